@@ -1,0 +1,214 @@
+//! What the edge asks the keeper, and what it gets back.
+
+use super::ports::Store;
+use crate::config::agent::Settings;
+use crate::model::ask::Ask;
+use crate::model::caller::Caller;
+use crate::model::granted::{Granted, TokenAnswer};
+use crate::model::name::OrgName;
+use crate::model::refusal::Refusal;
+use crate::model::report::{AnchorReport, RolesReport, StatusReport, WhyReport};
+use crate::model::secret::Secret;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::{mpsc, oneshot};
+
+/// One thing that the keeper is asked.
+pub enum Command {
+    /// A token.
+    Get {
+        /// The ask.
+        ask: Ask,
+        /// `git`, `exec`, `token`.
+        front: String,
+        /// Who asks.
+        caller: Caller,
+        /// The one answer.
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// The hub rejected a token.
+    Erase {
+        /// The ask that it was given for.
+        ask: Ask,
+        /// The token.
+        token: Secret,
+        /// Who asks.
+        caller: Caller,
+        /// Answered with [`Outcome::Done`].
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// A token file.
+    Follow {
+        /// The ask.
+        ask: Ask,
+        /// The name to use again.
+        again: Option<String>,
+        /// Who asks.
+        caller: Caller,
+        /// News for as long as the receiver lives; dropping it ends the following.
+        news: mpsc::Sender<News>,
+    },
+    /// A sign-in.
+    Login {
+        /// The organization.
+        org: Option<OrgName>,
+        /// Where to keep it.
+        store: Store,
+        /// Who asks.
+        caller: Caller,
+        /// News; dropping the receiver cancels.
+        news: mpsc::Sender<LoginNews>,
+    },
+    /// A sign-out.
+    Logout {
+        /// The organization.
+        org: Option<OrgName>,
+        /// Who asks.
+        caller: Caller,
+        /// [`Outcome::SignedOut`] or [`Outcome::Refused`].
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// A report.
+    Report {
+        /// Which one.
+        kind: ReportKind,
+        /// The report.
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// Whether nothing is in the works, so that this agent may be replaced.
+    Retire {
+        /// [`Outcome::Done`] (then the agent ends) or [`Outcome::Refused`].
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// New settings, or the reason why an edit was not taken.
+    Configured(Result<Arc<Settings>, String>),
+}
+
+/// Kinds of report.
+pub enum ReportKind {
+    /// `oam status`.
+    Status,
+    /// `oam roles`.
+    Roles,
+    /// `oam why`.
+    Why(Ask, Caller),
+    /// Head of the log.
+    Anchor,
+}
+
+/// What comes back once.
+pub enum Outcome {
+    /// No configured hub owns the host.
+    NotOurs,
+    /// A token; its gate must be looked at as the last step before the socket write (promise 1).
+    Token(TokenAnswer, EpochGate),
+    /// A refusal and the epoch it was made in.
+    Refused(Refusal, u64),
+    /// Done.
+    Done,
+    /// Signed out.
+    SignedOut {
+        /// The organization.
+        org: OrgName,
+        /// Whether somebody had been signed in.
+        was_signed_in: bool,
+        /// What could not be revoked.
+        warning: Option<String>,
+    },
+    /// `oam status`.
+    Status(StatusReport),
+    /// `oam roles`.
+    Roles(RolesReport),
+    /// `oam why`.
+    Why(WhyReport),
+    /// Head of the log.
+    Anchor(AnchorReport),
+}
+
+/// What a follower hears.
+pub enum News {
+    /// The file is there.
+    Following(Started, EpochGate),
+    /// The file holds another token.
+    Renewed {
+        /// Unix seconds.
+        expires_at: u64,
+    },
+    /// The file is gone, or never came.
+    Withdrawn(Refusal),
+    /// No configured hub owns the host.
+    NotOurs,
+}
+
+/// A token file that was started.
+pub struct Started {
+    /// What was granted.
+    pub granted: Granted,
+    /// The token, shared.
+    pub token: Arc<Secret>,
+    /// The file.
+    pub path: String,
+    /// Name of its folder.
+    pub name: String,
+    /// Kind of hub.
+    pub hub_kind: &'static str,
+    /// Variables of the hub's tools.
+    pub variables: Vec<String>,
+    /// The runtime directory is not in memory.
+    pub on_disk: bool,
+}
+
+/// What somebody signing in hears.
+pub enum LoginNews {
+    /// Open this.
+    Challenge {
+        /// The URL.
+        url: String,
+        /// The organization.
+        org: OrgName,
+        /// The issuer.
+        issuer: String,
+    },
+    /// Signed in.
+    SignedIn {
+        /// The organization.
+        org: OrgName,
+        /// Who.
+        subject: String,
+        /// For display.
+        email: Option<String>,
+        /// Roles held.
+        roles: Vec<String>,
+    },
+    /// Not signed in.
+    Refused(Refusal),
+}
+
+/// The epoch of one organization's session, shared with the tasks that write answers.
+#[derive(Clone, Default)]
+pub struct EpochGate(Arc<AtomicU64>);
+
+impl EpochGate {
+    /// A gate at `epoch`.
+    pub fn new(epoch: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(epoch)))
+    }
+
+    /// Moves on: answers of earlier epochs stay in.
+    pub fn set(&self, epoch: u64) {
+        self.0.store(epoch, Ordering::Release);
+    }
+
+    /// The epoch now.
+    pub fn now(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Whether an answer of `epoch` may still leave.
+    pub fn lets(&self, epoch: u64) -> bool {
+        self.now() == epoch
+    }
+}
+
+/// How the edge reaches the keeper. A full mailbox is a refusal, not a wait.
+pub type Mailbox = mpsc::Sender<Command>;

@@ -1,0 +1,179 @@
+//! What the keeper needs from outside: small traits, implemented in `edge/` and by tests.
+//!
+//! Everything runs on one thread; a slow call returns a future that runs aside and comes back as
+//! an event. Calls that must be ordered with the answer (journal, vault, files) are synchronous.
+
+use super::state::{Sealed, SessionTokens, Tombstone};
+use crate::config::agent::Org;
+use crate::model::answer::EndpointFault;
+use crate::model::identity::Identity;
+use crate::model::name::{OrgName, Repository, RoleName};
+use crate::model::refusal::Refusal;
+use crate::model::role::Action;
+use crate::model::secret::Secret;
+use crate::model::time::Moment;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// A future that runs aside on the agent's thread.
+pub type Later<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// Reads both clocks.
+pub trait Clock {
+    /// Now.
+    fn now(&self) -> Moment;
+}
+
+/// Randomness for names and jitter.
+pub trait Dice {
+    /// 128 random bits.
+    fn roll(&self) -> u128;
+}
+
+/// What a sign-in or refresh brought.
+pub struct Arrived {
+    /// The tokens. At a refresh without a new refresh token the old one stands in it.
+    pub tokens: SessionTokens,
+    /// The claims, checked (R30).
+    pub identity: Identity,
+}
+
+/// A sign-in that waits for the browser. Dropping it closes the listener.
+pub struct PendingLogin {
+    /// The authorization URL.
+    pub url: String,
+    /// Resolves when the browser came back and the code was exchanged and checked.
+    pub arrival: Later<Result<Arrived, Refusal>>,
+}
+
+/// The identity provider.
+pub trait Idp {
+    /// Discovers, listens on loopback and makes the authorization URL.
+    fn begin(&self, org: &Org) -> Later<Result<PendingLogin, Refusal>>;
+    /// One refresh; checks the ID token against `known` (same `iss` and `sub`, R30).
+    fn refresh(
+        &self,
+        org: &Org,
+        tokens: SessionTokens,
+        known: Identity,
+    ) -> Later<Result<Arrived, EndpointFault>>;
+    /// RFC 7009 at the provider. The error says in our words why it failed.
+    fn revoke(&self, org: &Org, refresh: Arc<Secret>) -> Later<Result<(), String>>;
+}
+
+/// What to mint: the cache key is this and the session's epoch (R33).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MintOrder {
+    /// Base URL of the hub.
+    pub hub_url: String,
+    /// The role.
+    pub role: RoleName,
+    /// The repository; none: the whole hub.
+    pub repository: Option<Repository>,
+    /// The action.
+    pub action: Action,
+    /// Longest life that the role allows, seconds.
+    pub lifetime_s: u64,
+}
+
+/// A minted token.
+pub struct Minted {
+    /// The token.
+    pub token: Arc<Secret>,
+    /// SHA-256 of it, lower-case hex.
+    pub sha256: String,
+    /// Seconds it lives, from the answer, never more than the order's `lifetime_s`.
+    pub expires_in_s: u64,
+    /// The endpoint said nothing that ties the token to the repository asked for.
+    pub wider_than_asked: bool,
+}
+
+/// The token endpoint.
+pub trait Exchange {
+    /// One exchange (RFC 8693), its answer checked (R33).
+    fn mint(
+        &self,
+        org: &Org,
+        subject: Arc<Secret>,
+        order: MintOrder,
+    ) -> Later<Result<Minted, EndpointFault>>;
+    /// RFC 7009 for a role token. `Ok(false)`: the endpoint has no revocation.
+    fn revoke(&self, org: &Org, token: Arc<Secret>) -> Later<Result<bool, String>>;
+}
+
+/// Where a session is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Store {
+    /// The operating system's keyring holds the key.
+    #[default]
+    Keyring,
+    /// The kernel's keyring holds the key.
+    Kernel,
+    /// Nothing is stored.
+    Memory,
+}
+
+/// The sealed state and the tombstones.
+pub trait Vault {
+    /// Whether a session could be kept in `store` now: creates the key if there is none, unlocks
+    /// nothing. Called before a browser opens.
+    fn prepare(&self, store: Store) -> Later<Result<(), Refusal>>;
+    /// Opens what an earlier agent sealed. `None`: nothing there. A refusal says that the keyring
+    /// is missing or locked, or that the file can't be read; nothing is lost then.
+    fn open(&self) -> Later<Result<Option<Sealed>, Refusal>>;
+    /// Writes the sealed state durably with the key in memory; with [`Store::Memory`] does nothing.
+    fn save(&self, sealed: &Sealed) -> Result<(), String>;
+    /// Deletes the sealed file: the way out when an end can't be written.
+    fn discard(&self) -> Result<(), String>;
+    /// The store in use.
+    fn store(&self) -> Store;
+    /// Reads the tombstones.
+    fn tombstones(&self) -> Result<BTreeMap<OrgName, Tombstone>, String>;
+    /// Writes the tombstones durably.
+    fn bury(&self, tombstones: &BTreeMap<OrgName, Tombstone>) -> Result<(), String>;
+}
+
+/// The audit log's file.
+pub trait Journal {
+    /// Appends one line (no line feed in it) and rotates by size. Not yet durable.
+    fn append(&self, line: &str) -> Result<(), String>;
+    /// Makes all lines durable.
+    fn sync(&self) -> Result<(), String>;
+    /// The last complete line, to go on from; cuts nothing. `None`: empty.
+    fn last_line(&self) -> Result<Option<String>, String>;
+    /// The line with this number, when a file still holds it.
+    fn line(&self, seq: u64) -> Result<Option<String>, String>;
+    /// The folder, for display.
+    fn folder(&self) -> String;
+}
+
+/// A desktop notification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// One line.
+    pub title: String,
+    /// What to do.
+    pub body: String,
+    /// Stays until dismissed.
+    pub urgent: bool,
+}
+
+/// The desktop.
+pub trait Notices {
+    /// Shows it, aside, under a deadline; no notification service is no fault.
+    fn show(&self, notice: Notice);
+}
+
+/// Private token files for children of `oam exec`.
+pub trait Files {
+    /// Writes the token to the file of `name` by temp + rename; answers its path.
+    fn put(&self, name: &str, token: &Secret) -> Result<String, String>;
+    /// Deletes file and folder of `name`; a missing one is no fault.
+    fn withdraw(&self, name: &str) -> Result<(), String>;
+    /// Deletes all that an earlier agent left.
+    fn sweep(&self) -> Result<(), String>;
+    /// Whether the folder lies in memory.
+    fn in_memory(&self) -> bool;
+}

@@ -1,0 +1,93 @@
+//! What is kept over a restart.
+
+use crate::model::identity::Identity;
+use crate::model::name::OrgName;
+use crate::model::report::TokenOut;
+use crate::model::secret::{self, Secret};
+use crate::model::standing::StandingWord;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The sealed state: encrypted under a key from the keyring, written as a whole by
+/// temp + fsync + rename, so that a rotation of the refresh token is one write (design §3.4).
+#[derive(Serialize, Deserialize, Default)]
+pub struct Sealed {
+    /// Sessions by organization.
+    pub sessions: BTreeMap<OrgName, SealedSession>,
+    /// Head of the audit log.
+    pub anchor: Option<Anchor>,
+}
+
+/// One session.
+#[derive(Serialize, Deserialize)]
+pub struct SealedSession {
+    /// The secrets.
+    pub tokens: SessionTokens,
+    /// Who.
+    pub identity: Identity,
+    /// Its epoch: a tombstone with this epoch or a later one ends it.
+    pub epoch: u64,
+    /// Unix milliseconds of the sign-in.
+    pub signed_in_at_ms: u64,
+    /// Digest of what the session is bound to (promise 9).
+    pub digest: String,
+    /// A refresh was sent and its answer is not on record: how many were sent with this token.
+    pub in_flight: Option<u8>,
+}
+
+/// The tokens of a session. They never leave the agent.
+#[derive(Serialize, Deserialize)]
+pub struct SessionTokens {
+    /// The refresh token.
+    #[serde(with = "shared")]
+    pub refresh: Arc<Secret>,
+    /// The last ID token.
+    #[serde(with = "shared")]
+    pub id: Arc<Secret>,
+    /// The last access token.
+    #[serde(with = "shared")]
+    pub access: Arc<Secret>,
+    /// `exp` of the access token, Unix seconds, when known.
+    pub access_expires: Option<u64>,
+}
+
+/// Where the audit log stood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// Number of the entry.
+    pub seq: u64,
+    /// Its hash, lower-case hex.
+    pub hash: String,
+}
+
+/// The mark of an ended session. It holds no secret and lies beside the sealed state in the
+/// clear, so that it can be written and read when the keyring can't: a restart finds the end first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tombstone {
+    /// Sessions of this epoch and earlier ones are over.
+    pub epoch: u64,
+    /// `ended`, `revoked` or `signed-out`.
+    pub standing: StandingWord,
+    /// Why, in our own words.
+    pub detail: Option<String>,
+    /// Unix milliseconds.
+    pub at_ms: u64,
+    /// Tokens that were out at the end.
+    pub outstanding: Vec<TokenOut>,
+}
+
+mod shared {
+    use super::{Arc, Secret, secret};
+    use serde::{Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(token: &Arc<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+        secret::wire::serialize(token, serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<Secret>, D::Error> {
+        secret::wire::deserialize(deserializer).map(Arc::new)
+    }
+}

@@ -1,0 +1,1 @@
+//! Fronts: bytes in, ask out, answer in, bytes out. Reader, writer and closure are given.

@@ -1,0 +1,124 @@
+//! What a caller wants.
+
+use super::name::{HubName, Repository, RoleName};
+use serde::{Deserialize, Serialize};
+
+/// Read or write, as told by the caller's protocol or inferred from its ancestry. It only chooses
+/// among grants that the person holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Intent {
+    /// Clone, fetch, download.
+    Read,
+    /// Push, upload.
+    Write,
+    /// Not told and not inferred.
+    #[default]
+    Unknown,
+}
+
+/// How the hub is named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HubRef {
+    /// As git says it: protocol, and host with optional port, unchecked.
+    Url {
+        /// `https` or `http`.
+        protocol: String,
+        /// Host and optional port.
+        host: String,
+    },
+    /// By its configured name.
+    Name(HubName),
+    /// The only hub of the organization.
+    Only,
+}
+
+/// One wish for a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The hub.
+    pub hub: HubRef,
+    /// The path as the caller gave it (`acme/model.git/info/lfs`), not yet cut to a repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Read or write.
+    #[serde(default)]
+    pub intent: Intent,
+    /// A role named by the person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleName>,
+}
+
+/// Cuts a URL path to its repository: `.git`, `/info/lfs…`, `/info/refs`, and the service names
+/// belong to the repository (design §3.1). `None` for an empty path.
+///
+/// # Errors
+/// A path that could be read in two ways is refused (R10).
+pub fn repository_of_path(path: &str) -> Result<Option<Repository>, super::name::NameFault> {
+    let mut rest = path.trim_start_matches('/');
+    for tail in ["/info/refs", "/git-upload-pack", "/git-receive-pack"] {
+        rest = rest.strip_suffix(tail).unwrap_or(rest);
+    }
+    if let Some(at) = rest.find("/info/lfs") {
+        let after = rest.as_bytes().get(at + "/info/lfs".len());
+        if matches!(after, None | Some(b'/')) {
+            rest = &rest[..at];
+        }
+    }
+    rest = rest.strip_suffix('/').unwrap_or(rest);
+    rest = rest.strip_suffix(".git").unwrap_or(rest);
+    if rest.is_empty() {
+        return if path.trim_matches('/').is_empty() {
+            Ok(None)
+        } else {
+            Err(super::name::NameFault(
+                "the path names no repository".into(),
+            ))
+        };
+    }
+    rest.parse().map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::repository_of_path;
+
+    fn cut(path: &str) -> Option<String> {
+        repository_of_path(path).unwrap().map(Into::into)
+    }
+
+    #[test]
+    fn every_spelling_of_a_repository_is_the_same_one() {
+        for path in [
+            "acme/model",
+            "acme/model.git",
+            "/acme/model.git",
+            "acme/model/",
+            "acme/model.git/info/lfs",
+            "acme/model.git/info/lfs/objects/batch",
+            "acme/model/info/refs",
+            "acme/model.git/git-receive-pack",
+        ] {
+            assert_eq!(cut(path).as_deref(), Some("acme/model"), "{path}");
+        }
+        assert_eq!(cut("datasets/acme/c").as_deref(), Some("datasets/acme/c"));
+        assert_eq!(cut("acme/info/lfsx").as_deref(), Some("acme/info/lfsx"));
+        assert_eq!(cut(""), None);
+        assert_eq!(cut("/"), None);
+    }
+
+    #[test]
+    fn tricks_are_refused() {
+        for path in [
+            "acme/../other/x",
+            "acme//model",
+            ".git",
+            "acme/model/..",
+            "acme/%2e%2e/x",
+            "/../x",
+        ] {
+            assert!(repository_of_path(path).is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What reading commands show. These shapes are the documented `--json` output.
+
+use super::granted::Granted;
+use super::name::{HubName, OrgName, Repository, RoleName};
+use super::refusal::Refusal;
+use super::role::{Action, OfflineRule};
+use super::standing::StandingWord;
+use serde::{Deserialize, Serialize};
+
+/// `oam status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// Version of the agent.
+    pub agent_version: String,
+    /// Process id of the agent.
+    pub agent_pid: u32,
+    /// Where the session is kept: `keyring`, `kernel` or `memory`.
+    pub store: String,
+    /// What is wrong with the agent as a whole: a bad configuration edit that was not taken, an
+    /// audit log that can't be written, a keyring that went away.
+    pub warnings: Vec<String>,
+    /// One entry an organization, in the configuration's order.
+    pub orgs: Vec<OrgStatus>,
+}
+
+/// One organization in `oam status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrgStatus {
+    /// Its name.
+    pub org: OrgName,
+    /// Its identity provider.
+    pub issuer: String,
+    /// How the session stands.
+    pub standing: StandingWord,
+    /// Why, where there is more to say.
+    pub detail: Option<String>,
+    /// The next step when it is not active.
+    pub next: Option<String>,
+    /// Who is signed in.
+    pub subject: Option<String>,
+    /// For display.
+    pub email: Option<String>,
+    /// Unix seconds.
+    pub signed_in_at: Option<u64>,
+    /// Unix seconds of the last proof.
+    pub last_proof_at: Option<u64>,
+    /// Unix seconds at which a person must sign in again.
+    pub session_ends_at: Option<u64>,
+    /// Epoch of the session.
+    pub epoch: u64,
+    /// Roles that the person holds.
+    pub roles: Vec<RoleName>,
+    /// Hubs of the organization.
+    pub hubs: Vec<HubRow>,
+    /// Tokens handed out that are still alive, also those from before an end of the session:
+    /// where a hub can't revoke they are outstanding until `expires_at`.
+    pub tokens: Vec<TokenOut>,
+}
+
+/// A hub, as `oam setup` needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubRow {
+    /// Its name.
+    pub hub: HubName,
+    /// Base URL without trailing slash.
+    pub url: String,
+    /// `git`, `huggingface`, `github`, `gitlab`.
+    pub kind: String,
+}
+
+/// A token handed out and not expired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenOut {
+    /// What it is.
+    #[serde(flatten)]
+    pub granted: Granted,
+    /// `held` (the agent still serves it) or `outstanding until` (it can no longer be withdrawn).
+    pub state: TokenState,
+}
+
+/// What became of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenState {
+    /// Served while the session is alive.
+    Held,
+    /// Dropped here, alive at the hub until it expires.
+    OutstandingUntil,
+    /// Revoked at the issuer or hub.
+    Revoked,
+}
+
+/// `oam roles`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolesReport {
+    /// One entry a role, in the configuration's order.
+    pub roles: Vec<RoleRow>,
+}
+
+/// One role in `oam roles`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleRow {
+    /// The organization.
+    pub org: OrgName,
+    /// The role.
+    pub role: RoleName,
+    /// One line for people.
+    pub description: Option<String>,
+    /// Whether the person holds it.
+    pub held: bool,
+    /// Why, in words.
+    pub because: String,
+    /// Longest life of a token, seconds.
+    pub lifetime_s: u64,
+    /// What holds when the identity can't be proven.
+    pub offline: OfflineRule,
+    /// Its grants.
+    pub grants: Vec<GrantRow>,
+}
+
+/// One grant in `oam roles`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantRow {
+    /// The hub.
+    pub hub: HubName,
+    /// The patterns.
+    pub repositories: Vec<String>,
+    /// The widest action.
+    pub action: Action,
+}
+
+/// `oam why`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhyReport {
+    /// What was asked, as understood.
+    pub hub: Option<HubName>,
+    /// The organization that owns the hub.
+    pub org: Option<OrgName>,
+    /// The repository.
+    pub repository: Option<Repository>,
+    /// The action that the ask needs.
+    pub action: Option<Action>,
+    /// The role that would be used.
+    pub role: Option<RoleName>,
+    /// The rule, in words: which grant matched.
+    pub rule: Option<String>,
+    /// The refusal, when it would be refused.
+    pub refusal: Option<Refusal>,
+}
+
+/// The head of the audit log as the agent knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnchorReport {
+    /// Folder of the log.
+    pub folder: String,
+    /// Number of the last record; 0 when there is none.
+    pub sequence: u64,
+    /// Hash of the last record, lower-case hex.
+    pub hash: String,
+    /// Number of the last record whose hash lies in the sealed state.
+    pub anchored_sequence: u64,
+    /// That hash.
+    pub anchored_hash: String,
+    /// Where the anchor lies: `sealed` or `memory`.
+    pub anchored_in: String,
+}

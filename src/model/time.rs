@@ -1,0 +1,75 @@
+//! Instants on two clocks.
+//!
+//! The wall clock can be set back; the boot clock (which counts suspend) restarts with the machine.
+//! A token or proof is too old as soon as either clock says so (R41).
+
+use serde::{Deserialize, Serialize};
+
+/// A point in time as read from both clocks at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// Milliseconds since boot, suspend included.
+    pub boot_ms: u64,
+    /// Milliseconds since the Unix epoch.
+    pub wall_ms: u64,
+}
+
+impl Moment {
+    /// A moment from both readings, in milliseconds.
+    pub const fn new(boot_ms: u64, wall_ms: u64) -> Self {
+        Self { boot_ms, wall_ms }
+    }
+
+    /// Milliseconds since `earlier`: the larger reading of the two clocks, so that neither a wall
+    /// clock set back nor a suspended monotonic clock makes something look younger than it is.
+    pub fn since(self, earlier: Self) -> u64 {
+        let boot = self.boot_ms.saturating_sub(earlier.boot_ms);
+        let wall = self.wall_ms.saturating_sub(earlier.wall_ms);
+        boot.max(wall)
+    }
+
+    /// Milliseconds left until `later`, the smaller reading of the two clocks; 0 when passed.
+    pub fn until(self, later: Self) -> u64 {
+        let boot = later.boot_ms.saturating_sub(self.boot_ms);
+        let wall = later.wall_ms.saturating_sub(self.wall_ms);
+        boot.min(wall)
+    }
+
+    /// The moment `ms` milliseconds after this one.
+    #[must_use]
+    pub const fn plus(self, ms: u64) -> Self {
+        Self {
+            boot_ms: self.boot_ms.saturating_add(ms),
+            wall_ms: self.wall_ms.saturating_add(ms),
+        }
+    }
+
+    /// Whether this moment lies at or after `other` on either clock.
+    pub const fn reached(self, other: Self) -> bool {
+        self.boot_ms >= other.boot_ms || self.wall_ms >= other.wall_ms
+    }
+
+    /// Whole seconds since the Unix epoch.
+    pub const fn unix(self) -> u64 {
+        self.wall_ms / 1000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Moment;
+
+    #[test]
+    fn a_wall_clock_set_back_does_not_make_a_proof_younger() {
+        let proof = Moment::new(1_000, 100_000);
+        assert_eq!(Moment::new(61_000, 50_000).since(proof), 60_000);
+    }
+
+    #[test]
+    fn a_wall_clock_set_forward_ends_a_token() {
+        let now = Moment::new(1_000, 100_000);
+        let expiry = now.plus(60_000);
+        assert_eq!(Moment::new(2_000, 200_000).until(expiry), 0);
+        assert!(Moment::new(2_000, 200_000).reached(expiry));
+    }
+}

@@ -1,0 +1,223 @@
+//! The messages. One JSON object a line; unknown fields are ignored, `v` is checked.
+
+use crate::model::ask::Ask;
+use crate::model::granted::{Granted, TokenAnswer};
+use crate::model::name::OrgName;
+use crate::model::refusal::Refusal;
+use crate::model::report::{AnchorReport, RolesReport, StatusReport, WhyReport};
+use crate::model::secret::{self, Secret};
+use serde::{Deserialize, Serialize};
+
+/// Version of the protocol. It grows when an old peer would misread a message.
+pub const PROTOCOL: u32 = 1;
+
+/// Version of the product, sent both ways so that a client can name an agent of another version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A request with its envelope.
+#[derive(Serialize, Deserialize)]
+pub struct RequestFrame {
+    /// [`PROTOCOL`] of the sender.
+    pub v: u32,
+    /// [`VERSION`] of the sender.
+    #[serde(default)]
+    pub version: String,
+    /// What is wanted.
+    #[serde(flatten)]
+    pub request: Request,
+}
+
+/// What a client can want.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case")]
+pub enum Request {
+    /// A token for one ask: [`Reply::Token`], [`Reply::Refused`] or [`Reply::NotOurs`].
+    Get {
+        /// The ask.
+        ask: Ask,
+        /// For the record: `git`, `token`, `exec`.
+        front: String,
+    },
+    /// The hub rejected this token: drops it, never the session. [`Reply::Done`].
+    Erase {
+        /// The ask that it was given for.
+        ask: Ask,
+        /// The token.
+        #[serde(with = "secret::wire")]
+        token: Secret,
+    },
+    /// A token kept fresh in a private file for as long as this connection is open:
+    /// [`Reply::Following`], then [`Reply::Renewed`] and at last [`Reply::Withdrawn`].
+    Follow {
+        /// The ask.
+        ask: Ask,
+        /// The name of the file's folder from before the connection was lost, to get the same path.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<String>,
+        /// Whether the token itself is wanted in [`Reply::Following`] (tools that only know a variable).
+        #[serde(default)]
+        with_token: bool,
+    },
+    /// Signs in: [`Reply::Challenge`], then [`Reply::SignedIn`] or [`Reply::Refused`]. Closing the
+    /// connection cancels.
+    Login {
+        /// The organization; none: the only or default one.
+        org: Option<OrgName>,
+        /// Where to keep the session.
+        store: StoreChoice,
+    },
+    /// Signs out: [`Reply::SignedOut`].
+    Logout {
+        /// The organization; none: the only or default one.
+        org: Option<OrgName>,
+    },
+    /// [`Reply::Status`].
+    Status,
+    /// [`Reply::Roles`].
+    Roles,
+    /// [`Reply::Why`].
+    Why {
+        /// The ask.
+        ask: Ask,
+    },
+    /// [`Reply::Anchor`].
+    Anchor,
+    /// Asks an agent of another version to end when idle: [`Reply::Done`] or [`Reply::Refused`] (busy).
+    Retire,
+}
+
+/// Where a session is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreChoice {
+    /// The operating system's keyring holds the key (the default).
+    #[default]
+    Keyring,
+    /// The kernel's keyring holds the key: gone at the next boot.
+    Kernel,
+    /// Nothing is stored: the session is gone with the agent.
+    Memory,
+}
+
+/// A reply with its envelope.
+#[derive(Serialize, Deserialize)]
+pub struct ReplyFrame {
+    /// [`PROTOCOL`] of the agent.
+    pub v: u32,
+    /// [`VERSION`] of the agent.
+    #[serde(default)]
+    pub version: String,
+    /// The reply.
+    #[serde(flatten)]
+    pub reply: Reply,
+}
+
+/// What the agent says.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Reply {
+    /// No configured hub owns the host.
+    NotOurs,
+    /// A token.
+    Token(TokenAnswer),
+    /// A refusal.
+    Refused {
+        /// The refusal.
+        refusal: Refusal,
+        /// Epoch of the session when it was made.
+        epoch: u64,
+    },
+    /// Done, nothing to tell.
+    Done,
+    /// A file is being kept fresh.
+    Following(Following),
+    /// The file now holds another token.
+    Renewed {
+        /// Unix seconds at which the new token expires.
+        expires_at: u64,
+    },
+    /// The file is gone.
+    Withdrawn {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Open this in a browser.
+    Challenge {
+        /// The authorization URL. It holds state and challenge, no secret.
+        url: String,
+        /// The organization that is signed in to.
+        org: OrgName,
+        /// The identity provider's issuer, for display.
+        issuer: String,
+    },
+    /// Signed in.
+    SignedIn {
+        /// The organization.
+        org: OrgName,
+        /// Who.
+        subject: String,
+        /// For display.
+        email: Option<String>,
+        /// Roles held, for display.
+        roles: Vec<String>,
+    },
+    /// Signed out.
+    SignedOut {
+        /// The organization.
+        org: OrgName,
+        /// Whether somebody had been signed in.
+        was_signed_in: bool,
+        /// What could not be revoked at the provider, in words.
+        warning: Option<String>,
+    },
+    /// `oam status`.
+    Status(StatusReport),
+    /// `oam roles`.
+    Roles(RolesReport),
+    /// `oam why`.
+    Why(WhyReport),
+    /// Head of the audit log.
+    Anchor(AnchorReport),
+}
+
+/// A token file that the agent keeps fresh.
+#[derive(Serialize, Deserialize)]
+pub struct Following {
+    /// What was granted at first.
+    pub granted: Granted,
+    /// The file with the token and nothing else in it.
+    pub path: String,
+    /// Name of its folder, for [`Request::Follow::again`].
+    pub name: String,
+    /// Kind of hub: decides which variables are set.
+    pub hub_kind: String,
+    /// Variables that this hub's tools read a token from (`GH_TOKEN`, …), as configured.
+    pub variables: Vec<String>,
+    /// The runtime directory is not in memory.
+    pub on_disk: bool,
+    /// The token, when it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenAnswer>,
+}
+
+impl RequestFrame {
+    /// A request of this version.
+    pub fn new(request: Request) -> Self {
+        Self {
+            v: PROTOCOL,
+            version: VERSION.to_owned(),
+            request,
+        }
+    }
+}
+
+impl ReplyFrame {
+    /// A reply of this version.
+    pub fn new(reply: Reply) -> Self {
+        Self {
+            v: PROTOCOL,
+            version: VERSION.to_owned(),
+            reply,
+        }
+    }
+}

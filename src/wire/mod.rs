@@ -1,0 +1,6 @@
+//! The agent protocol: newline-delimited JSON over a local socket, and its blocking client.
+
+pub mod client;
+pub mod frame;
+pub mod message;
+pub mod place;
