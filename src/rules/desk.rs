@@ -239,6 +239,11 @@ impl Desk {
         self
     }
 
+    /// Goes on in the epoch of a stored session.
+    pub fn resume_at(&mut self, epoch: u64) {
+        self.epoch = self.epoch.max(epoch);
+    }
+
     /// The epoch.
     pub const fn epoch(&self) -> u64 {
         self.epoch
