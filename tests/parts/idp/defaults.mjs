@@ -6,6 +6,7 @@ const native = (id) => ({
   client_id: id,
   application_type: 'native',
   token_endpoint_auth_method: 'none',
+  require_auth_time: true,
   redirect_uris: ['http://127.0.0.1/callback', 'http://[::1]/callback'],
   response_types: ['code'],
   grant_types: ['authorization_code', 'refresh_token', DEVICE, EXCHANGE],
