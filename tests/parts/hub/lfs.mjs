@@ -65,7 +65,7 @@ export async function lfsAsk(request, url) {
 /** git-lfs sends its token to the links again; other clients expect links that need none. */
 function link(world, request, method, path) {
   const own = /^git-lfs\//.test(request.headers['user-agent'] ?? '');
-  return { href: `${world.url}${own ? path : sign(method, path)}` };
+  return { href: own ? `${world.url}${path}` : `${world.cdn}${sign(method, path)}` };
 }
 
 function describe(world, request, ask, { oid, size }) {
