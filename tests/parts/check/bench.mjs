@@ -23,7 +23,7 @@ export async function check(name, run) {
     process.stdout.write(`ok    ${name} (${Date.now() - started} ms)\n`);
   } catch (error) {
     counts.failed += 1;
-    process.stdout.write(`FAIL  ${name}\n      ${String(error.stack ?? error).split('\n').slice(0, 12).join('\n      ')}\n`);
+    process.stdout.write(`FAIL  ${name}\n      ${String(error.stack ?? error).split('\n').slice(0, 30).join('\n      ')}\n`);
   }
 }
 
@@ -62,6 +62,6 @@ export function run(program, args, { cwd = scratch, env = {}, timeout = 60_000 }
 
 export async function must(program, args, options) {
   const result = await run(program, args, options);
-  if (result.code !== 0) throw new Error(`${program} ${args.join(' ')} -> ${result.code}\n${result.stdout}\n${result.stderr}`);
+  if (result.code !== 0) throw new Error(`${program} ${args.join(' ')} -> ${result.code}\n${result.stdout.slice(-600)}\n${result.stderr.slice(-1500)}`);
   return result;
 }

@@ -9,7 +9,7 @@ import { roleToken } from './tokens.mjs';
 export async function checkHf(idp, hub) {
   const hf = process.env.HF;
   const tokenFile = join(scratch, 'token');
-  const env = { HF_ENDPOINT: hub.url, HF_HOME: join(scratch, 'hf'), HF_TOKEN_PATH: tokenFile, HF_HUB_DISABLE_TELEMETRY: '1', HF_HUB_DISABLE_UPDATE_CHECK: '1', NO_COLOR: '1' };
+  const env = { HF_ENDPOINT: hub.url, HF_HOME: join(scratch, 'hf'), HF_TOKEN_PATH: tokenFile, HF_HUB_DISABLE_XET: '1', HF_HUB_DISABLE_TELEMETRY: '1', HF_HUB_DISABLE_UPDATE_CHECK: '1', NO_COLOR: '1' };
   for (const name of ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN']) delete process.env[name];
   writeFileSync(tokenFile, await roleToken(idp, hub));
   const files = join(scratch, 'files');

@@ -48,9 +48,14 @@ function whoami(world, request, response, ask, claims) {
 }
 
 async function create(world, request, response, ask) {
-  if (world.repositories.exists(ask.repository)) return apiError(response, 409, `You already created this ${ask.input.type ?? 'model'} repo`);
+  const { organization, name, type = 'model' } = ask.input;
+  const made = { url: `${world.url}/${ask.repository}`, name: `${organization}/${name}`, id: `${organization}/${name}` };
+  if (world.repositories.exists(ask.repository)) {
+    const message = `You already created this ${type} repo`;
+    return sendJson(response, 409, { error: message, ...made }, { 'x-error-message': message });
+  }
   await world.repositories.create(ask.repository);
-  return sendJson(response, 200, { url: `${world.url}/${ask.repository}`, name: `${ask.input.organization}/${ask.input.name}`, id: ask.repository });
+  return sendJson(response, 200, made);
 }
 
 function remove(world, request, response, ask) {

@@ -1,6 +1,6 @@
 // Every request to the hub goes this way: hold, fault, gate, serve, log.
 import { createServer } from 'node:http';
-import { listen, sendJson } from '../lib/http.mjs';
+import { beforeAnswer, listen, sendJson } from '../lib/http.mjs';
 import { carried, Refused } from './token.mjs';
 import { gitAsk, serveGit } from './git.mjs';
 import { lfsAsk, serveLfs, signatureHolds } from './lfs.mjs';
@@ -63,10 +63,8 @@ function handler(world, host, work) {
   return async (request, response) => {
     const url = new URL(request.url, 'http://hub');
     const entry = { host, method: request.method, path: url.pathname + (url.searchParams.has('tag') ? '' : url.search), agent: request.headers['user-agent'] };
-    response.on('close', () => {
-      request.resume(); // what was not read must not stop the connection
-      world.events.add({ ...entry, status: response.headersSent ? response.statusCode : 0 });
-    });
+    beforeAnswer(response, (status) => world.events.add({ ...entry, status }));
+    response.on('close', () => request.resume()); // what was not read must not stop the connection
     try {
       await work(world, request, response, url, entry);
     } catch (error) {

@@ -1,6 +1,6 @@
 // The issuer's own port. It hands every request to the provider behind it, counts it, and on demand spoils the answer.
 import { Agent, createServer, request as send } from 'node:http';
-import { readBody, listen } from '../lib/http.mjs';
+import { beforeAnswer, listen, readBody } from '../lib/http.mjs';
 import { sha256 } from '../lib/events.mjs';
 import { applyFault } from './faults.mjs';
 import { tamperRedirect, tamperToken } from './tamper.mjs';
@@ -144,13 +144,7 @@ export class Front {
       Object.assign(entry, { provider: genuine.status, ...answerFacts(genuine) });
       return genuine;
     };
-    let done = false;
-    const finish = () => {
-      if (done) return;
-      done = true;
-      this.#end(event, { ...entry, status: response.headersSent ? response.statusCode : 0 });
-    };
-    response.on('close', finish);
+    beforeAnswer(response, (status) => this.#end(event, { ...entry, status }));
     this.#begin(event);
     if (fault) {
       await applyFault(fault, { faults: this.faults, control: this.control }, response, real);

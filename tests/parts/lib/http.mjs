@@ -27,6 +27,22 @@ export function sendJson(response, status, value, headers = {}) {
   response.end(text);
 }
 
+/** Calls back once with the status just before the answer leaves, so that whoever has the answer finds it in the log; 0: none was given. */
+export function beforeAnswer(response, callback) {
+  let told = false;
+  const tell = (status) => {
+    if (told) return;
+    told = true;
+    callback(status);
+  };
+  const write = response.writeHead;
+  response.writeHead = function writeHead(status, ...rest) {
+    tell(status);
+    return write.call(this, status, ...rest);
+  };
+  response.on('close', () => tell(0));
+}
+
 /** Basic credentials of a request, form-decoded as RFC 6749 2.3.1 says, or null. */
 export function basicCredentials(request) {
   const match = /^basic +(\S+)$/i.exec(request.headers.authorization ?? '');
