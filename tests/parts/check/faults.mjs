@@ -41,6 +41,24 @@ async function checkAnswers(idp) {
     await control(idp.control, 'fault/clear', {});
     equal(await pending, 'cut', 'the request');
   });
+  await check('a held request goes on when released; the provider had acted before', async () => {
+    const fresh = await signIn(idp.issuer);
+    await control(idp.control, 'reset', {});
+    await control(idp.control, 'fault', { endpoint: 'token-refresh', mode: 'hold', when: 'after' });
+    const pending = refresh(idp.issuer, fresh.refresh_token);
+    equal((await control(idp.control, 'wait?event=refresh&accepted=1')).count, 1, 'accepted');
+    await control(idp.control, 'release', {});
+    expect((await pending).body.refresh_token, 'the true answer');
+  });
+  await check('any JSON answer can be made wrong: metadata, a refresh without a new token', async () => {
+    await control(idp.control, 'answer', { endpoint: 'discovery', values: { issuer: 'https://login.evil.example', device_authorization_endpoint: null } });
+    const found = await (await fetch(`${idp.issuer}/.well-known/openid-configuration`)).json();
+    equal([found.issuer, found.device_authorization_endpoint], ['https://login.evil.example', undefined], 'metadata');
+    const fresh = await signIn(idp.issuer);
+    await control(idp.control, 'answer', { endpoint: 'token-refresh', values: { refresh_token: null, expires_in: '3600' } });
+    const { body } = await refresh(idp.issuer, fresh.refresh_token);
+    equal([body.refresh_token, body.expires_in], [undefined, '3600'], 'refresh');
+  });
   await check('slow answers late and true; down refuses connections, up is back', async () => {
     const fresh = await signIn(idp.issuer);
     await control(idp.control, 'fault', { endpoint: 'token-refresh', mode: 'slow', delay_ms: 300 });

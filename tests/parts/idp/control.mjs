@@ -6,16 +6,16 @@ import { newKey } from './keys.mjs';
 const LOGOUT = 'http://schemas.openid.net/event/backchannel-logout';
 
 function watching({ front, events }) {
-  const count = (query) => () => (query.answered ? front.answered : front.arrived)[query.event] ?? 0;
+  const count = (query) => () => (query.accepted ? front.accepted : front.arrived)[query.event] ?? 0;
   return {
-    'GET /control/stats': () => ({ ...front.arrived, answered: front.answered, peak: front.peak, log: events.log }),
+    'GET /control/stats': () => ({ ...front.arrived, accepted: front.accepted, peak: front.peak, log: events.log }),
     'GET /control/log': ({ event }) => ({ log: events.log.filter((entry) => !event || entry.event === event) }),
     'GET /control/wait': (query) => events.until(count(query), Number(query.count ?? 1), Number(query.deadline_ms ?? 10_000)),
     'POST /control/reset': () => front.reset(),
   };
 }
 
-function spoiling({ faults, tampering, exchange, front, events }) {
+function spoiling({ faults, tampering, front, events }) {
   return {
     'POST /control/fault': (fault) => { faults.add(fault); return { pending: faults.pending }; },
     'GET /control/fault': () => ({ pending: faults.pending }),
@@ -23,9 +23,10 @@ function spoiling({ faults, tampering, exchange, front, events }) {
     'POST /control/tamper': (plan) => tampering.setToken(plan),
     'POST /control/tamper-redirect': (plan) => tampering.setRedirect(plan),
     'POST /control/tamper/clear': () => tampering.clear(),
-    'POST /control/exchange-answer': ({ count = -1, ...values }) => {
-      exchange.overrides = { values, count: Object.keys(values).length ? count : 0 };
-    },
+    'POST /control/release': () => faults.release(),
+    'POST /control/answer': ({ endpoint, values, count = 1 }) => { front.overrides.push({ endpoint, values, count }); },
+    'POST /control/exchange-answer': ({ count = 1, ...values }) => { front.overrides.push({ endpoint: 'token-exchange', values, count }); },
+    'POST /control/answer/clear': () => { front.overrides = []; },
     'POST /control/down': () => front.close(),
     'POST /control/up': async () => { if (!front.server.listening) await front.open(); },
     ...Object.fromEntries(['GET', 'POST'].map((method) => [`${method} /control/trap`, () => { // where the fault "redirect" points

@@ -48,7 +48,6 @@ export function wanted(scope) {
 export class Exchange {
   constructor({ issuer, options, store, keys, current }) {
     Object.assign(this, { issuer, options, store, keys, current });
-    this.overrides = { values: {}, count: 0 };
   }
 
   /** Who stands behind the subject token: { accountId, grantId }. Refuses when that grant no longer lives. */
@@ -114,17 +113,10 @@ export class Exchange {
     };
   }
 
-  #disguise(body) {
-    if (this.overrides.count === 0) return body;
-    this.overrides.count -= 1; // a negative count never gets to zero
-    const changed = { ...body, ...this.overrides.values };
-    return Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== null));
-  }
-
   /** The whole endpoint after client authentication: { status, body }. */
   async grant(params, clientId) {
     try {
-      return { status: 200, body: this.#disguise(await this.#issue(params, clientId)) };
+      return { status: 200, body: await this.#issue(params, clientId) };
     } catch (error) {
       if (error instanceof Refusal) return error.answer;
       throw error;

@@ -26,7 +26,7 @@ const ANSWERS = {
   redirect: (fault, context) => ({ status: 307, headers: { location: fault.location ?? `${context.control}/control/trap` }, body: Buffer.alloc(0) }),
 };
 
-const CONNECTION = new Set(['reset', 'hang', 'slow', 'drip', 'truncate']);
+const CONNECTION = new Set(['reset', 'hang', 'hold', 'slow', 'drip', 'truncate']);
 
 export function checkFault(fault) {
   const mode = String(fault.mode);
@@ -41,6 +41,7 @@ export function checkFault(fault) {
 export class Faults {
   #list = [];
   #hanging = new Set();
+  #held = new Set();
 
   add(fault) { this.#list.push(checkFault(fault)); }
 
@@ -54,12 +55,21 @@ export class Faults {
     return fault;
   }
 
-  /** No more faults; whoever hangs is cut off. */
+  /** No more faults; whoever hangs is cut off, whoever is held goes on. */
   clear() {
     this.#list = [];
+    this.release();
     for (const response of this.#hanging) response.destroy();
     this.#hanging.clear();
   }
+
+  /** Whoever is held gets the provider's true answer now. */
+  release() {
+    for (const go of this.#held) go();
+    this.#held.clear();
+  }
+
+  held() { return new Promise((resolve) => { this.#held.add(resolve); }); }
 
   get pending() { return this.#list; }
 
@@ -95,6 +105,9 @@ export async function applyFault(fault, context, response, real) {
       return response.socket?.resetAndDestroy();
     case 'hang':
       return context.faults.hang(response);
+    case 'hold':
+      await context.faults.held();
+      return write(response, genuine ?? await real());
     case 'slow':
       return write(response, genuine);
     case 'drip':

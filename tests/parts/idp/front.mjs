@@ -58,8 +58,9 @@ function answerFacts(answer) {
 
 export class Front {
   arrived = {};
-  answered = {};
+  accepted = {};
   peak = {};
+  overrides = []; // { endpoint, values, count }
   #now = {};
 
   constructor({ options, keys, events, faults, tampering }) {
@@ -102,6 +103,7 @@ export class Front {
 
   async #spoil(endpoint, answer) {
     if (endpoint.startsWith('token-') && answer.status === 200 && endpoint !== 'token-exchange') await this.#spoilToken(endpoint, answer);
+    if (answer.status === 200) this.#override(endpoint, answer);
     if (answer.headers.location && /[?&](code|error)=/.test(answer.headers.location)) {
       const plan = this.tampering.takeRedirect();
       if (plan) answer.headers.location = tamperRedirect(answer.headers.location, plan);
@@ -119,6 +121,18 @@ export class Front {
     answer.body = Buffer.from(JSON.stringify(value));
   }
 
+  /** Members of a JSON answer put in, replaced, or with null taken out. */
+  #override(endpoint, answer) {
+    const index = this.overrides.findIndex((each) => each.endpoint === endpoint);
+    if (index < 0 || !/json/.test(answer.headers['content-type'] ?? '')) return;
+    const plan = this.overrides[index];
+    plan.count -= 1;
+    if (plan.count === 0) this.overrides.splice(index, 1);
+    const changed = { ...JSON.parse(answer.body.toString()), ...plan.values };
+    for (const [name, value] of Object.entries(changed)) if (value === null) delete changed[name];
+    answer.body = Buffer.from(JSON.stringify(changed));
+  }
+
   #begin(event) {
     this.arrived[event] = (this.arrived[event] ?? 0) + 1;
     this.#now[event] = (this.#now[event] ?? 0) + 1;
@@ -128,7 +142,6 @@ export class Front {
 
   #end(event, entry) {
     this.#now[event] -= 1;
-    if (entry.provider >= 200 && entry.provider < 400) this.answered[event] = (this.answered[event] ?? 0) + 1;
     this.events.add(entry);
   }
 
@@ -138,11 +151,12 @@ export class Front {
     const event = EVENTS[endpoint] ?? endpoint;
     const fault = this.faults.take(endpoint);
     const entry = { event, method: request.method, path: request.url.split('?')[0], ...requestFacts(request, body), fault: fault?.mode };
-    let genuine;
     const real = async () => {
-      genuine = await this.#spoil(endpoint, await this.#forward(request, body));
+      const genuine = await this.#forward(request, body);
       Object.assign(entry, { provider: genuine.status, ...answerFacts(genuine) });
-      return genuine;
+      if (genuine.status < 400) this.accepted[event] = (this.accepted[event] ?? 0) + 1;
+      this.events.touch();
+      return this.#spoil(endpoint, genuine);
     };
     beforeAnswer(response, (status) => this.#end(event, { ...entry, status }));
     this.#begin(event);
@@ -157,7 +171,7 @@ export class Front {
 
   reset() {
     this.arrived = {};
-    this.answered = {};
+    this.accepted = {};
     this.peak = {};
     this.events.clear();
   }
