@@ -19,8 +19,13 @@ import { openControl } from './idp/control.mjs';
 
 /** The provider itself listens behind the front; it may be rebuilt while the front stays. */
 async function openInner(world) {
+  const { issuer_path: prefix } = world.options;
   const server = createServer(async (request, response) => {
     try {
+      if (prefix && request.url.startsWith(`${prefix}/`)) {
+        request.originalUrl = request.url; // the provider takes the difference as the path at which it is mounted
+        request.url = request.url.slice(prefix.length);
+      }
       if (await serveExtra(world, request, response)) return;
       if (await serveInteraction(world.provider, world.options.accounts, request, response)) return;
       world.handle(request, response);
@@ -41,7 +46,7 @@ await main(async () => {
   const world = { options, keys, store, events: new Events(), faults: new Faults(), tampering: new Tampering() };
   world.front = new Front(world);
   // The port first: the issuer's name contains it.
-  const issuer = `http://127.0.0.1:${await world.front.open(options.port)}`;
+  const issuer = `http://127.0.0.1:${await world.front.open(options.port)}${options.issuer_path}`;
   world.issuer = issuer;
   world.exchange = new Exchange({ issuer, options, store, keys, current: () => world.provider });
   world.rebuild = () => {

@@ -40,6 +40,15 @@ async function checkSignIn(idp) {
     await control(idp.control, 'account', { sub: 'carol', password: 'not carol', groups: [] });
     expect((await signIn(idp.issuer, { account: 'carol' })).run.code !== 0, 'the browser fails');
   });
+  await check('an issuer whose name has a path', async () => {
+    const deep = await start('idp', { issuer_path: '/realms/acme' });
+    const found = await (await fetch(`${deep.issuer}/.well-known/openid-configuration`)).json();
+    equal([found.issuer, found.token_endpoint], [deep.issuer, `${deep.issuer}/token`], 'metadata');
+    const session = await signIn(deep.issuer);
+    equal([session.redirect.iss, claimsOf(session.id_token).iss], [deep.issuer, deep.issuer], 'issuer');
+    equal((await refresh(deep.issuer, session.refresh_token)).status, 200, 'refresh');
+    await deep.stop();
+  });
   await check('PKCE is required', async () => {
     const url = `${idp.issuer}/auth?client_id=oam&response_type=code&scope=openid&redirect_uri=${encodeURIComponent('http://127.0.0.1:5/callback')}`;
     const answer = await fetch(url, { redirect: 'manual' });

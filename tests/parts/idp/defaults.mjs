@@ -15,6 +15,7 @@ const native = (id) => ({
 export const OPTIONS = {
   port: 0, // fixed, so that the provider can come back at the same address
   control_port: 0,
+  issuer_path: '', // e.g. '/realms/acme': the issuer's name then has a path
   state: null, // folder for keys and grants; without it nothing outlives the process
   clients: [
     native('oam'),

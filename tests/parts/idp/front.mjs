@@ -19,8 +19,7 @@ const EVENTS = {
   revocation: 'revoke', introspection: 'introspect', 'token-introspection': 'introspect-role', 'exchange-revoke': 'revoke-role',
 };
 
-function classify(request, body) {
-  const path = request.url.split('?')[0];
+function classify(path, body) {
   if (path === '/token') return GRANTS[new URLSearchParams(body.toString()).get('grant_type')] ?? 'token-other';
   if (PATHS[path]) return PATHS[path];
   if (/^\/auth\//.test(path)) return 'resume';
@@ -147,10 +146,11 @@ export class Front {
 
   async #serve(request, response) {
     const body = await readBody(request);
-    const endpoint = classify(request, body);
+    const path = request.url.split('?')[0].replace(this.options.issuer_path, '');
+    const endpoint = classify(path, body);
     const event = EVENTS[endpoint] ?? endpoint;
     const fault = this.faults.take(endpoint);
-    const entry = { event, method: request.method, path: request.url.split('?')[0], ...requestFacts(request, body), fault: fault?.mode };
+    const entry = { event, method: request.method, path, ...requestFacts(request, body), fault: fault?.mode };
     const real = async () => {
       const genuine = await this.#forward(request, body);
       Object.assign(entry, { provider: genuine.status, ...answerFacts(genuine) });

@@ -11,7 +11,7 @@ function loginForm(details, message) {
   return page('Sign in', `
 <p>${client} asks who you are.</p>
 ${message ? `<p role="alert">${escape(message)}</p>` : ''}
-<form method="post" action="/interaction/${escape(details.uid)}">
+<form method="post">
 <label>Account <input name="account" autocomplete="username" value="${escape(details.params.login_hint ?? '')}"></label>
 <label>Password <input name="password" type="password" autocomplete="current-password"></label>
 <button name="action" value="login" id="login">Sign in</button>

@@ -45,7 +45,7 @@ function configuration(options, store, keys) {
     pkce: { required: () => true },
     ttl: secondsOf,
     clientBasedCORS: () => false,
-    interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    interactions: { url: (_ctx, interaction) => `${options.issuer_path}/interaction/${interaction.uid}` },
     features: {
       devInteractions: { enabled: false },
       introspection: { enabled: true, allowedPolicy: (_ctx, client, token) => client.clientAuthMethod !== 'none' || token.clientId === client.clientId },
