@@ -8,6 +8,7 @@ import { listen } from './lib/http.mjs';
 import { Events } from './lib/events.mjs';
 import { OPTIONS } from './hub/defaults.mjs';
 import { Gate } from './hub/token.mjs';
+import { Trust } from './hub/trust.mjs';
 import { Repositories } from './hub/repository.mjs';
 import { Objects } from './hub/lfs.mjs';
 import { Servers } from './hub/server.mjs';
@@ -26,6 +27,7 @@ function folder(options) {
 await main(async () => {
   const options = readOptions('OAM_HUB', OPTIONS);
   options.public = [...options.public];
+  options.trusted_publishers = [...options.trusted_publishers];
   const dir = folder(options);
   const repositories = new Repositories(dir);
   const world = { options, repositories, objects: new Objects(repositories.lfsDir), events: new Events(), disturbance: new Disturbance() };
@@ -33,7 +35,8 @@ await main(async () => {
   const servers = new Servers(world);
   world.url = `http://127.0.0.1:${await servers.open(options.port)}`;
   world.cdn = `http://127.0.0.1:${await listen(servers.store)}`;
-  world.gate = new Gate(options, world.url);
+  world.trust = new Trust(options, world.url);
+  world.gate = new Gate(options, world.url, world.trust);
   world.close = () => servers.close();
   world.open = async () => { if (!servers.hub.listening) await servers.open(); };
   for (const name of [...options.repositories, ...options.public]) await repositories.create(name);

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { control } from '../lib/client.mjs';
+import { control, post } from '../lib/client.mjs';
 import { check, equal, expect, must, run, scratch } from './bench.mjs';
 import { roleToken } from './tokens.mjs';
 
@@ -58,5 +58,41 @@ export async function checkHf(idp, hub) {
     const who = await run(hf, ['auth', 'whoami'], { env });
     expect(who.code === 1, 'exit 1');
     await must(hf, ['download', 'acme/open', 'README.md', '--local-dir', join(scratch, 'open')], { env: { ...env, HF_TOKEN_PATH: join(scratch, 'nothing') } });
+  });
+  await checkTrust(idp, hub, env, files);
+}
+
+async function checkTrust(idp, hub, env, files) {
+  const publisher = { issuer: idp.issuer, resource: 'acme/other', claims: { sub: 'role:ci', role: 'ci' } };
+  const identity = async (change = {}) => (await control(idp.control, 'mint', { claims: { sub: 'role:ci', role: 'ci', aud: hub.url, ...change } })).token;
+  const trade = async (subject, resource = 'acme/other') => (await fetch(`${hub.url}/oauth/token`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', subject_token_type: 'urn:ietf:params:oauth:token-type:id_token', subject_token: subject, resource }) })).json();
+  await check('hub: a trusted publisher trades its ID token for a token of one repository', async () => {
+    await control(hub.control, 'trust', publisher);
+    const { access_token: token, expires_in: seconds, token_type: type } = await trade(await identity());
+    equal([seconds, type, token.startsWith('hf_jwt_')], [3600, 'bearer', true], 'answer');
+    const info = (name) => fetch(`${hub.url}/api/models/${name}`, { headers: { authorization: `Bearer ${token}` } });
+    equal([(await info('acme/other')).status, (await info('acme/model')).status], [200, 403], 'this one only');
+    for (const change of [{ aud: 'http://127.0.0.1:9' }, { role: 'other' }, { iss: 'http://127.0.0.1:9' }, { exp: 1 }]) {
+      equal((await trade(await identity(change))).error, 'invalid_grant', JSON.stringify(change));
+    }
+    equal((await trade(await identity(), 'acme/model')).error, 'invalid_grant', 'another repository');
+  });
+  await check('hf: uploads with the ID token of a job, without any stored token', async () => {
+    const job = { ...env, HF_TOKEN_PATH: join(scratch, 'nothing'), HF_OIDC_RESOURCE: 'acme/other', HF_OIDC_ID_TOKEN: await identity() };
+    await must(process.env.HF, ['upload', 'acme/other', join(files, 'config.json'), 'config.json'], { env: job });
+  });
+  await check('hub: the exchange of an organization for its members', async () => {
+    await control(hub.control, 'options', { organization: { client_id: 'org', client_secret: 's', name: 'acme', members: ['ada@example.com'] } });
+    const ask = (email, scope, secret = 's') => post(`${hub.url}/oauth/token`, {
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', subject_token_type: 'urn:huggingface:token-type:user-email', subject_token: email, scope,
+    }, { authorization: `Basic ${Buffer.from(`org:${secret}`).toString('base64')}` });
+    const { body } = await ask('ada@example.com', 'read-repos');
+    equal([body.expires_in, body.access_token.startsWith('hf_oauth_')], [28_800, true], 'answer');
+    const push = await fetch(`${hub.url}/acme/model/info/refs?service=git-receive-pack`, { headers: { authorization: `Bearer ${body.access_token}` } });
+    equal(push.status, 403, 'read only');
+    const errors = [await ask('eve@example.com', 'read-repos'), await ask('ada@example.com', 'everything'), await ask('ada@example.com', 'read-repos', 'x')];
+    equal(errors.map((each) => each.body.error), ['invalid_grant', 'invalid_scope', 'invalid_client'], 'errors');
   });
 }

@@ -92,10 +92,12 @@ export const openControl = (world) => controlServer({
   'GET /control/hold': () => ({ held: world.disturbance.held }),
   'POST /control/release': () => world.disturbance.release(),
   'POST /control/options': (change) => {
-    for (const name of ['introspect', 'www_authenticate', 'lfs_locks', 'lfs_threshold', 'leeway_seconds', 'bearer', 'public', 'typ']) {
+    for (const name of ['introspect', 'www_authenticate', 'lfs_locks', 'lfs_threshold', 'leeway_seconds', 'bearer', 'public', 'typ', 'trusted_publishers', 'organization', 'hub_token_seconds']) {
       if (name in change) world.options[name] = change[name];
     }
   },
+  'POST /control/trust': (publisher) => { world.options.trusted_publishers.push({ claims: {}, ...publisher }); },
+  'POST /control/revoke-token': ({ sha256 }) => ({ known: world.trust.revoke(sha256) }),
   'POST /control/down': () => world.close(),
   'POST /control/up': () => world.open(),
 }, world.options.control_port);

@@ -9,6 +9,9 @@ export const OPTIONS = {
   audience: null, // what `aud` must be; default: its own URL
   typ: 'at+jwt', // what the token's header must say; null: anything
   leeway_seconds: 0,
+  trusted_publishers: [], // { issuer, resource, claims: {name: exact value}, read_only }: served at /oauth/token
+  organization: null, // { client_id, client_secret, name, members: [e-mail], seconds }: the exchange for members
+  hub_token_seconds: 3600,
   dir: null, // folder of repositories and objects; default: a fresh one that goes with the process
   repositories: [], // made at the start, e.g. ["acme/model", "datasets/acme/data"]
   public: [], // repositories that anybody may read

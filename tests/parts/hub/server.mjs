@@ -38,6 +38,10 @@ async function answer(world, request, response, url, entry) {
     response.end(fault.body);
     return;
   }
+  if (request.method === 'POST' && url.pathname === '/oauth/token') {
+    await world.trust.serve(request, response, entry);
+    return;
+  }
   const ask = await findAsk(world, request, url);
   if (!ask) {
     sendJson(response, 404, { message: 'nothing here' });

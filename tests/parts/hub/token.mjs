@@ -38,8 +38,9 @@ const REASONS = {
 export class Gate {
   #keys;
 
-  constructor(options, url) {
+  constructor(options, url, trust) {
     this.options = options;
+    this.trust = trust;
     this.audience = options.audience ?? url;
     const jwks = options.jwks ?? (options.issuer && `${options.issuer}/jwks`);
     if (jwks) this.#keys = jose.createRemoteJWKSet(new URL(jwks), { cooldownDuration: 0, cacheMaxAge: 60_000 });
@@ -73,6 +74,9 @@ export class Gate {
   }
 
   async #claims(token) {
+    const own = this.trust.find(token);
+    if (own && own.exp * 1000 <= Date.now()) throw new Refused(401, 'expired');
+    if (own) return own;
     const looksSigned = token.split('.').length === 3;
     if (looksSigned) {
       if (!this.#keys) throw new Refused(401, 'signed tokens are not taken here');
@@ -91,7 +95,8 @@ export class Gate {
     const claims = await this.#claims(carrier.token);
     if (typeof claims.exp !== 'number') throw new Refused(401, 'no exp');
     if (repository !== null) {
-      if (typeof claims.repository !== 'string' || !covers(claims.repository, repository)) throw new Refused(403, 'wrong repository');
+      const patterns = [claims.repository].flat().filter((pattern) => typeof pattern === 'string');
+      if (!patterns.some((pattern) => covers(pattern, repository))) throw new Refused(403, 'wrong repository');
       if (!Array.isArray(claims.actions) || !claims.actions.includes(action)) throw new Refused(403, 'wrong action');
     }
     return claims;
