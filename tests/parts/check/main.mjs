@@ -5,6 +5,7 @@ import { checkFaults } from './faults.mjs';
 import { checkTokens } from './tokens.mjs';
 import { checkGit } from './git.mjs';
 import { checkHf } from './hf.mjs';
+import { checkDesktop } from './desktop.mjs';
 
 const idp = await start('idp');
 const hub = await start('hub', {
@@ -16,6 +17,7 @@ await checkFaults(idp);
 await checkTokens(idp, hub);
 await checkGit(idp, hub);
 await checkHf(idp, hub);
+await checkDesktop();
 await check('a part ends when its stdin closes', async () => {
   const { code } = await Promise.race([hub.stop(), new Promise((resolve) => { setTimeout(resolve, 3000, {}); })]);
   expect(code === 0, 'exit 0 within 3 s');

@@ -150,7 +150,7 @@ export class Front {
     const endpoint = classify(path, body);
     const event = EVENTS[endpoint] ?? endpoint;
     const fault = this.faults.take(endpoint);
-    const entry = { event, method: request.method, path, ...requestFacts(request, body), fault: fault?.mode };
+    const entry = { event, method: request.method, path, agent: request.headers['user-agent'], ...requestFacts(request, body), fault: fault?.mode };
     const real = async () => {
       const genuine = await this.#forward(request, body);
       Object.assign(entry, { provider: genuine.status, ...answerFacts(genuine) });
