@@ -49,6 +49,18 @@ async function checkSignIn(idp) {
     equal((await refresh(deep.issuer, session.refresh_token)).status, 200, 'refresh');
     await deep.stop();
   });
+  await check('a provider of other habits: exact redirects, no rotation, no ID token at refresh, ES256', async () => {
+    const strict = await start('idp', { any_redirect_port: false });
+    expect((await signIn(strict.issuer)).run.code !== 0, 'another port is refused');
+    await strict.stop();
+    const other = await start('idp', { rotation: 'never', id_token_at_refresh: false, alg: 'ES256', strict_offline: true });
+    equal((await signIn(other.issuer)).refresh_token, undefined, 'no refresh token without prompt=consent');
+    const session = await signIn(other.issuer, { prompt: 'consent' });
+    equal(JSON.parse(Buffer.from(session.id_token.split('.')[0], 'base64url')).alg, 'ES256', 'alg');
+    const { body } = await refresh(other.issuer, session.refresh_token);
+    equal([body.refresh_token, body.id_token], [session.refresh_token, undefined], 'refresh');
+    await other.stop();
+  });
   await check('PKCE is required', async () => {
     const url = `${idp.issuer}/auth?client_id=oam&response_type=code&scope=openid&redirect_uri=${encodeURIComponent('http://127.0.0.1:5/callback')}`;
     const answer = await fetch(url, { redirect: 'manual' });

@@ -33,7 +33,7 @@ export const control = async (base, call, body) => {
 };
 
 /** Signs in by the browser program; answers the token answer, or what the redirect said. */
-export async function signIn(issuer, { account = 'ada', client = 'oam', deny = false, browser = BROWSER, scope = 'openid offline_access profile email groups' } = {}) {
+export async function signIn(issuer, { account = 'ada', client = 'oam', deny = false, browser = BROWSER, prompt, scope = 'openid offline_access profile email groups' } = {}) {
   const verifier = random();
   const [state, nonce] = [random(), random()];
   let seen;
@@ -45,7 +45,7 @@ export async function signIn(issuer, { account = 'ada', client = 'oam', deny = f
   const url = new URL(`${issuer}/auth`);
   url.search = new URLSearchParams({
     client_id: client, response_type: 'code', redirect_uri: redirect, scope, state, nonce,
-    code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256',
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256', ...(prompt ? { prompt } : {}),
   });
   const run = await runBrowser(url.href, { OAM_TEST_ACCOUNT: account, OAM_TEST_DENY: deny ? '1' : '0' }, browser);
   server.close();
