@@ -4,3 +4,4 @@ pub mod clock;
 pub mod files;
 pub mod journal;
 pub mod notice;
+pub mod vault;
