@@ -69,27 +69,50 @@ impl Keeper {
         let repository = match ask.path.as_deref().map_or(Ok(None), repository_of_path) {
             Ok(repository) => repository,
             Err(fault) => {
-                denied.refusal = Refusal::denied(fault.to_string(), "check the remote's URL with `git remote -v`");
+                denied.refusal = Refusal::denied(
+                    fault.to_string(),
+                    "check the remote's URL with `git remote -v`",
+                );
                 return Resolved::Refused(Box::new(denied));
             }
         };
         denied.repository.clone_from(&repository);
-        let Some(office) = self.offices.get(&org.name) else { return Resolved::NotOurs };
+        let Some(office) = self.offices.get(&org.name) else {
+            return Resolved::NotOurs;
+        };
         let now = self.now();
         let live = match (self.closed_because(), office.desk.standing().live()) {
             (Some(refusal), _) => {
                 denied.refusal = refusal;
                 return Resolved::Refused(Box::new(denied));
             }
-            (None, Some(live)) if office.desk.standing().need(now, office.desk.limits()) != Need::Login => live,
+            (None, Some(live))
+                if office.desk.standing().need(now, office.desk.limits()) != Need::Login =>
+            {
+                live
+            }
             (None, _) => {
-                denied.refusal = office.desk.standing().refusal(org.name.as_str(), now, office.desk.limits());
+                denied.refusal =
+                    office
+                        .desk
+                        .standing()
+                        .refusal(org.name.as_str(), now, office.desk.limits());
                 denied.by_standing = true;
                 return Resolved::Refused(Box::new(denied));
             }
         };
-        let wish = Wish { repository: repository.as_ref(), intent, role: ask.role.as_ref() };
-        match choose(org, hub, &live.identity.groups, wish, self.settings.unknown_intent) {
+        let wish = Wish {
+            repository: repository.as_ref(),
+            intent,
+            role: ask.role.as_ref(),
+        };
+        match choose(
+            org,
+            hub,
+            &live.identity.groups,
+            wish,
+            self.settings.unknown_intent,
+        ) {
             Ok(choice) => Resolved::Chosen(Box::new(Chosen {
                 org: org.name.clone(),
                 hub: hub.name.clone(),
@@ -111,7 +134,13 @@ impl Keeper {
         }
     }
 
-    pub(super) fn get(&mut self, ask: &Ask, front: String, caller: Caller, reply: oneshot::Sender<Outcome>) {
+    pub(super) fn get(
+        &mut self,
+        ask: &Ask,
+        front: String,
+        caller: Caller,
+        reply: oneshot::Sender<Outcome>,
+    ) {
         match self.resolve(ask, &front, &caller) {
             Resolved::NotOurs => {
                 let _ = reply.send(Outcome::NotOurs);
@@ -124,13 +153,32 @@ impl Keeper {
             Resolved::Chosen(chosen) => {
                 let ticket = self.number();
                 let (org, order, offline) = (chosen.org.clone(), chosen.order(), chosen.offline());
-                self.tickets.insert(ticket, Ticket { chosen: *chosen, reply });
-                self.step(&org, Event::Asked { who: Who::Ticket(ticket), order, offline });
+                self.tickets.insert(
+                    ticket,
+                    Ticket {
+                        chosen: *chosen,
+                        reply,
+                    },
+                );
+                self.step(
+                    &org,
+                    Event::Asked {
+                        who: Who::Ticket(ticket),
+                        order,
+                        offline,
+                    },
+                );
             }
         }
     }
 
-    pub(super) fn follow(&mut self, ask: &Ask, again: Option<String>, caller: Caller, news: mpsc::Sender<News>) {
+    pub(super) fn follow(
+        &mut self,
+        ask: &Ask,
+        again: Option<String>,
+        caller: Caller,
+        news: mpsc::Sender<News>,
+    ) {
         match self.resolve(ask, "exec", &caller) {
             Resolved::NotOurs => {
                 let _ = news.try_send(News::NotOurs);
@@ -146,21 +194,42 @@ impl Keeper {
 
     fn start_following(&mut self, chosen: Chosen, again: Option<String>, news: mpsc::Sender<News>) {
         let follower = self.number();
-        let name = again.filter(|name| is_file_name(name) && !self.following.values().any(|f| f.name == *name));
+        let name = again
+            .filter(|name| is_file_name(name) && !self.following.values().any(|f| f.name == *name));
         let name = name.unwrap_or_else(|| format!("{:032x}", self.ports.dice.roll()));
         let (org, order, offline) = (chosen.org.clone(), chosen.order(), chosen.offline());
         let (gone, inner, hung_up) = (news.clone(), self.inner.clone(), org.clone());
         tokio::task::spawn_local(async move {
             gone.closed().await;
-            let _ = inner.send(Inner::HungUp { org: hung_up, follower });
+            let _ = inner.send(Inner::HungUp {
+                org: hung_up,
+                follower,
+            });
         });
-        self.following.insert(follower, Following { chosen, name, news, started: false });
-        self.step(&org, Event::Asked { who: Who::Follower(follower), order, offline });
+        self.following.insert(
+            follower,
+            Following {
+                chosen,
+                name,
+                news,
+                started: false,
+            },
+        );
+        self.step(
+            &org,
+            Event::Asked {
+                who: Who::Follower(follower),
+                order,
+                offline,
+            },
+        );
     }
 
     /// The connection of an `oam exec` closed: its child is gone.
     pub(super) fn hung_up(&mut self, org: &OrgName, follower: u64) {
-        let Some(following) = self.following.remove(&follower) else { return };
+        let Some(following) = self.following.remove(&follower) else {
+            return;
+        };
         if let Err(why) = self.ports.files.withdraw(&following.name) {
             self.save_trouble = Some(format!("a token file could not be deleted: {why}"));
         }
@@ -168,9 +237,17 @@ impl Keeper {
     }
 
     /// Drops the one token that the hub rejected. Nobody learns whether it was held.
-    pub(super) fn erase(&mut self, token: &Secret, caller: &Caller, reply: oneshot::Sender<Outcome>) {
+    pub(super) fn erase(
+        &mut self,
+        token: &Secret,
+        caller: &Caller,
+        reply: oneshot::Sender<Outcome>,
+    ) {
         let found = self.offices.iter().find_map(|(org, office)| {
-            let held = office.held.iter().find(|(_, held)| held.token.matches(token))?;
+            let held = office
+                .held
+                .iter()
+                .find(|(_, held)| held.token.matches(token))?;
             Some((org.clone(), *held.0, held.1.sha256.clone()))
         });
         if let Some((org, id, sha256)) = found {
@@ -196,7 +273,11 @@ impl Keeper {
         record.detail = Some(denied.refusal.sentence.clone());
         if let Some(office) = denied.org.as_ref().and_then(|org| self.offices.get(org)) {
             record.epoch = Some(office.desk.epoch());
-            record.subject = office.desk.standing().live().map(|live| live.identity.subject.clone());
+            record.subject = office
+                .desk
+                .standing()
+                .live()
+                .map(|live| live.identity.subject.clone());
         }
         self.write(&record);
     }
@@ -205,7 +286,9 @@ impl Keeper {
     fn notice_by_standing(&mut self, denied: &Denied) -> u64 {
         let now = self.now();
         let Some(org) = &denied.org else { return 0 };
-        let Some(office) = self.offices.get_mut(org) else { return 0 };
+        let Some(office) = self.offices.get_mut(org) else {
+            return 0;
+        };
         let epoch = office.desk.epoch();
         if denied.by_standing && denied.refusal.code != RefusalCode::Unavailable {
             let mut effects = office.desk.turn_away(Who::Ticket(0), now);
@@ -228,5 +311,8 @@ impl Keeper {
 
 /// The name of a token file's folder: 128 bits as lower-case hex.
 fn is_file_name(name: &str) -> bool {
-    name.len() == 32 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    name.len() == 32
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }

@@ -22,7 +22,9 @@ impl Keeper {
     /// leave in between.
     pub(super) fn end(&mut self, org: &OrgName, word: StandingWord, detail: Option<String>) {
         let now = self.now();
-        let Some(office) = self.offices.get_mut(org) else { return };
+        let Some(office) = self.offices.get_mut(org) else {
+            return;
+        };
         office.forget_expired(now);
         for out in &mut office.outstanding {
             out.state = TokenState::OutstandingUntil;
@@ -38,23 +40,35 @@ impl Keeper {
         let epoch = office.desk.epoch();
         self.tombstones.insert(org.clone(), tombstone);
         let buried = self.ports.vault.bury(&self.tombstones);
-        let Some(office) = self.offices.get_mut(org) else { return };
+        let Some(office) = self.offices.get_mut(org) else {
+            return;
+        };
         office.gate.set(epoch);
         let session = office.session.take();
-        let held: Vec<(Arc<Secret>, String)> =
-            std::mem::take(&mut office.held).into_values().map(|held| (held.token, held.sha256)).collect();
+        let held: Vec<(Arc<Secret>, String)> = std::mem::take(&mut office.held)
+            .into_values()
+            .map(|held| (held.token, held.sha256))
+            .collect();
         let saved = self.save();
         if let (Err(why), Err(_)) = (&buried, &saved) {
             // Neither the tombstone nor a state without the session could be written (a full disk):
             // deleting needs no room, and a restart then finds nobody signed in.
             let discarded = self.ports.vault.discard();
             self.save_trouble = Some(match discarded {
-                Ok(()) => format!("the end of a session could not be written ({why}); its sealed state was deleted"),
-                Err(also) => format!("the end of a session could not be written ({why}) nor deleted ({also})"),
+                Ok(()) => format!(
+                    "the end of a session could not be written ({why}); its sealed state was deleted"
+                ),
+                Err(also) => format!(
+                    "the end of a session could not be written ({why}) nor deleted ({also})"
+                ),
             });
         }
         let mut record = Record::new(
-            if word == StandingWord::SignedOut { Happening::Logout } else { Happening::End },
+            if word == StandingWord::SignedOut {
+                Happening::Logout
+            } else {
+                Happening::End
+            },
             now.wall_ms,
         );
         record.org = Some(org.clone());
@@ -69,8 +83,14 @@ impl Keeper {
 
     /// Revokes a role token where the exchange offers it.
     pub(super) fn revoke_token(&self, name: &OrgName, token: Arc<Secret>, sha256: String) {
-        let Some(org) = self.settings.org(name).cloned() else { return };
-        let (exchange, inner, name) = (Rc::clone(&self.ports.exchange), self.inner.clone(), name.clone());
+        let Some(org) = self.settings.org(name).cloned() else {
+            return;
+        };
+        let (exchange, inner, name) = (
+            Rc::clone(&self.ports.exchange),
+            self.inner.clone(),
+            name.clone(),
+        );
         tokio::task::spawn_local(async move {
             if exchange.revoke(&org, token).await == Ok(true) {
                 let _ = inner.send(Inner::TokenRevoked { org: name, sha256 });
@@ -80,8 +100,14 @@ impl Keeper {
 
     /// A token that was out is revoked at its issuer: no longer outstanding.
     pub(super) fn token_revoked(&mut self, org: &OrgName, sha256: &str) {
-        let Some(office) = self.offices.get_mut(org) else { return };
-        for out in office.outstanding.iter_mut().filter(|out| out.granted.token_sha256 == sha256) {
+        let Some(office) = self.offices.get_mut(org) else {
+            return;
+        };
+        for out in office
+            .outstanding
+            .iter_mut()
+            .filter(|out| out.granted.token_sha256 == sha256)
+        {
             out.state = TokenState::Revoked;
         }
         if let Some(tombstone) = self.tombstones.get_mut(org) {
@@ -94,14 +120,21 @@ impl Keeper {
 
     /// Revokes a refresh token that nobody holds any more.
     pub(super) fn revoke_session(&self, name: &OrgName, refresh: Arc<Secret>) {
-        let Some(org) = self.settings.org(name).cloned() else { return };
+        let Some(org) = self.settings.org(name).cloned() else {
+            return;
+        };
         let idp = Rc::clone(&self.ports.idp);
         tokio::task::spawn_local(async move {
             let _ = idp.revoke(&org, refresh).await;
         });
     }
 
-    pub(super) fn logout(&mut self, org: Option<OrgName>, caller: Caller, reply: oneshot::Sender<Outcome>) {
+    pub(super) fn logout(
+        &mut self,
+        org: Option<OrgName>,
+        caller: Caller,
+        reply: oneshot::Sender<Outcome>,
+    ) {
         let org = match self.org_or_default(org) {
             Ok(org) => org,
             Err(refusal) => {
@@ -121,7 +154,11 @@ impl Keeper {
             .map(|session| Arc::clone(&session.tokens.refresh));
         let Some(refresh) = refresh else {
             self.strays.remove(&org.name);
-            let _ = reply.send(Outcome::SignedOut { org: org.name, was_signed_in: false, warning: None });
+            let _ = reply.send(Outcome::SignedOut {
+                org: org.name,
+                was_signed_in: false,
+                warning: None,
+            });
             return;
         };
         let mut record = Record::new(Happening::Logout, self.now().wall_ms);
@@ -133,13 +170,24 @@ impl Keeper {
         let idp = Rc::clone(&self.ports.idp);
         tokio::task::spawn_local(async move {
             let warning = idp.revoke(&org, refresh).await.err();
-            let _ = reply.send(Outcome::SignedOut { org: org.name, was_signed_in: true, warning });
+            let _ = reply.send(Outcome::SignedOut {
+                org: org.name,
+                was_signed_in: true,
+                warning,
+            });
         });
     }
 
     /// The organization named, the default one, or the only one.
     pub(super) fn org_or_default(&self, name: Option<OrgName>) -> Result<Org, Refusal> {
-        let list = || self.settings.orgs.iter().map(|org| org.name.as_str()).collect::<Vec<_>>().join(", ");
+        let list = || {
+            self.settings
+                .orgs
+                .iter()
+                .map(|org| org.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         if let Some(name) = name {
             return self.settings.org(&name).cloned().ok_or_else(|| {
                 let next = if self.settings.orgs.is_empty() {
@@ -150,7 +198,11 @@ impl Keeper {
                 Refusal::bad_request(format!("no organization named {name} is configured"), next)
             });
         }
-        let default = self.settings.default_org.as_ref().and_then(|name| self.settings.org(name));
+        let default = self
+            .settings
+            .default_org
+            .as_ref()
+            .and_then(|name| self.settings.org(name));
         match (default, self.settings.orgs.as_slice()) {
             (Some(org), _) | (None, [org]) => Ok(org.clone()),
             (None, []) => Err(Refusal::bad_request(

@@ -4,8 +4,8 @@ use super::command::{Command, Outcome};
 use super::ledger::Ledger;
 use super::login::Logins;
 use super::office::{Chosen, Following, Office};
-use super::ports::{Arrived, Clock, Dice, Exchange, Files, Idp, Journal, Minted, Notices, Vault};
 use super::opening::Opening;
+use super::ports::{Arrived, Clock, Dice, Exchange, Files, Idp, Journal, Minted, Notices, Vault};
 use super::state::{Sealed, SealedSession, Tombstone};
 use crate::config::agent::Settings;
 use crate::model::answer::EndpointFault;
@@ -48,12 +48,34 @@ pub struct Ports {
 /// What comes back from calls that run aside.
 pub(super) enum Inner {
     Opened(Result<Option<Sealed>, Refusal>),
-    Refreshed { org: OrgName, flight: u64, result: Result<Arrived, EndpointFault> },
-    Minted { org: OrgName, flight: u64, order: MintOrder, result: Result<Minted, EndpointFault> },
-    HungUp { org: OrgName, follower: u64 },
-    LoggedIn { org: OrgName, login: u64, result: Result<Arrived, Refusal> },
-    LoginGone { org: OrgName, login: u64 },
-    TokenRevoked { org: OrgName, sha256: String },
+    Refreshed {
+        org: OrgName,
+        flight: u64,
+        result: Result<Arrived, EndpointFault>,
+    },
+    Minted {
+        org: OrgName,
+        flight: u64,
+        order: MintOrder,
+        result: Result<Minted, EndpointFault>,
+    },
+    HungUp {
+        org: OrgName,
+        follower: u64,
+    },
+    LoggedIn {
+        org: OrgName,
+        login: u64,
+        result: Result<Arrived, Refusal>,
+    },
+    LoginGone {
+        org: OrgName,
+        login: u64,
+    },
+    TokenRevoked {
+        org: OrgName,
+        sha256: String,
+    },
 }
 
 /// An ask that waits for its one answer.
@@ -123,7 +145,11 @@ impl Keeper {
     }
 
     /// Runs until the mailbox closes, the keeper retires or `stop` resolves.
-    pub async fn run(mut self, mut mailbox: mpsc::Receiver<Command>, stop: impl Future<Output = ()>) {
+    pub async fn run(
+        mut self,
+        mut mailbox: mpsc::Receiver<Command>,
+        stop: impl Future<Output = ()>,
+    ) {
         tokio::pin!(stop);
         self.open_aside();
         loop {
@@ -156,7 +182,10 @@ impl Keeper {
 
     fn next_wake(&self) -> Option<u64> {
         let now = self.now();
-        let desks = self.offices.values().filter_map(|office| office.desk.next_wake(now));
+        let desks = self
+            .offices
+            .values()
+            .filter_map(|office| office.desk.next_wake(now));
         desks.chain(self.sync_at.map(|at| now.until(at))).min()
     }
 
@@ -174,7 +203,9 @@ impl Keeper {
     /// Lets the desk of `org` decide, and carries out what it says.
     pub(super) fn step(&mut self, org: &OrgName, event: Event) {
         let now = self.now();
-        let Some(office) = self.offices.get_mut(org) else { return };
+        let Some(office) = self.offices.get_mut(org) else {
+            return;
+        };
         let effects = office.desk.step(event, now);
         self.carry_out(org, effects);
     }
@@ -182,8 +213,17 @@ impl Keeper {
     fn answered(&mut self, inner: Inner) {
         match inner {
             Inner::Opened(result) => self.opened(result),
-            Inner::Refreshed { org, flight, result } => self.refreshed(&org, flight, result),
-            Inner::Minted { org, flight, order, result } => self.minted(&org, flight, order, result),
+            Inner::Refreshed {
+                org,
+                flight,
+                result,
+            } => self.refreshed(&org, flight, result),
+            Inner::Minted {
+                org,
+                flight,
+                order,
+                result,
+            } => self.minted(&org, flight, order, result),
             Inner::HungUp { org, follower } => self.hung_up(&org, follower),
             Inner::LoggedIn { org, login, result } => self.logged_in(&org, login, result),
             Inner::LoginGone { org, login } => self.login_gone(&org, login),
@@ -202,10 +242,30 @@ impl Keeper {
 
     pub(super) fn execute(&mut self, command: Command) {
         match command {
-            Command::Get { ask, front, caller, reply } => self.get(&ask, front, caller, reply),
-            Command::Erase { ask: _, token, caller, reply } => self.erase(&token, &caller, reply),
-            Command::Follow { ask, again, caller, news } => self.follow(&ask, again, caller, news),
-            Command::Login { org, store, caller, news } => self.login(org, store, caller, news),
+            Command::Get {
+                ask,
+                front,
+                caller,
+                reply,
+            } => self.get(&ask, front, caller, reply),
+            Command::Erase {
+                ask: _,
+                token,
+                caller,
+                reply,
+            } => self.erase(&token, &caller, reply),
+            Command::Follow {
+                ask,
+                again,
+                caller,
+                news,
+            } => self.follow(&ask, again, caller, news),
+            Command::Login {
+                org,
+                store,
+                caller,
+                news,
+            } => self.login(org, store, caller, news),
             Command::Logout { org, caller, reply } => self.logout(org, caller, reply),
             Command::Report { kind, reply } => {
                 let outcome = self.report(kind);

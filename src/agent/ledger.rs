@@ -22,8 +22,14 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Goes on from the last line that is there.
     pub(super) fn open(journal: Rc<dyn Journal>) -> Self {
-        let mut ledger =
-            Self { journal, seq: 0, hash: GENESIS.to_owned(), anchored: None, dirty: false, trouble: None };
+        let mut ledger = Self {
+            journal,
+            seq: 0,
+            hash: GENESIS.to_owned(),
+            anchored: None,
+            dirty: false,
+            trouble: None,
+        };
         match ledger.journal.last_line() {
             Ok(None) => {}
             Ok(Some(line)) => match serde_json::from_str::<Entry>(&line) {
@@ -38,7 +44,11 @@ impl Ledger {
     /// Compares the log with what the sealed state knows of it. A log that ends before its anchor
     /// goes on after the anchor, so that the gap stays visible in the chain for ever.
     pub(super) fn check(&mut self, anchor: Anchor, now_ms: u64) {
-        let found = if anchor.seq > self.seq { None } else { self.journal.line(anchor.seq).ok().flatten() };
+        let found = if anchor.seq > self.seq {
+            None
+        } else {
+            self.journal.line(anchor.seq).ok().flatten()
+        };
         let intact = found
             .as_deref()
             .and_then(|line| serde_json::from_str::<Entry>(line).ok())
@@ -49,9 +59,15 @@ impl Ledger {
         }
         let mut alarm = Record::new(Happening::Alarm, now_ms);
         alarm.detail = Some(if anchor.seq > self.seq {
-            format!("the audit log ended at record {}, and the sealed state knows record {}", self.seq, anchor.seq)
+            format!(
+                "the audit log ended at record {}, and the sealed state knows record {}",
+                self.seq, anchor.seq
+            )
         } else {
-            format!("record {} of the audit log is not the one that the sealed state knows", anchor.seq)
+            format!(
+                "record {} of the audit log is not the one that the sealed state knows",
+                anchor.seq
+            )
         });
         if anchor.seq > self.seq {
             (self.seq, self.hash) = (anchor.seq, anchor.hash.clone());
@@ -65,11 +81,10 @@ impl Ledger {
     /// # Errors
     /// Our words for why it could not be written; then nothing may be granted.
     pub(super) fn append(&mut self, record: &Record) -> Result<(), String> {
-        let (line, hash) = chain(self.seq + 1, &self.hash, record)?;
-        match self.journal.append(&line) {
+        let link = chain(self.seq + 1, &self.hash, record)?;
+        match self.journal.append(&link.line) {
             Ok(()) => {
-                self.seq += 1;
-                self.hash = hash;
+                (self.seq, self.hash) = (link.seq, link.hash);
                 self.dirty = true;
                 self.trouble = None;
                 Ok(())
@@ -90,7 +105,10 @@ impl Ledger {
 
     /// The head, to be sealed.
     pub(super) fn head(&self) -> Option<Anchor> {
-        (self.seq > 0).then(|| Anchor { seq: self.seq, hash: self.hash.clone() })
+        (self.seq > 0).then(|| Anchor {
+            seq: self.seq,
+            hash: self.hash.clone(),
+        })
     }
 
     /// The head was sealed.
@@ -109,8 +127,15 @@ impl Ledger {
             sequence: self.seq,
             hash: self.hash.clone(),
             anchored_sequence: self.anchored.as_ref().map_or(0, |a| a.seq),
-            anchored_hash: self.anchored.as_ref().map_or_else(|| GENESIS.to_owned(), |a| a.hash.clone()),
-            anchored_in: if sealed { "sealed".into() } else { "memory".into() },
+            anchored_hash: self
+                .anchored
+                .as_ref()
+                .map_or_else(|| GENESIS.to_owned(), |a| a.hash.clone()),
+            anchored_in: if sealed {
+                "sealed".into()
+            } else {
+                "memory".into()
+            },
         }
     }
 }

@@ -66,7 +66,13 @@ impl Keeper {
                 }
             }
         });
-        let login = Login { number, digest, news, caller, task: task.abort_handle() };
+        let login = Login {
+            number,
+            digest,
+            news,
+            caller,
+            task: task.abort_handle(),
+        };
         self.logins.0.insert(key, login);
     }
 
@@ -85,19 +91,36 @@ impl Keeper {
 
     /// The client hung up (Ctrl-C): nothing is left open.
     pub(super) fn login_gone(&mut self, org: &OrgName, number: u64) {
-        if self.logins.0.get(org).is_some_and(|login| login.number == number) {
+        if self
+            .logins
+            .0
+            .get(org)
+            .is_some_and(|login| login.number == number)
+        {
             self.logins.0.remove(org);
         }
     }
 
-    pub(super) fn logged_in(&mut self, name: &OrgName, number: u64, result: Result<Arrived, Refusal>) {
-        if self.logins.0.get(name).is_none_or(|login| login.number != number) {
+    pub(super) fn logged_in(
+        &mut self,
+        name: &OrgName,
+        number: u64,
+        result: Result<Arrived, Refusal>,
+    ) {
+        if self
+            .logins
+            .0
+            .get(name)
+            .is_none_or(|login| login.number != number)
+        {
             if let Ok(arrived) = result {
                 self.revoke_session(name, arrived.tokens.refresh);
             }
             return;
         }
-        let Some(login) = self.logins.0.remove(name) else { return };
+        let Some(login) = self.logins.0.remove(name) else {
+            return;
+        };
         let result = result.and_then(|arrived| self.take_in(name, &login, arrived));
         match result {
             Ok(news) => say(&login.news, news),
@@ -114,11 +137,19 @@ impl Keeper {
     }
 
     /// Takes the new session in: durable first, then in force.
-    fn take_in(&mut self, name: &OrgName, login: &Login, arrived: Arrived) -> Result<LoginNews, Refusal> {
+    fn take_in(
+        &mut self,
+        name: &OrgName,
+        login: &Login,
+        arrived: Arrived,
+    ) -> Result<LoginNews, Refusal> {
         let now = self.now();
         self.opening = Opening::Open;
         let org = self.settings.org(name).cloned().ok_or_else(|| {
-            Refusal::bad_request(format!("{name} was removed from the configuration"), "put it back and sign in again")
+            Refusal::bad_request(
+                format!("{name} was removed from the configuration"),
+                "put it back and sign in again",
+            )
         })?;
         if digest::binding(&org) != login.digest {
             return Err(Refusal::bad_request(
@@ -127,10 +158,19 @@ impl Keeper {
             ));
         }
         let Some(office) = self.offices.get_mut(name) else {
-            return Err(Refusal::unavailable("the organization is not there", "try again"));
+            return Err(Refusal::unavailable(
+                "the organization is not there",
+                "try again",
+            ));
         };
         let identity = arrived.identity.clone();
-        let live = live_of(&org, &arrived.tokens, arrived.identity, now.wall_ms, Some(now));
+        let live = live_of(
+            &org,
+            &arrived.tokens,
+            arrived.identity,
+            now.wall_ms,
+            Some(now),
+        );
         let session = Session {
             tokens: arrived.tokens,
             signed_in_at_ms: now.wall_ms,
@@ -165,7 +205,10 @@ impl Keeper {
         record.epoch = self.offices.get(name).map(|office| office.desk.epoch());
         self.write(&record);
         self.carry_out(name, effects);
-        let roles = org.roles.iter().filter(|role| holds(role, &identity.groups));
+        let roles = org
+            .roles
+            .iter()
+            .filter(|role| holds(role, &identity.groups));
         Ok(LoginNews::SignedIn {
             org: name.clone(),
             subject: identity.subject,

@@ -152,13 +152,21 @@ impl Office {
     /// Remembers a token that was handed out, and forgets those that have expired.
     pub(super) fn went_out(&mut self, granted: &Granted, now: Moment) {
         self.forget_expired(now);
-        if !self.outstanding.iter().any(|out| out.granted.token_sha256 == granted.token_sha256) {
-            self.outstanding.push(TokenOut { granted: granted.clone(), state: TokenState::Held });
+        if !self
+            .outstanding
+            .iter()
+            .any(|out| out.granted.token_sha256 == granted.token_sha256)
+        {
+            self.outstanding.push(TokenOut {
+                granted: granted.clone(),
+                state: TokenState::Held,
+            });
         }
     }
 
     pub(super) fn forget_expired(&mut self, now: Moment) {
-        self.outstanding.retain(|out| out.granted.expires_at > now.unix());
+        self.outstanding
+            .retain(|out| out.granted.expires_at > now.unix());
     }
 
     /// What is sealed of this session.
@@ -178,7 +186,11 @@ impl Office {
 }
 
 pub(super) const fn limits(org: &Org) -> Limits {
-    Limits { fresh_ms: org.fresh_ms, lease_ms: org.lease_ms, session_age_ms: org.session_age_ms }
+    Limits {
+        fresh_ms: org.fresh_ms,
+        lease_ms: org.lease_ms,
+        session_age_ms: org.session_age_ms,
+    }
 }
 
 pub(super) const fn subject_kind(org: &Org) -> SubjectToken {
@@ -188,7 +200,11 @@ pub(super) const fn subject_kind(org: &Org) -> SubjectToken {
 }
 
 /// When the token that is exchanged expires, Unix seconds.
-pub(super) fn subject_expires(org: &Org, tokens: &SessionTokens, id_token_expires: Option<u64>) -> Option<u64> {
+pub(super) fn subject_expires(
+    org: &Org,
+    tokens: &SessionTokens,
+    id_token_expires: Option<u64>,
+) -> Option<u64> {
     match subject_kind(org) {
         SubjectToken::IdToken => id_token_expires,
         SubjectToken::AccessToken => tokens.access_expires,

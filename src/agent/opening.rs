@@ -27,7 +27,9 @@ pub(super) enum Opening {
 impl Keeper {
     pub(super) fn start(&mut self) {
         if let Err(why) = self.ports.files.sweep() {
-            self.save_trouble = Some(format!("token files of an earlier agent could not be deleted: {why}"));
+            self.save_trouble = Some(format!(
+                "token files of an earlier agent could not be deleted: {why}"
+            ));
         }
         match self.ports.vault.tombstones() {
             Ok(tombstones) => self.tombstones = tombstones,
@@ -73,7 +75,10 @@ impl Keeper {
             Opening::NotYet | Opening::UnderWay => !matches!(command, Command::Configured(_)),
             Opening::Failed(_) => matches!(
                 command,
-                Command::Get { .. } | Command::Follow { .. } | Command::Login { .. } | Command::Logout { .. }
+                Command::Get { .. }
+                    | Command::Follow { .. }
+                    | Command::Login { .. }
+                    | Command::Logout { .. }
             ),
         }
     }
@@ -118,7 +123,10 @@ impl Keeper {
     /// A session whose tombstone is as old or younger is over, whatever the sealed state says: the
     /// agent was killed between the two.
     pub(super) fn restore_session(&mut self, name: OrgName, sealed: SealedSession) {
-        let buried = self.tombstones.get(&name).is_some_and(|t| t.epoch >= sealed.epoch);
+        let buried = self
+            .tombstones
+            .get(&name)
+            .is_some_and(|t| t.epoch >= sealed.epoch);
         if buried || self.blocked.is_some() {
             self.save_quietly();
             return;
@@ -128,9 +136,17 @@ impl Keeper {
             self.strays.insert(name, sealed);
             return;
         };
-        let Some(office) = self.offices.get_mut(&name) else { return };
+        let Some(office) = self.offices.get_mut(&name) else {
+            return;
+        };
         let bound = digest::binding(org) == sealed.digest;
-        let mut live = live_of(org, &sealed.tokens, sealed.identity, sealed.signed_in_at_ms, None);
+        let mut live = live_of(
+            org,
+            &sealed.tokens,
+            sealed.identity,
+            sealed.signed_in_at_ms,
+            None,
+        );
         live.doubt = sealed.in_flight.is_some();
         office.desk.resume_at(sealed.epoch);
         office.gate.set(sealed.epoch);
@@ -149,9 +165,18 @@ impl Keeper {
 
     /// The sealed state as it should be now.
     pub(super) fn sealed(&self) -> Sealed {
-        let sessions = self.offices.iter().filter_map(|(name, office)| Some((name.clone(), office.sealed()?)));
-        let strays = self.strays.iter().map(|(name, session)| (name.clone(), session.share()));
-        Sealed { sessions: sessions.chain(strays).collect(), anchor: self.ledger.head() }
+        let sessions = self
+            .offices
+            .iter()
+            .filter_map(|(name, office)| Some((name.clone(), office.sealed()?)));
+        let strays = self
+            .strays
+            .iter()
+            .map(|(name, session)| (name.clone(), session.share()));
+        Sealed {
+            sessions: sessions.chain(strays).collect(),
+            anchor: self.ledger.head(),
+        }
     }
 
     /// Writes the sealed state durably.
@@ -175,7 +200,9 @@ impl Keeper {
                 self.ledger.anchored(sealed.anchor);
                 self.save_trouble = None;
             }
-            Err(why) => self.save_trouble = Some(format!("the session state can't be written: {why}")),
+            Err(why) => {
+                self.save_trouble = Some(format!("the session state can't be written: {why}"))
+            }
         }
         result
     }

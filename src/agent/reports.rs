@@ -9,7 +9,8 @@ use crate::config::agent::Org;
 use crate::model::ask::Ask;
 use crate::model::caller::Caller;
 use crate::model::report::{
-    GrantRow, HubRow, OrgStatus, RoleRow, RolesReport, StatusReport, TokenOut, TokenState, WhyReport,
+    GrantRow, HubRow, OrgStatus, RoleRow, RolesReport, StatusReport, TokenOut, TokenState,
+    WhyReport,
 };
 use crate::model::role::Role;
 use crate::model::standing::StandingWord;
@@ -22,7 +23,8 @@ impl Keeper {
             ReportKind::Roles => Outcome::Roles(self.roles()),
             ReportKind::Why(ask, caller) => Outcome::Why(self.why(&ask, &caller)),
             ReportKind::Anchor => {
-                let sealed = self.ports.vault.store() != Store::Memory && matches!(self.opening, Opening::Open);
+                let sealed = self.ports.vault.store() != Store::Memory
+                    && matches!(self.opening, Opening::Open);
                 Outcome::Anchor(self.ledger.report(sealed))
             }
         }
@@ -52,7 +54,12 @@ impl Keeper {
                 Store::Memory => "memory".into(),
             },
             warnings,
-            orgs: self.settings.orgs.iter().filter_map(|org| self.org_status(org)).collect(),
+            orgs: self
+                .settings
+                .orgs
+                .iter()
+                .filter_map(|org| self.org_status(org))
+                .collect(),
         }
     }
 
@@ -62,7 +69,8 @@ impl Keeper {
         let (standing, limits) = (office.desk.standing(), office.desk.limits());
         let word = standing.word(now, limits);
         let live = standing.live();
-        let refusal = (word != StandingWord::Active).then(|| standing.refusal(org.name.as_str(), now, limits));
+        let refusal = (word != StandingWord::Active)
+            .then(|| standing.refusal(org.name.as_str(), now, limits));
         Some(OrgStatus {
             org: org.name.clone(),
             issuer: org.provider.issuer.clone(),
@@ -75,39 +83,65 @@ impl Keeper {
             subject: live.map(|live| live.identity.subject.clone()),
             email: live.and_then(|live| live.identity.email.clone()),
             signed_in_at: live.map(|live| live.signed_in_at_ms / 1000),
-            last_proof_at: live.and_then(|live| live.last_proof).map(crate::model::time::Moment::unix),
+            last_proof_at: live
+                .and_then(|live| live.last_proof)
+                .map(crate::model::time::Moment::unix),
             session_ends_at: live.map(|live| (live.signed_in_at_ms + limits.session_age_ms) / 1000),
             epoch: office.desk.epoch(),
             roles: live.map_or_else(Vec::new, |live| {
-                let held = org.roles.iter().filter(|role| holds(role, &live.identity.groups));
+                let held = org
+                    .roles
+                    .iter()
+                    .filter(|role| holds(role, &live.identity.groups));
                 held.map(|role| role.name.clone()).collect()
             }),
             hubs: org
                 .hubs
                 .iter()
-                .map(|hub| HubRow { hub: hub.name.clone(), url: hub.url.clone(), kind: hub.kind.word().into() })
+                .map(|hub| HubRow {
+                    hub: hub.name.clone(),
+                    url: hub.url.clone(),
+                    kind: hub.kind.word().into(),
+                })
                 .collect(),
             tokens: office
                 .outstanding
                 .iter()
                 .filter(|out| out.granted.expires_at > now.unix())
-                .map(|out| TokenOut { granted: out.granted.clone(), state: held_or_out(office, out) })
+                .map(|out| TokenOut {
+                    granted: out.granted.clone(),
+                    state: held_or_out(office, out),
+                })
                 .collect(),
         })
     }
 
     fn roles(&self) -> RolesReport {
         let roles = self.settings.orgs.iter().flat_map(|org| {
-            let live = self.offices.get(&org.name).and_then(|office| office.desk.standing().live());
+            let live = self
+                .offices
+                .get(&org.name)
+                .and_then(|office| office.desk.standing().live());
             let groups = live.map(|live| live.identity.groups.clone());
-            org.roles.iter().map(move |role| role_row(org, role, groups.as_deref()))
+            org.roles
+                .iter()
+                .map(move |role| role_row(org, role, groups.as_deref()))
         });
-        RolesReport { roles: roles.collect() }
+        RolesReport {
+            roles: roles.collect(),
+        }
     }
 
     fn why(&self, ask: &Ask, caller: &Caller) -> WhyReport {
-        let empty =
-            WhyReport { hub: None, org: None, repository: None, action: None, role: None, rule: None, refusal: None };
+        let empty = WhyReport {
+            hub: None,
+            org: None,
+            repository: None,
+            action: None,
+            role: None,
+            rule: None,
+            refusal: None,
+        };
         match self.resolve(ask, "why", caller) {
             Resolved::NotOurs => empty,
             Resolved::Refused(denied) => WhyReport {
@@ -131,7 +165,10 @@ impl Keeper {
 }
 
 fn held_or_out(office: &super::office::Office, out: &TokenOut) -> TokenState {
-    let held = office.held.values().any(|held| held.sha256 == out.granted.token_sha256);
+    let held = office
+        .held
+        .values()
+        .any(|held| held.sha256 == out.granted.token_sha256);
     match (out.state, held) {
         (TokenState::Held, false) => TokenState::OutstandingUntil,
         (state, _) => state,

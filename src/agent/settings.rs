@@ -30,8 +30,12 @@ impl Keeper {
                 .is_none_or(|session| session.digest == digest::binding(org));
             self.step(&org.name, Event::Bound(bound));
         }
-        let gone: Vec<OrgName> =
-            self.offices.keys().filter(|name| settings.org(name).is_none()).cloned().collect();
+        let gone: Vec<OrgName> = self
+            .offices
+            .keys()
+            .filter(|name| settings.org(name).is_none())
+            .cloned()
+            .collect();
         for name in gone {
             self.step(&name, Event::Bound(false));
         }
