@@ -7,8 +7,10 @@ mod body;
 pub(crate) mod fault;
 #[cfg(test)]
 pub(crate) mod stand_in;
+pub(crate) mod tokens;
 
 pub use body::Payload;
+pub use tokens::{ExpiresIn, Tokens};
 
 use crate::agent::ports::Clock;
 use crate::config::agent::Provider;
