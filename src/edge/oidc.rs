@@ -11,7 +11,7 @@ mod keys;
 mod login;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(crate) mod words;
 
 use super::http::{Http, Payload, TOTAL, Tokens, Via};
 use crate::agent::ports::{Arrived, Idp, Later, PendingLogin};
