@@ -28,7 +28,7 @@ use keys::Keys;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// OpenID Connect over HTTP.
+/// OIDC over HTTP.
 #[derive(Clone)]
 pub struct Oidc(Rc<Inner>);
 

@@ -1,4 +1,4 @@
-//! The provider's metadata (OpenID Connect Discovery 1.0, RFC 8414), kept in memory by issuer.
+//! The provider's metadata (OIDC Discovery 1.0, RFC 8414), kept in memory by issuer.
 
 use super::super::http::{Http, TOTAL, Via, endpoint};
 use crate::config::agent::Provider;
@@ -22,10 +22,13 @@ pub(super) struct Metadata {
     pub(super) iss_in_answer: bool,
 }
 
+/// Metadata, and when it was asked for.
+type Known = (Rc<Metadata>, Moment);
+
 /// Metadata by issuer and way.
 pub(super) struct Discovery {
     http: Rc<Http>,
-    known: RefCell<HashMap<(String, Via), (Rc<Metadata>, Moment)>>,
+    known: RefCell<HashMap<(String, Via), Known>>,
 }
 
 impl Discovery {
@@ -61,7 +64,7 @@ impl Discovery {
     }
 }
 
-/// OpenID Connect Discovery §4.1: appended to the path, after a terminating slash is taken off.
+/// OIDC Discovery §4.1: appended to the path, after a terminating slash is taken off.
 fn document(issuer: &str) -> String {
     let base = issuer.strip_suffix('/').unwrap_or(issuer);
     format!("{base}/.well-known/openid-configuration")

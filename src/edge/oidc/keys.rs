@@ -18,10 +18,13 @@ const LIMIT_MS: u64 = 24 * 3600 * 1000;
 /// An unknown key asks again, but not more often than this: a `kid` is the sender's to choose.
 const PAUSE_MS: u64 = 30 * 1000;
 
+/// A key set, and when it was asked for.
+type Known = (Rc<Vec<Jwk>>, Moment);
+
 /// Key sets by address and way.
 pub(super) struct Keys {
     http: Rc<Http>,
-    sets: RefCell<HashMap<(String, Via), (Rc<Vec<Jwk>>, Moment)>>,
+    sets: RefCell<HashMap<(String, Via), Known>>,
 }
 
 /// Why there is no key.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a person may take in the browser.
-const PERSON: Duration = Duration::from_secs(300);
+const PERSON: Duration = Duration::from_mins(5);
 
 /// Parameters that belong to the protocol: an extra parameter of the configuration never replaces one.
 const OURS: [&str; 9] = [
