@@ -36,17 +36,36 @@ impl Reach {
     pub fn ask(&mut self, request: Request) -> Result<Reply, Refusal> {
         let erases = matches!(request, Request::Erase { .. });
         let most = if erases { ERASE_LIMIT } else { super::DEADLINE };
-        let mut client = match self.early.take() {
-            Some(client) => client,
-            None if erases => Client::connect(&Place::find()?)?,
-            None => Client::connect_or_start(&Place::find()?)?,
+        if let Some(client) = self.early.take() {
+            // A connection that the agent let go while we read standard input is made again, once.
+            let again = match &request {
+                Request::Get { ask, front } => Some((ask.clone(), front.clone())),
+                _ => None,
+            };
+            return match (self.on(client, request, most), again) {
+                (Err(refusal), Some((ask, front))) if refusal.code == RefusalCode::Unreachable => {
+                    let client = Client::connect_or_start(&Place::find()?)?;
+                    self.on(client, Request::Get { ask, front }, most)
+                }
+                (result, _) => result,
+            };
+        }
+        let place = Place::find()?;
+        let client = if erases {
+            Client::connect(&place)?
+        } else {
+            Client::connect_or_start(&place)?
         };
+        self.on(client, request, most)
+    }
+
+    fn on(&self, mut client: Client, request: Request, most: Duration) -> Result<Reply, Refusal> {
         let left = self.until.at_most(most);
         if left.is_zero() {
             return Err(Refusal::new(
                 RefusalCode::Unreachable,
-                "there was no time left to ask the agent",
-                "try again",
+                "the agent did not answer in time",
+                "try again; `oam status` shows what it waits for",
             ));
         }
         client.ask(request, left).map(|frame| frame.reply)
