@@ -184,8 +184,8 @@ pub struct Source<'a> {
 /// # Errors
 /// All faults found, with line and column.
 pub fn read(
-    _company: Option<Source<'_>>,
-    _user: Option<Source<'_>>,
+    company: Option<Source<'_>>,
+    user: Option<Source<'_>>,
 ) -> Result<Settings, Vec<super::fault::ConfigFault>> {
-    Ok(Settings::default())
+    super::read::read(company, user)
 }

@@ -4,7 +4,7 @@
 pub mod ancestry;
 pub mod caller;
 pub mod clock;
-pub mod connection;
+mod connection;
 pub mod exchange;
 pub mod files;
 pub mod http;
@@ -14,5 +14,6 @@ pub mod loopback;
 pub mod notice;
 pub mod oidc;
 pub mod process;
+mod seats;
 pub mod socket;
 pub mod vault;
