@@ -124,6 +124,10 @@ pub const BAD: &[(&str, &str, &str)] = &[
 /// Path and text in which nothing may be found.
 pub const GOOD: &[(&str, &str)] = &[
     (
+        "src/cli/a.rs",
+        "#[cfg(windows)] fn f(a: &[u8]) { a.windows(2); }",
+    ),
+    (
         "src/model/a.rs",
         "//! Not `crate::edge`.\n/* std::fs /* tokio */ */ const A: &str = \"std::fs tokio\";",
     ),

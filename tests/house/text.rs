@@ -60,6 +60,11 @@ impl Named {
         self.renamed && root && (self.parts.len() == 1 || self.parts[1] == "self")
     }
 
+    /// Whether it leads into the crate of this name. `cfg(windows)` and `.windows(2)` do not.
+    pub fn leads_into(&self, krate: &str) -> bool {
+        self.first() == krate && self.parts.len() > 1
+    }
+
     pub fn has_pair(&self, first: &str, second: &[&str]) -> bool {
         self.parts
             .windows(2)
@@ -72,6 +77,10 @@ pub fn named_path(used: &Named, word: &str) -> bool {
     let wanted: Vec<&str> = word.split("::").collect();
     if wanted.len() == 1 && word.starts_with(char::is_uppercase) {
         return used.parts.iter().any(|part| part == word);
+    }
+    // A lone `rand` or `tokio` is a variable, a method or a feature, unless a `use` gives it a name.
+    if wanted.len() == 1 && used.parts.len() == 1 && !used.renamed {
+        return false;
     }
     used.parts.len() >= wanted.len()
         && used
@@ -101,7 +110,9 @@ impl Text {
         let mut words = split(source);
         mark_modules(&mut words);
         if parts.contains(&"tests") {
-            words.iter_mut().for_each(|word| word.in_test = true);
+            for word in &mut words {
+                word.in_test = true;
+            }
         }
         Self {
             words,
@@ -240,22 +251,17 @@ fn split(source: &str) -> Vec<Word> {
     let chars: Vec<char> = source.chars().collect();
     let (mut words, mut at, mut line) = (Vec::new(), 0, 1);
     while at < chars.len() {
-        let end = match skipped(&chars, at) {
-            Some(end) => end,
-            None => {
-                let end = word_end(&chars, at);
-                let text: String = chars[at..end].iter().collect();
-                if !text.trim().is_empty() {
-                    words.push(Word {
-                        text,
-                        line,
-                        in_test: false,
-                        depth: 0,
-                    });
-                }
-                end
-            }
-        };
+        let end = skipped(&chars, at).unwrap_or_else(|| word_end(&chars, at));
+        let text: String = chars[at..end.min(chars.len())].iter().collect();
+        let is_word = skipped(&chars, at).is_none() && !text.trim().is_empty();
+        if is_word {
+            words.push(Word {
+                text,
+                line,
+                in_test: false,
+                depth: 0,
+            });
+        }
         line += chars[at..end.min(chars.len())]
             .iter()
             .filter(|c| **c == '\n')
@@ -284,9 +290,9 @@ fn skipped(chars: &[char], at: usize) -> Option<usize> {
     let length = match rest {
         ['/', '/', ..] => find(0, &['\n']),
         ['/', '*', ..] => comment(rest),
-        ['"', ..] | ['b', '"', ..] | ['c', '"', ..] => quoted(rest, '"'),
+        ['"', ..] | ['b' | 'c', '"', ..] => quoted(rest, '"'),
         ['b', '\'', ..] | ['\'', '\\', ..] | ['\'', _, '\'', ..] => quoted(rest, '\''),
-        ['r', '"' | '#', ..] | ['b', 'r', '"' | '#', ..] | ['c', 'r', '"' | '#', ..] => {
+        ['r', '"' | '#', ..] | ['b' | 'c', 'r', '"' | '#', ..] => {
             let hashes = rest
                 .iter()
                 .skip_while(|c| c.is_alphabetic())
