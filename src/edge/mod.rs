@@ -4,4 +4,5 @@ pub mod clock;
 pub mod files;
 pub mod journal;
 pub mod notice;
+pub mod settings;
 pub mod vault;
