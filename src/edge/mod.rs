@@ -1,1 +1,5 @@
 //! Everything outside the agent.
+
+pub mod clock;
+pub mod files;
+pub mod notice;
