@@ -206,7 +206,12 @@ pub struct ExecArgs {
     #[arg(long, value_name = "DURATION", value_parser = super::when::read_span)]
     pub expect: Option<u64>,
     /// The command and its arguments.
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "CMD",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     pub command: Vec<OsString>,
 }
 

@@ -24,8 +24,12 @@ pub fn is_openable(address: &str) -> bool {
 /// # Errors
 /// The name of the program that could not be started.
 pub fn open(address: &str) -> Option<Result<Child, String>> {
-    let opener = by_variable(std::env::var_os("BROWSER").as_deref(), address, places::program)
-        .or_else(|| system(address))?;
+    let opener = by_variable(
+        std::env::var_os("BROWSER").as_deref(),
+        address,
+        places::program,
+    )
+    .or_else(|| system(address))?;
     let name = opener.program.display().to_string();
     let mut command = Command::new(&opener.program);
     command
@@ -110,7 +114,10 @@ mod tests {
     fn browser_may_be_a_program_a_command_or_a_list() {
         let address = "https://idp/a?b=%20".to_owned();
         let program = |name: &str| PathBuf::from("/bin").join(name);
-        assert_eq!(chosen("firefox"), Some((program("firefox"), vec![address.clone()])));
+        assert_eq!(
+            chosen("firefox"),
+            Some((program("firefox"), vec![address.clone()]))
+        );
         assert_eq!(
             chosen("missing:chromium --app=%s"),
             Some((program("chromium"), vec![format!("--app={address}")]))
@@ -127,7 +134,12 @@ mod tests {
     fn only_web_addresses_are_opened() {
         assert!(is_openable("https://idp.example/authorize?x=1"));
         assert!(is_openable("http://127.0.0.1:8080/auth"));
-        for bad in ["file:///etc/passwd", "--help", "javascript:alert(1)", "https://a/\nb"] {
+        for bad in [
+            "file:///etc/passwd",
+            "--help",
+            "javascript:alert(1)",
+            "https://a/\nb",
+        ] {
             assert!(!is_openable(bad), "{bad}");
         }
     }

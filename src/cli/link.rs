@@ -40,13 +40,23 @@ impl Link {
         }
         let note = format!(
             "the agent is version {}, this is version {VERSION}",
-            if hello.version.is_empty() { "unknown" } else { &hello.version }
+            if hello.version.is_empty() {
+                "unknown"
+            } else {
+                &hello.version
+            }
         );
         if other == OtherVersion::Name {
             show.say(note);
             return Ok(Self { client });
         }
         let client = replace(show, &place, client, &note)?;
+        Ok(Self { client })
+    }
+
+    /// Reaches the agent once more after the connection was lost, whatever its version.
+    pub fn again() -> Result<Self, Refusal> {
+        let client = Client::connect_or_start(&Place::find()?)?;
         Ok(Self { client })
     }
 

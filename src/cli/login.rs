@@ -51,7 +51,8 @@ fn follow(
                 email,
                 roles,
             } => {
-                let who = email.map_or_else(|| subject.clone(), |email| format!("{email} ({subject})"));
+                let who =
+                    email.map_or_else(|| subject.clone(), |email| format!("{email} ({subject})"));
                 return Ok((org, who, roles));
             }
             _ => return Err(astray()),
@@ -74,7 +75,11 @@ fn challenge(
     }
     show.say(format!("signing in to {org} at {issuer}"));
     let opened = !args.no_browser && launch(show, url, settled);
-    let lead = if opened { "If no browser opens, open: " } else { "Open in a browser: " };
+    let lead = if opened {
+        "If no browser opens, open: "
+    } else {
+        "Open in a browser: "
+    };
     // On stdout with --no-browser, so that a script can take it; it holds no secret.
     if args.no_browser {
         show.say("open this address in a browser:");
@@ -108,7 +113,8 @@ fn launch(show: &Show, url: &str, settled: &Arc<AtomicBool>) -> bool {
             thread::spawn(move || {
                 let failed = child.wait().is_ok_and(|status| !status.success());
                 if failed && !settled.load(Ordering::Relaxed) {
-                    Show::new(false).say("the browser command failed; open the address above by hand");
+                    Show::new(false)
+                        .say("the browser command failed; open the address above by hand");
                 }
             });
             true
@@ -156,7 +162,8 @@ mod tests {
 
     #[test]
     fn the_port_that_the_browser_comes_back_to_is_found() {
-        let url = "https://idp/auth?client_id=x&redirect_uri=http%3A%2F%2F127.0.0.1%3A40123%2Fcallback";
+        let url =
+            "https://idp/auth?client_id=x&redirect_uri=http%3A%2F%2F127.0.0.1%3A40123%2Fcallback";
         assert_eq!(redirect_port(url), Some(40123));
         assert_eq!(redirect_port("https://idp/auth"), None);
     }

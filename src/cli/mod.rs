@@ -35,7 +35,10 @@ pub fn run(line: impl IntoIterator<Item = OsString>, demo: fn(bool) -> u8) -> u8
     let cli = match Cli::try_parse_from(line) {
         Ok(cli) => cli,
         Err(fault) => {
-            let help = matches!(fault.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            let help = matches!(
+                fault.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
             // clap prints to the right stream by itself; a reader that went away is no fault.
             let _ = fault.print();
             return if help { 0 } else { 2 };

@@ -32,6 +32,16 @@ pub fn program(name: &str) -> Option<PathBuf> {
     program_in(name, env::split_paths(&path))
 }
 
+/// Whether a shell would find a program of this name, in whatever entry of `PATH`.
+pub fn is_on_path(name: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let there = |folder: PathBuf| {
+        let exe = cfg!(windows) && folder.join(format!("{name}.exe")).exists();
+        exe || folder.join(name).exists()
+    };
+    env::split_paths(&path).any(there)
+}
+
 fn program_in(name: &str, folders: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
     let given = Path::new(name);
     if given.components().count() > 1 {
@@ -68,10 +78,18 @@ mod tests {
 
     #[test]
     fn a_program_never_comes_from_a_relative_folder() {
-        let here = |list: &[&str]| list.iter().map(PathBuf::from).collect::<Vec<_>>().into_iter();
+        let here = |list: &[&str]| {
+            list.iter()
+                .map(PathBuf::from)
+                .collect::<Vec<_>>()
+                .into_iter()
+        };
         assert_eq!(program_in("sh", here(&["", ".", "bin"])), None);
         assert_eq!(program_in("./sh", here(&["/bin"])), None);
         #[cfg(unix)]
-        assert_eq!(program_in("sh", here(&["", "/bin"])), Some("/bin/sh".into()));
+        assert_eq!(
+            program_in("sh", here(&["", "/bin"])),
+            Some("/bin/sh".into())
+        );
     }
 }

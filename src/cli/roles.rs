@@ -64,5 +64,8 @@ fn about(role: &RoleRow) -> String {
         OfflineRule::Grace => "served until the lease ends when the identity can't be proven",
         OfflineRule::Strict => "served only with a fresh proof",
     };
-    format!("tokens live up to {}; {offline}", when::span(role.lifetime_s))
+    format!(
+        "tokens live up to {}; {offline}",
+        when::span(role.lifetime_s)
+    )
 }

@@ -41,7 +41,11 @@ fn worst(report: &StatusReport) -> u8 {
 
 fn print(show: &Show, report: &StatusReport, now: u64) {
     for warning in &report.warnings {
-        show.line(Line::new().look(Look::Warn, "warning: ").text(warning.clone()));
+        show.line(
+            Line::new()
+                .look(Look::Warn, "warning: ")
+                .text(warning.clone()),
+        );
     }
     if report.orgs.is_empty() {
         show.line("no organization is configured");
@@ -77,7 +81,14 @@ fn print_org(show: &Show, org: &OrgStatus, now: u64) {
     if is_alive(org.standing) {
         let roles: Vec<&str> = org.roles.iter().map(|role| role.as_str()).collect();
         let none = "none: no group of yours holds one".to_owned();
-        row("roles", if roles.is_empty() { none } else { roles.join(", ") });
+        row(
+            "roles",
+            if roles.is_empty() {
+                none
+            } else {
+                roles.join(", ")
+            },
+        );
     }
     for hub in &org.hubs {
         row("hub", format!("{} {} ({})", hub.hub, hub.url, hub.kind));
@@ -87,7 +98,11 @@ fn print_org(show: &Show, org: &OrgStatus, now: u64) {
     }
     show.table(&[], &rows);
     if !org.tokens.is_empty() {
-        let rows: Vec<Vec<Line>> = org.tokens.iter().map(|token| token_row(token, now)).collect();
+        let rows: Vec<Vec<Line>> = org
+            .tokens
+            .iter()
+            .map(|token| token_row(token, now))
+            .collect();
         show.table(&["  role", "repository", "action", "left"], &rows);
     }
 }
@@ -120,16 +135,18 @@ fn heading(org: &OrgStatus) -> Line {
 
 /// `in 6 d 3 h (2026-07-01 14:00:00)`.
 pub fn ends(at: u64, now: u64) -> String {
-    format!("in {} ({})", when::span(at.saturating_sub(now)), when::clock(at, now))
+    format!(
+        "in {} ({})",
+        when::span(at.saturating_sub(now)),
+        when::clock(at, now)
+    )
 }
 
 fn token_row(token: &TokenOut, now: u64) -> Vec<Line> {
     let granted = &token.granted;
     let until = when::clock(granted.expires_at, now);
     let left = match token.state {
-        TokenState::Held => {
-            Line::from(when::span(granted.expires_at.saturating_sub(now)))
-        }
+        TokenState::Held => Line::from(when::span(granted.expires_at.saturating_sub(now))),
         TokenState::OutstandingUntil => {
             Line::new().look(Look::Warn, format!("outstanding until {until}"))
         }
@@ -139,7 +156,11 @@ fn token_row(token: &TokenOut, now: u64) -> Vec<Line> {
         .repository
         .as_ref()
         .map_or_else(|| format!("all of {}", granted.hub), ToString::to_string);
-    let wider = if granted.wider_than_asked { " (wider than asked)" } else { "" };
+    let wider = if granted.wider_than_asked {
+        " (wider than asked)"
+    } else {
+        ""
+    };
     vec![
         format!("  {}", granted.role).into(),
         repository.into(),
@@ -174,6 +195,10 @@ mod tests {
         assert_eq!(worst(&report(&[Active, Active])), 0);
         assert_eq!(worst(&report(&[Active, SignedOut])), 3);
         assert_eq!(worst(&report(&[Revoked, Ended])), 4);
-        assert_eq!(worst(&report(&[])), 3, "nothing configured is not signed in");
+        assert_eq!(
+            worst(&report(&[])),
+            3,
+            "nothing configured is not signed in"
+        );
     }
 }

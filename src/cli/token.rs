@@ -34,8 +34,17 @@ pub fn run(show: &Show, args: &TokenArgs) -> Done {
 }
 
 fn ask_of(wish: &WishArgs) -> Result<Ask, Refusal> {
-    let intent = if wish.write { Intent::Write } else { Intent::Read };
-    wish::ask(wish.repo.as_deref(), wish.hub.as_ref(), wish.role.as_ref(), intent)
+    let intent = if wish.write {
+        Intent::Write
+    } else {
+        Intent::Read
+    };
+    wish::ask(
+        wish.repo.as_deref(),
+        wish.hub.as_ref(),
+        wish.role.as_ref(),
+        intent,
+    )
 }
 
 fn print(show: &Show, answer: &TokenAnswer) {

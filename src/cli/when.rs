@@ -1,8 +1,9 @@
 //! Times and spans as people write and read them.
 
-use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
+use crate::config::duration;
 use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Unix seconds now.
@@ -12,13 +13,9 @@ pub fn now() -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
-fn local(unix: u64) -> Option<jiff::Zoned> {
-    let seconds = i64::try_from(unix).ok()?;
-    Some(
-        Timestamp::from_second(seconds)
-            .ok()?
-            .to_zoned(TimeZone::system()),
-    )
+fn local(unix: u64) -> Option<DateTime> {
+    let stamp = Timestamp::from_second(i64::try_from(unix).ok()?).ok()?;
+    Some(TimeZone::system().to_datetime(stamp))
 }
 
 /// `14:03:20` today, `2026-07-01 14:03:20` on another day; local time.
@@ -63,36 +60,9 @@ pub fn span(seconds: u64) -> String {
 /// # Errors
 /// A sentence for the person who wrote it.
 pub fn read_span(text: &str) -> Result<u64, String> {
-    let fault = || format!("`{text}` is not a duration: write it like 90s, 30m, 2h, 3d or 1h30m");
-    let mut total = 0u64;
-    let mut rest = text.trim();
-    if rest.is_empty() {
-        return Err(fault());
-    }
-    while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .ok_or_else(fault)?;
-        let count: u64 = rest[..digits].parse().map_err(|_| fault())?;
-        rest = &rest[digits..];
-        let word = rest
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        let size = match rest[..word].trim() {
-            "s" | "sec" => 1,
-            "m" | "min" => 60,
-            "h" => 3_600,
-            "d" => 86_400,
-            "w" => 604_800,
-            _ => return Err(fault()),
-        };
-        total = count
-            .checked_mul(size)
-            .and_then(|more| total.checked_add(more))
-            .ok_or_else(fault)?;
-        rest = &rest[word..];
-    }
-    Ok(total)
+    duration::parse(text)
+        .map(|ms| ms / 1000)
+        .map_err(|why| format!("`{text}` is not a duration: {why}"))
 }
 
 /// Reads a point in time to Unix milliseconds: a span back from now (`2h`), a date, a local date and
@@ -105,20 +75,19 @@ pub fn read_time(text: &str, now: u64) -> Result<u64, String> {
     if let Ok(back) = read_span(text) {
         return Ok(now.saturating_sub(back).saturating_mul(1000));
     }
-    let zoned = |civil: DateTime| civil.to_zoned(TimeZone::system()).ok();
+    let stamp_of = |civil: DateTime| TimeZone::system().to_timestamp(civil).ok();
     let stamp = text
         .parse::<Timestamp>()
         .ok()
-        .or_else(|| Some(zoned(text.parse::<DateTime>().ok()?)?.timestamp()))
-        .or_else(|| Some(zoned(text.parse::<Date>().ok()?.at(0, 0, 0, 0))?.timestamp()))
-        .or_else(|| {
-            let time = text.parse::<jiff::civil::Time>().ok()?;
-            Some(zoned(local(now)?.date().to_datetime(time))?.timestamp())
-        });
+        .or_else(|| stamp_of(text.parse::<DateTime>().ok()?))
+        .or_else(|| stamp_of(text.parse::<Date>().ok()?.at(0, 0, 0, 0)))
+        .or_else(|| stamp_of(local(now)?.date().to_datetime(text.parse::<Time>().ok()?)));
     stamp
         .and_then(|stamp| u64::try_from(stamp.as_millisecond()).ok())
         .ok_or_else(|| {
-            format!("`{text}` is not a time: write it like 2h, 14:00, 2026-07-01 or 2026-07-01T14:00Z")
+            format!(
+                "`{text}` is not a time: write it like 2h, 14:00, 2026-07-01 or 2026-07-01T14:00Z"
+            )
         })
 }
 

@@ -34,8 +34,16 @@ fn print(show: &Show, report: &WhyReport) {
     show.line(understood(report));
     match (&report.refusal, &report.role) {
         (Some(refusal), _) => {
-            show.line(Line::new().look(Look::Bad, "refused: ").text(refusal.sentence.clone()));
-            show.line(Line::new().look(Look::Strong, "next: ").text(refusal.next.clone()));
+            show.line(
+                Line::new()
+                    .look(Look::Bad, "refused: ")
+                    .text(refusal.sentence.clone()),
+            );
+            show.line(
+                Line::new()
+                    .look(Look::Strong, "next: ")
+                    .text(refusal.next.clone()),
+            );
         }
         (None, Some(role)) => {
             show.line(

@@ -48,7 +48,9 @@ fn read_target(text: &str) -> Result<(Option<HubRef>, Option<String>), Refusal> 
             "give the repository as `acme/model` or as https://HOST/acme/model",
         )
     })?;
-    let host = url.host_str().filter(|_| matches!(url.scheme(), "https" | "http"));
+    let host = url
+        .host_str()
+        .filter(|_| matches!(url.scheme(), "https" | "http"));
     let Some(host) = host else {
         return Err(Refusal::bad_request(
             format!("tokens are for https, not for `{}`", url.scheme()),
@@ -74,7 +76,13 @@ mod tests {
 
     #[test]
     fn an_address_names_its_hub_and_a_repository_does_not() {
-        let by_url = ask(Some("https://Hub.Example:8443/acme/m.git"), None, None, Intent::Read).unwrap();
+        let by_url = ask(
+            Some("https://Hub.Example:8443/acme/m.git"),
+            None,
+            None,
+            Intent::Read,
+        )
+        .unwrap();
         assert_eq!(
             by_url.hub,
             HubRef::Url {
@@ -90,7 +98,13 @@ mod tests {
 
     #[test]
     fn a_password_in_an_address_is_neither_sent_nor_shown() {
-        let asked = ask(Some("https://me:hunter2@h.example/a/b"), None, None, Intent::Read).unwrap();
+        let asked = ask(
+            Some("https://me:hunter2@h.example/a/b"),
+            None,
+            None,
+            Intent::Read,
+        )
+        .unwrap();
         assert!(!serde_json::to_string(&asked).unwrap().contains("hunter2"));
         let fault = ask(Some("https://me:hunter2@:x/"), None, None, Intent::Read).unwrap_err();
         assert!(!fault.sentence.contains("hunter2"));
@@ -98,7 +112,11 @@ mod tests {
 
     #[test]
     fn ssh_addresses_are_refused() {
-        for bad in ["git@h.example:acme/m", "ssh://git@h.example/acme/m", "h:acme/m"] {
+        for bad in [
+            "git@h.example:acme/m",
+            "ssh://git@h.example/acme/m",
+            "h:acme/m",
+        ] {
             assert!(ask(Some(bad), None, None, Intent::Read).is_err(), "{bad}");
         }
     }

@@ -73,11 +73,19 @@ pub fn reads_file(kind: &str) -> bool {
 pub fn changes(kind: &str, hub_url: &str, file: &str, variables: &[String]) -> Vec<Change> {
     let mut list = Vec::new();
     if let Some(kind) = KINDS.iter().find(|row| row.word == kind) {
-        list.extend(kind.rivals.iter().map(|name| Change::Remove((*name).to_owned())));
+        list.extend(
+            kind.rivals
+                .iter()
+                .map(|name| Change::Remove((*name).to_owned())),
+        );
         list.extend(kind.place.map(|(name, holds)| place(name, holds, hub_url)));
     }
     list.push(Change::Set("OAM_EXEC".to_owned(), "1".to_owned()));
-    let file_variable = if reads_file(kind) { "HF_TOKEN_PATH" } else { FILE };
+    let file_variable = if reads_file(kind) {
+        "HF_TOKEN_PATH"
+    } else {
+        FILE
+    };
     list.push(Change::Set(file_variable.to_owned(), file.to_owned()));
     let names = variables.iter().filter(|name| is_variable(name));
     list.extend(names.map(|name| Change::SetToken(name.clone())));
@@ -116,7 +124,12 @@ mod tests {
 
     #[test]
     fn hugging_face_tools_get_a_file_and_nothing_that_wins_over_it() {
-        let list = changes("huggingface", "https://hub.acme.example", "/run/f/token", &[]);
+        let list = changes(
+            "huggingface",
+            "https://hub.acme.example",
+            "/run/f/token",
+            &[],
+        );
         assert!(list.contains(&set("HF_TOKEN_PATH", "/run/f/token")));
         assert!(list.contains(&set("HF_ENDPOINT", "https://hub.acme.example")));
         assert!(list.contains(&set("OAM_EXEC", "1")));
@@ -140,9 +153,17 @@ mod tests {
 
     #[test]
     fn a_tool_that_knows_a_variable_gets_it_and_its_rivals_go_first() {
-        let list = changes("github", "https://git.acme.example", "/f", &["GH_TOKEN".into()]);
+        let list = changes(
+            "github",
+            "https://git.acme.example",
+            "/f",
+            &["GH_TOKEN".into()],
+        );
         let at = |wanted: &Change| list.iter().position(|c| c == wanted);
-        let (gone, given) = (at(&removed("GH_TOKEN")), at(&Change::SetToken("GH_TOKEN".into())));
+        let (gone, given) = (
+            at(&removed("GH_TOKEN")),
+            at(&Change::SetToken("GH_TOKEN".into())),
+        );
         assert!(gone.is_some() && gone < given);
         assert!(list.contains(&removed("GITHUB_TOKEN")));
         // Without it the tool would send the token to the public host.
@@ -151,7 +172,12 @@ mod tests {
 
     #[test]
     fn other_hubs_get_the_file_and_odd_names_are_left_out() {
-        let list = changes("git", "https://git.example", "/f", &["A=B".into(), "1X".into()]);
+        let list = changes(
+            "git",
+            "https://git.example",
+            "/f",
+            &["A=B".into(), "1X".into()],
+        );
         assert!(list.contains(&set("OAM_TOKEN_FILE", "/f")));
         assert!(!list.iter().any(|c| matches!(c, Change::SetToken(_))));
     }

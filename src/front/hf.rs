@@ -119,8 +119,19 @@ const COMMANDS: &[(&str, Intent, At)] = &[
 
 /// Commands that ask the hub for nothing.
 const LOCAL: &[&str] = &[
-    "cache list", "cache ls", "cache prune", "cache rm", "cache scan", "cache delete", "env",
-    "version", "update", "skills", "lfs-enable-largefiles", "extensions list", "auth list",
+    "cache list",
+    "cache ls",
+    "cache prune",
+    "cache rm",
+    "cache scan",
+    "cache delete",
+    "env",
+    "version",
+    "update",
+    "skills",
+    "lfs-enable-largefiles",
+    "extensions list",
+    "auth list",
 ];
 
 /// Commands about personal tokens.
@@ -128,25 +139,96 @@ const PERSONAL: &[&str] = &["auth login", "auth logout", "auth switch", "auth to
 
 /// Options that take a value, with the next argument where no `=` follows.
 const VALUES: &[&str] = &[
-    "--type", "--repo-type", "--revision", "--include", "--exclude", "--commit-message",
-    "--commit-description", "--every", "--token", "--format", "--cache-dir", "--local-dir",
-    "--max-workers", "--num-workers", "--expand", "--branch", "--message", "-m", "--title",
-    "--body", "--body-file", "--comment", "--limit", "--sort", "--search", "--filter", "--author",
-    "--status", "--kind", "--namespace", "--owner", "--space-sdk", "--space_sdk", "--sdk",
-    "--resource-group-id", "--flavor", "--hardware", "--sleep-time", "--secrets", "--secrets-file",
-    "--env", "-e", "--env-file", "--volume", "--tail", "--timeout", "--subset", "--split",
-    "--region", "--dest",
+    "--type",
+    "--repo-type",
+    "--revision",
+    "--include",
+    "--exclude",
+    "--commit-message",
+    "--commit-description",
+    "--every",
+    "--token",
+    "--format",
+    "--cache-dir",
+    "--local-dir",
+    "--max-workers",
+    "--num-workers",
+    "--expand",
+    "--branch",
+    "--message",
+    "-m",
+    "--title",
+    "--body",
+    "--body-file",
+    "--comment",
+    "--limit",
+    "--sort",
+    "--search",
+    "--filter",
+    "--author",
+    "--status",
+    "--kind",
+    "--namespace",
+    "--owner",
+    "--space-sdk",
+    "--space_sdk",
+    "--sdk",
+    "--resource-group-id",
+    "--flavor",
+    "--hardware",
+    "--sleep-time",
+    "--secrets",
+    "--secrets-file",
+    "--env",
+    "-e",
+    "--env-file",
+    "--volume",
+    "--tail",
+    "--timeout",
+    "--subset",
+    "--split",
+    "--region",
+    "--dest",
 ];
 
 /// Options that take none. `--delete`, `--description`, `--gated`, `--public`, `-f`, `-v` are in
 /// neither list: whether they take one depends on the command.
 const FLAGS: &[&str] = &[
-    "--private", "--no-private", "--create-pr", "--no-create-pr", "--force-download",
-    "--no-force-download", "--dry-run", "--no-dry-run", "--quiet", "-q", "--json",
-    "--no-truncate", "--exist-ok", "--no-exist-ok", "--missing-ok", "--no-missing-ok", "--yes",
-    "-y", "--force", "--no-force", "--protected", "--recursive", "-R", "--human-readable",
-    "--tree", "--no-report", "--no-bars", "--local-dir-use-symlinks", "--ignore-existing",
-    "--existing", "--ignore-times", "--ignore-sizes", "--verbose", "--all", "-a",
+    "--private",
+    "--no-private",
+    "--create-pr",
+    "--no-create-pr",
+    "--force-download",
+    "--no-force-download",
+    "--dry-run",
+    "--no-dry-run",
+    "--quiet",
+    "-q",
+    "--json",
+    "--no-truncate",
+    "--exist-ok",
+    "--no-exist-ok",
+    "--missing-ok",
+    "--no-missing-ok",
+    "--yes",
+    "-y",
+    "--force",
+    "--no-force",
+    "--protected",
+    "--recursive",
+    "-R",
+    "--human-readable",
+    "--tree",
+    "--no-report",
+    "--no-bars",
+    "--local-dir-use-symlinks",
+    "--ignore-existing",
+    "--existing",
+    "--ignore-times",
+    "--ignore-sizes",
+    "--verbose",
+    "--all",
+    "-a",
 ];
 
 /// The arguments, sorted.
@@ -246,7 +328,12 @@ fn sort<'a>(arguments: &[&'a str]) -> Sorted<'a> {
     sorted
 }
 
-fn locate(sorted: &Sorted<'_>, skip: usize, intent: Intent, at: At) -> (Intent, Option<String>, bool) {
+fn locate(
+    sorted: &Sorted<'_>,
+    skip: usize,
+    intent: Intent,
+    at: At,
+) -> (Intent, Option<String>, bool) {
     let take = |index: usize| {
         let index = skip + index;
         let word = sorted.positional.get(index).copied();

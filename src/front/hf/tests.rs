@@ -13,38 +13,138 @@ fn read(line: &str) -> (Intent, Option<String>) {
 fn repository_and_intent_are_read_from_the_arguments() {
     let cases = [
         ("upload acme/model ./w .", Intent::Write, Some("acme/model")),
-        ("upload --private acme/model", Intent::Write, Some("acme/model")),
-        ("upload acme/c . --repo-type dataset", Intent::Write, Some("datasets/acme/c")),
-        ("upload --repo-type=space acme/s .", Intent::Write, Some("spaces/acme/s")),
-        ("upload --type dataset datasets/acme/c", Intent::Write, Some("datasets/acme/c")),
-        ("upload --commit-message acme/x acme/model .", Intent::Write, Some("acme/model")),
-        ("upload-large-folder acme/model . --num-workers 4", Intent::Write, Some("acme/model")),
-        ("download acme/model config.json", Intent::Read, Some("acme/model")),
-        ("download --revision v1 -q acme/model", Intent::Read, Some("acme/model")),
+        (
+            "upload --private acme/model",
+            Intent::Write,
+            Some("acme/model"),
+        ),
+        (
+            "upload acme/c . --repo-type dataset",
+            Intent::Write,
+            Some("datasets/acme/c"),
+        ),
+        (
+            "upload --repo-type=space acme/s .",
+            Intent::Write,
+            Some("spaces/acme/s"),
+        ),
+        (
+            "upload --type dataset datasets/acme/c",
+            Intent::Write,
+            Some("datasets/acme/c"),
+        ),
+        (
+            "upload --commit-message acme/x acme/model .",
+            Intent::Write,
+            Some("acme/model"),
+        ),
+        (
+            "upload-large-folder acme/model . --num-workers 4",
+            Intent::Write,
+            Some("acme/model"),
+        ),
+        (
+            "download acme/model config.json",
+            Intent::Read,
+            Some("acme/model"),
+        ),
+        (
+            "download --revision v1 -q acme/model",
+            Intent::Read,
+            Some("acme/model"),
+        ),
         ("download gpt2", Intent::Read, Some("gpt2")),
-        ("download spaces/acme/app", Intent::Read, Some("spaces/acme/app")),
-        ("repos create acme/new --private", Intent::Write, Some("acme/new")),
-        ("repo create acme/new --type dataset", Intent::Write, Some("datasets/acme/new")),
+        (
+            "download spaces/acme/app",
+            Intent::Read,
+            Some("spaces/acme/app"),
+        ),
+        (
+            "repos create acme/new --private",
+            Intent::Write,
+            Some("acme/new"),
+        ),
+        (
+            "repo create acme/new --type dataset",
+            Intent::Write,
+            Some("datasets/acme/new"),
+        ),
         ("repo delete acme/old", Intent::Write, Some("acme/old")),
-        ("repos tag create acme/model v1", Intent::Write, Some("acme/model")),
-        ("repos tag list acme/model", Intent::Read, Some("acme/model")),
-        ("repos branch delete acme/model dev", Intent::Write, Some("acme/model")),
-        ("repos delete-files acme/model a b", Intent::Write, Some("acme/model")),
+        (
+            "repos tag create acme/model v1",
+            Intent::Write,
+            Some("acme/model"),
+        ),
+        (
+            "repos tag list acme/model",
+            Intent::Read,
+            Some("acme/model"),
+        ),
+        (
+            "repos branch delete acme/model dev",
+            Intent::Write,
+            Some("acme/model"),
+        ),
+        (
+            "repos delete-files acme/model a b",
+            Intent::Write,
+            Some("acme/model"),
+        ),
         ("repos list", Intent::Read, None),
         ("auth whoami", Intent::Read, None),
         ("models info acme/model", Intent::Read, Some("acme/model")),
         ("models ls", Intent::Read, None),
-        ("datasets info acme/c", Intent::Read, Some("datasets/acme/c")),
-        ("spaces restart acme/app", Intent::Write, Some("spaces/acme/app")),
-        ("spaces secrets add acme/app -e", Intent::Write, Some("spaces/acme/app")),
-        ("discussions list acme/model", Intent::Read, Some("acme/model")),
-        ("discussions merge acme/model 5", Intent::Write, Some("acme/model")),
-        ("cp hf://acme/model/a.json ./a.json", Intent::Read, Some("acme/model")),
-        ("cp ./a hf://datasets/acme/c@main/a", Intent::Write, Some("datasets/acme/c")),
-        ("cp hf://acme/a/x hf://acme/b/x", Intent::Write, Some("acme/b")),
-        ("sync . hf://buckets/acme/logs", Intent::Write, Some("buckets/acme/logs")),
+        (
+            "datasets info acme/c",
+            Intent::Read,
+            Some("datasets/acme/c"),
+        ),
+        (
+            "spaces restart acme/app",
+            Intent::Write,
+            Some("spaces/acme/app"),
+        ),
+        (
+            "spaces secrets add acme/app -e",
+            Intent::Write,
+            Some("spaces/acme/app"),
+        ),
+        (
+            "discussions list acme/model",
+            Intent::Read,
+            Some("acme/model"),
+        ),
+        (
+            "discussions merge acme/model 5",
+            Intent::Write,
+            Some("acme/model"),
+        ),
+        (
+            "cp hf://acme/model/a.json ./a.json",
+            Intent::Read,
+            Some("acme/model"),
+        ),
+        (
+            "cp ./a hf://datasets/acme/c@main/a",
+            Intent::Write,
+            Some("datasets/acme/c"),
+        ),
+        (
+            "cp hf://acme/a/x hf://acme/b/x",
+            Intent::Write,
+            Some("acme/b"),
+        ),
+        (
+            "sync . hf://buckets/acme/logs",
+            Intent::Write,
+            Some("buckets/acme/logs"),
+        ),
         ("jobs run python:3.12 python", Intent::Write, None),
-        ("buckets create acme/logs", Intent::Write, Some("buckets/acme/logs")),
+        (
+            "buckets create acme/logs",
+            Intent::Write,
+            Some("buckets/acme/logs"),
+        ),
     ];
     for (line, intent, repository) in cases {
         assert_eq!(read(line), (intent, repository.map(Into::into)), "{line}");
@@ -53,10 +153,20 @@ fn repository_and_intent_are_read_from_the_arguments() {
 
 #[test]
 fn an_unknown_option_before_the_repository_makes_it_a_guess_that_is_not_made() {
-    for line in ["upload --brand-new acme/other acme/model", "upload --delete x acme/model"] {
+    for line in [
+        "upload --brand-new acme/other acme/model",
+        "upload --delete x acme/model",
+    ] {
         let found = need(&line.split(' ').collect::<Vec<_>>());
         assert!(
-            matches!(&found, Need::Token { repository: None, unsure: true, .. }),
+            matches!(
+                &found,
+                Need::Token {
+                    repository: None,
+                    unsure: true,
+                    ..
+                }
+            ),
             "{line}: {found:?}"
         );
     }
@@ -71,7 +181,11 @@ fn an_unknown_option_before_the_repository_makes_it_a_guess_that_is_not_made() {
 #[test]
 fn local_commands_need_nothing_and_personal_tokens_are_named() {
     for line in ["version", "cache ls", "env", "upload --help", "--version"] {
-        assert_eq!(need(&line.split(' ').collect::<Vec<_>>()), Need::Nothing, "{line}");
+        assert_eq!(
+            need(&line.split(' ').collect::<Vec<_>>()),
+            Need::Nothing,
+            "{line}"
+        );
     }
     assert_eq!(need(&[]), Need::Nothing);
     assert_eq!(need(&["auth", "login"]), Need::PersonalToken("auth login"));
@@ -81,7 +195,16 @@ fn local_commands_need_nothing_and_personal_tokens_are_named() {
 fn a_token_among_the_arguments_is_noticed() {
     for line in ["upload acme/m --token hf_x", "download --token=hf_x acme/m"] {
         let found = need(&line.split(' ').collect::<Vec<_>>());
-        assert!(matches!(found, Need::Token { own_token: true, .. }), "{line}");
+        assert!(
+            matches!(
+                found,
+                Need::Token {
+                    own_token: true,
+                    ..
+                }
+            ),
+            "{line}"
+        );
     }
 }
 
