@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// How long one answer may take: a proof on ask and an exchange lie in it.
-pub const ANSWER: Duration = Duration::from_secs(60);
+pub const ANSWER: Duration = Duration::from_mins(1);
 
 /// How long an old agent may take to leave.
 const RETIRE: Duration = Duration::from_secs(5);

@@ -103,6 +103,7 @@ impl From<String> for Line {
 /// The printer of one run.
 pub struct Show {
     json: bool,
+    terminal: bool,
     colour_out: bool,
     colour_err: bool,
     /// Why stdout could not be written; a reader that went away is no fault.
@@ -114,9 +115,11 @@ impl Show {
     pub fn new(json: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
             && std::env::var_os("TERM").is_none_or(|v| v != "dumb");
+        let terminal = io::stdout().is_terminal();
         Self {
             json,
-            colour_out: wanted && io::stdout().is_terminal(),
+            terminal,
+            colour_out: wanted && terminal,
             colour_err: wanted && io::stderr().is_terminal(),
             fault: Cell::new(None),
         }
@@ -128,8 +131,8 @@ impl Show {
     }
 
     /// Whether the data goes to a terminal.
-    pub fn to_terminal(&self) -> bool {
-        io::stdout().is_terminal()
+    pub const fn to_terminal(&self) -> bool {
+        self.terminal
     }
 
     /// One line of data.

@@ -5,6 +5,7 @@ use super::args::StatusArgs;
 use super::link::{Link, OtherVersion, astray};
 use super::show::{Line, Look, Show};
 use super::when;
+use crate::model::name::RoleName;
 use crate::model::report::{OrgStatus, StatusReport, TokenOut, TokenState};
 use crate::model::standing::StandingWord;
 use crate::wire::message::{Reply, Request};
@@ -79,7 +80,7 @@ fn print_org(show: &Show, org: &OrgStatus, now: u64) {
         row("session ends", ends(at, now));
     }
     if is_alive(org.standing) {
-        let roles: Vec<&str> = org.roles.iter().map(|role| role.as_str()).collect();
+        let roles: Vec<&str> = org.roles.iter().map(RoleName::as_str).collect();
         let none = "none: no group of yours holds one".to_owned();
         row(
             "roles",

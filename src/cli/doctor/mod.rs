@@ -101,7 +101,9 @@ pub fn run(show: &Show) -> u8 {
             checks,
         });
     } else {
-        checks.iter().for_each(|check| print(show, check));
+        for check in &checks {
+            print(show, check);
+        }
     }
     u8::from(!ok)
 }

@@ -22,7 +22,7 @@ pub fn find(show: &Show, program: &OsStr) -> Result<(), u8> {
     let found = if by_path {
         path.exists()
     } else {
-        program.to_str().is_none_or(|name| places::is_on_path(name))
+        program.to_str().is_none_or(places::is_on_path)
     };
     if found {
         return Ok(());

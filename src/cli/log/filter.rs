@@ -2,7 +2,7 @@
 
 use crate::cli::args::{LogArgs, Outcome};
 use crate::cli::when;
-use crate::model::name::RoleName;
+use crate::model::name::{Repository, RoleName};
 use crate::model::record::{Entry, Happening};
 use crate::model::refusal::Refusal;
 
@@ -39,7 +39,7 @@ impl Filter {
     /// Whether a record is shown.
     pub fn lets(&self, entry: &Entry) -> bool {
         let record = &entry.record;
-        let repo = record.repository.as_ref().map(|repo| repo.as_str());
+        let repo = record.repository.as_ref().map(Repository::as_str);
         self.since_ms.is_none_or(|since| record.at_ms >= since)
             && self.until_ms.is_none_or(|until| record.at_ms < until)
             && self
