@@ -96,7 +96,7 @@ pub(super) fn endpoint(text: &str) -> Result<(), AddressFault> {
     secure(&parse(text)?)
 }
 
-/// Checks an issuer (OpenID Connect Discovery §3: no query, no fragment); it is kept byte for
+/// Checks an issuer (OIDC Discovery §3: no query, no fragment); it is kept byte for
 /// byte, because it is compared so (R29).
 pub(super) fn issuer(text: &str) -> Result<(), AddressFault> {
     let url = parse(text)?;

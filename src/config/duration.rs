@@ -58,10 +58,11 @@ pub fn short(ms: u64) -> String {
     if parts.is_empty() {
         return "0s".to_owned();
     }
-    parts
+    let texts: Vec<String> = parts
         .iter()
         .map(|(count, (letter, ..))| format!("{count}{letter}"))
-        .collect()
+        .collect();
+    texts.concat()
 }
 
 /// `ms` milliseconds for people: the two largest units, the rest left out (`6 days 23 hours`).

@@ -7,7 +7,7 @@ use super::pattern::check_template;
 use super::tree::{Report, shown};
 use std::collections::BTreeMap;
 
-/// Authorization parameters that the sign-in sets itself (RFC 6749 §4.1.1, RFC 7636, OpenID Connect
+/// Authorization parameters that the sign-in sets itself (RFC 6749 §4.1.1, RFC 7636, OIDC
 /// Core §3.1.2.1). Set from outside, they would switch off what protects the sign-in.
 const OWN_PARAMETERS: [&str; 15] = [
     "response_type",

@@ -17,6 +17,7 @@ token_endpoint = "https://tokens.acme.example/token"
 url = "https://hub.acme.example"
 "#;
 
+#[expect(clippy::unnecessary_wraps, reason = "as `read` takes it")]
 fn company(text: &str) -> Option<Source<'_>> {
     Some(Source {
         name: "/etc/oam/config.toml",
@@ -24,6 +25,7 @@ fn company(text: &str) -> Option<Source<'_>> {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as `read` takes it")]
 fn user(text: &str) -> Option<Source<'_>> {
     Some(Source {
         name: "config.toml",
