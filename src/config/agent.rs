@@ -183,6 +183,9 @@ pub struct Source<'a> {
 ///
 /// # Errors
 /// All faults found, with line and column.
-pub fn read(_company: Option<Source<'_>>, _user: Option<Source<'_>>) -> Result<Settings, Vec<super::fault::ConfigFault>> {
-    Ok(Settings::default())
+pub fn read(
+    company: Option<Source<'_>>,
+    user: Option<Source<'_>>,
+) -> Result<Settings, Vec<super::fault::ConfigFault>> {
+    super::read::read(company, user)
 }

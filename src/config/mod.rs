@@ -1,6 +1,16 @@
 //! Text to typed settings, with the line and column of each fault. No file is read here.
 
+mod address;
 pub mod agent;
 pub mod digest;
 pub mod duration;
 pub mod fault;
+mod fields;
+mod hub;
+mod merge;
+mod pattern;
+mod provider;
+mod read;
+mod role;
+mod suggest;
+mod tree;

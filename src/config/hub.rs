@@ -1,0 +1,121 @@
+//! Reading the hubs of an organization.
+
+use super::address;
+use super::agent::{Hub, HubKind};
+use super::fields::{Fields, Placed, names};
+use super::tree::{Entry, Place, Report, shown};
+use crate::model::granted::Scheme;
+use crate::model::name::HubName;
+
+/// A hub with what is needed to compare it to others.
+pub(super) struct ReadHub {
+    pub(super) hub: Hub,
+    /// Where it is named.
+    pub(super) named: Place,
+    /// Where its URL stands.
+    pub(super) url: Place,
+    pub(super) host_and_port: (String, u16),
+}
+
+const KINDS: [(&str, HubKind); 4] = [
+    ("git", HubKind::Git),
+    ("huggingface", HubKind::HuggingFace),
+    ("github", HubKind::GitHub),
+    ("gitlab", HubKind::GitLab),
+];
+
+/// Reads `[orgs.NAME.hubs]`.
+pub(super) fn read_hubs(org: &Fields<'_>, report: &mut Report<'_>) -> Vec<ReadHub> {
+    let Some(entry) = org.entry("hubs") else {
+        return Vec::new();
+    };
+    let path = org.path_of("hubs");
+    names(&entry.node, &path, report)
+        .iter()
+        .filter_map(|entry| read_hub(entry, &path, report))
+        .collect()
+}
+
+fn read_hub(entry: &Entry, path: &str, report: &mut Report<'_>) -> Option<ReadHub> {
+    const KEYS: [&str; 5] = ["url", "kind", "auth", "username", "variables"];
+    let path = format!("{path}.{}", entry.key);
+    let name = entry.key.parse::<HubName>();
+    if let Err(fault) = &name {
+        report.add(entry.place, fault.to_string(), "choose another name");
+    }
+    let table = Fields::open(&entry.node, entry.place, &path, &KEYS, report);
+    let kind = table.choice("kind", &KINDS, HubKind::Git, report);
+    let schemes = [("basic", Scheme::Basic), ("bearer", Scheme::Bearer)];
+    let scheme = table.choice("auth", &schemes, Scheme::Basic, report);
+    let username = username(&table, kind, report);
+    let variables = variables(&table, kind, report);
+    let url = table.required("url", report)?;
+    let address = match address::hub(url.value) {
+        Ok(address) => address,
+        Err(fault) => {
+            let key = shown(&table.path_of("url"));
+            report.add(url.place, format!("`{key}` {}", fault.what), fault.next);
+            return None;
+        }
+    };
+    Some(ReadHub {
+        hub: Hub {
+            name: name.ok()?,
+            url: address.url,
+            kind,
+            scheme,
+            username,
+            variables,
+        },
+        named: entry.place,
+        url: url.place,
+        host_and_port: address.host_and_port,
+    })
+}
+
+fn username(table: &Fields<'_>, kind: HubKind, report: &mut Report<'_>) -> String {
+    let usual = match kind {
+        HubKind::Git => "oam",
+        HubKind::HuggingFace => "hf_user",
+        HubKind::GitHub => "x-access-token",
+        HubKind::GitLab => "oauth2",
+    };
+    let Some(text) = table.text("username", report) else {
+        return usual.to_owned();
+    };
+    // RFC 7617 §2: the first colon ends the user name.
+    if text.value.contains(':') {
+        report.add(
+            text.place,
+            format!("`{}` has a colon", shown(&table.path_of("username"))),
+            format!("write a user name such as `{usual}`"),
+        );
+    }
+    text.value.to_owned()
+}
+
+fn variables(table: &Fields<'_>, kind: HubKind, report: &mut Report<'_>) -> Vec<String> {
+    let Some(Placed { value, .. }) = table.texts("variables", report) else {
+        // Hugging Face tools get a file (HF_TOKEN_PATH) that follows renewals, which is better
+        // than any variable.
+        let usual: &[&str] = match kind {
+            HubKind::GitHub => &["GH_TOKEN", "GITHUB_TOKEN"],
+            HubKind::GitLab => &["GITLAB_TOKEN"],
+            HubKind::Git | HubKind::HuggingFace => &[],
+        };
+        return usual.iter().map(|name| (*name).to_owned()).collect();
+    };
+    for variable in &value {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if !variable.value.chars().all(plain)
+            || variable.value.starts_with(|c: char| c.is_ascii_digit())
+        {
+            report.add(
+                variable.place,
+                format!("`{}` is not the name of a variable", shown(variable.value)),
+                "use letters, digits and `_`, and no digit in front",
+            );
+        }
+    }
+    value.iter().map(|v| v.value.to_owned()).collect()
+}

@@ -1,0 +1,233 @@
+//! Reading an organization's identity provider and exchange.
+
+use super::address::{self, AddressFault};
+use super::agent::{Body, Exchange, Provider, Rfc8693, SubjectToken};
+use super::fields::{Fields, Placed, names, text_of};
+use super::pattern::check_template;
+use super::tree::{Report, shown};
+use std::collections::BTreeMap;
+
+/// Authorization parameters that the sign-in sets itself (RFC 6749 §4.1.1, RFC 7636, OIDC
+/// Core §3.1.2.1). Set from outside, they would switch off what protects the sign-in.
+const OWN_PARAMETERS: [&str; 15] = [
+    "response_type",
+    "response_mode",
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "code",
+    "code_challenge",
+    "code_challenge_method",
+    "code_verifier",
+    "grant_type",
+    "request",
+    "request_uri",
+];
+
+/// Reads the keys of `[orgs.NAME]` that are about its identity provider.
+pub(super) fn read_provider(org: &Fields<'_>, report: &mut Report<'_>) -> Option<Provider> {
+    let issuer = checked(org, "issuer", true, address::issuer, report);
+    let client_id = org.required("client_id", report);
+    let scopes = scopes(org, report);
+    let extra = extra(org, report);
+    let redirect_port = org.port("redirect_port", report);
+    let redirect_path = redirect_path(org, report);
+    let groups_claim = org.text("groups_claim", report);
+    let ca_file = ca_file(org, report);
+    let proxy = checked(org, "proxy", false, address::proxy, report);
+    Some(Provider {
+        issuer: issuer?,
+        client_id: client_id?.value.to_owned(),
+        scopes,
+        extra,
+        redirect_port,
+        redirect_path,
+        groups_claim: groups_claim.map_or("groups", |t| t.value).to_owned(),
+        ca_file,
+        proxy,
+    })
+}
+
+/// Reads `[orgs.NAME.exchange]`.
+pub(super) fn read_exchange(org: &Fields<'_>, report: &mut Report<'_>) -> Option<Exchange> {
+    const KEYS: [&str; 9] = [
+        "kind",
+        "token_endpoint",
+        "body",
+        "subject",
+        "client_id",
+        "audience",
+        "resource",
+        "scope",
+        "revocation_endpoint",
+    ];
+    let Some(entry) = org.entry("exchange") else {
+        org.missing("exchange", report);
+        return None;
+    };
+    let path = org.path_of("exchange");
+    let table = Fields::open(&entry.node, entry.place, &path, &KEYS, report);
+    // Asked for, not assumed: other kinds are to come, and a default would turn one file's meaning.
+    let kind = table.required("kind", report);
+    if let Some(kind) = kind {
+        super::fields::choose(kind, &table.path_of("kind"), &[("rfc8693", ())], report);
+    }
+    let token_endpoint = checked(&table, "token_endpoint", true, address::endpoint, report);
+    let bodies = [("form", Body::Form), ("json", Body::Json)];
+    let subjects = [
+        ("id-token", SubjectToken::IdToken),
+        ("access-token", SubjectToken::AccessToken),
+    ];
+    let body = table.choice("body", &bodies, Body::Form, report);
+    let subject = table.choice("subject", &subjects, SubjectToken::IdToken, report);
+    let client_id = table.text("client_id", report);
+    let audience = template(&table, "audience", report);
+    let resource = template(&table, "resource", report);
+    let scope = template(&table, "scope", report);
+    let revocation = checked(
+        &table,
+        "revocation_endpoint",
+        false,
+        address::endpoint,
+        report,
+    );
+    Some(Exchange::Rfc8693(Rfc8693 {
+        token_endpoint: token_endpoint?,
+        body,
+        subject,
+        client_id: client_id.map(|t| t.value.to_owned()),
+        audience,
+        resource,
+        scope,
+        revocation_endpoint: revocation,
+    }))
+}
+
+/// A URL that passes `check`, kept as written.
+fn checked(
+    table: &Fields<'_>,
+    key: &str,
+    required: bool,
+    check: fn(&str) -> Result<(), AddressFault>,
+    report: &mut Report<'_>,
+) -> Option<String> {
+    let text = if required {
+        table.required(key, report)
+    } else {
+        table.text(key, report)
+    }?;
+    match check(text.value) {
+        Ok(()) => Some(text.value.to_owned()),
+        Err(fault) => {
+            let path = table.path_of(key);
+            report.add(
+                text.place,
+                format!("`{}` {}", shown(&path), fault.what),
+                fault.next,
+            );
+            None
+        }
+    }
+}
+
+fn template(table: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<String> {
+    let text = table.text(key, report)?;
+    if let Err((what, next)) = check_template(text.value) {
+        let path = table.path_of(key);
+        report.add(text.place, format!("`{}` {what}", shown(&path)), next);
+    }
+    Some(text.value.to_owned())
+}
+
+/// Scopes as written, with `openid` in front when it is not among them: without it no provider
+/// sends an ID token.
+fn scopes(org: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
+    let written = org.texts("scopes", report);
+    let Some(Placed { value, .. }) = written else {
+        return ["openid", "offline_access", "profile", "email"]
+            .map(str::to_owned)
+            .to_vec();
+    };
+    let mut scopes: Vec<String> = Vec::new();
+    if value.iter().all(|scope| scope.value != "openid") {
+        scopes.push("openid".to_owned());
+    }
+    for scope in value {
+        // RFC 6749 §3.3: a scope token has no blanks, quotes or backslashes.
+        let token = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\');
+        if !scope.value.chars().all(token) {
+            report.add(
+                scope.place,
+                format!("`{}` is not a scope", shown(scope.value)),
+                "write one scope a text: [\"openid\", \"offline_access\"]",
+            );
+        }
+        scopes.push(scope.value.to_owned());
+    }
+    scopes
+}
+
+fn extra(org: &Fields<'_>, report: &mut Report<'_>) -> BTreeMap<String, String> {
+    let Some(entry) = org.entry("extra") else {
+        return BTreeMap::new();
+    };
+    let path = org.path_of("extra");
+    let mut extra = BTreeMap::new();
+    for parameter in names(&entry.node, &path, report) {
+        let name = parameter.key.as_str();
+        if OWN_PARAMETERS.contains(&name) {
+            report.add(
+                parameter.place,
+                format!("`{}` can't set `{name}`: the sign-in sets it", shown(&path)),
+                "remove the line; `scopes`, `client_id` and `redirect_path` have keys of their own",
+            );
+        }
+        let value = text_of(
+            &parameter.node,
+            &format!("{path}.{}", parameter.key),
+            report,
+        );
+        if let Some(value) = value {
+            extra.insert(name.to_owned(), value.value.to_owned());
+        }
+    }
+    extra
+}
+
+fn redirect_path(org: &Fields<'_>, report: &mut Report<'_>) -> String {
+    let Some(text) = org.text("redirect_path", report) else {
+        return "/callback".to_owned();
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
+    let path = text.value;
+    let odd = path.split('/').skip(1).any(|s| s == "." || s == "..") || path.starts_with("//");
+    if !path.starts_with('/') || !path.chars().all(plain) || odd {
+        report.add(
+            text.place,
+            format!(
+                "`{}` is not a plain path",
+                shown(&org.path_of("redirect_path"))
+            ),
+            "write it like `/callback`, as registered at the identity provider",
+        );
+    }
+    path.to_owned()
+}
+
+fn ca_file(org: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
+    let text = org.text("ca_file", report)?;
+    if !std::path::Path::new(text.value).is_absolute() {
+        report.add(
+            text.place,
+            format!(
+                "`{}` is not an absolute path",
+                shown(&org.path_of("ca_file"))
+            ),
+            "write the whole path from the root: the agent has no folder of its own to start from",
+        );
+    }
+    Some(text.value.to_owned())
+}

@@ -1,0 +1,244 @@
+//! A file's text as a tree in which every key and value knows its place.
+//!
+//! Not serde types: those stop at the first fault, and lose the place of a value once two files
+//! are merged. Every value here carries its own place through the merge.
+
+use super::agent::Source;
+use super::fault::ConfigFault;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Where something is written: which file, and the byte in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// Index of the file among the sources.
+    pub(super) file: usize,
+    /// Byte offset.
+    pub(super) at: usize,
+}
+
+/// A value and its place.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) value: Value,
+}
+
+/// A value as far as the settings need to tell values apart.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Text(String),
+    /// A whole number; none when it does not fit.
+    Whole(Option<i64>),
+    List(Vec<Node>),
+    Table(Vec<Entry>),
+    /// Anything else, by its name and its text.
+    Other(&'static str, String),
+}
+
+/// A key with its value, in the order of the file.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) place: Place,
+    pub(super) node: Node,
+}
+
+impl Value {
+    /// What it is, in words.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a text",
+            Self::Whole(_) => "a number",
+            Self::List(_) => "a list",
+            Self::Table(_) => "a table",
+            Self::Other(kind, _) => kind,
+        }
+    }
+
+    /// Whether both say the same, wherever they stand. Tables are the same in any order.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (Self::Whole(a), Self::Whole(b)) => a.is_some() && a == b,
+            (Self::Other(kind, a), Self::Other(other, b)) => kind == other && a == b,
+            (Self::List(a), Self::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.value.same(&b.value))
+            }
+            (Self::Table(a), Self::Table(b)) => {
+                a.len() == b.len()
+                    && a.iter().all(|entry| {
+                        b.iter().any(|other| {
+                            other.key == entry.key && entry.node.value.same(&other.node.value)
+                        })
+                    })
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Collects faults with their places, so that all of them are told at once and in order.
+pub(super) struct Report<'a> {
+    sources: &'a [Source<'a>],
+    faults: Vec<(Place, ConfigFault)>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) const fn new(sources: &'a [Source<'a>]) -> Self {
+        Self {
+            sources,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Adds a fault.
+    pub(super) fn add(
+        &mut self,
+        place: Place,
+        sentence: impl Into<String>,
+        next: impl Into<String>,
+    ) {
+        let source = self.sources.get(place.file);
+        let (line, column) = source.map_or((0, 0), |s| line_and_column(s.text, place.at));
+        let fault = ConfigFault {
+            file: source.map_or_else(String::new, |s| s.name.to_owned()),
+            line,
+            column,
+            sentence: sentence.into(),
+            next: next.into(),
+        };
+        if !self.faults.iter().any(|(_, known)| *known == fault) {
+            self.faults.push((place, fault));
+        }
+    }
+
+    /// Whether nothing was found.
+    pub(super) const fn is_clean(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// The faults in the order of files and lines.
+    pub(super) fn into_faults(mut self) -> Vec<ConfigFault> {
+        self.faults.sort_by_key(|(place, _)| *place);
+        self.faults.into_iter().map(|(_, fault)| fault).collect()
+    }
+
+    /// Text of the source with this index, as a tree; its syntax faults are added.
+    pub(super) fn parse(&mut self, file: usize) -> Node {
+        let empty = Node {
+            place: Place { file, at: 0 },
+            value: Value::Table(Vec::new()),
+        };
+        let Some(source) = self.sources.get(file) else {
+            return empty;
+        };
+        let (table, errors) = DeTable::parse_recoverable(source.text);
+        for error in &errors {
+            let at = error.span().map_or(0, |span| span.start);
+            self.add(
+                Place { file, at },
+                format!("this is not TOML: {}", error.message().replace('\n', ", ")),
+                "correct the line",
+            );
+        }
+        if errors.is_empty() {
+            Node {
+                place: Place { file, at: 0 },
+                value: table_of(table.get_ref(), file),
+            }
+        } else {
+            empty
+        }
+    }
+}
+
+/// 1-based line and column; the column counts characters, as editors do.
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at.min(text.len())).unwrap_or(text);
+    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (line, before[start..].chars().count() + 1)
+}
+
+fn table_of(table: &DeTable<'_>, file: usize) -> Value {
+    let mut entries: Vec<Entry> = table
+        .iter()
+        .map(|(key, value)| {
+            let place = Place {
+                file,
+                at: key.span().start,
+            };
+            Entry {
+                key: key.get_ref().to_string(),
+                place,
+                node: node_of(value, file),
+            }
+        })
+        .collect();
+    entries.sort_by_key(|entry| entry.place);
+    Value::Table(entries)
+}
+
+fn node_of(value: &Spanned<DeValue<'_>>, file: usize) -> Node {
+    let place = Place {
+        file,
+        at: value.span().start,
+    };
+    let value = match value.get_ref() {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(number) => {
+            Value::Whole(i64::from_str_radix(number.as_str(), number.radix()).ok())
+        }
+        DeValue::Float(number) => Value::Other("a fraction", number.to_string()),
+        DeValue::Boolean(yes) => Value::Other("a yes or no", yes.to_string()),
+        DeValue::Datetime(date) => Value::Other("a date", date.to_string()),
+        DeValue::Array(list) => Value::List(list.iter().map(|item| node_of(item, file)).collect()),
+        DeValue::Table(table) => table_of(table, file),
+    };
+    Node { place, value }
+}
+
+/// A piece of somebody's text, fit to be shown in a fault: escaped and cut (R42).
+pub(super) fn shown(text: &str) -> String {
+    let mut out: String = text
+        .chars()
+        .take(60)
+        .collect::<String>()
+        .escape_debug()
+        .to_string();
+    if text.chars().nth(60).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Report, Source, line_and_column, shown};
+
+    #[test]
+    fn a_place_is_told_as_editors_count_it() {
+        assert_eq!(line_and_column("a\nüb = 1\n", 5), (2, 3));
+        assert_eq!(line_and_column("", 0), (1, 1));
+        assert_eq!(line_and_column("x", 99), (1, 2));
+    }
+
+    #[test]
+    fn every_syntax_fault_of_a_file_is_told() {
+        let sources = [Source {
+            name: "f",
+            text: "a = \nb = 1\nc = ]\n",
+        }];
+        let mut report = Report::new(&sources);
+        report.parse(0);
+        let lines: Vec<usize> = report.into_faults().iter().map(|f| f.line).collect();
+        assert!(lines.contains(&1) && lines.contains(&3), "{lines:?}");
+    }
+
+    #[test]
+    fn text_is_shown_without_control_characters() {
+        assert_eq!(shown("a\u{1b}[2J"), "a\\u{1b}[2J");
+        assert!(shown(&"x".repeat(500)).chars().count() < 70);
+    }
+}
