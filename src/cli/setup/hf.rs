@@ -27,13 +27,13 @@ pub(super) fn run(around: &Surroundings, undo: bool) -> Result<SetupReport, Refu
     let folder = around.wrappers();
     let wrapper = folder.join("hf");
     let there = disk::read(&wrapper)?;
-    if let Some(bytes) = &there {
-        if !is_wrapper(bytes) {
-            return Err(Refusal::unavailable(
-                format!("{} is not a wrapper of OAM", wrapper.display()),
-                "move it away, then run this again",
-            ));
-        }
+    if let Some(bytes) = &there
+        && !is_wrapper(bytes)
+    {
+        return Err(Refusal::unavailable(
+            format!("{} is not a wrapper of OAM", wrapper.display()),
+            "move it away, then run this again",
+        ));
     }
     let before = there.map_or_else(Vec::new, |bytes| lines(&bytes));
     let mut after = Vec::new();
@@ -43,7 +43,7 @@ pub(super) fn run(around: &Surroundings, undo: bool) -> Result<SetupReport, Refu
         let _ = std::fs::remove_dir(&folder);
     } else {
         let oam = around.own_program("oam")?;
-        let real = around.program("hf", |path| is_real(path)).ok_or_else(|| {
+        let real = around.program("hf", is_real).ok_or_else(|| {
             Refusal::unavailable(
                 "there is no `hf` in PATH to wrap",
                 "install it (`pip install huggingface_hub`), then run this again",
@@ -147,5 +147,6 @@ exec "$oam" exec -- "$real" "$@"
     )
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -9,7 +9,9 @@ use crate::model::refusal::Refusal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const MARK: &str = "Written by `oam setup service`; `oam setup service --undo` removes it.";
+/// Stands in every file that we write. No option is named: two hyphens may not stand in an XML
+/// comment.
+const MARK: &str = "Written by `oam setup service`, which also removes it.";
 
 const SERVICE: &str = include_str!("../../../packaging/systemd/oam-agent.service");
 const SOCKET: &str = include_str!("../../../packaging/systemd/oam-agent.socket");
@@ -60,7 +62,7 @@ fn do_systemd(
     let packaged =
         agent == Path::new(PACKAGED_UNIT) && around.system_units.join("oam-agent.socket").is_file();
     if !packaged {
-        let word = unit_word(path_text(&agent)?);
+        let word = unit_word(&agent)?;
         let line = format!("ExecStart={PACKAGED_UNIT}\n");
         let texts = [
             (
@@ -142,33 +144,33 @@ fn plist(agent: &str) -> String {
         &format!("<string>{PACKAGED_PLIST}</string>"),
         &format!("<string>{escaped}</string>"),
     );
-    // Two hyphens may not stand in an XML comment.
-    format!("{text}<!-- {} -->\n", MARK.replace("--", "-\u{2060}-"))
+    format!("{text}<!-- {MARK} -->\n")
 }
 
 fn marked(unit: &str) -> String {
     format!("# {MARK}\n{unit}")
 }
 
-/// A path as one word of `ExecStart=` (systemd.syntax(7), systemd.unit(5)): specifiers, variables and
-/// quotes in it are taken literally.
-fn unit_word(path: &str) -> String {
-    let plain = path
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '+'));
-    if plain {
-        return path.to_owned();
+/// A path as one word of `ExecStart=` (systemd.service(5)): `%` would begin a specifier; the program's
+/// own word knows no variables, so `$` stays. systemd takes no quotes and backslashes in it at all.
+fn unit_word(path: &Path) -> Result<String, Refusal> {
+    let text = path_text(path)?;
+    if text.contains(['"', '\'', '\\']) {
+        return Err(Refusal::unavailable(
+            format!("systemd takes no quotes in the path {text}"),
+            "install OAM in a folder without quotes and backslashes in its name",
+        ));
     }
-    let escaped = path
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('%', "%%")
-        .replace('$', "$$");
-    format!("\"{escaped}\"")
+    let escaped = text.replace('%', "%%");
+    Ok(if escaped.contains(char::is_whitespace) {
+        format!("\"{escaped}\"")
+    } else {
+        escaped
+    })
 }
 
 fn is_ours(bytes: &[u8]) -> bool {
-    String::from_utf8_lossy(bytes).contains("Written by `oam setup service`")
+    String::from_utf8_lossy(bytes).contains(MARK)
 }
 
 /// Those of `files` that are there and ours, with their lines.
@@ -246,5 +248,6 @@ fn run_quietly(around: &Surroundings, program: &str, arguments: &[&str]) -> bool
         .is_ok_and(|status| status.success())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -57,13 +57,12 @@ fn change(path: &Path, block: &str, undo: bool, report: &mut SetupReport) -> Res
     if there.as_deref() == Some(&new) {
         return Ok(());
     }
-    if !(undo && found.made && new.is_empty()) {
-        if there.is_none() && undo {
-            return Ok(());
-        }
-        disk::write(path, &new, Access::Usual)?;
-    } else {
+    if undo && found.made && new.is_empty() {
         disk::remove(path)?;
+    } else if undo && there.is_none() {
+        return Ok(());
+    } else {
+        disk::write(path, &new, Access::Usual)?;
     }
     report.changes.push(SetupChange {
         file: disk::name(path),
@@ -158,5 +157,6 @@ fn with_block(rest: &[u8], made: bool, block: &str) -> Vec<u8> {
     new
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

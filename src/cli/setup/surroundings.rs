@@ -116,7 +116,8 @@ fn programs(path: &[PathBuf]) -> Result<PathBuf, Refusal> {
 }
 
 /// A private home for the tests of all set-ups.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 pub(super) mod private {
     use super::Surroundings;
     use std::fs;

@@ -162,7 +162,7 @@ fn left_by_person(known: &Remembered, now: &[String]) -> Vec<String> {
 fn others(values: &[String]) -> Vec<String> {
     let ours = |at: usize| values.get(at).is_some_and(|value| value.contains(HELPER));
     (0..values.len())
-        .filter(|at| !ours(*at) && !(values[*at].is_empty() && ours(at + 1)))
+        .filter(|at| !ours(*at) && (!values[*at].is_empty() || !ours(at + 1)))
         .map(|at| values[at].clone())
         .collect()
 }

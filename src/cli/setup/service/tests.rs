@@ -2,6 +2,7 @@ use super::{plist, unit_word};
 use crate::cli::setup::surroundings::private::Home;
 use crate::cli::setup::{SetupWhat, run};
 use std::fs;
+use std::path::Path;
 
 /// A home with a service manager that notes what it is told, and answers with `code`.
 fn home(code: u8) -> Home {
@@ -62,8 +63,10 @@ fn units_of_the_person_are_left_alone_and_none_is_half_written() {
 
 #[test]
 fn an_odd_path_is_taken_literally() {
-    assert_eq!(unit_word("/opt/oam-agent"), "/opt/oam-agent");
-    assert_eq!(unit_word("/a b/%h$x\"y\\"), "\"/a b/%%h$$x\\\"y\\\\\"");
+    let word = |path: &str| unit_word(Path::new(path)).map_err(|refusal| refusal.sentence);
+    assert_eq!(word("/opt/oam-agent"), Ok("/opt/oam-agent".to_owned()));
+    assert_eq!(word("/a b/%h$x"), Ok("\"/a b/%%h$x\"".to_owned()));
+    assert!(word("/it's").is_err() && word("/a\\b").is_err());
     let text = plist("/a&b/<oam>");
     assert!(text.contains("<string>/a&amp;b/&lt;oam&gt;</string>"));
     assert!(text.contains("Written by `oam setup service`"));
