@@ -17,12 +17,14 @@ use crate::model::standing::StandingWord;
 use crate::rules::role::holds;
 
 impl Keeper {
-    pub(super) fn report(&self, kind: ReportKind) -> Outcome {
+    pub(super) fn report(&mut self, kind: ReportKind) -> Outcome {
         match kind {
             ReportKind::Status => Outcome::Status(self.status()),
             ReportKind::Roles => Outcome::Roles(self.roles()),
             ReportKind::Why(ask, caller) => Outcome::Why(self.why(&ask, &caller)),
             ReportKind::Anchor => {
+                // Who verifies wants all of the log anchored, not all but the last second.
+                self.sync_log();
                 let sealed = self.ports.vault.store() != Store::Memory
                     && matches!(self.opening, Opening::Open);
                 Outcome::Anchor(self.ledger.report(sealed))
