@@ -29,7 +29,8 @@ pub struct Run {
 }
 
 impl Run {
-    fn of(output: &Output) -> Self {
+    /// What a process that ended left.
+    pub fn of(output: &Output) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
         let code = output
             .status
@@ -353,7 +354,15 @@ grants = [{{ hub = "hub", repositories = ["acme/*", "datasets/acme/*"], action =
 
     /// `oam status --json`, the first organization.
     pub fn status(&self) -> Value {
-        self.oam(&["status", "--json"]).json()["orgs"][0].clone()
+        let run = self.oam(&["status", "--json"]);
+        let org = run.json()["orgs"][0].clone();
+        assert!(
+            org.is_object(),
+            "no organization in {}{}",
+            run.stdout,
+            run.stderr
+        );
+        org
     }
 
     /// Process id of the agent.
@@ -409,6 +418,19 @@ grants = [{{ hub = "hub", repositories = ["acme/*", "datasets/acme/*"], action =
             .filter(|path| path.exists())
             .collect()
     }
+}
+
+/// One line that a running program prints.
+pub fn read_line(child: &mut Child) -> String {
+    use std::io::Read as _;
+    let stdout = child.stdout.as_mut().expect("its output is ours");
+    let mut line = Vec::new();
+    let mut byte = [0];
+    // Byte by byte: a buffer would swallow what comes after the line.
+    while stdout.read(&mut byte).unwrap_or(0) == 1 && byte != *b"\n" {
+        line.push(byte[0]);
+    }
+    String::from_utf8_lossy(&line).into_owned()
 }
 
 /// Whether a process runs (a zombie does not).
