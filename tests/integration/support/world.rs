@@ -433,11 +433,17 @@ pub fn read_line(child: &mut Child) -> String {
     String::from_utf8_lossy(&line).into_owned()
 }
 
-/// Whether a process runs (a zombie does not).
+/// Whether a process runs, any thread of it: a zombie does not, but a killed one whose main thread
+/// is a zombie already still holds its sockets until the last of its threads is gone.
 pub fn alive(pid: i64) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return false;
+    };
+    threads.flatten().any(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    })
 }
 
 impl Drop for World {
