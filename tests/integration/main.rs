@@ -3,4 +3,5 @@
 
 mod support;
 
+mod provider;
 mod sign_in;

@@ -433,6 +433,21 @@ pub fn read_line(child: &mut Child) -> String {
     String::from_utf8_lossy(&line).into_owned()
 }
 
+/// A child of `oam exec` that runs until its stdin is closed.
+pub fn child_that_waits(world: &World) -> Child {
+    let mut child = world
+        .oam_command(&["exec", "--repo", "acme/model", "--hub", "hub", "--"])
+        .args(["sh", "-c", "echo \"$HF_TOKEN_PATH\"; read line"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("oam starts");
+    let path = read_line(&mut child);
+    assert!(Path::new(&path).exists(), "a token file at {path}");
+    child
+}
+
 /// Whether a process runs, any thread of it: a zombie does not, but a killed one whose main thread
 /// is a zombie already still holds its sockets until the last of its threads is gone.
 pub fn alive(pid: i64) -> bool {
