@@ -1,5 +1,11 @@
 //! The fronts, by cases that are data: arguments, standard input and the agent's answer in;
 //! standard output, standard error, exit code and what the agent was asked out.
+#![cfg(feature = "decide")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that can't go on has failed"
+)]
 
 use oam::front::git;
 use oam::model::granted::{Granted, Scheme, TokenAnswer};
@@ -120,8 +126,18 @@ fn check(file: &str, case: &Case) {
         asked = serde_json::to_string(&request).unwrap();
         give(case.answer)
     };
-    let exit = git::run(&case.args, &mut &input[..], &mut stdout, &mut stderr, &mut ask);
-    assert_eq!(String::from_utf8(stdout).unwrap(), case.stdout, "{what}: stdout");
+    let exit = git::run(
+        &case.args,
+        &mut &input[..],
+        &mut stdout,
+        &mut stderr,
+        &mut ask,
+    );
+    assert_eq!(
+        String::from_utf8(stdout).unwrap(),
+        case.stdout,
+        "{what}: stdout"
+    );
     let stderr = String::from_utf8(stderr).unwrap();
     match &case.stderr_has {
         Some(part) => assert!(stderr.contains(part), "{what}: stderr: {stderr}"),

@@ -124,58 +124,44 @@ impl Connection {
     }
 
     async fn answer(&mut self, request: Request) -> Result<(), Over> {
-        let caller = || self.peer.caller.clone();
+        let caller = self.peer.caller.clone();
         let (reply, outcome) = oneshot::channel();
         let command = match request {
-            Request::Get { ask, front } => Command::Get {
-                ask,
-                front,
-                caller: caller(),
-                reply,
-            },
-            Request::Erase { ask, token } => Command::Erase {
-                ask,
-                token,
-                caller: caller(),
-                reply,
-            },
             Request::Follow {
                 ask,
                 again,
                 with_token,
-            } => return self.follow(ask, again, with_token).await,
+            } => {
+                return self.follow(ask, again, with_token).await;
+            }
             Request::Login { org, store } => {
                 let (sender, news) = mpsc::channel(NEWS);
                 let store = stored(store);
                 let command = Command::Login {
                     org,
                     store,
-                    caller: caller(),
+                    caller,
                     news: sender,
                 };
                 return self.login(command, news).await;
             }
-            Request::Logout { org } => Command::Logout {
-                org,
-                caller: caller(),
+            Request::Get { ask, front } => Command::Get {
+                ask,
+                front,
+                caller,
                 reply,
             },
-            Request::Status => Command::Report {
-                kind: ReportKind::Status,
+            Request::Erase { ask, token } => Command::Erase {
+                ask,
+                token,
+                caller,
                 reply,
             },
-            Request::Roles => Command::Report {
-                kind: ReportKind::Roles,
-                reply,
-            },
-            Request::Why { ask } => Command::Report {
-                kind: ReportKind::Why(ask, caller()),
-                reply,
-            },
-            Request::Anchor => Command::Report {
-                kind: ReportKind::Anchor,
-                reply,
-            },
+            Request::Logout { org } => Command::Logout { org, caller, reply },
+            Request::Status => report(ReportKind::Status, reply),
+            Request::Roles => report(ReportKind::Roles, reply),
+            Request::Why { ask } => report(ReportKind::Why(ask, caller), reply),
+            Request::Anchor => report(ReportKind::Anchor, reply),
             Request::Retire => Command::Retire { reply },
         };
         if let Err(refusal) = self.hand_over(command) {
@@ -254,7 +240,7 @@ impl Connection {
                     }
                 }
                 Some(News::Renewed { expires_at }) => {
-                    self.write(Reply::Renewed { expires_at }, None).await?
+                    self.write(Reply::Renewed { expires_at }, None).await?;
                 }
                 Some(News::NotOurs) => return self.write(Reply::NotOurs, None).await,
                 Some(News::Withdrawn(refusal)) if began => {
@@ -382,6 +368,10 @@ impl Connection {
 
 fn encode_refusal(refusal: Refusal, epoch: u64) -> Result<Buffer, Over> {
     frame::encode(&ReplyFrame::new(Reply::Refused { refusal, epoch })).map_err(|_| Over)
+}
+
+fn report(kind: ReportKind, reply: oneshot::Sender<Outcome>) -> Command {
+    Command::Report { kind, reply }
 }
 
 const fn stored(choice: StoreChoice) -> Store {

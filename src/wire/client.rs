@@ -168,13 +168,10 @@ impl Client {
     pub fn replace(mut self, place: &Place, deadline: Duration) -> Result<Self, Refusal> {
         let until = Until::after(deadline);
         self.send(Request::Retire)?;
-        match self.receive(until) {
-            Ok(ReplyFrame {
-                reply: Reply::Refused { refusal, .. },
-                ..
-            }) => return Err(refusal),
-            // An answer of another protocol says no more than the end of the stream that follows it.
-            Ok(_) | Err(_) => {}
+        // An answer of another protocol says no more than the end of the stream that follows it.
+        let reply = self.receive(until).map(|frame| frame.reply);
+        if let Ok(Reply::Refused { refusal, .. }) = reply {
+            return Err(refusal);
         }
         loop {
             match self.fill(until) {
