@@ -8,13 +8,12 @@
 )]
 
 use oam::front::git;
-use oam::model::granted::{Granted, Scheme, TokenAnswer};
+use oam::model::granted::Scheme;
 use oam::model::refusal::{Refusal, RefusalCode};
-use oam::model::role::Action;
 use oam::model::secret::Secret;
-use oam::wire::message::{Reply, Request};
+use oam::wire::brief::{Brief, BriefToken};
+use oam::wire::message::Request;
 use serde::Deserialize;
-use std::sync::Arc;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,41 +69,25 @@ enum Answer {
     Unreachable,
 }
 
-fn token(scheme: Scheme, text: &str) -> Reply {
-    let granted = Granted {
-        org: "acme".parse().unwrap(),
-        hub: "hub".parse().unwrap(),
-        hub_url: "https://hub.example".into(),
-        role: "publisher".parse().unwrap(),
-        repository: Some("acme/model".parse().unwrap()),
-        action: Action::Write,
-        wider_than_asked: false,
-        expires_at: 1_900_000_000,
-        token_sha256: "00".repeat(32),
-        epoch: 3,
+fn token(scheme: Scheme, text: &str) -> Brief {
+    Brief::Token(BriefToken {
         scheme,
         username: "oam".into(),
-        expires_in_s: 600,
-    };
-    Reply::Token(TokenAnswer {
-        granted,
-        token: Arc::new(Secret::new(text.to_owned())),
+        token: Secret::new(text.to_owned()),
+        expires_at: 1_900_000_000,
     })
 }
 
-fn give(answer: Answer) -> Result<Reply, Refusal> {
-    let refused = |sentence: &str| {
-        let refusal = Refusal::denied(sentence, "ask for the role");
-        Reply::Refused { refusal, epoch: 3 }
-    };
+fn give(answer: Answer) -> Result<Brief, Refusal> {
+    let refused = |sentence: &str| Brief::Refused(Refusal::denied(sentence, "ask for the role"));
     Ok(match answer {
         Answer::Basic => token(Scheme::Basic, "t0ken"),
         Answer::Bearer => token(Scheme::Bearer, "t0ken"),
         Answer::Broken => token(Scheme::Basic, "t0ken\nhost=other.example"),
         Answer::Refused => refused("no role covers acme/model"),
         Answer::Coloured => refused("no \u{1b}[31mrole\u{202e}\n"),
-        Answer::NotOurs => Reply::NotOurs,
-        Answer::Done => Reply::Done,
+        Answer::NotOurs => Brief::NotOurs,
+        Answer::Done => Brief::Done,
         Answer::None | Answer::Unreachable => {
             let code = RefusalCode::Unreachable;
             return Err(Refusal::new(code, "the agent is not running", "start it"));

@@ -14,3 +14,5 @@ pub mod process;
 mod seats;
 #[cfg(unix)]
 pub mod socket;
+#[cfg(unix)]
+mod translate;

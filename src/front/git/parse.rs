@@ -6,7 +6,7 @@
 
 use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
-use crate::wire::frame::Buffer;
+use crate::wire::buffer::Buffer;
 use std::io::{ErrorKind, Read};
 use zeroize::Zeroize;
 
