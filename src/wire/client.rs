@@ -9,11 +9,7 @@ use std::time::Duration;
 pub struct Client {}
 
 fn not_yet() -> Refusal {
-    Refusal::new(
-        RefusalCode::Unreachable,
-        "the agent can't be reached",
-        "start it",
-    )
+    Refusal::new(RefusalCode::Unreachable, "the agent can't be reached", "start it")
 }
 
 impl Client {
