@@ -7,9 +7,9 @@ use super::state::{Sealed, SessionTokens, Tombstone};
 use crate::config::agent::Org;
 use crate::model::answer::EndpointFault;
 use crate::model::identity::Identity;
-use crate::model::name::{OrgName, Repository, RoleName};
+use crate::model::name::OrgName;
+pub use crate::model::order::MintOrder;
 use crate::model::refusal::Refusal;
-use crate::model::role::Action;
 use crate::model::secret::Secret;
 use crate::model::time::Moment;
 use std::collections::BTreeMap;
@@ -61,21 +61,6 @@ pub trait Idp {
     ) -> Later<Result<Arrived, EndpointFault>>;
     /// RFC 7009 at the provider. The error says in our words why it failed.
     fn revoke(&self, org: &Org, refresh: Arc<Secret>) -> Later<Result<(), String>>;
-}
-
-/// What to mint: the cache key is this and the session's epoch (R33).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MintOrder {
-    /// Base URL of the hub.
-    pub hub_url: String,
-    /// The role.
-    pub role: RoleName,
-    /// The repository; none: the whole hub.
-    pub repository: Option<Repository>,
-    /// The action.
-    pub action: Action,
-    /// Longest life that the role allows, seconds.
-    pub lifetime_s: u64,
 }
 
 /// A minted token.

@@ -34,6 +34,9 @@ pub struct SealedSession {
     pub digest: String,
     /// A refresh was sent and its answer is not on record: how many were sent with this token.
     pub in_flight: Option<u8>,
+    /// Tokens handed out that may still live.
+    #[serde(default)]
+    pub outstanding: Vec<TokenOut>,
 }
 
 /// The tokens of a session. They never leave the agent.
@@ -75,6 +78,35 @@ pub struct Tombstone {
     pub at_ms: u64,
     /// Tokens that were out at the end.
     pub outstanding: Vec<TokenOut>,
+}
+
+impl SessionTokens {
+    /// Another owner of the same secrets; no byte of them is copied.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            refresh: Arc::clone(&self.refresh),
+            id: Arc::clone(&self.id),
+            access: Arc::clone(&self.access),
+            access_expires: self.access_expires,
+        }
+    }
+}
+
+impl SealedSession {
+    /// Another owner of the same secrets.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            tokens: self.tokens.share(),
+            identity: self.identity.clone(),
+            epoch: self.epoch,
+            signed_in_at_ms: self.signed_in_at_ms,
+            digest: self.digest.clone(),
+            in_flight: self.in_flight,
+            outstanding: self.outstanding.clone(),
+        }
+    }
 }
 
 mod shared {

@@ -1,3 +1,82 @@
-//! One file a command.
+//! One file a command; talks to the agent like anybody else.
 
-pub mod setup;
+mod args;
+mod browser;
+mod config_check;
+mod doctor;
+mod exec;
+mod link;
+mod log;
+mod login;
+mod logout;
+mod man;
+mod places;
+mod roles;
+mod show;
+mod status;
+mod token;
+mod when;
+mod why;
+mod wish;
+
+use crate::model::refusal::Refusal;
+use args::{Cli, Command, ConfigWhat};
+use clap::Parser;
+use clap::error::ErrorKind;
+use show::Show;
+use std::ffi::OsString;
+
+/// What a command comes to: its exit code, or a refusal that says it.
+type Done = Result<u8, Refusal>;
+
+/// Runs one command line and tells its exit code (design §3.3). `demo` is `oam demo`, given by the
+/// binary: this room lies below the demo and may not import it.
+pub fn run(line: impl IntoIterator<Item = OsString>, demo: fn(bool) -> u8) -> u8 {
+    let cli = match Cli::try_parse_from(line) {
+        Ok(cli) => cli,
+        Err(fault) => {
+            let help = matches!(
+                fault.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
+            // clap prints to the right stream by itself; a reader that went away is no fault.
+            let _ = fault.print();
+            return if help { 0 } else { 2 };
+        }
+    };
+    let show = Show::new(cli.command.json());
+    let code = match dispatch(&show, cli.command, demo) {
+        Ok(code) => code,
+        Err(refusal) => {
+            show.refusal(&refusal);
+            refusal.code.exit_code()
+        }
+    };
+    show.finish(code)
+}
+
+fn dispatch(show: &Show, command: Command, demo: fn(bool) -> u8) -> Done {
+    match command {
+        Command::Login(args) => login::run(show, &args),
+        Command::Logout(args) => logout::run(show, args),
+        Command::Status(args) => status::run(show, &args),
+        Command::Roles(_) => roles::run(show),
+        Command::Why(args) => why::run(show, &args),
+        Command::Token(args) => token::run(show, &args),
+        Command::Exec(args) => exec::run(show, &args),
+        Command::Log(args) => log::run(show, &args),
+        Command::Doctor(_) => Ok(doctor::run(show)),
+        // `setup::run(show, args.what, args.undo)` goes here.
+        Command::Setup(_) => Err(Refusal::unavailable(
+            "`oam setup` is not connected yet",
+            "set `credential.URL.helper` to git-credential-oam by hand",
+        )),
+        Command::Config(args) => match args.what {
+            ConfigWhat::Check { file, .. } => config_check::check(show, file.as_deref()),
+            ConfigWhat::Path { .. } => Ok(config_check::path(show)),
+        },
+        Command::Demo(args) => Ok(demo(args.keep)),
+        Command::Completions { shell } => Ok(man::completions(show, shell)),
+        Command::Man { folder } => man::pages(show, folder.as_deref()),
+    }
+}

@@ -1,1 +1,21 @@
-//! Everything outside the agent.
+//! Everything outside the agent: socket, identity provider, exchange, keyring, disk, notices,
+//! clock. What differs between systems sits here.
+
+mod ancestry;
+pub mod assemble;
+pub mod caller;
+pub mod clock;
+mod connection;
+pub mod exchange;
+pub mod files;
+pub mod http;
+pub mod journal;
+pub mod listen;
+pub mod loopback;
+pub mod notice;
+pub mod oidc;
+pub mod process;
+mod seats;
+pub mod settings;
+pub mod socket;
+pub mod vault;

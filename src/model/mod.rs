@@ -8,6 +8,7 @@ pub mod caller;
 pub mod granted;
 pub mod identity;
 pub mod name;
+pub mod order;
 pub mod record;
 pub mod refusal;
 pub mod report;

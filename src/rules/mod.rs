@@ -1,1 +1,11 @@
-//! Decisions.
+//! Every decision, as functions of (state, event, now). No I/O, no clock, no randomness in here.
+
+pub mod cache;
+pub mod desk;
+pub mod hub;
+pub mod notice;
+pub mod pattern;
+pub mod record;
+pub mod role;
+pub mod session;
+pub mod standing;

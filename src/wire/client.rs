@@ -1,40 +1,207 @@
 //! The blocking client of the agent.
 
-use super::message::{ReplyFrame, Request};
-use super::place::Place;
+use super::frame::{self, Inbox};
+use super::message::{PROTOCOL, Reply, ReplyFrame, Request, RequestFrame, VERSION};
+use super::place::{Place, Untrusted, shown};
+use super::start;
+use super::stream::{self, Miss, Stream};
+use super::until::Until;
 use crate::model::refusal::{Refusal, RefusalCode};
+use interprocess::local_socket::traits::Stream as _;
+use std::io::{self, Read, Write};
 use std::time::Duration;
+use zeroize::Zeroize;
+
+/// Longest wait for a place in the agent's backlog, and for it to take a request.
+const SEND_LIMIT: Duration = Duration::from_secs(5);
 
 /// A connection to the agent whose owner was checked (R14).
-pub struct Client {}
+pub struct Client {
+    stream: Stream,
+    inbox: Inbox,
+    agent_version: Option<String>,
+}
 
-fn not_yet() -> Refusal {
-    Refusal::new(RefusalCode::Unreachable, "the agent can't be reached", "start it")
+fn unreachable(sentence: impl Into<String>, next: impl Into<String>) -> Refusal {
+    Refusal::new(RefusalCode::Unreachable, sentence, next)
+}
+
+fn not_running() -> Refusal {
+    unreachable(
+        "the agent is not running",
+        "start it with `oam-agent`, or run `oam doctor`",
+    )
 }
 
 impl Client {
     /// Connects to a running agent.
-    pub fn connect(_place: &Place) -> Result<Self, Refusal> {
-        Err(not_yet())
+    ///
+    /// # Errors
+    /// [`RefusalCode::Unreachable`]: it does not run, its folder is open to others, or it is another user's.
+    pub fn connect(place: &Place) -> Result<Self, Refusal> {
+        Self::try_connect(place)?.ok_or_else(not_running)
     }
 
     /// Connects, starting the agent that lies beside this program when none runs.
-    pub fn connect_or_start(_place: &Place) -> Result<Self, Refusal> {
-        Err(not_yet())
+    /// `OAM_NO_AUTOSTART=1` in the environment keeps it from being started.
+    ///
+    /// # Errors
+    /// As [`Self::connect`], and why the agent did not start.
+    pub fn connect_or_start(place: &Place) -> Result<Self, Refusal> {
+        if let Some(client) = Self::try_connect(place)? {
+            return Ok(client);
+        }
+        if std::env::var_os("OAM_NO_AUTOSTART").is_some_and(|value| value == "1") {
+            return Err(not_running());
+        }
+        start::start()?;
+        Self::connect(place)
+    }
+
+    /// `None`: nobody listens there, so one may be started.
+    fn try_connect(place: &Place) -> Result<Option<Self>, Refusal> {
+        match place.check() {
+            Ok(()) => {}
+            Err(Untrusted::Missing) => return Ok(None),
+            Err(Untrusted::Open(refusal)) => return Err(refusal),
+        }
+        match stream::connect(place, SEND_LIMIT) {
+            Ok(stream) => Ok(Some(Self {
+                stream,
+                inbox: Inbox::new(),
+                agent_version: None,
+            })),
+            Err(Miss::NotRunning) => Ok(None),
+            Err(Miss::Foreign) => Err(unreachable(
+                format!(
+                    "the socket {} is served by another user",
+                    shown(&place.socket)
+                ),
+                "remove it; nothing was sent",
+            )),
+            Err(Miss::Fault(error)) => Err(unreachable(
+                format!("the agent can't be reached: {}", error.kind()),
+                "try again, then run `oam doctor`",
+            )),
+        }
+    }
+
+    /// The agent's product version, known after its first reply.
+    pub fn agent_version(&self) -> Option<&str> {
+        self.agent_version.as_deref()
+    }
+
+    /// The version of an agent that is not ours, after its first reply.
+    pub fn other_version(&self) -> Option<&str> {
+        self.agent_version().filter(|version| *version != VERSION)
     }
 
     /// One request, one reply.
-    pub fn ask(&mut self, _request: Request, _deadline: Duration) -> Result<ReplyFrame, Refusal> {
-        Err(not_yet())
+    ///
+    /// # Errors
+    /// [`RefusalCode::Unreachable`] when no reply came in time; another protocol by name.
+    pub fn ask(&mut self, request: Request, deadline: Duration) -> Result<ReplyFrame, Refusal> {
+        let until = Until::after(deadline);
+        self.send(request)?;
+        self.receive(until)
     }
 
     /// Sends a request whose replies are read with [`Self::next`].
-    pub fn send(&mut self, _request: Request) -> Result<(), Refusal> {
-        Err(not_yet())
+    ///
+    /// # Errors
+    /// [`RefusalCode::BadRequest`] when it is too long for a frame, else [`RefusalCode::Unreachable`].
+    pub fn send(&mut self, request: Request) -> Result<(), Refusal> {
+        let bytes = frame::encode(&RequestFrame::new(request)).map_err(|fault| {
+            Refusal::bad_request(format!("this can't be asked: {fault}"), "shorten the path")
+        })?;
+        self.stream
+            .write_all(bytes.bytes())
+            .map_err(|error| lost(&error))
     }
 
-    /// The next reply; no deadline: waits for as long as the agent lives.
-    pub fn next(&mut self, _deadline: Option<Duration>) -> Result<ReplyFrame, Refusal> {
-        Err(not_yet())
+    /// The next reply. Without a deadline it waits for as long as the agent lives.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn next(&mut self, deadline: Option<Duration>) -> Result<ReplyFrame, Refusal> {
+        self.receive(deadline.map_or_else(Until::ever, Until::after))
+    }
+
+    fn receive(&mut self, until: Until) -> Result<ReplyFrame, Refusal> {
+        loop {
+            if let Some(line) = self.inbox.next_line().map_err(|fault| fault.from_agent())? {
+                let frame = frame::reply(line.bytes()).map_err(|fault| fault.from_agent())?;
+                self.agent_version = Some(frame.version.clone());
+                return Ok(frame);
+            }
+            self.fill(until).map_err(|error| lost(&error))?;
+        }
+    }
+
+    /// Reads what there is into the inbox.
+    fn fill(&mut self, until: Until) -> io::Result<()> {
+        let left = until.left()?;
+        if cfg!(unix) || left.is_none() {
+            self.stream.set_recv_timeout(left)?;
+        }
+        let mut piece = [0; 4096];
+        let result = loop {
+            match self.stream.read(&mut piece) {
+                Ok(0) => break Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => {
+                    self.inbox.take(&piece[..count]);
+                    break Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        piece.zeroize();
+        result
+    }
+
+    /// Asks this agent, of whatever version, to end, waits until it did, and starts and reaches
+    /// the one beside this program.
+    ///
+    /// # Errors
+    /// It has something in the works and stays ([`RefusalCode::Busy`] or its own words), or no new one came up.
+    pub fn replace(mut self, place: &Place, deadline: Duration) -> Result<Self, Refusal> {
+        let until = Until::after(deadline);
+        self.send(Request::Retire)?;
+        match self.receive(until) {
+            Ok(ReplyFrame {
+                reply: Reply::Refused { refusal, .. },
+                ..
+            }) => return Err(refusal),
+            // An answer of another protocol says no more than the end of the stream that follows it.
+            Ok(_) | Err(_) => {}
+        }
+        loop {
+            match self.fill(until) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break,
+                Err(error) => return Err(lost(&error)),
+            }
+        }
+        Self::connect_or_start(place)
+    }
+}
+
+fn lost(error: &io::Error) -> Refusal {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::TimedOut | Kind::WouldBlock => unreachable(
+            "the agent did not answer in time",
+            "try again; `oam status` shows what it waits for",
+        ),
+        Kind::UnexpectedEof | Kind::BrokenPipe | Kind::ConnectionReset => unreachable(
+            "the agent closed the connection without an answer",
+            "try again, then run `oam doctor`",
+        ),
+        other => unreachable(
+            format!("the connection to the agent failed: {other} (protocol {PROTOCOL})"),
+            "try again, then run `oam doctor`",
+        ),
     }
 }

@@ -4,3 +4,6 @@ pub mod client;
 pub mod frame;
 pub mod message;
 pub mod place;
+pub mod start;
+pub mod stream;
+pub mod until;

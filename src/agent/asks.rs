@@ -1,0 +1,239 @@
+//! From an ask to the desk: hub by host, repository by path, intent by ancestry, role by policy.
+
+use super::command::Outcome;
+use super::keeper::{Keeper, Ticket};
+use super::office::Chosen;
+use crate::config::agent::{Hub, Org};
+use crate::model::ask::{Ask, Intent, repository_of_path};
+use crate::model::caller::{Caller, intent_of_ancestry};
+use crate::model::name::{HubName, OrgName, Repository};
+use crate::model::record::{Happening, Record};
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::secret::Secret;
+use crate::rules::desk::{Effect, Event, Who};
+use crate::rules::hub::{Owner, owner};
+use crate::rules::role::{Choice, Wish, choose};
+use crate::rules::session::Need;
+use tokio::sync::oneshot;
+
+/// What became of an ask before the desk sees it.
+pub(super) enum Resolved {
+    NotOurs,
+    /// Boxed: it is much larger than the others.
+    Chosen(Box<Chosen>),
+    Refused(Box<Denied>),
+}
+
+/// A refusal, with as much as is known about the ask.
+pub(super) struct Denied {
+    pub refusal: Refusal,
+    pub org: Option<OrgName>,
+    pub hub: Option<HubName>,
+    pub repository: Option<Repository>,
+    pub intent: Intent,
+    /// The standing alone refuses: the desk decides about a notification.
+    pub by_standing: bool,
+}
+
+impl Denied {
+    fn early(refusal: Refusal) -> Resolved {
+        Resolved::Refused(Box::new(Self {
+            refusal,
+            org: None,
+            hub: None,
+            repository: None,
+            intent: Intent::Unknown,
+            by_standing: false,
+        }))
+    }
+}
+
+impl Keeper {
+    /// Chooses hub, repository, intent and role; says what refuses before the desk is asked.
+    pub(super) fn resolve(&self, ask: &Ask, front: &str, caller: &Caller) -> Resolved {
+        let (org, hub) = match owner(&self.settings, &ask.hub) {
+            Owner::Hub(org, hub) => (org, hub),
+            Owner::Nobody => return Resolved::NotOurs,
+            Owner::Refused(refusal) => return Denied::early(refusal),
+        };
+        let intent = match ask.intent {
+            Intent::Unknown => intent_of_ancestry(&caller.ancestry),
+            told => told,
+        };
+        let mut denied = Denied {
+            refusal: Refusal::denied("", ""),
+            org: Some(org.name.clone()),
+            hub: Some(hub.name.clone()),
+            repository: None,
+            intent,
+            by_standing: false,
+        };
+        match ask.path.as_deref().map_or(Ok(None), repository_of_path) {
+            Ok(repository) => denied.repository = repository,
+            Err(fault) => {
+                let next = "check the remote's URL with `git remote -v`";
+                denied.refusal = Refusal::denied(fault.to_string(), next);
+                return Resolved::Refused(Box::new(denied));
+            }
+        }
+        match self.choice(org, hub, ask, &mut denied) {
+            Ok(choice) => Resolved::Chosen(Box::new(Chosen {
+                org: org.name.clone(),
+                hub: hub.name.clone(),
+                hub_url: hub.url.clone(),
+                hub_kind: hub.kind.word(),
+                variables: hub.variables.clone(),
+                scheme: hub.scheme,
+                username: hub.username.clone(),
+                repository: denied.repository,
+                intent,
+                choice,
+                front: front.to_owned(),
+                caller: caller.clone(),
+            })),
+            Err(refusal) => {
+                denied.refusal = refusal;
+                Resolved::Refused(Box::new(denied))
+            }
+        }
+    }
+
+    /// The role for an ask, as far as the session's standing lets it be chosen at all.
+    fn choice(
+        &self,
+        org: &Org,
+        hub: &Hub,
+        ask: &Ask,
+        denied: &mut Denied,
+    ) -> Result<Choice, Refusal> {
+        if let Some(refusal) = self.closed_because() {
+            return Err(refusal);
+        }
+        let now = self.now();
+        let missing = || Refusal::unavailable("the organization is not there", "try again");
+        let desk = &self.offices.get(&org.name).ok_or_else(missing)?.desk;
+        let (standing, limits) = (desk.standing(), desk.limits());
+        let served = standing.need(now, limits) != Need::Login;
+        let Some(live) = standing.live().filter(|_| served) else {
+            denied.by_standing = true;
+            return Err(standing.refusal(org.name.as_str(), now, limits));
+        };
+        let wish = Wish {
+            repository: denied.repository.as_ref(),
+            intent: denied.intent,
+            role: ask.role.as_ref(),
+        };
+        let groups = &live.identity.groups;
+        choose(org, hub, groups, wish, self.settings.unknown_intent)
+    }
+
+    pub(super) fn get(
+        &mut self,
+        ask: &Ask,
+        front: &str,
+        caller: Caller,
+        reply: oneshot::Sender<Outcome>,
+    ) {
+        match self.resolve(ask, front, &caller) {
+            Resolved::NotOurs => {
+                let _ = reply.send(Outcome::NotOurs);
+            }
+            Resolved::Refused(denied) => {
+                self.record_refusal(&denied, front, caller);
+                let epoch = self.notice_by_standing(&denied);
+                let _ = reply.send(Outcome::Refused(denied.refusal, epoch));
+            }
+            Resolved::Chosen(chosen) => {
+                let ticket = self.number();
+                let (org, order, offline) = (chosen.org.clone(), chosen.order(), chosen.offline());
+                self.tickets.insert(
+                    ticket,
+                    Ticket {
+                        chosen: *chosen,
+                        reply,
+                    },
+                );
+                self.step(
+                    &org,
+                    Event::Asked {
+                        who: Who::Ticket(ticket),
+                        order,
+                        offline,
+                    },
+                );
+            }
+        }
+    }
+
+    /// Drops the one token that the hub rejected. Nobody learns whether it was held.
+    pub(super) fn erase(
+        &mut self,
+        token: &Secret,
+        caller: &Caller,
+        reply: oneshot::Sender<Outcome>,
+    ) {
+        let found = self.offices.iter().find_map(|(org, office)| {
+            let held = office
+                .held
+                .iter()
+                .find(|(_, held)| held.token.matches(token))?;
+            Some((org.clone(), *held.0, held.1.sha256.clone()))
+        });
+        if let Some((org, id, sha256)) = found {
+            let mut record = Record::new(Happening::Erase, self.now().wall_ms);
+            record.org = Some(org.clone());
+            record.caller = Some(caller.clone());
+            record.token_sha256 = Some(sha256);
+            self.write(&record);
+            self.step(&org, Event::Rejected(id));
+        }
+        let _ = reply.send(Outcome::Done);
+    }
+
+    pub(super) fn record_refusal(&mut self, denied: &Denied, front: &str, caller: Caller) {
+        let mut record = Record::new(Happening::Refusal, self.now().wall_ms);
+        record.org.clone_from(&denied.org);
+        record.hub.clone_from(&denied.hub);
+        record.repository.clone_from(&denied.repository);
+        record.intent = Some(denied.intent);
+        record.front = Some(front.to_owned());
+        record.caller = Some(caller);
+        record.refusal = Some(denied.refusal.code);
+        record.detail = Some(denied.refusal.sentence.clone());
+        if let Some(office) = denied.org.as_ref().and_then(|org| self.offices.get(org)) {
+            record.epoch = Some(office.desk.epoch());
+            record.subject = office
+                .desk
+                .standing()
+                .live()
+                .map(|live| live.identity.subject.clone());
+        }
+        self.write(&record);
+    }
+
+    /// Lets the desk notify once when somebody is turned away because nobody is signed in.
+    pub(super) fn notice_by_standing(&mut self, denied: &Denied) -> u64 {
+        let now = self.now();
+        let Some(org) = &denied.org else { return 0 };
+        let Some(office) = self.offices.get_mut(org) else {
+            return 0;
+        };
+        let epoch = office.desk.epoch();
+        if denied.by_standing && denied.refusal.code != RefusalCode::Unavailable {
+            let mut effects = office.desk.turn_away(Who::Ticket(0), now);
+            effects.retain(|effect| !matches!(effect, Effect::Refuse { ticket: 0, .. }));
+            let org = org.clone();
+            self.carry_out(&org, effects);
+        }
+        epoch
+    }
+
+    /// Writes a record; a failure is kept for `status`.
+    pub(super) fn write(&mut self, record: &Record) -> bool {
+        let written = self.ledger.append(record).is_ok();
+        if written {
+            self.log_is_dirty();
+        }
+        written
+    }
+}

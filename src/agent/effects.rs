@@ -1,0 +1,324 @@
+//! Carries out what a desk decided, in its order: record first, then the answer.
+
+use super::command::Outcome;
+use super::keeper::{Inner, Keeper, Ticket};
+use super::office::{HeldSecret, subject_expires};
+use super::ports::{Arrived, Minted, Notice};
+use crate::config::agent::Org;
+use crate::model::answer::EndpointFault;
+use crate::model::granted::TokenAnswer;
+use crate::model::name::{OrgName, RoleName};
+use crate::model::order::MintOrder;
+use crate::model::record::{Happening, Record};
+use crate::model::refusal::Refusal;
+use crate::rules::cache::TokenId;
+use crate::rules::desk::{Effect, Event};
+use crate::rules::role::holds;
+use crate::rules::session::Flight;
+use crate::rules::standing::{of_exchange, of_refresh, words};
+use crate::rules::{notice, standing::Meaning};
+use std::rc::Rc;
+use std::sync::Arc;
+
+impl Keeper {
+    pub(super) fn carry_out(&mut self, org: &OrgName, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::End { word, detail } => self.end(org, word, detail),
+                Effect::Drop(token) => {
+                    if let Some(office) = self.offices.get_mut(org) {
+                        office.held.remove(&token);
+                    }
+                }
+                Effect::Withdraw {
+                    follower,
+                    refusal,
+                    last,
+                } => self.withdraw(follower, refusal, last),
+                Effect::Notify(occasion) => {
+                    let text = notice::text(org.as_str(), occasion);
+                    let notice = Notice {
+                        title: text.title,
+                        body: text.body,
+                        urgent: text.urgent,
+                    };
+                    self.ports.notices.show(notice);
+                }
+                Effect::Grant { ticket, token } => self.grant(org, ticket, token),
+                Effect::Deliver { follower, token } => self.deliver(org, follower, token),
+                Effect::Refuse { ticket, refusal } => self.refuse(org, ticket, refusal),
+                Effect::Refresh(flight) => self.refresh(org, flight),
+                Effect::Mint { flight, order } => self.mint(org, flight, order),
+            }
+        }
+    }
+
+    pub(super) fn org(&self, name: &OrgName) -> Option<Org> {
+        self.settings.org(name).cloned()
+    }
+
+    pub(super) fn subject_of(&self, org: &OrgName) -> Option<String> {
+        self.offices
+            .get(org)?
+            .desk
+            .standing()
+            .live()
+            .map(|live| live.identity.subject.clone())
+    }
+
+    fn grant(&mut self, org: &OrgName, ticket: u64, token: TokenId) {
+        let now = self.now();
+        let Some(Ticket { chosen, reply }) = self.tickets.remove(&ticket) else {
+            return;
+        };
+        let subject = self.subject_of(org);
+        let Some(office) = self.offices.get_mut(org) else {
+            return;
+        };
+        let epoch = office.desk.epoch();
+        let Some(held) = office.held.get(&token) else {
+            return;
+        };
+        let granted = chosen.granted(held, epoch, now);
+        let (secret, gate) = (Arc::clone(&held.token), office.gate.clone());
+        let mut record = Record::new(Happening::Grant, now.wall_ms).with_granted(&granted);
+        record.subject = subject;
+        record.front = Some(chosen.front);
+        record.caller = Some(chosen.caller);
+        record.intent = Some(chosen.intent);
+        record.rule = Some(chosen.choice.rule);
+        if self.write(&record) {
+            if let Some(office) = self.offices.get_mut(org) {
+                office.went_out(&granted, now);
+            }
+            let _ = reply.send(Outcome::Token(
+                TokenAnswer {
+                    granted,
+                    token: secret,
+                },
+                gate,
+            ));
+        } else {
+            let _ = reply.send(Outcome::Refused(self.unrecorded(), epoch));
+        }
+    }
+
+    /// Promise 4: what can't be recorded is refused.
+    pub(super) fn unrecorded(&self) -> Refusal {
+        let why = self
+            .ledger
+            .trouble
+            .clone()
+            .unwrap_or_else(|| "unknown".into());
+        Refusal::unavailable(
+            format!(
+                "the audit log can't be written ({why}), and nothing is granted without a record"
+            ),
+            "make room or restore the folder that `oam status` names, then try again",
+        )
+    }
+
+    fn refuse(&mut self, org: &OrgName, ticket: u64, refusal: Refusal) {
+        let Some(Ticket { chosen, reply }) = self.tickets.remove(&ticket) else {
+            return;
+        };
+        let epoch = self
+            .offices
+            .get(org)
+            .map_or(0, |office| office.desk.epoch());
+        let mut record = Record::new(Happening::Refusal, self.now().wall_ms);
+        record.org = Some(org.clone());
+        record.subject = self.subject_of(org);
+        record.front = Some(chosen.front);
+        record.caller = Some(chosen.caller);
+        record.hub = Some(chosen.hub);
+        record.repository = chosen.repository;
+        record.intent = Some(chosen.intent);
+        record.role = Some(chosen.choice.role);
+        record.refusal = Some(refusal.code);
+        record.detail = Some(refusal.sentence.clone());
+        record.epoch = Some(epoch);
+        // Refusals leave also when they can't be recorded.
+        self.write(&record);
+        let _ = reply.send(Outcome::Refused(refusal, epoch));
+    }
+
+    /// Sends a refresh. The in-flight mark is durable before a byte leaves (promise 3).
+    fn refresh(&mut self, org: &OrgName, flight: Flight) {
+        let (Some(settings), Some(office)) = (self.org(org), self.offices.get_mut(org)) else {
+            return;
+        };
+        let known = office
+            .desk
+            .standing()
+            .live()
+            .map(|live| live.identity.clone());
+        let (Some(session), Some(known)) = (office.session.as_mut(), known) else {
+            return;
+        };
+        session.in_flight = Some(session.in_flight.unwrap_or(0).saturating_add(1));
+        let tokens = session.tokens.share();
+        if let Err(why) = self.save() {
+            let words = format!("the session state can't be written: {why}");
+            let event = Event::RefreshFailed {
+                flight: flight.id,
+                meaning: Meaning::Untouched,
+                words,
+            };
+            return self.step(org, event);
+        }
+        let (idp, inner, org) = (Rc::clone(&self.ports.idp), self.inner.clone(), org.clone());
+        tokio::task::spawn_local(async move {
+            let result = idp.refresh(&settings, tokens, known).await;
+            let _ = inner.send(Inner::Refreshed {
+                org,
+                flight: flight.id,
+                result,
+            });
+        });
+    }
+
+    pub(super) fn refreshed(
+        &mut self,
+        name: &OrgName,
+        flight: u64,
+        result: Result<Arrived, EndpointFault>,
+    ) {
+        let awaited = self
+            .offices
+            .get(name)
+            .is_some_and(|office| office.desk.awaits(flight));
+        match result {
+            Ok(arrived) if awaited => self.renewed(name, flight, arrived),
+            // The session ended meanwhile: what arrived is nobody's, and is revoked.
+            Ok(arrived) => self.revoke_session(name, arrived.tokens.refresh),
+            Err(fault) => {
+                let meaning = of_refresh(&fault);
+                if let Some(session) = self
+                    .offices
+                    .get_mut(name)
+                    .and_then(|office| office.session.as_mut())
+                    && awaited
+                    && meaning == Meaning::Untouched
+                {
+                    session.in_flight = None;
+                }
+                self.step(
+                    name,
+                    Event::RefreshFailed {
+                        flight,
+                        meaning,
+                        words: words(&fault),
+                    },
+                );
+            }
+        }
+    }
+
+    /// The rotated token is durable before anything is decided on it.
+    fn renewed(&mut self, name: &OrgName, flight: u64, arrived: Arrived) {
+        let (Some(org), Some(office)) = (self.org(name), self.offices.get_mut(name)) else {
+            return;
+        };
+        let Some(session) = office.session.as_mut() else {
+            return;
+        };
+        session.tokens = arrived.tokens;
+        session.in_flight = None;
+        let expires = subject_expires(&org, &session.tokens, arrived.identity.id_token_expires);
+        let had = office
+            .desk
+            .standing()
+            .live()
+            .map(|live| live.identity.groups.clone())
+            .unwrap_or_default();
+        self.save_quietly();
+        let mut record = Record::new(Happening::Proof, self.now().wall_ms);
+        record.org = Some(name.clone());
+        record.subject = Some(arrived.identity.subject.clone());
+        self.write(&record);
+        let lost: Vec<RoleName> = org
+            .roles
+            .iter()
+            .filter(|role| holds(role, &had) && !holds(role, &arrived.identity.groups))
+            .map(|role| role.name.clone())
+            .collect();
+        if !lost.is_empty()
+            && let Some(office) = self.offices.get_mut(name)
+        {
+            let effects = office.desk.lose_roles(&lost);
+            self.carry_out(name, effects);
+        }
+        self.step(
+            name,
+            Event::Refreshed {
+                flight,
+                identity: arrived.identity,
+                subject_expires: expires,
+            },
+        );
+    }
+
+    fn mint(&mut self, name: &OrgName, flight: u64, order: MintOrder) {
+        let (Some(org), Some(office)) = (self.org(name), self.offices.get(name)) else {
+            return;
+        };
+        let Some(subject) = office.subject(&org) else {
+            return;
+        };
+        let (exchange, inner, name) = (
+            Rc::clone(&self.ports.exchange),
+            self.inner.clone(),
+            name.clone(),
+        );
+        tokio::task::spawn_local(async move {
+            let result = exchange.mint(&org, subject, order).await;
+            let _ = inner.send(Inner::Minted {
+                org: name,
+                flight,
+                result,
+            });
+        });
+    }
+
+    pub(super) fn minted(
+        &mut self,
+        org: &OrgName,
+        flight: u64,
+        result: Result<Minted, EndpointFault>,
+    ) {
+        let now = self.now();
+        match result {
+            Ok(minted) => {
+                let token = self.number();
+                let Some(office) = self.offices.get_mut(org) else {
+                    return;
+                };
+                if !office.desk.awaits_mint(flight) {
+                    return self.revoke_token(org, minted.token, minted.sha256);
+                }
+                let expires_in_s = minted.expires_in_s;
+                office.held.insert(token, HeldSecret::new(minted, now));
+                self.step(
+                    org,
+                    Event::Minted {
+                        flight,
+                        token,
+                        expires_in_s,
+                    },
+                );
+            }
+            Err(fault) => {
+                let (meaning, words) = (of_exchange(&fault), words(&fault));
+                self.step(
+                    org,
+                    Event::MintFailed {
+                        flight,
+                        meaning,
+                        words,
+                    },
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The end of a session, in the order of promise 1.
+
+use super::command::Outcome;
+use super::keeper::{Inner, Keeper};
+use super::state::Tombstone;
+use crate::config::agent::Org;
+use crate::model::caller::Caller;
+use crate::model::name::OrgName;
+use crate::model::record::{Happening, Record};
+use crate::model::refusal::Refusal;
+use crate::model::report::TokenState;
+use crate::model::secret::Secret;
+use crate::model::standing::StandingWord;
+use crate::rules::desk::Event;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+impl Keeper {
+    /// Tombstone, epoch, caches, sealed session; withdrawals, notification and records follow as
+    /// effects of their own. All of it happens within one step of the one task: no answer can
+    /// leave in between.
+    pub(super) fn end(&mut self, org: &OrgName, word: StandingWord, detail: Option<String>) {
+        let now = self.now();
+        let Some(office) = self.offices.get_mut(org) else {
+            return;
+        };
+        office.forget_expired(now);
+        for out in &mut office.outstanding {
+            out.state = TokenState::OutstandingUntil;
+        }
+        // The desk is in the next epoch already; the session that ends was in the one before.
+        let tombstone = Tombstone {
+            epoch: office.desk.epoch().saturating_sub(1),
+            standing: word,
+            detail: detail.clone(),
+            at_ms: now.wall_ms,
+            outstanding: office.outstanding.clone(),
+        };
+        let epoch = office.desk.epoch();
+        self.tombstones.insert(org.clone(), tombstone);
+        let buried = self.ports.vault.bury(&self.tombstones);
+        let Some(office) = self.offices.get_mut(org) else {
+            return;
+        };
+        office.gate.set(epoch);
+        let session = office.session.take();
+        let held: Vec<(Arc<Secret>, String)> = std::mem::take(&mut office.held)
+            .into_values()
+            .map(|held| (held.token, held.sha256))
+            .collect();
+        let saved = self.save();
+        if let (Err(why), Err(_)) = (&buried, &saved) {
+            // Neither the tombstone nor a state without the session could be written (a full disk):
+            // deleting needs no room, and a restart then finds nobody signed in.
+            let discarded = self.ports.vault.discard();
+            self.save_trouble = Some(match discarded {
+                Ok(()) => format!(
+                    "the end of a session could not be written ({why}); its sealed state was deleted"
+                ),
+                Err(also) => format!(
+                    "the end of a session could not be written ({why}) nor deleted ({also})"
+                ),
+            });
+        }
+        let mut record = Record::new(
+            if word == StandingWord::SignedOut {
+                Happening::Logout
+            } else {
+                Happening::End
+            },
+            now.wall_ms,
+        );
+        record.org = Some(org.clone());
+        record.detail = Some(detail.unwrap_or_else(|| word.word().to_owned()));
+        record.epoch = Some(epoch);
+        self.write(&record);
+        drop(session);
+        for (token, sha256) in held {
+            self.revoke_token(org, token, sha256);
+        }
+    }
+
+    /// Revokes a role token where the exchange offers it.
+    pub(super) fn revoke_token(&self, name: &OrgName, token: Arc<Secret>, sha256: String) {
+        let Some(org) = self.settings.org(name).cloned() else {
+            return;
+        };
+        let (exchange, inner, name) = (
+            Rc::clone(&self.ports.exchange),
+            self.inner.clone(),
+            name.clone(),
+        );
+        tokio::task::spawn_local(async move {
+            if exchange.revoke(&org, token).await == Ok(true) {
+                let _ = inner.send(Inner::TokenRevoked { org: name, sha256 });
+            }
+        });
+    }
+
+    /// A token that was out is revoked at its issuer: no longer outstanding.
+    pub(super) fn token_revoked(&mut self, org: &OrgName, sha256: &str) {
+        let Some(office) = self.offices.get_mut(org) else {
+            return;
+        };
+        for out in office
+            .outstanding
+            .iter_mut()
+            .filter(|out| out.granted.token_sha256 == sha256)
+        {
+            out.state = TokenState::Revoked;
+        }
+        if let Some(tombstone) = self.tombstones.get_mut(org) {
+            tombstone.outstanding.clone_from(&office.outstanding);
+            if let Err(why) = self.ports.vault.bury(&self.tombstones) {
+                self.save_trouble = Some(why);
+            }
+        }
+    }
+
+    /// Revokes a refresh token that nobody holds any more.
+    pub(super) fn revoke_session(&self, name: &OrgName, refresh: Arc<Secret>) {
+        let Some(org) = self.settings.org(name).cloned() else {
+            return;
+        };
+        let idp = Rc::clone(&self.ports.idp);
+        tokio::task::spawn_local(async move {
+            let _ = idp.revoke(&org, refresh).await;
+        });
+    }
+
+    pub(super) fn logout(
+        &mut self,
+        org: Option<OrgName>,
+        caller: Caller,
+        reply: oneshot::Sender<Outcome>,
+    ) {
+        let org = match self.org_or_default(org) {
+            Ok(org) => org,
+            Err(refusal) => {
+                let _ = reply.send(Outcome::Refused(refusal, 0));
+                return;
+            }
+        };
+        if let Some(refusal) = self.closed_because() {
+            let _ = reply.send(Outcome::Refused(refusal, 0));
+            return;
+        }
+        self.cancel_login(&org.name, "the person signed out");
+        let refresh = self
+            .offices
+            .get(&org.name)
+            .and_then(|office| office.session.as_ref())
+            .map(|session| Arc::clone(&session.tokens.refresh));
+        let Some(refresh) = refresh else {
+            self.strays.remove(&org.name);
+            let _ = reply.send(Outcome::SignedOut {
+                org: org.name,
+                was_signed_in: false,
+                warning: None,
+            });
+            return;
+        };
+        let mut record = Record::new(Happening::Logout, self.now().wall_ms);
+        record.org = Some(org.name.clone());
+        record.caller = Some(caller);
+        record.detail = Some("asked for".into());
+        self.write(&record);
+        self.step(&org.name.clone(), Event::SignedOut);
+        let idp = Rc::clone(&self.ports.idp);
+        tokio::task::spawn_local(async move {
+            let warning = idp.revoke(&org, refresh).await.err();
+            let _ = reply.send(Outcome::SignedOut {
+                org: org.name,
+                was_signed_in: true,
+                warning,
+            });
+        });
+    }
+
+    /// The organization named, the default one, or the only one.
+    pub(super) fn org_or_default(&self, name: Option<OrgName>) -> Result<Org, Refusal> {
+        let list = || {
+            self.settings
+                .orgs
+                .iter()
+                .map(|org| org.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        if let Some(name) = name {
+            return self.settings.org(&name).cloned().ok_or_else(|| {
+                let next = if self.settings.orgs.is_empty() {
+                    "add it to config.toml; `oam config path` names the file".to_owned()
+                } else {
+                    format!("use one of: {}", list())
+                };
+                Refusal::bad_request(format!("no organization named {name} is configured"), next)
+            });
+        }
+        let default = self
+            .settings
+            .default_org
+            .as_ref()
+            .and_then(|name| self.settings.org(name));
+        match (default, self.settings.orgs.as_slice()) {
+            (Some(org), _) | (None, [org]) => Ok(org.clone()),
+            (None, []) => Err(Refusal::bad_request(
+                "no organization is configured",
+                "write config.toml; `oam config path` names the file",
+            )),
+            (None, _) => Err(Refusal::bad_request(
+                "more than one organization is configured",
+                format!("name one: {}", list()),
+            )),
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The one task that owns the state.
+
+use super::command::{Command, Outcome};
+use super::ledger::Ledger;
+use super::login::Logins;
+use super::office::{Chosen, Following, Office};
+use super::opening::Opening;
+use super::ports::{Arrived, Clock, Dice, Exchange, Files, Idp, Journal, Minted, Notices, Vault};
+use super::state::{Sealed, SealedSession, Tombstone};
+use crate::config::agent::Settings;
+use crate::model::answer::EndpointFault;
+use crate::model::name::OrgName;
+use crate::model::refusal::Refusal;
+use crate::model::time::Moment;
+use crate::rules::desk::Event;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// A record is made durable this long after it was written, ms (promise 4: within one second).
+const SYNC_AFTER_MS: u64 = 800;
+
+/// Everything outside.
+#[derive(Clone)]
+pub struct Ports {
+    /// Both clocks.
+    pub clock: Rc<dyn Clock>,
+    /// Names and jitter.
+    pub dice: Rc<dyn Dice>,
+    /// The identity provider.
+    pub idp: Rc<dyn Idp>,
+    /// The token endpoint.
+    pub exchange: Rc<dyn Exchange>,
+    /// Sealed state and tombstones.
+    pub vault: Rc<dyn Vault>,
+    /// The audit log's file.
+    pub journal: Rc<dyn Journal>,
+    /// The desktop.
+    pub notices: Rc<dyn Notices>,
+    /// Token files.
+    pub files: Rc<dyn Files>,
+}
+
+/// What comes back from calls that run aside.
+pub(super) enum Inner {
+    Opened(Result<Option<Sealed>, Refusal>),
+    Refreshed {
+        org: OrgName,
+        flight: u64,
+        result: Result<Arrived, EndpointFault>,
+    },
+    Minted {
+        org: OrgName,
+        flight: u64,
+        result: Result<Minted, EndpointFault>,
+    },
+    HungUp {
+        org: OrgName,
+        follower: u64,
+    },
+    LoggedIn {
+        org: OrgName,
+        login: u64,
+        result: Result<Arrived, Refusal>,
+    },
+    LoginGone {
+        org: OrgName,
+        login: u64,
+    },
+    TokenRevoked {
+        org: OrgName,
+        sha256: String,
+    },
+}
+
+/// An ask that waits for its one answer.
+pub(super) struct Ticket {
+    pub chosen: Chosen,
+    pub reply: oneshot::Sender<Outcome>,
+}
+
+/// The keeper.
+pub struct Keeper {
+    pub(super) ports: Ports,
+    pub(super) version: String,
+    pub(super) settings: Arc<Settings>,
+    /// Why the last edit of the configuration was not taken.
+    pub(super) settings_trouble: Option<String>,
+    pub(super) offices: BTreeMap<OrgName, Office>,
+    pub(super) tombstones: BTreeMap<OrgName, Tombstone>,
+    pub(super) ledger: Ledger,
+    pub(super) tickets: BTreeMap<u64, Ticket>,
+    pub(super) following: BTreeMap<u64, Following>,
+    pub(super) logins: Logins,
+    pub(super) numbers: u64,
+    /// Whether the sealed state was read; before that nothing is written over it.
+    pub(super) opening: Opening,
+    /// Stored sessions of organizations that the configuration no longer names: kept, not served.
+    pub(super) strays: BTreeMap<OrgName, SealedSession>,
+    /// Tombstones can't be read: everything is refused.
+    pub(super) blocked: Option<Refusal>,
+    pub(super) save_trouble: Option<String>,
+    pub(super) parked: Vec<Command>,
+    pub(super) sync_at: Option<Moment>,
+    pub(super) retired: bool,
+    pub(super) inner: mpsc::UnboundedSender<Inner>,
+    answers: mpsc::UnboundedReceiver<Inner>,
+}
+
+impl Keeper {
+    /// A keeper in the state that the disk tells. Reads tombstones first, so that an end survives
+    /// whatever the keyring does; sweeps token files before anything is accepted.
+    pub fn new(ports: Ports, settings: Arc<Settings>, version: &str) -> Self {
+        let (inner, answers) = mpsc::unbounded_channel();
+        let ledger = Ledger::open(Rc::clone(&ports.journal));
+        let mut keeper = Self {
+            ports,
+            version: version.to_owned(),
+            settings,
+            settings_trouble: None,
+            offices: BTreeMap::new(),
+            tombstones: BTreeMap::new(),
+            ledger,
+            tickets: BTreeMap::new(),
+            following: BTreeMap::new(),
+            logins: Logins::default(),
+            numbers: 0,
+            opening: Opening::NotYet,
+            strays: BTreeMap::new(),
+            blocked: None,
+            save_trouble: None,
+            parked: Vec::new(),
+            sync_at: None,
+            retired: false,
+            inner,
+            answers,
+        };
+        keeper.start();
+        keeper
+    }
+
+    /// The configuration could not be read at start: `status` says why.
+    pub fn settings_not_taken(&mut self, why: String) {
+        self.settings_trouble = Some(why);
+    }
+
+    /// Runs until the mailbox closes, the keeper retires or `stop` resolves.
+    pub async fn run(
+        mut self,
+        mut mailbox: mpsc::Receiver<Command>,
+        stop: impl Future<Output = ()>,
+    ) {
+        tokio::pin!(stop);
+        self.open_aside();
+        loop {
+            let wake = self.next_wake();
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                Some(inner) = self.answers.recv() => self.answered(inner),
+                command = mailbox.recv() => match command {
+                    Some(command) => self.command(command),
+                    None => break,
+                },
+                () = sleep(wake), if wake.is_some() => self.tick(),
+            }
+            if self.retired {
+                break;
+            }
+        }
+        self.close();
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.ports.clock.now()
+    }
+
+    pub(super) const fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn next_wake(&self) -> Option<u64> {
+        let now = self.now();
+        let desks = self
+            .offices
+            .values()
+            .filter_map(|office| office.desk.next_wake(now));
+        desks.chain(self.sync_at.map(|at| now.until(at))).min()
+    }
+
+    fn tick(&mut self) {
+        let now = self.now();
+        if self.sync_at.is_some_and(|at| now.reached(at)) {
+            self.sync_log();
+        }
+        let orgs: Vec<OrgName> = self.offices.keys().cloned().collect();
+        for org in orgs {
+            self.step(&org, Event::Tick);
+        }
+    }
+
+    /// Lets the desk of `org` decide, and carries out what it says.
+    pub(super) fn step(&mut self, org: &OrgName, event: Event) {
+        let now = self.now();
+        let Some(office) = self.offices.get_mut(org) else {
+            return;
+        };
+        let effects = office.desk.step(event, now);
+        self.carry_out(org, effects);
+    }
+
+    fn answered(&mut self, inner: Inner) {
+        match inner {
+            Inner::Opened(result) => self.opened(result),
+            Inner::Refreshed {
+                org,
+                flight,
+                result,
+            } => self.refreshed(&org, flight, result),
+            Inner::Minted {
+                org,
+                flight,
+                result,
+            } => self.minted(&org, flight, result),
+            Inner::HungUp { org, follower } => self.hung_up(&org, follower),
+            Inner::LoggedIn { org, login, result } => self.logged_in(&org, login, result),
+            Inner::LoginGone { org, login } => self.login_gone(&org, login),
+            Inner::TokenRevoked { org, sha256 } => self.token_revoked(&org, &sha256),
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        if self.must_wait_for_opening(&command) {
+            self.parked.push(command);
+            self.open_aside();
+        } else {
+            self.execute(command);
+        }
+    }
+
+    pub(super) fn execute(&mut self, command: Command) {
+        match command {
+            Command::Get {
+                ask,
+                front,
+                caller,
+                reply,
+            } => self.get(&ask, &front, caller, reply),
+            Command::Erase {
+                ask: _,
+                token,
+                caller,
+                reply,
+            } => self.erase(&token, &caller, reply),
+            Command::Follow {
+                ask,
+                again,
+                caller,
+                news,
+            } => self.follow(&ask, again, caller, news),
+            Command::Login {
+                org,
+                store,
+                caller,
+                news,
+            } => self.login(org, store, caller, news),
+            Command::Logout { org, caller, reply } => self.logout(org, caller, reply),
+            Command::Report { kind, reply } => {
+                let outcome = self.report(kind);
+                let _ = reply.send(outcome);
+            }
+            Command::Retire { reply } => self.retire(reply),
+            Command::Configured(Ok(settings)) => self.configured(&settings),
+            Command::Configured(Err(why)) => self.settings_trouble = Some(why),
+        }
+    }
+
+    fn retire(&mut self, reply: oneshot::Sender<Outcome>) {
+        let idle = self.tickets.is_empty()
+            && self.following.is_empty()
+            && self.logins.is_empty()
+            && self.offices.values().all(|office| office.desk.is_idle());
+        if idle {
+            self.retired = true;
+            let _ = reply.send(Outcome::Done);
+        } else {
+            let refusal = Refusal::new(
+                crate::model::refusal::RefusalCode::Busy,
+                "the agent is in use and stays",
+                "end running `oam exec` commands and sign-ins, then try again",
+            );
+            let _ = reply.send(Outcome::Refused(refusal, 0));
+        }
+    }
+
+    /// The log is dirty: it will be durable within a second.
+    pub(super) fn log_is_dirty(&mut self) {
+        if self.sync_at.is_none() {
+            self.sync_at = Some(self.now().plus(SYNC_AFTER_MS));
+        }
+    }
+
+    pub(super) fn sync_log(&mut self) {
+        self.sync_at = None;
+        if !self.ledger.dirty {
+            return;
+        }
+        match self.ledger.sync() {
+            Ok(()) => self.save_quietly(),
+            Err(why) => self.ledger.trouble = Some(why),
+        }
+    }
+
+    /// The orderly end: files withdrawn, log durable and anchored.
+    fn close(&mut self) {
+        let _ = self.ports.files.sweep();
+        self.sync_log();
+    }
+}
+
+/// Sleeps on tokio's clock. It stops in a suspend; every event re-reads the boot clock, so nothing
+/// is served by it that is too old.
+async fn sleep(ms: Option<u64>) {
+    if let Some(ms) = ms {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+}

@@ -1,0 +1,231 @@
+//! What the keeper holds for one organization: the desk that decides, and the secrets it decides
+//! about.
+
+use super::command::{EpochGate, News};
+use super::ports::Minted;
+use super::state::{SealedSession, SessionTokens, Tombstone};
+use crate::config::agent::{Exchange, Org, SubjectToken};
+use crate::model::caller::Caller;
+use crate::model::granted::{Granted, Scheme};
+use crate::model::name::{HubName, OrgName, Repository};
+use crate::model::order::MintOrder;
+use crate::model::report::{TokenOut, TokenState};
+use crate::model::role::OfflineRule;
+use crate::model::secret::Secret;
+use crate::model::time::Moment;
+use crate::rules::cache::TokenId;
+use crate::rules::desk::Desk;
+use crate::rules::role::Choice;
+use crate::rules::session::{Limits, Live};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// One organization.
+pub(super) struct Office {
+    /// Decides.
+    pub desk: Desk,
+    /// Shared with the tasks that write answers.
+    pub gate: EpochGate,
+    /// The session's secrets.
+    pub session: Option<Session>,
+    /// Role tokens held.
+    pub held: BTreeMap<TokenId, HeldSecret>,
+    /// Tokens handed out, newest last, by hash.
+    pub outstanding: Vec<TokenOut>,
+}
+
+/// The secrets of a session.
+pub(super) struct Session {
+    pub tokens: SessionTokens,
+    pub signed_in_at_ms: u64,
+    pub digest: String,
+    pub in_flight: Option<u8>,
+}
+
+/// A role token held.
+pub(super) struct HeldSecret {
+    pub token: Arc<Secret>,
+    pub sha256: String,
+    pub expires_at: u64,
+    pub wider_than_asked: bool,
+}
+
+impl HeldSecret {
+    pub(super) fn new(minted: Minted, now: Moment) -> Self {
+        Self {
+            expires_at: now.unix() + minted.expires_in_s,
+            token: minted.token,
+            sha256: minted.sha256,
+            wider_than_asked: minted.wider_than_asked,
+        }
+    }
+}
+
+/// An ask whose role is chosen, and who wants the answer.
+pub(super) struct Chosen {
+    pub org: OrgName,
+    pub hub: HubName,
+    pub hub_url: String,
+    pub hub_kind: &'static str,
+    pub variables: Vec<String>,
+    pub scheme: Scheme,
+    pub username: String,
+    pub repository: Option<Repository>,
+    pub intent: crate::model::ask::Intent,
+    pub choice: Choice,
+    pub front: String,
+    pub caller: Caller,
+}
+
+impl Chosen {
+    pub(super) fn order(&self) -> MintOrder {
+        MintOrder {
+            hub_url: self.hub_url.clone(),
+            role: self.choice.role.clone(),
+            repository: self.repository.clone(),
+            action: self.choice.action,
+            lifetime_s: self.choice.lifetime_s,
+        }
+    }
+
+    pub(super) const fn offline(&self) -> OfflineRule {
+        self.choice.offline
+    }
+
+    /// What the answer says about the token `held`.
+    pub(super) fn granted(&self, held: &HeldSecret, epoch: u64, now: Moment) -> Granted {
+        Granted {
+            org: self.org.clone(),
+            hub: self.hub.clone(),
+            hub_url: self.hub_url.clone(),
+            role: self.choice.role.clone(),
+            repository: self.repository.clone(),
+            action: self.choice.action,
+            wider_than_asked: held.wider_than_asked,
+            expires_at: held.expires_at,
+            token_sha256: held.sha256.clone(),
+            epoch,
+            scheme: self.scheme,
+            username: self.username.clone(),
+            expires_in_s: held.expires_at.saturating_sub(now.unix()),
+        }
+    }
+}
+
+/// A child of `oam exec`.
+pub(super) struct Following {
+    pub chosen: Chosen,
+    pub name: String,
+    pub news: mpsc::Sender<News>,
+    /// The first token was delivered.
+    pub started: bool,
+}
+
+impl Office {
+    pub(super) fn new(org: &Org, tombstone: Option<&Tombstone>, jitter: u16) -> Self {
+        let epoch = tombstone.map_or(0, |t| t.epoch);
+        let mut desk = Desk::new(org.name.as_str(), limits(org), epoch, jitter);
+        if let Some(tombstone) = tombstone {
+            desk = desk.over(tombstone.standing, tombstone.detail.clone());
+        }
+        Self {
+            gate: EpochGate::new(desk.epoch()),
+            desk,
+            session: None,
+            held: BTreeMap::new(),
+            outstanding: tombstone.map(|t| t.outstanding.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// The token that is exchanged, and when it expires.
+    pub(super) fn subject(&self, org: &Org) -> Option<Arc<Secret>> {
+        let tokens = &self.session.as_ref()?.tokens;
+        Some(match subject_kind(org) {
+            SubjectToken::IdToken => Arc::clone(&tokens.id),
+            SubjectToken::AccessToken => Arc::clone(&tokens.access),
+        })
+    }
+
+    /// Remembers a token that was handed out, and forgets those that have expired.
+    pub(super) fn went_out(&mut self, granted: &Granted, now: Moment) {
+        self.forget_expired(now);
+        if !self
+            .outstanding
+            .iter()
+            .any(|out| out.granted.token_sha256 == granted.token_sha256)
+        {
+            self.outstanding.push(TokenOut {
+                granted: granted.clone(),
+                state: TokenState::Held,
+            });
+        }
+    }
+
+    pub(super) fn forget_expired(&mut self, now: Moment) {
+        self.outstanding
+            .retain(|out| out.granted.expires_at > now.unix());
+    }
+
+    /// What is sealed of this session.
+    pub(super) fn sealed(&self) -> Option<SealedSession> {
+        let session = self.session.as_ref()?;
+        let live = self.desk.standing().live()?;
+        Some(SealedSession {
+            tokens: session.tokens.share(),
+            identity: live.identity.clone(),
+            epoch: self.desk.epoch(),
+            signed_in_at_ms: session.signed_in_at_ms,
+            digest: session.digest.clone(),
+            in_flight: session.in_flight,
+            outstanding: self.outstanding.clone(),
+        })
+    }
+}
+
+pub(super) const fn limits(org: &Org) -> Limits {
+    Limits {
+        fresh_ms: org.fresh_ms,
+        lease_ms: org.lease_ms,
+        session_age_ms: org.session_age_ms,
+    }
+}
+
+pub(super) const fn subject_kind(org: &Org) -> SubjectToken {
+    match &org.exchange {
+        Exchange::Rfc8693(exchange) => exchange.subject,
+    }
+}
+
+/// When the token that is exchanged expires, Unix seconds.
+pub(super) fn subject_expires(
+    org: &Org,
+    tokens: &SessionTokens,
+    id_token_expires: Option<u64>,
+) -> Option<u64> {
+    match subject_kind(org) {
+        SubjectToken::IdToken => id_token_expires,
+        SubjectToken::AccessToken => tokens.access_expires,
+    }
+}
+
+/// The pure half of a session that was stored or has just arrived.
+pub(super) fn live_of(
+    org: &Org,
+    tokens: &SessionTokens,
+    identity: crate::model::identity::Identity,
+    signed_in_at_ms: u64,
+    last_proof: Option<Moment>,
+) -> Box<Live> {
+    Box::new(Live {
+        subject_expires: subject_expires(org, tokens, identity.id_token_expires),
+        identity,
+        signed_in_at_ms,
+        last_proof,
+        trouble: None,
+        failed_at: None,
+        doubt: false,
+        flight: None,
+        bound: true,
+    })
+}

@@ -1,0 +1,215 @@
+//! What the disk tells at start: tombstones, leftovers, the sealed state.
+
+use super::command::Command;
+use super::keeper::{Inner, Keeper};
+use super::office::{Office, Session, live_of};
+use super::state::{Sealed, SealedSession};
+use crate::config::agent::Org;
+use crate::config::digest;
+use crate::model::name::OrgName;
+use crate::model::record::{Happening, Record};
+use crate::model::refusal::Refusal;
+use crate::rules::desk::Event;
+use std::rc::Rc;
+
+/// Whether the sealed state was read.
+pub(super) enum Opening {
+    /// Not tried.
+    NotYet,
+    /// Being read.
+    UnderWay,
+    /// Read, or there is none.
+    Open,
+    /// The keyring is missing or locked, or the file can't be read.
+    Failed(Refusal),
+}
+
+impl Keeper {
+    pub(super) fn start(&mut self) {
+        if let Err(why) = self.ports.files.sweep() {
+            self.save_trouble = Some(format!(
+                "token files of an earlier agent could not be deleted: {why}"
+            ));
+        }
+        match self.ports.vault.tombstones() {
+            Ok(tombstones) => self.tombstones = tombstones,
+            Err(why) => {
+                self.blocked = Some(Refusal::unavailable(
+                    format!("the record of ended sessions can't be read: {why}"),
+                    "restore or delete the file, then sign in again",
+                ));
+            }
+        }
+        let settings = std::sync::Arc::clone(&self.settings);
+        for org in &settings.orgs {
+            self.add_office(org);
+        }
+        let mut record = Record::new(Happening::Start, self.now().wall_ms);
+        record.detail = Some(format!("oam-agent {}", self.version));
+        self.write(&record);
+    }
+
+    pub(super) fn add_office(&mut self, org: &Org) {
+        let jitter = u16::try_from(self.ports.dice.roll() % 200).unwrap_or(0);
+        let office = Office::new(org, self.tombstones.get(&org.name), jitter);
+        self.offices.insert(org.name.clone(), office);
+    }
+
+    /// Opens the sealed state aside; one attempt at a time.
+    pub(super) fn open_aside(&mut self) {
+        if matches!(self.opening, Opening::Open | Opening::UnderWay) {
+            return;
+        }
+        self.opening = Opening::UnderWay;
+        let (vault, inner) = (Rc::clone(&self.ports.vault), self.inner.clone());
+        tokio::task::spawn_local(async move {
+            let _ = inner.send(Inner::Opened(vault.open().await));
+        });
+    }
+
+    /// Everything waits for the first reading. Where the keyring was missing then, those that need
+    /// a session make it be tried once more; reports are made without.
+    pub(super) const fn must_wait_for_opening(&self, command: &Command) -> bool {
+        match self.opening {
+            Opening::Open => false,
+            Opening::NotYet | Opening::UnderWay => !matches!(command, Command::Configured(_)),
+            Opening::Failed(_) => matches!(
+                command,
+                Command::Get { .. }
+                    | Command::Follow { .. }
+                    | Command::Login { .. }
+                    | Command::Logout { .. }
+            ),
+        }
+    }
+
+    pub(super) fn opened(&mut self, result: Result<Option<Sealed>, Refusal>) {
+        if matches!(self.opening, Opening::Open) {
+            return;
+        }
+        match result {
+            Ok(sealed) => {
+                self.opening = Opening::Open;
+                self.restore(sealed.unwrap_or_default());
+            }
+            Err(refusal) => self.opening = Opening::Failed(refusal),
+        }
+        for command in std::mem::take(&mut self.parked) {
+            self.execute(command);
+        }
+    }
+
+    /// Why no session can be served at all, if so.
+    pub(super) fn closed_because(&self) -> Option<Refusal> {
+        match (&self.blocked, &self.opening) {
+            (Some(refusal), _) | (None, Opening::Failed(refusal)) => Some(refusal.clone()),
+            _ => None,
+        }
+    }
+
+    fn restore(&mut self, sealed: Sealed) {
+        let now = self.now();
+        if let Some(anchor) = sealed.anchor {
+            self.ledger.check(anchor, now.wall_ms);
+        }
+        for (name, session) in sealed.sessions {
+            self.restore_session(name, session);
+        }
+        if self.ledger.dirty {
+            self.log_is_dirty();
+        }
+    }
+
+    /// A session whose tombstone is as old or younger is over, whatever the sealed state says: the
+    /// agent was killed between the two.
+    pub(super) fn restore_session(&mut self, name: OrgName, sealed: SealedSession) {
+        let buried = self
+            .tombstones
+            .get(&name)
+            .is_some_and(|t| t.epoch >= sealed.epoch);
+        if buried || self.blocked.is_some() {
+            self.save_quietly();
+            return;
+        }
+        let settings = std::sync::Arc::clone(&self.settings);
+        let Some(org) = settings.org(&name) else {
+            self.strays.insert(name, sealed);
+            return;
+        };
+        let Some(office) = self.offices.get_mut(&name) else {
+            return;
+        };
+        let bound = digest::binding(org) == sealed.digest;
+        let mut live = live_of(
+            org,
+            &sealed.tokens,
+            sealed.identity,
+            sealed.signed_in_at_ms,
+            None,
+        );
+        live.doubt = sealed.in_flight.is_some();
+        office.desk.resume_at(sealed.epoch);
+        office.gate.set(sealed.epoch);
+        office.outstanding = sealed.outstanding;
+        office.session = Some(Session {
+            tokens: sealed.tokens,
+            signed_in_at_ms: sealed.signed_in_at_ms,
+            digest: sealed.digest,
+            in_flight: sealed.in_flight,
+        });
+        self.step(&name, Event::Restored(live));
+        if !bound {
+            self.step(&name, Event::Bound(false));
+        }
+    }
+
+    /// The sealed state as it should be now.
+    pub(super) fn sealed(&self) -> Sealed {
+        let sessions = self
+            .offices
+            .iter()
+            .filter_map(|(name, office)| Some((name.clone(), office.sealed()?)));
+        let strays = self
+            .strays
+            .iter()
+            .map(|(name, session)| (name.clone(), session.share()));
+        Sealed {
+            sessions: sessions.chain(strays).collect(),
+            anchor: self.ledger.head(),
+        }
+    }
+
+    /// Writes the sealed state durably.
+    ///
+    /// # Errors
+    /// Our words for why it could not be written.
+    pub(super) fn save(&mut self) -> Result<(), String> {
+        if !matches!(self.opening, Opening::Open) {
+            return Err("the sealed state was not read yet".into());
+        }
+        // The anchor must not run ahead of what is durable in the log.
+        if self.ledger.dirty
+            && let Err(why) = self.ledger.sync()
+        {
+            self.ledger.trouble = Some(why);
+        }
+        let sealed = self.sealed();
+        let result = self.ports.vault.save(&sealed);
+        match &result {
+            Ok(()) => {
+                self.ledger.anchored(sealed.anchor);
+                self.save_trouble = None;
+            }
+            Err(why) => {
+                self.save_trouble = Some(format!("the session state can't be written: {why}"));
+            }
+        }
+        result
+    }
+
+    pub(super) fn save_quietly(&mut self) {
+        if matches!(self.opening, Opening::Open) {
+            let _ = self.save();
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What reading commands are told.
+
+use super::asks::Resolved;
+use super::command::{Outcome, ReportKind};
+use super::keeper::Keeper;
+use super::opening::Opening;
+use super::ports::Store;
+use crate::config::agent::Org;
+use crate::model::ask::Ask;
+use crate::model::caller::Caller;
+use crate::model::report::{
+    GrantRow, HubRow, OrgStatus, RoleRow, RolesReport, StatusReport, TokenOut, TokenState,
+    WhyReport,
+};
+use crate::model::role::Role;
+use crate::model::standing::StandingWord;
+use crate::rules::role::holds;
+
+impl Keeper {
+    pub(super) fn report(&self, kind: ReportKind) -> Outcome {
+        match kind {
+            ReportKind::Status => Outcome::Status(self.status()),
+            ReportKind::Roles => Outcome::Roles(self.roles()),
+            ReportKind::Why(ask, caller) => Outcome::Why(self.why(&ask, &caller)),
+            ReportKind::Anchor => {
+                let sealed = self.ports.vault.store() != Store::Memory
+                    && matches!(self.opening, Opening::Open);
+                Outcome::Anchor(self.ledger.report(sealed))
+            }
+        }
+    }
+
+    fn status(&self) -> StatusReport {
+        let mut warnings = Vec::new();
+        if let Some(why) = &self.settings_trouble {
+            warnings.push(format!("an edit of the configuration was not taken: {why}"));
+        }
+        if let Some(refusal) = self.closed_because() {
+            warnings.push(format!("{}; {}", refusal.sentence, refusal.next));
+        }
+        if let Some(why) = &self.ledger.trouble {
+            warnings.push(format!("the audit log can't be written: {why}"));
+        }
+        warnings.extend(self.save_trouble.clone());
+        warnings.extend(self.strays.keys().map(|org| {
+            format!("a session of {org} is stored, and the configuration no longer names that organization")
+        }));
+        StatusReport {
+            agent_version: self.version.clone(),
+            agent_pid: std::process::id(),
+            store: match self.ports.vault.store() {
+                Store::Keyring => "keyring".into(),
+                Store::Kernel => "kernel".into(),
+                Store::Memory => "memory".into(),
+            },
+            warnings,
+            orgs: self
+                .settings
+                .orgs
+                .iter()
+                .filter_map(|org| self.org_status(org))
+                .collect(),
+        }
+    }
+
+    fn org_status(&self, org: &Org) -> Option<OrgStatus> {
+        let now = self.now();
+        let office = self.offices.get(&org.name)?;
+        let (standing, limits) = (office.desk.standing(), office.desk.limits());
+        let word = standing.word(now, limits);
+        let live = standing.live();
+        let refusal = (word != StandingWord::Active)
+            .then(|| standing.refusal(org.name.as_str(), now, limits));
+        Some(OrgStatus {
+            org: org.name.clone(),
+            issuer: org.provider.issuer.clone(),
+            standing: word,
+            detail: refusal
+                .as_ref()
+                .map(|refusal| refusal.sentence.clone())
+                .or_else(|| live.and_then(|live| live.trouble.clone())),
+            next: refusal.map(|refusal| refusal.next),
+            subject: live.map(|live| live.identity.subject.clone()),
+            email: live.and_then(|live| live.identity.email.clone()),
+            signed_in_at: live.map(|live| live.signed_in_at_ms / 1000),
+            last_proof_at: live
+                .and_then(|live| live.last_proof)
+                .map(crate::model::time::Moment::unix),
+            session_ends_at: live.map(|live| (live.signed_in_at_ms + limits.session_age_ms) / 1000),
+            epoch: office.desk.epoch(),
+            roles: live.map_or_else(Vec::new, |live| {
+                let held = org
+                    .roles
+                    .iter()
+                    .filter(|role| holds(role, &live.identity.groups));
+                held.map(|role| role.name.clone()).collect()
+            }),
+            hubs: org
+                .hubs
+                .iter()
+                .map(|hub| HubRow {
+                    hub: hub.name.clone(),
+                    url: hub.url.clone(),
+                    kind: hub.kind.word().into(),
+                })
+                .collect(),
+            tokens: office
+                .outstanding
+                .iter()
+                .filter(|out| out.granted.expires_at > now.unix())
+                .map(|out| TokenOut {
+                    granted: out.granted.clone(),
+                    state: held_or_out(office, out),
+                })
+                .collect(),
+        })
+    }
+
+    fn roles(&self) -> RolesReport {
+        let roles = self.settings.orgs.iter().flat_map(|org| {
+            let live = self
+                .offices
+                .get(&org.name)
+                .and_then(|office| office.desk.standing().live());
+            let groups = live.map(|live| live.identity.groups.clone());
+            org.roles
+                .iter()
+                .map(move |role| role_row(org, role, groups.as_deref()))
+        });
+        RolesReport {
+            roles: roles.collect(),
+        }
+    }
+
+    fn why(&self, ask: &Ask, caller: &Caller) -> WhyReport {
+        let empty = WhyReport {
+            hub: None,
+            org: None,
+            repository: None,
+            action: None,
+            role: None,
+            rule: None,
+            refusal: None,
+        };
+        match self.resolve(ask, "why", caller) {
+            Resolved::NotOurs => empty,
+            Resolved::Refused(denied) => WhyReport {
+                hub: denied.hub,
+                org: denied.org,
+                repository: denied.repository,
+                refusal: Some(denied.refusal),
+                ..empty
+            },
+            Resolved::Chosen(chosen) => WhyReport {
+                hub: Some(chosen.hub),
+                org: Some(chosen.org),
+                repository: chosen.repository,
+                action: Some(chosen.choice.action),
+                role: Some(chosen.choice.role),
+                rule: Some(chosen.choice.rule),
+                refusal: None,
+            },
+        }
+    }
+}
+
+fn held_or_out(office: &super::office::Office, out: &TokenOut) -> TokenState {
+    let held = office
+        .held
+        .values()
+        .any(|held| held.sha256 == out.granted.token_sha256);
+    match (out.state, held) {
+        (TokenState::Held, false) => TokenState::OutstandingUntil,
+        (state, _) => state,
+    }
+}
+
+fn role_row(org: &Org, role: &Role, groups: Option<&[String]>) -> RoleRow {
+    let held = groups.is_some_and(|groups| holds(role, groups));
+    let because = match (groups, role.groups.is_empty()) {
+        (None, _) => "nobody is signed in".to_owned(),
+        (Some(_), true) => format!("every member of {} holds it", org.name),
+        (Some(_), false) if held => format!("held through {}", role.groups.join(" or ")),
+        (Some(_), false) => format!("needs membership of {}", role.groups.join(" or ")),
+    };
+    RoleRow {
+        org: org.name.clone(),
+        role: role.name.clone(),
+        description: role.description.clone(),
+        held,
+        because,
+        lifetime_s: role.lifetime_s,
+        offline: role.offline,
+        grants: role
+            .grants
+            .iter()
+            .map(|grant| GrantRow {
+                hub: grant.hub.clone(),
+                repositories: grant.repositories.clone(),
+                action: grant.action,
+            })
+            .collect(),
+    }
+}

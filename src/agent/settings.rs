@@ -1,0 +1,43 @@
+//! An edited configuration takes effect without losing sessions (design §3.4).
+
+use super::keeper::Keeper;
+use super::office::limits;
+use crate::config::agent::Settings;
+use crate::config::digest;
+use crate::model::name::OrgName;
+use crate::rules::desk::Event;
+use std::sync::Arc;
+
+impl Keeper {
+    /// Takes new settings. Roles and limits hold at once; what a session is bound to holds only
+    /// with a new login (promise 9).
+    pub(super) fn configured(&mut self, settings: &Arc<Settings>) {
+        self.settings_trouble = None;
+        self.settings = Arc::clone(settings);
+        for org in &settings.orgs {
+            if !self.offices.contains_key(&org.name) {
+                self.add_office(org);
+                if let Some(stray) = self.strays.remove(&org.name) {
+                    self.restore_session(org.name.clone(), stray);
+                }
+                continue;
+            }
+            self.step(&org.name, Event::Limits(limits(org)));
+            let bound = self
+                .offices
+                .get(&org.name)
+                .and_then(|office| office.session.as_ref())
+                .is_none_or(|session| session.digest == digest::binding(org));
+            self.step(&org.name, Event::Bound(bound));
+        }
+        let gone: Vec<OrgName> = self
+            .offices
+            .keys()
+            .filter(|name| settings.org(name).is_none())
+            .cloned()
+            .collect();
+        for name in gone {
+            self.step(&name, Event::Bound(false));
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! The command line as data. Help texts live here; each command has an example.
+
+use crate::model::name::{HubName, OrgName, RoleName};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Short-lived role tokens for model hubs and git, instead of personal ones.
+#[derive(Debug, Parser)]
+#[command(
+    name = "oam",
+    version,
+    propagate_version = false,
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  oam login                 sign in at the company's identity provider\n  \
+        oam setup git             let git ask OAM for its tokens\n  \
+        oam exec -- hf upload acme/model .\n  \
+        oam status                who is signed in, which tokens are out\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage, 3 signed out, ended or unproven, 4 revoked,\n\
+        5 denied by policy, 6 agent unreachable."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Sign in at the identity provider of an organization.
+    #[command(
+        after_help = "Example:\n  oam login acme\n\nThe browser is $BROWSER, else the system's. Ctrl-C cancels and leaves nothing open."
+    )]
+    Login(LoginArgs),
+    /// Sign out: revokes the session at the identity provider and wipes it here.
+    #[command(after_help = "Example:\n  oam logout acme")]
+    Logout(LogoutArgs),
+    /// Show who is signed in, the roles held and the tokens that are out.
+    #[command(
+        after_help = "Example:\n  oam status --check && git push\n\nExits 0 when it could report; with --check 3 or 4 by the worst standing."
+    )]
+    Status(StatusArgs),
+    /// List the roles, who holds them and what they allow.
+    #[command(after_help = "Example:\n  oam roles --json | jq '.roles[] | select(.held)'")]
+    Roles(JsonArgs),
+    /// Tell which role and rule would serve a repository, or why it would be refused.
+    #[command(
+        after_help = "Example:\n  oam why https://huggingface.co/acme/model --write\n\nExits 0 when it would be granted, else with the refusal's code. No token is issued."
+    )]
+    Why(WhyArgs),
+    /// Print one role token, for scripts.
+    #[command(
+        after_help = "Example:\n  curl -H \"Authorization: Bearer $(oam token --repo acme/model)\" https://hub.example/api/models/acme/model\n\nTo a terminal only with --show. The token reads unless --write is given."
+    )]
+    Token(TokenArgs),
+    /// Run a command with the hub's token, kept fresh until the command ends.
+    #[command(
+        after_help = "Examples:\n  oam exec -- hf upload acme/model ./weights\n  oam exec --repo acme/model --write -- python train.py\n  oam exec --hub github --expect 30m -- gh pr list\n\nRepository and intent of an `hf` command are read from its arguments. Exit status and signals are the command's own."
+    )]
+    Exec(ExecArgs),
+    /// Show the audit log, or verify it.
+    #[command(
+        after_help = "Examples:\n  oam log --since 2h --outcome refused\n  oam log --repo acme/model --json\n  oam log --verify"
+    )]
+    Log(LogArgs),
+    /// Check this machine's set-up and say what to do.
+    #[command(after_help = "Example:\n  oam doctor\n\nExits 1 when a check fails.")]
+    Doctor(JsonArgs),
+    /// Connect OAM to git, hf, the service manager or the shell.
+    #[command(after_help = "Examples:\n  oam setup git\n  oam setup hf --undo")]
+    Setup(SetupArgs),
+    /// Check the configuration, or tell where it lies.
+    #[command(after_help = "Examples:\n  oam config check\n  oam config check ./draft.toml")]
+    Config(ConfigArgs),
+    /// Show the whole of OAM on this machine, with nothing installed but git.
+    #[command(after_help = "Example:\n  oam demo --keep")]
+    Demo(DemoArgs),
+    /// Print the completion script of a shell.
+    #[command(
+        after_help = "Example:\n  oam completions bash > ~/.local/share/bash-completion/completions/oam"
+    )]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write all of them into a folder.
+    #[command(hide = true)]
+    Man {
+        /// Folder for one page a command; without it `oam.1` goes to stdout.
+        folder: Option<PathBuf>,
+    },
+}
+
+/// `--json` alone.
+#[derive(Debug, Args)]
+pub struct JsonArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `oam login`.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// The organization; needed when there are several and no default.
+    #[arg(value_name = "ORG")]
+    pub org: Option<OrgName>,
+    /// Print the address instead of opening a browser.
+    #[arg(long)]
+    pub no_browser: bool,
+    /// Where the session is kept.
+    #[arg(long, value_enum, default_value_t = StoreArg::Keyring)]
+    pub store: StoreArg,
+}
+
+/// Where a session is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StoreArg {
+    /// The system's keyring holds the key.
+    Keyring,
+    /// The kernel's keyring holds the key: gone at the next boot.
+    Kernel,
+    /// Nothing is stored: gone with the agent.
+    Memory,
+}
+
+/// `oam logout`.
+#[derive(Debug, Args)]
+pub struct LogoutArgs {
+    /// The organization; needed when there are several and no default.
+    #[arg(value_name = "ORG")]
+    pub org: Option<OrgName>,
+}
+
+/// `oam status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Exit 3 or 4 unless every organization's session is active.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `oam why`.
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// A repository, or its address.
+    #[arg(value_name = "URL|REPO")]
+    pub target: String,
+    /// The hub, when TARGET is not an address and there are several.
+    #[arg(long)]
+    pub hub: Option<HubName>,
+    /// As for a push or upload.
+    #[arg(long, conflicts_with = "read")]
+    pub write: bool,
+    /// As for a clone or download.
+    #[arg(long)]
+    pub read: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a token is for; shared by `token` and `exec`.
+#[derive(Debug, Args)]
+pub struct WishArgs {
+    /// The role; none: the narrowest that you hold and that covers it.
+    #[arg(long)]
+    pub role: Option<RoleName>,
+    /// The hub; none: the only one of the organization.
+    #[arg(long)]
+    pub hub: Option<HubName>,
+    /// The repository, or its address.
+    #[arg(long, value_name = "REPO")]
+    pub repo: Option<String>,
+    /// To write, not only to read.
+    #[arg(long)]
+    pub write: bool,
+}
+
+/// `oam token`.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// What it is for.
+    #[command(flatten)]
+    pub wish: WishArgs,
+    /// Print it even to a terminal.
+    #[arg(long)]
+    pub show: bool,
+    /// Print JSON: the token, its role, repository and expiry.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `oam exec`.
+#[derive(Debug, Args)]
+pub struct ExecArgs {
+    /// What the token is for.
+    #[command(flatten)]
+    pub wish: WishArgs,
+    /// How long the command will run: warns when the token of a tool that only knows a variable
+    /// ends before.
+    #[arg(long, value_name = "DURATION", value_parser = super::when::read_span)]
+    pub expect: Option<u64>,
+    /// The command and its arguments.
+    #[arg(
+        value_name = "CMD",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub command: Vec<OsString>,
+}
+
+/// `oam log`.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// Verify the chain and its anchor instead of showing records.
+    #[arg(long, conflicts_with_all = ["since", "until", "repo", "role", "outcome", "limit"])]
+    pub verify: bool,
+    /// From this time on: 2h, 14:00, 2026-07-01, 2026-07-01T14:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Before this time.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only this repository.
+    #[arg(long)]
+    pub repo: Option<String>,
+    /// Only this role.
+    #[arg(long)]
+    pub role: Option<RoleName>,
+    /// Only this outcome.
+    #[arg(long, value_enum)]
+    pub outcome: Option<Outcome>,
+    /// Only the last N records that match.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Print the records as they are, one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How an event came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Outcome {
+    /// Tokens handed out or renewed.
+    Granted,
+    /// Asks refused, sign-ins that failed.
+    Refused,
+    /// Token files withdrawn, tokens dropped.
+    Withdrawn,
+    /// Sign-ins, sign-outs, proofs and ends of sessions.
+    Session,
+    /// Starts of the agent and alarms.
+    Agent,
+}
+
+/// `oam setup`.
+#[derive(Debug, Args)]
+pub struct SetupArgs {
+    /// What to connect.
+    #[arg(value_enum)]
+    pub what: SetupWhat,
+    /// Take it back: restores what was there.
+    #[arg(long)]
+    pub undo: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `oam setup` connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SetupWhat {
+    /// git asks OAM for the hubs' tokens.
+    Git,
+    /// Plain `hf` goes through `oam exec`.
+    Hf,
+    /// The agent is started by the service manager.
+    Service,
+    /// Completions for the shell.
+    Shell,
+}
+
+/// `oam config`.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// What about it.
+    #[command(subcommand)]
+    pub what: ConfigWhat,
+}
+
+/// `oam config …`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigWhat {
+    /// Read it and say what is wrong, with line and column.
+    #[command(after_help = "Example:\n  oam config check ./draft.toml")]
+    Check {
+        /// A file to check as the user's, beside the company's.
+        file: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell where it lies.
+    #[command(after_help = "Example:\n  $EDITOR \"$(oam config path --json | jq -r .user.path)\"")]
+    Path {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `oam demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Stay up at the end and print what to try by hand.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+impl Command {
+    /// Whether the output is JSON, so that a refusal is too.
+    pub const fn json(&self) -> bool {
+        match self {
+            Self::Status(args) => args.json,
+            Self::Roles(args) | Self::Doctor(args) => args.json,
+            Self::Why(args) => args.json,
+            Self::Token(args) => args.json,
+            Self::Log(args) => args.json,
+            Self::Setup(args) => args.json,
+            Self::Config(args) => match args.what {
+                ConfigWhat::Check { json, .. } | ConfigWhat::Path { json } => json,
+            },
+            Self::Login(_)
+            | Self::Logout(_)
+            | Self::Exec(_)
+            | Self::Demo(_)
+            | Self::Completions { .. }
+            | Self::Man { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_visible_command_has_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let example = command.get_after_help().map(ToString::to_string);
+            assert!(
+                command.is_hide_set() || example.is_some_and(|text| text.contains("Example")),
+                "{}",
+                command.get_name()
+            );
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! `oam config check` and `oam config path`.
+
+use super::Done;
+use super::places;
+use super::show::{Line, Look, Show};
+use crate::config::agent::{self, Settings, Source};
+use crate::config::fault::ConfigFault;
+use crate::model::refusal::Refusal;
+use serde::Serialize;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// `oam config path --json`.
+#[derive(Serialize)]
+struct PathReport {
+    company: PathRow,
+    user: PathRow,
+}
+
+#[derive(Serialize)]
+struct PathRow {
+    path: PathBuf,
+    exists: bool,
+}
+
+/// `oam config check --json`.
+#[derive(Serialize)]
+struct CheckReport {
+    ok: bool,
+    files: Vec<PathBuf>,
+    organizations: Vec<String>,
+    faults: Vec<FaultRow>,
+}
+
+#[derive(Serialize)]
+struct FaultRow {
+    file: String,
+    line: usize,
+    column: usize,
+    sentence: String,
+    next: String,
+}
+
+/// Configuration as it lies on disk.
+pub struct Read {
+    /// The files that are there.
+    pub files: Vec<PathBuf>,
+    /// What they say.
+    pub settings: Result<Settings, Vec<ConfigFault>>,
+}
+
+/// Reads the company's file and the user's, or `user` in the latter's place.
+///
+/// # Errors
+/// A file that is there and can't be read, or `user` when it is not there.
+pub fn read(user: Option<&Path>) -> Result<Read, Refusal> {
+    let company_path = places::company_config();
+    let user_path = user.map(Path::to_owned).or_else(places::user_config);
+    let company_text = text(&company_path)?;
+    let user_text = match &user_path {
+        Some(path) => text(path)?,
+        None => None,
+    };
+    if let (Some(path), None) = (user, &user_text) {
+        return Err(Refusal::bad_request(
+            format!("{} is not there", path.display()),
+            "name a file that exists",
+        ));
+    }
+    let company_name = company_path.display().to_string();
+    let user_name = user_path.as_deref().map(|path| path.display().to_string());
+    let source = |name, text| Some(Source { name, text });
+    let settings = agent::read(
+        company_text
+            .as_deref()
+            .and_then(|text| source(&company_name, text)),
+        user_text
+            .as_deref()
+            .zip(user_name.as_deref())
+            .and_then(|(text, name)| source(name, text)),
+    );
+    let there = [company_text.map(|_| company_path), user_text.and(user_path)];
+    Ok(Read {
+        files: there.into_iter().flatten().collect(),
+        settings,
+    })
+}
+
+fn text(path: &Path) -> Result<Option<String>, Refusal> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Refusal::unavailable(
+            format!("{} could not be read: {}", path.display(), error.kind()),
+            "make it a readable text file in UTF-8",
+        )),
+    }
+}
+
+/// Checks and tells every fault. Exits 1 when there is one.
+pub fn check(show: &Show, file: Option<&Path>) -> Done {
+    let read = read(file)?;
+    let (settings, faults) = match read.settings {
+        Ok(settings) => (settings, Vec::new()),
+        Err(faults) => (Settings::default(), faults),
+    };
+    if show.json() {
+        show.value(&CheckReport {
+            ok: faults.is_empty(),
+            files: read.files,
+            organizations: settings
+                .orgs
+                .iter()
+                .map(|org| org.name.to_string())
+                .collect(),
+            faults: faults.iter().map(row).collect(),
+        });
+        return Ok(u8::from(!faults.is_empty()));
+    }
+    for fault in &faults {
+        show.line(place(fault).text(fault.sentence.clone()));
+        show.line(
+            Line::new()
+                .look(Look::Strong, "  next: ")
+                .text(fault.next.clone()),
+        );
+    }
+    if !faults.is_empty() {
+        return Ok(1);
+    }
+    if read.files.is_empty() {
+        show.line("there is no configuration");
+        show.next("write the user's file; `oam config path` tells where it lies");
+        return Ok(1);
+    }
+    for file in &read.files {
+        show.line(format!("read {}", file.display()));
+    }
+    for org in &settings.orgs {
+        show.line(format!(
+            "{}: {} hubs, {} roles, sign-in at {}",
+            org.name,
+            org.hubs.len(),
+            org.roles.len(),
+            org.provider.issuer
+        ));
+    }
+    show.line(Line::new().look(Look::Good, "no fault found"));
+    Ok(0)
+}
+
+fn row(fault: &ConfigFault) -> FaultRow {
+    FaultRow {
+        file: fault.file.clone(),
+        line: fault.line,
+        column: fault.column,
+        sentence: fault.sentence.clone(),
+        next: fault.next.clone(),
+    }
+}
+
+fn place(fault: &ConfigFault) -> Line {
+    let place = if fault.line == 0 {
+        format!("{}: ", fault.file)
+    } else {
+        format!("{}:{}:{}: ", fault.file, fault.line, fault.column)
+    };
+    Line::new().look(Look::Bad, place)
+}
+
+/// Tells both places.
+pub fn path(show: &Show) -> u8 {
+    let row = |path: PathBuf| PathRow {
+        exists: path.exists(),
+        path,
+    };
+    let report = PathReport {
+        company: row(places::company_config()),
+        user: row(places::user_config().unwrap_or_default()),
+    };
+    if show.json() {
+        show.value(&report);
+        return 0;
+    }
+    let line = |name: &str, row: &PathRow| {
+        let note = if row.exists { "" } else { "not there" };
+        vec![
+            Line::new().look(Look::Faint, name),
+            row.path.display().to_string().into(),
+            Line::new().look(Look::Faint, note),
+        ]
+    };
+    let rows = [line("company", &report.company), line("user", &report.user)];
+    show.table(&[], &rows);
+    0
+}

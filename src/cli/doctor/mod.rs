@@ -1,0 +1,299 @@
+//! `oam doctor`: looks at everything that OAM needs on this machine and says what to do.
+
+mod probe;
+
+use super::link::{ANSWER, settled};
+use super::show::{Line, Look, Show};
+use super::{config_check, places};
+use crate::model::report::{HubRow, StatusReport};
+use crate::model::standing::StandingWord;
+use crate::wire::client::Client;
+use crate::wire::message::{Reply, Request, VERSION};
+use crate::wire::place::Place;
+use serde::Serialize;
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Verdict {
+    /// As it should be.
+    Good,
+    /// Works, with less than it could.
+    Hint,
+    /// Does not work.
+    Bad,
+}
+
+/// One check.
+#[derive(Debug, Clone, Serialize)]
+struct Check {
+    /// A short name that stays the same.
+    name: &'static str,
+    verdict: Verdict,
+    sentence: String,
+    next: Option<String>,
+}
+
+/// `oam doctor --json`.
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    version: &'static str,
+    checks: Vec<Check>,
+}
+
+impl Check {
+    fn good(name: &'static str, sentence: impl Into<String>) -> Self {
+        Self {
+            name,
+            verdict: Verdict::Good,
+            sentence: sentence.into(),
+            next: None,
+        }
+    }
+
+    fn hint(name: &'static str, sentence: impl Into<String>, next: impl Into<String>) -> Self {
+        Self {
+            name,
+            verdict: Verdict::Hint,
+            sentence: sentence.into(),
+            next: Some(next.into()),
+        }
+    }
+
+    fn bad(name: &'static str, sentence: impl Into<String>, next: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::Bad,
+            ..Self::hint(name, sentence, next)
+        }
+    }
+}
+
+/// Runs all checks. Exits 1 when one is bad; hints are no fault.
+pub fn run(show: &Show) -> u8 {
+    let mut checks = vec![config()];
+    let report = agent(&mut checks);
+    checks.extend(runtime());
+    if let Some(report) = &report {
+        checks.push(store(report));
+        checks.extend(sessions(report));
+        let warning = |text: &String| {
+            Check::bad(
+                "agent-warning",
+                text.clone(),
+                "put it right; `oam status` shows it too",
+            )
+        };
+        checks.extend(report.warnings.iter().map(warning));
+    }
+    let hubs: Vec<&HubRow> = report
+        .iter()
+        .flat_map(|report| report.orgs.iter().flat_map(|org| &org.hubs))
+        .collect();
+    checks.extend(git(&hubs));
+    checks.extend(hf(&hubs));
+    checks.push(notifications());
+    let ok = checks.iter().all(|check| check.verdict != Verdict::Bad);
+    if show.json() {
+        show.value(&Report {
+            ok,
+            version: VERSION,
+            checks,
+        });
+    } else {
+        for check in &checks {
+            print(show, check);
+        }
+    }
+    u8::from(!ok)
+}
+
+fn print(show: &Show, check: &Check) {
+    let (look, mark) = match check.verdict {
+        Verdict::Good => (Look::Good, "✓ "),
+        Verdict::Hint => (Look::Warn, "! "),
+        Verdict::Bad => (Look::Bad, "✗ "),
+    };
+    show.line(Line::new().look(look, mark).text(check.sentence.clone()));
+    if let Some(next) = &check.next {
+        show.line(
+            Line::new()
+                .look(Look::Strong, "  next: ")
+                .text(next.clone()),
+        );
+    }
+}
+
+fn config() -> Check {
+    let read = match config_check::read(None) {
+        Ok(read) => read,
+        Err(refusal) => return Check::bad("config", refusal.sentence, refusal.next),
+    };
+    match read.settings {
+        Err(faults) => {
+            let first = faults.first().map(ToString::to_string).unwrap_or_default();
+            let sentence = format!("the configuration has {} faults: {first}", faults.len());
+            Check::bad("config", sentence, "run `oam config check`")
+        }
+        Ok(settings) if settings.orgs.is_empty() => Check::bad(
+            "config",
+            "no organization is configured",
+            "write the configuration; `oam config path` tells where it lies",
+        ),
+        Ok(settings) => {
+            let names: Vec<&str> = settings.orgs.iter().map(|org| org.name.as_str()).collect();
+            Check::good(
+                "config",
+                format!("the configuration is sound: {}", names.join(", ")),
+            )
+        }
+    }
+}
+
+/// Reaches the agent, starting it where needed: that it can be started is part of the check.
+fn agent(checks: &mut Vec<Check>) -> Option<StatusReport> {
+    let asked = Place::find()
+        .and_then(|place| Client::connect_or_start(&place))
+        .and_then(|mut client| client.ask(Request::Status, ANSWER));
+    let frame = match asked {
+        Ok(frame) => frame,
+        Err(refusal) => {
+            checks.push(Check::bad("agent", refusal.sentence, refusal.next));
+            return None;
+        }
+    };
+    checks.push(if frame.version == VERSION {
+        Check::good("agent", format!("the agent runs, version {VERSION}"))
+    } else {
+        Check::hint(
+            "agent",
+            format!(
+                "the agent is version {}, this is version {VERSION}",
+                frame.version
+            ),
+            "run `oam status`: it replaces the agent when it is idle",
+        )
+    });
+    match settled(frame) {
+        Ok(Reply::Status(report)) => Some(report),
+        Ok(_) => None,
+        Err(refusal) => {
+            checks.push(Check::bad("agent-status", refusal.sentence, refusal.next));
+            None
+        }
+    }
+}
+
+fn runtime() -> Option<Check> {
+    let folder = Place::find().ok()?.folder;
+    let shown = folder.display();
+    match probe::is_in_memory(&folder) {
+        Some(true) => Some(Check::good("runtime", format!("{shown} is in memory"))),
+        Some(false) => Some(Check::hint(
+            "runtime",
+            format!("{shown} is not in memory: token files of `oam exec` touch the disk"),
+            "let the session set XDG_RUNTIME_DIR to a tmpfs, as systemd-logind does",
+        )),
+        None => None,
+    }
+}
+
+fn store(report: &StatusReport) -> Check {
+    match report.store.as_str() {
+        "keyring" => Check::good(
+            "store",
+            "sessions are sealed under a key in the system's keyring",
+        ),
+        "kernel" => Check::hint(
+            "store",
+            "sessions are sealed under a key in the kernel: they end at the next boot",
+            "unlock the system's keyring, then run `oam login`",
+        ),
+        _ => Check::hint(
+            "store",
+            "sessions are kept in memory only: they end with the agent",
+            "unlock the system's keyring, then run `oam login`",
+        ),
+    }
+}
+
+fn sessions(report: &StatusReport) -> Vec<Check> {
+    let check = |org: &crate::model::report::OrgStatus| {
+        let sentence = format!("{}: {}", org.org, org.standing.word());
+        if org.standing == StandingWord::Active {
+            return Check::good("session", sentence);
+        }
+        let login = || format!("run `oam login {}`", org.org);
+        Check::bad("session", sentence, org.next.clone().unwrap_or_else(login))
+    };
+    report.orgs.iter().map(check).collect()
+}
+
+fn git(hubs: &[&HubRow]) -> Vec<Check> {
+    let Some(git) = places::program("git") else {
+        return vec![Check::bad(
+            "git",
+            "git is not installed",
+            "install git 2.39 or newer",
+        )];
+    };
+    let version = probe::output(&git, &["--version"]).unwrap_or_default();
+    let version = version.trim().trim_start_matches("git version ").to_owned();
+    let mut checks = vec![if probe::is_at_least(&version, 2, 39) {
+        Check::good("git", format!("git {version}"))
+    } else {
+        Check::hint(
+            "git",
+            format!("git {version} is older than what is tested"),
+            "install git 2.39 or newer",
+        )
+    }];
+    for hub in hubs {
+        let key = format!("credential.{}.helper", hub.url);
+        let helpers =
+            probe::output(&git, &["config", "--global", "--get-all", &key]).unwrap_or_default();
+        let named = helpers
+            .lines()
+            .any(|line| line.contains("git-credential-oam"));
+        checks.push(if named {
+            Check::good("git-setup", format!("git asks OAM for {}", hub.url))
+        } else {
+            Check::bad(
+                "git-setup",
+                format!("git does not ask OAM for {}", hub.url),
+                "run `oam setup git`",
+            )
+        });
+    }
+    checks
+}
+
+fn hf(hubs: &[&HubRow]) -> Option<Check> {
+    if !hubs.iter().any(|hub| hub.kind == "huggingface") {
+        return None;
+    }
+    Some(match places::program("hf") {
+        Some(path) => Check::good("hf", format!("hf is {}", path.display())),
+        None => Check::hint(
+            "hf",
+            "hf is not installed, and a hub for it is configured",
+            "install huggingface_hub, then run `oam setup hf`",
+        ),
+    })
+}
+
+fn notifications() -> Check {
+    match probe::has_notifications() {
+        Some(true) => Check::good("notifications", "the desktop shows notifications"),
+        Some(false) => Check::hint(
+            "notifications",
+            "no service shows notifications: the end of a session is told only where a command runs",
+            "start the desktop's notification service, if there is a desktop",
+        ),
+        None => Check::hint(
+            "notifications",
+            "whether notifications are shown could not be found out",
+            "look at the desktop when a session ends; everything else works without",
+        ),
+    }
+}

@@ -1,0 +1,85 @@
+//! Small looks at the system.
+
+use crate::cli::places;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What a program prints, when it succeeds.
+pub fn output(program: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Whether `2.47.3` is at least `major.minor`.
+pub fn is_at_least(version: &str, major: u32, minor: u32) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
+    let found = (parts.next().flatten(), parts.next().flatten());
+    found >= (Some(major), Some(minor))
+}
+
+/// Whether a folder lies in memory; the nearest one above that exists counts. `None`: not known.
+#[cfg(target_os = "linux")]
+pub fn is_in_memory(folder: &Path) -> Option<bool> {
+    /// Magic numbers of tmpfs and ramfs, as statfs(2) lists them.
+    const MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
+    let there = folder.ancestors().find(|path| path.exists())?;
+    let about = rustix::fs::statfs(there).ok()?;
+    Some(MEMORY.contains(&u64::try_from(about.f_type).ok()?))
+}
+
+/// Whether a folder lies in memory. No such system is known to have one.
+#[cfg(not(target_os = "linux"))]
+pub fn is_in_memory(_folder: &Path) -> Option<bool> {
+    None
+}
+
+/// Whether somebody shows notifications, or would be started for it. `None`: not known.
+pub fn has_notifications() -> Option<bool> {
+    if !cfg!(target_os = "linux") {
+        return Some(true);
+    }
+    let tool = places::program("dbus-send")?;
+    let ask = |method: &str| {
+        let method = format!("org.freedesktop.DBus.{method}");
+        output(
+            &tool,
+            &[
+                "--session",
+                "--print-reply=literal",
+                "--reply-timeout=2000",
+                "--dest=org.freedesktop.DBus",
+                "/org/freedesktop/DBus",
+                &method,
+            ],
+        )
+    };
+    let named = |list: Option<String>| {
+        list.is_some_and(|text| {
+            text.split_whitespace()
+                .any(|word| word == "org.freedesktop.Notifications")
+        })
+    };
+    Some(named(ask("ListNames")) || named(ask("ListActivatableNames")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_at_least;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(is_at_least("2.39.5", 2, 39));
+        assert!(is_at_least("2.47.3 (Apple Git-1)", 2, 39));
+        assert!(is_at_least("3.0", 2, 39));
+        assert!(!is_at_least("2.9.1", 2, 39));
+        assert!(!is_at_least("", 2, 39));
+    }
+}

@@ -1,0 +1,143 @@
+//! Follows the agent's news about the token file while the child runs.
+
+use crate::cli::link::{ANSWER, Link, astray};
+use crate::cli::show::Show;
+use crate::model::ask::Ask;
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::wire::message::{Following, Reply, Request};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the connection may be lost before the file is deleted here (design §3.2).
+const LOST: Duration = Duration::from_secs(10);
+
+/// Between two attempts to reach the agent again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The child's token file.
+#[derive(Clone)]
+pub struct TokenFile(Arc<PathBuf>);
+
+impl TokenFile {
+    /// The file at `path`.
+    pub fn new(path: &str) -> Self {
+        Self(Arc::new(PathBuf::from(path)))
+    }
+
+    /// Deletes it; one that is gone already is no fault. Its folder is the agent's to clear away.
+    pub fn delete(&self) {
+        let _ = std::fs::remove_file(&*self.0);
+    }
+
+    fn is_at(&self, path: &str) -> bool {
+        **self.0 == *path
+    }
+}
+
+/// Asks for a token file. `again` names the folder from before the connection was lost.
+pub fn begin(
+    link: &mut Link,
+    ask: &Ask,
+    again: Option<String>,
+    with_token: bool,
+) -> Result<Following, Refusal> {
+    begin_within(link, ask, again, with_token, ANSWER)
+}
+
+fn begin_within(
+    link: &mut Link,
+    ask: &Ask,
+    again: Option<String>,
+    with_token: bool,
+    deadline: Duration,
+) -> Result<Following, Refusal> {
+    link.send(Request::Follow {
+        ask: ask.clone(),
+        again,
+        with_token,
+    })?;
+    match link.next(Some(deadline))? {
+        Reply::Following(following) => Ok(following),
+        Reply::Withdrawn { refusal } => Err(refusal),
+        _ => Err(astray()),
+    }
+}
+
+/// Reads the agent's news in the background until this program ends.
+pub fn watch(mut link: Link, ask: Ask, following: &Following, file: TokenFile) {
+    let name = following.name.clone();
+    thread::spawn(move || {
+        let show = Show::new(false);
+        let refusal = loop {
+            match link.next(None) {
+                // The agent has swapped the file by a rename: nothing to do here.
+                Ok(Reply::Renewed { .. }) => {}
+                Ok(Reply::Withdrawn { refusal }) => break refusal,
+                Ok(_) => break astray(),
+                Err(refusal) if refusal.code != RefusalCode::Unreachable => break refusal,
+                Err(_) => match reconnect(&ask, &name, &file) {
+                    Ok(found) => link = found,
+                    Err(refusal) => break refusal,
+                },
+            }
+        };
+        // Deleted before it is told: nothing that reads these lines may find the file.
+        file.delete();
+        show.refusal(&refusal);
+    });
+}
+
+fn reconnect(ask: &Ask, name: &str, file: &TokenFile) -> Result<Link, Refusal> {
+    let deadline = Instant::now() + LOST;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(out_of_reach());
+        }
+        match attempt(ask, name, file, left) {
+            Err(refusal) if refusal.code == RefusalCode::Unreachable => {
+                thread::sleep(PAUSE.min(left));
+            }
+            settled => return settled,
+        }
+    }
+}
+
+fn attempt(ask: &Ask, name: &str, file: &TokenFile, left: Duration) -> Result<Link, Refusal> {
+    let mut link = Link::again()?;
+    let following = begin_within(&mut link, ask, Some(name.to_owned()), false, left)?;
+    if file.is_at(&following.path) {
+        return Ok(link);
+    }
+    Err(Refusal::unavailable(
+        "the agent came back with another token file, which the running command can't know",
+        "run the command again",
+    ))
+}
+
+fn out_of_reach() -> Refusal {
+    Refusal::new(
+        RefusalCode::Unreachable,
+        "the agent could not be reached for 10 s, so the token file was deleted; the command goes on without it",
+        "run `oam doctor`, then the command again",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TokenFile;
+
+    #[test]
+    fn deleting_twice_is_no_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "x").unwrap();
+        let file = TokenFile::new(path.to_str().unwrap());
+        file.delete();
+        assert!(!path.exists());
+        file.delete();
+        assert!(file.is_at(path.to_str().unwrap()));
+    }
+}

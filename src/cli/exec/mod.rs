@@ -1,0 +1,162 @@
+//! `oam exec`: a command with a token that stays fresh for as long as it runs.
+//!
+//! The child is spawned and waited for; replacing this program by it (exec) is the rejected way:
+//! nobody would be left to hold the agent's connection and to withdraw the file.
+
+mod child;
+mod follow;
+mod plan;
+
+use super::Done;
+use super::args::ExecArgs;
+use super::link::{Link, OtherVersion};
+use super::show::{Line, Look, Show};
+use super::{status, when};
+use crate::front::env::{self, Change};
+use crate::model::ask::Ask;
+use crate::model::granted::Granted;
+use crate::model::refusal::Refusal;
+use crate::model::role::Action;
+use crate::wire::message::Following;
+use plan::Plan;
+use std::process::Command;
+
+/// Runs the command. The exit status is the child's.
+pub fn run(show: &Show, args: &ExecArgs) -> Done {
+    let Some((program, arguments)) = args.command.split_first() else {
+        return Err(Refusal::bad_request(
+            "no command is given",
+            "write it behind `--`: oam exec -- hf upload acme/model .",
+        ));
+    };
+    let mut command = Command::new(program);
+    command.args(arguments);
+    // Before a token is asked for: a slip of the pen is no reason to issue one.
+    if let Err(code) = child::find(show, program) {
+        return Ok(code);
+    }
+    let plan = plan::plan(&args.wish, &args.command)?;
+    let Plan::Token(wanted) = plan else {
+        return Ok(child::run(show, command, || {}));
+    };
+    for note in &wanted.notes {
+        show.say(note.as_str());
+    }
+    let mut link = Link::open(show, OtherVersion::Name)?;
+    let report = status::ask(&mut link)?;
+    let (ask, kind) = plan::aim(
+        &wanted,
+        &report,
+        std::env::var("HF_ENDPOINT").ok().as_deref(),
+    )?;
+    let (link, following) = start(link, show, &ask, kind.as_deref())?;
+    tell(show, &following, args.expect);
+    equip(&mut command, &following);
+    let file = follow::TokenFile::new(&following.path);
+    follow::watch(link, ask, &following, file.clone());
+    // The file goes as soon as the child is gone; the agent does the same when the connection closes.
+    Ok(child::run(show, command, move || file.delete()))
+}
+
+/// Asks for the file. The token itself crosses the socket only for tools that know nothing but a variable.
+fn start(
+    mut link: Link,
+    show: &Show,
+    ask: &Ask,
+    kind: Option<&str>,
+) -> Result<(Link, Following), Refusal> {
+    let with_token = !kind.is_some_and(env::reads_file);
+    let following = follow::begin(&mut link, ask, None, with_token)?;
+    if following.variables.is_empty() || following.token.is_some() {
+        return Ok((link, following));
+    }
+    // A hub of this kind that was given variables nevertheless: once more, with the token.
+    drop(link);
+    let mut link = Link::open(show, OtherVersion::Name)?;
+    let following = follow::begin(&mut link, ask, None, true)?;
+    Ok((link, following))
+}
+
+fn tell(show: &Show, following: &Following, expect: Option<u64>) {
+    let granted = &following.granted;
+    let verb = match granted.action {
+        Action::Read => "read",
+        Action::Write => "write to",
+        Action::Manage => "manage",
+    };
+    let what = granted
+        .repository
+        .as_ref()
+        .map_or_else(|| format!("all of {}", granted.hub), ToString::to_string);
+    let renewed = if following.variables.is_empty() {
+        let place = if env::reads_file(&following.hub_kind) {
+            String::new()
+        } else {
+            format!(" ${}", env::FILE)
+        };
+        format!("token file{place} renewed until the command ends")
+    } else {
+        format!(
+            "token in {}, good for {}",
+            following.variables.join(", "),
+            when::span(granted.expires_in_s)
+        )
+    };
+    show.say(
+        Line::new()
+            .text(format!("{verb} {what} as role "))
+            .look(Look::Strong, granted.role.to_string())
+            .text(format!(", {renewed}")),
+    );
+    warn(show, following, expect);
+}
+
+fn warn(show: &Show, following: &Following, expect: Option<u64>) {
+    let granted: &Granted = &following.granted;
+    let warn = |text: String| show.say(Line::new().look(Look::Warn, "warning: ").text(text));
+    if granted.wider_than_asked {
+        warn(
+            "this token reaches further than the command needs; the hub has no narrower one".into(),
+        );
+    }
+    if following.on_disk {
+        warn("the runtime directory is not in memory: the token file touches the disk".into());
+    }
+    if let Some(expect) =
+        expect.filter(|expect| !following.variables.is_empty() && *expect > granted.expires_in_s)
+    {
+        warn(format!(
+            "the command is expected to run {}, the token in {} ends after {} and can't be renewed there",
+            when::span(expect),
+            following.variables.join(", "),
+            when::span(granted.expires_in_s)
+        ));
+    }
+}
+
+/// Sets the child's variables.
+fn equip(command: &mut Command, following: &Following) {
+    let granted = &following.granted;
+    let changes = env::changes(
+        &following.hub_kind,
+        &granted.hub_url,
+        &following.path,
+        &following.variables,
+    );
+    for change in changes {
+        match change {
+            Change::Remove(name) => {
+                command.env_remove(name);
+            }
+            Change::Set(name, value) => {
+                command.env(name, value);
+            }
+            Change::SetToken(name) => {
+                if let Some(answer) = &following.token {
+                    // The process library keeps its own copy until the child runs: it can't be wiped.
+                    command.env(name, answer.token.expose());
+                }
+            }
+        }
+    }
+}

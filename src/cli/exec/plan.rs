@@ -1,0 +1,251 @@
+//! What the child's token is to be for.
+
+use crate::cli::args::WishArgs;
+use crate::cli::wish;
+use crate::front::hf::{self, Need};
+use crate::model::ask::{Ask, HubRef, Intent};
+use crate::model::refusal::Refusal;
+use crate::model::report::{HubRow, StatusReport};
+use std::ffi::OsString;
+use std::path::Path;
+
+/// What to do for a command.
+#[derive(Debug)]
+pub enum Plan {
+    /// It asks the hub for nothing.
+    Nothing,
+    /// It needs a token.
+    Token(Wanted),
+}
+
+/// What the token is for, before the hub is settled.
+#[derive(Debug)]
+pub struct Wanted {
+    ask: Ask,
+    /// The command is `hf`: its hub is of that kind.
+    is_hf: bool,
+    /// What the person should know.
+    pub notes: Vec<String>,
+}
+
+/// Reads the command line; what the person gave wins over what the command's arguments say.
+pub fn plan(given: &WishArgs, command: &[OsString]) -> Result<Plan, Refusal> {
+    let name = command
+        .first()
+        .and_then(|program| Path::new(program).file_name())
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let is_hf = hf::is_hf(&name);
+    let mut notes = Vec::new();
+    let mut intent = Intent::Read;
+    let mut target = None;
+    if is_hf {
+        let arguments: Vec<_> = command
+            .iter()
+            .skip(1)
+            .map(|a| a.to_string_lossy())
+            .collect();
+        let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
+        match hf::need(&arguments) {
+            Need::Nothing => return Ok(Plan::Nothing),
+            Need::PersonalToken(word) => return Err(personal(&name, word)),
+            Need::Token {
+                intent: read,
+                repository,
+                unsure,
+                own_token,
+            } => {
+                intent = read;
+                target = repository;
+                if unsure && given.repo.is_none() {
+                    notes.push(
+                        "the repository can't be told from these arguments: name it with --repo"
+                            .into(),
+                    );
+                }
+                if own_token {
+                    notes.push(
+                        "the command's own --token wins over the role's token: leave it out".into(),
+                    );
+                }
+            }
+        }
+    }
+    if given.write {
+        intent = Intent::Write;
+    }
+    let target = given.repo.as_deref().or(target.as_deref());
+    let ask = wish::ask(target, given.hub.as_ref(), given.role.as_ref(), intent)?;
+    Ok(Plan::Token(Wanted { ask, is_hf, notes }))
+}
+
+fn personal(name: &str, word: &str) -> Refusal {
+    Refusal::bad_request(
+        format!("`{name} {word}` is about personal tokens, which role tokens replace"),
+        "sign in with `oam login` and run hub commands through `oam exec`",
+    )
+}
+
+/// The ask with its hub, and the hub's kind where it is known. An `hf` command goes to the hub of its
+/// kind; `endpoint` is the inherited `HF_ENDPOINT`, which says which one.
+pub fn aim(
+    wanted: &Wanted,
+    report: &StatusReport,
+    endpoint: Option<&str>,
+) -> Result<(Ask, Option<String>), Refusal> {
+    let mut ask = wanted.ask.clone();
+    let rows: Vec<&HubRow> = report.orgs.iter().flat_map(|org| &org.hubs).collect();
+    let row = match &ask.hub {
+        HubRef::Name(name) => rows.iter().find(|row| row.hub == *name),
+        HubRef::Url { protocol, host } => {
+            let url = format!("{protocol}://{host}");
+            rows.iter().find(|row| row.url == url)
+        }
+        HubRef::Only if wanted.is_hf => {
+            let row = hub_of_hf(&rows, endpoint)?;
+            if let Some(row) = row {
+                ask.hub = HubRef::Name(row.hub.clone());
+            }
+            row
+        }
+        HubRef::Only => rows.first().filter(|_| rows.len() == 1),
+    };
+    Ok((ask, row.map(|row| row.kind.clone())))
+}
+
+fn hub_of_hf<'a>(
+    rows: &'a [&'a HubRow],
+    endpoint: Option<&str>,
+) -> Result<Option<&'a &'a HubRow>, Refusal> {
+    let own: Vec<&&HubRow> = rows
+        .iter()
+        .filter(|row| row.kind == "huggingface")
+        .collect();
+    if let Some(endpoint) = endpoint
+        .map(|e| e.trim_end_matches('/'))
+        .filter(|e| !e.is_empty())
+    {
+        // Going to another hub than the one that was set would surprise.
+        return own
+            .iter()
+            .find(|row| row.url == endpoint)
+            .map(|row| Some(*row))
+            .ok_or_else(|| {
+                Refusal::denied(
+                    "HF_ENDPOINT names a hub that is not configured",
+                    "unset HF_ENDPOINT, or name a configured hub with --hub",
+                )
+            });
+    }
+    match own.as_slice() {
+        [] => Ok(None),
+        [row] => Ok(Some(row)),
+        rivals => {
+            let names: Vec<&str> = rivals.iter().map(|row| row.hub.as_str()).collect();
+            Err(Refusal::bad_request(
+                format!("there are several hubs for hf: {}", names.join(", ")),
+                "name one with --hub",
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HubRef, Intent, Plan, StatusReport, aim, plan};
+    use crate::cli::args::WishArgs;
+    use std::ffi::OsString;
+
+    fn wish() -> WishArgs {
+        WishArgs {
+            role: None,
+            hub: None,
+            repo: None,
+            write: false,
+        }
+    }
+
+    fn line(text: &str) -> Vec<OsString> {
+        text.split(' ').map(Into::into).collect()
+    }
+
+    fn wanted(given: &WishArgs, text: &str) -> super::Wanted {
+        match plan(given, &line(text)).unwrap() {
+            Plan::Token(wanted) => wanted,
+            Plan::Nothing => panic!("{text}: nothing"),
+        }
+    }
+
+    fn report(hubs: &[(&str, &str, &str)]) -> StatusReport {
+        let hubs: Vec<_> = hubs
+            .iter()
+            .map(|(hub, url, kind)| serde_json::json!({"hub": hub, "url": url, "kind": kind}))
+            .collect();
+        serde_json::from_value(serde_json::json!({
+            "agent_version": "1", "agent_pid": 1, "store": "memory", "warnings": [],
+            "orgs": [{
+                "org": "acme", "issuer": "https://idp", "standing": "active", "detail": null,
+                "next": null, "subject": null, "email": null, "signed_in_at": null,
+                "last_proof_at": null, "session_ends_at": null, "epoch": 0, "roles": [],
+                "hubs": hubs, "tokens": []
+            }]
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_the_person_gives_wins_over_the_arguments() {
+        let mut given = wish();
+        given.repo = Some("acme/other".into());
+        given.write = true;
+        let ask = wanted(&given, "/opt/bin/hf download acme/model").ask;
+        assert_eq!(ask.path.as_deref(), Some("acme/other"));
+        assert_eq!(ask.intent, Intent::Write);
+        let ask = wanted(&wish(), "/opt/bin/hf download acme/model").ask;
+        assert_eq!(
+            (ask.path.as_deref(), ask.intent),
+            (Some("acme/model"), Intent::Read)
+        );
+    }
+
+    #[test]
+    fn an_unknown_command_reads_unless_told_otherwise() {
+        assert_eq!(wanted(&wish(), "python upload.py").ask.intent, Intent::Read);
+    }
+
+    #[test]
+    fn a_personal_token_is_not_kept_by_the_way() {
+        assert!(plan(&wish(), &line("hf auth login")).is_err());
+        assert!(matches!(
+            plan(&wish(), &line("hf version")),
+            Ok(Plan::Nothing)
+        ));
+    }
+
+    #[test]
+    fn hf_goes_to_the_hub_of_its_kind() {
+        let two = report(&[
+            ("git", "https://git.example", "git"),
+            ("hf", "https://huggingface.co", "huggingface"),
+        ]);
+        let hf = wanted(&wish(), "hf download acme/model");
+        let (ask, kind) = aim(&hf, &two, None).unwrap();
+        assert_eq!(ask.hub, HubRef::Name("hf".parse().unwrap()));
+        assert_eq!(kind.as_deref(), Some("huggingface"));
+        let other = wanted(&wish(), "python x.py");
+        assert_eq!(aim(&other, &two, None).unwrap(), (other.ask.clone(), None));
+    }
+
+    #[test]
+    fn an_inherited_endpoint_chooses_and_a_foreign_one_is_refused() {
+        let two = report(&[
+            ("a", "https://a.example", "huggingface"),
+            ("b", "https://b.example", "huggingface"),
+        ]);
+        let hf = wanted(&wish(), "hf download acme/model");
+        assert!(aim(&hf, &two, None).is_err(), "a tie is named");
+        let (ask, _) = aim(&hf, &two, Some("https://b.example/")).unwrap();
+        assert_eq!(ask.hub, HubRef::Name("b".parse().unwrap()));
+        assert!(aim(&hf, &two, Some("https://evil.example")).is_err());
+    }
+}

@@ -1,0 +1,134 @@
+//! The connection to the agent, for all commands.
+
+use super::show::Show;
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::wire::client::Client;
+use crate::wire::message::{Reply, ReplyFrame, Request, VERSION};
+use crate::wire::place::Place;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long one answer may take: a proof on ask and an exchange lie in it.
+pub const ANSWER: Duration = Duration::from_mins(1);
+
+/// How long an old agent may take to leave.
+const RETIRE: Duration = Duration::from_secs(5);
+
+/// What to do about an agent of another version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherVersion {
+    /// Name it, and have it replaced when it is idle.
+    Replace,
+    /// Name it only: the command is in somebody's script and must not cost a restart.
+    Name,
+}
+
+/// A connection.
+pub struct Link {
+    client: Client,
+}
+
+impl Link {
+    /// Connects, starts the agent where needed, and deals with one of another version.
+    pub fn open(show: &Show, other: OtherVersion) -> Result<Self, Refusal> {
+        let place = Place::find()?;
+        let mut client = Client::connect_or_start(&place)?;
+        // The head of the log is the cheapest question; every answer carries the version.
+        let hello = client.ask(Request::Anchor, ANSWER)?;
+        if hello.version == VERSION {
+            return Ok(Self { client });
+        }
+        let note = format!(
+            "the agent is version {}, this is version {VERSION}",
+            if hello.version.is_empty() {
+                "unknown"
+            } else {
+                &hello.version
+            }
+        );
+        if other == OtherVersion::Name {
+            show.say(note);
+            return Ok(Self { client });
+        }
+        let client = replace(show, &place, client, &note)?;
+        Ok(Self { client })
+    }
+
+    /// Reaches the agent once more after the connection was lost, whatever its version.
+    pub fn again() -> Result<Self, Refusal> {
+        let client = Client::connect_or_start(&Place::find()?)?;
+        Ok(Self { client })
+    }
+
+    /// One request, one reply; a refusal is the error.
+    pub fn ask(&mut self, request: Request) -> Result<Reply, Refusal> {
+        settled(self.client.ask(request, ANSWER)?)
+    }
+
+    /// Sends a request with several replies.
+    pub fn send(&mut self, request: Request) -> Result<(), Refusal> {
+        self.client.send(request)
+    }
+
+    /// The next reply; a refusal is the error.
+    pub fn next(&mut self, deadline: Option<Duration>) -> Result<Reply, Refusal> {
+        settled(self.client.next(deadline)?)
+    }
+}
+
+/// Asks the old agent to end, and waits for one of our version.
+fn replace(show: &Show, place: &Place, mut old: Client, note: &str) -> Result<Client, Refusal> {
+    match old.ask(Request::Retire, ANSWER)?.reply {
+        Reply::Done => {}
+        _ => {
+            show.say(format!("{note}; it is busy and stays for now"));
+            return Client::connect_or_start(place);
+        }
+    }
+    drop(old);
+    show.say(format!("{note}; it was replaced"));
+    let deadline = Instant::now() + RETIRE;
+    loop {
+        let fault = match Client::connect_or_start(place) {
+            Ok(mut client) => match client.ask(Request::Anchor, ANSWER) {
+                Ok(hello) if hello.version == VERSION => return Ok(client),
+                Ok(_) => still_old(),
+                Err(fault) => fault,
+            },
+            Err(fault) => fault,
+        };
+        if Instant::now() >= deadline {
+            return Err(fault);
+        }
+        sleep(Duration::from_millis(50));
+    }
+}
+
+fn still_old() -> Refusal {
+    Refusal::new(
+        RefusalCode::Unreachable,
+        "an agent of another version still answers",
+        "look for an older `oam-agent` in the service manager or beside an older `oam`, and stop it",
+    )
+}
+
+/// A reply, or the refusal that it carries.
+pub fn settled(frame: ReplyFrame) -> Result<Reply, Refusal> {
+    match frame.reply {
+        Reply::Refused { refusal, .. } => Err(refusal),
+        Reply::NotOurs => Err(Refusal::new(
+            RefusalCode::Denied,
+            "no configured hub owns this address",
+            "run `oam status` to see the hubs, or add this one to the configuration",
+        )),
+        reply => Ok(reply),
+    }
+}
+
+/// The words for an answer that does not belong to the question.
+pub fn astray() -> Refusal {
+    Refusal::unavailable(
+        "the agent answered something else than was asked",
+        "run `oam doctor`: client and agent may be of different versions",
+    )
+}

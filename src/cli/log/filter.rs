@@ -1,0 +1,137 @@
+//! Which records are shown.
+
+use crate::cli::args::{LogArgs, Outcome};
+use crate::cli::when;
+use crate::model::name::{Repository, RoleName};
+use crate::model::record::{Entry, Happening};
+use crate::model::refusal::Refusal;
+
+/// What `oam log` was asked for.
+pub struct Filter {
+    since_ms: Option<u64>,
+    until_ms: Option<u64>,
+    repo: Option<String>,
+    role: Option<RoleName>,
+    outcome: Option<Outcome>,
+}
+
+impl Filter {
+    /// Reads the times; `now` in Unix seconds.
+    ///
+    /// # Errors
+    /// A time that can't be read.
+    pub fn new(args: &LogArgs, now: u64) -> Result<Self, Refusal> {
+        let time = |text: &Option<String>| {
+            text.as_deref()
+                .map(|text| when::read_time(text, now))
+                .transpose()
+                .map_err(|sentence| Refusal::bad_request(sentence, "run `oam log --help`"))
+        };
+        Ok(Self {
+            since_ms: time(&args.since)?,
+            until_ms: time(&args.until)?,
+            repo: args.repo.as_deref().map(bare),
+            role: args.role.clone(),
+            outcome: args.outcome,
+        })
+    }
+
+    /// Whether a record is shown.
+    pub fn lets(&self, entry: &Entry) -> bool {
+        let record = &entry.record;
+        let repo = record.repository.as_ref().map(Repository::as_str);
+        self.since_ms.is_none_or(|since| record.at_ms >= since)
+            && self.until_ms.is_none_or(|until| record.at_ms < until)
+            && self
+                .repo
+                .as_deref()
+                .is_none_or(|wanted| repo == Some(wanted))
+            && (self.role.is_none() || record.role == self.role)
+            && self
+                .outcome
+                .is_none_or(|wanted| outcome(record.what) == wanted)
+    }
+}
+
+/// The repository as records spell it.
+fn bare(text: &str) -> String {
+    let text = text.trim_matches('/');
+    text.strip_suffix(".git").unwrap_or(text).to_owned()
+}
+
+const fn outcome(what: Happening) -> Outcome {
+    match what {
+        Happening::Grant | Happening::Renewal => Outcome::Granted,
+        Happening::Refusal | Happening::LoginFailed => Outcome::Refused,
+        Happening::Withdrawal | Happening::Erase => Outcome::Withdrawn,
+        Happening::Login | Happening::Logout | Happening::End | Happening::Proof => {
+            Outcome::Session
+        }
+        Happening::Start | Happening::Alarm => Outcome::Agent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Filter;
+    use crate::cli::args::{Cli, Command, LogArgs};
+    use crate::model::record::{Entry, Happening, Record};
+    use clap::Parser;
+
+    fn filter(line: &str) -> Filter {
+        Filter::new(&args(line), 10_000).unwrap()
+    }
+
+    fn args(line: &str) -> LogArgs {
+        let words = ["oam", "log"].into_iter().chain(line.split_whitespace());
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Log(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn entry(what: Happening, at_ms: u64, repo: &str, role: &str) -> Entry {
+        let mut record = Record::new(what, at_ms);
+        record.repository = Some(repo.parse().unwrap());
+        record.role = Some(role.parse().unwrap());
+        Entry {
+            seq: 1,
+            prev: String::new(),
+            record,
+            hash: String::new(),
+        }
+    }
+
+    #[test]
+    fn every_filter_narrows() {
+        let grant = entry(Happening::Grant, 9_000_000, "acme/model", "publisher");
+        for (line, shown) in [
+            ("", true),
+            ("--since 30m", true),
+            ("--since 5m", false),
+            ("--until 30m", false),
+            ("--until 5m", true),
+            ("--repo acme/model.git", true),
+            ("--repo acme/mod", false),
+            ("--role publisher", true),
+            ("--role reader", false),
+            ("--outcome granted", true),
+            ("--outcome refused", false),
+            ("--role publisher --outcome refused", false),
+        ] {
+            assert_eq!(filter(line).lets(&grant), shown, "{line}");
+        }
+        let bare = Entry {
+            record: Record::new(Happening::Start, 1),
+            ..grant
+        };
+        assert!(!filter("--repo acme/model").lets(&bare));
+        assert!(filter("--outcome agent").lets(&bare));
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_read_is_a_usage_fault() {
+        let fault = Filter::new(&args("--since someday"), 0).err().unwrap();
+        assert_eq!(fault.code.exit_code(), 2);
+    }
+}

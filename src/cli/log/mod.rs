@@ -1,0 +1,225 @@
+//! `oam log`: the audit log as a table, as JSON lines, or verified.
+//!
+//! The files are read here: the log is the person's own, and must be readable when no agent runs.
+
+mod files;
+mod filter;
+mod verify;
+
+use super::Done;
+use super::args::LogArgs;
+use super::link::{ANSWER, settled};
+use super::show::{Line, Look, Show, escaped};
+use super::{places, when};
+use crate::model::record::{Entry, Happening};
+use crate::model::refusal::Refusal;
+use crate::model::report::AnchorReport;
+use crate::wire::client::Client;
+use crate::wire::message::{Reply, Request};
+use crate::wire::place::Place;
+use filter::Filter;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+/// Where the log lies, and its head as the agent knows it.
+struct Where {
+    folder: PathBuf,
+    anchor: Result<AnchorReport, Refusal>,
+}
+
+/// Shows or verifies.
+pub fn run(show: &Show, args: &LogArgs) -> Done {
+    let filter = Filter::new(args, when::now())?;
+    let place = locate()?;
+    if args.verify {
+        return verify::run(show, &place);
+    }
+    if let Err(refusal) = &place.anchor {
+        show.say(format!("read without the agent: {}", refusal.sentence));
+    }
+    let mut kept = VecDeque::new();
+    let mut table = Table::new(show);
+    let mut odd = 0u64;
+    files::each_line(&place.folder, |line| {
+        let Ok(entry) = serde_json::from_slice::<Entry>(line) else {
+            odd += 1;
+            return !show.is_over();
+        };
+        if !filter.lets(&entry) {
+            return true;
+        }
+        match args.limit {
+            Some(limit) => {
+                kept.push_back((entry, line.to_vec()));
+                if kept.len() > limit {
+                    kept.pop_front();
+                }
+            }
+            None => table.row(&entry, line),
+        }
+        !show.is_over()
+    })?;
+    for (entry, line) in kept {
+        table.row(&entry, &line);
+    }
+    table.end();
+    if odd > 0 {
+        show.say(format!("{odd} lines could not be read"));
+        show.next("run `oam log --verify`");
+    }
+    Ok(0)
+}
+
+/// Asks a running agent; none is started for this.
+fn locate() -> Result<Where, Refusal> {
+    let anchor = ask();
+    let folder = match &anchor {
+        Ok(report) => Some(PathBuf::from(&report.folder)),
+        Err(_) => places::audit_folder(),
+    };
+    let folder = folder.ok_or_else(|| {
+        Refusal::unavailable(
+            "the folder of the audit log is not known without an agent",
+            "set HOME, or start the agent",
+        )
+    })?;
+    Ok(Where { folder, anchor })
+}
+
+fn ask() -> Result<AnchorReport, Refusal> {
+    let mut client = Client::connect(&Place::find()?)?;
+    match settled(client.ask(Request::Anchor, ANSWER)?)? {
+        Reply::Anchor(report) => Ok(report),
+        _ => Err(super::link::astray()),
+    }
+}
+
+/// Prints records in blocks, so that columns line up without holding the whole log.
+struct Table<'a> {
+    show: &'a Show,
+    rows: Vec<Vec<Line>>,
+    begun: bool,
+}
+
+impl<'a> Table<'a> {
+    const BLOCK: usize = 200;
+    const HEADER: [&'static str; 8] = [
+        "time",
+        "outcome",
+        "front",
+        "role",
+        "action",
+        "repository",
+        "caller",
+        "expires",
+    ];
+
+    fn new(show: &'a Show) -> Self {
+        Self {
+            show,
+            rows: Vec::new(),
+            begun: false,
+        }
+    }
+
+    fn row(&mut self, entry: &Entry, line: &[u8]) {
+        if self.show.json() {
+            self.raw(line);
+            return;
+        }
+        self.rows.push(cells(entry));
+        if self.rows.len() >= Self::BLOCK {
+            self.flush();
+        }
+    }
+
+    /// The bytes of the file, so that others can check the chain; to a terminal made harmless.
+    fn raw(&self, line: &[u8]) {
+        let mut bytes = if self.show.to_terminal() {
+            escaped(&String::from_utf8_lossy(line)).into_bytes()
+        } else {
+            line.to_vec()
+        };
+        bytes.push(b'\n');
+        self.show.raw(&bytes);
+    }
+
+    fn flush(&mut self) {
+        let header: &[&str] = if self.begun { &[] } else { &Self::HEADER };
+        self.show.table(header, &self.rows);
+        self.begun = true;
+        self.rows.clear();
+    }
+
+    fn end(mut self) {
+        if self.show.json() {
+            return;
+        }
+        if !self.rows.is_empty() {
+            self.flush();
+        } else if !self.begun {
+            self.show.say("no record matches");
+        }
+    }
+}
+
+fn cells(entry: &Entry) -> Vec<Line> {
+    let record = &entry.record;
+    let text = |value: Option<String>| Line::from(value.unwrap_or_else(|| "-".into()));
+    let hub = record.hub.as_ref().map(ToString::to_string);
+    let place = match (hub, &record.repository) {
+        (Some(hub), Some(repository)) => Some(format!("{hub}/{repository}")),
+        (hub, None) => hub,
+        (None, Some(repository)) => Some(repository.to_string()),
+    };
+    let wider = if record.wider_than_asked {
+        " (wider)"
+    } else {
+        ""
+    };
+    let action = record
+        .action
+        .map(|action| format!("{}{wider}", action.word()));
+    let caller = record.caller.as_ref().map(|caller| {
+        let name = caller.executable.as_deref().unwrap_or("?");
+        let name = name.rsplit('/').next().unwrap_or(name);
+        format!("{name} [{}]", caller.pid)
+    });
+    vec![
+        when::full(record.at_ms / 1000).into(),
+        outcome(entry),
+        text(record.front.clone()),
+        text(record.role.as_ref().map(ToString::to_string)),
+        text(action),
+        text(place),
+        text(caller),
+        text(
+            record
+                .expires_at
+                .map(|at| when::clock(at, record.at_ms / 1000)),
+        ),
+    ]
+}
+
+fn outcome(entry: &Entry) -> Line {
+    let record = &entry.record;
+    let (look, word) = match record.what {
+        Happening::Grant => (Look::Good, "granted"),
+        Happening::Renewal => (Look::Good, "renewed"),
+        Happening::Refusal => (Look::Bad, "refused"),
+        Happening::Withdrawal => (Look::Warn, "withdrawn"),
+        Happening::Erase => (Look::Warn, "erased"),
+        Happening::Login => (Look::Strong, "signed in"),
+        Happening::LoginFailed => (Look::Bad, "sign-in failed"),
+        Happening::Logout => (Look::Strong, "signed out"),
+        Happening::End => (Look::Bad, "session over"),
+        Happening::Proof => (Look::Faint, "proven"),
+        Happening::Start => (Look::Faint, "agent started"),
+        Happening::Alarm => (Look::Bad, "ALARM"),
+    };
+    let line = Line::new().look(look, word);
+    match record.refusal {
+        Some(code) => line.text(format!(": {}", code.word())),
+        None => line,
+    }
+}

@@ -1,0 +1,170 @@
+//! `oam login`: the agent makes the address and waits for the browser to come back; the browser is
+//! opened here, where the person's display is.
+
+use super::args::{LoginArgs, StoreArg};
+use super::link::{Link, OtherVersion, astray};
+use super::show::{Line, Look, Show};
+use super::{Done, browser, status, when};
+use crate::model::name::OrgName;
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::wire::message::{Reply, Request, StoreChoice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// Signs in. Ctrl-C ends this program, the agent sees the closed connection and cancels.
+pub fn run(show: &Show, args: &LoginArgs) -> Done {
+    let mut link = Link::open(show, OtherVersion::Replace)?;
+    link.send(Request::Login {
+        org: args.org.clone(),
+        store: match args.store {
+            StoreArg::Keyring => StoreChoice::Keyring,
+            StoreArg::Kernel => StoreChoice::Kernel,
+            StoreArg::Memory => StoreChoice::Memory,
+        },
+    })?;
+    let settled = Arc::new(AtomicBool::new(false));
+    let outcome = follow(show, args, &mut link, &settled);
+    settled.store(true, Ordering::Relaxed);
+    let (org, who, roles) = outcome?;
+    tell(show, &org, &who, &roles);
+    Ok(0)
+}
+
+type SignedIn = (OrgName, String, Vec<String>);
+
+fn follow(
+    show: &Show,
+    args: &LoginArgs,
+    link: &mut Link,
+    settled: &Arc<AtomicBool>,
+) -> Result<SignedIn, Refusal> {
+    loop {
+        // No deadline here: the agent knows how long a sign-in may take and refuses when it is over.
+        match link.next(None)? {
+            Reply::Challenge { url, org, issuer } => {
+                challenge(show, args, (&url, &org, &issuer), settled)?;
+            }
+            Reply::SignedIn {
+                org,
+                subject,
+                email,
+                roles,
+            } => {
+                let who =
+                    email.map_or_else(|| subject.clone(), |email| format!("{email} ({subject})"));
+                return Ok((org, who, roles));
+            }
+            _ => return Err(astray()),
+        }
+    }
+}
+
+fn challenge(
+    show: &Show,
+    args: &LoginArgs,
+    (url, org, issuer): (&str, &OrgName, &str),
+    settled: &Arc<AtomicBool>,
+) -> Result<(), Refusal> {
+    if !browser::is_openable(url) {
+        return Err(Refusal::new(
+            RefusalCode::Unavailable,
+            format!("{issuer} has an authorization address that no browser should open"),
+            "check the issuer in the configuration",
+        ));
+    }
+    show.say(format!("signing in to {org} at {issuer}"));
+    let opened = !args.no_browser && launch(show, url, settled);
+    let lead = if opened {
+        "If no browser opens, open: "
+    } else {
+        "Open in a browser: "
+    };
+    // On stdout with --no-browser, so that a script can take it; it holds no secret.
+    if args.no_browser {
+        show.say("open this address in a browser:");
+        show.line(url);
+    } else {
+        show.say(Line::new().text(lead).look(Look::Strong, url));
+    }
+    if let Some(port) = elsewhere(url) {
+        show.say(format!(
+            "the browser comes back to port {port} of this machine; from another one, first run: ssh -L {port}:127.0.0.1:{port} THIS-MACHINE"
+        ));
+    }
+    show.say("waiting for the browser; Ctrl-C cancels");
+    Ok(())
+}
+
+/// Opens the browser and tells if it fails while the sign-in waits.
+fn launch(show: &Show, url: &str, settled: &Arc<AtomicBool>) -> bool {
+    match browser::open(url) {
+        None => {
+            show.say("no browser was found");
+            false
+        }
+        Some(Err(name)) => {
+            show.say(format!("the browser {name} could not be started"));
+            false
+        }
+        Some(Ok(mut child)) => {
+            let settled = Arc::clone(settled);
+            // Not waited for: many browsers stay in the foreground. The thread ends with the program.
+            thread::spawn(move || {
+                let failed = child.wait().is_ok_and(|status| !status.success());
+                if failed && !settled.load(Ordering::Relaxed) {
+                    Show::new(false)
+                        .say("the browser command failed; open the address above by hand");
+                }
+            });
+            true
+        }
+    }
+}
+
+/// The port that the browser comes back to, when the person most likely sits at another machine.
+fn elsewhere(url: &str) -> Option<u16> {
+    std::env::var_os("SSH_CONNECTION")?;
+    redirect_port(url)
+}
+
+fn redirect_port(url: &str) -> Option<u16> {
+    let url = url::Url::parse(url).ok()?;
+    let (_, back) = url.query_pairs().find(|(name, _)| name == "redirect_uri")?;
+    url::Url::parse(&back).ok()?.port()
+}
+
+fn tell(show: &Show, org: &OrgName, who: &str, roles: &[String]) {
+    show.line(
+        Line::new()
+            .look(Look::Good, "signed in")
+            .text(format!(" to {org} as {who}")),
+    );
+    if roles.is_empty() {
+        show.line("roles: none; ask the administrators for a group that holds one");
+    } else {
+        show.line(format!("roles: {}", roles.join(", ")));
+    }
+    // A second connection: the first one belongs to the sign-in. No end is no reason to fail.
+    let report = Link::open(show, OtherVersion::Name).and_then(|mut link| status::ask(&mut link));
+    let end = report.ok().and_then(|report| {
+        let mine = report.orgs.into_iter().find(|entry| entry.org == *org)?;
+        mine.session_ends_at
+    });
+    if let Some(at) = end {
+        show.line(format!("session ends {}", status::ends(at, when::now())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redirect_port;
+
+    #[test]
+    fn the_port_that_the_browser_comes_back_to_is_found() {
+        let url =
+            "https://idp/auth?client_id=x&redirect_uri=http%3A%2F%2F127.0.0.1%3A40123%2Fcallback";
+        assert_eq!(redirect_port(url), Some(40123));
+        assert_eq!(redirect_port("https://idp/auth"), None);
+    }
+}

@@ -1,0 +1,33 @@
+//! `oam logout`.
+
+use super::Done;
+use super::args::LogoutArgs;
+use super::link::{Link, OtherVersion, astray};
+use super::show::{Line, Look, Show};
+use crate::wire::message::{Reply, Request};
+
+/// Signs out. A revocation that failed at the provider is told, and the exit code is 1: the person
+/// may believe that the session is gone everywhere.
+pub fn run(show: &Show, args: LogoutArgs) -> Done {
+    let mut link = Link::open(show, OtherVersion::Replace)?;
+    let Reply::SignedOut {
+        org,
+        was_signed_in,
+        warning,
+    } = link.ask(Request::Logout { org: args.org })?
+    else {
+        return Err(astray());
+    };
+    let sentence = if was_signed_in {
+        format!("signed out of {org}; nothing of the session is left on this machine")
+    } else {
+        format!("nobody was signed in to {org}")
+    };
+    show.line(sentence);
+    let Some(warning) = warning else {
+        return Ok(0);
+    };
+    show.say(Line::new().look(Look::Warn, warning));
+    show.next("end the session at the identity provider, on its page of your sessions");
+    Ok(1)
+}

@@ -1,0 +1,71 @@
+//! `oam roles`.
+
+use super::Done;
+use super::link::{Link, OtherVersion, astray};
+use super::show::{Line, Look, Show};
+use super::when;
+use crate::model::report::{RoleRow, RolesReport};
+use crate::model::role::OfflineRule;
+use crate::wire::message::{Reply, Request};
+
+/// Lists the roles.
+pub fn run(show: &Show) -> Done {
+    let mut link = Link::open(show, OtherVersion::Replace)?;
+    let Reply::Roles(report) = link.ask(Request::Roles)? else {
+        return Err(astray());
+    };
+    if show.json() {
+        show.value(&report);
+    } else {
+        print(show, &report);
+    }
+    Ok(0)
+}
+
+fn print(show: &Show, report: &RolesReport) {
+    if report.roles.is_empty() {
+        show.line("no role is configured");
+    }
+    for role in &report.roles {
+        show.line(heading(role));
+        if let Some(text) = &role.description {
+            show.line(format!("  {text}"));
+        }
+        show.line(Line::new().look(Look::Faint, format!("  {}", about(role))));
+        let rows: Vec<Vec<Line>> = role
+            .grants
+            .iter()
+            .map(|grant| {
+                vec![
+                    format!("  {}", grant.action.word()).into(),
+                    grant.hub.to_string().into(),
+                    grant.repositories.join(", ").into(),
+                ]
+            })
+            .collect();
+        show.table(&[], &rows);
+    }
+}
+
+fn heading(role: &RoleRow) -> Line {
+    let line = Line::new()
+        .look(Look::Strong, role.role.to_string())
+        .text(format!(" of {}: ", role.org));
+    let line = if role.held {
+        line.look(Look::Good, "held")
+    } else {
+        line.look(Look::Faint, "not held")
+    };
+    line.text(format!(", {}", role.because))
+}
+
+fn about(role: &RoleRow) -> String {
+    let offline = match role.offline {
+        OfflineRule::Grace => "served until the lease ends when the identity can't be proven",
+        OfflineRule::Strict => "served only with a fresh proof",
+    };
+    format!(
+        "tokens live up to {}; {offline}",
+        when::span(role.lifetime_s)
+    )
+}

@@ -1,0 +1,205 @@
+//! `oam status`.
+
+use super::Done;
+use super::args::StatusArgs;
+use super::link::{Link, OtherVersion, astray};
+use super::show::{Line, Look, Show};
+use super::when;
+use crate::model::name::RoleName;
+use crate::model::report::{OrgStatus, StatusReport, TokenOut, TokenState};
+use crate::model::standing::StandingWord;
+use crate::wire::message::{Reply, Request};
+
+/// Reports. Exits 0 when it could report; with `--check` by the worst standing.
+pub fn run(show: &Show, args: &StatusArgs) -> Done {
+    let mut link = Link::open(show, OtherVersion::Replace)?;
+    let report = ask(&mut link)?;
+    if show.json() {
+        show.value(&report);
+    } else {
+        print(show, &report, when::now());
+    }
+    Ok(if args.check { worst(&report) } else { 0 })
+}
+
+/// The report.
+pub fn ask(link: &mut Link) -> Result<StatusReport, crate::model::refusal::Refusal> {
+    match link.ask(Request::Status)? {
+        Reply::Status(report) => Ok(report),
+        _ => Err(astray()),
+    }
+}
+
+/// 4 when a session is revoked, else 3 when one is not active or there is none, else 0.
+fn worst(report: &StatusReport) -> u8 {
+    let code = |org: &OrgStatus| match org.standing {
+        StandingWord::Active => 0,
+        StandingWord::Revoked => 4,
+        StandingWord::Unproven | StandingWord::Ended | StandingWord::SignedOut => 3,
+    };
+    report.orgs.iter().map(code).max().unwrap_or(3)
+}
+
+fn print(show: &Show, report: &StatusReport, now: u64) {
+    for warning in &report.warnings {
+        show.line(
+            Line::new()
+                .look(Look::Warn, "warning: ")
+                .text(warning.clone()),
+        );
+    }
+    if report.orgs.is_empty() {
+        show.line("no organization is configured");
+        show.next("write the configuration; `oam config path` tells where it lies");
+    }
+    for org in &report.orgs {
+        print_org(show, org, now);
+    }
+    show.line(Line::new().look(
+        Look::Faint,
+        format!(
+            "agent {} (pid {}), session kept in {}",
+            report.agent_version, report.agent_pid, report.store
+        ),
+    ));
+}
+
+fn print_org(show: &Show, org: &OrgStatus, now: u64) {
+    show.line(heading(org));
+    let mut rows: Vec<Vec<Line>> = Vec::new();
+    let mut row = |name: &str, text: String| {
+        let name = Line::new().look(Look::Faint, format!("  {name}"));
+        rows.push(vec![name, text.into()]);
+    };
+    row("identity provider", org.issuer.clone());
+    if let Some(at) = org.last_proof_at {
+        let ago = when::span(now.saturating_sub(at));
+        row("last proof", format!("{ago} ago"));
+    }
+    if let Some(at) = org.session_ends_at.filter(|_| is_alive(org.standing)) {
+        row("session ends", ends(at, now));
+    }
+    if is_alive(org.standing) {
+        let roles: Vec<&str> = org.roles.iter().map(RoleName::as_str).collect();
+        let none = "none: no group of yours holds one".to_owned();
+        row(
+            "roles",
+            if roles.is_empty() {
+                none
+            } else {
+                roles.join(", ")
+            },
+        );
+    }
+    for hub in &org.hubs {
+        row("hub", format!("{} {} ({})", hub.hub, hub.url, hub.kind));
+    }
+    if let Some(next) = &org.next {
+        row("next", next.clone());
+    }
+    show.table(&[], &rows);
+    if !org.tokens.is_empty() {
+        let rows: Vec<Vec<Line>> = org
+            .tokens
+            .iter()
+            .map(|token| token_row(token, now))
+            .collect();
+        show.table(&["  role", "repository", "action", "left"], &rows);
+    }
+}
+
+const fn is_alive(standing: StandingWord) -> bool {
+    matches!(standing, StandingWord::Active | StandingWord::Unproven)
+}
+
+fn heading(org: &OrgStatus) -> Line {
+    let look = match org.standing {
+        StandingWord::Active => Look::Good,
+        StandingWord::Unproven | StandingWord::SignedOut => Look::Warn,
+        StandingWord::Ended | StandingWord::Revoked => Look::Bad,
+    };
+    let mut line = Line::new()
+        .look(Look::Strong, org.org.to_string())
+        .text(": ")
+        .look(look, org.standing.word());
+    if let Some(who) = org.email.as_ref().or(org.subject.as_ref()) {
+        line = line.text(format!(", {who}"));
+    }
+    if let (Some(_), Some(subject)) = (&org.email, &org.subject) {
+        line = line.look(Look::Faint, format!(" ({subject})"));
+    }
+    if let Some(detail) = &org.detail {
+        line = line.text(format!(": {detail}"));
+    }
+    line
+}
+
+/// `in 6 d 3 h (2026-07-01 14:00:00)`.
+pub fn ends(at: u64, now: u64) -> String {
+    format!(
+        "in {} ({})",
+        when::span(at.saturating_sub(now)),
+        when::clock(at, now)
+    )
+}
+
+fn token_row(token: &TokenOut, now: u64) -> Vec<Line> {
+    let granted = &token.granted;
+    let until = when::clock(granted.expires_at, now);
+    let left = match token.state {
+        TokenState::Held => Line::from(when::span(granted.expires_at.saturating_sub(now))),
+        TokenState::OutstandingUntil => {
+            Line::new().look(Look::Warn, format!("outstanding until {until}"))
+        }
+        TokenState::Revoked => Line::new().look(Look::Faint, "revoked at the hub"),
+    };
+    let repository = granted
+        .repository
+        .as_ref()
+        .map_or_else(|| format!("all of {}", granted.hub), ToString::to_string);
+    let wider = if granted.wider_than_asked {
+        " (wider than asked)"
+    } else {
+        ""
+    };
+    vec![
+        format!("  {}", granted.role).into(),
+        repository.into(),
+        format!("{}{wider}", granted.action.word()).into(),
+        left,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{StandingWord, StatusReport, worst};
+
+    fn report(standings: &[StandingWord]) -> StatusReport {
+        let org = |standing: &StandingWord| {
+            serde_json::json!({
+                "org": "acme", "issuer": "https://idp", "standing": standing, "detail": null,
+                "next": null, "subject": null, "email": null, "signed_in_at": null,
+                "last_proof_at": null, "session_ends_at": null, "epoch": 0, "roles": [],
+                "hubs": [], "tokens": []
+            })
+        };
+        serde_json::from_value(serde_json::json!({
+            "agent_version": "1", "agent_pid": 1, "store": "memory", "warnings": [],
+            "orgs": standings.iter().map(org).collect::<Vec<_>>()
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn check_exits_by_the_worst_standing() {
+        use StandingWord::{Active, Ended, Revoked, SignedOut};
+        assert_eq!(worst(&report(&[Active, Active])), 0);
+        assert_eq!(worst(&report(&[Active, SignedOut])), 3);
+        assert_eq!(worst(&report(&[Revoked, Ended])), 4);
+        assert_eq!(
+            worst(&report(&[])),
+            3,
+            "nothing configured is not signed in"
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! `oam token`: one token for a script.
+
+use super::Done;
+use super::args::{TokenArgs, WishArgs};
+use super::link::{Link, OtherVersion, astray};
+use super::show::Show;
+use super::wish;
+use crate::model::ask::{Ask, Intent};
+use crate::model::granted::TokenAnswer;
+use crate::model::refusal::Refusal;
+use crate::wire::message::{Reply, Request};
+use zeroize::Zeroizing;
+
+/// Prints one token. It reads unless `--write` is given: the narrower token is the better default.
+pub fn run(show: &Show, args: &TokenArgs) -> Done {
+    if show.to_terminal() && !args.show {
+        return Err(Refusal::bad_request(
+            "a token is not printed to a terminal, where it stays in the scroll-back",
+            "send the output to the program that needs it, or add --show",
+        ));
+    }
+    let ask = ask_of(&args.wish)?;
+    let mut link = Link::open(show, OtherVersion::Name)?;
+    let front = "token".to_owned();
+    let Reply::Token(answer) = link.ask(Request::Get { ask, front })? else {
+        return Err(astray());
+    };
+    if show.json() {
+        show.value(&answer);
+    } else {
+        print(show, &answer);
+    }
+    Ok(0)
+}
+
+fn ask_of(wish: &WishArgs) -> Result<Ask, Refusal> {
+    let intent = if wish.write {
+        Intent::Write
+    } else {
+        Intent::Read
+    };
+    wish::ask(
+        wish.repo.as_deref(),
+        wish.hub.as_ref(),
+        wish.role.as_ref(),
+        intent,
+    )
+}
+
+fn print(show: &Show, answer: &TokenAnswer) {
+    let token = answer.token.expose();
+    // One write of a whole line: stdout's own buffer, which is never wiped, is passed by.
+    let mut line = Zeroizing::new(Vec::with_capacity(token.len() + 1));
+    line.extend_from_slice(token.as_bytes());
+    line.push(b'\n');
+    show.raw(&line);
+}

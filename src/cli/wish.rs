@@ -1,0 +1,123 @@
+//! From what a person types to an ask.
+
+use crate::model::ask::{Ask, HubRef, Intent};
+use crate::model::name::{HubName, RoleName};
+use crate::model::refusal::Refusal;
+
+/// An ask for a repository or its address.
+///
+/// # Errors
+/// A target that can't be served with a token.
+pub fn ask(
+    target: Option<&str>,
+    hub: Option<&HubName>,
+    role: Option<&RoleName>,
+    intent: Intent,
+) -> Result<Ask, Refusal> {
+    let (by_target, path) = match target {
+        Some(text) => read_target(text)?,
+        None => (None, None),
+    };
+    let hub = match (hub, by_target) {
+        (Some(name), _) => HubRef::Name(name.clone()),
+        (None, Some(address)) => address,
+        (None, None) => HubRef::Only,
+    };
+    Ok(Ask {
+        hub,
+        path,
+        intent,
+        role: role.cloned(),
+    })
+}
+
+fn read_target(text: &str) -> Result<(Option<HubRef>, Option<String>), Refusal> {
+    if !text.contains("://") {
+        if text.contains(':') || text.contains('@') {
+            return Err(Refusal::bad_request(
+                "this is an ssh address or holds a user name; tokens are for https",
+                "give the repository as `acme/model` or as https://HOST/acme/model",
+            ));
+        }
+        return Ok((None, (!text.is_empty()).then(|| text.to_owned())));
+    }
+    // The fault may quote the text, and the text may hold a password: neither is shown.
+    let url = url::Url::parse(text).map_err(|_| {
+        Refusal::bad_request(
+            "this is not an address",
+            "give the repository as `acme/model` or as https://HOST/acme/model",
+        )
+    })?;
+    let host = url
+        .host_str()
+        .filter(|_| matches!(url.scheme(), "https" | "http"));
+    let Some(host) = host else {
+        return Err(Refusal::bad_request(
+            format!("tokens are for https, not for `{}`", url.scheme()),
+            "give the repository as `acme/model` or as https://HOST/acme/model",
+        ));
+    };
+    let host = url
+        .port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    let path = url.path().trim_start_matches('/');
+    Ok((
+        Some(HubRef::Url {
+            protocol: url.scheme().to_owned(),
+            host,
+        }),
+        (!path.is_empty()).then(|| path.to_owned()),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HubRef, Intent, ask};
+
+    #[test]
+    fn an_address_names_its_hub_and_a_repository_does_not() {
+        let by_url = ask(
+            Some("https://Hub.Example:8443/acme/m.git"),
+            None,
+            None,
+            Intent::Read,
+        )
+        .unwrap();
+        assert_eq!(
+            by_url.hub,
+            HubRef::Url {
+                protocol: "https".into(),
+                host: "hub.example:8443".into()
+            }
+        );
+        assert_eq!(by_url.path.as_deref(), Some("acme/m.git"));
+        let by_name = ask(Some("acme/m"), None, None, Intent::Read).unwrap();
+        assert_eq!(by_name.hub, HubRef::Only);
+        assert_eq!(ask(None, None, None, Intent::Read).unwrap().path, None);
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_neither_sent_nor_shown() {
+        let asked = ask(
+            Some("https://me:hunter2@h.example/a/b"),
+            None,
+            None,
+            Intent::Read,
+        )
+        .unwrap();
+        assert!(!serde_json::to_string(&asked).unwrap().contains("hunter2"));
+        let fault = ask(Some("https://me:hunter2@:x/"), None, None, Intent::Read).unwrap_err();
+        assert!(!fault.sentence.contains("hunter2"));
+    }
+
+    #[test]
+    fn ssh_addresses_are_refused() {
+        for bad in [
+            "git@h.example:acme/m",
+            "ssh://git@h.example/acme/m",
+            "h:acme/m",
+        ] {
+            assert!(ask(Some(bad), None, None, Intent::Read).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `oam demo --keep`: what to try by hand.
+
+use super::seed::REPOSITORY;
+use super::tour::Tour;
+
+impl Tour<'_> {
+    /// Prints how to get into the private home and what to try there.
+    pub fn invite(&mut self) {
+        let folder = self.programs.folder().display().to_string();
+        self.board.done("everything is up; in another terminal:");
+        self.board.line("");
+        for (name, value) in self.programs.environment() {
+            if name != "PATH" && name != "LC_ALL" {
+                self.board.line(&format!("export {name}={}", quoted(value)));
+            }
+        }
+        self.board
+            .line(&format!("export PATH={}:\"$PATH\"", quoted(&folder)));
+        self.board
+            .line("unset http_proxy HTTP_PROXY all_proxy ALL_PROXY");
+        self.board.line(&format!(
+            "cd {}",
+            quoted(&self.home.work().display().to_string())
+        ));
+        for (text, command) in ideas(&self.world.issuer, &self.world.hub, &self.url()) {
+            self.board.line("");
+            self.board.line(&format!("# {text}"));
+            self.board.line(&command);
+        }
+        self.board.line("");
+        self.board
+            .line("Ctrl-C here ends it all and deletes the private home.");
+    }
+}
+
+/// What to try, and how.
+fn ideas(issuer: &str, hub: &str, url: &str) -> [(&'static str, String); 7] {
+    let again = "cd again && git commit --allow-empty -m try && git push && cd ..";
+    let bearer = format!("Authorization: Bearer $(oam token --repo {REPOSITORY})");
+    [
+        (
+            "who is signed in, which tokens are out",
+            "oam status".to_owned(),
+        ),
+        (
+            "clone and push with nothing but git",
+            format!("git clone {url} again && {again}"),
+        ),
+        (
+            "which role would serve, and why",
+            format!("oam why {url} --write"),
+        ),
+        (
+            "a child whose token file stays fresh",
+            format!("oam exec --repo {REPOSITORY} -- sh -c 'ls -l \"$HF_TOKEN_PATH\"'"),
+        ),
+        (
+            "the hub says who the token is",
+            format!("curl -H \"{bearer}\" {hub}/api/whoami-v2"),
+        ),
+        (
+            "end the identity, then push again",
+            format!("curl -X POST {issuer}/end"),
+        ),
+        (
+            "every answer has its record",
+            "oam log && oam log --verify".to_owned(),
+        ),
+    ]
+}
+
+/// For a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_quote_in_a_path_stays_one_word() {
+        let script = format!("printf %s {}", quoted("it's /tmp/a b"));
+        let out = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
+        assert_eq!(out.stdout, b"it's /tmp/a b");
+    }
+}

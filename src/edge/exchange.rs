@@ -1,0 +1,114 @@
+//! From a session's token to a role token: RFC 8693 at any token endpoint, its answer checked (R33).
+
+mod answer;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use super::http::{Answer, Http, Payload, TOTAL, Tokens, Via};
+use super::oidc::words;
+use crate::agent::ports::{Exchange, Later, MintOrder, Minted};
+use crate::config::agent::{Body, Exchange as Kind, Org, Rfc8693, SubjectToken};
+use crate::model::answer::EndpointFault;
+use crate::model::secret::Secret;
+use std::rc::Rc;
+use std::sync::Arc;
+use template::Parameters;
+
+/// `grant_type` of RFC 8693.
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// Token exchange over HTTP.
+#[derive(Clone)]
+pub struct TokenExchange(Rc<Http>);
+
+impl TokenExchange {
+    /// The clock is the one of `http`.
+    pub const fn new(http: Rc<Http>) -> Self {
+        Self(http)
+    }
+}
+
+impl Exchange for TokenExchange {
+    fn mint(
+        &self,
+        org: &Org,
+        subject: Arc<Secret>,
+        order: MintOrder,
+    ) -> Later<Result<Minted, EndpointFault>> {
+        let (http, via) = (Rc::clone(&self.0), Via::of(&org.provider));
+        let Kind::Rfc8693(endpoint) = org.exchange.clone();
+        Box::pin(async move { mint(&http, &via, &endpoint, &subject, &order).await })
+    }
+
+    fn revoke(&self, org: &Org, token: Arc<Secret>) -> Later<Result<bool, String>> {
+        let (http, via) = (Rc::clone(&self.0), Via::of(&org.provider));
+        let Kind::Rfc8693(endpoint) = org.exchange.clone();
+        Box::pin(async move { revoke(&http, &via, &endpoint, &token).await })
+    }
+}
+
+async fn mint(
+    http: &Http,
+    via: &Via,
+    endpoint: &Rfc8693,
+    subject: &Secret,
+    order: &MintOrder,
+) -> Result<Minted, EndpointFault> {
+    let parameters =
+        Parameters::fill(endpoint, order).map_err(|why| EndpointFault::NotSent { why })?;
+    let mut pairs = vec![
+        ("grant_type", GRANT_TYPE),
+        ("subject_token", subject.expose()),
+        ("subject_token_type", subject_type(endpoint.subject)),
+        ("requested_token_type", answer::ACCESS_TOKEN),
+    ];
+    if let Some(client) = &endpoint.client_id {
+        pairs.push(("client_id", client));
+    }
+    parameters.append_to(&mut pairs);
+    let payload = match endpoint.body {
+        Body::Form => Payload::form(&pairs),
+        Body::Json => Payload::json(&pairs),
+    };
+    let url = &endpoint.token_endpoint;
+    let tokens = Tokens::read(http.post(via, url, payload, TOTAL).await?)?;
+    let checked = answer::check(tokens, &parameters, order, http.now().unix())?;
+    Ok(Minted {
+        sha256: answer::sha256_hex(checked.token.expose()),
+        token: Arc::new(checked.token),
+        expires_in_s: checked.expires_in_s,
+        wider_than_asked: template::wider_than_asked(endpoint, order),
+    })
+}
+
+const fn subject_type(subject: SubjectToken) -> &'static str {
+    match subject {
+        SubjectToken::IdToken => "urn:ietf:params:oauth:token-type:id_token",
+        SubjectToken::AccessToken => answer::ACCESS_TOKEN,
+    }
+}
+
+async fn revoke(
+    http: &Http,
+    via: &Via,
+    endpoint: &Rfc8693,
+    token: &Secret,
+) -> Result<bool, String> {
+    let Some(url) = &endpoint.revocation_endpoint else {
+        return Ok(false);
+    };
+    let mut pairs = vec![
+        ("token", token.expose()),
+        ("token_type_hint", "access_token"),
+    ];
+    if let Some(client) = &endpoint.client_id {
+        pairs.push(("client_id", client));
+    }
+    // RFC 7009 is a form, whatever the exchange itself wants.
+    let sent = http.post(via, url, Payload::form(&pairs), TOTAL).await;
+    match sent.and_then(Answer::ok) {
+        Ok(_) => Ok(true),
+        Err(fault) => Err(words::of(&fault)),
+    }
+}

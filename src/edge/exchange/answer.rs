@@ -1,0 +1,155 @@
+//! The answer of an exchange, each rule by name (R33; RFC 8693 §2.2.1).
+
+use super::super::http::tokens::whole_seconds;
+use super::super::http::{ExpiresIn, Tokens};
+use super::template::Parameters;
+use crate::agent::ports::MintOrder;
+use crate::model::answer::EndpointFault;
+use crate::model::secret::Secret;
+use aws_lc_rs::digest;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// RFC 8693 §3.
+pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// RFC 8693 §3: an access token that is a JWT may be called so.
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+/// Longest role token, bytes: it must fit a line of git's protocol and a header.
+const TOKEN_CAP: usize = 16 * 1024;
+/// Clocks differ by up to this, seconds (R41).
+const SKEW_S: u64 = 60;
+
+/// A role token that passed.
+pub(super) struct Checked {
+    pub(super) token: Secret,
+    pub(super) expires_in_s: u64,
+}
+
+/// Checks an answer against what was asked, at `now`, Unix seconds.
+pub(super) fn check(
+    tokens: Tokens,
+    asked: &Parameters,
+    order: &MintOrder,
+    now: u64,
+) -> Result<Checked, EndpointFault> {
+    let issued = tokens.issued_token_type.as_deref();
+    let jwt = match issued {
+        Some(ACCESS_TOKEN) => false,
+        Some(JWT) => true,
+        Some(_) => {
+            return Err(wrong(
+                "issued_token_type",
+                "another kind of token was issued",
+            ));
+        }
+        None => return Err(wrong("issued_token_type", "it is missing")),
+    };
+    match tokens.token_type.as_deref() {
+        Some(kind) if kind.eq_ignore_ascii_case("bearer") => {}
+        // RFC 8693 §2.2.1: for a token that is not called an access token.
+        Some("N_A") if jwt => {}
+        Some(_) => return Err(wrong("token_type", "the token is not a bearer token")),
+        None => return Err(wrong("token_type", "it is missing")),
+    }
+    scope(tokens.scope.as_deref(), asked.scope.as_deref())?;
+    let token = tokens
+        .access_token
+        .ok_or_else(|| wrong("access_token", "it is missing"))?;
+    plain(&token)?;
+    let expires_in_s = lifetime(&token, tokens.expires_in, order.lifetime_s, now)?;
+    Ok(Checked {
+        token,
+        expires_in_s,
+    })
+}
+
+/// SHA-256, lower-case hex: how a token stands in records (R24).
+pub(super) fn sha256_hex(text: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    hash.as_ref().iter().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+fn wrong(name: &str, why: impl Into<String>) -> EndpointFault {
+    EndpointFault::Check {
+        name: name.to_owned(),
+        why: why.into(),
+    }
+}
+
+/// Not broader than asked; in any order; absent: as asked. Where nothing was asked there is nothing
+/// to compare, and the record says `wider-than-asked`.
+fn scope(answered: Option<&str>, asked: Option<&str>) -> Result<(), EndpointFault> {
+    let (Some(answered), Some(asked)) = (answered, asked) else {
+        return Ok(());
+    };
+    let asked: BTreeSet<&str> = asked.split_ascii_whitespace().collect();
+    if answered
+        .split_ascii_whitespace()
+        .all(|one| asked.contains(one))
+    {
+        Ok(())
+    } else {
+        Err(wrong("scope", "more was given than was asked for"))
+    }
+}
+
+/// It goes into a line protocol and into headers: visible ASCII only, no space.
+fn plain(token: &Secret) -> Result<(), EndpointFault> {
+    let text = token.expose();
+    if text.len() > TOKEN_CAP {
+        Err(wrong("access_token", "it is longer than 16 KiB"))
+    } else if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        Err(wrong(
+            "access_token",
+            "it holds characters that no token has",
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+/// Seconds the token lives: what the answer says, or the token itself when it is a JWT, the smaller
+/// of the two; never more than the role allows.
+fn lifetime(token: &Secret, said: ExpiresIn, allowed: u64, now: u64) -> Result<u64, EndpointFault> {
+    let own = jwt_expiry(token).map(|exp| exp.saturating_sub(now));
+    let lives = match (said, own) {
+        (ExpiresIn::Seconds(said), own) => own.map_or(said, |own| own.min(said)),
+        (ExpiresIn::Missing, Some(own)) => own,
+        (ExpiresIn::Missing, None) => return Err(wrong("expires_in", "it is missing")),
+        (ExpiresIn::Unreadable, _) => {
+            return Err(wrong("expires_in", "it is not a number of seconds"));
+        }
+    };
+    let longest = said.seconds().unwrap_or(lives);
+    if longest > allowed {
+        return Err(wrong(
+            "expires_in",
+            format!("the token lives {longest} s, the role allows {allowed} s"),
+        ));
+    }
+    // A short `expires_in` beside a long-lived token would hide how long it is really out.
+    if let Some(own) = own.filter(|own| *own > allowed.saturating_add(SKEW_S)) {
+        return Err(wrong(
+            "exp",
+            format!("the token itself lives {own} s, the role allows {allowed} s"),
+        ));
+    }
+    if lives == 0 {
+        return Err(wrong("expires_in", "the token has expired already"));
+    }
+    Ok(lives)
+}
+
+/// `exp` of a token that happens to be a JWT. Its signature is the hub's business: this can only
+/// shorten what is served or refuse it, and it comes from the same endpoint as `expires_in`.
+fn jwt_expiry(token: &Secret) -> Option<u64> {
+    #[derive(serde::Deserialize)]
+    struct Expiry {
+        exp: serde_json::Number,
+    }
+    let claims: Expiry = jsonwebtoken::dangerous::insecure_decode_claims(token.expose()).ok()?;
+    whole_seconds(&claims.exp.to_string())
+}

@@ -1,0 +1,273 @@
+//! An ID token's claims, each checked by name (R30; OIDC Core §3.1.3.7 and §12.2).
+
+use super::super::http::tokens::whole_seconds;
+use crate::config::agent::Provider;
+use crate::model::answer::EndpointFault;
+use crate::model::identity::Identity;
+use crate::model::secret::Secret;
+use aws_lc_rs::digest;
+use jsonwebtoken::Algorithm;
+use serde_json::{Map, Value};
+
+/// Clocks differ by up to this, seconds (R41).
+const SKEW_S: u64 = 60;
+/// An ID token of a sign-in is made when the code is exchanged, or a little before: one issued longer ago
+/// than this, seconds, is not of this sign-in.
+const OLD_S: u64 = 3600;
+
+/// A check that failed.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    name: &'static str,
+    why: String,
+}
+
+impl Wrong {
+    /// The check's name, and why, in our own words.
+    pub(super) fn new(name: &'static str, why: impl Into<String>) -> Self {
+        Self {
+            name,
+            why: why.into(),
+        }
+    }
+}
+
+impl From<Wrong> for EndpointFault {
+    fn from(wrong: Wrong) -> Self {
+        Self::Check {
+            name: wrong.name.to_owned(),
+            why: wrong.why,
+        }
+    }
+}
+
+/// What the claims are measured against.
+pub(super) struct Expect<'a> {
+    issuer: &'a str,
+    client_id: &'a str,
+    groups_claim: &'a str,
+    now: u64,
+    phase: Phase<'a>,
+}
+
+/// Where the token came from.
+pub(super) enum Phase<'a> {
+    /// A sign-in with this nonce.
+    Login(&'a str),
+    /// A refresh of this identity's session.
+    Refresh(&'a Identity),
+}
+
+impl<'a> Expect<'a> {
+    /// For this provider at `now`, Unix seconds.
+    pub(super) fn of(provider: &'a Provider, now: u64, phase: Phase<'a>) -> Self {
+        Self {
+            issuer: &provider.issuer,
+            client_id: &provider.client_id,
+            groups_claim: &provider.groups_claim,
+            now,
+            phase,
+        }
+    }
+}
+
+/// Claims whose signature was verified.
+pub(super) struct Claims(Map<String, Value>);
+
+impl Claims {
+    /// Takes what the signature covers.
+    pub(super) const fn new(claims: Map<String, Value>) -> Self {
+        Self(claims)
+    }
+
+    /// Makes all checks and gives the identity. `access` is what `at_hash` is measured against.
+    pub(super) fn identity(
+        &self,
+        expect: &Expect<'_>,
+        alg: Algorithm,
+        access: Option<&Secret>,
+    ) -> Result<Identity, Wrong> {
+        if self.text("iss")? != expect.issuer {
+            return Err(Wrong::new("iss", "it comes from another issuer"));
+        }
+        self.audience(expect.client_id)?;
+        let expires = self.times(expect)?;
+        self.at_hash(alg, access)?;
+        let subject = self.text("sub")?;
+        if subject.is_empty() || subject.chars().any(char::is_control) {
+            return Err(Wrong::new("sub", "it names nobody"));
+        }
+        let auth_time = self.seconds("auth_time")?;
+        match expect.phase {
+            Phase::Login(nonce) => self.nonce(nonce)?,
+            Phase::Refresh(known) if known.issuer != expect.issuer => {
+                return Err(Wrong::new("iss", "the session is another issuer's"));
+            }
+            Phase::Refresh(known) => same_session(known, subject, auth_time)?,
+        }
+        Ok(Identity {
+            issuer: expect.issuer.to_owned(),
+            subject: subject.to_owned(),
+            email: self.email(),
+            groups: self.groups(expect.groups_claim)?,
+            auth_time,
+            id_token_expires: Some(expires),
+        })
+    }
+
+    fn text(&self, name: &'static str) -> Result<&str, Wrong> {
+        match self.0.get(name) {
+            Some(Value::String(text)) => Ok(text),
+            Some(_) => Err(Wrong::new(name, "it is not a text")),
+            None => Err(Wrong::new(name, "it is missing")),
+        }
+    }
+
+    fn seconds(&self, name: &'static str) -> Result<Option<u64>, Wrong> {
+        let wrong = || Wrong::new(name, "it is not a time");
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Number(number)) => whole_seconds(&number.to_string())
+                .map(Some)
+                .ok_or_else(wrong),
+            Some(_) => Err(wrong()),
+        }
+    }
+
+    fn audience(&self, client_id: &str) -> Result<(), Wrong> {
+        let several = match self.0.get("aud") {
+            Some(Value::String(one)) if one == client_id => false,
+            Some(Value::Array(list)) if list.iter().any(|one| one == client_id) => list.len() > 1,
+            Some(_) => return Err(Wrong::new("aud", "it is for another client")),
+            None => return Err(Wrong::new("aud", "it is missing")),
+        };
+        match self.0.get("azp") {
+            Some(Value::String(party)) if party == client_id => Ok(()),
+            Some(_) => Err(Wrong::new("azp", "it was issued to another client")),
+            None if several => Err(Wrong::new(
+                "azp",
+                "it is missing, though there are several audiences",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// `exp`, `iat`, `nbf`; gives `exp`.
+    fn times(&self, expect: &Expect<'_>) -> Result<u64, Wrong> {
+        let missing = |name| Wrong::new(name, "it is missing");
+        let latest = expect.now.saturating_add(SKEW_S);
+        let expires = self.seconds("exp")?.ok_or_else(|| missing("exp"))?;
+        if expires.saturating_add(SKEW_S) <= expect.now {
+            return Err(Wrong::new("exp", "it has expired"));
+        }
+        let issued = self.seconds("iat")?.ok_or_else(|| missing("iat"))?;
+        if issued > latest {
+            return Err(Wrong::new("iat", "it was issued in the future"));
+        }
+        // Not at a refresh: some providers send the same ID token again until it expires.
+        if matches!(expect.phase, Phase::Login(_)) && issued.saturating_add(OLD_S) < expect.now {
+            return Err(Wrong::new("iat", "it was issued too long ago"));
+        }
+        if self.seconds("nbf")?.is_some_and(|from| from > latest) {
+            return Err(Wrong::new("nbf", "it is not valid yet"));
+        }
+        Ok(expires)
+    }
+
+    fn nonce(&self, expected: &str) -> Result<(), Wrong> {
+        let nonce = Secret::new(self.text("nonce")?.to_owned());
+        if nonce.matches(&Secret::new(expected.to_owned())) {
+            Ok(())
+        } else {
+            Err(Wrong::new("nonce", "it is not the one of this sign-in"))
+        }
+    }
+
+    /// OIDC Core §3.1.3.6: the left half of the access token's hash. Optional in this flow.
+    fn at_hash(&self, alg: Algorithm, access: Option<&Secret>) -> Result<(), Wrong> {
+        let (Some(claimed), Some(access)) = (self.0.get("at_hash"), access) else {
+            return Ok(());
+        };
+        let hash = match alg {
+            Algorithm::RS256 | Algorithm::PS256 | Algorithm::ES256 => &digest::SHA256,
+            Algorithm::RS384 | Algorithm::PS384 | Algorithm::ES384 => &digest::SHA384,
+            _ => &digest::SHA512,
+        };
+        let full = digest::digest(hash, access.expose().as_bytes());
+        let half = full.as_ref().split_at(hash.output_len() / 2).0;
+        if claimed.as_str() == Some(&base64url(half)) {
+            Ok(())
+        } else {
+            Err(Wrong::new("at_hash", "the access token is another one"))
+        }
+    }
+
+    /// For display only: kept when it looks like one.
+    fn email(&self) -> Option<String> {
+        let email = self.0.get("email")?.as_str()?;
+        let plain = email.len() <= 254 && !email.chars().any(char::is_control);
+        plain.then(|| email.to_owned())
+    }
+
+    /// A list of texts, or one text. Absent means none: providers leave an empty list out.
+    fn groups(&self, claim: &str) -> Result<Vec<String>, Wrong> {
+        match self.0.get(claim) {
+            Some(Value::String(one)) => Ok(vec![one.clone()]),
+            Some(Value::Array(list)) => list
+                .iter()
+                .map(|one| one.as_str().map(str::to_owned))
+                .collect::<Option<_>>()
+                .ok_or_else(|| Wrong::new("groups", "they are not a list of texts")),
+            Some(Value::Null) | None => self.no_overage(claim).map(|()| Vec::new()),
+            Some(_) => Err(Wrong::new("groups", "they are not a list of texts")),
+        }
+    }
+
+    /// Above a number of groups some providers send a reference instead (OIDC Core §5.6.2). To take
+    /// that for "no groups" would drop roles without a word.
+    fn no_overage(&self, claim: &str) -> Result<(), Wrong> {
+        let referred = self
+            .0
+            .get("_claim_names")
+            .is_some_and(|names| names.get(claim).is_some());
+        let flagged = claim == "groups" && self.0.get("hasgroups") == Some(&Value::Bool(true));
+        if referred || flagged {
+            return Err(Wrong::new(
+                "groups",
+                "there are too many of them for the token, and the provider sent only a reference",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// OIDC Core §12.2; `iss` is compared already. The nonce may be absent and is not kept.
+fn same_session(known: &Identity, subject: &str, auth_time: Option<u64>) -> Result<(), Wrong> {
+    if known.subject != subject {
+        return Err(Wrong::new("sub", "it is about somebody else"));
+    }
+    match (known.auth_time, auth_time) {
+        (Some(before), Some(now)) if now > before => Err(Wrong::new(
+            "auth_time",
+            "it tells of a later sign-in than this session's",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// RFC 4648 §5 without padding.
+fn base64url(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let at = |i: usize| usize::from(chunk.get(i).copied().unwrap_or(0));
+        let word = at(0) << 16 | at(1) << 8 | at(2);
+        for digit in 0..=chunk.len() {
+            out.push(char::from(ALPHABET[word >> (18 - 6 * digit) & 63]));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,325 @@
+//! The sealed state (design §3.4): one file, sealed under one key, which a keyring keeps.
+//!
+//! The key is fetched at the start or at a sign-in and stays in memory, so that a rotation of the
+//! refresh token is one durable write and no keyring call, also while the keyring is away.
+
+mod kernel;
+mod keyring;
+mod memory;
+mod sealed;
+mod tombs;
+
+use super::clock;
+use super::files::{durable_remove, durable_write, private, private_folder, sweep_temps, words};
+use crate::agent::ports::{Later, Store, Vault};
+use crate::agent::state::{Sealed, Tombstone};
+use crate::model::name::OrgName;
+use crate::model::refusal::Refusal;
+use memory::{Holding, Key};
+use sealed::Broken;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// A sealed file is a few KiB; anything beyond this is not one.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// The vault in the state folder.
+pub struct FileVault {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    folder: PathBuf,
+    state: RefCell<State>,
+}
+
+struct State {
+    now: Holding,
+    /// Prepared for a sign-in: takes over at the next save.
+    next: Option<Holding>,
+    /// The sealed file is the one that this agent opened or wrote.
+    ours: bool,
+}
+
+impl FileVault {
+    /// `state`: the agent's own state folder (`$XDG_STATE_HOME/oam`). Deletes temp files that a
+    /// killed agent left; touches no keyring.
+    pub fn new(state: &Path) -> Self {
+        sweep_temps(state);
+        Self {
+            inner: Rc::new(Inner {
+                folder: state.to_owned(),
+                state: RefCell::new(State {
+                    now: Holding {
+                        store: Store::default(),
+                        key: None,
+                    },
+                    next: None,
+                    ours: false,
+                }),
+            }),
+        }
+    }
+}
+
+impl Vault for FileVault {
+    /// A sign-in that was cancelled is undone by preparing the store that was in use before: a
+    /// prepared store takes over at the next [`Vault::save`], whatever causes it.
+    fn prepare(&self, store: Store) -> Later<Result<(), Refusal>> {
+        let inner = Rc::clone(&self.inner);
+        Box::pin(async move { inner.prepare(store).await })
+    }
+
+    fn open(&self) -> Later<Result<Option<Sealed>, Refusal>> {
+        let inner = Rc::clone(&self.inner);
+        Box::pin(async move { inner.open().await })
+    }
+
+    fn save(&self, sealed: &Sealed) -> Result<(), String> {
+        self.inner.save(sealed)
+    }
+
+    /// Deletes also the sealed files that were moved aside: no session is left anywhere.
+    fn discard(&self) -> Result<(), String> {
+        self.inner.discard()
+    }
+
+    fn store(&self) -> Store {
+        self.inner.state.borrow().now.store
+    }
+
+    fn tombstones(&self) -> Result<BTreeMap<OrgName, Tombstone>, String> {
+        tombs::read(&self.inner.tombs())
+    }
+
+    fn bury(&self, tombstones: &BTreeMap<OrgName, Tombstone>) -> Result<(), String> {
+        private_folder(&self.inner.folder)?;
+        tombs::write(&self.inner.tombs(), tombstones)
+    }
+}
+
+impl Inner {
+    fn sealed(&self) -> PathBuf {
+        self.folder.join("sealed")
+    }
+
+    fn tombs(&self) -> PathBuf {
+        self.folder.join("tombstones.json")
+    }
+
+    async fn prepare(&self, store: Store) -> Result<(), Refusal> {
+        let now = self.forget_other(store);
+        // Before the keyring is asked: a state folder that can't be written is known first, too.
+        private_folder(&self.folder)
+            .map_err(|words| Refusal::unavailable(words, "repair the folder, then try again"))?;
+        let held = now.key.filter(|_| now.store == store);
+        let key = match store {
+            Store::Memory => None,
+            Store::Keyring | Store::Kernel => Some(kept(store, held.clone()).await?),
+        };
+        let same = match (&held, &key) {
+            (Some(held), Some(key)) => held.bytes() == key.bytes(),
+            (None, None) => now.store == store,
+            _ => false,
+        };
+        if !same {
+            self.state.borrow_mut().next = Some(Holding { store, key });
+        }
+        Ok(())
+    }
+
+    /// Drops what was prepared for a sign-in with another store than the one in use, also when the
+    /// keyring refuses afterwards: what was in use stays in use. Answers what that is.
+    fn forget_other(&self, store: Store) -> Holding {
+        let mut state = self.state.borrow_mut();
+        if state.now.store == store {
+            state.next = None;
+        }
+        state.now.clone()
+    }
+
+    async fn open(&self) -> Result<Option<Sealed>, Refusal> {
+        let path = self.sealed();
+        let file = match read_private(&path) {
+            Ok(file) => file,
+            Err(fault) if fault.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(fault) => {
+                return Err(Refusal::unavailable(
+                    words("read", &path, &fault),
+                    "repair it, or move it away and sign in again",
+                ));
+            }
+        };
+        let store = sealed::store(&file).map_err(|broken| unusable(&path, broken))?;
+        let key = match store {
+            Store::Kernel => kernel::fetch()?,
+            Store::Keyring | Store::Memory => keyring::fetch().await?,
+        };
+        let key = key.ok_or_else(|| lost_key(&path, store))?;
+        let opened = sealed::open(&file, &key).map_err(|broken| unusable(&path, broken))?;
+        let mut state = self.state.borrow_mut();
+        state.now = Holding {
+            store,
+            key: Some(Rc::new(key)),
+        };
+        state.ours = true;
+        Ok(Some(opened))
+    }
+
+    fn save(&self, sealed: &Sealed) -> Result<(), String> {
+        let mut state = self.state.borrow_mut();
+        let holding = state.next.as_ref().unwrap_or(&state.now).clone();
+        let path = self.sealed();
+        if let Some(key) = &holding.key {
+            let file =
+                sealed::seal(sealed, holding.store, key).ok_or("the session can't be sealed")?;
+            private_folder(&self.folder)?;
+            if !state.ours {
+                self.move_aside(&path)?;
+            }
+            durable_write(&path, &file, 0o600)?;
+            state.ours = true;
+        } else if holding.store != Store::Memory {
+            return Err("no store was prepared for the session".into());
+        } else if state.ours {
+            // Memory only means that nothing stays on disk.
+            durable_remove(&path)?;
+            state.ours = false;
+        } else {
+            // Left in its place it would come back at the next start, older than what ended since.
+            self.move_aside(&path)?;
+        }
+        state.now = holding;
+        state.next = None;
+        Ok(())
+    }
+
+    /// A sealed file that this agent could not open makes room for a new one; nothing is lost.
+    fn move_aside(&self, path: &Path) -> Result<(), String> {
+        if fs::symlink_metadata(path).is_err() {
+            return Ok(());
+        }
+        let second = clock::wall_ms() / 1000;
+        let free = (second..second + 60)
+            .map(|second| self.folder.join(format!("sealed.unreadable-{second}")))
+            .find(|aside| fs::symlink_metadata(aside).is_err())
+            .unwrap_or_else(|| self.folder.join("sealed.unreadable"));
+        fs::rename(path, &free).map_err(|fault| words("move aside", path, &fault))
+    }
+
+    fn discard(&self) -> Result<(), String> {
+        let path = self.sealed();
+        let mut result = durable_remove(&path);
+        self.state.borrow_mut().ours = false;
+        let Ok(entries) = fs::read_dir(&self.folder) else {
+            return result;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let aside = name
+                .to_str()
+                .is_some_and(|name| name.starts_with("sealed.unreadable"));
+            if aside {
+                result = result.and(durable_remove(&entry.path()));
+            }
+        }
+        sweep_temps(&self.folder);
+        result
+    }
+}
+
+/// The key that `store` keeps. Where it keeps none it gets the one in memory, which may already
+/// seal a session, or else a new one.
+async fn kept(store: Store, held: Option<Rc<Key>>) -> Result<Rc<Key>, Refusal> {
+    let found = match store {
+        Store::Kernel => kernel::fetch()?,
+        Store::Keyring | Store::Memory => keyring::fetch().await?,
+    };
+    if let Some(key) = found {
+        return Ok(Rc::new(key));
+    }
+    let key = held.unwrap_or_else(|| Rc::new(Key::random()));
+    match store {
+        Store::Kernel => kernel::keep(&key)?,
+        Store::Keyring | Store::Memory => keyring::keep(&key).await?,
+    }
+    Ok(key)
+}
+
+/// Reads a file of the user's own, never through a symlink.
+fn read_private(path: &Path) -> io::Result<Vec<u8>> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    private(&mut options, 0o600);
+    let file = options.open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if meta.uid() != rustix::process::geteuid().as_raw() {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > LARGEST) {
+        return Err(ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+fn unusable(path: &Path, broken: Broken) -> Refusal {
+    let path = path.display();
+    let (sentence, next) = match broken {
+        Broken::Later => (
+            format!("the sealed session in {path} was written by a later version of the agent"),
+            "start that version, or sign in again",
+        ),
+        Broken::Foreign => (
+            format!("{path} is not a sealed session"),
+            "sign in again: the file is moved aside then",
+        ),
+        Broken::Locked => (
+            format!("the sealed session in {path} does not open with the key in the keyring"),
+            "restore the keyring if you changed it, or sign in again: the file is moved aside then",
+        ),
+        Broken::Content => (
+            format!("the content of the sealed session in {path} can't be understood"),
+            "sign in again: the file is moved aside then",
+        ),
+    };
+    Refusal::unavailable(sentence, next)
+}
+
+fn lost_key(path: &Path, store: Store) -> Refusal {
+    let path = path.display();
+    if store == Store::Kernel {
+        return Refusal::unavailable(
+            format!(
+                "the kernel no longer holds the key of {path} (the machine was restarted, or the key expired)"
+            ),
+            "sign in again: the file is moved aside then",
+        );
+    }
+    Refusal::unavailable(
+        format!("the keyring holds no key for {path}"),
+        "restore the keyring if you changed it, or sign in again: the file is moved aside then",
+    )
+}
+
+fn not_a_key(place: &str) -> Refusal {
+    Refusal::unavailable(
+        format!("what {place} keeps for OAM is not a key"),
+        "delete the item named \"OAM session key\", then sign in again",
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+use super::{FileVault, Holding, Key};
+use crate::agent::ports::{Later, Store, Vault};
+use crate::agent::state::{Anchor, Sealed, SealedSession, SessionTokens, Tombstone};
+use crate::model::identity::Identity;
+use crate::model::refusal::RefusalCode;
+use crate::model::secret::Secret;
+use crate::model::standing::StandingWord;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A state with one session whose refresh token is `refresh`.
+pub(super) fn state(refresh: &str) -> Sealed {
+    let secret = |text: &str| Arc::new(Secret::new(text.to_owned()));
+    let session = SealedSession {
+        tokens: SessionTokens {
+            refresh: secret(refresh),
+            id: secret("id \"quoted\""),
+            access: secret("access"),
+            access_expires: Some(9),
+        },
+        identity: Identity {
+            issuer: "https://id.example".into(),
+            subject: "s".into(),
+            email: None,
+            groups: vec!["g".into()],
+            auth_time: None,
+            id_token_expires: None,
+        },
+        epoch: 4,
+        signed_in_at_ms: 1,
+        digest: "d".into(),
+        in_flight: Some(1),
+        outstanding: Vec::new(),
+    };
+    Sealed {
+        sessions: BTreeMap::from([("acme".parse().unwrap(), session)]),
+        anchor: Some(Anchor {
+            seq: 3,
+            hash: "h".into(),
+        }),
+    }
+}
+
+fn wait<T>(later: Later<T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(later)
+}
+
+/// As after `prepare` with a keyring that answered `key`.
+fn prepared(folder: &Path, store: Store, key: &Rc<Key>) -> FileVault {
+    let vault = FileVault::new(folder);
+    vault.inner.state.borrow_mut().next = Some(Holding {
+        store,
+        key: Some(Rc::clone(key)),
+    });
+    vault
+}
+
+fn refresh_in(folder: &Path, key: &Key) -> String {
+    let file = fs::read(folder.join("sealed")).unwrap();
+    let opened = super::sealed::open(&file, key).ok().unwrap();
+    opened
+        .sessions
+        .values()
+        .next()
+        .unwrap()
+        .tokens
+        .refresh
+        .expose()
+        .to_owned()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn without_a_sealed_file_no_keyring_is_asked() {
+    let home = tempfile::tempdir().unwrap();
+    let vault = FileVault::new(&home.path().join("oam"));
+    assert!(wait(vault.open()).ok().unwrap().is_none());
+    assert!(!home.path().join("oam").exists());
+}
+
+#[test]
+fn a_save_replaces_the_private_sealed_file_and_needs_no_keyring() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("oam");
+    let key = Rc::new(Key::random());
+    let vault = prepared(&folder, Store::Keyring, &key);
+    vault.save(&state("first")).unwrap();
+    vault.save(&state("second")).unwrap();
+    assert_eq!(vault.store(), Store::Keyring);
+    assert_eq!(refresh_in(&folder, &key), "second");
+    assert_eq!(names(&folder), ["sealed"]);
+    assert_eq!(
+        fs::metadata(folder.join("sealed")).unwrap().mode() & 0o777,
+        0o600
+    );
+    assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn nothing_is_saved_before_a_store_was_prepared() {
+    let home = tempfile::tempdir().unwrap();
+    let vault = FileVault::new(home.path());
+    assert!(vault.save(&state("t")).is_err());
+    assert!(names(home.path()).is_empty());
+}
+
+#[test]
+fn a_sealed_file_that_could_not_be_opened_is_kept_until_a_new_session_is_saved_and_then_aside() {
+    let home = tempfile::tempdir().unwrap();
+    for garbage in [&b"garbage"[..], b"more garbage"] {
+        fs::write(home.path().join("sealed"), garbage).unwrap();
+        let vault = FileVault::new(home.path());
+        let refusal = wait(vault.open()).err().unwrap();
+        assert_eq!(refusal.code, RefusalCode::Unavailable);
+        assert!(refusal.sentence.contains("is not a sealed session"));
+        assert_eq!(fs::read(home.path().join("sealed")).unwrap(), garbage);
+        let key = Rc::new(Key::random());
+        let vault = prepared(home.path(), Store::Kernel, &key);
+        vault.save(&state("new")).unwrap();
+        assert_eq!(refresh_in(home.path(), &key), "new");
+    }
+    let aside: Vec<String> = names(home.path())
+        .into_iter()
+        .filter(|name| name.starts_with("sealed.unreadable-"))
+        .collect();
+    // Each round's garbage; the first round's session was overwritten by the second's.
+    assert_eq!(aside.len(), 2);
+    let vault = FileVault::new(home.path());
+    vault.discard().unwrap();
+    assert!(
+        names(home.path()).is_empty(),
+        "a discard leaves no session anywhere"
+    );
+}
+
+#[test]
+fn memory_only_leaves_nothing_on_disk() {
+    let home = tempfile::tempdir().unwrap();
+    let key = Rc::new(Key::random());
+    let vault = prepared(home.path(), Store::Keyring, &key);
+    vault.save(&state("t")).unwrap();
+    wait(vault.prepare(Store::Memory)).unwrap();
+    assert_eq!(
+        vault.store(),
+        Store::Keyring,
+        "a sign-in that waits changes nothing yet"
+    );
+    assert_eq!(names(home.path()), ["sealed"]);
+    vault.save(&state("t")).unwrap();
+    assert_eq!(vault.store(), Store::Memory);
+    assert!(names(home.path()).is_empty());
+    vault.save(&state("t")).unwrap();
+    assert!(names(home.path()).is_empty());
+}
+
+#[test]
+fn a_cancelled_sign_in_is_undone_by_preparing_what_was_in_use() {
+    let home = tempfile::tempdir().unwrap();
+    let key = Rc::new(Key::random());
+    let vault = prepared(home.path(), Store::Keyring, &key);
+    vault.save(&state("first")).unwrap();
+    wait(vault.prepare(Store::Memory)).unwrap();
+    // The first step of `prepare`; the rest would ask the keyring of whoever runs the tests.
+    vault.inner.forget_other(Store::Keyring);
+    vault.save(&state("second")).unwrap();
+    assert_eq!(
+        (vault.store(), refresh_in(home.path(), &key).as_str()),
+        (Store::Keyring, "second")
+    );
+}
+
+#[test]
+fn an_earlier_session_that_was_never_opened_does_not_come_back_after_memory_only() {
+    let home = tempfile::tempdir().unwrap();
+    prepared(home.path(), Store::Keyring, &Rc::new(Key::random()))
+        .save(&state("old"))
+        .unwrap();
+    let vault = FileVault::new(home.path());
+    wait(vault.prepare(Store::Memory)).unwrap();
+    vault.save(&state("new")).unwrap();
+    assert!(
+        wait(FileVault::new(home.path()).open())
+            .ok()
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(names(home.path()).len(), 1, "nothing is lost");
+}
+
+#[test]
+fn a_save_that_fails_keeps_the_old_state_and_says_why() {
+    let home = tempfile::tempdir().unwrap();
+    let key = Rc::new(Key::random());
+    let vault = prepared(home.path(), Store::Keyring, &key);
+    vault.save(&state("first")).unwrap();
+    fs::remove_file(home.path().join("sealed")).unwrap();
+    fs::create_dir(home.path().join("sealed")).unwrap();
+    let said = vault.save(&state("second")).unwrap_err();
+    assert!(said.contains("it is a folder"), "{said}");
+    assert_eq!(names(home.path()), ["sealed"]);
+}
+
+#[test]
+fn temp_files_of_a_killed_agent_are_swept_at_the_start() {
+    let home = tempfile::tempdir().unwrap();
+    let left = format!(".sealed.{}.tmp", "0".repeat(32));
+    fs::write(home.path().join(left), "x").unwrap();
+    drop(FileVault::new(home.path()));
+    assert!(names(home.path()).is_empty());
+}
+
+#[test]
+fn a_symlink_is_not_read_for_the_sealed_file_or_the_tombstones() {
+    let home = tempfile::tempdir().unwrap();
+    let theirs = home.path().join("theirs");
+    fs::write(&theirs, "{}").unwrap();
+    let state = home.path().join("oam");
+    fs::create_dir(&state).unwrap();
+    symlink(&theirs, state.join("sealed")).unwrap();
+    symlink(&theirs, state.join("tombstones.json")).unwrap();
+    let vault = FileVault::new(&state);
+    assert!(wait(vault.open()).is_err());
+    assert!(vault.tombstones().unwrap_err().contains("symbolic link"));
+}
+
+#[test]
+fn tombstones_are_read_back_whatever_the_store_and_garbled_ones_are_a_fault() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("oam");
+    let vault = FileVault::new(&folder);
+    assert!(vault.tombstones().unwrap().is_empty());
+    let stone = Tombstone {
+        epoch: 7,
+        standing: StandingWord::Revoked,
+        detail: Some("a signal".into()),
+        at_ms: 5,
+        outstanding: Vec::new(),
+    };
+    let stones = BTreeMap::from([("acme".parse().unwrap(), stone)]);
+    wait(vault.prepare(Store::Memory)).unwrap();
+    vault.bury(&stones).unwrap();
+    assert_eq!(FileVault::new(&folder).tombstones().unwrap(), stones);
+    let path = folder.join("tombstones.json");
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    let whole = fs::read(&path).unwrap();
+    for garbled in [&b""[..], b"\0\0", &whole[..whole.len() - 1], b"[]"] {
+        fs::write(&path, garbled).unwrap();
+        let said = vault.tombstones().unwrap_err();
+        assert!(said.contains("can't be understood"), "{said}");
+    }
+}

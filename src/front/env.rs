@@ -1,0 +1,184 @@
+//! Which variables a child of `oam exec` gets, and which it must not have.
+
+/// A change of one variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Set to this text, which is no secret.
+    Set(String, String),
+    /// Set to the token. The token itself is not in here, so that this list can be shown.
+    SetToken(String),
+    /// Removed.
+    Remove(String),
+}
+
+/// What a hub's tools read. `GIT_ASKPASS` and `SSH_ASKPASS` are considered and left (R22): git asks
+/// its credential helpers first and stops when ours refuses, and the hosts that are not ours still need them.
+struct Kind {
+    word: &'static str,
+    /// Variables that would win over ours, or would make the tool exchange a token by itself.
+    rivals: &'static [&'static str],
+    /// The variable that names the hub, and what it holds.
+    place: Option<(&'static str, Holds)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// The hub's URL; unset means this public one, so then it is removed: an inherited value would
+    /// send the token to another host (promise 5).
+    UrlUnless(&'static str),
+    /// The hub's host and port.
+    Host,
+}
+
+const KINDS: &[Kind] = &[
+    Kind {
+        word: "huggingface",
+        rivals: &[
+            "HF_TOKEN",
+            "HUGGING_FACE_HUB_TOKEN",
+            "HF_OIDC_RESOURCE",
+            "HF_OIDC_ID_TOKEN",
+            "HF_HUB_DISABLE_IMPLICIT_TOKEN",
+        ],
+        place: Some(("HF_ENDPOINT", Holds::UrlUnless("https://huggingface.co"))),
+    },
+    Kind {
+        word: "github",
+        rivals: &[
+            "GH_TOKEN",
+            "GITHUB_TOKEN",
+            "GH_ENTERPRISE_TOKEN",
+            "GITHUB_ENTERPRISE_TOKEN",
+        ],
+        place: Some(("GH_HOST", Holds::Host)),
+    },
+    Kind {
+        word: "gitlab",
+        rivals: &["GITLAB_TOKEN", "GITLAB_ACCESS_TOKEN", "OAUTH_TOKEN"],
+        place: Some(("GITLAB_HOST", Holds::Host)),
+    },
+];
+
+/// The variable with the path of the token file for scripts of hubs that have none of their own.
+pub const FILE: &str = "OAM_TOKEN_FILE";
+
+/// Whether the tools of this kind of hub read the token file, so that a renewal reaches a running child.
+pub fn reads_file(kind: &str) -> bool {
+    kind == "huggingface"
+}
+
+/// The changes, in the order in which they are to be made: removals first.
+///
+/// `variables` are the hub's as configured; a name that is none is left out.
+pub fn changes(kind: &str, hub_url: &str, file: &str, variables: &[String]) -> Vec<Change> {
+    let mut list = Vec::new();
+    if let Some(kind) = KINDS.iter().find(|row| row.word == kind) {
+        list.extend(
+            kind.rivals
+                .iter()
+                .map(|name| Change::Remove((*name).to_owned())),
+        );
+        list.extend(kind.place.map(|(name, holds)| place(name, holds, hub_url)));
+    }
+    list.push(Change::Set("OAM_EXEC".to_owned(), "1".to_owned()));
+    let file_variable = if reads_file(kind) {
+        "HF_TOKEN_PATH"
+    } else {
+        FILE
+    };
+    list.push(Change::Set(file_variable.to_owned(), file.to_owned()));
+    let names = variables.iter().filter(|name| is_variable(name));
+    list.extend(names.map(|name| Change::SetToken(name.clone())));
+    list
+}
+
+fn place(name: &str, holds: Holds, hub_url: &str) -> Change {
+    let value = match holds {
+        Holds::UrlUnless(public) if public == hub_url => return Change::Remove(name.to_owned()),
+        Holds::UrlUnless(_) => hub_url,
+        Holds::Host => {
+            let rest = hub_url.split_once("://").map_or(hub_url, |(_, rest)| rest);
+            rest.split('/').next().unwrap_or(rest)
+        }
+    };
+    Change::Set(name.to_owned(), value.to_owned())
+}
+
+/// Whether text can name a variable.
+pub fn is_variable(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    !name.is_empty() && name.bytes().all(plain) && !name.as_bytes()[0].is_ascii_digit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Change, changes};
+
+    fn set(name: &str, value: &str) -> Change {
+        Change::Set(name.into(), value.into())
+    }
+
+    fn removed(name: &str) -> Change {
+        Change::Remove(name.into())
+    }
+
+    #[test]
+    fn hugging_face_tools_get_a_file_and_nothing_that_wins_over_it() {
+        let list = changes(
+            "huggingface",
+            "https://hub.acme.example",
+            "/run/f/token",
+            &[],
+        );
+        assert!(list.contains(&set("HF_TOKEN_PATH", "/run/f/token")));
+        assert!(list.contains(&set("HF_ENDPOINT", "https://hub.acme.example")));
+        assert!(list.contains(&set("OAM_EXEC", "1")));
+        for name in [
+            "HF_TOKEN",
+            "HUGGING_FACE_HUB_TOKEN",
+            "HF_OIDC_RESOURCE",
+            "HF_OIDC_ID_TOKEN",
+            "HF_HUB_DISABLE_IMPLICIT_TOKEN",
+        ] {
+            assert!(list.contains(&removed(name)), "{name}");
+        }
+        assert!(!list.iter().any(|c| matches!(c, Change::SetToken(_))));
+    }
+
+    #[test]
+    fn an_inherited_endpoint_never_takes_the_public_hubs_token() {
+        let list = changes("huggingface", "https://huggingface.co", "/f", &[]);
+        assert!(list.contains(&removed("HF_ENDPOINT")));
+    }
+
+    #[test]
+    fn a_tool_that_knows_a_variable_gets_it_and_its_rivals_go_first() {
+        let list = changes(
+            "github",
+            "https://git.acme.example",
+            "/f",
+            &["GH_TOKEN".into()],
+        );
+        let at = |wanted: &Change| list.iter().position(|c| c == wanted);
+        let (gone, given) = (
+            at(&removed("GH_TOKEN")),
+            at(&Change::SetToken("GH_TOKEN".into())),
+        );
+        assert!(gone.is_some() && gone < given);
+        assert!(list.contains(&removed("GITHUB_TOKEN")));
+        // Without it the tool would send the token to the public host.
+        assert!(list.contains(&set("GH_HOST", "git.acme.example")));
+    }
+
+    #[test]
+    fn other_hubs_get_the_file_and_odd_names_are_left_out() {
+        let list = changes(
+            "git",
+            "https://git.example",
+            "/f",
+            &["A=B".into(), "1X".into()],
+        );
+        assert!(list.contains(&set("OAM_TOKEN_FILE", "/f")));
+        assert!(!list.iter().any(|c| matches!(c, Change::SetToken(_))));
+    }
+}

@@ -1,0 +1,284 @@
+//! Properties that hold for every order of events (promises 1 to 4).
+
+use super::fixture::{LIMITS, START, live, order};
+use super::*;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the world does next.
+#[derive(Debug, Clone)]
+enum Move {
+    Ask(u8, bool),
+    Follow(u8, bool),
+    Unfollow,
+    Pass(u32),
+    RefreshOk,
+    RefreshBad(u8),
+    MintOk(u16),
+    MintBad(u8),
+    Reject,
+    SignIn,
+    SignOut,
+    Revoke,
+    Bind(bool),
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        6 => (0..3u8, any::<bool>()).prop_map(|(n, s)| Move::Ask(n, s)),
+        2 => (0..3u8, any::<bool>()).prop_map(|(n, s)| Move::Follow(n, s)),
+        1 => Just(Move::Unfollow),
+        4 => prop_oneof![0..3_000u32, 20_000..90_000u32, 500_000..700_000u32].prop_map(Move::Pass),
+        4 => Just(Move::RefreshOk),
+        2 => (0..5u8).prop_map(Move::RefreshBad),
+        4 => prop_oneof![0..70u16, 61..1000u16].prop_map(Move::MintOk),
+        2 => (0..4u8).prop_map(Move::MintBad),
+        1 => Just(Move::Reject),
+        2 => Just(Move::SignIn),
+        1 => Just(Move::SignOut),
+        1 => Just(Move::Revoke),
+        1 => any::<bool>().prop_map(Move::Bind),
+    ];
+    proptest::collection::vec(one, 1..80)
+}
+
+/// A keeper that does nothing but remember.
+struct World {
+    desk: Desk,
+    now: Moment,
+    asked: u64,
+    open: BTreeSet<u64>,
+    strict: BTreeMap<u64, bool>,
+    refresh: Option<Flight>,
+    mints: BTreeSet<u64>,
+    tokens: BTreeMap<u64, Moment>,
+    next_token: u64,
+    signed_in: bool,
+    last_proof: Option<Moment>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            desk: Desk::new("acme", LIMITS, 0, 0),
+            now: START,
+            asked: 0,
+            open: BTreeSet::new(),
+            strict: BTreeMap::new(),
+            refresh: None,
+            mints: BTreeSet::new(),
+            tokens: BTreeMap::new(),
+            next_token: 0,
+            signed_in: false,
+            last_proof: None,
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        let effects = self.desk.step(event, self.now);
+        for effect in effects {
+            self.check(effect);
+        }
+    }
+
+    fn check(&mut self, effect: Effect) {
+        match effect {
+            Effect::End { .. } => {
+                self.signed_in = false;
+                self.tokens.clear();
+                self.refresh = None;
+                self.mints.clear();
+                self.last_proof = None;
+            }
+            Effect::Drop(token) => {
+                self.tokens.remove(&token);
+            }
+            Effect::Grant { ticket, token } => {
+                assert!(self.open.remove(&ticket), "a second answer to {ticket}");
+                self.check_served(token, self.strict[&ticket]);
+            }
+            Effect::Deliver { token, .. } => self.check_served(token, true),
+            Effect::Refuse { ticket, .. } => {
+                assert!(self.open.remove(&ticket), "a second answer to {ticket}")
+            }
+            Effect::Refresh(flight) => {
+                let retry = self
+                    .refresh
+                    .is_some_and(|f| f.id == flight.id && flight.attempt == 2 && f.attempt == 1);
+                assert!(self.refresh.is_none() || retry, "two renewals at once");
+                self.refresh = Some(flight);
+            }
+            Effect::Mint { flight, .. } => {
+                assert!(self.signed_in);
+                assert!(self.mints.insert(flight));
+            }
+            Effect::Withdraw { .. } | Effect::Notify(_) => {}
+        }
+    }
+
+    fn check_served(&self, token: u64, strict: bool) {
+        assert!(self.signed_in, "a token left after the end");
+        let expires = self
+            .tokens
+            .get(&token)
+            .expect("a token of an earlier epoch left");
+        assert!(self.now.until(*expires) >= 60_000, "less than the margin");
+        let age = self.last_proof.map_or(u64::MAX, |at| self.now.since(at));
+        // An exchange for a strict role began with a fresh proof; its end may lie later.
+        assert!(strict || age <= LIMITS.lease_ms, "beyond the lease");
+    }
+
+    fn play(&mut self, step: Move) {
+        match step {
+            Move::Ask(n, strict) => {
+                self.asked += 1;
+                let ticket = self.asked;
+                self.open.insert(ticket);
+                self.strict.insert(ticket, strict);
+                self.event(Event::Asked {
+                    who: Who::Ticket(ticket),
+                    order: order(n),
+                    offline: rule(strict),
+                });
+            }
+            Move::Follow(n, strict) => {
+                self.asked += 1;
+                let who = Who::Follower(self.asked);
+                self.event(Event::Asked {
+                    who,
+                    order: order(n),
+                    offline: rule(strict),
+                });
+            }
+            Move::Unfollow => self.event(Event::Unfollowed(self.asked)),
+            Move::Pass(ms) => self.pass(u64::from(ms)),
+            Move::RefreshOk => self.refresh_ok(),
+            Move::RefreshBad(n) => self.refresh_bad(n),
+            Move::MintOk(life) => self.mint_ok(u64::from(life)),
+            Move::MintBad(n) => self.mint_bad(n),
+            Move::Reject => self.event(Event::Rejected(self.next_token)),
+            Move::SignIn => self.sign_in(),
+            Move::SignOut => self.event(Event::SignedOut),
+            Move::Revoke => self.event(Event::Revoked(None)),
+            Move::Bind(bound) => self.event(Event::Bound(bound)),
+        }
+    }
+
+    fn sign_in(&mut self) {
+        self.signed_in = true;
+        self.last_proof = Some(self.now);
+        self.refresh = None;
+        self.mints.clear();
+        self.event(Event::SignedIn(live(self.now)));
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now = self.now.plus(ms);
+        self.event(Event::Tick);
+    }
+
+    fn refresh_ok(&mut self) {
+        if let Some(flight) = self.refresh.take() {
+            self.last_proof = Some(self.now);
+            let identity = super::fixture::identity();
+            self.event(Event::Refreshed {
+                flight: flight.id,
+                identity,
+                subject_expires: None,
+            });
+        }
+    }
+
+    fn refresh_bad(&mut self, n: u8) {
+        let Some(flight) = self.refresh else { return };
+        let meanings = [
+            Meaning::Ended,
+            Meaning::EndedIfRepeated,
+            Meaning::Ambiguous,
+            Meaning::Untouched,
+            Meaning::OurMistake,
+        ];
+        let meaning = meanings[usize::from(n)];
+        let retried =
+            flight.attempt == 1 && matches!(meaning, Meaning::EndedIfRepeated | Meaning::Ambiguous);
+        if !retried {
+            self.refresh = None;
+        }
+        self.event(Event::RefreshFailed {
+            flight: flight.id,
+            meaning,
+            words: "down".into(),
+        });
+    }
+
+    fn mint_ok(&mut self, life: u64) {
+        if let Some(flight) = self.mints.pop_first() {
+            self.next_token += 1;
+            self.tokens
+                .insert(self.next_token, self.now.plus(life * 1000));
+            self.event(Event::Minted {
+                flight,
+                token: self.next_token,
+                expires_in_s: life,
+            });
+        }
+    }
+
+    fn mint_bad(&mut self, n: u8) {
+        if let Some(flight) = self.mints.pop_first() {
+            let meaning = [
+                MintMeaning::SubjectRefused,
+                MintMeaning::Denied,
+                MintMeaning::Unavailable,
+                MintMeaning::OurMistake,
+            ][usize::from(n)];
+            self.event(Event::MintFailed {
+                flight,
+                meaning,
+                words: "no".into(),
+            });
+        }
+    }
+
+    /// The network answers everything, time passes: nobody may be left waiting.
+    fn settle(&mut self) {
+        for _ in 0..8 {
+            self.pass(2_000);
+            self.refresh_bad(3);
+            while !self.mints.is_empty() {
+                self.mint_bad(2);
+            }
+        }
+    }
+}
+
+fn rule(strict: bool) -> OfflineRule {
+    if strict {
+        OfflineRule::Strict
+    } else {
+        OfflineRule::Grace
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_token_after_an_end_one_renewal_at_a_time_and_one_answer_to_every_ask(moves in moves()) {
+        let mut world = World::new();
+        world.sign_in();
+        for step in moves {
+            world.play(step);
+        }
+        world.settle();
+        prop_assert!(world.open.is_empty(), "unanswered: {:?}", world.open);
+    }
+
+    #[test]
+    fn a_desk_without_asks_or_children_wants_no_early_wake(ms in 0..600_000u64) {
+        let mut desk = Desk::new("acme", LIMITS, 0, 0);
+        desk.step(Event::SignedIn(live(START)), START);
+        let wake = desk.next_wake(START.plus(ms)).unwrap();
+        prop_assert!(wake > 3_600_000, "{wake}");
+    }
+}

@@ -1,0 +1,198 @@
+//! What an endpoint's answer says about the session (promise 3, facts of real providers).
+
+use crate::model::answer::EndpointFault;
+
+/// The meaning of an answer that did not bring a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// The provider no longer honours the session: final.
+    Ended,
+    /// A bare 400 or 401: ended if one more ask gets it again.
+    EndedIfRepeated,
+    /// Says nothing about the session: a proxy, a firewall or a captive portal may have answered.
+    /// The refresh token may have been used up.
+    Ambiguous,
+    /// The request did not leave; the refresh token is untouched.
+    Untouched,
+    /// Client id, scope or grant type is not what the provider expects.
+    OurMistake,
+}
+
+/// Errors that speak of our own set-up, not of the session (RFC 6749 §5.2).
+const OUR_MISTAKES: [&str; 4] = [
+    "invalid_client",
+    "unauthorized_client",
+    "invalid_scope",
+    "unsupported_grant_type",
+];
+
+/// OAuth-shaped answers that only mean "later".
+const LATER: [&str; 4] = [
+    "temporarily_unavailable",
+    "server_error",
+    "slow_down",
+    "authorization_pending",
+];
+
+/// Classifies the answer to a refresh.
+pub fn of_refresh(fault: &EndpointFault) -> Meaning {
+    match fault {
+        EndpointFault::NotSent { .. } => Meaning::Untouched,
+        EndpointFault::Status {
+            status: 400 | 401,
+            error: Some(code),
+            ..
+        } => {
+            if OUR_MISTAKES.contains(&code.as_str()) {
+                Meaning::OurMistake
+            } else if LATER.contains(&code.as_str()) {
+                Meaning::Ambiguous
+            } else {
+                Meaning::Ended
+            }
+        }
+        EndpointFault::Status {
+            status: 400 | 401,
+            error: None,
+            bare: true,
+        } => Meaning::EndedIfRepeated,
+        EndpointFault::Check { name, .. } if name == "sub" || name == "iss" => Meaning::Ended,
+        EndpointFault::Lost { .. }
+        | EndpointFault::Status { .. }
+        | EndpointFault::Unreadable { .. }
+        | EndpointFault::Check { .. } => Meaning::Ambiguous,
+    }
+}
+
+/// What a refused exchange means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MintMeaning {
+    /// The subject token is not honoured: the session itself may be over; prove it.
+    SubjectRefused,
+    /// Policy at the token endpoint.
+    Denied,
+    /// Try again later.
+    Unavailable,
+    /// Client id or request shape is not what the endpoint expects.
+    OurMistake,
+}
+
+/// Classifies the answer to an exchange (RFC 8693 §2.2.2).
+pub fn of_exchange(fault: &EndpointFault) -> MintMeaning {
+    match fault {
+        EndpointFault::Status {
+            error: Some(code), ..
+        } => match code.as_str() {
+            "invalid_grant" | "invalid_token" => MintMeaning::SubjectRefused,
+            "invalid_target" | "invalid_scope" | "access_denied" | "insufficient_scope" => {
+                MintMeaning::Denied
+            }
+            "temporarily_unavailable" | "server_error" | "slow_down" => MintMeaning::Unavailable,
+            _ => MintMeaning::OurMistake,
+        },
+        EndpointFault::Status { status: 401, .. } => MintMeaning::SubjectRefused,
+        EndpointFault::Status { status: 403, .. } => MintMeaning::Denied,
+        _ => MintMeaning::Unavailable,
+    }
+}
+
+/// Our own words for a fault, fit for a sentence after a colon.
+pub fn words(fault: &EndpointFault) -> String {
+    match fault {
+        EndpointFault::NotSent { why } => format!("it could not be reached ({why})"),
+        EndpointFault::Lost { why } => format!("its answer was lost ({why})"),
+        EndpointFault::Status {
+            status,
+            error: Some(code),
+            ..
+        } => format!("it answered {status} {code}"),
+        EndpointFault::Status {
+            status,
+            error: None,
+            ..
+        } => format!("it answered {status}"),
+        EndpointFault::Unreadable { why } => format!("its answer can't be read ({why})"),
+        EndpointFault::Check { name, why } => {
+            format!("its answer fails the check of `{name}` ({why})")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(status: u16, error: Option<&str>, bare: bool) -> EndpointFault {
+        EndpointFault::Status {
+            status,
+            error: error.map(Into::into),
+            bare,
+        }
+    }
+
+    #[test]
+    fn an_oauth_shaped_refusal_is_final() {
+        assert_eq!(
+            of_refresh(&status(400, Some("invalid_grant"), false)),
+            Meaning::Ended
+        );
+        assert_eq!(
+            of_refresh(&status(400, Some("invalid_request"), false)),
+            Meaning::Ended
+        );
+        assert_eq!(
+            of_refresh(&status(401, Some("invalid_token"), false)),
+            Meaning::Ended
+        );
+    }
+
+    #[test]
+    fn a_bare_refusal_needs_a_second_one() {
+        assert_eq!(
+            of_refresh(&status(400, None, true)),
+            Meaning::EndedIfRepeated
+        );
+        assert_eq!(
+            of_refresh(&status(401, None, true)),
+            Meaning::EndedIfRepeated
+        );
+    }
+
+    #[test]
+    fn an_ambiguous_answer_never_ends_a_session() {
+        for code in [403, 404, 407, 408, 425, 429, 451, 500, 502, 503, 504, 302] {
+            assert_eq!(
+                of_refresh(&status(code, None, true)),
+                Meaning::Ambiguous,
+                "{code}"
+            );
+            assert_eq!(
+                of_refresh(&status(code, Some("invalid_grant"), false)),
+                Meaning::Ambiguous,
+                "{code}"
+            );
+        }
+        // A captive portal's page with status 400 is no answer of the provider.
+        assert_eq!(of_refresh(&status(400, None, false)), Meaning::Ambiguous);
+        assert_eq!(
+            of_refresh(&EndpointFault::Unreadable { why: "html".into() }),
+            Meaning::Ambiguous
+        );
+        assert_eq!(
+            of_refresh(&EndpointFault::Lost {
+                why: "reset".into()
+            }),
+            Meaning::Ambiguous
+        );
+    }
+
+    #[test]
+    fn our_own_mistake_keeps_the_session() {
+        for code in OUR_MISTAKES {
+            assert_eq!(
+                of_refresh(&status(400, Some(code), false)),
+                Meaning::OurMistake
+            );
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! A private desktop: a D-Bus session, gnome-keyring in it, and dunst under Xvfb where wanted.
+
+use super::wait::{self, until_true};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A D-Bus session with what was started in it.
+pub struct Desktop {
+    /// For `DBUS_SESSION_BUS_ADDRESS`.
+    pub address: String,
+    /// For `DISPLAY`, when dunst runs.
+    pub display: Option<String>,
+    home: PathBuf,
+    runtime: PathBuf,
+    bus: Child,
+    keyring: Option<Child>,
+    others: Vec<Child>,
+}
+
+impl Desktop {
+    /// A bus with nothing on it.
+    pub fn bus(home: &Path, runtime: &Path) -> Self {
+        let config = home.join("bus.conf");
+        // No service folders: nothing is started by activation behind the test's back.
+        std::fs::write(
+            &config,
+            format!(
+                r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>session</type><listen>unix:path={}</listen><auth>EXTERNAL</auth>
+<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>"#,
+                runtime.join("bus").display()
+            ),
+        )
+        .unwrap();
+        let mut bus = Command::new("dbus-daemon")
+            .arg(format!("--config-file={}", config.display()))
+            .args(["--nofork", "--print-address"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("dbus-daemon (package dbus-daemon)");
+        let mut address = String::new();
+        BufReader::new(bus.stdout.take().unwrap())
+            .read_line(&mut address)
+            .unwrap();
+        Self {
+            address: address.trim().to_owned(),
+            display: None,
+            home: home.to_owned(),
+            runtime: runtime.to_owned(),
+            bus,
+            keyring: None,
+            others: Vec::new(),
+        }
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("DBUS_SESSION_BUS_ADDRESS", &self.address)
+            .env("HOME", &self.home)
+            .env("XDG_RUNTIME_DIR", &self.runtime)
+            .env_remove("XDG_DATA_HOME")
+            .env_remove("DISPLAY")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        if let Some(display) = &self.display {
+            command.env("DISPLAY", display);
+        }
+        command
+    }
+
+    /// Starts gnome-keyring with its login collection unlocked.
+    pub fn start_keyring(&mut self) {
+        let mut keyring = self
+            .command("gnome-keyring-daemon")
+            .args(["--foreground", "--unlock", "--components=secrets"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("gnome-keyring-daemon (package gnome-keyring)");
+        keyring.stdin.take().unwrap().write_all(b"pw").unwrap();
+        self.keyring = Some(keyring);
+        self.wait_for_name("org.freedesktop.secrets");
+        until_true("the login collection", || {
+            let read = self.call_secrets("ReadAlias", &["default"]);
+            read.contains("/org/freedesktop/secrets/collection")
+        });
+    }
+
+    fn call_secrets(&self, method: &str, args: &[&str]) -> String {
+        let output = self
+            .command("gdbus")
+            .args([
+                "call",
+                "--session",
+                "--dest",
+                "org.freedesktop.secrets",
+                "--object-path",
+            ])
+            .args(["/org/freedesktop/secrets", "--method"])
+            .arg(format!("org.freedesktop.Secret.Service.{method}"))
+            .args(args)
+            .stdout(Stdio::piped())
+            .output()
+            .expect("gdbus (package libglib2.0-bin)");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Locks the login collection.
+    pub fn lock_keyring(&self) {
+        let locked = self.call_secrets("Lock", &["['/org/freedesktop/secrets/collection/login']"]);
+        assert!(locked.contains("login"), "{locked}");
+    }
+
+    /// Ends gnome-keyring.
+    pub fn stop_keyring(&mut self) {
+        if let Some(mut keyring) = self.keyring.take() {
+            let _ = keyring.kill();
+            let _ = keyring.wait();
+        }
+        until_true("the name to be given up", || {
+            !self.has_name("org.freedesktop.secrets")
+        });
+    }
+
+    /// Starts Xvfb and dunst.
+    pub fn start_notifications(&mut self) {
+        let mut screen = self
+            .command("Xvfb")
+            .args([
+                "-displayfd",
+                "1",
+                "-screen",
+                "0",
+                "640x480x24",
+                "-nolisten",
+                "tcp",
+            ])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Xvfb (package xvfb)");
+        let mut number = String::new();
+        BufReader::new(screen.stdout.take().unwrap())
+            .read_line(&mut number)
+            .unwrap();
+        self.display = Some(format!(":{}", number.trim()));
+        self.others.push(screen);
+        let dunst = self
+            .command("dunst")
+            .spawn()
+            .expect("dunst (package dunst)");
+        self.others.push(dunst);
+        self.wait_for_name("org.freedesktop.Notifications");
+    }
+
+    /// Titles of all notifications so far, oldest first.
+    pub fn notifications(&self) -> Vec<String> {
+        let output = self
+            .command("dunstctl")
+            .arg("history")
+            .stdout(Stdio::piped())
+            .output()
+            .unwrap();
+        let history: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let mut titles: Vec<String> = history["data"][0]
+            .as_array()
+            .map(|list| {
+                list.iter()
+                    .filter_map(|n| n["summary"]["data"].as_str().map(str::to_owned))
+                    .collect()
+            })
+            .unwrap_or_default();
+        titles.reverse();
+        titles
+    }
+
+    /// How many notifications are on the screen.
+    pub fn displayed(&self) -> usize {
+        let output = self
+            .command("dunstctl")
+            .args(["count", "displayed"])
+            .stdout(Stdio::piped())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout)
+            .trim()
+            .parse()
+            .unwrap_or(0)
+    }
+
+    /// Takes all notifications from the screen into the history.
+    pub fn close_notifications(&self) {
+        let _ = self.command("dunstctl").arg("close-all").status();
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        let output = self
+            .command("gdbus")
+            .args([
+                "call",
+                "--session",
+                "--dest",
+                "org.freedesktop.DBus",
+                "--object-path",
+                "/",
+            ])
+            .args(["--method", "org.freedesktop.DBus.NameHasOwner", name])
+            .stdout(Stdio::piped())
+            .output()
+            .expect("gdbus (package libglib2.0-bin)");
+        String::from_utf8_lossy(&output.stdout).contains("true")
+    }
+
+    fn wait_for_name(&self, name: &str) {
+        wait::until(name, wait::LONG, || self.has_name(name).then_some(()));
+    }
+}
+
+impl Drop for Desktop {
+    fn drop(&mut self) {
+        self.stop_keyring_quietly();
+        for child in self
+            .others
+            .iter_mut()
+            .rev()
+            .chain(std::iter::once(&mut self.bus))
+        {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Desktop {
+    fn stop_keyring_quietly(&mut self) {
+        if let Some(mut keyring) = self.keyring.take() {
+            let _ = keyring.kill();
+            let _ = keyring.wait();
+        }
+    }
+}
