@@ -94,24 +94,31 @@ fn an_unknown_option_before_the_repository_makes_it_a_guess_that_is_not_made() {
 
 #[test]
 fn local_commands_need_nothing_and_personal_tokens_are_named() {
-    for line in ["version", "cache ls", "env", "upload --help", "--version", ""] {
+    for line in [
+        "version",
+        "cache ls",
+        "env",
+        "upload --help",
+        "--version",
+        "",
+    ] {
         assert_eq!(need(&words(line)), Need::Nothing, "{line}");
     }
-    assert_eq!(
-        need(&["auth", "login"]),
-        Need::PersonalToken("auth login")
-    );
+    assert_eq!(need(&["auth", "login"]), Need::PersonalToken("auth login"));
 }
 
 #[test]
 fn a_token_among_the_arguments_is_noticed() {
-    for line in [
-        "upload acme/m --token hf_x",
-        "download --token=hf_x acme/m",
-    ] {
+    for line in ["upload acme/m --token hf_x", "download --token=hf_x acme/m"] {
         let found = need(&words(line));
         assert!(
-            matches!(found, Need::Token { own_token: true, .. }),
+            matches!(
+                found,
+                Need::Token {
+                    own_token: true,
+                    ..
+                }
+            ),
             "{line}"
         );
     }
