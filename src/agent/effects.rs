@@ -382,11 +382,10 @@ impl Keeper {
             name.clone(),
         );
         tokio::task::spawn_local(async move {
-            let result = exchange.mint(&org, subject, order.clone()).await;
+            let result = exchange.mint(&org, subject, order).await;
             let _ = inner.send(Inner::Minted {
                 org: name,
                 flight,
-                order,
                 result,
             });
         });
@@ -396,7 +395,6 @@ impl Keeper {
         &mut self,
         org: &OrgName,
         flight: u64,
-        order: MintOrder,
         result: Result<Minted, EndpointFault>,
     ) {
         let now = self.now();
@@ -410,9 +408,7 @@ impl Keeper {
                     return self.revoke_token(org, minted.token, minted.sha256);
                 }
                 let expires_in_s = minted.expires_in_s;
-                office
-                    .held
-                    .insert(token, HeldSecret::new(minted, order, now));
+                office.held.insert(token, HeldSecret::new(minted, now));
                 self.step(
                     org,
                     Event::Minted {

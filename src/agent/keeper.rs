@@ -10,7 +10,6 @@ use super::state::{Sealed, SealedSession, Tombstone};
 use crate::config::agent::Settings;
 use crate::model::answer::EndpointFault;
 use crate::model::name::OrgName;
-use crate::model::order::MintOrder;
 use crate::model::refusal::Refusal;
 use crate::model::time::Moment;
 use crate::rules::desk::Event;
@@ -56,7 +55,6 @@ pub(super) enum Inner {
     Minted {
         org: OrgName,
         flight: u64,
-        order: MintOrder,
         result: Result<Minted, EndpointFault>,
     },
     HungUp {
@@ -144,6 +142,11 @@ impl Keeper {
         keeper
     }
 
+    /// The configuration could not be read at start: `status` says why.
+    pub fn settings_not_taken(&mut self, why: String) {
+        self.settings_trouble = Some(why);
+    }
+
     /// Runs until the mailbox closes, the keeper retires or `stop` resolves.
     pub async fn run(
         mut self,
@@ -221,9 +224,8 @@ impl Keeper {
             Inner::Minted {
                 org,
                 flight,
-                order,
                 result,
-            } => self.minted(&org, flight, order, result),
+            } => self.minted(&org, flight, result),
             Inner::HungUp { org, follower } => self.hung_up(&org, follower),
             Inner::LoggedIn { org, login, result } => self.logged_in(&org, login, result),
             Inner::LoginGone { org, login } => self.login_gone(&org, login),

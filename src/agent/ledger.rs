@@ -116,11 +116,6 @@ impl Ledger {
         self.anchored = anchor;
     }
 
-    /// What lies in the sealed state.
-    pub(super) fn anchor(&self) -> Option<Anchor> {
-        self.anchored.clone()
-    }
-
     pub(super) fn report(&self, sealed: bool) -> AnchorReport {
         AnchorReport {
             folder: self.journal.folder(),

@@ -49,17 +49,15 @@ pub(super) struct HeldSecret {
     pub sha256: String,
     pub expires_at: u64,
     pub wider_than_asked: bool,
-    pub order: MintOrder,
 }
 
 impl HeldSecret {
-    pub(super) fn new(minted: Minted, order: MintOrder, now: Moment) -> Self {
+    pub(super) fn new(minted: Minted, now: Moment) -> Self {
         Self {
             expires_at: now.unix() + minted.expires_in_s,
             token: minted.token,
             sha256: minted.sha256,
             wider_than_asked: minted.wider_than_asked,
-            order,
         }
     }
 }

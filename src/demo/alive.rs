@@ -1,14 +1,12 @@
 //! Steps while the identity is alive.
 
 use super::board::{Failure, seconds};
-use super::browser::{fetch, visit};
+use super::browser::visit;
 use super::child::{SCRIPT, Saw, saw};
-use super::exchange::RoleClaims;
-use super::key::Key;
 use super::programs::{DEADLINE, Line, Ran, Running};
 use super::seed::{ADA, FOREIGN, ORG, REPOSITORY, ROLE_TOKEN_S};
 use super::tour::Tour;
-use super::world::now_s;
+use crate::model::name::RoleName;
 use crate::model::standing::StandingWord;
 use std::time::{Duration, Instant};
 
@@ -48,7 +46,7 @@ impl Tour<'_> {
                 org.standing.word()
             )));
         }
-        let roles: Vec<&str> = org.roles.iter().map(|role| role.as_str()).collect();
+        let roles: Vec<&str> = org.roles.iter().map(RoleName::as_str).collect();
         let line = format!(
             "signed in to {ORG} as {} in {took}; agent {} holds the session, store: {}",
             org.email.as_deref().unwrap_or(ADA.subject),
@@ -172,87 +170,6 @@ impl Tour<'_> {
         for line in ran.stderr().filter(|line| !line.starts_with("fatal:")) {
             self.board.note(line);
         }
-        Ok(())
-    }
-
-    /// The hub is no pushover: what it did not verify it refuses.
-    pub async fn forged_tokens_are_refused(&mut self) -> Result<(), Failure> {
-        let before = self.world.ledger();
-        let good = RoleClaims {
-            iss: self.world.issuer.clone(),
-            sub: ADA.subject.to_owned(),
-            aud: self.world.hub.clone(),
-            iat: now_s(),
-            exp: now_s() + ROLE_TOKEN_S,
-            jti: "forged".to_owned(),
-            role: "model-publisher".to_owned(),
-            repository: REPOSITORY.to_owned(),
-            actions: vec!["read".to_owned()],
-        };
-        let elsewhere = RoleClaims {
-            repository: FOREIGN.to_owned(),
-            ..good.clone()
-        };
-        let late = RoleClaims {
-            exp: now_s() - 1,
-            ..good.clone()
-        };
-        let foreign = RoleClaims {
-            aud: "https://hub.example".to_owned(),
-            ..good.clone()
-        };
-        let cases = [
-            (
-                "signed by another key",
-                Key::generate()?.sign("at+jwt", &good)?,
-                "git-upload-pack",
-                401,
-            ),
-            ("expired", self.world.signed(&late)?, "git-upload-pack", 401),
-            (
-                "for another hub",
-                self.world.signed(&foreign)?,
-                "git-upload-pack",
-                401,
-            ),
-            (
-                "for another repository",
-                self.world.signed(&elsewhere)?,
-                "git-upload-pack",
-                403,
-            ),
-            (
-                "for reading, at a push",
-                self.world.signed(&good)?,
-                "git-receive-pack",
-                403,
-            ),
-        ];
-        for (what, token, service, status) in &cases {
-            let address = format!("{}/info/refs?service={service}", self.url());
-            let address = address
-                .parse()
-                .map_err(|error| Failure::new(format!("not a URL: {error}")))?;
-            let page = fetch(&address, Some(&format!("Bearer {token}"))).await?;
-            if page.status != *status {
-                return Err(Failure::new(format!(
-                    "the hub answered {} to a token {what}",
-                    page.status
-                )));
-            }
-        }
-        let after = self.world.ledger();
-        if after.accepted != before.accepted {
-            return Err(Failure::new(
-                "the hub accepted a token that it should not have",
-            ));
-        }
-        let names: Vec<&str> = cases.iter().map(|case| case.0).collect();
-        self.board.done(&format!(
-            "the hub refused {} bad tokens: {}",
-            cases.len(),
-            names.join(", ")
-        ));
         Ok(())
     }
 

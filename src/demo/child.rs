@@ -8,12 +8,13 @@ pub const EXIT: i32 = 7;
 /// For `sh -c SCRIPT child REPOSITORY`. It watches the file that `HF_TOKEN_PATH` names, shows each
 /// new token to the hub (through git, since nothing else need be installed; in the environment,
 /// because arguments are public), and when the file is gone it asks git once more. It ends by
-/// itself when the demo's home is deleted, so nothing is left behind however the demo ends.
+/// itself when nobody reads it or the demo's home is deleted: a last question to git would start
+/// an agent that nobody ends.
 pub const SCRIPT: &str = r#"
 last=
 while [ -d "$HOME" ]; do
   if [ ! -e "$HF_TOKEN_PATH" ]; then
-    echo gone
+    echo gone || exit 1
     git ls-remote "$HF_ENDPOINT/$1" >/dev/null 2>&1
     echo "after $?"
     exit 7
@@ -24,7 +25,7 @@ while [ -d "$HOME" ]; do
     GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=http.extraHeader \
       GIT_CONFIG_VALUE_0="Authorization: Bearer $(cat "$HF_TOKEN_PATH")" \
       git -c credential.helper= ls-remote "$HF_ENDPOINT/$1" >/dev/null 2>&1
-    echo "token $?"
+    echo "token $?" || exit 1
   fi
   sleep 0.1 2>/dev/null || sleep 1
 done

@@ -97,6 +97,7 @@ impl Tour<'_> {
             return Err(ran.failure("the child was not refused"));
         }
         ran.expect(EXIT, "`oam exec` did not pass on its child's exit code")?;
+        self.accepted_at_end = Some(self.world.ledger().accepted);
         self.board.done(&format!(
             "the child was refused too; its exit code {EXIT} is that of oam exec"
         ));
@@ -191,6 +192,11 @@ impl Tour<'_> {
         }
         if ledger.tokens.len() > traffic.exchanges as usize {
             return Err(Failure::new("the hub saw more tokens than were issued"));
+        }
+        if self.accepted_at_end != Some(ledger.accepted) {
+            return Err(Failure::new(
+                "the hub took a token after push and child had been refused",
+            ));
         }
         let hub = format!(
             "hub: {} requests for {REPOSITORY} with {} tokens, each verified; {} bad tokens refused",

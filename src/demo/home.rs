@@ -86,9 +86,9 @@ impl Home {
         self.root.join("hub")
     }
 
-    /// The agent's socket, to see whether one was ever started.
-    pub fn socket(&self) -> PathBuf {
-        self.runtime.join("oam").join("agent.sock")
+    /// The folder of the agent's socket, to see whether one was ever started.
+    pub fn agent(&self) -> PathBuf {
+        self.runtime.join("oam")
     }
 
     /// Writes a file.

@@ -1,4 +1,4 @@
-//! The demo's OpenID provider: its state and its answers, without HTTP and without a clock.
+//! The demo's identity provider: its state and its answers, without HTTP and without a clock.
 //!
 //! It approves everybody as Ada, because a demo has no login page to fill in; all the rest is as
 //! strict as a real one: PKCE with S256, exact redirects, codes once, rotation with reuse detection.
@@ -123,7 +123,7 @@ impl Idp {
         &self.key
     }
 
-    /// OpenID Connect Discovery §3.
+    /// Its metadata (OIDC Discovery §3).
     pub fn metadata(&self) -> Value {
         let at = |path: &str| format!("{}{path}", self.issuer);
         json!({
@@ -265,8 +265,8 @@ impl Idp {
             .and_then(|token| self.refreshes.get_mut(token))
             .ok_or_else(|| refused("no such refresh token"))?;
         let sid = entry.sid.clone();
-        let reused = std::mem::replace(&mut entry.used, true);
-        if reused {
+        let second_time = std::mem::replace(&mut entry.used, true);
+        if second_time {
             self.end_session(&sid);
         }
         if !self.alive(&sid) {

@@ -1,12 +1,11 @@
 //! `oam demo --keep`: what to try by hand.
 
+use super::seed::REPOSITORY;
 use super::tour::Tour;
 
 impl Tour<'_> {
     /// Prints how to get into the private home and what to try there.
     pub fn invite(&mut self) {
-        let url = self.url();
-        let (issuer, hub) = (self.world.issuer.clone(), self.world.hub.clone());
         let folder = self.programs.folder().display().to_string();
         self.board.done("everything is up; in another terminal:");
         self.board.line("");
@@ -23,44 +22,7 @@ impl Tour<'_> {
             "cd {}",
             quoted(&self.home.work().display().to_string())
         ));
-        for (text, command) in [
-            (
-                "who is signed in, which tokens are out",
-                "oam status".to_owned(),
-            ),
-            (
-                "clone and push with nothing but git",
-                format!(
-                    "git clone {url} again && cd again && git commit --allow-empty -m try && git push && cd .."
-                ),
-            ),
-            (
-                "which role would serve, and why",
-                format!("oam why {url} --write"),
-            ),
-            (
-                "a child whose token file stays fresh",
-                format!(
-                    "oam exec --repo {} -- sh -c 'ls -l \"$HF_TOKEN_PATH\"'",
-                    super::seed::REPOSITORY
-                ),
-            ),
-            (
-                "the hub says who the token is",
-                format!(
-                    "curl -H \"Authorization: Bearer $(oam token --repo {})\" {hub}/api/whoami-v2",
-                    super::seed::REPOSITORY
-                ),
-            ),
-            (
-                "end the identity, then push again",
-                format!("curl -X POST {issuer}/end"),
-            ),
-            (
-                "every answer has its record",
-                "oam log && oam log --verify".to_owned(),
-            ),
-        ] {
+        for (text, command) in ideas(&self.world.issuer, &self.world.hub, &self.url()) {
             self.board.line("");
             self.board.line(&format!("# {text}"));
             self.board.line(&command);
@@ -69,6 +31,42 @@ impl Tour<'_> {
         self.board
             .line("Ctrl-C here ends it all and deletes the private home.");
     }
+}
+
+/// What to try, and how.
+fn ideas(issuer: &str, hub: &str, url: &str) -> [(&'static str, String); 7] {
+    let again = "cd again && git commit --allow-empty -m try && git push && cd ..";
+    let bearer = format!("Authorization: Bearer $(oam token --repo {REPOSITORY})");
+    [
+        (
+            "who is signed in, which tokens are out",
+            "oam status".to_owned(),
+        ),
+        (
+            "clone and push with nothing but git",
+            format!("git clone {url} again && {again}"),
+        ),
+        (
+            "which role would serve, and why",
+            format!("oam why {url} --write"),
+        ),
+        (
+            "a child whose token file stays fresh",
+            format!("oam exec --repo {REPOSITORY} -- sh -c 'ls -l \"$HF_TOKEN_PATH\"'"),
+        ),
+        (
+            "the hub says who the token is",
+            format!("curl -H \"{bearer}\" {hub}/api/whoami-v2"),
+        ),
+        (
+            "end the identity, then push again",
+            format!("curl -X POST {issuer}/end"),
+        ),
+        (
+            "every answer has its record",
+            "oam log && oam log --verify".to_owned(),
+        ),
+    ]
 }
 
 /// For a POSIX shell.

@@ -2,7 +2,8 @@
 //! shipped binaries as separate processes, and no code outside this room knows that it is a demo.
 //!
 //! `idp`, `exchange` and `hub` decide, `world` serves them; `home`, `programs` and `browser` are the
-//! person's side; `tour` is the order of the steps, `alive` and `ended` the steps themselves.
+//! person's side; `tour` is the order of the steps, `alive`, `forged` and `ended` the steps
+//! themselves.
 
 pub mod alive;
 pub mod base64;
@@ -12,6 +13,7 @@ pub mod cgi;
 pub mod child;
 pub mod ended;
 pub mod exchange;
+pub mod forged;
 pub mod home;
 pub mod hub;
 pub mod idp;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// The programs that ship together.
@@ -105,6 +106,9 @@ pub struct Running {
     began: Instant,
     lines: UnboundedReceiver<Line>,
     seen: Vec<Line>,
+    /// The readers of its output. They end with this, so that whoever still writes gets a broken
+    /// pipe: grandchildren do not outlive a demo that was stopped.
+    _readers: JoinSet<()>,
 }
 
 impl Programs {
@@ -117,6 +121,10 @@ impl Programs {
             .ok()
             .and_then(|us| us.parent().map(Path::to_path_buf));
         let folder = us.ok_or_else(|| Failure::new("this program can't tell where it lies"))?;
+        Self::in_folder(folder, environment)
+    }
+
+    fn in_folder(folder: PathBuf, environment: Vec<(String, String)>) -> Result<Self, Failure> {
         let programs = Self {
             folder,
             environment,
@@ -124,10 +132,9 @@ impl Programs {
         for name in SHIPPED {
             let path = programs.path(name);
             if !path.is_file() {
-                let text = format!(
-                    "{} is missing: build all of them with `cargo build --release`",
-                    path.display()
-                );
+                let path = path.display();
+                let text =
+                    format!("{path} is missing: build all of them with `cargo build --release`");
                 return Err(Failure::new(text));
             }
         }
@@ -177,11 +184,12 @@ impl Programs {
             .spawn()
             .map_err(|error| Failure::new(format!("{program} can't be started: {error}")))?;
         let (sender, lines) = unbounded_channel();
+        let mut readers = JoinSet::new();
         if let Some(out) = child.stdout.take() {
-            read_lines(out, Line::Out, sender.clone());
+            readers.spawn(read_lines(out, Line::Out, sender.clone()));
         }
         if let Some(err) = child.stderr.take() {
-            read_lines(err, Line::Err, sender);
+            readers.spawn(read_lines(err, Line::Err, sender));
         }
         Ok(Running {
             child,
@@ -189,6 +197,7 @@ impl Programs {
             began: Instant::now(),
             lines,
             seen: Vec::new(),
+            _readers: readers,
         })
     }
 
@@ -206,29 +215,27 @@ fn shown(arg: &str) -> &str {
     if arg.contains('\n') { "…" } else { arg }
 }
 
-fn read_lines<R>(from: R, kind: fn(String) -> Line, to: UnboundedSender<Line>)
+async fn read_lines<R>(from: R, kind: fn(String) -> Line, to: UnboundedSender<Line>)
 where
     R: AsyncRead + Unpin + Send + 'static,
 {
-    tokio::spawn(async move {
-        let mut reader = BufReader::new(from);
-        let mut bytes = Vec::new();
-        // By bytes, not as text: one letter that is not UTF-8 must not end the reading.
-        while reader
-            .read_until(b'\n', &mut bytes)
-            .await
-            .is_ok_and(|read| read > 0)
+    let mut reader = BufReader::new(from);
+    let mut bytes = Vec::new();
+    // By bytes, not as text: one letter that is not UTF-8 must not end the reading.
+    while reader
+        .read_until(b'\n', &mut bytes)
+        .await
+        .is_ok_and(|read| read > 0)
+    {
+        let text = String::from_utf8_lossy(&bytes);
+        if to
+            .send(kind(text.trim_end_matches(['\r', '\n']).to_owned()))
+            .is_err()
         {
-            let text = String::from_utf8_lossy(&bytes);
-            if to
-                .send(kind(text.trim_end_matches(['\r', '\n']).to_owned()))
-                .is_err()
-            {
-                return;
-            }
-            bytes.clear();
+            return;
         }
-    });
+        bytes.clear();
+    }
 }
 
 impl Running {
@@ -360,8 +367,15 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_named() {
-        // The test's own binary lies where no shipped one does.
-        let failure = Programs::beside_us(Vec::new()).unwrap_err();
-        assert!(failure.what.contains("oam"), "{}", failure.what);
+        let folder = tempfile::TempDir::new().unwrap();
+        for name in ["oam", "git-credential-oam"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let failure = Programs::in_folder(folder.path().to_path_buf(), Vec::new()).unwrap_err();
+        assert!(
+            failure.what.contains("oam-agent is missing"),
+            "{}",
+            failure.what
+        );
     }
 }

@@ -105,16 +105,19 @@ grants = [{{ hub = "hub", repositories = ["acme/*"], action = "write" }}]
 pub const FIRST_COMMIT: &str = "\
 commit refs/heads/main
 committer Acme <models@acme.example> 1700000000 +0000
-data 22
+data <<END
 Publish the first model
+END
 M 100644 inline README.md
-data 30
+data <<END
 # acme/model
 
 A model of sorts.
+END
 M 100644 inline config.json
-data 24
+data <<END
 {\"layers\": 2, \"dim\": 8}
+END
 ";
 
 #[cfg(test)]

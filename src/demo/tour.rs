@@ -22,6 +22,8 @@ pub struct Tour<'a> {
     pub world: World,
     /// The agent's process, as it last said.
     pub agent: Option<u32>,
+    /// What the hub had accepted when push and child had been refused.
+    pub accepted_at_end: Option<u32>,
 }
 
 /// Runs the whole tour; with `keep`, stops before the end of the identity and stays up.
@@ -41,6 +43,7 @@ pub async fn run(
         programs,
         world,
         agent: None,
+        accepted_at_end: None,
     };
     tour.sign_in().await?;
     tour.set_up_git().await?;
@@ -173,9 +176,10 @@ fn report_of(ran: &Ran) -> Result<StatusReport, Failure> {
 }
 
 /// Ends what the programs left: the agent, which is a daemon and no child of ours. It is asked who
-/// it is only when its socket is there, since a question would start it.
+/// it is, unless nobody ever started one. Its folder tells that and not its socket: an agent that is
+/// just starting is found by the question, or replaced by one that can be ended.
 pub async fn clean_up(home: &Home, programs: &Programs) {
-    if !home.socket().exists() {
+    if !home.agent().exists() {
         return;
     }
     let asked = programs.start(home.root(), "oam", &["status", "--json"]);

@@ -104,8 +104,8 @@ async fn real_git_pushes_and_clones_through_verified_tokens_only() {
     )
     .await);
     // Larger than git's post buffer, so that the push comes in chunks, without a length.
-    let noise: String = (0..400_000u32)
-        .map(|n| format!("{:08x}\n", n.wrapping_mul(2_654_435_761)))
+    let noise: Vec<u8> = (0..900_000u32)
+        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes())
         .collect();
     std::fs::write(work.join("weights"), noise).unwrap();
     ok(&git(home.path(), &work, None, &["add", "weights"]).await);
@@ -193,14 +193,10 @@ async fn post(url: &str, form: &[(&str, &str)]) -> (u16, serde_json::Value) {
     )
 }
 
-#[tokio::test]
-async fn the_whole_way_over_http_from_sign_in_to_the_end_of_the_session() {
-    let home = TempDir::new().unwrap();
-    let world = world(home.path()).await;
-    let back = axum::Router::new().route(
-        "/back",
-        axum::routing::get(|uri: axum::http::Uri| async move { uri.to_string() }),
-    );
+/// Signs in as a client does: the callback's address, then the tokens.
+async fn sign_in(world: &World) -> serde_json::Value {
+    let landing = axum::routing::get(|uri: axum::http::Uri| async move { uri.to_string() });
+    let back = axum::Router::new().route("/back", landing);
     let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let redirect = format!("http://{}/back", door.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(door, back).await });
@@ -213,13 +209,13 @@ async fn the_whole_way_over_http_from_sign_in_to_the_end_of_the_session() {
         ("redirect_uri", &redirect),
         ("response_type", "code"),
         ("scope", "openid"),
-        ("state", "s"),
         ("code_challenge", &challenge),
         ("code_challenge_method", "S256"),
     ]);
+    let page = visit(ask.as_str()).await.unwrap();
     let landed = url::Url::parse(&redirect)
         .unwrap()
-        .join(&visit(ask.as_str()).await.unwrap().body)
+        .join(&page.body)
         .unwrap();
     let code = landed
         .query_pairs()
@@ -227,8 +223,6 @@ async fn the_whole_way_over_http_from_sign_in_to_the_end_of_the_session() {
         .unwrap()
         .1
         .into_owned();
-
-    let token = format!("{}/token", world.issuer);
     let form = [
         ("grant_type", "authorization_code"),
         ("client_id", seed::CLIENT),
@@ -236,15 +230,22 @@ async fn the_whole_way_over_http_from_sign_in_to_the_end_of_the_session() {
         ("redirect_uri", &redirect),
         ("code_verifier", &verifier),
     ];
-    let (status, answer) = post(&token, &form).await;
+    let (status, answer) = post(&format!("{}/token", world.issuer), &form).await;
     assert_eq!(status, 200, "{answer}");
-    let refresh = answer["refresh_token"].as_str().unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn the_whole_way_over_http_from_sign_in_to_the_end_of_the_session() {
+    let home = TempDir::new().unwrap();
+    let world = world(home.path()).await;
+    let signed_in = sign_in(&world).await;
     let form = [
         (
             "grant_type",
             "urn:ietf:params:oauth:grant-type:token-exchange",
         ),
-        ("subject_token", answer["id_token"].as_str().unwrap()),
+        ("subject_token", signed_in["id_token"].as_str().unwrap()),
         (
             "subject_token_type",
             "urn:ietf:params:oauth:token-type:id_token",
@@ -257,34 +258,23 @@ async fn the_whole_way_over_http_from_sign_in_to_the_end_of_the_session() {
     let (status, role) = post(&exchange, &form).await;
     assert_eq!(status, 200, "{role}");
     let bearer = format!("Bearer {}", role["access_token"].as_str().unwrap());
-    let refs = format!("{}/acme/model/info/refs?service=git-upload-pack", world.hub);
-    assert_eq!(
-        fetch(&refs.parse().unwrap(), Some(&bearer))
-            .await
-            .unwrap()
-            .status,
-        200
-    );
-    let refs = format!(
-        "{}/acme/model/info/refs?service=git-receive-pack",
-        world.hub
-    );
-    assert_eq!(
-        fetch(&refs.parse().unwrap(), Some(&bearer))
-            .await
-            .unwrap()
-            .status,
-        403
-    );
+    for (service, status) in [("git-upload-pack", 200), ("git-receive-pack", 403)] {
+        let refs = format!("{}/acme/model/info/refs?service={service}", world.hub);
+        let page = fetch(&refs.parse().unwrap(), Some(&bearer)).await.unwrap();
+        assert_eq!(page.status, status, "{service}");
+    }
 
     assert_eq!(world.end_identity(), 1);
     assert_eq!(post(&exchange, &form).await.0, 400);
     let form = [
         ("grant_type", "refresh_token"),
         ("client_id", seed::CLIENT),
-        ("refresh_token", refresh),
+        (
+            "refresh_token",
+            signed_in["refresh_token"].as_str().unwrap(),
+        ),
     ];
-    let (status, answer) = post(&token, &form).await;
+    let (status, answer) = post(&format!("{}/token", world.issuer), &form).await;
     assert_eq!(
         (status, answer["error"].as_str()),
         (400, Some("invalid_grant"))

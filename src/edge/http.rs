@@ -168,9 +168,13 @@ impl Answer {
             return Ok(self);
         }
         let error = fault::oauth_error(&self.body);
+        // A web page is what proxies and captive portals send: not the bare answer of a provider
+        // that ends a session, which a repetition would make final.
+        let page =
+            self.content_type == "text/html" || self.body.trim_ascii_start().starts_with(b"<");
         Err(EndpointFault::Status {
             status: self.status,
-            bare: error.is_none(),
+            bare: error.is_none() && !page,
             error,
         })
     }

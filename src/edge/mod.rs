@@ -1,7 +1,8 @@
 //! Everything outside the agent: socket, identity provider, exchange, keyring, disk, notices,
 //! clock. What differs between systems sits here.
 
-pub mod ancestry;
+mod ancestry;
+pub mod assemble;
 pub mod caller;
 pub mod clock;
 mod connection;
@@ -15,5 +16,6 @@ pub mod notice;
 pub mod oidc;
 pub mod process;
 mod seats;
+pub mod settings;
 pub mod socket;
 pub mod vault;

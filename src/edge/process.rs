@@ -62,6 +62,13 @@ pub fn say_ready() {
     say(READY.as_bytes());
 }
 
+/// Prints a text that was asked for; answers the exit code.
+pub fn say_text(text: &str) -> u8 {
+    let mut out = io::stdout();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    u8::from(written.is_err())
+}
+
 /// Says why the agent does not come up.
 pub fn say_refusal(refusal: &Refusal) {
     say(&serde_json::to_vec(refusal).unwrap_or_default());

@@ -112,14 +112,7 @@ impl Inner {
     }
 
     async fn prepare(&self, store: Store) -> Result<(), Refusal> {
-        let now = {
-            let mut state = self.state.borrow_mut();
-            if state.now.store == store {
-                // Also when the keyring refuses below: what was in use stays in use.
-                state.next = None;
-            }
-            state.now.clone()
-        };
+        let now = self.forget_other(store);
         // Before the keyring is asked: a state folder that can't be written is known first, too.
         private_folder(&self.folder)
             .map_err(|words| Refusal::unavailable(words, "repair the folder, then try again"))?;
@@ -137,6 +130,16 @@ impl Inner {
             self.state.borrow_mut().next = Some(Holding { store, key });
         }
         Ok(())
+    }
+
+    /// Drops what was prepared for a sign-in with another store than the one in use, also when the
+    /// keyring refuses afterwards: what was in use stays in use. Answers what that is.
+    fn forget_other(&self, store: Store) -> Holding {
+        let mut state = self.state.borrow_mut();
+        if state.now.store == store {
+            state.next = None;
+        }
+        state.now.clone()
     }
 
     async fn open(&self) -> Result<Option<Sealed>, Refusal> {

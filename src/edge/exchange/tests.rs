@@ -236,7 +236,7 @@ async fn faults_are_facts() {
     let fault = minted(Canned::Say(503, "text/html", "<p>".into()))
         .await
         .err();
-    assert_eq!(status(fault), (503, None, true));
+    assert_eq!(status(fault), (503, None, false));
     let html = minted(Canned::Say(200, "text/html", "<p>sign in".into()))
         .await
         .err();

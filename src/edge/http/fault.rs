@@ -38,7 +38,7 @@ pub(super) fn too_long(status: u16) -> EndpointFault {
         EndpointFault::Status {
             status,
             error: None,
-            bare: true,
+            bare: false,
         }
     }
 }

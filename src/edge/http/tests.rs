@@ -103,7 +103,7 @@ async fn an_oversize_answer_is_not_collected() {
         answer,
         Err(EndpointFault::Status {
             status: 400,
-            bare: true,
+            bare: false,
             ..
         })
     ));
@@ -124,6 +124,11 @@ async fn statuses_are_facts_without_prose() {
         error: error.map(str::to_owned),
         bare: error.is_none(),
     };
+    let page = |status| EndpointFault::Status {
+        status,
+        error: None,
+        bare: false,
+    };
     let html = |status| Canned::Say(status, "text/html", "<b>token abc</b>".into());
     for (canned, expected) in [
         (
@@ -136,8 +141,10 @@ async fn statuses_are_facts_without_prose() {
             Canned::Say(400, "application/json", "{\"error\":7}".into()),
             fault(400, None),
         ),
-        (html(500), fault(500, None)),
-        (html(403), fault(403, None)),
+        (html(500), page(500)),
+        (html(403), page(403)),
+        (html(400), page(400)),
+        (Canned::Say(401, "", " <html>".into()), page(401)),
         (Canned::Say(204, "", String::new()), fault(204, None)),
         (
             Canned::error(503, "temporarily_unavailable"),

@@ -11,6 +11,7 @@ use crate::agent::ports::{Arrived, PendingLogin};
 use crate::agent::state::SessionTokens;
 use crate::config::agent::{Org, Provider};
 use crate::model::answer::EndpointFault;
+use crate::model::identity::Identity;
 use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
 use oauth2::basic::BasicClient;
@@ -209,22 +210,17 @@ async fn accept(
     tokens: Tokens,
     once: &Once,
 ) -> Result<Arrived, EndpointFault> {
-    let missing = |name| EndpointFault::from(Wrong::new(name, "the provider sent none"));
     let now = inner.http.now().unix();
     let expect = Expect::of(&org.provider, now, Phase::Login(once.nonce.expose()));
-    let id = tokens
-        .id_token
-        .as_ref()
-        .ok_or_else(|| missing("id_token"))?;
-    let identity = match inner.check(org, metadata, id, &tokens, &expect).await {
-        Verdict::Right(identity) => identity,
-        Verdict::Wrong(fault) => return Err(fault),
-        Verdict::NoKeys(fault) => {
-            return Err(Wrong::new(
-                "signature",
-                format!("the provider's keys can't be had ({})", words::of(&fault)),
-            )
-            .into());
+    let identity = match identify(inner, org, metadata, &tokens, &expect).await {
+        Ok(identity) => identity,
+        Err(fault) => {
+            // Nothing of a sign-in that was not accepted stays open; if this fails too, the refusal
+            // that matters is the first one.
+            if let Some(refresh) = &tokens.refresh_token {
+                let _ = inner.revoke(org, refresh).await;
+            }
+            return Err(fault);
         }
     };
     let access_expires = tokens.expires_in.seconds().map(|s| now.saturating_add(s));
@@ -244,4 +240,30 @@ async fn accept(
         },
         identity,
     })
+}
+
+async fn identify(
+    inner: &Inner,
+    org: &Org,
+    metadata: &Metadata,
+    tokens: &Tokens,
+    expect: &Expect<'_>,
+) -> Result<Identity, EndpointFault> {
+    let id = tokens
+        .id_token
+        .as_ref()
+        .ok_or_else(|| missing("id_token"))?;
+    match inner.check(org, metadata, id, tokens, expect).await {
+        Verdict::Right(identity) => Ok(identity),
+        Verdict::Wrong(fault) => Err(fault),
+        Verdict::NoKeys(fault) => Err(Wrong::new(
+            "signature",
+            format!("the provider's keys can't be had ({})", words::of(&fault)),
+        )
+        .into()),
+    }
+}
+
+fn missing(name: &'static str) -> EndpointFault {
+    Wrong::new(name, "the provider sent none").into()
 }

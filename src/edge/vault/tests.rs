@@ -175,9 +175,8 @@ fn a_cancelled_sign_in_is_undone_by_preparing_what_was_in_use() {
     let vault = prepared(home.path(), Store::Keyring, &key);
     vault.save(&state("first")).unwrap();
     wait(vault.prepare(Store::Memory)).unwrap();
-    // Whether a keyring runs here or not.
-    let _ = wait(vault.prepare(Store::Keyring));
-    vault.inner.state.borrow_mut().next = None;
+    // The first step of `prepare`; the rest would ask the keyring of whoever runs the tests.
+    vault.inner.forget_other(Store::Keyring);
     vault.save(&state("second")).unwrap();
     assert_eq!(
         (vault.store(), refresh_in(home.path(), &key).as_str()),

@@ -71,6 +71,7 @@ async fn a_sign_in_that_fails_a_check_is_refused_by_its_name_on_both_ends() {
             "{page}"
         );
     }
+    assert_eq!(idp.server.count("/revoke"), 5, "nothing of it stays open");
 }
 
 #[tokio::test]

@@ -1,0 +1,200 @@
+//! Puts the agent together: harden, take the place, read the settings, serve.
+
+use super::clock::{SystemClock, SystemDice};
+use super::exchange::TokenExchange;
+use super::files::TokenFiles;
+use super::http::Http;
+use super::journal::{FileJournal, ROTATE_AT};
+use super::listen::{Listening, Taken, passed, take};
+use super::notice::Desktop;
+use super::oidc::Oidc;
+use super::settings::SettingsFiles;
+use super::vault::FileVault;
+use super::{process, socket};
+use crate::agent::command::{Command, Mailbox};
+use crate::agent::keeper::{Keeper, Ports};
+use crate::agent::ports::Clock;
+use crate::model::refusal::Refusal;
+use crate::wire::message::VERSION;
+use crate::wire::place::Place;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::{Notify, mpsc};
+
+/// Commands that may wait for the keeper; a full mailbox is a refusal (R27).
+const MAILBOX: usize = 1024;
+
+const HELP: &str = "\
+oam-agent - holds the session of a person and serves short-lived role tokens
+
+Usage: oam-agent [--foreground]
+
+It is started by the service manager's socket, or by the first `oam` or git that needs it.
+With --foreground it keeps the terminal and logs to it; OAM_LOG=debug says more.
+  -h, --help     this text
+  -V, --version  the version
+";
+
+/// Runs `oam-agent` with these arguments; answers the exit code.
+pub fn run(args: &[String]) -> u8 {
+    let foreground = match args {
+        [] => false,
+        [one] if one == "--foreground" => true,
+        [one] if one == "-h" || one == "--help" => return process::say_text(HELP),
+        [one] if one == "-V" || one == "--version" => {
+            return process::say_text(&format!("oam-agent {VERSION}\n"));
+        }
+        _ => {
+            process::say_text(HELP);
+            return 2;
+        }
+    };
+    match start(foreground) {
+        Ok(()) => 0,
+        Err(refusal) => {
+            process::say_refusal(&refusal);
+            refusal.code.exit_code()
+        }
+    }
+}
+
+fn start(foreground: bool) -> Result<(), Refusal> {
+    process::harden()?;
+    process::quiet_panics();
+    if foreground {
+        log_to_terminal();
+    }
+    let place = Place::find()?;
+    let handed = passed()?;
+    let managed = handed.is_some();
+    let listening = match take(&place, handed)? {
+        Taken::Theirs => {
+            process::say_ready();
+            return Ok(());
+        }
+        Taken::Ours(listening) => listening,
+    };
+    if !foreground && !managed {
+        process::detach();
+    }
+    let state = state_folder()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| {
+        Refusal::unavailable(
+            format!("the agent can't start its event loop: {}", error.kind()),
+            "look at the limits of open files and processes",
+        )
+    })?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(
+        &runtime,
+        serve(listening, &place, state, foreground || managed),
+    )
+}
+
+/// Readable by people who look for a fault: never a token, never a body (R24).
+fn log_to_terminal() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("OAM_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// `$XDG_STATE_HOME/oam`, or what the platform has for it.
+fn state_folder() -> Result<PathBuf, Refusal> {
+    let dirs = directories::BaseDirs::new().ok_or_else(|| {
+        Refusal::unavailable("the user's home directory is not known", "set HOME")
+    })?;
+    let state = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir());
+    Ok(state.join("oam"))
+}
+
+async fn serve(
+    listening: Listening,
+    place: &Place,
+    state: PathBuf,
+    keeps_streams: bool,
+) -> Result<(), Refusal> {
+    let ending = process::ending().map_err(|error| {
+        Refusal::unavailable(
+            format!("the agent can't listen for signals: {}", error.kind()),
+            "look at the limits of open files",
+        )
+    })?;
+    let (mailbox, commands) = mpsc::channel(MAILBOX);
+    let keeper = keeper(place, &state, &mailbox);
+    process::say_ready();
+    if !keeps_streams {
+        let _ = process::leave_streams();
+    }
+    // Two ends: the keeper retires, or the system wants us gone. Either way the server drains.
+    let stop = Rc::new(Notify::new());
+    let retired = Rc::clone(&stop);
+    let keeping = tokio::task::spawn_local(async move {
+        keeper.run(commands, ending).await;
+        retired.notify_one();
+    });
+    // A second handle: `listening` keeps the lock, and clears the socket away when it goes.
+    let listener = listening
+        .listener
+        .try_clone()
+        .and_then(tokio::net::UnixListener::from_std)
+        .map_err(|error| {
+            Refusal::unavailable(
+                format!("the agent can't wait on its socket: {}", error.kind()),
+                "look at the limits of open files",
+            )
+        })?;
+    socket::serve(
+        listener,
+        mailbox,
+        socket::Limits::default(),
+        stop.notified(),
+    )
+    .await;
+    let _ = keeping.await;
+    Ok(())
+}
+
+fn keeper(place: &Place, state: &std::path::Path, mailbox: &Mailbox) -> Keeper {
+    let mut files = SettingsFiles::standard();
+    let settings = files.load();
+    let clock: Rc<dyn Clock> = Rc::new(SystemClock);
+    let http = Rc::new(Http::new(Rc::clone(&clock)));
+    let ports = Ports {
+        clock,
+        dice: Rc::new(SystemDice),
+        idp: Rc::new(Oidc::new(Rc::clone(&http))),
+        exchange: Rc::new(TokenExchange::new(http)),
+        vault: Rc::new(FileVault::new(state)),
+        journal: Rc::new(FileJournal::new(state, ROTATE_AT)),
+        notices: Rc::new(Desktop),
+        files: Rc::new(TokenFiles::new(&place.folder)),
+    };
+    let taken = settings.as_ref().map(|settings| Arc::new(settings.clone()));
+    let mut keeper = Keeper::new(ports, taken.unwrap_or_default(), VERSION);
+    if let Err(why) = settings {
+        keeper.settings_not_taken(why);
+    }
+    tokio::task::spawn_local(watch(files, mailbox.clone()));
+    keeper
+}
+
+/// Hands every edit of the configuration to the keeper; ends with it.
+async fn watch(mut files: SettingsFiles, mailbox: Mailbox) {
+    loop {
+        tokio::select! {
+            () = mailbox.closed() => return,
+            () = files.next_change() => {}
+        }
+        let settings = files.load().map(Arc::new);
+        if mailbox.send(Command::Configured(settings)).await.is_err() {
+            return;
+        }
+    }
+}
