@@ -192,9 +192,7 @@ impl Show {
 
     /// One line of talk.
     pub fn say(&self, line: impl Into<Line>) {
-        let mut text = Line::new()
-            .look(Look::Faint, "oam: ")
-            .render(self.colour.1);
+        let mut text = Line::new().look(Look::Faint, "oam: ").render(self.colour.1);
         text.push_str(&line.into().render(self.colour.1));
         text.push('\n');
         // There is nobody left to tell when stderr is gone.
