@@ -56,8 +56,10 @@ fn serve(stream: UnixStream, script: &Arc<Script>, kept: &Arc<Mutex<Vec<Request>
             line.say(anchor());
             continue;
         }
+        // Kept before it is answered: a test that has seen the answer finds the request.
+        let copy: RequestFrame = serde_json::from_str(&text).unwrap();
+        kept.lock().unwrap().push(copy.request);
         script(&frame.request, &mut line);
-        kept.lock().unwrap().push(frame.request);
     }
 }
 
