@@ -1,8 +1,9 @@
 //! From an ask to the desk: hub by host, repository by path, intent by ancestry, role by policy.
 
-use super::command::{News, Outcome};
-use super::keeper::{Inner, Keeper, Ticket};
-use super::office::{Chosen, Following};
+use super::command::Outcome;
+use super::keeper::{Keeper, Ticket};
+use super::office::Chosen;
+use crate::config::agent::{Hub, Org};
 use crate::model::ask::{Ask, Intent, repository_of_path};
 use crate::model::caller::{Caller, intent_of_ancestry};
 use crate::model::name::{HubName, OrgName, Repository};
@@ -11,9 +12,9 @@ use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::secret::Secret;
 use crate::rules::desk::{Effect, Event, Who};
 use crate::rules::hub::{Owner, owner};
-use crate::rules::role::{Wish, choose};
+use crate::rules::role::{Choice, Wish, choose};
 use crate::rules::session::Need;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 /// What became of an ask before the desk sees it.
 pub(super) enum Resolved {
@@ -48,6 +49,7 @@ impl Denied {
 }
 
 impl Keeper {
+    /// Chooses hub, repository, intent and role; says what refuses before the desk is asked.
     pub(super) fn resolve(&self, ask: &Ask, front: &str, caller: &Caller) -> Resolved {
         let (org, hub) = match owner(&self.settings, &ask.hub) {
             Owner::Hub(org, hub) => (org, hub),
@@ -66,53 +68,15 @@ impl Keeper {
             intent,
             by_standing: false,
         };
-        let repository = match ask.path.as_deref().map_or(Ok(None), repository_of_path) {
-            Ok(repository) => repository,
+        match ask.path.as_deref().map_or(Ok(None), repository_of_path) {
+            Ok(repository) => denied.repository = repository,
             Err(fault) => {
-                denied.refusal = Refusal::denied(
-                    fault.to_string(),
-                    "check the remote's URL with `git remote -v`",
-                );
+                let next = "check the remote's URL with `git remote -v`";
+                denied.refusal = Refusal::denied(fault.to_string(), next);
                 return Resolved::Refused(Box::new(denied));
             }
-        };
-        denied.repository.clone_from(&repository);
-        let Some(office) = self.offices.get(&org.name) else {
-            return Resolved::NotOurs;
-        };
-        let now = self.now();
-        let live = match (self.closed_because(), office.desk.standing().live()) {
-            (Some(refusal), _) => {
-                denied.refusal = refusal;
-                return Resolved::Refused(Box::new(denied));
-            }
-            (None, Some(live))
-                if office.desk.standing().need(now, office.desk.limits()) != Need::Login =>
-            {
-                live
-            }
-            (None, _) => {
-                denied.refusal =
-                    office
-                        .desk
-                        .standing()
-                        .refusal(org.name.as_str(), now, office.desk.limits());
-                denied.by_standing = true;
-                return Resolved::Refused(Box::new(denied));
-            }
-        };
-        let wish = Wish {
-            repository: repository.as_ref(),
-            intent,
-            role: ask.role.as_ref(),
-        };
-        match choose(
-            org,
-            hub,
-            &live.identity.groups,
-            wish,
-            self.settings.unknown_intent,
-        ) {
+        }
+        match self.choice(org, hub, ask, &mut denied) {
             Ok(choice) => Resolved::Chosen(Box::new(Chosen {
                 org: org.name.clone(),
                 hub: hub.name.clone(),
@@ -121,7 +85,7 @@ impl Keeper {
                 variables: hub.variables.clone(),
                 scheme: hub.scheme,
                 username: hub.username.clone(),
-                repository,
+                repository: denied.repository,
                 intent,
                 choice,
                 front: front.to_owned(),
@@ -134,19 +98,48 @@ impl Keeper {
         }
     }
 
+    /// The role for an ask, as far as the session's standing lets it be chosen at all.
+    fn choice(
+        &self,
+        org: &Org,
+        hub: &Hub,
+        ask: &Ask,
+        denied: &mut Denied,
+    ) -> Result<Choice, Refusal> {
+        if let Some(refusal) = self.closed_because() {
+            return Err(refusal);
+        }
+        let now = self.now();
+        let missing = || Refusal::unavailable("the organization is not there", "try again");
+        let desk = &self.offices.get(&org.name).ok_or_else(missing)?.desk;
+        let (standing, limits) = (desk.standing(), desk.limits());
+        let served = standing.need(now, limits) != Need::Login;
+        let Some(live) = standing.live().filter(|_| served) else {
+            denied.by_standing = true;
+            return Err(standing.refusal(org.name.as_str(), now, limits));
+        };
+        let wish = Wish {
+            repository: denied.repository.as_ref(),
+            intent: denied.intent,
+            role: ask.role.as_ref(),
+        };
+        let groups = &live.identity.groups;
+        choose(org, hub, groups, wish, self.settings.unknown_intent)
+    }
+
     pub(super) fn get(
         &mut self,
         ask: &Ask,
-        front: String,
+        front: &str,
         caller: Caller,
         reply: oneshot::Sender<Outcome>,
     ) {
-        match self.resolve(ask, &front, &caller) {
+        match self.resolve(ask, front, &caller) {
             Resolved::NotOurs => {
                 let _ = reply.send(Outcome::NotOurs);
             }
             Resolved::Refused(denied) => {
-                self.record_refusal(&denied, &front, caller);
+                self.record_refusal(&denied, front, caller);
                 let epoch = self.notice_by_standing(&denied);
                 let _ = reply.send(Outcome::Refused(denied.refusal, epoch));
             }
@@ -170,70 +163,6 @@ impl Keeper {
                 );
             }
         }
-    }
-
-    pub(super) fn follow(
-        &mut self,
-        ask: &Ask,
-        again: Option<String>,
-        caller: Caller,
-        news: mpsc::Sender<News>,
-    ) {
-        match self.resolve(ask, "exec", &caller) {
-            Resolved::NotOurs => {
-                let _ = news.try_send(News::NotOurs);
-            }
-            Resolved::Refused(denied) => {
-                self.record_refusal(&denied, "exec", caller);
-                self.notice_by_standing(&denied);
-                let _ = news.try_send(News::Withdrawn(denied.refusal));
-            }
-            Resolved::Chosen(chosen) => self.start_following(*chosen, again, news),
-        }
-    }
-
-    fn start_following(&mut self, chosen: Chosen, again: Option<String>, news: mpsc::Sender<News>) {
-        let follower = self.number();
-        let name = again
-            .filter(|name| is_file_name(name) && !self.following.values().any(|f| f.name == *name));
-        let name = name.unwrap_or_else(|| format!("{:032x}", self.ports.dice.roll()));
-        let (org, order, offline) = (chosen.org.clone(), chosen.order(), chosen.offline());
-        let (gone, inner, hung_up) = (news.clone(), self.inner.clone(), org.clone());
-        tokio::task::spawn_local(async move {
-            gone.closed().await;
-            let _ = inner.send(Inner::HungUp {
-                org: hung_up,
-                follower,
-            });
-        });
-        self.following.insert(
-            follower,
-            Following {
-                chosen,
-                name,
-                news,
-                started: false,
-            },
-        );
-        self.step(
-            &org,
-            Event::Asked {
-                who: Who::Follower(follower),
-                order,
-                offline,
-            },
-        );
-    }
-
-    /// The connection of an `oam exec` closed: its child is gone.
-    pub(super) fn hung_up(&mut self, org: &OrgName, follower: u64) {
-        let Some(following) = self.following.remove(&follower) else {
-            return;
-        };
-        if let Err(why) = self.ports.files.withdraw(&following.name) {
-            self.save_trouble = Some(format!("a token file could not be deleted: {why}"));
-        }
-        self.step(org, Event::Unfollowed(follower));
     }
 
     /// Drops the one token that the hub rejected. Nobody learns whether it was held.
@@ -261,7 +190,7 @@ impl Keeper {
         let _ = reply.send(Outcome::Done);
     }
 
-    fn record_refusal(&mut self, denied: &Denied, front: &str, caller: Caller) {
+    pub(super) fn record_refusal(&mut self, denied: &Denied, front: &str, caller: Caller) {
         let mut record = Record::new(Happening::Refusal, self.now().wall_ms);
         record.org.clone_from(&denied.org);
         record.hub.clone_from(&denied.hub);
@@ -283,7 +212,7 @@ impl Keeper {
     }
 
     /// Lets the desk notify once when somebody is turned away because nobody is signed in.
-    fn notice_by_standing(&mut self, denied: &Denied) -> u64 {
+    pub(super) fn notice_by_standing(&mut self, denied: &Denied) -> u64 {
         let now = self.now();
         let Some(org) = &denied.org else { return 0 };
         let Some(office) = self.offices.get_mut(org) else {
@@ -307,12 +236,4 @@ impl Keeper {
         }
         written
     }
-}
-
-/// The name of a token file's folder: 128 bits as lower-case hex.
-fn is_file_name(name: &str) -> bool {
-    name.len() == 32
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }

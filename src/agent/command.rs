@@ -128,7 +128,7 @@ pub enum Outcome {
 /// What a follower hears.
 pub enum News {
     /// The file is there.
-    Following(Started, EpochGate),
+    Following(Box<Started>, EpochGate),
     /// The file holds another token.
     Renewed {
         /// Unix seconds.

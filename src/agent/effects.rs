@@ -1,6 +1,6 @@
 //! Carries out what a desk decided, in its order: record first, then the answer.
 
-use super::command::{News, Outcome, Started};
+use super::command::Outcome;
 use super::keeper::{Inner, Keeper, Ticket};
 use super::office::{HeldSecret, subject_expires};
 use super::ports::{Arrived, Minted, Notice};
@@ -53,11 +53,11 @@ impl Keeper {
         }
     }
 
-    fn org(&self, name: &OrgName) -> Option<Org> {
+    pub(super) fn org(&self, name: &OrgName) -> Option<Org> {
         self.settings.org(name).cloned()
     }
 
-    fn subject_of(&self, org: &OrgName) -> Option<String> {
+    pub(super) fn subject_of(&self, org: &OrgName) -> Option<String> {
         self.offices
             .get(org)?
             .desk
@@ -104,7 +104,7 @@ impl Keeper {
     }
 
     /// Promise 4: what can't be recorded is refused.
-    fn unrecorded(&self) -> Refusal {
+    pub(super) fn unrecorded(&self) -> Refusal {
         let why = self
             .ledger
             .trouble
@@ -116,116 +116,6 @@ impl Keeper {
             ),
             "make room or restore the folder that `oam status` names, then try again",
         )
-    }
-
-    fn deliver(&mut self, org: &OrgName, follower: u64, token: TokenId) {
-        let now = self.now();
-        let subject = self.subject_of(org);
-        let Some(office) = self.offices.get(org) else {
-            return;
-        };
-        let (Some(held), Some(following)) =
-            (office.held.get(&token), self.following.get(&follower))
-        else {
-            return;
-        };
-        let granted = following.chosen.granted(held, office.desk.epoch(), now);
-        let (secret, gate, name) = (
-            Arc::clone(&held.token),
-            office.gate.clone(),
-            following.name.clone(),
-        );
-        let what = if following.started {
-            Happening::Renewal
-        } else {
-            Happening::Grant
-        };
-        let mut record = Record::new(what, now.wall_ms).with_granted(&granted);
-        record.subject = subject;
-        record.front = Some("exec".into());
-        record.caller = Some(following.chosen.caller.clone());
-        record.intent = Some(following.chosen.intent);
-        record.rule = Some(following.chosen.choice.rule.clone());
-        if !self.write(&record) {
-            return self.withdraw(follower, self.unrecorded(), true);
-        }
-        let path = match self.ports.files.put(&name, &secret) {
-            Ok(path) => path,
-            Err(why) => {
-                let refusal = Refusal::unavailable(
-                    format!("the token file can't be written: {why}"),
-                    "make room in the runtime directory, then try again",
-                );
-                return self.withdraw(follower, refusal, true);
-            }
-        };
-        let on_disk = !self.ports.files.in_memory();
-        if let Some(office) = self.offices.get_mut(org) {
-            office.went_out(&granted, now);
-        }
-        let Some(following) = self.following.get_mut(&follower) else {
-            return;
-        };
-        let news = if std::mem::replace(&mut following.started, true) {
-            News::Renewed {
-                expires_at: granted.expires_at,
-            }
-        } else {
-            let (hub_kind, variables) = (
-                following.chosen.hub_kind,
-                following.chosen.variables.clone(),
-            );
-            News::Following(
-                Started {
-                    granted,
-                    token: secret,
-                    path,
-                    name,
-                    hub_kind,
-                    variables,
-                    on_disk,
-                },
-                gate,
-            )
-        };
-        // A follower that reads no news keeps its file all the same.
-        let _ = following.news.try_send(news);
-    }
-
-    fn withdraw(&mut self, follower: u64, refusal: Refusal, last: bool) {
-        let Some(following) = self.following.get(&follower) else {
-            return;
-        };
-        let (org, chosen) = (following.chosen.org.clone(), &following.chosen);
-        let mut record = Record::new(
-            if following.started {
-                Happening::Withdrawal
-            } else {
-                Happening::Refusal
-            },
-            self.now().wall_ms,
-        );
-        record.org = Some(org.clone());
-        record.front = Some("exec".into());
-        record.caller = Some(chosen.caller.clone());
-        record.hub = Some(chosen.hub.clone());
-        record.repository.clone_from(&chosen.repository);
-        record.role = Some(chosen.choice.role.clone());
-        record.intent = Some(chosen.intent);
-        record.refusal = Some(refusal.code);
-        record.detail = Some(refusal.sentence.clone());
-        if let Err(why) = self.ports.files.withdraw(&following.name) {
-            self.save_trouble = Some(format!("a token file could not be deleted: {why}"));
-        }
-        self.write(&record);
-        if last {
-            if let Some(following) = self.following.remove(&follower) {
-                let _ = following.news.try_send(News::Withdrawn(refusal));
-            }
-            self.step(&org, Event::Unfollowed(follower));
-        } else if let Some(following) = self.following.get(&follower) {
-            let _ = following.news.try_send(News::Withdrawn(refusal));
-        }
     }
 
     fn refuse(&mut self, org: &OrgName, ticket: u64, refusal: Refusal) {

@@ -249,7 +249,7 @@ impl Keeper {
                 front,
                 caller,
                 reply,
-            } => self.get(&ask, front, caller, reply),
+            } => self.get(&ask, &front, caller, reply),
             Command::Erase {
                 ask: _,
                 token,
@@ -274,7 +274,7 @@ impl Keeper {
                 let _ = reply.send(outcome);
             }
             Command::Retire { reply } => self.retire(reply),
-            Command::Configured(Ok(settings)) => self.configured(settings),
+            Command::Configured(Ok(settings)) => self.configured(&settings),
             Command::Configured(Err(why)) => self.settings_trouble = Some(why),
         }
     }

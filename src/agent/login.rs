@@ -8,6 +8,7 @@ use super::ports::{Arrived, Idp, Store, Vault};
 use crate::config::agent::Org;
 use crate::config::digest;
 use crate::model::caller::Caller;
+use crate::model::identity::Identity;
 use crate::model::name::OrgName;
 use crate::model::record::{Happening, Record};
 use crate::model::refusal::{Refusal, RefusalCode};
@@ -15,6 +16,7 @@ use crate::rules::desk::Event;
 use crate::rules::role::holds;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -136,7 +138,8 @@ impl Keeper {
         }
     }
 
-    /// Takes the new session in: durable first, then in force.
+    /// Takes the new session in: durable first, then in force. Where it can't be stored, the old
+    /// session stays as it was.
     fn take_in(
         &mut self,
         name: &OrgName,
@@ -144,66 +147,35 @@ impl Keeper {
         arrived: Arrived,
     ) -> Result<LoginNews, Refusal> {
         let now = self.now();
+        let org = self.still_bound(name, login)?;
         self.opening = Opening::Open;
-        let org = self.settings.org(name).cloned().ok_or_else(|| {
-            Refusal::bad_request(
-                format!("{name} was removed from the configuration"),
-                "put it back and sign in again",
-            )
-        })?;
-        if digest::binding(&org) != login.digest {
-            return Err(Refusal::bad_request(
-                format!("the configuration of {name} changed during the sign-in"),
-                format!("run `oam login {name}` again"),
-            ));
-        }
-        let Some(office) = self.offices.get_mut(name) else {
-            return Err(Refusal::unavailable(
-                "the organization is not there",
-                "try again",
-            ));
-        };
+        let missing = || Refusal::unavailable("the organization is not there", "try again");
+        let office = self.offices.get_mut(name).ok_or_else(missing)?;
         let identity = arrived.identity.clone();
-        let live = live_of(
-            &org,
-            &arrived.tokens,
-            arrived.identity,
-            now.wall_ms,
-            Some(now),
-        );
+        let (tokens, at) = (arrived.tokens, now.wall_ms);
+        let refresh = Arc::clone(&tokens.refresh);
+        let live = live_of(&org, &tokens, arrived.identity, at, Some(now));
+        let digest = login.digest.clone();
         let session = Session {
-            tokens: arrived.tokens,
-            signed_in_at_ms: now.wall_ms,
-            digest: login.digest.clone(),
+            tokens,
+            signed_in_at_ms: at,
+            digest,
             in_flight: None,
         };
-        let refresh = std::sync::Arc::clone(&session.tokens.refresh);
         // The epoch grows with the sign-in, so the tombstone of the one before does not bury it.
-        // Asks that waited are answered by this step's effects, which are carried out after the save.
-        office.session = Some(session);
+        let before = (office.desk.clone(), office.session.replace(session));
         let effects = office.desk.step(Event::SignedIn(live), now);
-        office.gate.set(office.desk.epoch());
-        self.strays.remove(name);
         if let Err(why) = self.save() {
+            if let Some(office) = self.offices.get_mut(name) {
+                (office.desk, office.session) = before;
+            }
             self.revoke_session(name, refresh);
-            self.carry_out(name, effects);
-            self.step(name, Event::SignedOut);
             return Err(Refusal::unavailable(
                 format!("the session can't be stored: {why}"),
                 "make room or fix the folder's permissions, then sign in again",
             ));
         }
-        if self.tombstones.remove(name).is_some()
-            && let Err(why) = self.ports.vault.bury(&self.tombstones)
-        {
-            self.save_trouble = Some(why);
-        }
-        let mut record = Record::new(Happening::Login, now.wall_ms);
-        record.org = Some(name.clone());
-        record.subject = Some(identity.subject.clone());
-        record.caller = Some(login.caller.clone());
-        record.epoch = self.offices.get(name).map(|office| office.desk.epoch());
-        self.write(&record);
+        self.take_effect(name, login, &identity);
         self.carry_out(name, effects);
         let roles = org
             .roles
@@ -215,6 +187,36 @@ impl Keeper {
             email: identity.email,
             roles: roles.map(|role| role.name.to_string()).collect(),
         })
+    }
+
+    /// The session is durable: the gate opens for its epoch, the tombstone goes.
+    fn take_effect(&mut self, name: &OrgName, login: &Login, identity: &Identity) {
+        let mut record = Record::new(Happening::Login, self.now().wall_ms);
+        record.org = Some(name.clone());
+        record.subject = Some(identity.subject.clone());
+        record.caller = Some(login.caller.clone());
+        if let Some(office) = self.offices.get(name) {
+            office.gate.set(office.desk.epoch());
+            record.epoch = Some(office.desk.epoch());
+        }
+        self.strays.remove(name);
+        if self.tombstones.remove(name).is_some()
+            && let Err(why) = self.ports.vault.bury(&self.tombstones)
+        {
+            self.save_trouble = Some(why);
+        }
+        self.write(&record);
+    }
+
+    fn still_bound(&self, name: &OrgName, login: &Login) -> Result<Org, Refusal> {
+        let org = self.settings.org(name).cloned();
+        org.filter(|org| digest::binding(org) == login.digest)
+            .ok_or_else(|| {
+                Refusal::bad_request(
+                    format!("the configuration of {name} changed during the sign-in"),
+                    format!("run `oam login {name}` again"),
+                )
+            })
     }
 }
 

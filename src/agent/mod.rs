@@ -11,6 +11,7 @@ pub mod state;
 mod asks;
 mod effects;
 mod ending;
+mod followers;
 mod ledger;
 mod login;
 mod office;

@@ -201,7 +201,7 @@ impl Keeper {
                 self.save_trouble = None;
             }
             Err(why) => {
-                self.save_trouble = Some(format!("the session state can't be written: {why}"))
+                self.save_trouble = Some(format!("the session state can't be written: {why}"));
             }
         }
         result

@@ -11,9 +11,9 @@ use std::sync::Arc;
 impl Keeper {
     /// Takes new settings. Roles and limits hold at once; what a session is bound to holds only
     /// with a new login (promise 9).
-    pub(super) fn configured(&mut self, settings: Arc<Settings>) {
+    pub(super) fn configured(&mut self, settings: &Arc<Settings>) {
         self.settings_trouble = None;
-        self.settings = Arc::clone(&settings);
+        self.settings = Arc::clone(settings);
         for org in &settings.orgs {
             if !self.offices.contains_key(&org.name) {
                 self.add_office(org);

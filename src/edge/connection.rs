@@ -247,7 +247,7 @@ impl Connection {
             match heard {
                 Some(News::Following(started, gate)) => {
                     let epoch = started.granted.epoch;
-                    let reply = Reply::Following(following(started, with_token));
+                    let reply = Reply::Following(following(*started, with_token));
                     began = self.write_while(reply, Some((&gate, epoch))).await?;
                     if !began {
                         return Ok(());

@@ -165,38 +165,12 @@ fn wanted(wish: Wish<'_>) -> String {
 /// Says what is missing: a role by name, membership, the path, or any grant at all.
 fn nothing(org: &Org, hub: &Hub, groups: &[String], wish: Wish<'_>, needed: Action) -> Refusal {
     if let Some(name) = wish.role {
-        return match org.roles.iter().find(|role| role.name == *name) {
-            None => Refusal::denied(
-                format!("{} has no role named {name}", org.name),
-                "`oam roles` lists them",
-            ),
-            Some(role) if !holds(role, groups) => Refusal::denied(
-                format!(
-                    "you do not hold {name}: its groups are {}",
-                    role.groups.join(", ")
-                ),
-                format!(
-                    "ask the administrators of {} for one of these groups",
-                    org.name
-                ),
-            ),
-            Some(_) => Refusal::denied(
-                format!(
-                    "{name} does not grant {} on {} for {}",
-                    needed.word(),
-                    hub.name,
-                    wanted(wish)
-                ),
-                "`oam roles` shows what it grants",
-            ),
-        };
+        return named_role(org, hub, groups, wish, needed, name);
     }
+    let (org_name, hub_name) = (&org.name, &hub.name);
     if wish.repository.is_none() {
         return Refusal::denied(
-            format!(
-                "no repository was named, and no role of yours covers all of {}",
-                hub.name
-            ),
+            format!("no repository was named, and no role of yours covers all of {hub_name}"),
             "run `oam setup git` so that git tells the path, or name it with --repo",
         );
     }
@@ -204,30 +178,53 @@ fn nothing(org: &Org, hub: &Hub, groups: &[String], wish: Wish<'_>, needed: Acti
         .roles
         .iter()
         .find(|role| narrowest_grant(role, hub, wish, needed).is_some());
-    let next = would.map_or_else(
-        || {
+    let next = match would {
+        None => format!("ask the administrators of {org_name} for a role; `oam roles` shows yours"),
+        Some(role) => {
+            let groups = role.groups.join(", ");
             format!(
-                "ask the administrators of {} for a role that grants it; `oam roles` shows yours",
-                org.name
+                "{} grants it to members of {groups}; ask for that",
+                role.name
             )
-        },
-        |role| {
-            format!(
-                "{} grants it to members of {}; ask for that",
-                role.name,
-                role.groups.join(", ")
-            )
-        },
-    );
+        }
+    };
+    let (word, what) = (needed.word(), wanted(wish));
     Refusal::denied(
-        format!(
-            "no role of yours grants {} on {} for {}",
-            needed.word(),
-            hub.name,
-            wanted(wish)
-        ),
+        format!("no role of yours grants {word} on {hub_name} for {what}"),
         next,
     )
+}
+
+/// What is wrong with the role that the person named.
+fn named_role(
+    org: &Org,
+    hub: &Hub,
+    groups: &[String],
+    wish: Wish<'_>,
+    needed: Action,
+    name: &RoleName,
+) -> Refusal {
+    let org_name = &org.name;
+    match org.roles.iter().find(|role| role.name == *name) {
+        None => Refusal::denied(
+            format!("{org_name} has no role named {name}"),
+            "`oam roles` lists them",
+        ),
+        Some(role) if !holds(role, groups) => {
+            let wanted = role.groups.join(", ");
+            Refusal::denied(
+                format!("you do not hold {name}: its groups are {wanted}"),
+                format!("ask the administrators of {org_name} for one of these groups"),
+            )
+        }
+        Some(_) => {
+            let (word, hub_name, what) = (needed.word(), &hub.name, wanted(wish));
+            Refusal::denied(
+                format!("{name} does not grant {word} on {hub_name} for {what}"),
+                "`oam roles` shows what it grants",
+            )
+        }
+    }
 }
 
 #[cfg(test)]

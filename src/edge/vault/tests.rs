@@ -34,6 +34,7 @@ pub(super) fn state(refresh: &str) -> Sealed {
         signed_in_at_ms: 1,
         digest: "d".into(),
         in_flight: Some(1),
+        outstanding: Vec::new(),
     };
     Sealed {
         sessions: BTreeMap::from([("acme".parse().unwrap(), session)]),

@@ -1,0 +1,201 @@
+//! Children of `oam exec`: a private file that holds their token, for as long as they are connected.
+
+use super::asks::Resolved;
+use super::command::{News, Started};
+use super::keeper::{Inner, Keeper};
+use super::office::{Chosen, Following};
+use crate::model::ask::Ask;
+use crate::model::caller::Caller;
+use crate::model::granted::Granted;
+use crate::model::name::OrgName;
+use crate::model::record::{Happening, Record};
+use crate::model::refusal::Refusal;
+use crate::rules::cache::TokenId;
+use crate::rules::desk::{Event, Who};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+impl Keeper {
+    pub(super) fn follow(
+        &mut self,
+        ask: &Ask,
+        again: Option<String>,
+        caller: Caller,
+        news: mpsc::Sender<News>,
+    ) {
+        match self.resolve(ask, "exec", &caller) {
+            Resolved::NotOurs => {
+                let _ = news.try_send(News::NotOurs);
+            }
+            Resolved::Refused(denied) => {
+                self.record_refusal(&denied, "exec", caller);
+                self.notice_by_standing(&denied);
+                let _ = news.try_send(News::Withdrawn(denied.refusal));
+            }
+            Resolved::Chosen(chosen) => self.start_following(*chosen, again, news),
+        }
+    }
+
+    fn start_following(&mut self, chosen: Chosen, again: Option<String>, news: mpsc::Sender<News>) {
+        let follower = self.number();
+        let taken = |name: &String| self.following.values().any(|f| f.name == *name);
+        let name = again
+            .filter(|name| is_file_name(name) && !taken(name))
+            .unwrap_or_else(|| format!("{:032x}", self.ports.dice.roll()));
+        let (org, order, offline) = (chosen.org.clone(), chosen.order(), chosen.offline());
+        let (gone, inner, hung_up) = (news.clone(), self.inner.clone(), org.clone());
+        tokio::task::spawn_local(async move {
+            gone.closed().await;
+            let _ = inner.send(Inner::HungUp {
+                org: hung_up,
+                follower,
+            });
+        });
+        let following = Following {
+            chosen,
+            name,
+            news,
+            started: false,
+        };
+        self.following.insert(follower, following);
+        let who = Who::Follower(follower);
+        self.step(
+            &org,
+            Event::Asked {
+                who,
+                order,
+                offline,
+            },
+        );
+    }
+
+    /// The connection of an `oam exec` closed: its child is gone.
+    pub(super) fn hung_up(&mut self, org: &OrgName, follower: u64) {
+        if let Some(following) = self.following.remove(&follower) {
+            self.delete_file(&following.name);
+            self.step(org, Event::Unfollowed(follower));
+        }
+    }
+
+    fn delete_file(&mut self, name: &str) {
+        if let Err(why) = self.ports.files.withdraw(name) {
+            self.save_trouble = Some(format!("a token file could not be deleted: {why}"));
+        }
+    }
+
+    /// Record, file, news: in this order.
+    pub(super) fn deliver(&mut self, org: &OrgName, follower: u64, token: TokenId) {
+        let now = self.now();
+        let Some(office) = self.offices.get(org) else {
+            return;
+        };
+        let (Some(held), Some(following)) =
+            (office.held.get(&token), self.following.get(&follower))
+        else {
+            return;
+        };
+        let granted = following.chosen.granted(held, office.desk.epoch(), now);
+        let (secret, gate) = (Arc::clone(&held.token), office.gate.clone());
+        let name = following.name.clone();
+        let record = self.delivery(following, &granted, now.wall_ms);
+        if !self.write(&record) {
+            return self.withdraw(follower, self.unrecorded(), true);
+        }
+        let path = match self.ports.files.put(&name, &secret) {
+            Ok(path) => path,
+            Err(why) => {
+                let refusal = Refusal::unavailable(
+                    format!("the token file can't be written: {why}"),
+                    "make room in the runtime directory, then try again",
+                );
+                return self.withdraw(follower, refusal, true);
+            }
+        };
+        if let Some(office) = self.offices.get_mut(org) {
+            office.went_out(&granted, now);
+        }
+        let on_disk = !self.ports.files.in_memory();
+        let Some(following) = self.following.get_mut(&follower) else {
+            return;
+        };
+        let news = if std::mem::replace(&mut following.started, true) {
+            News::Renewed {
+                expires_at: granted.expires_at,
+            }
+        } else {
+            let (hub_kind, variables) = (
+                following.chosen.hub_kind,
+                following.chosen.variables.clone(),
+            );
+            let started = Started {
+                granted,
+                token: secret,
+                path,
+                name,
+                hub_kind,
+                variables,
+                on_disk,
+            };
+            News::Following(Box::new(started), gate)
+        };
+        // A follower that reads no news keeps its file all the same.
+        let _ = following.news.try_send(news);
+    }
+
+    fn delivery(&self, following: &Following, granted: &Granted, now_ms: u64) -> Record {
+        let what = if following.started {
+            Happening::Renewal
+        } else {
+            Happening::Grant
+        };
+        let mut record = Record::new(what, now_ms).with_granted(granted);
+        record.subject = self.subject_of(&granted.org);
+        record.front = Some("exec".into());
+        record.caller = Some(following.chosen.caller.clone());
+        record.intent = Some(following.chosen.intent);
+        record.rule = Some(following.chosen.choice.rule.clone());
+        record
+    }
+
+    /// Takes a follower's file away; `last`: for good.
+    pub(super) fn withdraw(&mut self, follower: u64, refusal: Refusal, last: bool) {
+        let Some(following) = self.following.get(&follower) else {
+            return;
+        };
+        let (chosen, name) = (&following.chosen, following.name.clone());
+        let org = chosen.org.clone();
+        let what = if following.started {
+            Happening::Withdrawal
+        } else {
+            Happening::Refusal
+        };
+        let mut record = Record::new(what, self.now().wall_ms);
+        record.org = Some(org.clone());
+        record.front = Some("exec".into());
+        record.caller = Some(chosen.caller.clone());
+        record.hub = Some(chosen.hub.clone());
+        record.repository.clone_from(&chosen.repository);
+        record.role = Some(chosen.choice.role.clone());
+        record.intent = Some(chosen.intent);
+        record.refusal = Some(refusal.code);
+        record.detail = Some(refusal.sentence.clone());
+        // The file goes first: a full disk must not keep a token alive.
+        self.delete_file(&name);
+        self.write(&record);
+        if let Some(following) = self.following.get(&follower) {
+            let _ = following.news.try_send(News::Withdrawn(refusal));
+        }
+        if last {
+            self.following.remove(&follower);
+            self.step(&org, Event::Unfollowed(follower));
+        }
+    }
+}
+
+/// The name of a token file's folder: 128 bits as lower-case hex.
+fn is_file_name(name: &str) -> bool {
+    name.len() == 32
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
