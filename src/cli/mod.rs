@@ -14,6 +14,7 @@ mod places;
 mod roles;
 mod show;
 mod status;
+mod system;
 mod token;
 mod when;
 mod why;
