@@ -12,6 +12,7 @@ mod logout;
 mod man;
 mod places;
 mod roles;
+mod setup;
 mod show;
 mod status;
 mod system;
@@ -67,11 +68,7 @@ fn dispatch(show: &Show, command: Command, demo: fn(bool) -> u8) -> Done {
         Command::Exec(args) => exec::run(show, &args),
         Command::Log(args) => log::run(show, &args),
         Command::Doctor(_) => Ok(doctor::run(show)),
-        // `setup::run(show, args.what, args.undo)` goes here.
-        Command::Setup(_) => Err(Refusal::unavailable(
-            "`oam setup` is not connected yet",
-            "set `credential.URL.helper` to git-credential-oam by hand",
-        )),
+        Command::Setup(args) => setup::run(show, &args),
         Command::Config(args) => match args.what {
             ConfigWhat::Check { file, .. } => config_check::check(show, file.as_deref()),
             ConfigWhat::Path { .. } => Ok(config_check::path(show)),

@@ -3,11 +3,22 @@
 //! `edge/` has the agent's; this room may not import it, and talks to the agent like anybody else.
 
 #[cfg(not(unix))]
-pub use other::{Watch, end_as, is_runnable, own_group};
+pub use other::{Watch, access_folder, access_options, end_as, is_runnable, own_group};
 #[cfg(unix)]
-pub use unix::{Watch, end_as, is_runnable, own_group};
+pub use unix::{Watch, access_folder, access_options, end_as, is_runnable, own_group};
 
 use std::path::Path;
+
+/// Who may do what with a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// As the umask says.
+    Usual,
+    /// Nobody else reads it, nor its folder (R18).
+    Private,
+    /// A program.
+    Program,
+}
 
 /// Whether a folder lies in memory; the nearest one above that exists counts. `None`: not known.
 #[cfg(target_os = "linux")]
@@ -27,14 +38,15 @@ pub fn is_in_memory(_folder: &Path) -> Option<bool> {
 
 #[cfg(unix)]
 mod unix {
+    use super::Access;
     use rustix::process::{
         Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process, setrlimit, waitid,
     };
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
     use signal_hook::iterator::Signals;
-    use std::fs::Metadata;
+    use std::fs::{DirBuilder, Metadata, OpenOptions};
     use std::io::{self, IsTerminal};
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
     use std::os::unix::process::{CommandExt, ExitStatusExt};
     use std::process::{Child, Command, ExitStatus};
     use std::sync::{Arc, Mutex, PoisonError};
@@ -106,6 +118,26 @@ mod unix {
         command.process_group(0);
     }
 
+    /// Options that make a new file with this access.
+    pub fn access_options(access: Access) -> OpenOptions {
+        let mut options = OpenOptions::new();
+        options.mode(match access {
+            Access::Usual => 0o666,
+            Access::Private => 0o600,
+            Access::Program => 0o777,
+        });
+        options
+    }
+
+    /// A builder of folders for files with this access.
+    pub fn access_folder(access: Access) -> DirBuilder {
+        let mut builder = DirBuilder::new();
+        if access == Access::Private {
+            builder.mode(0o700);
+        }
+        builder
+    }
+
     /// Whether anybody may run this file.
     pub fn is_runnable(about: &Metadata) -> bool {
         about.is_file() && about.permissions().mode() & 0o111 != 0
@@ -161,7 +193,8 @@ mod unix {
 
 #[cfg(not(unix))]
 mod other {
-    use std::fs::Metadata;
+    use super::Access;
+    use std::fs::{DirBuilder, Metadata, OpenOptions};
     use std::io;
     use std::process::{Child, Command, ExitStatus};
 
@@ -187,6 +220,16 @@ mod other {
 
     /// Groups are the console's matter here.
     pub fn own_group(_command: &mut Command) {}
+
+    /// Options that make a new file; the access list of its folder holds for it.
+    pub fn access_options(_access: Access) -> OpenOptions {
+        OpenOptions::new()
+    }
+
+    /// A builder of folders; the access list of the folder above holds for them.
+    pub fn access_folder(_access: Access) -> DirBuilder {
+        DirBuilder::new()
+    }
 
     /// Whether this is a file; its name says whether it can be run.
     pub fn is_runnable(about: &Metadata) -> bool {
