@@ -3,6 +3,7 @@
 mod args;
 mod browser;
 mod config_check;
+mod connect;
 mod doctor;
 mod exec;
 mod link;
@@ -12,6 +13,7 @@ mod logout;
 mod man;
 mod places;
 mod roles;
+pub mod setup;
 mod show;
 mod status;
 mod system;
@@ -67,11 +69,7 @@ fn dispatch(show: &Show, command: Command, demo: fn(bool) -> u8) -> Done {
         Command::Exec(args) => exec::run(show, &args),
         Command::Log(args) => log::run(show, &args),
         Command::Doctor(_) => Ok(doctor::run(show)),
-        // `setup::run(show, args.what, args.undo)` goes here.
-        Command::Setup(_) => Err(Refusal::unavailable(
-            "`oam setup` is not connected yet",
-            "set `credential.URL.helper` to git-credential-oam by hand",
-        )),
+        Command::Setup(args) => connect::run(show, &args),
         Command::Config(args) => match args.what {
             ConfigWhat::Check { file, .. } => config_check::check(show, file.as_deref()),
             ConfigWhat::Path { .. } => Ok(config_check::path(show)),

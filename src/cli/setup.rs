@@ -1,0 +1,96 @@
+//! `oam setup`: connects OAM to git, to `hf`, to the service manager and to the shell, and takes it
+//! back with `--undo`. Every one is idempotent and shows what it changes.
+
+mod disk;
+mod git;
+mod hf;
+mod report;
+mod service;
+mod shell;
+mod surroundings;
+
+pub use report::{SetupChange, SetupReport};
+pub use surroundings::Surroundings;
+
+use crate::model::refusal::Refusal;
+use crate::model::report::HubRow;
+
+/// What `oam setup` connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetupWhat {
+    /// git asks OAM for the hubs' tokens.
+    Git,
+    /// Plain `hf` goes through `oam exec`.
+    Hf,
+    /// The agent is started by the service manager.
+    Service,
+    /// The folder of our wrappers comes first in the shell's `PATH`.
+    Shell,
+}
+
+impl SetupWhat {
+    /// The word of the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Git => "git",
+            Self::Hf => "hf",
+            Self::Service => "service",
+            Self::Shell => "shell",
+        }
+    }
+
+    /// Whether [`run`] needs the agent's list of hubs. An undo never does: it has to work when
+    /// the agent is gone.
+    pub const fn needs_hubs(self, undo: bool) -> bool {
+        matches!(self, Self::Git) && !undo
+    }
+}
+
+/// Connects `what`, or takes it back. `hubs` are those of all organizations
+/// (see [`SetupWhat::needs_hubs`]). Nothing is printed: the report tells what was changed.
+pub fn run(
+    what: SetupWhat,
+    undo: bool,
+    hubs: &[HubRow],
+    around: &Surroundings,
+) -> Result<SetupReport, Refusal> {
+    match what {
+        SetupWhat::Git => git::run(hubs, around, undo),
+        SetupWhat::Hf => hf::run(around, undo),
+        SetupWhat::Service => service::run(around, undo),
+        SetupWhat::Shell => shell::run(around, undo),
+    }
+}
+
+/// Text as one word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// A path as text; a refusal when it is none, because it is to be written into a text file.
+fn path_text(path: &std::path::Path) -> Result<&str, Refusal> {
+    path.to_str()
+        .filter(|text| !text.chars().any(char::is_control))
+        .ok_or_else(|| {
+            Refusal::unavailable(
+                format!("the path {} can't be written into a file", path.display()),
+                "install OAM in a folder with a plain name",
+            )
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_quoted_path_is_one_word_to_the_shell() {
+        for text in ["/plain", "/a b", "/it's", "/$(x)`y`\"z\"", "/a\\b;&|"] {
+            let said = std::process::Command::new("sh")
+                .args(["-c", &format!("printf %s {}", quoted(text))])
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8_lossy(&said.stdout), text);
+        }
+    }
+}

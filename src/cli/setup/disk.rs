@@ -1,0 +1,109 @@
+//! Files of the person that a set-up writes: whole or not at all.
+
+use crate::model::refusal::Refusal;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+/// Who may do what with a new file. One that exists keeps its permissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// As the umask says.
+    Usual,
+    /// Nobody else reads it, nor its folder (R18).
+    Private,
+    /// A program.
+    Program,
+}
+
+/// The bytes of a file; none when it is not there.
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Refusal> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("read", path, &error)),
+    }
+}
+
+/// Writes a file by a temporary one beside it, flushed and renamed over it. A symbolic link stays
+/// one: people keep their dot files in repositories.
+pub(super) fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Refusal> {
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if let Some(folder) = path.parent() {
+        create_folder(folder, access)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".oam-{}", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written =
+        write_new(&temporary, bytes, path, access).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        failed("write", path, &error)
+    })
+}
+
+fn write_new(at: &Path, bytes: &[u8], over: &Path, access: Access) -> std::io::Result<()> {
+    // Left by a run that was killed; the process id in its name is ours now.
+    let _ = fs::remove_file(at);
+    let mut file = create(at, access)?;
+    if let Ok(about) = fs::metadata(over) {
+        file.set_permissions(about.permissions())?;
+    }
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Removes a file; whether it was there.
+pub(super) fn remove(path: &Path) -> Result<bool, Refusal> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failed("remove", path, &error)),
+    }
+}
+
+/// A new file that must not exist yet.
+#[cfg(unix)]
+pub(super) fn create(path: &Path, access: Access) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mode = match access {
+        Access::Usual => 0o666,
+        Access::Private => 0o600,
+        Access::Program => 0o777,
+    };
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(mode).open(path)
+}
+
+/// A new file that must not exist yet; its folder's list of access rights holds for it.
+#[cfg(not(unix))]
+pub(super) fn create(path: &Path, _access: Access) -> std::io::Result<File> {
+    File::options().write(true).create_new(true).open(path)
+}
+
+fn create_folder(folder: &Path, access: Access) -> Result<(), Refusal> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    if access == Access::Private {
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    }
+    let _ = access;
+    builder
+        .create(folder)
+        .map_err(|error| failed("create", folder, &error))
+}
+
+/// The refusal for a file that could not be handled.
+pub(super) fn failed(verb: &str, path: &Path, error: &std::io::Error) -> Refusal {
+    Refusal::unavailable(
+        format!("could not {verb} {}: {}", path.display(), error.kind()),
+        "look at the file's owner, permissions and disk, then run the command again",
+    )
+}
+
+/// A file's path as text for a report.
+pub(super) fn name(path: &Path) -> String {
+    PathBuf::from(path).display().to_string()
+}

@@ -1,0 +1,80 @@
+//! What a set-up changed, as data (`--json`) and as lines.
+
+use super::SetupWhat;
+use serde::Serialize;
+
+/// `oam setup`: the documented shape of `--json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SetupReport {
+    /// `git`, `hf`, `service`, `shell`.
+    pub setup: &'static str,
+    /// Whether it was taken back.
+    pub undo: bool,
+    /// What was changed; empty when everything was as it should be.
+    pub changes: Vec<SetupChange>,
+    /// What is left for the person to do.
+    pub next: Vec<String>,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SetupChange {
+    /// The file.
+    pub file: String,
+    /// The setting in it, where the file holds several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Values or lines before.
+    pub before: Vec<String>,
+    /// Values or lines after.
+    pub after: Vec<String>,
+}
+
+impl SetupReport {
+    /// A report without changes.
+    pub(super) const fn new(what: SetupWhat, undo: bool) -> Self {
+        Self {
+            setup: what.word(),
+            undo,
+            changes: Vec::new(),
+            next: Vec::new(),
+        }
+    }
+
+    /// The changes as lines of a diff. They hold text of other people's files: print them through
+    /// the printer that makes text harmless (R42).
+    pub fn lines(&self) -> Vec<String> {
+        if self.changes.is_empty() {
+            return vec![if self.undo {
+                format!("nothing of `oam setup {}` is left to undo", self.setup)
+            } else {
+                format!(
+                    "`oam setup {}` is in place; nothing was changed",
+                    self.setup
+                )
+            }];
+        }
+        let mut lines = Vec::new();
+        let mut file = None;
+        for change in &self.changes {
+            if file != Some(&change.file) {
+                lines.push(change.file.clone());
+                file = Some(&change.file);
+            }
+            if let Some(key) = &change.key {
+                lines.push(format!("  {key}"));
+            }
+            if change.before == change.after {
+                lines.push("    (moved to the end of the file)".to_owned());
+                continue;
+            }
+            for (sign, values) in [('-', &change.before), ('+', &change.after)] {
+                for value in values {
+                    let shown = if value.is_empty() { "(empty)" } else { value };
+                    lines.push(format!("  {sign} {shown}"));
+                }
+            }
+        }
+        lines
+    }
+}
