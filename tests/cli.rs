@@ -3,10 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
+#[cfg(unix)]
 #[path = "cli/agent.rs"]
 mod agent;
 #[path = "cli/cases.rs"]
 mod cases;
+#[cfg(unix)]
 #[path = "cli/commands.rs"]
 mod commands;
 #[cfg(unix)]

@@ -1,7 +1,7 @@
 //! A scripted agent: it speaks the real protocol and gives the answers that a test wants.
 
 use super::home::Home;
-use oam::wire::message::{Reply, ReplyFrame, Request, RequestFrame};
+use oam::wire::message::{Reply, ReplyFrame, Request, RequestFrame, VERSION};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -12,20 +12,23 @@ use std::thread;
 pub type Script = dyn Fn(&Request, &mut Line) + Send + Sync;
 
 /// One connection.
-pub struct Line(UnixStream);
+pub struct Line(UnixStream, Arc<Mutex<String>>);
 
 impl Line {
     pub fn say(&mut self, reply: Reply) {
-        self.say_as(oam::wire::message::VERSION, reply);
-    }
-
-    pub fn say_as(&mut self, version: &str, reply: Reply) {
         let mut frame = ReplyFrame::new(reply);
-        version.clone_into(&mut frame.version);
+        frame.version.clone_from(&self.1.lock().unwrap());
         let mut text = serde_json::to_string(&frame).unwrap();
         text.push('\n');
         // The client may have gone: that is for the test to see.
         let _ = self.0.write_all(text.as_bytes());
+    }
+
+    /// Ends as an old agent does: the next one is of our version.
+    pub fn retire(&mut self) {
+        self.say(Reply::Done);
+        VERSION.clone_into(&mut self.1.lock().unwrap());
+        self.close();
     }
 
     /// Closes the connection.
@@ -36,20 +39,32 @@ impl Line {
 
 /// Starts to answer in `home`. The requests are kept for the test to look at.
 pub fn start(home: &Home, script: Arc<Script>) -> Arc<Mutex<Vec<Request>>> {
+    start_as(home, VERSION, script)
+}
+
+/// The same as an agent of `version`, until it has answered that it ends.
+pub fn start_as(home: &Home, version: &str, script: Arc<Script>) -> Arc<Mutex<Vec<Request>>> {
+    let version = Arc::new(Mutex::new(version.to_owned()));
     let listener = UnixListener::bind(home.path("run/oam/agent.sock")).unwrap();
     let asked = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&asked);
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let (script, kept) = (Arc::clone(&script), Arc::clone(&kept));
-            thread::spawn(move || serve(stream, &script, &kept));
+            let version = Arc::clone(&version);
+            thread::spawn(move || serve(stream, &version, &script, &kept));
         }
     });
     asked
 }
 
-fn serve(stream: UnixStream, script: &Arc<Script>, kept: &Arc<Mutex<Vec<Request>>>) {
-    let mut line = Line(stream.try_clone().unwrap());
+fn serve(
+    stream: UnixStream,
+    version: &Arc<Mutex<String>>,
+    script: &Arc<Script>,
+    kept: &Arc<Mutex<Vec<Request>>>,
+) {
+    let mut line = Line(stream.try_clone().unwrap(), Arc::clone(version));
     for text in BufReader::new(stream).lines().map_while(Result::ok) {
         let frame: RequestFrame = serde_json::from_str(&text).unwrap();
         if matches!(frame.request, Request::Anchor) {

@@ -229,3 +229,77 @@ fn logout_says_when_the_provider_was_not_told() {
         "{ran:?}"
     );
 }
+
+#[test]
+fn an_idle_agent_of_another_version_is_named_and_replaced() {
+    let home = Home::new();
+    agent::start_as(
+        &home,
+        "0.0.1",
+        Arc::new(|request, line| match request {
+            Request::Retire => line.retire(),
+            _ => line.say(status("git")),
+        }),
+    );
+    let ran = home.run(&["status"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(
+        ran.err
+            .starts_with("oam: the agent is version 0.0.1, this is version "),
+        "{ran:?}"
+    );
+    assert!(ran.err.contains("; it was replaced\n"), "{ran:?}");
+    assert_eq!(home.run(&["status"]).err, "", "the new one is ours");
+}
+
+#[test]
+fn a_busy_agent_of_another_version_stays_and_scripts_never_replace_one() {
+    let home = Home::new();
+    let asked = agent::start_as(
+        &home,
+        "0.0.1",
+        Arc::new(|request, line| match request {
+            Request::Retire => line.say(reply(&json!({"type": "refused", "epoch": 1, "refusal": {
+                "code": "busy", "sentence": "a child uses a token", "next": "wait"
+            }}))),
+            Request::Get { .. } => {
+                let mut answer = granted();
+                answer["type"] = "token".into();
+                answer["token"] = "tok".into();
+                line.say(reply(&answer));
+            }
+            _ => line.say(status("git")),
+        }),
+    );
+    let ran = home.run(&["token"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "tok\n"), "{ran:?}");
+    assert!(ran.err.contains("version 0.0.1"), "{ran:?}");
+    let retired = || {
+        asked
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|r| matches!(r, Request::Retire))
+    };
+    assert!(!retired());
+    let ran = home.run(&["status"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(
+        ran.err.contains("it stays for now: a child uses a token"),
+        "{ran:?}"
+    );
+    assert!(retired());
+}
+
+#[test]
+fn every_command_has_its_manual_page() {
+    let home = Home::new();
+    let pages = home.path("man");
+    fs::create_dir(&pages).unwrap();
+    let ran = home.run(&["man", pages.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    for name in ["oam.1", "oam-exec.1", "oam-config-check.1"] {
+        let text = fs::read_to_string(pages.join(name)).unwrap();
+        assert!(text.contains(".TH"), "{name}");
+    }
+}

@@ -37,9 +37,13 @@ pub(super) fn keep(key: &Key) -> Result<(), Refusal> {
 #[cfg(target_os = "linux")]
 fn entry() -> keyring_core::Result<keyring_core::Entry> {
     use keyring_core::api::CredentialStoreApi;
-    // The store object is built anew each time: one that is kept holds ids of the keyrings of the
-    // session in which the agent was started.
-    linux_keyutils_keyring_store::Store::new()?.build("oam", "seal", None)
+    // Anew each time: an entry that is kept holds the numbers of keyrings that can go.
+    let store = linux_keyutils_keyring_store::Store::new()?;
+    // Twice, because the first one can look in the wrong place: a process without a session keyring
+    // of its own first gets the user's, then, while the persistent keyring is linked, a new one.
+    // The entry keeps the number of the former, where the key of an earlier agent is not.
+    store.build("oam", "seal", None)?;
+    store.build("oam", "seal", None)
 }
 
 #[cfg(target_os = "linux")]

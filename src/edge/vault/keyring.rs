@@ -165,6 +165,8 @@ mod system {
                 let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
                 if says(&["IsLocked"]) {
                     Obstacle::Locked
+                } else if says(&["Failed to connect to address"]) {
+                    Obstacle::NoBus
                 } else if says(&["ServiceUnknown", "NameHasNoOwner", "Spawn."]) {
                     Obstacle::NoService
                 } else if says(&["NoReply", "Timeout", "TimedOut"]) {

@@ -1,4 +1,4 @@
-//! The commands and options of `hf` as data, from its releases 0.30 to 2.4.
+//! The commands and options of `hf` as data: those of release 2.4, and the spellings of older ones.
 
 use crate::model::ask::Intent;
 
