@@ -183,9 +183,6 @@ pub struct Source<'a> {
 ///
 /// # Errors
 /// All faults found, with line and column.
-pub fn read(
-    _company: Option<Source<'_>>,
-    _user: Option<Source<'_>>,
-) -> Result<Settings, Vec<super::fault::ConfigFault>> {
+pub fn read(_company: Option<Source<'_>>, _user: Option<Source<'_>>) -> Result<Settings, Vec<super::fault::ConfigFault>> {
     Ok(Settings::default())
 }
