@@ -165,7 +165,9 @@ impl Keeper {
         // The epoch grows with the sign-in, so the tombstone of the one before does not bury it.
         let before = (office.desk.clone(), office.session.replace(session));
         let effects = office.desk.step(Event::SignedIn(live), now);
+        self.ports.vault.adopt();
         if let Err(why) = self.save() {
+            self.ports.vault.abandon();
             if let Some(office) = self.offices.get_mut(name) {
                 (office.desk, office.session) = before;
             }

@@ -194,6 +194,10 @@ impl Keeper {
             self.ledger.trouble = Some(why);
         }
         let sealed = self.sealed();
+        if sealed.sessions.is_empty() && !self.ports.vault.has_key() {
+            // Nobody has ever signed in here: there is no key, and nothing worth one.
+            return Ok(());
+        }
         let result = self.ports.vault.save(&sealed);
         match &result {
             Ok(()) => {

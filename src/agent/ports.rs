@@ -105,6 +105,12 @@ pub trait Vault {
     /// Whether a session could be kept in `store` now: creates the key if there is none, unlocks
     /// nothing. Called before a browser opens.
     fn prepare(&self, store: Store) -> Later<Result<(), Refusal>>;
+    /// The sign-in arrived: what [`Vault::prepare`] made ready takes over at the next save.
+    fn adopt(&self);
+    /// The sign-in came to nothing: what was in use stays in use.
+    fn abandon(&self);
+    /// Whether a key is in use; before the first sign-in there is none, and nothing to seal.
+    fn has_key(&self) -> bool;
     /// Opens what an earlier agent sealed. `None`: nothing there. A refusal says that the keyring
     /// is missing or locked, or that the file can't be read; nothing is lost then.
     fn open(&self) -> Later<Result<Option<Sealed>, Refusal>>;

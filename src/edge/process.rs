@@ -102,7 +102,10 @@ pub fn ending() -> io::Result<impl Future<Output = ()>> {
     let mut term = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    // A file-size limit must be an error of the write (then nothing is granted), not our death.
+    let too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
     Ok(async move {
+        let _held = too_large;
         loop {
             tokio::select! {
                 _ = term.recv() => return,

@@ -39,7 +39,9 @@ struct Inner {
 
 struct State {
     now: Holding,
-    /// Prepared for a sign-in: takes over at the next save.
+    /// Prepared for a sign-in that is under way.
+    prepared: Option<Holding>,
+    /// Adopted by a sign-in that arrived: takes over at the next save.
     next: Option<Holding>,
     /// The sealed file is the one that this agent opened or wrote.
     ours: bool,
@@ -58,6 +60,7 @@ impl FileVault {
                         store: Store::default(),
                         key: None,
                     },
+                    prepared: None,
                     next: None,
                     ours: false,
                 }),
@@ -67,11 +70,26 @@ impl FileVault {
 }
 
 impl Vault for FileVault {
-    /// A sign-in that was cancelled is undone by preparing the store that was in use before: a
-    /// prepared store takes over at the next [`Vault::save`], whatever causes it.
     fn prepare(&self, store: Store) -> Later<Result<(), Refusal>> {
         let inner = Rc::clone(&self.inner);
         Box::pin(async move { inner.prepare(store).await })
+    }
+
+    fn adopt(&self) {
+        let mut state = self.inner.state.borrow_mut();
+        if let Some(prepared) = state.prepared.take() {
+            state.next = Some(prepared);
+        }
+    }
+
+    fn abandon(&self) {
+        let mut state = self.inner.state.borrow_mut();
+        state.prepared = None;
+        state.next = None;
+    }
+
+    fn has_key(&self) -> bool {
+        self.inner.state.borrow().now.key.is_some()
     }
 
     fn open(&self) -> Later<Result<Option<Sealed>, Refusal>> {
@@ -112,7 +130,7 @@ impl Inner {
     }
 
     async fn prepare(&self, store: Store) -> Result<(), Refusal> {
-        let now = self.forget_other(store);
+        let now = self.in_use();
         // Before the keyring is asked: a state folder that can't be written is known first, too.
         private_folder(&self.folder)
             .map_err(|words| Refusal::unavailable(words, "repair the folder, then try again"))?;
@@ -127,18 +145,15 @@ impl Inner {
             _ => false,
         };
         if !same {
-            self.state.borrow_mut().next = Some(Holding { store, key });
+            self.state.borrow_mut().prepared = Some(Holding { store, key });
         }
         Ok(())
     }
 
-    /// Drops what was prepared for a sign-in with another store than the one in use, also when the
-    /// keyring refuses afterwards: what was in use stays in use. Answers what that is.
-    fn forget_other(&self, store: Store) -> Holding {
+    /// What is in use; what an earlier sign-in prepared is forgotten.
+    fn in_use(&self) -> Holding {
         let mut state = self.state.borrow_mut();
-        if state.now.store == store {
-            state.next = None;
-        }
+        state.prepared = None;
         state.now.clone()
     }
 

@@ -1,8 +1,10 @@
 //! Real git in a private home.
 #![cfg(unix)]
 
+use crate::cli::args::SetupWhat;
+use crate::cli::setup::report::SetupReport;
+use crate::cli::setup::set_up as run;
 use crate::cli::setup::surroundings::private::Home;
-use crate::cli::setup::{SetupReport, SetupWhat, run};
 use crate::model::report::HubRow;
 use std::fs;
 use std::io::Write;

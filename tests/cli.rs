@@ -1,0 +1,18 @@
+//! The command line as people and scripts meet it: the real program, without an agent and with a
+//! scripted one.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
+
+#[cfg(unix)]
+#[path = "cli/agent.rs"]
+mod agent;
+#[path = "cli/cases.rs"]
+mod cases;
+#[cfg(unix)]
+#[path = "cli/commands.rs"]
+mod commands;
+#[cfg(unix)]
+#[path = "cli/exec.rs"]
+mod exec;
+#[path = "cli/home.rs"]
+mod home;
