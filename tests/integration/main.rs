@@ -13,4 +13,7 @@
 
 mod support;
 
+mod git;
+mod hub_refuses;
+mod lfs;
 mod sign_in;
