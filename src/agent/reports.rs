@@ -3,6 +3,7 @@
 use super::asks::Resolved;
 use super::command::{Outcome, ReportKind};
 use super::keeper::Keeper;
+use super::office::Office;
 use super::opening::Opening;
 use super::ports::Store;
 use crate::config::agent::Org;
@@ -14,6 +15,7 @@ use crate::model::report::{
 };
 use crate::model::role::Role;
 use crate::model::standing::StandingWord;
+use crate::model::time::Moment;
 use crate::rules::role::holds;
 
 impl Keeper {
@@ -85,9 +87,7 @@ impl Keeper {
             subject: live.map(|live| live.identity.subject.clone()),
             email: live.and_then(|live| live.identity.email.clone()),
             signed_in_at: live.map(|live| live.signed_in_at_ms / 1000),
-            last_proof_at: live
-                .and_then(|live| live.last_proof)
-                .map(crate::model::time::Moment::unix),
+            last_proof_at: live.and_then(|live| live.last_proof).map(Moment::unix),
             session_ends_at: live.map(|live| (live.signed_in_at_ms + limits.session_age_ms) / 1000),
             epoch: office.desk.epoch(),
             roles: live.map_or_else(Vec::new, |live| {
@@ -110,10 +110,7 @@ impl Keeper {
                 .outstanding
                 .iter()
                 .filter(|out| out.granted.expires_at > now.unix())
-                .map(|out| TokenOut {
-                    granted: out.granted.clone(),
-                    state: held_or_out(office, out),
-                })
+                .map(|out| token_out(office, out, now))
                 .collect(),
         })
     }
@@ -166,7 +163,16 @@ impl Keeper {
     }
 }
 
-fn held_or_out(office: &super::office::Office, out: &TokenOut) -> TokenState {
+fn token_out(office: &Office, out: &TokenOut, now: Moment) -> TokenOut {
+    let mut granted = out.granted.clone();
+    granted.expires_in_s = granted.expires_at.saturating_sub(now.unix());
+    TokenOut {
+        granted,
+        state: held_or_out(office, out),
+    }
+}
+
+fn held_or_out(office: &Office, out: &TokenOut) -> TokenState {
     let held = office
         .held
         .values()
@@ -182,7 +188,7 @@ fn role_row(org: &Org, role: &Role, groups: Option<&[String]>) -> RoleRow {
     let because = match (groups, role.groups.is_empty()) {
         (None, _) => "nobody is signed in".to_owned(),
         (Some(_), true) => format!("every member of {} holds it", org.name),
-        (Some(_), false) if held => format!("held through {}", role.groups.join(" or ")),
+        (Some(_), false) if held => format!("through {}", role.groups.join(" or ")),
         (Some(_), false) => format!("needs membership of {}", role.groups.join(" or ")),
     };
     RoleRow {

@@ -282,7 +282,7 @@ pub enum SetupWhat {
     Hf,
     /// The agent is started by the service manager.
     Service,
-    /// The folder of the `hf` wrapper comes first in the shell's PATH.
+    /// The folder of our `hf` comes first in the shell's PATH.
     Shell,
 }
 

@@ -1,6 +1,6 @@
 //! Opens the system's browser, which belongs to the person's session and not to the agent's.
 
-use super::places;
+use super::{places, system};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -38,8 +38,7 @@ pub fn open(address: &str) -> Option<Result<Child, String>> {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     // Its own group: Ctrl-C cancels the sign-in and must not close somebody's browser.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    system::own_group(&mut command);
     Some(command.spawn().map_err(|_| name))
 }
 

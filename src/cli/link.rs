@@ -5,8 +5,7 @@ use crate::model::refusal::{Refusal, RefusalCode};
 use crate::wire::client::Client;
 use crate::wire::message::{Reply, ReplyFrame, Request, VERSION};
 use crate::wire::place::Place;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long one answer may take: a proof on ask and an exchange lie in it.
 pub const ANSWER: Duration = Duration::from_mins(1);
@@ -33,22 +32,16 @@ impl Link {
     pub fn open(show: &Show, other: OtherVersion) -> Result<Self, Refusal> {
         let place = Place::find()?;
         let mut client = Client::connect_or_start(&place)?;
-        // The head of the log is the cheapest question; every answer carries the version.
-        let hello = client.ask(Request::Anchor, ANSWER)?;
-        if hello.version == VERSION {
-            return Ok(Self { client });
-        }
-        let note = format!(
-            "the agent is version {}, this is version {VERSION}",
-            if hello.version.is_empty() {
-                "unknown"
-            } else {
-                &hello.version
-            }
-        );
+        // The head of the log is the cheapest question; every answer carries the version, also the
+        // one that is refused because its protocol is another.
+        let hello = client.ask(Request::Anchor, ANSWER);
+        let Some(version) = client.other_version() else {
+            return hello.map(|_| Self { client });
+        };
+        let note = format!("the agent is version {version}, this is version {VERSION}");
         if other == OtherVersion::Name {
             show.say(note);
-            return Ok(Self { client });
+            return hello.map(|_| Self { client });
         }
         let client = replace(show, &place, client, &note)?;
         Ok(Self { client })
@@ -76,40 +69,20 @@ impl Link {
     }
 }
 
-/// Asks the old agent to end, and waits for one of our version.
-fn replace(show: &Show, place: &Place, mut old: Client, note: &str) -> Result<Client, Refusal> {
-    match old.ask(Request::Retire, ANSWER)?.reply {
-        Reply::Done => {}
-        _ => {
-            show.say(format!("{note}; it is busy and stays for now"));
-            return Client::connect_or_start(place);
+/// Has the agent replaced by ours; one that is busy stays.
+fn replace(show: &Show, place: &Place, old: Client, note: &str) -> Result<Client, Refusal> {
+    let refusal = match old.replace(place, RETIRE) {
+        Ok(client) => {
+            show.say(format!("{note}; it was replaced"));
+            return Ok(client);
         }
+        Err(refusal) => refusal,
+    };
+    if refusal.code == RefusalCode::Unreachable {
+        return Err(refusal);
     }
-    drop(old);
-    show.say(format!("{note}; it was replaced"));
-    let deadline = Instant::now() + RETIRE;
-    loop {
-        let fault = match Client::connect_or_start(place) {
-            Ok(mut client) => match client.ask(Request::Anchor, ANSWER) {
-                Ok(hello) if hello.version == VERSION => return Ok(client),
-                Ok(_) => still_old(),
-                Err(fault) => fault,
-            },
-            Err(fault) => fault,
-        };
-        if Instant::now() >= deadline {
-            return Err(fault);
-        }
-        sleep(Duration::from_millis(50));
-    }
-}
-
-fn still_old() -> Refusal {
-    Refusal::new(
-        RefusalCode::Unreachable,
-        "an agent of another version still answers",
-        "look for an older `oam-agent` in the service manager or beside an older `oam`, and stop it",
-    )
+    show.say(format!("{note}; it stays for now: {}", refusal.sentence));
+    Client::connect_or_start(place)
 }
 
 /// A reply, or the refusal that it carries.

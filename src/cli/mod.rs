@@ -3,7 +3,6 @@
 mod args;
 mod browser;
 mod config_check;
-mod connect;
 mod doctor;
 mod exec;
 mod link;
@@ -13,9 +12,10 @@ mod logout;
 mod man;
 mod places;
 mod roles;
-pub mod setup;
+mod setup;
 mod show;
 mod status;
+mod system;
 mod token;
 mod when;
 mod why;
@@ -68,7 +68,7 @@ fn dispatch(show: &Show, command: Command, demo: fn(bool) -> u8) -> Done {
         Command::Exec(args) => exec::run(show, &args),
         Command::Log(args) => log::run(show, &args),
         Command::Doctor(_) => Ok(doctor::run(show)),
-        Command::Setup(args) => connect::run(show, &args),
+        Command::Setup(args) => setup::run(show, &args),
         Command::Config(args) => match args.what {
             ConfigWhat::Check { file, .. } => config_check::check(show, file.as_deref()),
             ConfigWhat::Path { .. } => Ok(config_check::path(show)),

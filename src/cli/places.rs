@@ -1,5 +1,6 @@
 //! Folders of the configuration and the log, and programs by name.
 
+use super::system;
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -57,18 +58,8 @@ fn program_in(name: &str, folders: impl Iterator<Item = PathBuf>) -> Option<Path
 }
 
 fn is_program(path: &Path) -> bool {
-    let Ok(about) = path.metadata() else {
-        return false;
-    };
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        about.is_file() && about.permissions().mode() & 0o111 != 0
-    }
-    #[cfg(not(unix))]
-    {
-        about.is_file()
-    }
+    path.metadata()
+        .is_ok_and(|about| system::is_runnable(&about))
 }
 
 #[cfg(test)]

@@ -9,28 +9,47 @@ mod service;
 mod shell;
 mod surroundings;
 
-pub use report::{SetupChange, SetupReport};
-pub use surroundings::Surroundings;
-
+use super::Done;
+use super::args::{SetupArgs, SetupWhat};
+use super::link::{Link, OtherVersion};
+use super::show::{Line, Look, Show};
+use super::status;
 use crate::model::refusal::Refusal;
 use crate::model::report::HubRow;
+use report::SetupReport;
+use surroundings::Surroundings;
 
-/// What `oam setup` connects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SetupWhat {
-    /// git asks OAM for the hubs' tokens.
-    Git,
-    /// Plain `hf` goes through `oam exec`.
-    Hf,
-    /// The agent is started by the service manager.
-    Service,
-    /// The folder of our wrappers comes first in the shell's `PATH`.
-    Shell,
+/// Connects, or takes back, and shows what was changed.
+pub fn run(show: &Show, args: &SetupArgs) -> Done {
+    let around = Surroundings::find()?;
+    let mut hubs = Vec::new();
+    if args.what.needs_hubs(args.undo) {
+        let mut link = Link::open(show, OtherVersion::Replace)?;
+        let report = status::ask(&mut link)?;
+        hubs.extend(report.orgs.into_iter().flat_map(|org| org.hubs));
+    }
+    let report = set_up(args.what, args.undo, &hubs, &around)?;
+    if show.json() {
+        show.value(&report);
+        return Ok(0);
+    }
+    for line in report.lines() {
+        let look = match line.get(..4) {
+            Some("  - ") => Look::Bad,
+            Some("  + ") => Look::Good,
+            _ => Look::Plain,
+        };
+        show.line(Line::new().look(look, line));
+    }
+    for step in &report.next {
+        show.next(step);
+    }
+    Ok(0)
 }
 
 impl SetupWhat {
     /// The word of the command line.
-    pub const fn word(self) -> &'static str {
+    const fn word(self) -> &'static str {
         match self {
             Self::Git => "git",
             Self::Hf => "hf",
@@ -39,16 +58,16 @@ impl SetupWhat {
         }
     }
 
-    /// Whether [`run`] needs the agent's list of hubs. An undo never does: it has to work when
+    /// Whether [`set_up`] needs the agent's list of hubs. An undo never does: it has to work when
     /// the agent is gone.
-    pub const fn needs_hubs(self, undo: bool) -> bool {
+    const fn needs_hubs(self, undo: bool) -> bool {
         matches!(self, Self::Git) && !undo
     }
 }
 
 /// Connects `what`, or takes it back. `hubs` are those of all organizations
 /// (see [`SetupWhat::needs_hubs`]). Nothing is printed: the report tells what was changed.
-pub fn run(
+fn set_up(
     what: SetupWhat,
     undo: bool,
     hubs: &[HubRow],

@@ -3,6 +3,7 @@
 //! Everything that is printed passes through [`plain`] here, not at the many places that make text:
 //! a place that forgets it would let a hub or a provider write to the terminal (R42).
 
+use crate::front::plain::is_unsafe;
 use crate::model::refusal::Refusal;
 use serde::Serialize;
 use std::cell::Cell;
@@ -104,8 +105,8 @@ impl From<String> for Line {
 pub struct Show {
     json: bool,
     terminal: bool,
-    colour_out: bool,
-    colour_err: bool,
+    /// Whether stdout and stderr take colour.
+    colour: (bool, bool),
     /// Why stdout could not be written; a reader that went away is no fault.
     fault: Cell<Option<ErrorKind>>,
 }
@@ -119,8 +120,7 @@ impl Show {
         Self {
             json,
             terminal,
-            colour_out: wanted && terminal,
-            colour_err: wanted && io::stderr().is_terminal(),
+            colour: (wanted && terminal, wanted && io::stderr().is_terminal()),
             fault: Cell::new(None),
         }
     }
@@ -137,7 +137,7 @@ impl Show {
 
     /// One line of data.
     pub fn line(&self, line: impl Into<Line>) {
-        let mut text = line.into().render(self.colour_out);
+        let mut text = line.into().render(self.colour.0);
         text.push('\n');
         self.raw(text.as_bytes());
     }
@@ -192,10 +192,8 @@ impl Show {
 
     /// One line of talk.
     pub fn say(&self, line: impl Into<Line>) {
-        let mut text = Line::new()
-            .look(Look::Faint, "oam: ")
-            .render(self.colour_err);
-        text.push_str(&line.into().render(self.colour_err));
+        let mut text = Line::new().look(Look::Faint, "oam: ").render(self.colour.1);
+        text.push_str(&line.into().render(self.colour.1));
         text.push('\n');
         // There is nobody left to tell when stderr is gone.
         let _ = io::stderr().lock().write_all(text.as_bytes());
@@ -215,7 +213,7 @@ impl Show {
         let mut text = Line::new()
             .look(Look::Strong, "next: ")
             .text(step)
-            .render(self.colour_err);
+            .render(self.colour.1);
         text.push('\n');
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
@@ -287,17 +285,8 @@ fn aligned(rows: &[Vec<Line>]) -> Vec<Line> {
         .collect()
 }
 
-/// Whether a character can move the cursor, change the terminal or turn the reading direction:
-/// C0, DEL, C1, line and paragraph separators, bidirectional controls, invisible tags.
-pub const fn is_unsafe(c: char) -> bool {
-    matches!(c,
-        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'
-        | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// Text that can't act on a terminal. What is taken out is replaced, not dropped: dropping would
-/// join what stood apart.
+/// Text that can't act on a terminal. What is taken out is replaced, not dropped as in git's two
+/// lines, and nothing is cut: addresses and tables have to be read in full.
 pub fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if is_unsafe(c) { '?' } else { c })

@@ -36,7 +36,10 @@ impl Tour<'_> {
 /// What to try, and how.
 fn ideas(issuer: &str, hub: &str, url: &str) -> [(&'static str, String); 7] {
     let again = "cd again && git commit --allow-empty -m try && git push && cd ..";
-    let bearer = format!("Authorization: Bearer $(oam token --repo {REPOSITORY})");
+    // By curl's standard input: arguments are public, and a token is a secret.
+    let header = format!(
+        r#"printf 'header = "Authorization: Bearer %s"' "$(oam token --repo {REPOSITORY})""#
+    );
     [
         (
             "who is signed in, which tokens are out",
@@ -56,7 +59,7 @@ fn ideas(issuer: &str, hub: &str, url: &str) -> [(&'static str, String); 7] {
         ),
         (
             "the hub says who the token is",
-            format!("curl -H \"{bearer}\" {hub}/api/whoami-v2"),
+            format!("{header} | curl -K - {hub}/api/whoami-v2"),
         ),
         (
             "end the identity, then push again",

@@ -122,20 +122,40 @@ END
 
 #[cfg(test)]
 mod tests {
-    use super::{ROLES, configuration};
+    use super::{FRESH_S, ORG, ROLE_TOKEN_S, ROLES, configuration};
+    use crate::config::agent::{Settings, Source, read};
+
+    fn settings() -> Settings {
+        let text = configuration("http://127.0.0.1:1", "http://127.0.0.1:2");
+        let source = Source {
+            name: "config.toml",
+            text: &text,
+        };
+        read(None, Some(source)).unwrap_or_else(|faults| panic!("{faults:?}"))
+    }
 
     #[test]
-    fn the_configuration_is_toml_and_names_every_seeded_role() {
-        let text = configuration("http://127.0.0.1:1", "http://127.0.0.1:2");
-        let table: toml::Table = text.parse().unwrap();
-        let acme = &table["orgs"]["acme"];
-        assert_eq!(acme["exchange"]["audience"].as_str(), Some("{hub}"));
+    fn the_configuration_is_accepted_and_names_every_seeded_role() {
+        let settings = settings();
+        let org = &settings.orgs[0];
+        assert_eq!((org.name.as_str(), org.fresh_ms), (ORG, FRESH_S * 1000));
+        assert_eq!(org.hubs[0].url, "http://127.0.0.1:2");
+        let named: Vec<&str> = org.roles.iter().map(|role| role.name.as_str()).collect();
         assert_eq!(
-            acme["hubs"]["hub"]["url"].as_str(),
-            Some("http://127.0.0.1:2")
+            named,
+            ROLES.iter().map(|role| role.name).collect::<Vec<_>>()
         );
-        for role in ROLES {
-            assert!(acme["roles"].get(role.name).is_some(), "{}", role.name);
-        }
+    }
+
+    #[test]
+    fn a_role_token_outlives_the_margin_and_no_role() {
+        let settings = settings();
+        const { assert!(ROLE_TOKEN_S * 1000 > crate::rules::cache::MARGIN_MS) };
+        assert!(
+            settings.orgs[0]
+                .roles
+                .iter()
+                .all(|role| role.lifetime_s > ROLE_TOKEN_S)
+        );
     }
 }

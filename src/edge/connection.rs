@@ -3,15 +3,13 @@
 use super::caller::Peer;
 use super::seats::Seat;
 use super::socket::{Limits, busy};
-use crate::agent::command::{
-    Command, EpochGate, LoginNews, Mailbox, News, Outcome, ReportKind, Started,
-};
-use crate::agent::ports::Store;
+use super::translate::{self, ended_meanwhile, following, report, stopping, stored, too_long};
+use crate::agent::command::{Command, EpochGate, LoginNews, Mailbox, News, Outcome, ReportKind};
 use crate::model::ask::Ask;
-use crate::model::granted::TokenAnswer;
-use crate::model::refusal::{Refusal, RefusalCode};
-use crate::wire::frame::{self, Buffer, FrameFault, Inbox};
-use crate::wire::message::{Following, Reply, ReplyFrame, Request, StoreChoice};
+use crate::model::refusal::Refusal;
+use crate::wire::buffer::{Buffer, Inbox};
+use crate::wire::frame::{self, FrameFault};
+use crate::wire::message::{Reply, ReplyFrame, Request};
 use std::io;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc::error::TrySendError;
@@ -124,58 +122,44 @@ impl Connection {
     }
 
     async fn answer(&mut self, request: Request) -> Result<(), Over> {
-        let caller = || self.peer.caller.clone();
+        let caller = self.peer.caller.clone();
         let (reply, outcome) = oneshot::channel();
         let command = match request {
-            Request::Get { ask, front } => Command::Get {
-                ask,
-                front,
-                caller: caller(),
-                reply,
-            },
-            Request::Erase { ask, token } => Command::Erase {
-                ask,
-                token,
-                caller: caller(),
-                reply,
-            },
             Request::Follow {
                 ask,
                 again,
                 with_token,
-            } => return self.follow(ask, again, with_token).await,
+            } => {
+                return self.follow(ask, again, with_token).await;
+            }
             Request::Login { org, store } => {
                 let (sender, news) = mpsc::channel(NEWS);
                 let store = stored(store);
                 let command = Command::Login {
                     org,
                     store,
-                    caller: caller(),
+                    caller,
                     news: sender,
                 };
                 return self.login(command, news).await;
             }
-            Request::Logout { org } => Command::Logout {
-                org,
-                caller: caller(),
+            Request::Get { ask, front } => Command::Get {
+                ask,
+                front,
+                caller,
                 reply,
             },
-            Request::Status => Command::Report {
-                kind: ReportKind::Status,
+            Request::Erase { ask, token } => Command::Erase {
+                ask,
+                token,
+                caller,
                 reply,
             },
-            Request::Roles => Command::Report {
-                kind: ReportKind::Roles,
-                reply,
-            },
-            Request::Why { ask } => Command::Report {
-                kind: ReportKind::Why(ask, caller()),
-                reply,
-            },
-            Request::Anchor => Command::Report {
-                kind: ReportKind::Anchor,
-                reply,
-            },
+            Request::Logout { org } => Command::Logout { org, caller, reply },
+            Request::Status => report(ReportKind::Status, reply),
+            Request::Roles => report(ReportKind::Roles, reply),
+            Request::Why { ask } => report(ReportKind::Why(ask, caller), reply),
+            Request::Anchor => report(ReportKind::Anchor, reply),
             Request::Retire => Command::Retire { reply },
         };
         if let Err(refusal) = self.hand_over(command) {
@@ -196,29 +180,10 @@ impl Connection {
     }
 
     async fn tell(&mut self, outcome: Outcome) -> Result<(), Over> {
-        let reply = match outcome {
-            Outcome::Token(answer, gate) => {
-                let epoch = answer.granted.epoch;
-                return self.write(Reply::Token(answer), Some((&gate, epoch))).await;
-            }
-            Outcome::NotOurs => Reply::NotOurs,
-            Outcome::Refused(refusal, epoch) => Reply::Refused { refusal, epoch },
-            Outcome::Done => Reply::Done,
-            Outcome::SignedOut {
-                org,
-                was_signed_in,
-                warning,
-            } => Reply::SignedOut {
-                org,
-                was_signed_in,
-                warning,
-            },
-            Outcome::Status(report) => Reply::Status(report),
-            Outcome::Roles(report) => Reply::Roles(report),
-            Outcome::Why(report) => Reply::Why(report),
-            Outcome::Anchor(report) => Reply::Anchor(report),
-        };
-        self.write(reply, None).await
+        match translate::reply(outcome) {
+            (reply, Some((gate, epoch))) => self.write(reply, Some((&gate, epoch))).await,
+            (reply, None) => self.write(reply, None).await,
+        }
     }
 
     /// A following that never began ends with [`Reply::Refused`], one that did with [`Reply::Withdrawn`].
@@ -254,7 +219,7 @@ impl Connection {
                     }
                 }
                 Some(News::Renewed { expires_at }) => {
-                    self.write(Reply::Renewed { expires_at }, None).await?
+                    self.write(Reply::Renewed { expires_at }, None).await?;
                 }
                 Some(News::NotOurs) => return self.write(Reply::NotOurs, None).await,
                 Some(News::Withdrawn(refusal)) if began => {
@@ -382,52 +347,4 @@ impl Connection {
 
 fn encode_refusal(refusal: Refusal, epoch: u64) -> Result<Buffer, Over> {
     frame::encode(&ReplyFrame::new(Reply::Refused { refusal, epoch })).map_err(|_| Over)
-}
-
-const fn stored(choice: StoreChoice) -> Store {
-    match choice {
-        StoreChoice::Keyring => Store::Keyring,
-        StoreChoice::Kernel => Store::Kernel,
-        StoreChoice::Memory => Store::Memory,
-    }
-}
-
-fn following(started: Started, with_token: bool) -> Following {
-    let granted = started.granted;
-    let token = with_token.then(|| TokenAnswer {
-        granted: granted.clone(),
-        token: started.token,
-    });
-    Following {
-        granted,
-        path: started.path,
-        name: started.name,
-        hub_kind: started.hub_kind.to_owned(),
-        variables: started.variables,
-        on_disk: started.on_disk,
-        token,
-    }
-}
-
-fn stopping() -> Refusal {
-    Refusal::new(
-        RefusalCode::Unreachable,
-        "the agent is about to end",
-        "try again in a moment",
-    )
-}
-
-fn ended_meanwhile() -> Refusal {
-    Refusal::new(
-        RefusalCode::Ended,
-        "the session ended while this was answered",
-        "ask again; `oam status` shows why it ended",
-    )
-}
-
-fn too_long() -> Refusal {
-    Refusal::unavailable(
-        "the answer is too long for one message",
-        "ask for less, or shorten the configuration",
-    )
 }

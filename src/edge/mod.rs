@@ -18,4 +18,5 @@ pub mod process;
 mod seats;
 pub mod settings;
 pub mod socket;
+mod translate;
 pub mod vault;

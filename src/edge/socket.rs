@@ -36,7 +36,7 @@ impl Default for Limits {
             connections: 256,
             reserve: 8,
             first: Duration::from_secs(10),
-            idle: Duration::from_secs(60),
+            idle: Duration::from_mins(1),
             write: Duration::from_secs(5),
             pause: Duration::from_secs(1),
             drain: Duration::from_secs(1),

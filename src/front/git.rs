@@ -13,8 +13,9 @@ use crate::front::plain::plain;
 use crate::model::ask::{Ask, HubRef, Intent};
 use crate::model::name::HubName;
 use crate::model::refusal::Refusal;
-use crate::wire::frame::Buffer;
-use crate::wire::message::{Reply, Request, VERSION};
+use crate::wire::brief::Brief;
+use crate::wire::buffer::Buffer;
+use crate::wire::message::{Request, VERSION};
 use parse::{Input, Malformed};
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -142,7 +143,7 @@ pub fn run(
     stdin: &mut dyn Read,
     stdout: &mut dyn Write,
     stderr: &mut dyn Write,
-    ask: &mut dyn FnMut(Request) -> Result<Reply, Refusal>,
+    ask: &mut dyn FnMut(Request) -> Result<Brief, Refusal>,
 ) -> u8 {
     let mut out = Out { stdout, stderr };
     match Call::of(args) {
@@ -169,7 +170,7 @@ fn get(
     stdin: &mut dyn Read,
     out: &mut Out<'_>,
     hub: Option<&HubName>,
-    ask: &mut dyn FnMut(Request) -> Result<Reply, Refusal>,
+    ask: &mut dyn FnMut(Request) -> Result<Brief, Refusal>,
 ) {
     let input = match understood(stdin) {
         Ok(Some(input)) => input,
@@ -181,13 +182,13 @@ fn get(
         front: "git".to_owned(),
     };
     match ask(request) {
-        Ok(Reply::Token(token)) => match answer::granted(&token, input.authtype) {
+        Ok(Brief::Token(token)) => match answer::granted(&token, input.authtype) {
             Ok(bytes) => out.answer(bytes.bytes()),
             Err(refusal) => out.refuse(&refusal, true),
         },
-        Ok(Reply::Refused { refusal, .. }) => out.refuse(&refusal, true),
-        Ok(Reply::NotOurs) => not_ours(out, hub),
-        Ok(_) => out.refuse(&answer::unexpected(), hub.is_some()),
+        Ok(Brief::Refused(refusal)) => out.refuse(&refusal, true),
+        Ok(Brief::NotOurs) => not_ours(out, hub),
+        Ok(Brief::Done | Brief::Other) => out.refuse(&answer::unexpected(), hub.is_some()),
         Err(refusal) => out.refuse(&refusal, hub.is_some()),
     }
 }
@@ -207,7 +208,7 @@ fn not_ours(out: &mut Out<'_>, hub: Option<&HubName>) {
 
 /// Waits for the agent's word, because git's next `get` must not see the same token again; what it
 /// says changes nothing.
-fn erase(stdin: &mut dyn Read, ask: &mut dyn FnMut(Request) -> Result<Reply, Refusal>) {
+fn erase(stdin: &mut dyn Read, ask: &mut dyn FnMut(Request) -> Result<Brief, Refusal>) {
     if let Ok(Some(input)) = understood(stdin)
         && let Some(token) = input.token
     {

@@ -7,9 +7,15 @@ const LONGEST: usize = 600;
 /// marks. They are dropped, not escaped: nothing of ours has any, so nobody needs to read them.
 pub fn plain(text: &str) -> String {
     text.chars()
-        .filter(|c| !c.is_control() && !is_mark(*c))
+        .filter(|c| !is_unsafe(*c))
         .take(LONGEST)
         .collect()
+}
+
+/// Whether a character can move the cursor, change the terminal, turn the reading direction, or
+/// can't be seen.
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control() || is_mark(c)
 }
 
 const fn is_mark(c: char) -> bool {

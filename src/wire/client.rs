@@ -1,6 +1,8 @@
 //! The blocking client of the agent.
 
-use super::frame::{self, Inbox};
+use super::brief::Brief;
+use super::buffer::{Buffer, Inbox};
+use super::frame;
 use super::message::{PROTOCOL, Reply, ReplyFrame, Request, RequestFrame, VERSION};
 use super::place::{Place, Untrusted, shown};
 use super::start;
@@ -127,12 +129,32 @@ impl Client {
         self.receive(deadline.map_or_else(Until::ever, Until::after))
     }
 
+    /// One request, one reply, read as a helper needs it.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn ask_brief(&mut self, request: Request, deadline: Duration) -> Result<Brief, Refusal> {
+        let until = Until::after(deadline);
+        self.send(request)?;
+        let line = self.line(until)?;
+        let read = frame::brief(line.bytes());
+        let (brief, version) = read.map_err(|fault| fault.from_agent())?;
+        self.agent_version = Some(version);
+        Ok(brief)
+    }
+
     fn receive(&mut self, until: Until) -> Result<ReplyFrame, Refusal> {
+        let line = self.line(until)?;
+        let frame = frame::reply(line.bytes()).map_err(|fault| fault.from_agent())?;
+        self.agent_version = Some(frame.version.clone());
+        Ok(frame)
+    }
+
+    fn line(&mut self, until: Until) -> Result<Buffer, Refusal> {
         loop {
-            if let Some(line) = self.inbox.next_line().map_err(|fault| fault.from_agent())? {
-                let frame = frame::reply(line.bytes()).map_err(|fault| fault.from_agent())?;
-                self.agent_version = Some(frame.version.clone());
-                return Ok(frame);
+            let line = self.inbox.next_line();
+            if let Some(line) = line.map_err(|fault| fault.from_agent())? {
+                return Ok(line);
             }
             self.fill(until).map_err(|error| lost(&error))?;
         }
@@ -168,13 +190,10 @@ impl Client {
     pub fn replace(mut self, place: &Place, deadline: Duration) -> Result<Self, Refusal> {
         let until = Until::after(deadline);
         self.send(Request::Retire)?;
-        match self.receive(until) {
-            Ok(ReplyFrame {
-                reply: Reply::Refused { refusal, .. },
-                ..
-            }) => return Err(refusal),
-            // An answer of another protocol says no more than the end of the stream that follows it.
-            Ok(_) | Err(_) => {}
+        // An answer of another protocol says no more than the end of the stream that follows it.
+        let reply = self.receive(until).map(|frame| frame.reply);
+        if let Ok(Reply::Refused { refusal, .. }) = reply {
+            return Err(refusal);
         }
         loop {
             match self.fill(until) {

@@ -1,21 +1,18 @@
 //! Frames: one JSON object a line, at most [`LIMIT`] bytes with its line feed.
 //!
 //! No length field exists, so nothing is allocated because somebody said so (R27): the inbox grows
-//! with the bytes that really came. Every buffer here can hold a token, so all are wiped, also the
-//! old one when a buffer grows (a plain `Vec` would leave a copy behind).
+//! with the bytes that really came.
 
+use super::brief::{Brief, Flat};
+use super::buffer::Buffer;
 use super::message::{PROTOCOL, ReplyFrame, Request, RequestFrame, VERSION};
 use crate::model::refusal::Refusal;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::io;
-use zeroize::Zeroize;
 
 /// Longest frame in bytes, line feed included.
 pub const LIMIT: usize = 64 * 1024;
-
-/// Bytes that a buffer begins with: most frames fit, so most buffers never grow.
-const FIRST: usize = 2048;
 
 /// Why bytes are not a frame that we take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,71 +80,6 @@ impl FrameFault {
                 "install the same version of the agent and of this program",
             ),
         }
-    }
-}
-
-/// Bytes that are wiped when dropped and when they move.
-#[derive(Default)]
-pub struct Buffer(Vec<u8>);
-
-impl Buffer {
-    /// An empty buffer.
-    pub const fn new() -> Self {
-        Self(Vec::new())
-    }
-
-    /// Makes room for `more` bytes: the growth is ours, because `Vec` frees the old bytes unwiped.
-    fn reserve(&mut self, more: usize) {
-        let need = self.0.len().saturating_add(more);
-        if need <= self.0.capacity() {
-            return;
-        }
-        let mut larger = Vec::with_capacity(need.max(self.0.capacity() * 2).max(FIRST));
-        larger.extend_from_slice(&self.0);
-        self.0.zeroize();
-        self.0 = larger;
-    }
-
-    /// Adds bytes at the end.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.reserve(bytes.len());
-        self.0.extend_from_slice(bytes);
-    }
-
-    /// The bytes.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// How many there are.
-    pub const fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Forgets the first `count` bytes, and wipes where the rest lay.
-    fn forget(&mut self, count: usize) {
-        let count = count.min(self.0.len());
-        let rest = self.0.len() - count;
-        self.0.copy_within(count.., 0);
-        self.0[rest..].zeroize();
-        self.0.truncate(rest);
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl AsRef<[u8]> for Buffer {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
     }
 }
 
@@ -219,6 +151,15 @@ pub fn reply(line: &[u8]) -> Result<ReplyFrame, FrameFault> {
     decode(line, |frame: &ReplyFrame| frame.v)
 }
 
+/// Reads a reply as a helper needs it ([`Brief`]); also its sender's version.
+///
+/// # Errors
+/// [`FrameFault`].
+pub fn brief(line: &[u8]) -> Result<(Brief, String), FrameFault> {
+    let flat: Flat = decode(line, |flat: &Flat| flat.v)?;
+    flat.understood().ok_or(FrameFault::Garbage)
+}
+
 /// The whole message first, the envelope only when that fails: the good case parses once.
 fn decode<T: DeserializeOwned>(line: &[u8], v: impl Fn(&T) -> u32) -> Result<T, FrameFault> {
     if !line.trim_ascii_start().starts_with(b"{") {
@@ -244,66 +185,10 @@ fn plain_version(text: &str) -> String {
     text.chars().filter(plain).take(32).collect()
 }
 
-/// Bytes that came in, cut into lines. It does no I/O: client and server both feed it.
-#[derive(Default)]
-pub struct Inbox {
-    held: Buffer,
-    /// Bytes of `held` that were searched for a line feed already.
-    searched: usize,
-}
-
-impl Inbox {
-    /// An empty inbox.
-    pub const fn new() -> Self {
-        Self {
-            held: Buffer::new(),
-            searched: 0,
-        }
-    }
-
-    /// Takes bytes that came in.
-    pub fn take(&mut self, bytes: &[u8]) {
-        self.held.push(bytes);
-    }
-
-    /// The next whole line without its line feed, if it came.
-    ///
-    /// # Errors
-    /// [`FrameFault::TooLong`] as soon as [`LIMIT`] bytes are there without a line feed among them.
-    pub fn next_line(&mut self) -> Result<Option<Buffer>, FrameFault> {
-        let bytes = self.held.bytes();
-        let within = &bytes[..bytes.len().min(LIMIT)];
-        let unseen = within.get(self.searched..).unwrap_or_default();
-        let Some(at) = unseen.iter().position(|byte| *byte == b'\n') else {
-            self.searched = within.len();
-            return if bytes.len() >= LIMIT {
-                Err(FrameFault::TooLong)
-            } else {
-                Ok(None)
-            };
-        };
-        let end = self.searched + at;
-        let mut line = Buffer::new();
-        line.push(&bytes[..end]);
-        self.held.forget(end + 1);
-        self.searched = 0;
-        Ok(Some(line))
-    }
-
-    /// Whether bytes of an unfinished or further line are held.
-    pub const fn is_empty(&self) -> bool {
-        self.held.is_empty()
-    }
-
-    /// Whether no more should be read before a line was taken out.
-    pub const fn is_full(&self) -> bool {
-        self.held.len() >= LIMIT
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Buffer, FrameFault, Inbox, LIMIT, encode, reply, request};
+    use super::super::buffer::Inbox;
+    use super::{FrameFault, LIMIT, encode, reply, request};
     use crate::model::ask::{Ask, HubRef, Intent};
     use crate::wire::message::{Reply, ReplyFrame, Request, RequestFrame};
     use proptest::prelude::*;
@@ -323,7 +208,8 @@ mod tests {
     #[test]
     fn a_frame_is_one_line_and_reads_back() {
         let bytes = encode(&get("acme/line\nfeed".into())).unwrap();
-        assert_eq!(bytes.bytes().iter().filter(|b| **b == b'\n').count(), 1);
+        let feed = bytes.bytes().iter().position(|byte| *byte == b'\n');
+        assert_eq!(feed, Some(bytes.len() - 1));
         let mut inbox = Inbox::new();
         inbox.take(bytes.bytes());
         let line = inbox.next_line().unwrap().unwrap();
@@ -345,15 +231,6 @@ mod tests {
         assert!(matches!(inbox.next_line(), Ok(None)));
         inbox.take(b"x");
         assert_eq!(inbox.next_line().err(), Some(FrameFault::TooLong));
-    }
-
-    #[test]
-    fn a_line_of_exactly_the_limit_is_taken() {
-        let mut inbox = Inbox::new();
-        inbox.take(&vec![b'x'; LIMIT - 1]);
-        assert!(matches!(inbox.next_line(), Ok(None)));
-        inbox.take(b"\n");
-        assert_eq!(inbox.next_line().unwrap().unwrap().len(), LIMIT - 1);
     }
 
     #[test]
@@ -415,32 +292,5 @@ mod tests {
             let _ = reply(&bytes);
         }
 
-        #[test]
-        fn lines_come_out_the_same_however_the_bytes_are_cut(
-            lines in prop::collection::vec("[a-z]{0,40}", 0..8),
-            cut in 1usize..17,
-        ) {
-            let mut all = Vec::new();
-            for line in &lines {
-                all.extend_from_slice(line.as_bytes());
-                all.push(b'\n');
-            }
-            let mut inbox = Inbox::new();
-            let mut out = Vec::new();
-            for piece in all.chunks(cut) {
-                inbox.take(piece);
-                while let Some(line) = inbox.next_line().unwrap() {
-                    out.push(String::from_utf8(line.bytes().to_vec()).unwrap());
-                }
-            }
-            prop_assert_eq!(out, lines);
-        }
-
-        #[test]
-        fn a_buffer_holds_what_was_pushed(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3000), 0..5)) {
-            let mut buffer = Buffer::new();
-            parts.iter().for_each(|part| buffer.push(part));
-            prop_assert_eq!(buffer.bytes(), parts.concat());
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! The agent protocol: newline-delimited JSON over a local socket, and its blocking client.
 
+pub mod brief;
+pub mod buffer;
 pub mod client;
 pub mod frame;
 pub mod message;

@@ -233,7 +233,8 @@ mod imp {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::imp::folder;
     use super::{Place, Untrusted};

@@ -62,7 +62,7 @@ pub fn connect(place: &Place, _limit: Duration) -> Result<Stream, Miss> {
     checked(stream)
 }
 
-/// The kernel tells who listens there (SO_PEERCRED, getpeereid): before a byte is sent (R14).
+/// The kernel tells who listens there (`SO_PEERCRED`, `getpeereid`): before a byte is sent (R14).
 fn checked(stream: Stream) -> Result<Stream, Miss> {
     let peer = stream.peer_creds().map_err(Miss::Fault)?;
     if serves_us(&peer) {

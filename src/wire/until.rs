@@ -87,7 +87,8 @@ impl io::Read for Stdin {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::{Until, readable};
     use std::io::{self, Write};

@@ -4,7 +4,7 @@ mod probe;
 
 use super::link::{ANSWER, settled};
 use super::show::{Line, Look, Show};
-use super::{config_check, places};
+use super::{config_check, places, system};
 use crate::model::report::{HubRow, StatusReport};
 use crate::model::standing::StandingWord;
 use crate::wire::client::Client;
@@ -187,7 +187,7 @@ fn agent(checks: &mut Vec<Check>) -> Option<StatusReport> {
 fn runtime() -> Option<Check> {
     let folder = Place::find().ok()?.folder;
     let shown = folder.display();
-    match probe::is_in_memory(&folder) {
+    match system::is_in_memory(&folder) {
         Some(true) => Some(Check::good("runtime", format!("{shown} is in memory"))),
         Some(false) => Some(Check::hint(
             "runtime",

@@ -25,22 +25,6 @@ pub fn is_at_least(version: &str, major: u32, minor: u32) -> bool {
     found >= (Some(major), Some(minor))
 }
 
-/// Whether a folder lies in memory; the nearest one above that exists counts. `None`: not known.
-#[cfg(target_os = "linux")]
-pub fn is_in_memory(folder: &Path) -> Option<bool> {
-    /// Magic numbers of tmpfs and ramfs, as statfs(2) lists them.
-    const MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
-    let there = folder.ancestors().find(|path| path.exists())?;
-    let about = rustix::fs::statfs(there).ok()?;
-    Some(MEMORY.contains(&u64::try_from(about.f_type).ok()?))
-}
-
-/// Whether a folder lies in memory. No such system is known to have one.
-#[cfg(not(target_os = "linux"))]
-pub fn is_in_memory(_folder: &Path) -> Option<bool> {
-    None
-}
-
 /// Whether somebody shows notifications, or would be started for it. `None`: not known.
 pub fn has_notifications() -> Option<bool> {
     if !cfg!(target_os = "linux") {

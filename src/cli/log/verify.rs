@@ -104,20 +104,20 @@ fn check(place: &Where) -> Result<(Seen, Summary), Refusal> {
 
 fn tell(show: &Show, place: &Where, seen: &Seen, summary: &Summary) {
     show.line(format!(
-        "checked {} files, {} lines in {}",
-        seen.files.len(),
-        seen.lines,
+        "checked {}, {} in {}",
+        count(seen.files.len(), "file"),
+        count(seen.lines, "line"),
         place.folder.display()
     ));
     if let (Some(first), Some(last)) = (seen.first_at_ms, seen.last_at_ms) {
         show.line(format!(
-            "records {} to {}, from {} to {}: {} grants, {} refusals",
+            "records {} to {}, from {} to {}: {}, {}",
             summary.first,
             summary.last,
             when::full(first / 1000),
             when::full(last / 1000),
-            summary.grants,
-            summary.refusals
+            count(summary.grants, "grant"),
+            count(summary.refusals, "refusal")
         ));
     }
     for fault in &summary.faults {
@@ -132,6 +132,13 @@ fn tell(show: &Show, place: &Where, seen: &Seen, summary: &Summary) {
         show.line(Line::new().look(Look::Bad, "the log is not as it was written"));
     }
     show.line(anchored(place.anchor.as_ref(), summary));
+}
+
+/// `1 file`, `2 files`.
+fn count(number: impl std::fmt::Display, word: &str) -> String {
+    let number = number.to_string();
+    let many = if number == "1" { "" } else { "s" };
+    format!("{number} {word}{many}")
 }
 
 fn tell_fault(show: &Show, fault: &Fault) {

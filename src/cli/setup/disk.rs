@@ -1,20 +1,12 @@
 //! Files of the person that a set-up writes: whole or not at all.
 
+use crate::cli::system::{access_folder, access_options};
 use crate::model::refusal::Refusal;
+
+pub(super) use crate::cli::system::Access;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-
-/// Who may do what with a new file. One that exists keeps its permissions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// As the umask says.
-    Usual,
-    /// Nobody else reads it, nor its folder (R18).
-    Private,
-    /// A program.
-    Program,
-}
 
 /// The bytes of a file; none when it is not there.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Refusal> {
@@ -64,33 +56,16 @@ pub(super) fn remove(path: &Path) -> Result<bool, Refusal> {
 }
 
 /// A new file that must not exist yet.
-#[cfg(unix)]
 pub(super) fn create(path: &Path, access: Access) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mode = match access {
-        Access::Usual => 0o666,
-        Access::Private => 0o600,
-        Access::Program => 0o777,
-    };
-    let mut options = File::options();
-    options.write(true).create_new(true).mode(mode).open(path)
-}
-
-/// A new file that must not exist yet; its folder's list of access rights holds for it.
-#[cfg(not(unix))]
-pub(super) fn create(path: &Path, _access: Access) -> std::io::Result<File> {
-    File::options().write(true).create_new(true).open(path)
+    access_options(access)
+        .write(true)
+        .create_new(true)
+        .open(path)
 }
 
 fn create_folder(folder: &Path, access: Access) -> Result<(), Refusal> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    if access == Access::Private {
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    }
-    let _ = access;
-    builder
+    access_folder(access)
+        .recursive(true)
         .create(folder)
         .map_err(|error| failed("create", folder, &error))
 }

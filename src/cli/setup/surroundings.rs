@@ -1,6 +1,7 @@
 //! What a set-up needs to know about this machine and this person, as arguments: tests give a
 //! private home.
 
+use crate::cli::system::is_runnable;
 use crate::model::refusal::Refusal;
 use std::env;
 use std::path::{Path, PathBuf};
@@ -66,7 +67,7 @@ impl Surroundings {
         self.path
             .iter()
             .map(|folder| folder.join(&name))
-            .find(|path| path.is_file() && accept(path))
+            .find(|path| path.metadata().is_ok_and(|about| is_runnable(&about)) && accept(path))
     }
 
     /// One of our own programs, which has to be there.
@@ -120,8 +121,8 @@ fn programs(path: &[PathBuf]) -> Result<PathBuf, Refusal> {
 #[cfg(unix)]
 pub(super) mod private {
     use super::Surroundings;
+    use crate::cli::setup::disk;
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
     use std::path::{Path, PathBuf};
 
     /// A home, its surroundings, and the folder that is deleted at the end.
@@ -170,8 +171,6 @@ pub(super) mod private {
     }
 
     fn program(path: &Path, text: &str) {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        disk::write(path, text.as_bytes(), disk::Access::Program).unwrap();
     }
 }

@@ -1,17 +1,17 @@
 //! What git is told.
 
-use crate::model::granted::{Scheme, TokenAnswer};
+use crate::model::granted::Scheme;
 use crate::model::refusal::Refusal;
-use crate::wire::frame::Buffer;
+use crate::wire::brief::BriefToken;
+use crate::wire::buffer::Buffer;
 
 /// The lines for a granted token. `authtype`: git said that it knows `authtype` and `credential`;
 /// without that word neither they nor `ephemeral` are sent (R8).
 ///
 /// # Errors
 /// A value that would break the line format is never written: it could say another thing to git.
-pub(super) fn granted(answer: &TokenAnswer, authtype: bool) -> Result<Buffer, Refusal> {
-    let granted = &answer.granted;
-    let token = answer.token.expose();
+pub(super) fn granted(granted: &BriefToken, authtype: bool) -> Result<Buffer, Refusal> {
+    let token = granted.token.expose();
     let mut out = Buffer::new();
     if authtype {
         out.push(b"capability[]=authtype\n");

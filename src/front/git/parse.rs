@@ -6,7 +6,7 @@
 
 use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
-use crate::wire::frame::Buffer;
+use crate::wire::buffer::Buffer;
 use std::io::{ErrorKind, Read};
 use zeroize::Zeroize;
 
@@ -150,8 +150,8 @@ fn single<'a>(values: &mut Values<'a>, key: &[u8], value: &'a [u8]) -> Result<()
 }
 
 fn input(values: &Values<'_>, authtype: bool) -> Result<Option<Input>, Malformed> {
-    let [protocol, host, path, _, password, credential, ..] = values;
-    let text = |value: &Option<&[u8]>| match value {
+    let [protocol, host, path, _, password, credential, ..] = *values;
+    let text = |value: Option<&[u8]>| match value {
         None | Some([]) => Ok(None),
         Some(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text.to_owned())),
@@ -161,11 +161,7 @@ fn input(values: &Values<'_>, authtype: bool) -> Result<Option<Input>, Malformed
     let (Some(protocol), Some(host)) = (text(protocol)?, text(host)?) else {
         return Ok(None);
     };
-    let token = text(if password.is_some() {
-        password
-    } else {
-        credential
-    })?;
+    let token = text(password.or(credential))?;
     Ok(Some(Input {
         protocol,
         host,

@@ -2,8 +2,9 @@
 
 use super::{Call, Operation};
 use crate::model::refusal::{Refusal, RefusalCode};
+use crate::wire::brief::Brief;
 use crate::wire::client::Client;
-use crate::wire::message::{Reply, Request};
+use crate::wire::message::Request;
 use crate::wire::place::Place;
 use crate::wire::until::Until;
 use std::time::Duration;
@@ -33,7 +34,7 @@ impl Reach {
     ///
     /// # Errors
     /// The agent was not reached, or what it said can't be read.
-    pub fn ask(&mut self, request: Request) -> Result<Reply, Refusal> {
+    pub fn ask(&mut self, request: Request) -> Result<Brief, Refusal> {
         let erases = matches!(request, Request::Erase { .. });
         let most = if erases { ERASE_LIMIT } else { super::DEADLINE };
         if let Some(client) = self.early.take() {
@@ -59,7 +60,7 @@ impl Reach {
         self.on(client, request, most)
     }
 
-    fn on(&self, mut client: Client, request: Request, most: Duration) -> Result<Reply, Refusal> {
+    fn on(&self, mut client: Client, request: Request, most: Duration) -> Result<Brief, Refusal> {
         let left = self.until.at_most(most);
         if left.is_zero() {
             return Err(Refusal::new(
@@ -68,6 +69,6 @@ impl Reach {
                 "try again; `oam status` shows what it waits for",
             ));
         }
-        client.ask(request, left).map(|frame| frame.reply)
+        client.ask_brief(request, left)
     }
 }

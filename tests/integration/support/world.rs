@@ -2,7 +2,7 @@
 
 use super::desktop::Desktop;
 use super::parts::{Part, environment, package};
-use super::wait::until;
+use super::wait::{until, until_true};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -99,7 +99,7 @@ impl Builder {
         self
     }
 
-    /// Options of the hub.
+    /// Options of the hub. `introspection: true` means the provider's.
     pub fn hub(mut self, options: Value) -> Self {
         self.hub = options;
         self
@@ -137,6 +137,13 @@ impl Builder {
         let idp = Part::start("idp.mjs", &self.idp);
         let mut hub_options = self.hub;
         hub_options["issuer"] = json!(idp.get("issuer"));
+        if hub_options["introspection"] == true {
+            hub_options["introspection"] = json!({
+                "url": idp.get("token_introspection"),
+                "client_id": "hub",
+                "client_secret": "hub-secret",
+            });
+        }
         if hub_options["repositories"].is_null() {
             hub_options["repositories"] = json!(["acme/model", "datasets/acme/corpus"]);
         }
@@ -178,8 +185,13 @@ impl World {
     pub fn signed_in() -> Self {
         let world = Self::start();
         world.login();
-        world.oam(&["setup", "git"]).expect(0);
+        world.set_up_git();
         world
+    }
+
+    /// `oam setup git`.
+    pub fn set_up_git(&self) {
+        self.oam(&["setup", "git"]).expect(0);
     }
 
     /// The configuration that most tests use: everything is proven at every ask.
@@ -350,6 +362,30 @@ grants = [{{ hub = "hub", repositories = ["acme/*", "datasets/acme/*"], action =
     /// Signs ada in.
     pub fn login(&self) {
         self.oam(&["login", "acme"]).expect(0);
+    }
+
+    /// Signs this account in.
+    pub fn login_as(&self, account: &str) {
+        let mut login = self.oam_command(&["login", "acme"]);
+        login.env("OAM_TEST_ACCOUNT", account);
+        Run::of(&login.output().expect("oam")).expect(0);
+    }
+
+    /// Waits until the tokens of this role that are out have less than the 60 s of life with which
+    /// one is handed out.
+    pub fn until_unservable(&self, role: &str) {
+        let now = || {
+            let now = std::time::SystemTime::now();
+            now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+        };
+        let tokens = self.status()["tokens"].as_array().unwrap().clone();
+        let last = tokens
+            .iter()
+            .filter(|token| token["role"] == role)
+            .filter_map(|token| token["expires_at"].as_u64())
+            .max()
+            .expect("a token is out");
+        until_true("the margin", || now() + 60 > last);
     }
 
     /// `oam status --json`, the first organization.

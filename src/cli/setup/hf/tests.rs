@@ -1,5 +1,6 @@
+use crate::cli::args::SetupWhat;
+use crate::cli::setup::set_up as run;
 use crate::cli::setup::surroundings::private::Home;
-use crate::cli::setup::{SetupWhat, run};
 use std::fs;
 use std::path::Path;
 use std::process::Command;

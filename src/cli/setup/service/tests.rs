@@ -1,6 +1,7 @@
 use super::{plist, unit_word};
+use crate::cli::args::SetupWhat;
+use crate::cli::setup::set_up as run;
 use crate::cli::setup::surroundings::private::Home;
-use crate::cli::setup::{SetupWhat, run};
 use std::fs;
 use std::path::Path;
 
@@ -16,7 +17,7 @@ fn home(code: u8) -> Home {
     home
 }
 
-fn setup(home: &Home, undo: bool) -> crate::cli::setup::SetupReport {
+fn setup(home: &Home, undo: bool) -> crate::cli::setup::report::SetupReport {
     run(SetupWhat::Service, undo, &[], &home.around).unwrap()
 }
 

@@ -1,11 +1,12 @@
 use super::{with_block, without_block};
+use crate::cli::args::SetupWhat;
+use crate::cli::setup::set_up as run;
 use crate::cli::setup::surroundings::private::Home;
-use crate::cli::setup::{SetupWhat, run};
 use proptest::prelude::*;
 use std::fs;
 use std::process::Command;
 
-fn setup(home: &Home, undo: bool) -> crate::cli::setup::SetupReport {
+fn setup(home: &Home, undo: bool) -> crate::cli::setup::report::SetupReport {
     run(SetupWhat::Shell, undo, &[], &home.around).unwrap()
 }
 

@@ -1,0 +1,305 @@
+//! Commands against a scripted agent.
+
+use super::agent::{self, granted, reply, status};
+use super::home::Home;
+use oam::wire::message::{Reply, Request, StoreChoice};
+use serde_json::json;
+use std::fs;
+use std::sync::Arc;
+
+#[test]
+fn status_shows_who_and_what_and_nothing_acts_on_the_terminal() {
+    let home = Home::new();
+    agent::start(&home, Arc::new(|_, line| line.say(status("git"))));
+    let ran = home.run(&["status"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.out.contains("acme: active"), "{ran:?}");
+    assert!(ran.out.contains("publisher"), "{ran:?}");
+    assert!(!ran.out.contains('\u{1b}'), "{ran:?}");
+    let ran = home.run(&["status", "--json"]);
+    assert!(!ran.out.contains('\u{1b}'), "{ran:?}");
+    assert_eq!(ran.json()["orgs"][0]["subject"], "ada\u{1b}]0;x\u{7}");
+}
+
+#[test]
+fn a_refusal_keeps_its_code_its_words_and_its_exit_code() {
+    let refused = |code: &str| {
+        json!({"type": "refused", "epoch": 1, "refusal": {
+            "code": code, "sentence": "it was refused", "next": "do this"
+        }})
+    };
+    for (code, exit) in [
+        ("revoked", 4),
+        ("ended", 3),
+        ("signed-out", 3),
+        ("unproven", 3),
+        ("denied", 5),
+        ("unavailable", 1),
+        ("busy", 1),
+    ] {
+        let home = Home::new();
+        let answer = refused(code);
+        agent::start(&home, Arc::new(move |_, line| line.say(reply(&answer))));
+        let ran = home.run(&["token", "--json"]);
+        assert_eq!(ran.code, Some(exit), "{code}");
+        assert_eq!(ran.json()["error"]["code"], code);
+        assert_eq!(ran.err, "oam: it was refused\nnext: do this\n");
+    }
+}
+
+#[test]
+fn a_token_goes_out_once_and_reads_unless_told_otherwise() {
+    let home = Home::new();
+    let asked = agent::start(
+        &home,
+        Arc::new(|_, line| {
+            let mut answer = granted();
+            answer["type"] = "token".into();
+            answer["token"] = "tok_secret".into();
+            line.say(reply(&answer));
+        }),
+    );
+    let ran = home.run(&["token", "--repo", "https://hub.example/acme/model.git"]);
+    assert_eq!(
+        (ran.code, ran.out.as_str(), ran.err.as_str()),
+        (Some(0), "tok_secret\n", "")
+    );
+    let ran = home.run(&["token", "--write", "--role", "publisher", "--json"]);
+    assert_eq!(ran.json()["token"], "tok_secret");
+    let asked: Vec<String> = asked
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|request| serde_json::to_string(request).unwrap())
+        .collect();
+    assert!(asked[0].contains(r#""intent":"read""#), "{asked:?}");
+    assert!(asked[0].contains(r#""host":"hub.example""#), "{asked:?}");
+    assert!(asked[1].contains(r#""intent":"write""#), "{asked:?}");
+}
+
+#[test]
+fn why_exits_with_the_code_that_the_ask_would_get() {
+    let home = Home::new();
+    agent::start(
+        &home,
+        Arc::new(|_, line| {
+            line.say(reply(&json!({
+                "type": "why", "hub": "hub", "org": "acme", "repository": "acme/model",
+                "action": "write", "role": null, "rule": null,
+                "refusal": {"code": "denied", "sentence": "no role of yours writes", "next": "ask"}
+            })));
+        }),
+    );
+    let ran = home.run(&["why", "acme/model", "--write"]);
+    assert_eq!(ran.code, Some(5));
+    assert!(
+        ran.out.contains("refused: no role of yours writes"),
+        "{ran:?}"
+    );
+    let ran = home.run(&["why", "acme/model", "--write", "--json"]);
+    assert_eq!(
+        (ran.code, &ran.json()["refusal"]["code"]),
+        (Some(5), &json!("denied"))
+    );
+}
+
+#[test]
+fn login_opens_the_browser_that_is_named_and_prints_the_address_anyway() {
+    let home = Home::new();
+    let address =
+        "https://idp.example/authorize?state=a%20b&redirect_uri=http%3A%2F%2F127.0.0.1%3A4%2F";
+    let seen = home.path("seen");
+    let opened = seen.clone();
+    let asked = agent::start(
+        &home,
+        Arc::new(move |request, line| {
+            if !matches!(request, Request::Login { .. }) {
+                return line.say(status("git"));
+            }
+            line.say(Reply::Challenge {
+                url: address.into(),
+                org: "acme".parse().unwrap(),
+                issuer: "https://idp.example".into(),
+            });
+            // Signed in only after the browser was there, so that the test can't pass without it.
+            while fs::read_to_string(&opened)
+                .unwrap_or_default()
+                .lines()
+                .count()
+                < 1
+            {
+                std::thread::yield_now();
+            }
+            line.say(Reply::SignedIn {
+                org: "acme".parse().unwrap(),
+                subject: "ada".into(),
+                email: Some("ada@acme.example".into()),
+                roles: vec!["publisher".into()],
+            });
+        }),
+    );
+    let script = home.path("browser");
+    fs::write(
+        &script,
+        format!("#!/bin/sh\necho \"$@\" > {}\n", seen.display()),
+    )
+    .unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    let browser = format!("/no/such/browser:{} --new %s", script.display());
+    let output = home
+        .oam(&["login", "acme", "--store", "memory"])
+        .env("BROWSER", browser)
+        .output()
+        .unwrap();
+    let ran = super::home::Ran::of(&output);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(
+        fs::read_to_string(&seen).unwrap(),
+        format!("--new {address}\n")
+    );
+    assert!(
+        ran.err
+            .contains(&format!("If no browser opens, open: {address}")),
+        "{ran:?}"
+    );
+    assert!(
+        ran.out
+            .contains("signed in to acme as ada@acme.example (ada)"),
+        "{ran:?}"
+    );
+    assert!(ran.out.contains("session ends in"), "{ran:?}");
+    let in_memory = |request: &Request| {
+        matches!(
+            request,
+            Request::Login {
+                store: StoreChoice::Memory,
+                ..
+            }
+        )
+    };
+    assert!(asked.lock().unwrap().iter().any(in_memory));
+}
+
+#[test]
+fn an_address_that_is_none_of_the_webs_is_never_opened() {
+    let home = Home::new();
+    agent::start(
+        &home,
+        Arc::new(|_, line| {
+            line.say(Reply::Challenge {
+                url: "file:///etc/passwd".into(),
+                org: "acme".parse().unwrap(),
+                issuer: "https://idp.example".into(),
+            });
+        }),
+    );
+    let output = home
+        .oam(&["login"])
+        .env("BROWSER", "/bin/echo")
+        .output()
+        .unwrap();
+    let ran = super::home::Ran::of(&output);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("no browser should open"), "{ran:?}");
+}
+
+#[test]
+fn logout_says_when_the_provider_was_not_told() {
+    let home = Home::new();
+    agent::start(
+        &home,
+        Arc::new(|_, line| {
+            line.say(Reply::SignedOut {
+                org: "acme".parse().unwrap(),
+                was_signed_in: true,
+                warning: Some("the provider could not be reached".into()),
+            });
+        }),
+    );
+    let ran = home.run(&["logout"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.out.contains("signed out of acme"), "{ran:?}");
+    assert!(
+        ran.err
+            .contains("the provider could not be reached\nnext: "),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn an_idle_agent_of_another_version_is_named_and_replaced() {
+    let home = Home::new();
+    agent::start_as(
+        &home,
+        "0.0.1",
+        Arc::new(|request, line| match request {
+            Request::Retire => line.retire(),
+            _ => line.say(status("git")),
+        }),
+    );
+    let ran = home.run(&["status"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(
+        ran.err
+            .starts_with("oam: the agent is version 0.0.1, this is version "),
+        "{ran:?}"
+    );
+    assert!(ran.err.contains("; it was replaced\n"), "{ran:?}");
+    assert_eq!(home.run(&["status"]).err, "", "the new one is ours");
+}
+
+#[test]
+fn a_busy_agent_of_another_version_stays_and_scripts_never_replace_one() {
+    let home = Home::new();
+    let asked = agent::start_as(
+        &home,
+        "0.0.1",
+        Arc::new(|request, line| match request {
+            Request::Retire => line.say(reply(&json!({"type": "refused", "epoch": 1, "refusal": {
+                "code": "busy", "sentence": "a child uses a token", "next": "wait"
+            }}))),
+            Request::Get { .. } => {
+                let mut answer = granted();
+                answer["type"] = "token".into();
+                answer["token"] = "tok".into();
+                line.say(reply(&answer));
+            }
+            _ => line.say(status("git")),
+        }),
+    );
+    let ran = home.run(&["token"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "tok\n"), "{ran:?}");
+    assert!(ran.err.contains("version 0.0.1"), "{ran:?}");
+    let retired = || {
+        asked
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|r| matches!(r, Request::Retire))
+    };
+    assert!(!retired());
+    let ran = home.run(&["status"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(
+        ran.err.contains("it stays for now: a child uses a token"),
+        "{ran:?}"
+    );
+    assert!(retired());
+}
+
+#[test]
+fn every_command_has_its_manual_page() {
+    let home = Home::new();
+    let pages = home.path("man");
+    fs::create_dir(&pages).unwrap();
+    let ran = home.run(&["man", pages.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    for name in ["oam.1", "oam-exec.1", "oam-config-check.1"] {
+        let text = fs::read_to_string(pages.join(name)).unwrap();
+        assert!(text.contains(".TH"), "{name}");
+    }
+}

@@ -1,0 +1,302 @@
+//! What goes back and forth between the client and the server.
+
+use crate::support::{Agent, LONG, done, get, granted, reply_of, token};
+use oam::agent::command::{Command, EpochGate, LoginNews, News, Outcome, Started};
+use oam::edge::socket::Limits;
+use oam::model::refusal::{Refusal, RefusalCode};
+use oam::model::secret::Secret;
+use oam::wire::message::{Reply, Request, StoreChoice, VERSION};
+use std::sync::{Arc, mpsc};
+
+#[test]
+fn a_token_comes_back_and_the_keeper_knows_who_asked() {
+    let (tell, told) = mpsc::channel();
+    let agent = Agent::new(Limits::default(), move |command| {
+        let Command::Get {
+            ask,
+            front,
+            caller,
+            reply,
+        } = command
+        else {
+            panic!("another command");
+        };
+        tell.send((ask.path, front, caller)).unwrap();
+        let _ = reply.send(Outcome::Token(token(3, "t0ken"), EpochGate::new(3)));
+    });
+    let mut client = agent.client();
+    assert_eq!(client.agent_version(), None);
+    let frame = client
+        .ask(get(), LONG)
+        .unwrap_or_else(|refusal| panic!("{refusal:?}"));
+    let Reply::Token(answer) = frame.reply else {
+        panic!("no token");
+    };
+    assert_eq!(answer.token.expose(), "t0ken");
+    assert_eq!(
+        (client.agent_version(), client.other_version()),
+        (Some(VERSION), None)
+    );
+    let (path, front, caller) = told.recv().unwrap();
+    assert_eq!(
+        (path.as_deref(), front.as_str()),
+        (Some("acme/model"), "git")
+    );
+    assert_eq!(caller.pid, std::process::id());
+}
+
+#[test]
+fn several_requests_follow_each_other_on_one_connection() {
+    let agent = Agent::new(Limits::default(), done);
+    let mut client = agent.client();
+    for _ in 0..3 {
+        assert!(matches!(
+            client.ask(get(), LONG).map(|f| f.reply),
+            Ok(Reply::Done)
+        ));
+    }
+    // Sent at once, answered in turn.
+    client.send(Request::Roles).unwrap();
+    client.send(Request::Status).unwrap();
+    assert!(client.next(Some(LONG)).is_ok() && client.next(None).is_ok());
+}
+
+fn refusal(reply: Result<Reply, Refusal>) -> Refusal {
+    match reply {
+        Ok(Reply::Refused { refusal, .. }) => refusal,
+        Ok(_) => panic!("not refused"),
+        Err(refusal) => panic!("{refusal:?}"),
+    }
+}
+
+#[test]
+fn no_token_leaves_after_its_epoch() {
+    let agent = Agent::new(Limits::default(), move |command| {
+        let gate = EpochGate::new(3);
+        let _ = reply_of(command).send(Outcome::Token(token(3, "t0ken"), gate.clone()));
+        // The session ends after the keeper answered and before the answer is written.
+        gate.set(4);
+    });
+    let mut client = agent.client();
+    client.send(get()).unwrap();
+    let frame = client.next(Some(LONG)).unwrap();
+    assert!(matches!(&frame.reply, Reply::Refused { epoch: 4, .. }));
+    assert_eq!(refusal(Ok(frame.reply)).code, RefusalCode::Ended);
+}
+
+#[test]
+fn a_full_mailbox_is_a_refusal_and_not_a_wait() {
+    let agent = Agent::with_mailbox(Limits::default(), 0, drop);
+    let mut first = agent.client();
+    first.send(Request::Status).unwrap();
+    // Whichever of the two came second finds the mailbox full; the other one waits.
+    let mut second = agent.client();
+    second.send(Request::Status).unwrap();
+    let (tell, told) = mpsc::channel();
+    for mut client in [first, second] {
+        let tell = tell.clone();
+        std::thread::spawn(move || {
+            let _ = tell.send(client.next(None).map(|frame| frame.reply));
+        });
+    }
+    assert_eq!(refusal(told.recv().unwrap()).code, RefusalCode::Busy);
+}
+
+#[test]
+fn a_keeper_that_ended_is_a_refusal() {
+    let agent = Agent::new(Limits::default(), drop);
+    let reply = agent.client().ask(get(), LONG).map(|frame| frame.reply);
+    assert_eq!(refusal(reply).code, RefusalCode::Unreachable);
+}
+
+fn started() -> Started {
+    Started {
+        granted: granted(3),
+        token: Arc::new(Secret::new("t0ken".into())),
+        path: "/run/x/token".into(),
+        name: "x".into(),
+        hub_kind: "huggingface",
+        variables: vec!["HF_TOKEN".into()],
+        on_disk: false,
+    }
+}
+
+fn follow(with_token: bool) -> Request {
+    let ask = crate::support::ask();
+    Request::Follow {
+        ask,
+        again: None,
+        with_token,
+    }
+}
+
+#[test]
+fn a_follower_hears_of_renewal_and_withdrawal() {
+    let agent = Agent::new(Limits::default(), |command| {
+        let Command::Follow { news, .. } = command else {
+            return done(command);
+        };
+        let revoked = Refusal::new(RefusalCode::Revoked, "it is over", "ask why");
+        news.try_send(News::Following(Box::new(started()), EpochGate::new(3)))
+            .unwrap_or_default();
+        news.try_send(News::Renewed { expires_at: 9 })
+            .unwrap_or_default();
+        news.try_send(News::Withdrawn(revoked)).unwrap_or_default();
+    });
+    for with_token in [false, true] {
+        let mut client = agent.client();
+        client.send(follow(with_token)).unwrap();
+        let Ok(Reply::Following(following)) = client.next(Some(LONG)).map(|f| f.reply) else {
+            panic!("not following");
+        };
+        let token = following
+            .token
+            .map(|answer| answer.token.expose().to_owned());
+        assert_eq!(token.as_deref(), with_token.then_some("t0ken"));
+        assert_eq!(following.hub_kind, "huggingface");
+        assert!(matches!(
+            client.next(None).map(|f| f.reply),
+            Ok(Reply::Renewed { expires_at: 9 })
+        ));
+        assert!(matches!(
+            client.next(None).map(|f| f.reply),
+            Ok(Reply::Withdrawn { .. })
+        ));
+        assert!(matches!(
+            client.ask(Request::Status, LONG).map(|f| f.reply),
+            Ok(Reply::Done)
+        ));
+    }
+}
+
+#[test]
+fn a_following_that_never_began_is_a_refusal() {
+    let agent = Agent::new(Limits::default(), |command| {
+        let Command::Follow { news, again, .. } = command else {
+            panic!()
+        };
+        let news_item = if again.is_some() {
+            News::NotOurs
+        } else {
+            let gate = EpochGate::new(4);
+            News::Following(Box::new(started()), gate)
+        };
+        let _ = news.try_send(news_item);
+    });
+    let mut client = agent.client();
+    client.send(follow(true)).unwrap();
+    assert_eq!(
+        refusal(client.next(Some(LONG)).map(|f| f.reply)).code,
+        RefusalCode::Ended
+    );
+    let ask = crate::support::ask();
+    let again = Some("x".to_owned());
+    let reply = client.ask(
+        Request::Follow {
+            ask,
+            again,
+            with_token: false,
+        },
+        LONG,
+    );
+    assert!(matches!(reply.map(|f| f.reply), Ok(Reply::NotOurs)));
+}
+
+#[test]
+fn a_follower_that_goes_is_noticed_at_once() {
+    let (tell, told) = mpsc::channel();
+    let agent = Agent::new(Limits::default(), move |command| {
+        let Command::Follow { news, .. } = command else {
+            panic!()
+        };
+        let tell = tell.clone();
+        let _ = news.try_send(News::Following(Box::new(started()), EpochGate::new(3)));
+        tokio::task::spawn_local(async move {
+            news.closed().await;
+            tell.send(()).unwrap();
+        });
+    });
+    let mut client = agent.client();
+    client.send(follow(false)).unwrap();
+    assert!(client.next(Some(LONG)).is_ok());
+    assert!(told.try_recv().is_err());
+    drop(client);
+    told.recv_timeout(LONG).unwrap();
+}
+
+#[test]
+fn somebody_signing_in_gets_the_address_and_the_end_and_leaving_cancels() {
+    let (tell, told) = mpsc::channel();
+    let agent = Agent::new(Limits::default(), move |command| {
+        let Command::Login { org, news, .. } = command else {
+            panic!()
+        };
+        let acme = || "acme".parse().unwrap();
+        let (url, issuer) = (
+            "https://id.example/a".to_owned(),
+            "https://id.example".to_owned(),
+        );
+        let _ = news.try_send(LoginNews::Challenge {
+            url,
+            org: acme(),
+            issuer,
+        });
+        if org.is_some() {
+            let (subject, roles) = ("u".to_owned(), vec![]);
+            let _ = news.try_send(LoginNews::SignedIn {
+                org: acme(),
+                subject,
+                email: None,
+                roles,
+            });
+            return;
+        }
+        let tell = tell.clone();
+        tokio::task::spawn_local(async move {
+            news.closed().await;
+            tell.send(()).unwrap();
+        });
+    });
+    let mut client = agent.client();
+    let store = StoreChoice::Memory;
+    client
+        .send(Request::Login {
+            org: Some("acme".parse().unwrap()),
+            store,
+        })
+        .unwrap();
+    assert!(matches!(
+        client.next(Some(LONG)).map(|f| f.reply),
+        Ok(Reply::Challenge { .. })
+    ));
+    assert!(matches!(
+        client.next(Some(LONG)).map(|f| f.reply),
+        Ok(Reply::SignedIn { .. })
+    ));
+    client.send(Request::Login { org: None, store }).unwrap();
+    assert!(matches!(
+        client.next(Some(LONG)).map(|f| f.reply),
+        Ok(Reply::Challenge { .. })
+    ));
+    drop(client);
+    told.recv_timeout(LONG).unwrap();
+}
+
+#[test]
+fn an_answer_in_the_works_leaves_before_the_server_stops() {
+    let (tell, told) = mpsc::channel();
+    let mut agent = Agent::new(Limits::default(), move |command| {
+        tell.send(reply_of(command)).unwrap();
+    });
+    let mut client = agent.client();
+    client.send(Request::Status).unwrap();
+    let reply = told.recv_timeout(LONG).unwrap();
+    let stopping = std::thread::spawn(move || agent.stop());
+    let _ = reply.send(Outcome::Done);
+    assert!(client.next(Some(LONG)).is_ok());
+    stopping.join().unwrap();
+    assert_eq!(
+        client.next(Some(LONG)).err().unwrap().code,
+        RefusalCode::Unreachable
+    );
+}

@@ -1,0 +1,169 @@
+//! A served socket whose keeper is a closure.
+
+use oam::agent::command::{Command, Outcome};
+use oam::edge::listen::{Taken, take};
+use oam::edge::socket::{Limits, serve};
+use oam::model::ask::{Ask, HubRef, Intent};
+use oam::model::granted::{Granted, Scheme, TokenAnswer};
+use oam::model::role::Action;
+use oam::model::secret::Secret;
+use oam::wire::client::Client;
+use oam::wire::message::Request;
+use oam::wire::place::Place;
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Long enough for any machine; a test that meets it has failed.
+pub const LONG: Duration = Duration::from_secs(30);
+
+pub struct Agent {
+    pub place: Place,
+    pub home: tempfile::TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A place of its own, in a folder of its own.
+pub fn place() -> (tempfile::TempDir, Place) {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().canonicalize().unwrap().join("oam");
+    let place = Place::in_folder(folder).unwrap();
+    (home, place)
+}
+
+impl Agent {
+    /// Serves with a keeper that answers each command by itself.
+    pub fn new(limits: Limits, keeper: impl FnMut(Command) + Send + 'static) -> Self {
+        Self::with_mailbox(limits, 64, keeper)
+    }
+
+    /// `room` 0: the keeper never looks into its mailbox, which holds one command.
+    pub fn with_mailbox(
+        limits: Limits,
+        room: usize,
+        mut keeper: impl FnMut(Command) + Send + 'static,
+    ) -> Self {
+        let (home, place) = place();
+        let Taken::Ours(listening) = take(&place, None).unwrap() else {
+            panic!("the place is taken");
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            let runtime = builder.enable_all().build().unwrap();
+            let local = tokio::task::LocalSet::new();
+            local.block_on(&runtime, async move {
+                let listener = listening.listener.try_clone().unwrap();
+                let listener = tokio::net::UnixListener::from_std(listener).unwrap();
+                let (mailbox, mut commands) = mpsc::channel(room.max(1));
+                if room > 0 {
+                    tokio::task::spawn_local(async move {
+                        while let Some(command) = commands.recv().await {
+                            keeper(command);
+                        }
+                    });
+                    serve(listener, mailbox, limits, async { drop(stopped.await) }).await;
+                } else {
+                    serve(listener, mailbox, limits, async { drop(stopped.await) }).await;
+                    drop(commands);
+                }
+            });
+        });
+        let (stop, thread) = (Some(stop), Some(thread));
+        Self {
+            place,
+            home,
+            stop,
+            thread,
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(&self.place).unwrap()
+    }
+
+    /// A connection without our client, for bytes that it would not send.
+    pub fn raw(&self) -> UnixStream {
+        UnixStream::connect(&self.place.socket).unwrap()
+    }
+
+    pub fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// One line that the server says; empty when it closed.
+pub fn line(stream: &UnixStream) -> String {
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap_or(0);
+    line
+}
+
+pub fn ask() -> Ask {
+    Ask {
+        hub: HubRef::Only,
+        path: Some("acme/model".into()),
+        intent: Intent::Unknown,
+        role: None,
+    }
+}
+
+pub fn get() -> Request {
+    let front = "git".to_owned();
+    Request::Get { ask: ask(), front }
+}
+
+pub fn granted(epoch: u64) -> Granted {
+    Granted {
+        org: "acme".parse().unwrap(),
+        hub: "hub".parse().unwrap(),
+        hub_url: "https://hub.example".into(),
+        role: "publisher".parse().unwrap(),
+        repository: None,
+        action: Action::Write,
+        wider_than_asked: false,
+        expires_at: 1_900_000_000,
+        token_sha256: "aa".into(),
+        epoch,
+        scheme: Scheme::Basic,
+        username: "oam".into(),
+        expires_in_s: 600,
+    }
+}
+
+pub fn token(epoch: u64, text: &str) -> TokenAnswer {
+    TokenAnswer {
+        granted: granted(epoch),
+        token: Arc::new(Secret::new(text.to_owned())),
+    }
+}
+
+/// Where the one answer of a command goes.
+pub fn reply_of(command: Command) -> oneshot::Sender<Outcome> {
+    match command {
+        Command::Get { reply, .. }
+        | Command::Erase { reply, .. }
+        | Command::Logout { reply, .. }
+        | Command::Report { reply, .. }
+        | Command::Retire { reply } => reply,
+        _ => panic!("a command without one answer"),
+    }
+}
+
+/// Answers everything with [`Outcome::Done`].
+pub fn done(command: Command) {
+    let _ = reply_of(command).send(Outcome::Done);
+}
