@@ -473,7 +473,7 @@ pub fn read_line(child: &mut Child) -> String {
 pub fn child_that_waits(world: &World) -> Child {
     let mut child = world
         .oam_command(&["exec", "--repo", "acme/model", "--hub", "hub", "--"])
-        .args(["sh", "-c", "echo \"$HF_TOKEN_PATH\"; read line"])
+        .args(["sh", "-c", "echo \"$HF_TOKEN_PATH\"; cat >/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
