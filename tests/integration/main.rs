@@ -13,6 +13,7 @@
 
 mod support;
 
+mod end;
 mod git;
 mod hub_refuses;
 mod lfs;
