@@ -17,5 +17,6 @@ mod end;
 mod git;
 mod hub_refuses;
 mod lfs;
+mod notices;
 mod provider;
 mod sign_in;

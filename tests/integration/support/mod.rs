@@ -3,6 +3,7 @@
 pub mod desktop;
 pub mod http;
 pub mod parts;
+pub mod running;
 pub mod traces;
 pub mod wait;
 pub mod world;
