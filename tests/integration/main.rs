@@ -3,7 +3,9 @@
 
 mod support;
 
+mod exec;
 mod git;
+mod hf;
 mod hub_refuses;
 mod lfs;
 mod sign_in;

@@ -29,7 +29,8 @@ pub struct Run {
 }
 
 impl Run {
-    fn of(output: &Output) -> Self {
+    /// What a finished process said.
+    pub fn of(output: &Output) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
         let code = output
             .status
@@ -429,6 +430,13 @@ grants = [{{ hub = "hub", repositories = ["acme/*", "datasets/acme/*"], action =
             .collect()
     }
 
+    /// The last record of this kind.
+    pub fn last(&self, what: &str) -> Value {
+        let mut records = self.records();
+        records.retain(|record| record["what"] == what);
+        records.pop().unwrap_or_else(|| panic!("no {what}"))
+    }
+
     /// Repository URL at the hub.
     pub fn url(&self, path: &str) -> String {
         format!("{}/{path}", self.hub.get("url"))
@@ -447,11 +455,15 @@ grants = [{{ hub = "hub", repositories = ["acme/*", "datasets/acme/*"], action =
     }
 }
 
-/// Whether a process runs (a zombie does not).
+/// Whether any thread of a process runs. The first one can be a zombie while the others still hold
+/// the socket open.
 pub fn alive(pid: i64) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    threads.into_iter().flatten().flatten().any(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    })
 }
 
 impl Drop for World {
