@@ -1,6 +1,16 @@
 //! The shipped programs against real parts: `oidc-provider`, git, git-lfs, `hf`, gnome-keyring,
 //! dunst. Every test has its own home, runtime directory, D-Bus and ports.
 
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::panic,
+    clippy::return_self_not_must_use,
+    clippy::unwrap_used,
+    reason = "a test says no by panicking, and its support is not a library"
+)]
+
 mod support;
 
 mod exec;

@@ -137,7 +137,7 @@ fn a_follower_hears_of_renewal_and_withdrawal() {
             return done(command);
         };
         let revoked = Refusal::new(RefusalCode::Revoked, "it is over", "ask why");
-        news.try_send(News::Following(started(), EpochGate::new(3)))
+        news.try_send(News::Following(Box::new(started()), EpochGate::new(3)))
             .unwrap_or_default();
         news.try_send(News::Renewed { expires_at: 9 })
             .unwrap_or_default();
@@ -179,7 +179,7 @@ fn a_following_that_never_began_is_a_refusal() {
             News::NotOurs
         } else {
             let gate = EpochGate::new(4);
-            News::Following(started(), gate)
+            News::Following(Box::new(started()), gate)
         };
         let _ = news.try_send(news_item);
     });
@@ -210,7 +210,7 @@ fn a_follower_that_goes_is_noticed_at_once() {
             panic!()
         };
         let tell = tell.clone();
-        let _ = news.try_send(News::Following(started(), EpochGate::new(3)));
+        let _ = news.try_send(News::Following(Box::new(started()), EpochGate::new(3)));
         tokio::task::spawn_local(async move {
             news.closed().await;
             tell.send(()).unwrap();

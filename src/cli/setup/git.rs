@@ -60,6 +60,7 @@ pub(super) fn run(
         command(&around.own_program("git-credential-oam")?)?
     };
     let mut plan = plan(wanted, &helper, &config.read()?, &memory);
+    plan.memory.made = memory.made || (memory.file.is_none() && !path.exists());
     plan.memory.file = Some(disk::name(&path));
     let changed = apply(&config, &plan, &remembered_at, &memory)?;
     if changed {
@@ -86,6 +87,7 @@ fn apply(
     }
     let changed = config.write(&plan.changes)?;
     if plan.memory.settings.is_empty() {
+        config.remove_if_empty(plan.memory.made)?;
         disk::remove(remembered_at)?;
     } else if plan.memory != both {
         remember(remembered_at, &plan.memory)?;
