@@ -1,7 +1,8 @@
 //! What the reading commands show: the documented shapes of `--json`, the exit codes, and a log
 //! that tells when somebody touched it.
 
-use crate::support::World;
+use crate::support::wait::until_true;
+use crate::support::{Builder, World};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -149,6 +150,27 @@ fn each_kind_of_refusal_has_its_exit_code_and_words() {
     lonely.env("OAM_NO_AUTOSTART", "1");
     let run = crate::support::Run::of(&lonely.output().unwrap()).expect(6);
     assert_eq!(run.json()["error"]["code"], "unreachable");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_named_by_whoever_needs_it() {
+    let world = Builder::default()
+        .config(|text| text.replace("client_id = \"oam\"\nscopes", "client = \"oam\"\nscopes"))
+        .start();
+    for args in [&["login", "acme"][..], &["token", "--repo", "acme/model"]] {
+        let run = world.oam(args).expect(2);
+        assert!(run.stderr.contains("`client`"), "{}", run.stderr);
+        assert!(run.stderr.contains("oam config check"), "{}", run.stderr);
+    }
+    let check = world.oam(&["config", "check"]);
+    assert_ne!(check.code, 0);
+    assert!(check.stderr.contains("client_id") || check.stdout.contains("client_id"));
+    // Corrected, it is taken without a restart.
+    let pid = world.agent_pid();
+    world.write_config(&world.usual_config());
+    until_true("the edit to be taken", || !world.status()["org"].is_null());
+    world.login();
+    assert_eq!(world.agent_pid(), pid);
 }
 
 #[test]
