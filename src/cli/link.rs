@@ -98,11 +98,7 @@ fn replace(show: &Show, place: &Place, old: Client, note: &str) -> Result<Client
 pub fn settled(frame: ReplyFrame) -> Result<Reply, Refusal> {
     match frame.reply {
         Reply::Refused { refusal, .. } => Err(refusal),
-        Reply::NotOurs => Err(Refusal::new(
-            RefusalCode::Denied,
-            "no configured hub owns this address",
-            "run `oam status` to see the hubs, or add this one to the configuration",
-        )),
+        Reply::NotOurs => Err(Refusal::no_hub()),
         reply => Ok(reply),
     }
 }

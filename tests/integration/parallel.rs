@@ -27,8 +27,10 @@ fn at_once(world: &World, count: usize, path: impl Fn(usize) -> String + Sync) -
     });
     let password = |run: &crate::support::Run| {
         let line = run.stdout.lines().find_map(|l| l.strip_prefix("password="));
-        line.map(str::to_owned)
-            .unwrap_or_else(|| panic!("no token: {}{}", run.stdout, run.stderr))
+        line.map_or_else(
+            || panic!("no token: {}{}", run.stdout, run.stderr),
+            str::to_owned,
+        )
     };
     runs.iter().map(password).collect()
 }

@@ -1,7 +1,8 @@
 //! What the reading commands show: the documented shapes of `--json`, the exit codes, and a log
 //! that tells when somebody touched it.
 
-use crate::support::World;
+use crate::support::wait::until_true;
+use crate::support::{Builder, World};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -152,6 +153,27 @@ fn each_kind_of_refusal_has_its_exit_code_and_words() {
 }
 
 #[test]
+fn a_configuration_that_cannot_be_read_is_named_by_whoever_needs_it() {
+    let world = Builder::default()
+        .config(|text| text.replace("client_id = \"oam\"\nscopes", "client = \"oam\"\nscopes"))
+        .start();
+    for args in [&["login", "acme"][..], &["token", "--repo", "acme/model"]] {
+        let run = world.oam(args).expect(2);
+        assert!(run.stderr.contains("`client`"), "{}", run.stderr);
+        assert!(run.stderr.contains("oam config check"), "{}", run.stderr);
+    }
+    let check = world.oam(&["config", "check"]);
+    assert_ne!(check.code, 0);
+    assert!(check.stderr.contains("client_id") || check.stdout.contains("client_id"));
+    // Corrected, it is taken without a restart.
+    let pid = world.agent_pid();
+    world.write_config(&world.usual_config());
+    until_true("the edit to be taken", || !world.status()["org"].is_null());
+    world.login();
+    assert_eq!(world.agent_pid(), pid);
+}
+
+#[test]
 fn the_log_shows_who_asked_for_what_and_filters() {
     let world = World::signed_in();
     let url = world.url("acme/model");
@@ -251,7 +273,7 @@ fn a_log_that_is_cut_while_no_agent_runs_is_found_when_one_comes_back() {
     let file = world.home.join(".local/state/oam/audit/audit.jsonl");
     let whole = std::fs::read_to_string(&file).unwrap();
     let half = whole.lines().count() / 2;
-    let kept: String = whole.lines().take(half).map(|l| format!("{l}\n")).collect();
+    let kept: String = whole.split_inclusive('\n').take(half).collect();
     std::fs::write(&file, kept).unwrap();
     world.helper("get", "path=acme/model\n").expect(0);
     world.oam(&["log", "--verify"]).expect(1);

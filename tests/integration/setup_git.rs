@@ -42,7 +42,7 @@ fn it_is_idempotent_and_git_asks_our_helper_and_no_other() {
 }
 
 #[test]
-fn undo_restores_what_was_there_byte_for_byte() {
+fn undo_restores_every_setting_that_was_there() {
     let world = World::start();
     let url = world.hub.get("url");
     let before = format!(
@@ -57,8 +57,24 @@ fn undo_restores_what_was_there_byte_for_byte() {
     assert_eq!(value(&world, "helper"), ["cache"], "{after}");
     assert_eq!(value(&world, "useHttpPath"), ["false"], "{after}");
     assert_eq!(value(&world, "username"), ["me"], "{after}");
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&after), sorted(&before), "comments too");
     let again = world.oam(&["setup", "git", "--undo", "--json"]).expect(0);
     assert_eq!(again.json()["changes"], json!([]));
+}
+
+#[test]
+fn undo_of_what_was_only_added_restores_the_file_byte_for_byte() {
+    let world = World::start();
+    let before = "# mine\n[user]\n\tname = Ada ; me\n\n[credential]\n\thelper = store\n";
+    std::fs::write(world.home.join(".gitconfig"), before).unwrap();
+    world.oam(&["setup", "git"]).expect(0);
+    world.oam(&["setup", "git", "--undo"]).expect(0);
+    assert_eq!(String::from_utf8(config(&world)).unwrap(), before);
 }
 
 #[test]
