@@ -342,6 +342,21 @@ pub fn read_line(child: &mut Child) -> String {
     String::from_utf8_lossy(&line).into_owned()
 }
 
+/// A child of `oam exec` that runs until its stdin is closed.
+pub fn child_that_waits(world: &World) -> Child {
+    let mut child = world
+        .oam_command(&["exec", "--repo", "acme/model", "--hub", "hub", "--"])
+        .args(["sh", "-c", "echo \"$HF_TOKEN_PATH\"; cat >/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("oam starts");
+    let path = read_line(&mut child);
+    assert!(Path::new(&path).exists(), "a token file at {path}");
+    child
+}
+
 /// Whether any thread of a process runs. The first one can be a zombie while the others still hold
 /// the socket open.
 pub fn alive(pid: i64) -> bool {
