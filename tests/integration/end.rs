@@ -1,8 +1,8 @@
 //! The end of the session (promise 1): once it is processed, no answer carries a token.
 
-use crate::support::running::child_that_waits;
 use crate::support::traces::{self, sha256};
 use crate::support::wait::{LONG, until, until_true};
+use crate::support::world::child_that_waits;
 use crate::support::{Builder, Run, World};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};

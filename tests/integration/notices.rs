@@ -1,7 +1,7 @@
 //! Notifications: each once, with what to do; without a service everything else works.
 
-use crate::support::running::child_that_waits;
 use crate::support::wait::until_true;
+use crate::support::world::child_that_waits;
 use crate::support::{Builder, Run, World};
 use serde_json::json;
 use std::path::PathBuf;
@@ -88,23 +88,18 @@ fn a_child_of_exec_that_needs_a_sign_in_notifies_as_well() {
     assert_eq!(shown(&world), ["A program needs you to sign in to acme"]);
 }
 
-/// A client whose agent, if it starts one, lives that many days later.
+/// A client whose agent, which it starts, lives that many days later. The library without its
+/// wrapper program: that one waits for the agent, too.
 fn days_later(world: &World, days: &str) {
-    let run = world
-        .command("faketime")
-        .args([
-            "-f",
-            &format!("+{days}d"),
-            env!("CARGO_BIN_EXE_oam"),
-            "status",
-        ])
-        .output()
-        .expect("faketime (package faketime)");
-    assert!(
-        run.status.success(),
-        "{}",
-        String::from_utf8_lossy(&run.stderr)
-    );
+    let preload = world.run("faketime", &["-f", "+1d", "printenv", "LD_PRELOAD"]);
+    let status = world
+        .oam_command(&["status"])
+        .env("LD_PRELOAD", preload.expect(0).stdout.trim())
+        .env("FAKETIME", format!("+{days}d"))
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
 }
 
 /// The session age is seven days: on the sixth evening the person is told, without any ask, and

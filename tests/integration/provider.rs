@@ -3,8 +3,8 @@
 //! Every ask proves the session here (`fresh = "0s"`), so each `get` is a refresh. A failure that
 //! stays is remembered for 30 s; a killed agent forgets that, and must find the session kept.
 
-use crate::support::running::child_that_waits;
 use crate::support::wait::{LONG, until};
+use crate::support::world::child_that_waits;
 use crate::support::{Builder, Run, World};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};

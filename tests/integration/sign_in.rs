@@ -2,7 +2,7 @@
 
 use crate::support::parts::{package, tool};
 use crate::support::wait::until_true;
-use crate::support::{Builder, Run, World, running};
+use crate::support::{Builder, Run, World, world};
 use serde_json::{Value, json};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -333,7 +333,7 @@ fn a_logout_that_could_not_be_revoked_says_so_and_wipes_all_the_same() {
 
 /// The address that `oam login --no-browser` prints.
 fn read_address(child: &mut std::process::Child) -> String {
-    running::read_line(child)
+    world::read_line(child)
 }
 
 /// What a browser sees that opens this address.
