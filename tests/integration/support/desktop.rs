@@ -136,6 +136,25 @@ impl Desktop {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// How many items of whoever the login collection holds.
+    pub fn items(&self) -> usize {
+        let output = self
+            .command("gdbus")
+            .args(["call", "--session", "--dest", "org.freedesktop.secrets"])
+            .args(["--object-path", "/org/freedesktop/secrets/collection/login"])
+            .args(["--method", "org.freedesktop.DBus.Properties.Get"])
+            .args(["org.freedesktop.Secret.Collection", "Items"])
+            .stdout(Stdio::piped())
+            .output()
+            .expect("gdbus (package libglib2.0-bin)");
+        let list = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            list.contains("objectpath") || list.contains("@ao []"),
+            "{list}"
+        );
+        list.matches("/collection/login/").count()
+    }
+
     /// Locks the login collection.
     pub fn lock_keyring(&self) {
         let locked = self.call_secrets("Lock", &["['/org/freedesktop/secrets/collection/login']"]);
