@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Speaks as much D-Bus as it takes to own a name: SASL, Hello, RequestName; then reads on for ever.
-const HUNG: &str = r#"
+/// Speaks as much D-Bus as it takes to own a name: a name to own; then reads on for ever.
+const HUNG: &str = r"
 import os, socket, struct
 path = os.environ['DBUS_SESSION_BUS_ADDRESS'].split('path=')[1].split(',')[0]
 bus = socket.socket(socket.AF_UNIX)
@@ -30,7 +30,7 @@ call(1, 'Hello', '', b'')
 body = struct.pack('<I', len(name)) + name.encode() + b'\0'
 call(2, 'RequestName', 'su', body + b'\0' * (-len(body) % 4) + struct.pack('<I', 0))
 while bus.recv(65536): pass
-"#;
+";
 
 /// A D-Bus session with what was started in it.
 pub struct Desktop {
