@@ -13,6 +13,7 @@
 
 mod support;
 
+mod choosing;
 mod exec;
 mod git;
 mod hf;
