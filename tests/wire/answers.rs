@@ -141,6 +141,10 @@ fn a_follower_hears_of_renewal_and_withdrawal() {
             .unwrap_or_default();
         news.try_send(News::Renewed { expires_at: 9 })
             .unwrap_or_default();
+        let unproven = Refusal::new(RefusalCode::Unproven, "not confirmed", "wait");
+        news.try_send(News::Paused(unproven)).unwrap_or_default();
+        news.try_send(News::Renewed { expires_at: 19 })
+            .unwrap_or_default();
         news.try_send(News::Withdrawn(revoked)).unwrap_or_default();
     });
     for with_token in [false, true] {
@@ -157,6 +161,14 @@ fn a_follower_hears_of_renewal_and_withdrawal() {
         assert!(matches!(
             client.next(None).map(|f| f.reply),
             Ok(Reply::Renewed { expires_at: 9 })
+        ));
+        assert!(matches!(
+            client.next(None).map(|f| f.reply),
+            Ok(Reply::Paused { .. })
+        ));
+        assert!(matches!(
+            client.next(None).map(|f| f.reply),
+            Ok(Reply::Renewed { expires_at: 19 })
         ));
         assert!(matches!(
             client.next(None).map(|f| f.reply),
