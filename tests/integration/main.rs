@@ -25,6 +25,7 @@ mod hf;
 mod hub_refuses;
 mod inputs;
 mod lfs;
+mod notices;
 mod parallel;
 mod provider;
 mod reading;
