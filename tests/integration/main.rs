@@ -17,6 +17,7 @@
 
 mod support;
 
+mod choosing;
 mod end;
 mod exec;
 mod git;
