@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Speaks as much D-Bus as it takes to own a name: a name to own; then reads on for ever.
+/// Speaks as much D-Bus as it takes to own a name, then reads on for ever.
 const HUNG: &str = r"
 import os, socket, struct
 path = os.environ['DBUS_SESSION_BUS_ADDRESS'].split('path=')[1].split(',')[0]
