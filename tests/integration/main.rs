@@ -3,4 +3,7 @@
 
 mod support;
 
+mod crash;
+mod keyring;
 mod sign_in;
+mod start;
