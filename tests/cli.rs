@@ -1,6 +1,12 @@
 //! The command line as people and scripts meet it: the real program, without an agent and with a
 //! scripted one.
 
+#![allow(
+    clippy::panic,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    reason = "a test says no by panicking, and a story is told in one piece"
+)]
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
 #[cfg(unix)]

@@ -71,6 +71,9 @@ const SYSTEM_FILES: &[&str] = &[
     "src/wire/place.rs",
     "src/wire/client.rs",
     "src/wire/start.rs",
+    // The git helper's half of the socket: it is built without `edge`.
+    "src/wire/stream.rs",
+    "src/wire/until.rs",
     // Signals of the child of `oam exec`: this room may not import `edge`.
     "src/cli/system.rs",
 ];

@@ -28,8 +28,13 @@ struct Rival {
 impl Rival {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        command.stderr(Stdio::null()).env("GIT_TERMINAL_PROMPT", "0");
+        command
+            .args(&self.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        command
+            .stderr(Stdio::null())
+            .env("GIT_TERMINAL_PROMPT", "0");
         command
     }
 
@@ -40,14 +45,30 @@ impl Rival {
         let started = Instant::now();
         let mut child = command.spawn()?;
         // Dropped at the end of the statement: the program sees the end of its input.
-        child.stdin.take().ok_or("no stdin")?.write_all(self.input.as_bytes())?;
-        child.stdout.take().ok_or("no stdout")?.read_to_string(&mut answer)?;
+        child
+            .stdin
+            .take()
+            .ok_or("no stdin")?
+            .write_all(self.input.as_bytes())?;
+        child
+            .stdout
+            .take()
+            .ok_or("no stdout")?
+            .read_to_string(&mut answer)?;
         let status = child.wait()?;
         let took = started.elapsed();
         if !status.success() || !answer.contains(self.expected) {
             // The answer may hold a token, so only its keys are shown.
-            let keys: Vec<&str> = answer.lines().filter_map(|line| line.split('=').next()).collect();
-            return Err(format!("{} {:?}: {status}, keys {keys:?}", self.program.display(), self.arguments).into());
+            let keys: Vec<&str> = answer
+                .lines()
+                .filter_map(|line| line.split('=').next())
+                .collect();
+            return Err(format!(
+                "{} {:?}: {status}, keys {keys:?}",
+                self.program.display(),
+                self.arguments
+            )
+            .into());
         }
         Ok(took)
     }
@@ -74,20 +95,36 @@ impl Rival {
 /// The p50 of each rival, in microseconds.
 fn in_turn(rivals: &[&Rival], rounds: usize) -> Result<Vec<f64>, Fault> {
     let mut times = vec![Vec::new(); rivals.len()];
+    let mut order: Vec<usize> = (0..rivals.len()).collect();
+    let mut dice = 0x9e37_79b9_7f4a_7c15_u64;
     for round in 0..rounds + 5 {
-        for (rival, times) in rivals.iter().zip(&mut times) {
-            let took = rival.once()?;
+        shuffle(&mut order, &mut dice);
+        for &at in &order {
+            let took = rivals[at].once()?;
             if round >= 5 {
-                times.push(took);
+                times[at].push(took);
             }
         }
     }
     Ok(times.iter_mut().map(|times| middle(times)).collect())
 }
 
+/// Another order in every round, the same in every run: what runs after a program that let the daemons sleep
+/// pays for waking them, so a fixed place would favour somebody.
+fn shuffle(order: &mut [usize], dice: &mut u64) {
+    for last in (1..order.len()).rev() {
+        *dice ^= *dice << 13;
+        *dice ^= *dice >> 7;
+        *dice ^= *dice << 17;
+        order.swap(last, (*dice % (last as u64 + 1)) as usize);
+    }
+}
+
 fn middle(times: &mut [Duration]) -> f64 {
     times.sort_unstable();
-    times.get(times.len() / 2).map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
+    times
+        .get(times.len() / 2)
+        .map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
 }
 
 /// One line of the table.
@@ -100,7 +137,14 @@ struct Row {
 }
 
 impl Row {
-    fn ratio(what: &str, unit: &str, ours: f64, name: &str, theirs: f64, budget: Option<f64>) -> Self {
+    fn ratio(
+        what: &str,
+        unit: &str,
+        ours: f64,
+        name: &str,
+        theirs: f64,
+        budget: Option<f64>,
+    ) -> Self {
         let ratio = ours / theirs;
         Self {
             what: what.to_owned(),
@@ -111,16 +155,28 @@ impl Row {
     }
 
     fn value(what: &str, shown: String, measured: f64, limit: f64, budget: &str) -> Self {
-        Self { what: what.to_owned(), ours: shown, beside: String::new(), judged: Some((measured, limit, budget.to_owned())) }
+        Self {
+            what: what.to_owned(),
+            ours: shown,
+            beside: String::new(),
+            judged: Some((measured, limit, budget.to_owned())),
+        }
     }
 
     fn note(what: &str, shown: String) -> Self {
-        Self { what: what.to_owned(), ours: shown, beside: String::new(), judged: None }
+        Self {
+            what: what.to_owned(),
+            ours: shown,
+            beside: String::new(),
+            judged: None,
+        }
     }
 
     fn missed(&self) -> bool {
         // A figure that is not a number is a miss, too.
-        self.judged.as_ref().is_some_and(|(measured, limit, _)| !(measured <= limit))
+        self.judged
+            .as_ref()
+            .is_some_and(|(measured, limit, _)| !(measured <= limit))
     }
 
     fn print(&self) {
@@ -130,7 +186,10 @@ impl Row {
             Some(_) if self.missed() => "**miss**",
             Some(_) => "pass",
         };
-        println!("| {} | {} | {} | {budget} | {verdict} |", self.what, self.ours, self.beside);
+        println!(
+            "| {} | {} | {} | {budget} | {verdict} |",
+            self.what, self.ours, self.beside
+        );
     }
 }
 
@@ -144,14 +203,18 @@ impl Setting {
         let mut given = HashMap::new();
         let mut arguments = env::args().skip(1);
         while let Some(name) = arguments.next() {
-            let name = name.strip_prefix("--").ok_or("arguments are --name value")?.to_owned();
+            let name = name
+                .strip_prefix("--")
+                .ok_or("arguments are --name value")?
+                .to_owned();
             given.insert(name, arguments.next().ok_or("a value is missing")?);
         }
         Ok(Self { given })
     }
 
     fn get(&self, name: &str) -> Result<&str, Fault> {
-        self.maybe(name).ok_or_else(|| format!("--{name} is missing").into())
+        self.maybe(name)
+            .ok_or_else(|| format!("--{name} is missing").into())
     }
 
     fn maybe(&self, name: &str) -> Option<&str> {
@@ -159,7 +222,11 @@ impl Setting {
     }
 
     fn number(&self, name: &str, otherwise: usize) -> Result<usize, Fault> {
-        Ok(self.maybe(name).map(str::parse).transpose()?.unwrap_or(otherwise))
+        Ok(self
+            .maybe(name)
+            .map(str::parse)
+            .transpose()?
+            .unwrap_or(otherwise))
     }
 }
 
@@ -181,21 +248,42 @@ fn helper_rows(setting: &Setting) -> Result<Vec<Row>, Fault> {
         expected,
     };
     let ours = rival(helper, &["--hub", hub, "get"], "password=");
-    let theirs = rival(git, &["credential-cache", "--socket", cache, "get"], "password=");
+    let theirs = rival(
+        git,
+        &["credential-cache", "--socket", cache, "get"],
+        "password=",
+    );
     let direct = format!("{}/git-credential-cache", setting.get("git-exec-path")?);
     let direct = rival(&direct, &["--socket", cache, "get"], "password=");
     let floor = rival(setting.get("floor")?, &[], "");
     let fill = |by: &str| {
         let by = format!("credential.helper={by}");
-        let reset = ["-c", "credential.helper=", "-c", by.as_str(), "-c", "credential.useHttpPath=true"];
-        rival(git, &[&reset[..], &["credential", "fill"]].concat(), "password=")
+        let reset = [
+            "-c",
+            "credential.helper=",
+            "-c",
+            by.as_str(),
+            "-c",
+            "credential.useHttpPath=true",
+        ];
+        rival(
+            git,
+            &[&reset[..], &["credential", "fill"]].concat(),
+            "password=",
+        )
     };
-    let (fill_ours, fill_theirs) = (fill(&format!("{helper} --hub {hub}")), fill(&format!("cache --socket {cache}")));
+    let (fill_ours, fill_theirs) = (
+        fill(&format!("!exec {helper} --hub {hub}")), // as `oam setup git` writes it
+        fill(&format!("cache --socket {cache}")),
+    );
     let fill_direct = fill(&format!("{} --socket {cache}", direct.program.display()));
 
     let rounds = setting.number("rounds", 300)?;
     let get = in_turn(&[&ours, &theirs, &floor, &direct], rounds)?;
-    let filled = in_turn(&[&fill_ours, &fill_theirs, &fill_direct], rounds.div_ceil(3))?;
+    let filled = in_turn(
+        &[&fill_ours, &fill_theirs, &fill_direct],
+        rounds.div_ceil(3),
+    )?;
     let (mut many_ours, mut many_theirs, mut failed) = (Vec::new(), Vec::new(), 0);
     for _ in 0..setting.number("bursts", 7)? {
         let (took, faults) = ours.many(200, 16);
@@ -208,20 +296,67 @@ fn helper_rows(setting: &Setting) -> Result<Vec<Row>, Fault> {
     let fill_row = "`git credential fill` with it, p50";
     let many_row = "200 helpers, 16 at a time";
     Ok(vec![
-        Row::ratio(get_row, "µs", get[0], "`git credential-cache get`", get[1], Some(0.45)),
+        Row::ratio(
+            get_row,
+            "µs",
+            get[0],
+            "`git credential-cache get`",
+            get[1],
+            Some(0.45),
+        ),
         Row::ratio(get_row, "µs", get[0], "static C floor", get[2], Some(1.0)),
-        Row::ratio(get_row, "µs", get[0], "`git-credential-cache get` by its path", get[3], None),
-        Row::ratio(fill_row, "µs", filled[0], "with `cache`", filled[1], Some(0.80)),
-        Row::ratio(fill_row, "µs", filled[0], "with cache by its path", filled[2], None),
-        Row::ratio(many_row, "ms", many_ours, "`cache`", many_theirs, Some(0.50)),
-        Row::value("failures among them", failed.to_string(), count(failed), 0.0, "0"),
+        Row::ratio(
+            get_row,
+            "µs",
+            get[0],
+            "`git-credential-cache get` by its path",
+            get[3],
+            None,
+        ),
+        Row::ratio(
+            fill_row,
+            "µs",
+            filled[0],
+            "with `cache`",
+            filled[1],
+            Some(0.80),
+        ),
+        Row::ratio(
+            fill_row,
+            "µs",
+            filled[0],
+            "with cache by its path",
+            filled[2],
+            None,
+        ),
+        Row::ratio(
+            many_row,
+            "ms",
+            many_ours,
+            "`cache`",
+            many_theirs,
+            Some(0.50),
+        ),
+        Row::value(
+            "failures among them",
+            failed.to_string(),
+            count(failed),
+            0.0,
+            "0",
+        ),
     ])
 }
 
 fn size_row(setting: &Setting) -> Result<Row, Fault> {
     let bytes = fs::metadata(setting.get("helper")?)?.len();
     let bytes = u32::try_from(bytes)?;
-    Ok(Row::value("helper as packaged", format!("{bytes} B"), f64::from(bytes), 204_800.0, "≤ 200 KB"))
+    Ok(Row::value(
+        "helper as packaged",
+        format!("{bytes} B"),
+        f64::from(bytes),
+        204_800.0,
+        "≤ 200 KB",
+    ))
 }
 
 fn count(number: usize) -> f64 {
@@ -232,7 +367,11 @@ fn count(number: usize) -> f64 {
 fn kilobytes(path: &str, key: &str) -> Option<f64> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().ok()
+    line.trim_start_matches(':')
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .ok()
 }
 
 /// How often the kernel switched to any thread of the process: a sleeping one that wakes is switched away again.
@@ -240,8 +379,16 @@ fn switches(pid: &str) -> Result<usize, Fault> {
     let mut sum = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let text = fs::read_to_string(task?.path().join("status"))?;
-        for line in text.lines().filter(|line| line.contains("voluntary_ctxt_switches:")) {
-            sum += line.rsplit('\t').next().unwrap_or_default().trim().parse::<usize>()?;
+        for line in text
+            .lines()
+            .filter(|line| line.contains("voluntary_ctxt_switches:"))
+        {
+            sum += line
+                .rsplit('\t')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .parse::<usize>()?;
         }
     }
     Ok(sum)
@@ -256,11 +403,26 @@ fn idle_rows(setting: &Setting) -> Result<Vec<Row>, Fault> {
     let woken = switches(pid)? - before;
     let resident = kilobytes(&format!("/proc/{pid}/status"), "VmRSS").unwrap_or(f64::NAN);
     let share = kilobytes(&format!("/proc/{pid}/smaps_rollup"), "Pss");
-    let share = share.map_or("not readable: the agent can't be dumped; run as root".to_owned(), |kb| format!("{kb:.0} KiB"));
+    let share = share.map_or(
+        "not readable: the agent can't be dumped; run as root".to_owned(),
+        |kb| format!("{kb:.0} KiB"),
+    );
     Ok(vec![
-        Row::value("agent, idle, one org: RSS", format!("{resident:.0} KiB"), resident, 10_240.0, "≤ 10 MB"),
+        Row::value(
+            "agent, idle, one org: RSS",
+            format!("{resident:.0} KiB"),
+            resident,
+            10_240.0,
+            "≤ 10 MB",
+        ),
         Row::note("agent, idle: PSS", share),
-        Row::value("agent, idle: wake-ups in 30 s", woken.to_string(), count(woken), 0.0, "0"),
+        Row::value(
+            "agent, idle: wake-ups in 30 s",
+            woken.to_string(),
+            count(woken),
+            0.0,
+            "0",
+        ),
     ])
 }
 
@@ -275,9 +437,15 @@ fn cold_start(agent: &Path, asked: &str, home: &Path) -> Result<Duration, Fault>
     fs::remove_dir_all(home).or_else(|error| if home.exists() { Err(error) } else { Ok(()) })?;
     let runtime = folder("run")?;
     let mut command = Command::new(agent);
-    command.env("XDG_RUNTIME_DIR", &runtime).env("XDG_STATE_HOME", folder("state")?).env("XDG_DATA_HOME", folder("data")?);
+    command
+        .env("XDG_RUNTIME_DIR", &runtime)
+        .env("XDG_STATE_HOME", folder("state")?)
+        .env("XDG_DATA_HOME", folder("data")?);
     command.env_remove("DBUS_SESSION_BUS_ADDRESS");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let started = Instant::now();
     let mut child = command.spawn()?;
     let answer = first_answer(&runtime.join("oam/agent.sock"), asked, started);
@@ -301,18 +469,32 @@ fn first_answer(socket: &Path, asked: &str, started: Instant) -> Result<Duration
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;
     let took = started.elapsed();
-    if line.contains(r#""type":"status""#) { Ok(took) } else { Err(format!("no status: {line}").into()) }
+    if line.contains(r#""type":"status""#) {
+        Ok(took)
+    } else {
+        Err(format!("no status: {line}").into())
+    }
 }
 
 fn start_row(setting: &Setting) -> Result<Row, Fault> {
-    let asked = format!("{{\"v\":{},\"version\":\"{}\",\"op\":\"status\"}}\n", setting.get("protocol")?, setting.get("version")?);
+    let asked = format!(
+        "{{\"v\":{},\"version\":\"{}\",\"op\":\"status\"}}\n",
+        setting.get("protocol")?,
+        setting.get("version")?
+    );
     let home = Path::new(setting.get("scratch")?).join("cold");
     let mut times = Vec::new();
     for _ in 0..setting.number("starts", 20)? {
         times.push(cold_start(Path::new(setting.get("agent")?), &asked, &home)?);
     }
     let took = middle(&mut times) / 1e3;
-    Ok(Row::value("cold start of the agent to its first answer, p50", format!("{took:.1} ms"), took, 50.0, "≤ 50 ms"))
+    Ok(Row::value(
+        "cold start of the agent to its first answer, p50",
+        format!("{took:.1} ms"),
+        took,
+        50.0,
+        "≤ 50 ms",
+    ))
 }
 
 fn measure() -> Result<bool, Fault> {

@@ -201,7 +201,11 @@ impl Keeper {
                     && awaited
                     && meaning == Meaning::Untouched
                 {
-                    session.in_flight = None;
+                    // That one did not leave; an earlier one with this token may have.
+                    session.in_flight = match session.in_flight {
+                        Some(sent) if sent > 1 => Some(sent - 1),
+                        _ => None,
+                    };
                 }
                 self.step(
                     name,

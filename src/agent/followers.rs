@@ -183,7 +183,12 @@ impl Keeper {
         self.delete_file(&name);
         self.write(&record);
         if let Some(following) = self.following.get(&follower) {
-            let _ = following.news.try_send(News::Withdrawn(refusal));
+            let news = if last {
+                News::Withdrawn(refusal)
+            } else {
+                News::Paused(refusal)
+            };
+            let _ = following.news.try_send(news);
         }
         if last {
             self.following.remove(&follower);

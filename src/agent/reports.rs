@@ -9,6 +9,7 @@ use super::ports::Store;
 use crate::config::agent::Org;
 use crate::model::ask::Ask;
 use crate::model::caller::Caller;
+use crate::model::refusal::Refusal;
 use crate::model::report::{
     GrantRow, HubRow, OrgStatus, RoleRow, RolesReport, StatusReport, TokenOut, TokenState,
     WhyReport,
@@ -142,7 +143,10 @@ impl Keeper {
             refusal: None,
         };
         match self.resolve(ask, "why", caller) {
-            Resolved::NotOurs => empty,
+            Resolved::NotOurs => WhyReport {
+                refusal: Some(Refusal::no_hub()),
+                ..empty
+            },
             Resolved::Refused(denied) => WhyReport {
                 hub: denied.hub,
                 org: denied.org,

@@ -222,10 +222,15 @@ impl Connection {
                     self.write(Reply::Renewed { expires_at }, None).await?;
                 }
                 Some(News::NotOurs) => return self.write(Reply::NotOurs, None).await,
+                Some(News::Paused(refusal)) if began => {
+                    self.write(Reply::Paused { refusal }, None).await?;
+                }
                 Some(News::Withdrawn(refusal)) if began => {
                     return self.write(Reply::Withdrawn { refusal }, None).await;
                 }
-                Some(News::Withdrawn(refusal)) => return self.refuse(refusal, 0).await,
+                Some(News::Paused(refusal) | News::Withdrawn(refusal)) => {
+                    return self.refuse(refusal, 0).await;
+                }
                 None if began => {
                     return self
                         .write(

@@ -14,5 +14,6 @@ pub mod refusal;
 pub mod report;
 pub mod role;
 pub mod secret;
+pub mod settings;
 pub mod standing;
 pub mod time;

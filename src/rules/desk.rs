@@ -10,6 +10,7 @@ mod serve;
 mod wake;
 
 #[cfg(test)]
+#[expect(clippy::missing_panics_doc, reason = "fixtures of tests")]
 pub mod fixture;
 #[cfg(test)]
 mod properties;

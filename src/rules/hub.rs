@@ -1,8 +1,8 @@
 //! Which hub owns a host: exact host and port, never a suffix or a pattern (R5, R6).
 
-use crate::config::agent::{Hub, Org, Settings};
 use crate::model::ask::HubRef;
 use crate::model::refusal::Refusal;
+use crate::model::settings::{Hub, Org, Settings};
 
 /// What was found.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! Role selection: the narrowest role that covers the ask, or a refusal that names the rivals.
 
 use super::pattern;
-use crate::config::agent::{Hub, Org, UnknownIntent};
 use crate::model::ask::Intent;
 use crate::model::name::{Repository, RoleName};
 use crate::model::refusal::Refusal;
 use crate::model::role::{Action, OfflineRule, Role};
+use crate::model::settings::{Hub, Org, UnknownIntent};
 
 /// The role chosen, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

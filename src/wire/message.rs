@@ -47,7 +47,7 @@ pub enum Request {
         token: Secret,
     },
     /// A token kept fresh in a private file for as long as this connection is open:
-    /// [`Reply::Following`], then [`Reply::Renewed`] and at last [`Reply::Withdrawn`].
+    /// [`Reply::Following`], then [`Reply::Renewed`] or [`Reply::Paused`], and at last [`Reply::Withdrawn`].
     Follow {
         /// The ask.
         ask: Ask,
@@ -140,7 +140,12 @@ pub enum Reply {
         /// Unix seconds at which the new token expires.
         expires_at: u64,
     },
-    /// The file is gone.
+    /// The file is gone until the session is proven again; [`Reply::Renewed`] says that it is back.
+    Paused {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The file is gone for good.
     Withdrawn {
         /// Why.
         refusal: Refusal,

@@ -306,7 +306,7 @@ fn a_refused_ask_runs_nothing() {
             Request::Follow { .. } => {
                 line.say(reply(&json!({"type": "refused", "epoch": 1, "refusal": {
                     "code": "denied", "sentence": "no role of yours covers it", "next": "ask"
-                }})))
+                }})));
             }
             _ => line.say(status("huggingface")),
         }),

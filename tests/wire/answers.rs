@@ -137,9 +137,13 @@ fn a_follower_hears_of_renewal_and_withdrawal() {
             return done(command);
         };
         let revoked = Refusal::new(RefusalCode::Revoked, "it is over", "ask why");
-        news.try_send(News::Following(started(), EpochGate::new(3)))
+        news.try_send(News::Following(Box::new(started()), EpochGate::new(3)))
             .unwrap_or_default();
         news.try_send(News::Renewed { expires_at: 9 })
+            .unwrap_or_default();
+        let unproven = Refusal::new(RefusalCode::Unproven, "not confirmed", "wait");
+        news.try_send(News::Paused(unproven)).unwrap_or_default();
+        news.try_send(News::Renewed { expires_at: 19 })
             .unwrap_or_default();
         news.try_send(News::Withdrawn(revoked)).unwrap_or_default();
     });
@@ -157,6 +161,14 @@ fn a_follower_hears_of_renewal_and_withdrawal() {
         assert!(matches!(
             client.next(None).map(|f| f.reply),
             Ok(Reply::Renewed { expires_at: 9 })
+        ));
+        assert!(matches!(
+            client.next(None).map(|f| f.reply),
+            Ok(Reply::Paused { .. })
+        ));
+        assert!(matches!(
+            client.next(None).map(|f| f.reply),
+            Ok(Reply::Renewed { expires_at: 19 })
         ));
         assert!(matches!(
             client.next(None).map(|f| f.reply),
@@ -179,7 +191,7 @@ fn a_following_that_never_began_is_a_refusal() {
             News::NotOurs
         } else {
             let gate = EpochGate::new(4);
-            News::Following(started(), gate)
+            News::Following(Box::new(started()), gate)
         };
         let _ = news.try_send(news_item);
     });
@@ -210,7 +222,7 @@ fn a_follower_that_goes_is_noticed_at_once() {
             panic!()
         };
         let tell = tell.clone();
-        let _ = news.try_send(News::Following(started(), EpochGate::new(3)));
+        let _ = news.try_send(News::Following(Box::new(started()), EpochGate::new(3)));
         tokio::task::spawn_local(async move {
             news.closed().await;
             tell.send(()).unwrap();

@@ -210,3 +210,22 @@ fn two_agents_started_at_once_are_one() {
         .count();
     assert_eq!(ours, 1);
 }
+
+#[test]
+fn an_agent_that_is_busy_stays_and_one_that_retires_is_followed_by_the_one_beside() {
+    let refused = "{\"v\":1,\"type\":\"refused\",\"epoch\":0,\"refusal\":{\"code\":\"busy\",\"sentence\":\"a\",\"next\":\"b\"}}\n";
+    let (_home, place, thread) = saying(refused);
+    let client = Client::connect(&place).unwrap();
+    let refusal = client.replace(&place, LONG).err().unwrap();
+    assert_eq!(refusal.code, RefusalCode::Busy);
+    thread.join().unwrap();
+    // Also one whose protocol is another: its answer can't be read, its end can be seen.
+    let (_home, place, thread) = saying("{\"v\":2,\"version\":\"7.1\",\"type\":\"done\"}\n");
+    let client = Client::connect(&place).unwrap();
+    let refusal = client.replace(&place, LONG).err().unwrap();
+    assert!(
+        refusal.sentence.contains("does not lie beside"),
+        "{refusal:?}"
+    );
+    assert!(thread.join().unwrap().contains("\"op\":\"retire\""));
+}

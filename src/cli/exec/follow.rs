@@ -70,10 +70,20 @@ pub fn watch(mut link: Link, ask: Ask, following: &Following, file: TokenFile) {
     let name = following.name.clone();
     thread::spawn(move || {
         let show = Show::new(false);
+        let mut paused = false;
         let refusal = loop {
             match link.next(None) {
                 // The agent has swapped the file by a rename: nothing to do here.
-                Ok(Reply::Renewed { .. }) => {}
+                Ok(Reply::Renewed { .. }) => {
+                    if std::mem::take(&mut paused) {
+                        show.say("the session is confirmed again, and the token file is back");
+                    }
+                }
+                // The agent has deleted it. Deleting here, too, could hit the one that came back.
+                Ok(Reply::Paused { refusal }) => {
+                    paused = true;
+                    show.refusal(&refusal);
+                }
                 Ok(Reply::Withdrawn { refusal }) => break refusal,
                 Ok(_) => break astray(),
                 Err(refusal) if refusal.code != RefusalCode::Unreachable => break refusal,

@@ -70,7 +70,8 @@ impl SetupReport {
             }
             for (sign, values) in [('-', &change.before), ('+', &change.after)] {
                 for value in values {
-                    let shown = if value.is_empty() { "(empty)" } else { value };
+                    let nothing = value.is_empty() && change.key.is_some();
+                    let shown = if nothing { "(empty)" } else { value };
                     lines.push(format!("  {sign} {shown}"));
                 }
             }

@@ -1,10 +1,10 @@
 //! Settings and sessions for tests.
 
-use crate::config::agent::*;
 use crate::model::granted::Scheme;
 use crate::model::identity::Identity;
 use crate::model::order::MintOrder;
 use crate::model::role::{Action, Grant, OfflineRule, Role};
+use crate::model::settings::*;
 use crate::model::time::Moment;
 use crate::rules::session::{Limits, Live};
 

@@ -77,12 +77,12 @@ impl World {
     fn event(&mut self, event: Event) {
         let effects = self.desk.step(event, self.now);
         for effect in effects {
-            self.check(effect);
+            self.check(&effect);
         }
     }
 
-    fn check(&mut self, effect: Effect) {
-        match effect {
+    fn check(&mut self, effect: &Effect) {
+        match *effect {
             Effect::End { .. } => {
                 self.signed_in = false;
                 self.tokens.clear();
@@ -99,7 +99,7 @@ impl World {
             }
             Effect::Deliver { token, .. } => self.check_served(token, true),
             Effect::Refuse { ticket, .. } => {
-                assert!(self.open.remove(&ticket), "a second answer to {ticket}")
+                assert!(self.open.remove(&ticket), "a second answer to {ticket}");
             }
             Effect::Refresh(flight) => {
                 let retry = self
@@ -128,8 +128,8 @@ impl World {
         assert!(strict || age <= LIMITS.lease_ms, "beyond the lease");
     }
 
-    fn play(&mut self, step: Move) {
-        match step {
+    fn play(&mut self, step: &Move) {
+        match *step {
             Move::Ask(n, strict) => {
                 self.asked += 1;
                 let ticket = self.asked;
@@ -268,7 +268,7 @@ proptest! {
         let mut world = World::new();
         world.sign_in();
         for step in moves {
-            world.play(step);
+            world.play(&step);
         }
         world.settle();
         prop_assert!(world.open.is_empty(), "unanswered: {:?}", world.open);

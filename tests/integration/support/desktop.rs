@@ -159,8 +159,15 @@ impl Desktop {
             .unwrap();
         self.display = Some(format!(":{}", number.trim()));
         self.others.push(screen);
+        // Equal ones are counted one by one, and none leaves the history.
+        let config = self.home.join("dunstrc");
+        let text =
+            "[global]\nstack_duplicates = false\nhistory_length = 0\nnotification_limit = 0\n";
+        std::fs::write(&config, text).unwrap();
         let dunst = self
             .command("dunst")
+            .arg("-conf")
+            .arg(config)
             .spawn()
             .expect("dunst (package dunst)");
         self.others.push(dunst);
@@ -205,6 +212,33 @@ impl Desktop {
     /// Takes all notifications from the screen into the history.
     pub fn close_notifications(&self) {
         let _ = self.command("dunstctl").arg("close-all").status();
+    }
+
+    /// Titles of all notifications, oldest first, after one of our own went the same way: what was
+    /// sent before it is among them.
+    pub fn settled(&self) -> Vec<String> {
+        const MARK: &str = "all that was sent";
+        let sent = self
+            .command("gdbus")
+            .args([
+                "call",
+                "--session",
+                "--dest",
+                "org.freedesktop.Notifications",
+            ])
+            .args(["--object-path", "/org/freedesktop/Notifications"])
+            .args(["--method", "org.freedesktop.Notifications.Notify"])
+            .args(["test", "0", "", MARK, "", "[]", "{}", "0"])
+            .status()
+            .expect("gdbus (package libglib2.0-bin)");
+        assert!(sent.success());
+        let mut titles = wait::until("the mark", wait::LONG, || {
+            self.close_notifications();
+            let titles = self.notifications();
+            titles.iter().any(|t| t == MARK).then_some(titles)
+        });
+        titles.retain(|title| title != MARK);
+        titles
     }
 
     fn has_name(&self, name: &str) -> bool {

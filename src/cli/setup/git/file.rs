@@ -99,6 +99,14 @@ impl<'a> GitConfig<'a> {
         done
     }
 
+    /// Removes the file when `made` by us and nothing is left in it.
+    pub(super) fn remove_if_empty(&self, made: bool) -> Result<(), Refusal> {
+        if made && disk::read(&self.path)?.is_some_and(|bytes| bytes.is_empty()) {
+            disk::remove(&self.path)?;
+        }
+        Ok(())
+    }
+
     fn replace_by(&self, lock: &Path) -> Result<(), Refusal> {
         let renamed = fs::File::open(lock)
             .and_then(|file| file.sync_all())

@@ -61,6 +61,9 @@ pub(super) struct Change {
 pub(super) struct Memory {
     /// The file that was written.
     pub(super) file: Option<String>,
+    /// There was no file before us.
+    #[serde(default)]
+    pub(super) made: bool,
     /// Its settings.
     pub(super) settings: Vec<Remembered>,
 }
@@ -267,12 +270,12 @@ mod tests {
     #[test]
     fn a_moved_helper_is_replaced_and_what_was_there_first_is_still_remembered() {
         let memory = Memory {
-            file: None,
             settings: vec![Remembered {
                 key: KEY.into(),
                 before: texts(&["store"]),
                 wrote: texts(&["", "/old/git-credential-oam --hub models"]),
             }],
+            ..Memory::default()
         };
         let now = memory.settings[0].wrote.clone();
         let plan = plan(&[hub()], "/opt/git-credential-oam", &current(&now), &memory);

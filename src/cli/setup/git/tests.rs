@@ -128,7 +128,7 @@ fn a_second_run_changes_nothing_and_undo_restores_every_value_in_order() {
 }
 
 #[test]
-fn a_home_without_a_configuration_is_left_without_settings() {
+fn a_home_without_a_configuration_is_left_without_one() {
     let home = Home::new();
     setup(&home, &hubs());
     assert_eq!(
@@ -143,8 +143,14 @@ fn a_home_without_a_configuration_is_left_without_settings() {
             & 0o777
     };
     assert_eq!((mode("oam"), mode("oam/setup-git.json")), (0o700, 0o600));
+    // A later run must not make us forget that the file is ours.
+    setup(&home, &hubs()[..1]);
     undo(&home);
-    assert_eq!(fs::read_to_string(home.file(".gitconfig")).unwrap(), "");
+    assert!(!home.file(".gitconfig").exists());
+    fs::write(home.file(".gitconfig"), "").unwrap();
+    setup(&home, &hubs());
+    undo(&home);
+    assert!(home.file(".gitconfig").exists(), "it was there before us");
 }
 
 #[test]

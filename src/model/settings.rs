@@ -1,0 +1,171 @@
+//! The agent's settings (design §3.4) as nouns: what `config` reads and `rules` decide by.
+
+use super::granted::Scheme;
+use super::name::{HubName, OrgName};
+use super::role::Role;
+use std::collections::BTreeMap;
+
+/// Everything the agent is told, after the company's and the user's files were merged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// The organization used when none is named and there is more than one.
+    pub default_org: Option<OrgName>,
+    /// What an ask of unknown intent gets.
+    pub unknown_intent: UnknownIntent,
+    /// The organizations, in the order of the files.
+    pub orgs: Vec<Org>,
+}
+
+/// What an ask of unknown intent gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownIntent {
+    /// Write if the person holds it, else read.
+    #[default]
+    Write,
+    /// Read.
+    Read,
+    /// A refusal.
+    Refuse,
+}
+
+/// One organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Org {
+    /// Its name.
+    pub name: OrgName,
+    /// The identity provider and how to sign in there.
+    pub provider: Provider,
+    /// How the session becomes a role token.
+    pub exchange: Exchange,
+    /// The hubs that belong to it.
+    pub hubs: Vec<Hub>,
+    /// Its roles.
+    pub roles: Vec<Role>,
+    /// A proof younger than this is fresh, ms.
+    pub fresh_ms: u64,
+    /// Longest age of a proof with which the agent still serves when nothing can be proven, ms.
+    pub lease_ms: u64,
+    /// Age at which a person must sign in again, ms.
+    pub session_age_ms: u64,
+}
+
+/// The identity provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    /// Issuer, compared byte for byte.
+    pub issuer: String,
+    /// Public client id.
+    pub client_id: String,
+    /// Scopes asked for; `openid` is always in it.
+    pub scopes: Vec<String>,
+    /// Extra parameters of the authorization request (`prompt`, `audience`, `resource`, …).
+    pub extra: BTreeMap<String, String>,
+    /// Port of the loopback redirect; 0: any.
+    pub redirect_port: u16,
+    /// Path of the loopback redirect, with leading slash.
+    pub redirect_path: String,
+    /// Claim that holds the groups.
+    pub groups_claim: String,
+    /// PEM file of additional roots.
+    pub ca_file: Option<String>,
+    /// Proxy for all requests of this organization, `http://host:port`.
+    pub proxy: Option<String>,
+}
+
+/// How the session becomes a role token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exchange {
+    /// Any RFC 8693 token endpoint.
+    Rfc8693(Rfc8693),
+}
+
+/// An RFC 8693 token endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rfc8693 {
+    /// The endpoint.
+    pub token_endpoint: String,
+    /// Form (the RFC) or JSON (some hubs).
+    pub body: Body,
+    /// Which token of the session is sent as `subject_token`.
+    pub subject: SubjectToken,
+    /// `client_id` parameter, where the endpoint wants one.
+    pub client_id: Option<String>,
+    /// Template of `audience`; `{hub}`, `{role}`, `{repository}`, `{action}` are filled in.
+    pub audience: Option<String>,
+    /// Template of `resource` (RFC 8707).
+    pub resource: Option<String>,
+    /// Template of `scope`.
+    pub scope: Option<String>,
+    /// RFC 7009 endpoint for role tokens, where there is one.
+    pub revocation_endpoint: Option<String>,
+}
+
+/// Encoding of the exchange request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Body {
+    /// `application/x-www-form-urlencoded`.
+    #[default]
+    Form,
+    /// `application/json`.
+    Json,
+}
+
+/// Which token is exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SubjectToken {
+    /// The ID token.
+    #[default]
+    IdToken,
+    /// The access token.
+    AccessToken,
+}
+
+/// A hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hub {
+    /// Its name.
+    pub name: HubName,
+    /// Base URL without trailing slash: `https://hub.example[:port]`, or http on a loopback address.
+    pub url: String,
+    /// What its tools need.
+    pub kind: HubKind,
+    /// Basic or Bearer for git.
+    pub scheme: Scheme,
+    /// User name for Basic.
+    pub username: String,
+    /// Variables from which its tools read a token.
+    pub variables: Vec<String>,
+}
+
+/// Kind of hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HubKind {
+    /// Any git host.
+    #[default]
+    Git,
+    /// Hugging Face Hub or one that speaks its API.
+    HuggingFace,
+    /// GitHub.
+    GitHub,
+    /// GitLab.
+    GitLab,
+}
+
+impl HubKind {
+    /// The word used in configuration and on the wire.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Git => "git",
+            Self::HuggingFace => "huggingface",
+            Self::GitHub => "github",
+            Self::GitLab => "gitlab",
+        }
+    }
+}
+
+impl Settings {
+    /// The organization with this name.
+    pub fn org(&self, name: &OrgName) -> Option<&Org> {
+        self.orgs.iter().find(|org| org.name == *name)
+    }
+}
