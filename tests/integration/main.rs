@@ -18,12 +18,14 @@
 mod support;
 
 mod choosing;
+mod crash;
 mod end;
 mod exec;
 mod git;
 mod hf;
 mod hub_refuses;
 mod inputs;
+mod keyring;
 mod lfs;
 mod notices;
 mod parallel;
@@ -31,3 +33,4 @@ mod provider;
 mod reading;
 mod setup_git;
 mod sign_in;
+mod start;

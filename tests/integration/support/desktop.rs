@@ -117,6 +117,17 @@ impl Desktop {
         });
     }
 
+    /// Starts gnome-keyring as it is before anybody ever logged in: no collection is the default.
+    pub fn start_keyring_without_collection(&mut self) {
+        let keyring = self
+            .command("gnome-keyring-daemon")
+            .args(["--foreground", "--components=secrets"])
+            .spawn()
+            .expect("gnome-keyring-daemon (package gnome-keyring)");
+        self.keyring = Some(keyring);
+        self.wait_for_name("org.freedesktop.secrets");
+    }
+
     fn call_secrets(&self, method: &str, args: &[&str]) -> String {
         let output = self
             .command("gdbus")

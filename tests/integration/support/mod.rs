@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub mod agents;
 pub mod builder;
 pub mod desktop;
 pub mod http;
