@@ -135,7 +135,12 @@ pub enum News {
         expires_at: u64,
     },
     /// The file is gone, or never came.
-    Withdrawn(Refusal),
+    Withdrawn {
+        /// Why.
+        refusal: Refusal,
+        /// For good; else it comes back with the next proof.
+        last: bool,
+    },
     /// No configured hub owns the host.
     NotOurs,
 }

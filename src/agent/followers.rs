@@ -30,7 +30,10 @@ impl Keeper {
             Resolved::Refused(denied) => {
                 self.record_refusal(&denied, "exec", caller);
                 self.notice_by_standing(&denied);
-                let _ = news.try_send(News::Withdrawn(denied.refusal));
+                let _ = news.try_send(News::Withdrawn {
+                    refusal: denied.refusal,
+                    last: true,
+                });
             }
             Resolved::Chosen(chosen) => self.start_following(*chosen, again, news),
         }
@@ -98,7 +101,7 @@ impl Keeper {
         let (secret, gate) = (Arc::clone(&held.token), office.gate.clone());
         let name = following.name.clone();
         let record = self.delivery(following, &granted, now.wall_ms);
-        if !self.write(&record) {
+        if !self.write_grant(&record) {
             return self.withdraw(follower, self.unrecorded(), true);
         }
         let path = match self.ports.files.put(&name, &secret) {
@@ -183,7 +186,7 @@ impl Keeper {
         self.delete_file(&name);
         self.write(&record);
         if let Some(following) = self.following.get(&follower) {
-            let _ = following.news.try_send(News::Withdrawn(refusal));
+            let _ = following.news.try_send(News::Withdrawn { refusal, last });
         }
         if last {
             self.following.remove(&follower);

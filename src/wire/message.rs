@@ -144,6 +144,9 @@ pub enum Reply {
     Withdrawn {
         /// Why.
         refusal: Refusal,
+        /// For good; else the following goes on, and [`Reply::Renewed`] tells that the file is back.
+        #[serde(default = "for_good", skip_serializing_if = "Clone::clone")]
+        last: bool,
     },
     /// Open this in a browser.
     Challenge {
@@ -182,6 +185,10 @@ pub enum Reply {
     Why(WhyReport),
     /// Head of the audit log.
     Anchor(AnchorReport),
+}
+
+const fn for_good() -> bool {
+    true
 }
 
 /// A token file that the agent keeps fresh.

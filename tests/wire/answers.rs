@@ -141,7 +141,16 @@ fn a_follower_hears_of_renewal_and_withdrawal() {
             .unwrap_or_default();
         news.try_send(News::Renewed { expires_at: 9 })
             .unwrap_or_default();
-        news.try_send(News::Withdrawn(revoked)).unwrap_or_default();
+        news.try_send(News::Withdrawn {
+            refusal: revoked.clone(),
+            last: false,
+        })
+        .unwrap_or_default();
+        news.try_send(News::Withdrawn {
+            refusal: revoked,
+            last: true,
+        })
+        .unwrap_or_default();
     });
     for with_token in [false, true] {
         let mut client = agent.client();
@@ -158,10 +167,12 @@ fn a_follower_hears_of_renewal_and_withdrawal() {
             client.next(None).map(|f| f.reply),
             Ok(Reply::Renewed { expires_at: 9 })
         ));
-        assert!(matches!(
-            client.next(None).map(|f| f.reply),
-            Ok(Reply::Withdrawn { .. })
-        ));
+        for expected in [false, true] {
+            assert!(matches!(
+                client.next(None).map(|f| f.reply),
+                Ok(Reply::Withdrawn { last, .. }) if last == expected
+            ));
+        }
         assert!(matches!(
             client.ask(Request::Status, LONG).map(|f| f.reply),
             Ok(Reply::Done)

@@ -60,7 +60,7 @@ fn begin_within(
     })?;
     match link.next(Some(deadline))? {
         Reply::Following(following) => Ok(following),
-        Reply::Withdrawn { refusal } => Err(refusal),
+        Reply::Withdrawn { refusal, .. } => Err(refusal),
         _ => Err(astray()),
     }
 }
@@ -74,7 +74,13 @@ pub fn watch(mut link: Link, ask: Ask, following: &Following, file: TokenFile) {
             match link.next(None) {
                 // The agent has swapped the file by a rename: nothing to do here.
                 Ok(Reply::Renewed { .. }) => {}
-                Ok(Reply::Withdrawn { refusal }) => break refusal,
+                // The agent took the file away, and puts it back after the next proof: to delete it here
+                // could meet the one that is back.
+                Ok(Reply::Withdrawn {
+                    refusal,
+                    last: false,
+                }) => show.refusal(&refusal),
+                Ok(Reply::Withdrawn { refusal, .. }) => break refusal,
                 Ok(_) => break astray(),
                 Err(refusal) if refusal.code != RefusalCode::Unreachable => break refusal,
                 Err(_) => match reconnect(&ask, &name, &file) {
