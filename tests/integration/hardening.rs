@@ -2,7 +2,7 @@
 
 use crate::support::World;
 use crate::support::world::set_mode;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::{Command, Stdio};
 
@@ -62,6 +62,12 @@ fn the_same_user_reads_neither_memory_nor_environment_of_the_agent_as_root() {
     assert_eq!(line.trim(), "ready");
     // What the same person can read of a program that does not protect itself.
     let mut plain = start("cat", &[]);
+    plain.stdin.as_mut().unwrap().write_all(b"runs\n").unwrap();
+    line.clear();
+    BufReader::new(plain.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert_eq!(line.trim(), "runs", "before that it is still setpriv");
     for what in ["environ", "maps", "auxv"] {
         let read = |pid: u32| {
             let path = format!("/proc/{pid}/{what}");
