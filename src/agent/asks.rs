@@ -230,6 +230,12 @@ impl Keeper {
         epoch
     }
 
+    /// Writes the record of a grant. While the log can't be made durable it counts as written only when
+    /// it is durable at once (promise 4).
+    pub(super) fn write_grant(&mut self, record: &Record) -> bool {
+        self.write(record) && (self.ledger.not_durable.is_none() || self.ledger.sync().is_ok())
+    }
+
     /// Writes a record; a failure is kept for `status`.
     pub(super) fn write(&mut self, record: &Record) -> bool {
         let written = self.ledger.append(record).is_ok();

@@ -2,7 +2,7 @@
 
 use super::command::Outcome;
 use super::keeper::{Inner, Keeper, Ticket};
-use super::office::{HeldSecret, subject_expires};
+use super::office::{HeldSecret, Session, subject_expires};
 use super::ports::{Arrived, Minted, Notice};
 use crate::config::agent::Org;
 use crate::model::answer::EndpointFault;
@@ -15,7 +15,7 @@ use crate::rules::cache::TokenId;
 use crate::rules::desk::{Effect, Event};
 use crate::rules::role::holds;
 use crate::rules::session::Flight;
-use crate::rules::standing::{of_exchange, of_refresh, words};
+use crate::rules::standing::{MintMeaning, of_exchange, of_refresh, words};
 use crate::rules::{notice, standing::Meaning};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ impl Keeper {
         record.caller = Some(chosen.caller);
         record.intent = Some(chosen.intent);
         record.rule = Some(chosen.choice.rule);
-        if self.write(&record) {
+        if self.write_grant(&record) {
             if let Some(office) = self.offices.get_mut(org) {
                 office.went_out(&granted, now);
             }
@@ -109,6 +109,7 @@ impl Keeper {
             .ledger
             .trouble
             .clone()
+            .or_else(|| self.ledger.not_durable.clone())
             .unwrap_or_else(|| "unknown".into());
         Refusal::unavailable(
             format!(
@@ -145,7 +146,7 @@ impl Keeper {
 
     /// Sends a refresh. The in-flight mark is durable before a byte leaves (promise 3).
     fn refresh(&mut self, org: &OrgName, flight: Flight) {
-        let (Some(settings), Some(office)) = (self.org(org), self.offices.get_mut(org)) else {
+        let Some(office) = self.offices.get_mut(org) else {
             return;
         };
         let known = office
@@ -153,19 +154,21 @@ impl Keeper {
             .standing()
             .live()
             .map(|live| live.identity.clone());
-        let (Some(session), Some(known)) = (office.session.as_mut(), known) else {
-            return;
+        let to = office.signed_in_to.clone();
+        let (Some(settings), Some(session), Some(known)) = (to, office.session.as_mut(), known)
+        else {
+            let words = "what was signed in to is not known".to_owned();
+            return self.not_sent(org, flight, words);
         };
-        session.in_flight = Some(session.in_flight.unwrap_or(0).saturating_add(1));
+        let before = session.in_flight;
+        session.in_flight = Some(before.unwrap_or(0).saturating_add(1));
         let tokens = session.tokens.share();
         if let Err(why) = self.save() {
+            if let Some(session) = self.session_of(org) {
+                session.in_flight = before;
+            }
             let words = format!("the session state can't be written: {why}");
-            let event = Event::RefreshFailed {
-                flight: flight.id,
-                meaning: Meaning::Untouched,
-                words,
-            };
-            return self.step(org, event);
+            return self.not_sent(org, flight, words);
         }
         let (idp, inner, org) = (Rc::clone(&self.ports.idp), self.inner.clone(), org.clone());
         tokio::task::spawn_local(async move {
@@ -176,6 +179,19 @@ impl Keeper {
                 result,
             });
         });
+    }
+
+    fn session_of(&mut self, org: &OrgName) -> Option<&mut Session> {
+        self.offices.get_mut(org)?.session.as_mut()
+    }
+
+    fn not_sent(&mut self, org: &OrgName, flight: Flight, words: String) {
+        let event = Event::RefreshFailed {
+            flight: flight.id,
+            meaning: Meaning::Untouched,
+            words,
+        };
+        self.step(org, event);
     }
 
     pub(super) fn refreshed(
@@ -191,15 +207,17 @@ impl Keeper {
         match result {
             Ok(arrived) if awaited => self.renewed(name, flight, arrived),
             // The session ended meanwhile: what arrived is nobody's, and is revoked.
-            Ok(arrived) => self.revoke_session(name, arrived.tokens.refresh),
+            Ok(arrived) => {
+                let to = self.offices.get(name).and_then(|o| o.signed_in_to.clone());
+                if let Some(to) = to {
+                    self.revoke_session(&to, arrived.tokens.refresh);
+                }
+            }
             Err(fault) => {
                 let meaning = of_refresh(&fault);
-                if let Some(session) = self
-                    .offices
-                    .get_mut(name)
-                    .and_then(|office| office.session.as_mut())
-                    && awaited
+                if awaited
                     && meaning == Meaning::Untouched
+                    && let Some(session) = self.session_of(name)
                 {
                     // That one did not leave; an earlier one with this token may have.
                     session.in_flight = match session.in_flight {
@@ -221,15 +239,20 @@ impl Keeper {
 
     /// The rotated token is durable before anything is decided on it.
     fn renewed(&mut self, name: &OrgName, flight: u64, arrived: Arrived) {
-        let (Some(org), Some(office)) = (self.org(name), self.offices.get_mut(name)) else {
+        let Some(office) = self.offices.get_mut(name) else {
             return;
         };
-        let Some(session) = office.session.as_mut() else {
+        // Where it was signed in to: the configuration may no longer name the organization.
+        let (Some(to), Some(session)) = (office.signed_in_to.clone(), office.session.as_mut())
+        else {
             return;
         };
         session.tokens = arrived.tokens;
         session.in_flight = None;
-        let expires = subject_expires(&org, &session.tokens, arrived.identity.id_token_expires);
+        if let Some(flaw) = arrived.flaw {
+            return self.unproven(name, flight, &flaw);
+        }
+        let expires = subject_expires(&to, &session.tokens, arrived.identity.id_token_expires);
         let had = office
             .desk
             .standing()
@@ -241,9 +264,10 @@ impl Keeper {
         record.org = Some(name.clone());
         record.subject = Some(arrived.identity.subject.clone());
         self.write(&record);
+        let org = self.org(name);
         let lost: Vec<RoleName> = org
-            .roles
             .iter()
+            .flat_map(|org| &org.roles)
             .filter(|role| holds(role, &had) && !holds(role, &arrived.identity.groups))
             .map(|role| role.name.clone())
             .collect();
@@ -263,12 +287,37 @@ impl Keeper {
         );
     }
 
-    fn mint(&mut self, name: &OrgName, flight: u64, order: MintOrder) {
-        let (Some(org), Some(office)) = (self.org(name), self.offices.get(name)) else {
-            return;
+    /// An answer whose ID token fails a check: its refresh token is kept, and it proves nothing. Only
+    /// an ID token about somebody else ends the session.
+    fn unproven(&mut self, name: &OrgName, flight: u64, flaw: &EndpointFault) {
+        self.save_quietly();
+        let meaning = match of_refresh(flaw) {
+            Meaning::Ended => Meaning::Ended,
+            // The new refresh token was not sent yet: there is nothing to retry and no doubt.
+            _ => Meaning::Untouched,
         };
-        let Some(subject) = office.subject(&org) else {
-            return;
+        self.step(
+            name,
+            Event::RefreshFailed {
+                flight,
+                meaning,
+                words: words(flaw),
+            },
+        );
+    }
+
+    fn mint(&mut self, name: &OrgName, flight: u64, order: MintOrder) {
+        let ready = self.offices.get(name).and_then(|office| {
+            let org = office.signed_in_to.clone()?;
+            Some((office.subject(&org)?, org))
+        });
+        let Some((subject, org)) = ready else {
+            let event = Event::MintFailed {
+                flight,
+                meaning: MintMeaning::Unavailable,
+                words: "what was signed in to is not known".into(),
+            };
+            return self.step(name, event);
         };
         let (exchange, inner, name) = (
             Rc::clone(&self.ports.exchange),

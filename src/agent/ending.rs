@@ -83,7 +83,7 @@ impl Keeper {
 
     /// Revokes a role token where the exchange offers it.
     pub(super) fn revoke_token(&self, name: &OrgName, token: Arc<Secret>, sha256: String) {
-        let Some(org) = self.settings.org(name).cloned() else {
+        let Some(org) = self.signed_in_to(name) else {
             return;
         };
         let (exchange, inner, name) = (
@@ -118,11 +118,20 @@ impl Keeper {
         }
     }
 
-    /// Revokes a refresh token that nobody holds any more.
-    pub(super) fn revoke_session(&self, name: &OrgName, refresh: Arc<Secret>) {
-        let Some(org) = self.settings.org(name).cloned() else {
+    /// Where the session of this organization was signed in to, also when it is over (promise 9).
+    fn signed_in_to(&self, name: &OrgName) -> Option<Org> {
+        self.offices.get(name)?.signed_in_to.clone()
+    }
+
+    /// Revokes a refresh token that nobody holds any more. Not while somebody is signed in: providers
+    /// that know one grant for a person and a client revoke all that came from it (RFC 7009 §2.1), and
+    /// the session in force with it.
+    pub(super) fn revoke_session(&self, org: &Org, refresh: Arc<Secret>) {
+        let office = self.offices.get(&org.name);
+        if office.is_some_and(|office| office.session.is_some()) {
             return;
-        };
+        }
+        let org = org.clone();
         let idp = Rc::clone(&self.ports.idp);
         tokio::task::spawn_local(async move {
             let _ = idp.revoke(&org, refresh).await;
@@ -152,6 +161,7 @@ impl Keeper {
             .get(&org.name)
             .and_then(|office| office.session.as_ref())
             .map(|session| Arc::clone(&session.tokens.refresh));
+        let to = self.signed_in_to(&org.name);
         let Some(refresh) = refresh else {
             self.strays.remove(&org.name);
             let _ = reply.send(Outcome::SignedOut {
@@ -169,7 +179,13 @@ impl Keeper {
         self.step(&org.name.clone(), Event::SignedOut);
         let idp = Rc::clone(&self.ports.idp);
         tokio::task::spawn_local(async move {
-            let warning = idp.revoke(&org, refresh).await.err();
+            let warning = match to {
+                Some(to) => idp.revoke(&to, refresh).await.err(),
+                None => Some(
+                    "the configuration was edited since, and the session is not sent anywhere else"
+                        .to_owned(),
+                ),
+            };
             let _ = reply.send(Outcome::SignedOut {
                 org: org.name,
                 was_signed_in: true,

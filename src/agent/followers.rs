@@ -98,7 +98,7 @@ impl Keeper {
         let (secret, gate) = (Arc::clone(&held.token), office.gate.clone());
         let name = following.name.clone();
         let record = self.delivery(following, &granted, now.wall_ms);
-        if !self.write(&record) {
+        if !self.write_grant(&record) {
             return self.withdraw(follower, self.unrecorded(), true);
         }
         let path = match self.ports.files.put(&name, &secret) {

@@ -5,7 +5,9 @@ use super::ledger::Ledger;
 use super::login::Logins;
 use super::office::{Chosen, Following, Office};
 use super::opening::Opening;
-use super::ports::{Arrived, Clock, Dice, Exchange, Files, Idp, Journal, Minted, Notices, Vault};
+use super::ports::{
+    Arrived, Clock, Dice, Exchange, Files, Idp, Journal, Minted, Notices, Store, Vault,
+};
 use super::state::{Sealed, SealedSession, Tombstone};
 use crate::config::agent::Settings;
 use crate::model::answer::EndpointFault;
@@ -22,6 +24,9 @@ use tokio::sync::{mpsc, oneshot};
 
 /// A record is made durable this long after it was written, ms (promise 4: within one second).
 const SYNC_AFTER_MS: u64 = 800;
+
+/// While a child of `oam exec` uses a token, the desks are looked at this often at least, ms.
+const LONGEST_WITH_CHILDREN_MS: u64 = 15_000;
 
 /// Everything outside.
 #[derive(Clone)]
@@ -106,6 +111,10 @@ pub struct Keeper {
     pub(super) parked: Vec<Command>,
     pub(super) sync_at: Option<Moment>,
     pub(super) retired: bool,
+    /// The last tick.
+    ticked: Moment,
+    /// Sign-ins that arrived while the sealed state was being read.
+    arrived: Vec<Inner>,
     pub(super) inner: mpsc::UnboundedSender<Inner>,
     answers: mpsc::UnboundedReceiver<Inner>,
 }
@@ -116,7 +125,10 @@ impl Keeper {
     pub fn new(ports: Ports, settings: Arc<Settings>, version: &str) -> Self {
         let (inner, answers) = mpsc::unbounded_channel();
         let ledger = Ledger::open(Rc::clone(&ports.journal));
+        let ticked = ports.clock.now();
         let mut keeper = Self {
+            ticked,
+            arrived: Vec::new(),
             ports,
             version: version.to_owned(),
             settings,
@@ -156,6 +168,11 @@ impl Keeper {
         tokio::pin!(stop);
         self.open_aside();
         loop {
+            if self.next_wake() == Some(0) {
+                // Commands come first below: without this a flood of them would keep an overdue
+                // withdrawal waiting. What is still due then goes through the sleep, which yields.
+                self.tick();
+            }
             let wake = self.next_wake();
             tokio::select! {
                 biased;
@@ -189,11 +206,16 @@ impl Keeper {
             .offices
             .values()
             .filter_map(|office| office.desk.next_wake(now));
-        desks.chain(self.sync_at.map(|at| now.until(at))).min()
+        // The sleep begins anew with every event and stops in a suspend.
+        let children = (!self.following.is_empty())
+            .then(|| now.until(self.ticked.plus(LONGEST_WITH_CHILDREN_MS)));
+        let sync = self.sync_at.map(|at| now.until(at));
+        desks.chain(children).chain(sync).min()
     }
 
     fn tick(&mut self) {
         let now = self.now();
+        self.ticked = now;
         if self.sync_at.is_some_and(|at| now.reached(at)) {
             self.sync_log();
         }
@@ -227,6 +249,10 @@ impl Keeper {
                 result,
             } => self.minted(&org, flight, result),
             Inner::HungUp { org, follower } => self.hung_up(&org, follower),
+            Inner::LoggedIn { .. } if matches!(self.opening, Opening::UnderWay) => {
+                // To store it now would write over sessions that are just being read.
+                self.arrived.push(inner);
+            }
             Inner::LoggedIn { org, login, result } => self.logged_in(&org, login, result),
             Inner::LoginGone { org, login } => self.login_gone(&org, login),
             Inner::TokenRevoked { org, sha256 } => self.token_revoked(&org, &sha256),
@@ -283,6 +309,7 @@ impl Keeper {
         let idle = self.tickets.is_empty()
             && self.following.is_empty()
             && self.logins.is_empty()
+            && !self.would_be_lost()
             && self.offices.values().all(|office| office.desk.is_idle());
         if idle {
             self.retired = true;
@@ -291,9 +318,25 @@ impl Keeper {
             let refusal = Refusal::new(
                 crate::model::refusal::RefusalCode::Busy,
                 "the agent is in use and stays",
-                "end running `oam exec` commands and sign-ins, then try again",
+                "end running `oam exec` commands and sign-ins (a session that is kept in memory only ends with the agent: sign out first), then try again",
             );
             let _ = reply.send(Outcome::Refused(refusal, 0));
+        }
+    }
+
+    /// A session that is kept in memory only ends with the agent (promise 3).
+    fn would_be_lost(&self) -> bool {
+        let live = self
+            .offices
+            .values()
+            .any(|office| office.desk.standing().live().is_some());
+        live && self.ports.vault.store() == Store::Memory
+    }
+
+    /// Sign-ins that waited for the sealed state to be read.
+    pub(super) fn take_arrived(&mut self) {
+        for inner in std::mem::take(&mut self.arrived) {
+            self.answered(inner);
         }
     }
 
@@ -311,7 +354,10 @@ impl Keeper {
         }
         match self.ledger.sync() {
             Ok(()) => self.save_quietly(),
-            Err(why) => self.ledger.trouble = Some(why),
+            Err(why) => {
+                self.ledger.not_durable = Some(why);
+                self.log_is_dirty();
+            }
         }
     }
 
@@ -329,3 +375,6 @@ async fn sleep(ms: Option<u64>) {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

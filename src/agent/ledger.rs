@@ -17,6 +17,8 @@ pub(super) struct Ledger {
     pub(super) dirty: bool,
     /// Why the last append failed.
     pub(super) trouble: Option<String>,
+    /// Why the last sync failed.
+    pub(super) not_durable: Option<String>,
 }
 
 impl Ledger {
@@ -29,6 +31,7 @@ impl Ledger {
             anchored: None,
             dirty: false,
             trouble: None,
+            not_durable: None,
         };
         match ledger.journal.last_line() {
             Ok(None) => {}
@@ -100,10 +103,21 @@ impl Ledger {
     pub(super) fn sync(&mut self) -> Result<(), String> {
         self.journal.sync()?;
         self.dirty = false;
+        self.not_durable = None;
         Ok(())
     }
 
-    /// The head, to be sealed.
+    /// What may be sealed: the head once it is durable, before that what was sealed last. An anchor
+    /// ahead of the log would look like a log that was cut.
+    pub(super) fn durable_head(&self) -> Option<Anchor> {
+        if self.dirty {
+            self.anchored.clone()
+        } else {
+            self.head()
+        }
+    }
+
+    /// The head.
     pub(super) fn head(&self) -> Option<Anchor> {
         (self.seq > 0).then(|| Anchor {
             seq: self.seq,

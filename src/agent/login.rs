@@ -26,7 +26,10 @@ pub(super) struct Logins(BTreeMap<OrgName, Login>);
 
 struct Login {
     number: u64,
+    /// What is signed in to.
+    to: Org,
     digest: String,
+    store: Store,
     news: mpsc::Sender<LoginNews>,
     caller: Caller,
     task: AbortHandle,
@@ -52,11 +55,20 @@ impl Keeper {
             (Ok(_), Some(blocked)) => return say(&news, LoginNews::Refused(blocked.clone())),
         };
         self.cancel_login(&org.name, "another sign-in was started");
+        if self.logins.0.values().any(|login| login.store != store) {
+            let refusal = Refusal::new(
+                RefusalCode::Busy,
+                "another sign-in is under way, and its session is to be kept elsewhere",
+                "finish that one first, then try again",
+            );
+            return say(&news, LoginNews::Refused(refusal));
+        }
         let number = self.number();
         let reopen = matches!(self.opening, Opening::Failed(_));
         let (vault, idp) = (Rc::clone(&self.ports.vault), Rc::clone(&self.ports.idp));
         let (inner, to, name) = (self.inner.clone(), news.clone(), org.name.clone());
-        let (digest, key) = (digest::binding(&org), org.name.clone());
+        let (digest, signed_in_to) = (digest::binding(&org), org.clone());
+        let key = org.name.clone();
         let task = tokio::task::spawn_local(async move {
             let gone = to.clone();
             tokio::select! {
@@ -70,7 +82,9 @@ impl Keeper {
         });
         let login = Login {
             number,
+            to: signed_in_to,
             digest,
+            store,
             news,
             caller,
             task: task.abort_handle(),
@@ -115,8 +129,9 @@ impl Keeper {
             .get(name)
             .is_none_or(|login| login.number != number)
         {
-            if let Ok(arrived) = result {
-                self.revoke_session(name, arrived.tokens.refresh);
+            // Given up meanwhile; the session is dropped with what arrived.
+            if let (Ok(arrived), Some(org)) = (result, self.settings.org(name)) {
+                self.revoke_session(org, arrived.tokens.refresh);
             }
             return;
         }
@@ -164,14 +179,15 @@ impl Keeper {
         };
         // The epoch grows with the sign-in, so the tombstone of the one before does not bury it.
         let before = (office.desk.clone(), office.session.replace(session));
-        let effects = office.desk.step(Event::SignedIn(live), now);
+        let mut effects = office.desk.hand_over(&live.identity, &org.roles);
+        effects.extend(office.desk.step(Event::SignedIn(live), now));
         self.ports.vault.adopt();
         if let Err(why) = self.save() {
             self.ports.vault.abandon();
             if let Some(office) = self.offices.get_mut(name) {
                 (office.desk, office.session) = before;
             }
-            self.revoke_session(name, refresh);
+            self.revoke_session(&org, refresh);
             return Err(Refusal::unavailable(
                 format!("the session can't be stored: {why}"),
                 "make room or fix the folder's permissions, then sign in again",
@@ -197,7 +213,8 @@ impl Keeper {
         record.org = Some(name.clone());
         record.subject = Some(identity.subject.clone());
         record.caller = Some(login.caller.clone());
-        if let Some(office) = self.offices.get(name) {
+        if let Some(office) = self.offices.get_mut(name) {
+            office.signed_in_to = Some(login.to.clone());
             office.gate.set(office.desk.epoch());
             record.epoch = Some(office.desk.epoch());
         }

@@ -29,6 +29,9 @@ pub(super) struct Office {
     pub gate: EpochGate,
     /// The session's secrets.
     pub session: Option<Session>,
+    /// The organization's settings that the session is bound to (promise 9): tokens go where it was
+    /// signed in to, also after an edit. None: restored under an edited configuration.
+    pub signed_in_to: Option<Org>,
     /// Role tokens held.
     pub held: BTreeMap<TokenId, HeldSecret>,
     /// Tokens handed out, newest last, by hash.
@@ -133,6 +136,7 @@ impl Office {
             gate: EpochGate::new(desk.epoch()),
             desk,
             session: None,
+            signed_in_to: None,
             held: BTreeMap::new(),
             outstanding: tombstone.map(|t| t.outstanding.clone()).unwrap_or_default(),
         }

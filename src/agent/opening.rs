@@ -87,7 +87,7 @@ impl Keeper {
         if matches!(self.opening, Opening::Open) {
             return;
         }
-        match result {
+        match result.and_then(|sealed| self.unblock().map(|()| sealed)) {
             Ok(sealed) => {
                 self.opening = Opening::Open;
                 self.restore(sealed.unwrap_or_default());
@@ -97,6 +97,22 @@ impl Keeper {
         for command in std::mem::take(&mut self.parked) {
             self.execute(command);
         }
+        self.take_arrived();
+    }
+
+    /// Tombstones that could not be read are tried again. Until then the sealed state counts as
+    /// unread, so that nothing is written over it: a disk that fails to read once must not cost a session.
+    fn unblock(&mut self) -> Result<(), Refusal> {
+        let Some(blocked) = self.blocked.clone() else {
+            return Ok(());
+        };
+        self.tombstones = self.ports.vault.tombstones().map_err(|_| blocked)?;
+        self.blocked = None;
+        let settings = std::sync::Arc::clone(&self.settings);
+        for org in &settings.orgs {
+            self.add_office(org);
+        }
+        Ok(())
     }
 
     /// Why no session can be served at all, if so.
@@ -127,7 +143,7 @@ impl Keeper {
             .tombstones
             .get(&name)
             .is_some_and(|t| t.epoch >= sealed.epoch);
-        if buried || self.blocked.is_some() {
+        if buried {
             self.save_quietly();
             return;
         }
@@ -157,6 +173,7 @@ impl Keeper {
             digest: sealed.digest,
             in_flight: sealed.in_flight,
         });
+        office.signed_in_to = bound.then(|| org.clone());
         self.step(&name, Event::Restored(live));
         if !bound {
             self.step(&name, Event::Bound(false));
@@ -175,7 +192,7 @@ impl Keeper {
             .map(|(name, session)| (name.clone(), session.share()));
         Sealed {
             sessions: sessions.chain(strays).collect(),
-            anchor: self.ledger.head(),
+            anchor: self.ledger.durable_head(),
         }
     }
 
@@ -191,7 +208,7 @@ impl Keeper {
         if self.ledger.dirty
             && let Err(why) = self.ledger.sync()
         {
-            self.ledger.trouble = Some(why);
+            self.ledger.not_durable = Some(why);
         }
         let sealed = self.sealed();
         if sealed.sessions.is_empty() && !self.ports.vault.has_key() {

@@ -38,6 +38,9 @@ pub struct Arrived {
     pub tokens: SessionTokens,
     /// The claims, checked (R30).
     pub identity: Identity,
+    /// At a refresh: the check that the new ID token failed. Then the answer proves nothing; of it
+    /// stands the new refresh token in `tokens`, and everything else is as it was.
+    pub flaw: Option<EndpointFault>,
 }
 
 /// A sign-in that waits for the browser. Dropping it closes the listener.

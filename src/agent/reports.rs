@@ -7,17 +7,20 @@ use super::office::Office;
 use super::opening::Opening;
 use super::ports::Store;
 use crate::config::agent::Org;
-use crate::model::ask::Ask;
+use crate::model::ask::{Ask, Intent};
 use crate::model::caller::Caller;
 use crate::model::refusal::Refusal;
 use crate::model::report::{
     GrantRow, HubRow, OrgStatus, RoleRow, RolesReport, StatusReport, TokenOut, TokenState,
     WhyReport,
 };
-use crate::model::role::Role;
+use crate::model::role::{Action, Role};
 use crate::model::standing::StandingWord;
 use crate::model::time::Moment;
 use crate::rules::role::holds;
+
+/// A status names this many tokens of an organization, the newest: it must fit one message.
+const TOKENS_SHOWN: usize = 32;
 
 impl Keeper {
     pub(super) fn report(&mut self, kind: ReportKind) -> Outcome {
@@ -46,9 +49,17 @@ impl Keeper {
         if let Some(why) = &self.ledger.trouble {
             warnings.push(format!("the audit log can't be written: {why}"));
         }
+        if let Some(why) = &self.ledger.not_durable {
+            warnings.push(format!("the audit log can't be made durable: {why}"));
+        }
         warnings.extend(self.save_trouble.clone());
         warnings.extend(self.strays.keys().map(|org| {
             format!("a session of {org} is stored, and the configuration no longer names that organization")
+        }));
+        let now = self.now();
+        warnings.extend(self.offices.iter().filter_map(|(org, office)| {
+            let more = newest(office, now).skip(TOKENS_SHOWN).count();
+            (more > 0).then(|| format!("{more} more tokens of {org} are out; `oam log` has all"))
         }));
         StatusReport {
             agent_version: self.version.clone(),
@@ -107,10 +118,8 @@ impl Keeper {
                     kind: hub.kind.word().into(),
                 })
                 .collect(),
-            tokens: office
-                .outstanding
-                .iter()
-                .filter(|out| out.granted.expires_at > now.unix())
+            tokens: newest(office, now)
+                .take(TOKENS_SHOWN)
                 .map(|out| token_out(office, out, now))
                 .collect(),
         })
@@ -151,6 +160,11 @@ impl Keeper {
                 hub: denied.hub,
                 org: denied.org,
                 repository: denied.repository,
+                action: match denied.intent {
+                    Intent::Read => Some(Action::Read),
+                    Intent::Write => Some(Action::Write),
+                    Intent::Unknown => None,
+                },
                 refusal: Some(denied.refusal),
                 ..empty
             },
@@ -165,6 +179,12 @@ impl Keeper {
             },
         }
     }
+}
+
+/// Tokens that are out, the newest first.
+fn newest(office: &Office, now: Moment) -> impl Iterator<Item = &TokenOut> {
+    let out = office.outstanding.iter().rev();
+    out.filter(move |out| out.granted.expires_at > now.unix())
 }
 
 fn token_out(office: &Office, out: &TokenOut, now: Moment) -> TokenOut {

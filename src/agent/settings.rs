@@ -2,11 +2,12 @@
 
 use super::keeper::Keeper;
 use super::office::limits;
-use crate::config::agent::Settings;
+use crate::config::agent::{Org, Settings};
 use crate::config::digest;
-use crate::model::name::OrgName;
+use crate::model::name::{OrgName, RoleName};
 use crate::model::refusal::Refusal;
 use crate::rules::desk::Event;
+use crate::rules::role::{Wish, choose};
 use std::sync::Arc;
 
 impl Keeper {
@@ -36,12 +37,20 @@ impl Keeper {
                 continue;
             }
             self.step(&org.name, Event::Limits(limits(org)));
-            let bound = self
-                .offices
-                .get(&org.name)
-                .and_then(|office| office.session.as_ref())
-                .is_none_or(|session| session.digest == digest::binding(org));
+            let bound = self.offices.get_mut(&org.name).is_none_or(|office| {
+                let bound = office
+                    .session
+                    .as_ref()
+                    .is_none_or(|session| session.digest == digest::binding(org));
+                if bound && office.session.is_some() {
+                    office.signed_in_to = Some(org.clone());
+                }
+                bound
+            });
             self.step(&org.name, Event::Bound(bound));
+            if bound {
+                self.choose_again(org);
+            }
         }
         let gone: Vec<OrgName> = self
             .offices
@@ -53,4 +62,44 @@ impl Keeper {
             self.step(&name, Event::Bound(false));
         }
     }
+
+    /// Children of `oam exec` whose ask would get another role now, or none, lose their file: a role
+    /// is not renewed for as long as a child cares to run.
+    fn choose_again(&mut self, org: &Org) {
+        let groups = self
+            .offices
+            .get(&org.name)
+            .and_then(|office| office.desk.standing().live())
+            .map(|live| live.identity.groups.clone());
+        let Some(groups) = groups else { return };
+        let changed: Vec<(u64, Refusal)> = self
+            .following
+            .iter()
+            .filter(|(_, following)| following.chosen.org == org.name)
+            .filter_map(|(id, following)| {
+                let chosen = &following.chosen;
+                let hub = org.hubs.iter().find(|hub| hub.name == chosen.hub)?;
+                let wish = Wish {
+                    repository: chosen.repository.as_ref(),
+                    intent: chosen.intent,
+                    role: Some(&chosen.choice.role),
+                };
+                match choose(org, hub, &groups, wish, self.settings.unknown_intent) {
+                    Ok(choice) if choice == chosen.choice => None,
+                    Ok(_) => Some((*id, changed(&chosen.choice.role))),
+                    Err(refusal) => Some((*id, refusal)),
+                }
+            })
+            .collect();
+        for (follower, refusal) in changed {
+            self.withdraw(follower, refusal, true);
+        }
+    }
+}
+
+fn changed(role: &RoleName) -> Refusal {
+    Refusal::denied(
+        format!("the configuration of {role} was changed"),
+        "run the command again",
+    )
 }

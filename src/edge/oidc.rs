@@ -96,13 +96,11 @@ impl Inner {
     ) -> Result<Arrived, EndpointFault> {
         // Whatever goes wrong before the refresh token is sent is `NotSent`: a 400 of the discovery
         // endpoint must never be read as the end of the session.
-        let metadata =
-            self.discovery
-                .known(&org.provider)
-                .await
-                .map_err(|fault| EndpointFault::NotSent {
-                    why: format!("discovery: {}", words::of(&fault)),
-                })?;
+        let unsent = |fault| EndpointFault::NotSent {
+            why: format!("discovery: {}", words::of(&fault)),
+        };
+        let place = self.discovery.known(&org.provider).await;
+        let metadata = place.map_err(unsent)?;
         let fresh = self
             .ask(
                 org,
@@ -138,15 +136,13 @@ impl Inner {
                         "a refreshed ID token was set aside: the provider's keys can't be had");
                     (old.id, known)
                 }
-                Verdict::Wrong(fault) => return Err(fault),
+                // The provider has rotated the refresh token whatever is wrong with the ID token, often
+                // enough our own clock: the old one would be taken for a stolen one (promise 3).
+                Verdict::Wrong(fault) => return Ok(flawed(fresh, old, known, fault)),
             },
         };
         let (access, access_expires) = match fresh.access_token {
-            Some(token) => {
-                let seconds = fresh.expires_in.seconds();
-                let until = seconds.map(|s| self.http.now().unix().saturating_add(s));
-                (Arc::new(token), until)
-            }
+            Some(token) => (Arc::new(token), self.until(fresh.expires_in.seconds())),
             None => (old.access, old.access_expires),
         };
         Ok(Arrived {
@@ -157,7 +153,13 @@ impl Inner {
                 access_expires,
             },
             identity,
+            flaw: None,
         })
+    }
+
+    /// Unix seconds, when the answer tells how long.
+    fn until(&self, seconds: Option<u64>) -> Option<u64> {
+        seconds.map(|s| self.http.now().unix().saturating_add(s))
     }
 
     /// Checks an ID token: header, key, signature, claims (R30).
@@ -213,5 +215,17 @@ impl Inner {
             Ok(_) => Ok(()),
             Err(fault) => Err(words::of(&fault)),
         }
+    }
+}
+
+/// What stands of an answer whose ID token fails a check: the new refresh token.
+fn flawed(fresh: Tokens, old: SessionTokens, known: Identity, fault: EndpointFault) -> Arrived {
+    Arrived {
+        tokens: SessionTokens {
+            refresh: fresh.refresh_token.map_or(old.refresh, Arc::new),
+            ..old
+        },
+        identity: known,
+        flaw: Some(fault),
     }
 }

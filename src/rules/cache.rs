@@ -179,6 +179,8 @@ impl<W> Cache<W> {
         };
         slot.held = None;
         let key = (order.hub_url.clone(), order.repository.clone());
+        self.rejections
+            .retain(|_, r| now.since(r.at) < REJECTION_MEMORY_MS);
         let repeated = self
             .rejections
             .get(&key)

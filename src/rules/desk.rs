@@ -287,7 +287,10 @@ impl Desk {
     /// One event.
     pub fn step(&mut self, event: Event, now: Moment) -> Vec<Effect> {
         let mut effects = Vec::new();
-        self.end_when_too_old(now, &mut effects);
+        // A sign-in replaces a session, however old: an end here would be carried out on the new one.
+        if !matches!(event, Event::SignedIn(_)) {
+            self.end_when_too_old(now, &mut effects);
+        }
         match event {
             Event::Restored(live) => self.standing = Standing::Live(live),
             Event::SignedIn(live) => self.sign_in(live, now, &mut effects),

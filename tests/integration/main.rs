@@ -29,6 +29,7 @@ mod hub_refuses;
 mod inputs;
 mod keyring;
 mod lfs;
+mod notices;
 mod parallel;
 mod provider;
 mod reading;

@@ -239,6 +239,7 @@ async fn accept(
             access_expires,
         },
         identity,
+        flaw: None,
     })
 }
 

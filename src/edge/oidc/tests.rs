@@ -225,7 +225,16 @@ fn answer(id_token: &str) -> Value {
 }
 
 fn check_name(result: Result<Arrived, EndpointFault>) -> String {
-    match result.err() {
+    let flaw = match result {
+        Ok(arrived) => {
+            let unproven = arrived.flaw.is_some();
+            assert_eq!(arrived.tokens.refresh.expose(), "rt2", "never lost");
+            assert!(!unproven || arrived.tokens.id.expose() == "id1");
+            arrived.flaw
+        }
+        Err(fault) => Some(fault),
+    };
+    match flaw {
         Some(EndpointFault::Check { name, .. }) => name,
         None => "right".to_owned(),
         Some(other) => format!("{other:?}"),

@@ -1,11 +1,14 @@
 //! Ends and beginnings of a session.
 
 use super::{Desk, Effect, Occasion, Who};
+use crate::model::identity::Identity;
 use crate::model::name::RoleName;
 use crate::model::order::MintOrder;
-use crate::model::refusal::Refusal;
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::role::Role;
 use crate::model::standing::StandingWord;
 use crate::model::time::Moment;
+use crate::rules::role::holds;
 use crate::rules::session::{Live, Standing};
 
 impl Desk {
@@ -50,9 +53,21 @@ impl Desk {
             },
         };
         effects.push(Effect::End { word, detail });
+        let refusal = self.standing.refusal(&self.org, now, &self.limits);
+        let asks = self.send_all_away(&refusal, effects);
+        match word {
+            StandingWord::Ended => effects.push(Effect::Notify(Occasion::Ended)),
+            StandingWord::Revoked => effects.push(Effect::Notify(Occasion::Revoked)),
+            _ => {}
+        }
+        self.sign_in_noticed = word != StandingWord::SignedOut;
+        effects.extend(asks);
+    }
+
+    /// Wipes all tokens and takes all files away for good; gives the refusals of those who wait.
+    fn send_all_away(&mut self, refusal: &Refusal, effects: &mut Vec<Effect>) -> Vec<Effect> {
         let (tokens, waiters) = self.cache.clear();
         effects.extend(tokens.into_iter().map(Effect::Drop));
-        let refusal = self.standing.refusal(&self.org, now, &self.limits);
         for (follower, _) in std::mem::take(&mut self.followers) {
             effects.push(Effect::Withdraw {
                 follower,
@@ -60,25 +75,45 @@ impl Desk {
                 last: true,
             });
         }
-        match word {
-            StandingWord::Ended => effects.push(Effect::Notify(Occasion::Ended)),
-            StandingWord::Revoked => effects.push(Effect::Notify(Occasion::Revoked)),
-            _ => {}
-        }
-        self.sign_in_noticed = word != StandingWord::SignedOut;
         let waiting = std::mem::take(&mut self.waiting);
-        let asks = waiting
-            .into_iter()
-            .map(|w| w.who)
-            .chain(waiters.into_iter().map(|(_, (who, _))| who));
-        for who in asks {
-            if let Who::Ticket(ticket) = who {
-                effects.push(Effect::Refuse {
-                    ticket,
-                    refusal: refusal.clone(),
-                });
-            }
+        let asks = waiting.into_iter().map(|w| w.who);
+        let minting = waiters.into_iter().map(|(_, (who, _))| who);
+        let tickets = asks.chain(minting).filter_map(|who| match who {
+            Who::Ticket(ticket) => Some(ticket),
+            Who::Follower(_) => None,
+        });
+        let refuse = |ticket| Effect::Refuse {
+            ticket,
+            refusal: refusal.clone(),
+        };
+        tickets.map(refuse).collect()
+    }
+
+    /// Before a sign-in of `next` while a session lives: whoever waits or follows chose a role by the
+    /// groups of the session before. Of somebody else's nothing is taken over; of the same person's,
+    /// what belongs to roles that are lost goes.
+    pub fn hand_over(&mut self, next: &Identity, roles: &[Role]) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let Some(live) = self.standing.live() else {
+            return effects;
+        };
+        let before = &live.identity;
+        if (&before.issuer, &before.subject) == (&next.issuer, &next.subject) {
+            let lost: Vec<RoleName> = roles
+                .iter()
+                .filter(|role| holds(role, &before.groups) && !holds(role, &next.groups))
+                .map(|role| role.name.clone())
+                .collect();
+            return self.lose_roles(&lost);
         }
+        let refusal = Refusal::new(
+            RefusalCode::Ended,
+            format!("somebody else signed in to {} meanwhile", self.org),
+            "ask again",
+        );
+        let asks = self.send_all_away(&refusal, &mut effects);
+        effects.extend(asks);
+        effects
     }
 
     /// The organization's session age is a limit whatever the provider says.

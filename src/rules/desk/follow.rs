@@ -1,5 +1,6 @@
 //! Children of `oam exec`: their token file follows renewals and goes with the session.
 
+use super::serve::Proof;
 use super::{Desk, Effect, Follower, Who};
 use crate::model::order::MintOrder;
 use crate::model::refusal::Refusal;
@@ -32,17 +33,28 @@ impl Desk {
         &mut self,
         order: &MintOrder,
         token: TokenId,
+        now: Moment,
         effects: &mut Vec<Effect>,
     ) {
         let ids: Vec<u64> = self
             .followers
             .iter()
-            .filter(|(_, f)| f.order == *order)
+            // The exchange proves nothing: a file that the lease took away stays away.
+            .filter(|(_, f)| f.order == *order && self.serves(f.offline, now))
             .map(|(id, _)| *id)
             .collect();
         for id in ids {
             self.deliver(id, token, effects);
         }
+    }
+
+    /// Whether a follower whose role has this offline rule may have a file now.
+    fn serves(&self, offline: OfflineRule, now: Moment) -> bool {
+        self.standing.live().is_some_and(|live| {
+            live.bound
+                && (live.is_fresh(now, &self.limits)
+                    || live.within_lease(now, &self.limits, offline))
+        })
     }
 
     /// A refusal for a follower. While its file still holds a token that lives, a failed renewal
@@ -100,9 +112,14 @@ impl Desk {
     /// After a proof or sign-in: those whose file was taken away get one again, and those whose
     /// token is due get its successor.
     pub(super) fn serve_followers_again(&mut self, now: Moment, effects: &mut Vec<Effect>) {
+        // A late answer to a refresh comes also after an edit: then nobody is served (promise 9).
+        if !self.standing.live().is_some_and(|live| live.bound) {
+            return;
+        }
         for (id, order, offline) in self.followers_in_need(now) {
             self.set_pending(id);
-            self.serve_after_proof(Who::Follower(id), &order, offline, now, effects);
+            let who = Who::Follower(id);
+            self.serve_or_mint(who, &order, offline, now, effects, Proof::JustMade);
         }
     }
 

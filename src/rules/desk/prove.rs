@@ -1,6 +1,7 @@
 //! Proof of the identity: on ask when not fresh, in the background only while a child is using a
 //! token.
 
+use super::serve::Proof;
 use super::{Desk, Effect, Waiting};
 use crate::model::identity::Identity;
 use crate::model::standing::StandingWord;
@@ -50,7 +51,8 @@ impl Desk {
         live.failed_at = None;
         live.doubt = false;
         for waiting in std::mem::take(&mut self.waiting) {
-            self.serve_after_proof(waiting.who, &waiting.order, waiting.offline, now, effects);
+            let (who, order, offline) = (waiting.who, waiting.order, waiting.offline);
+            self.serve_or_mint(who, &order, offline, now, effects, Proof::JustMade);
         }
         self.serve_followers_again(now, effects);
     }
@@ -127,7 +129,8 @@ impl Desk {
                 .live()
                 .is_some_and(|live| live.within_lease(now, &self.limits, waiting.offline));
             if served {
-                self.serve(waiting.who, &waiting.order, waiting.offline, now, effects);
+                let (who, order, offline) = (waiting.who, waiting.order, waiting.offline);
+                self.serve_or_mint(who, &order, offline, now, effects, Proof::Missed);
             } else {
                 self.refuse_standing(waiting.who, now, effects);
             }

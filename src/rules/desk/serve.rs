@@ -9,6 +9,17 @@ use crate::rules::cache::{HeldToken, MARGIN_MS, TokenId};
 use crate::rules::session::{Need, PROOF_DEADLINE_MS};
 use crate::rules::standing::MintMeaning;
 
+/// Whether a proof can bring a younger subject token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// It was not tried just now.
+    ToBeHad,
+    /// It was made just now: a younger one will not come.
+    JustMade,
+    /// It failed or did not come in time: to try again at once would never end.
+    Missed,
+}
+
 impl Desk {
     pub(super) fn ask(
         &mut self,
@@ -64,28 +75,26 @@ impl Desk {
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
-        self.serve_or_mint(who, order, offline, now, effects, false);
+        let missed = self
+            .standing
+            .live()
+            .is_some_and(|live| live.failed_recently(now));
+        let proof = if missed {
+            Proof::Missed
+        } else {
+            Proof::ToBeHad
+        };
+        self.serve_or_mint(who, order, offline, now, effects, proof);
     }
 
-    pub(super) fn serve_after_proof(
+    pub(super) fn serve_or_mint(
         &mut self,
         who: Who,
         order: &MintOrder,
         offline: OfflineRule,
         now: Moment,
         effects: &mut Vec<Effect>,
-    ) {
-        self.serve_or_mint(who, order, offline, now, effects, true);
-    }
-
-    fn serve_or_mint(
-        &mut self,
-        who: Who,
-        order: &MintOrder,
-        offline: OfflineRule,
-        now: Moment,
-        effects: &mut Vec<Effect>,
-        just_proven: bool,
+        proof: Proof,
     ) {
         if self.cache.is_rejected(order, now) {
             let refusal = Refusal::new(
@@ -114,11 +123,15 @@ impl Desk {
         if usable {
             self.cache.slot(order).waiters.push((who, offline));
             self.mint(order, now, effects);
-        } else if just_proven {
-            self.refuse(who, self.no_young_subject(), effects);
-        } else {
-            self.wait_for_proof(who, order.clone(), offline, now);
-            self.begin_refresh(effects);
+            return;
+        }
+        match proof {
+            Proof::JustMade => self.refuse(who, self.no_young_subject(), effects),
+            Proof::Missed => self.refuse_standing(who, now, effects),
+            Proof::ToBeHad => {
+                self.wait_for_proof(who, order.clone(), offline, now);
+                self.begin_refresh(effects);
+            }
         }
     }
 
@@ -195,7 +208,7 @@ impl Desk {
                 self.hand_out(who, token, effects);
             }
         }
-        self.deliver_to_followers_of(&order, token, effects);
+        self.deliver_to_followers_of(&order, token, now, effects);
         effects.extend(old.map(|held| Effect::Drop(held.token)));
     }
 

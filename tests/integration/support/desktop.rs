@@ -5,6 +5,33 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+/// Speaks as much D-Bus as it takes to own a name, then reads on for ever.
+const HUNG: &str = r"
+import os, socket, struct
+path = os.environ['DBUS_SESSION_BUS_ADDRESS'].split('path=')[1].split(',')[0]
+bus = socket.socket(socket.AF_UNIX)
+bus.connect(path)
+bus.sendall(b'\0AUTH EXTERNAL ' + str(os.getuid()).encode().hex().encode() + b'\r\n')
+bus.recv(4096)
+bus.sendall(b'BEGIN\r\n')
+def call(serial, member, signature, body):
+    def pad(data, to): return data + b'\0' * (-len(data) % to)
+    def text(value): return struct.pack('<I', len(value)) + value.encode() + b'\0'
+    fields = b''
+    for code, kind, value in ((1, 'o', '/org/freedesktop/DBus'), (6, 's', 'org.freedesktop.DBus'),
+                              (2, 's', 'org.freedesktop.DBus'), (3, 's', member)):
+        fields = pad(fields, 8) + struct.pack('<BB', code, 1) + kind.encode() + b'\0' + text(value)
+    if signature:
+        fields = pad(fields, 8) + struct.pack('<BB', 8, 1) + b'g\0' + struct.pack('<B', len(signature)) + signature.encode() + b'\0'
+    head = b'l\1\0\1' + struct.pack('<III', len(body), serial, len(fields)) + fields
+    bus.sendall(pad(head, 8) + body)
+name = 'org.freedesktop.Notifications'
+call(1, 'Hello', '', b'')
+body = struct.pack('<I', len(name)) + name.encode() + b'\0'
+call(2, 'RequestName', 'su', body + b'\0' * (-len(body) % 4) + struct.pack('<I', 0))
+while bus.recv(65536): pass
+";
+
 /// A D-Bus session with what was started in it.
 pub struct Desktop {
     /// For `DBUS_SESSION_BUS_ADDRESS`.
@@ -120,6 +147,25 @@ impl Desktop {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// How many items of whoever the login collection holds.
+    pub fn items(&self) -> usize {
+        let output = self
+            .command("gdbus")
+            .args(["call", "--session", "--dest", "org.freedesktop.secrets"])
+            .args(["--object-path", "/org/freedesktop/secrets/collection/login"])
+            .args(["--method", "org.freedesktop.DBus.Properties.Get"])
+            .args(["org.freedesktop.Secret.Collection", "Items"])
+            .stdout(Stdio::piped())
+            .output()
+            .expect("gdbus (package libglib2.0-bin)");
+        let list = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            list.contains("objectpath") || list.contains("@ao []"),
+            "{list}"
+        );
+        list.matches("/collection/login/").count()
+    }
+
     /// Locks the login collection.
     pub fn lock_keyring(&self) {
         let locked = self.call_secrets("Lock", &["['/org/freedesktop/secrets/collection/login']"]);
@@ -171,6 +217,17 @@ impl Desktop {
             .spawn()
             .expect("dunst (package dunst)");
         self.others.push(dunst);
+        self.wait_for_name("org.freedesktop.Notifications");
+    }
+
+    /// Somebody takes the notification service's name and answers nothing.
+    pub fn hang_notifications(&mut self) {
+        let hung = self
+            .command("python3")
+            .args(["-c", HUNG])
+            .spawn()
+            .expect("python3");
+        self.others.push(hung);
         self.wait_for_name("org.freedesktop.Notifications");
     }
 

@@ -57,12 +57,18 @@ fn files_below(root: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// All items of the keyring with their secrets.
+/// All items of the keyring with their secrets: there are none but ours.
 fn keyring(world: &World) -> Option<String> {
-    world.desktop.as_ref()?;
+    let items = world.desktop.as_ref()?.items();
     let run = world.run(
         "secret-tool",
         &["search", "--all", "--unlock", "application", "oam"],
+    );
+    assert_eq!(
+        run.stdout.matches("secret = ").count(),
+        items,
+        "{}",
+        run.stdout
     );
     Some(run.stdout)
 }

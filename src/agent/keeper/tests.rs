@@ -1,0 +1,241 @@
+//! The keeper on ports that only remember: an injected clock, answers given by the test.
+
+mod ends;
+mod faults;
+mod following;
+mod outside;
+mod renewals;
+mod settings;
+
+use super::*;
+use crate::agent::command::{LoginNews, News, Outcome};
+use crate::agent::ports::Store;
+use crate::agent::state::SessionTokens;
+use crate::model::ask::{Ask, HubRef, Intent};
+use crate::model::caller::Caller;
+use crate::model::identity::Identity;
+use crate::model::refusal::RefusalCode;
+use crate::model::secret::Secret;
+use crate::rules::desk::fixture::{START, identity, settings};
+use outside::Fake;
+
+/// A keeper with its outside.
+struct Desk {
+    keeper: Keeper,
+    fake: Rc<Fake>,
+}
+
+/// Runs a story on one thread, as the agent does.
+fn story<F: Future<Output = ()>>(told: F) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    tokio::task::LocalSet::new().block_on(&runtime.unwrap(), told);
+}
+
+fn acme() -> OrgName {
+    "acme".parse().unwrap()
+}
+
+fn arrived(refresh: &str, identity: Identity) -> Arrived {
+    let secret = |text: &str| Arc::new(Secret::new(text.to_owned()));
+    Arrived {
+        tokens: SessionTokens {
+            refresh: secret(refresh),
+            id: secret("id"),
+            access: secret("access"),
+            access_expires: None,
+        },
+        identity,
+        flaw: None,
+    }
+}
+
+fn minted(token: &str) -> Minted {
+    Minted {
+        token: Arc::new(Secret::new(token.into())),
+        sha256: format!("sha256 of {token}"),
+        expires_in_s: 900,
+        wider_than_asked: false,
+    }
+}
+
+fn ask() -> Ask {
+    Ask {
+        hub: HubRef::Only,
+        path: Some("acme/model".into()),
+        intent: Intent::Read,
+        role: None,
+    }
+}
+
+impl Desk {
+    /// A keeper that read the disk.
+    async fn start(fake: &Rc<Fake>, settings: &Settings) -> Self {
+        let mut desk = Self::starting(fake, settings);
+        desk.settle().await;
+        desk
+    }
+
+    /// A keeper that is about to read the disk.
+    fn starting(fake: &Rc<Fake>, settings: &Settings) -> Self {
+        let ports = Ports {
+            clock: Rc::<Fake>::clone(fake),
+            dice: Rc::<Fake>::clone(fake),
+            idp: Rc::<Fake>::clone(fake),
+            exchange: Rc::<Fake>::clone(fake),
+            vault: Rc::<Fake>::clone(fake),
+            journal: Rc::<Fake>::clone(fake),
+            notices: Rc::<Fake>::clone(fake),
+            files: Rc::<Fake>::clone(fake),
+        };
+        let mut keeper = Keeper::new(ports, Arc::new(settings.clone()), "test");
+        keeper.open_aside();
+        Self {
+            keeper,
+            fake: Rc::clone(fake),
+        }
+    }
+
+    /// A keeper where ada is signed in, with the refresh token `rt1`.
+    async fn signed_in(settings: &Settings) -> Self {
+        let fake = Fake::new();
+        let mut desk = Self::start(&fake, settings).await;
+        desk.sign_in("rt1", identity()).await;
+        fake.trace.borrow_mut().clear();
+        desk
+    }
+
+    /// Lets everything happen that can.
+    async fn settle(&mut self) {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+            while let Ok(inner) = self.keeper.answers.try_recv() {
+                self.keeper.answered(inner);
+            }
+        }
+    }
+
+    fn login_to(&mut self, org: &str, store: Store) -> mpsc::Receiver<LoginNews> {
+        let (news, heard) = mpsc::channel(8);
+        self.keeper.command(Command::Login {
+            org: Some(org.parse().unwrap()),
+            store,
+            caller: Caller::default(),
+            news,
+        });
+        heard
+    }
+
+    fn logout(&mut self) -> oneshot::Receiver<Outcome> {
+        self.logout_of("acme")
+    }
+
+    fn logout_of(&mut self, org: &str) -> oneshot::Receiver<Outcome> {
+        let (reply, outcome) = oneshot::channel();
+        self.keeper.command(Command::Logout {
+            org: Some(org.parse().unwrap()),
+            caller: Caller::default(),
+            reply,
+        });
+        outcome
+    }
+
+    async fn sign_in(&mut self, refresh: &str, identity: Identity) {
+        let mut heard = self.login_to("acme", Store::Keyring);
+        self.settle().await;
+        let arrival = self.fake.logins.borrow_mut().pop().unwrap();
+        arrival.send(Ok(arrived(refresh, identity))).ok().unwrap();
+        self.settle().await;
+        assert!(matches!(heard.try_recv(), Ok(LoginNews::Challenge { .. })));
+        assert!(matches!(heard.try_recv(), Ok(LoginNews::SignedIn { .. })));
+    }
+
+    fn get(&mut self) -> oneshot::Receiver<Outcome> {
+        self.get_of("acme/model")
+    }
+
+    fn get_of(&mut self, path: &str) -> oneshot::Receiver<Outcome> {
+        let (reply, outcome) = oneshot::channel();
+        self.keeper.command(Command::Get {
+            ask: Ask {
+                path: Some(path.into()),
+                ..ask()
+            },
+            front: "git".into(),
+            caller: Caller::default(),
+            reply,
+        });
+        outcome
+    }
+
+    fn follow(&mut self) -> mpsc::Receiver<News> {
+        let (news, heard) = mpsc::channel(8);
+        self.keeper.command(Command::Follow {
+            ask: ask(),
+            again: None,
+            caller: Caller::default(),
+            news,
+        });
+        heard
+    }
+
+    async fn mint(&mut self, token: &str) {
+        self.settle().await;
+        let mint = self.fake.mints.borrow_mut().pop().unwrap();
+        mint.answer.send(Ok(minted(token))).ok().unwrap();
+        self.settle().await;
+    }
+
+    /// Answers the refresh that was sent last.
+    async fn answer(&mut self, result: Result<Arrived, EndpointFault>) {
+        self.settle().await;
+        let refresh = self.fake.refreshes.borrow_mut().pop().unwrap();
+        refresh.answer.send(result).ok().unwrap();
+        self.settle().await;
+    }
+
+    fn configure(&mut self, settings: &Settings) {
+        let settings = Ok(Arc::new(settings.clone()));
+        self.keeper.command(Command::Configured(settings));
+    }
+}
+
+fn token_of(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Token(answer, gate) => {
+            assert!(gate.lets(answer.granted.epoch));
+            answer.token.expose().to_owned()
+        }
+        Outcome::Refused(refusal, _) => panic!("refused: {refusal:?}"),
+        _ => panic!("another outcome"),
+    }
+}
+
+fn code_of(outcome: Outcome) -> RefusalCode {
+    match outcome {
+        Outcome::Refused(refusal, _) => refusal.code,
+        Outcome::Token(..) => panic!("a token left"),
+        _ => panic!("another outcome"),
+    }
+}
+
+fn lost() -> EndpointFault {
+    EndpointFault::Lost {
+        why: "reset".into(),
+    }
+}
+
+fn refused() -> EndpointFault {
+    EndpointFault::Status {
+        status: 400,
+        error: Some("invalid_grant".into()),
+        bare: false,
+    }
+}
+
+fn is_withdrawn(heard: &mut mpsc::Receiver<News>, for_good: bool) -> bool {
+    match heard.try_recv() {
+        Ok(News::Withdrawn(_)) => for_good,
+        Ok(News::Paused(_)) => !for_good,
+        _ => false,
+    }
+}

@@ -1,0 +1,141 @@
+//! Promise 1: nothing leaves after the end.
+
+use super::*;
+
+#[test]
+fn an_end_is_carried_out_in_the_order_of_promise_1() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        let mut heard = desk.follow();
+        desk.mint("token").await;
+        let Ok(News::Following(started, gate)) = heard.try_recv() else {
+            panic!("no file");
+        };
+        desk.fake.pass(61_000);
+        let mut outcome = desk.get();
+        desk.settle().await;
+        desk.fake.trace.borrow_mut().clear();
+        desk.answer(Err(refused())).await;
+        let steps = [
+            "bury",
+            "save",
+            "record End",
+            "withdraw",
+            "record Withdrawal",
+            "notice",
+            "record Refusal",
+            "revoke-token https://tokens.acme.example token",
+        ];
+        let trace = desk.fake.trace.borrow();
+        let mut from = 0;
+        for step in steps {
+            let at = trace[from..].iter().position(|t| t.starts_with(step));
+            from += at.unwrap_or_else(|| panic!("{step} is not in its place: {trace:?}"));
+        }
+        assert!(desk.fake.files.borrow().is_empty());
+        assert!(!gate.lets(started.granted.epoch));
+        assert_eq!(code_of(outcome.try_recv().unwrap()), RefusalCode::Ended);
+        assert!(desk.fake.on_disk().unwrap().sessions.is_empty());
+    });
+}
+
+#[test]
+fn answers_that_come_after_the_end_bring_nothing_and_are_revoked() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        let mut minting = desk.get();
+        desk.settle().await;
+        desk.fake.pass(61_000);
+        let mut proving = desk.get();
+        desk.settle().await;
+        let _signed_out = desk.logout();
+        desk.mint("late").await;
+        desk.answer(Ok(arrived("rt2", identity()))).await;
+        for outcome in [&mut minting, &mut proving] {
+            assert_eq!(code_of(outcome.try_recv().unwrap()), RefusalCode::SignedOut);
+        }
+        let trace = desk.fake.trace.borrow().join("\n");
+        assert!(trace.contains("revoke-token https://tokens.acme.example late"));
+        assert!(trace.contains("revoke-session https://idp.acme.example rt1"));
+        assert!(trace.contains("revoke-session https://idp.acme.example rt2"));
+        assert!(desk.fake.on_disk().unwrap().sessions.is_empty());
+    });
+}
+
+#[test]
+fn killed_after_the_tombstone_a_restart_finds_the_end_first() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        desk.fake.breaks("save");
+        desk.keeper.step(&acme(), Event::Revoked(None));
+        let fake = Rc::clone(&desk.fake);
+        assert!(fake.refresh_on_disk().is_some(), "the sealed state is old");
+        drop(desk);
+        fake.mend();
+        let mut desk = Desk::start(&fake, &settings()).await;
+        let mut outcome = desk.get();
+        desk.settle().await;
+        assert_eq!(code_of(outcome.try_recv().unwrap()), RefusalCode::Revoked);
+        assert_eq!(fake.refresh_on_disk(), None);
+    });
+}
+
+#[test]
+fn an_end_that_can_not_be_written_deletes_the_sealed_state() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        desk.fake.breaks("save");
+        desk.fake.breaks("bury");
+        desk.keeper.step(&acme(), Event::Revoked(None));
+        assert_eq!(desk.fake.traced("discard"), 1);
+        assert!(desk.fake.on_disk().is_none());
+    });
+}
+
+/// A laptop that slept over the session's age: the end of the old session must not be taken for the
+/// end of the one that replaces it.
+#[test]
+fn a_sign_in_when_the_old_session_is_too_old_holds() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        desk.fake.pass(8 * 86_400_000);
+        desk.sign_in("rt2", identity()).await;
+        assert_eq!(desk.fake.refresh_on_disk().as_deref(), Some("rt2"));
+        let mut outcome = desk.get();
+        desk.mint("token").await;
+        assert_eq!(token_of(outcome.try_recv().unwrap()), "token");
+    });
+}
+
+#[test]
+fn tokens_that_are_out_are_known_after_a_restart_and_after_the_end() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        let _outcome = desk.get();
+        desk.mint("token").await;
+        desk.keeper.sync_log();
+        let out = |desk: &Desk| desk.keeper.offices[&acme()].outstanding.len();
+        let fake = Rc::clone(&desk.fake);
+        drop(desk);
+        let mut desk = Desk::start(&fake, &settings()).await;
+        assert_eq!(out(&desk), 1);
+        desk.keeper.step(&acme(), Event::Revoked(None));
+        drop(desk);
+        assert_eq!(out(&Desk::start(&fake, &settings()).await), 1);
+    });
+}
+
+#[test]
+fn an_answer_of_the_session_before_does_not_revoke_what_the_new_one_may_share() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        desk.fake.pass(61_000);
+        let _outcome = desk.get();
+        desk.settle().await;
+        desk.sign_in("rt9", identity()).await;
+        desk.answer(Ok(arrived("rt2", identity()))).await;
+        assert_eq!(desk.fake.refresh_on_disk().as_deref(), Some("rt9"));
+        let trace = desk.fake.trace.borrow().join("\n");
+        assert!(!trace.contains("revoke-session"), "{trace}");
+    });
+}

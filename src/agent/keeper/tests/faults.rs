@@ -1,0 +1,183 @@
+//! Promise 4, and what happens when the disk or the keyring does not do its part.
+
+use super::*;
+use crate::agent::command::ReportKind;
+
+fn with_other() -> Settings {
+    let mut two = settings();
+    let mut other = two.orgs[0].clone();
+    other.name = "other".parse().unwrap();
+    two.orgs.push(other);
+    two
+}
+
+#[test]
+fn a_grant_that_can_not_be_recorded_is_refused_and_a_refusal_leaves() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        let mut outcome = desk.get();
+        desk.fake.breaks("append");
+        desk.mint("token").await;
+        let code = code_of(outcome.try_recv().unwrap());
+        assert_eq!(code, RefusalCode::Unavailable);
+        desk.keeper.step(&acme(), Event::Revoked(None));
+        let mut outcome = desk.get();
+        assert_eq!(code_of(outcome.try_recv().unwrap()), RefusalCode::Revoked);
+    });
+}
+
+#[test]
+fn a_log_that_can_not_be_made_durable_grants_nothing_until_it_can() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        let _outcome = desk.get();
+        desk.mint("token").await;
+        desk.fake.breaks("sync");
+        desk.keeper.sync_log();
+        assert!(desk.keeper.sync_at.is_some(), "it is tried again");
+        let code = code_of(desk.get().try_recv().unwrap());
+        assert_eq!(code, RefusalCode::Unavailable);
+        desk.fake.mend();
+        assert_eq!(token_of(desk.get().try_recv().unwrap()), "token");
+    });
+}
+
+#[test]
+fn the_anchor_never_runs_ahead_of_what_is_durable() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        desk.keeper.sync_log();
+        let anchored = |fake: &Fake| fake.on_disk().unwrap().anchor.unwrap().seq;
+        let before = anchored(&desk.fake);
+        desk.fake.breaks("sync");
+        let _outcome = desk.get();
+        desk.mint("token").await;
+        desk.keeper.save_quietly();
+        assert_eq!(anchored(&desk.fake), before);
+    });
+}
+
+#[test]
+fn a_log_that_was_cut_raises_an_alarm_and_goes_on_after_its_anchor() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        desk.keeper.sync_log();
+        let fake = Rc::clone(&desk.fake);
+        drop(desk);
+        let anchor = fake.on_disk().unwrap().anchor.unwrap().seq;
+        fake.lines.borrow_mut().clear();
+        let desk = Desk::start(&fake, &settings()).await;
+        assert_eq!(fake.traced("record Alarm"), 1);
+        assert_eq!(desk.keeper.ledger.head().unwrap().seq, anchor + 1);
+    });
+}
+
+#[test]
+fn a_token_file_that_can_not_be_written_is_a_refusal_and_leaves_nothing_behind() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        desk.fake.breaks("put");
+        let mut heard = desk.follow();
+        desk.mint("token").await;
+        assert!(is_withdrawn(&mut heard, true));
+        assert!(desk.keeper.following.is_empty());
+        assert!(desk.fake.files.borrow().is_empty());
+    });
+}
+
+#[test]
+fn tombstones_that_can_not_be_read_refuse_everything_and_cost_no_session() {
+    story(async {
+        let desk = Desk::signed_in(&settings()).await;
+        let fake = Rc::clone(&desk.fake);
+        drop(desk);
+        fake.breaks("tombstones");
+        let mut desk = Desk::start(&fake, &settings()).await;
+        let mut outcome = desk.get();
+        desk.settle().await;
+        let code = code_of(outcome.try_recv().unwrap());
+        assert_eq!(code, RefusalCode::Unavailable);
+        assert_eq!(fake.refresh_on_disk().as_deref(), Some("rt1"));
+        fake.mend();
+        let mut outcome = desk.get();
+        desk.answer(Ok(arrived("rt2", identity()))).await;
+        desk.mint("token").await;
+        assert_eq!(token_of(outcome.try_recv().unwrap()), "token");
+    });
+}
+
+/// The keyring was locked at the start; it opens while somebody signs in to another organization.
+#[test]
+fn a_sign_in_waits_for_the_sealed_state_that_is_being_read() {
+    story(async {
+        let desk = Desk::signed_in(&settings()).await;
+        let fake = Rc::clone(&desk.fake);
+        drop(desk);
+        fake.breaks("open");
+        let mut desk = Desk::start(&fake, &with_other()).await;
+        let mut heard = desk.login_to("other", Store::Keyring);
+        desk.settle().await;
+        fake.mend();
+        fake.slow_open.set(true);
+        let mut parked = desk.logout_of("acme");
+        desk.settle().await;
+        let arrival = fake.logins.borrow_mut().pop().unwrap();
+        let arrived = arrived("rt-other", identity());
+        arrival.send(Ok(arrived)).ok().unwrap();
+        desk.settle().await;
+        assert_eq!(fake.refresh_on_disk().as_deref(), Some("rt1"), "not lost");
+        for open in fake.opens.borrow_mut().drain(..) {
+            open.send(()).unwrap();
+        }
+        desk.settle().await;
+        // What was parked is carried out, on the session that was read.
+        let signed_out = matches!(
+            parked.try_recv(),
+            Ok(Outcome::SignedOut {
+                was_signed_in: true,
+                ..
+            })
+        );
+        assert!(signed_out);
+        assert!(matches!(heard.try_recv(), Ok(LoginNews::Challenge { .. })));
+        assert!(matches!(heard.try_recv(), Ok(LoginNews::SignedIn { .. })));
+        assert_eq!(fake.refresh_on_disk().as_deref(), Some("rt-other"));
+    });
+}
+
+/// What one prepares the other would adopt: a session meant for memory only would lie on disk.
+#[test]
+fn a_sign_in_with_another_store_does_not_begin_while_one_is_under_way() {
+    story(async {
+        let mut desk = Desk::start(&Fake::new(), &with_other()).await;
+        let mut clients = Vec::new();
+        for (org, store, refused) in [
+            ("acme", Store::Keyring, false),
+            ("other", Store::Memory, true),
+            ("other", Store::Keyring, false),
+            ("acme", Store::Memory, true),
+        ] {
+            let mut heard = desk.login_to(org, store);
+            desk.settle().await;
+            let said = matches!(heard.try_recv(), Ok(LoginNews::Refused(_)));
+            assert_eq!(said, refused, "{org} {store:?}");
+            clients.push(heard);
+        }
+    });
+}
+
+#[test]
+fn a_status_with_many_tokens_fits_a_message() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        for n in 0..300 {
+            let _outcome = desk.get_of(&format!("acme/model{n}"));
+            desk.mint(&format!("token {n}")).await;
+        }
+        let Outcome::Status(report) = desk.keeper.report(ReportKind::Status) else {
+            panic!("no status");
+        };
+        assert!(serde_json::to_vec(&report).unwrap().len() < 48 * 1024);
+        assert!(report.warnings.iter().any(|w| w.contains("more tokens")));
+    });
+}

@@ -1,0 +1,302 @@
+//! Ports that only remember, and do what the test says.
+
+use super::*;
+use crate::agent::ports::{Later, MintOrder, Notice, PendingLogin};
+use crate::agent::state::Sealed;
+use crate::config::agent::Org;
+use std::cell::{Cell, RefCell};
+
+/// A refresh that was sent: where to, with which token, and how to answer it.
+pub(super) struct Refresh {
+    pub(super) issuer: String,
+    pub(super) token: String,
+    pub(super) answer: oneshot::Sender<Result<Arrived, EndpointFault>>,
+}
+
+/// An exchange that was sent.
+pub(super) struct Mint {
+    pub(super) endpoint: String,
+    pub(super) answer: oneshot::Sender<Result<Minted, EndpointFault>>,
+}
+
+/// Everything outside.
+pub(super) struct Fake {
+    pub(super) now: Cell<Moment>,
+    pub(super) rolls: Cell<u128>,
+    /// What was done, in order.
+    pub(super) trace: RefCell<Vec<String>>,
+    pub(super) refreshes: RefCell<Vec<Refresh>>,
+    pub(super) mints: RefCell<Vec<Mint>>,
+    pub(super) logins: RefCell<Vec<oneshot::Sender<Result<Arrived, Refusal>>>>,
+    /// Calls with these names fail.
+    pub(super) broken: RefCell<Vec<&'static str>>,
+    /// The disk.
+    pub(super) sealed: RefCell<Option<String>>,
+    pub(super) tombs: RefCell<BTreeMap<OrgName, Tombstone>>,
+    pub(super) lines: RefCell<Vec<String>>,
+    pub(super) files: RefCell<BTreeMap<String, String>>,
+    pub(super) store: Cell<Store>,
+    /// Held back until the test lets the sealed state open.
+    pub(super) opens: RefCell<Vec<oneshot::Sender<()>>>,
+    pub(super) slow_open: Cell<bool>,
+}
+
+impl Fake {
+    pub(super) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            now: Cell::new(START),
+            rolls: Cell::new(0),
+            trace: RefCell::default(),
+            refreshes: RefCell::default(),
+            mints: RefCell::default(),
+            logins: RefCell::default(),
+            broken: RefCell::default(),
+            sealed: RefCell::default(),
+            tombs: RefCell::default(),
+            lines: RefCell::default(),
+            files: RefCell::default(),
+            store: Cell::new(Store::Keyring),
+            opens: RefCell::default(),
+            slow_open: Cell::new(false),
+        })
+    }
+
+    pub(super) fn note(&self, what: impl Into<String>) {
+        self.trace.borrow_mut().push(what.into());
+    }
+
+    pub(super) fn call(&self, what: &'static str) -> Result<(), String> {
+        self.note(what);
+        if self.broken.borrow().contains(&what) {
+            Err(format!("{what} is broken"))
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn breaks(&self, what: &'static str) {
+        self.broken.borrow_mut().push(what);
+    }
+
+    pub(super) fn mend(&self) {
+        self.broken.borrow_mut().clear();
+    }
+
+    pub(super) fn pass(&self, ms: u64) {
+        self.now.set(self.now.get().plus(ms));
+    }
+
+    pub(super) fn traced(&self, what: &str) -> usize {
+        self.trace.borrow().iter().filter(|t| *t == what).count()
+    }
+
+    pub(super) fn place_of(&self, what: &str) -> usize {
+        let trace = self.trace.borrow();
+        let found = trace.iter().position(|t| t.starts_with(what));
+        found.unwrap_or_else(|| panic!("{what} is not in {trace:?}"))
+    }
+
+    pub(super) fn on_disk(&self) -> Option<Sealed> {
+        let sealed = self.sealed.borrow();
+        sealed.as_deref().map(|s| serde_json::from_str(s).unwrap())
+    }
+
+    pub(super) fn refresh_on_disk(&self) -> Option<String> {
+        let sealed = self.on_disk()?;
+        let session = sealed.sessions.values().next()?;
+        Some(session.tokens.refresh.expose().to_owned())
+    }
+}
+
+impl Clock for Fake {
+    fn now(&self) -> Moment {
+        self.now.get()
+    }
+}
+
+impl Dice for Fake {
+    fn roll(&self) -> u128 {
+        self.rolls.set(self.rolls.get() + 1);
+        self.rolls.get()
+    }
+}
+
+impl Idp for Fake {
+    fn begin(&self, _: &Org) -> Later<Result<PendingLogin, Refusal>> {
+        let (sender, receiver) = oneshot::channel();
+        self.logins.borrow_mut().push(sender);
+        Box::pin(async move {
+            Ok(PendingLogin {
+                url: "https://idp.acme.example/authorize".into(),
+                arrival: Box::pin(async move { receiver.await.unwrap() }),
+            })
+        })
+    }
+
+    fn refresh(
+        &self,
+        org: &Org,
+        tokens: SessionTokens,
+        _: Identity,
+    ) -> Later<Result<Arrived, EndpointFault>> {
+        self.note("refresh");
+        let (answer, receiver) = oneshot::channel();
+        self.refreshes.borrow_mut().push(Refresh {
+            issuer: org.provider.issuer.clone(),
+            token: tokens.refresh.expose().to_owned(),
+            answer,
+        });
+        Box::pin(async move { receiver.await.unwrap() })
+    }
+
+    fn revoke(&self, org: &Org, refresh: Arc<Secret>) -> Later<Result<(), String>> {
+        let (issuer, token) = (&org.provider.issuer, refresh.expose());
+        self.note(format!("revoke-session {issuer} {token}"));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl Exchange for Fake {
+    fn mint(
+        &self,
+        org: &Org,
+        _: Arc<Secret>,
+        _: MintOrder,
+    ) -> Later<Result<Minted, EndpointFault>> {
+        let crate::config::agent::Exchange::Rfc8693(exchange) = &org.exchange;
+        let (answer, receiver) = oneshot::channel();
+        self.mints.borrow_mut().push(Mint {
+            endpoint: exchange.token_endpoint.clone(),
+            answer,
+        });
+        Box::pin(async move { receiver.await.unwrap() })
+    }
+
+    fn revoke(&self, org: &Org, token: Arc<Secret>) -> Later<Result<bool, String>> {
+        let crate::config::agent::Exchange::Rfc8693(exchange) = &org.exchange;
+        let endpoint = &exchange.token_endpoint;
+        self.note(format!("revoke-token {endpoint} {}", token.expose()));
+        Box::pin(async { Ok(true) })
+    }
+}
+
+impl Vault for Fake {
+    fn prepare(&self, store: Store) -> Later<Result<(), Refusal>> {
+        self.store.set(store);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn adopt(&self) {}
+
+    fn abandon(&self) {}
+
+    fn has_key(&self) -> bool {
+        true
+    }
+
+    fn open(&self) -> Later<Result<Option<Sealed>, Refusal>> {
+        let fault = self
+            .call("open")
+            .map_err(|why| Refusal::unavailable(why, ""));
+        let opened = fault.map(|()| self.on_disk());
+        let wait = self.slow_open.get().then(oneshot::channel);
+        let wait = wait.map(|(sender, receiver)| {
+            self.opens.borrow_mut().push(sender);
+            receiver
+        });
+        Box::pin(async move {
+            if let Some(wait) = wait {
+                wait.await.unwrap();
+            }
+            opened
+        })
+    }
+
+    fn save(&self, sealed: &Sealed) -> Result<(), String> {
+        self.call("save")?;
+        if self.store.get() != Store::Memory {
+            *self.sealed.borrow_mut() = Some(serde_json::to_string(sealed).unwrap());
+        }
+        Ok(())
+    }
+
+    fn discard(&self) -> Result<(), String> {
+        self.call("discard")?;
+        *self.sealed.borrow_mut() = None;
+        Ok(())
+    }
+
+    fn store(&self) -> Store {
+        self.store.get()
+    }
+
+    fn tombstones(&self) -> Result<BTreeMap<OrgName, Tombstone>, String> {
+        self.call("tombstones")?;
+        Ok(self.tombs.borrow().clone())
+    }
+
+    fn bury(&self, tombstones: &BTreeMap<OrgName, Tombstone>) -> Result<(), String> {
+        self.call("bury")?;
+        self.tombs.borrow_mut().clone_from(tombstones);
+        Ok(())
+    }
+}
+
+impl Journal for Fake {
+    fn append(&self, line: &str) -> Result<(), String> {
+        self.call("append")?;
+        let entry: crate::model::record::Entry = serde_json::from_str(line).unwrap();
+        self.note(format!("record {:?}", entry.record.what));
+        self.lines.borrow_mut().push(line.to_owned());
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), String> {
+        self.call("sync")
+    }
+
+    fn last_line(&self) -> Result<Option<String>, String> {
+        Ok(self.lines.borrow().last().cloned())
+    }
+
+    fn line(&self, seq: u64) -> Result<Option<String>, String> {
+        let start = format!("{{\"seq\":{seq},");
+        let lines = self.lines.borrow();
+        Ok(lines.iter().find(|l| l.starts_with(&start)).cloned())
+    }
+
+    fn folder(&self) -> String {
+        "audit".into()
+    }
+}
+
+impl Notices for Fake {
+    fn show(&self, _: Notice) {
+        self.note("notice");
+    }
+}
+
+impl Files for Fake {
+    fn put(&self, name: &str, token: &Secret) -> Result<String, String> {
+        self.call("put")?;
+        let mut files = self.files.borrow_mut();
+        files.insert(name.to_owned(), token.expose().to_owned());
+        Ok(format!("exec/{name}/token"))
+    }
+
+    fn withdraw(&self, name: &str) -> Result<(), String> {
+        self.call("withdraw")?;
+        self.files.borrow_mut().remove(name);
+        Ok(())
+    }
+
+    fn sweep(&self) -> Result<(), String> {
+        self.call("sweep")?;
+        self.files.borrow_mut().clear();
+        Ok(())
+    }
+
+    fn in_memory(&self) -> bool {
+        true
+    }
+}
