@@ -40,8 +40,11 @@ impl World {
         for pid in self.agents() {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
         }
+        // A zombie's threads still hold its socket for a moment; the lock goes with the last of them.
         until("the agents to be gone", Duration::from_secs(10), || {
-            self.agents().is_empty().then_some(())
+            let lock = File::open(self.runtime.join("oam/agent.lock"));
+            let free = lock.map_or(true, |lock| lock.try_lock().is_ok());
+            (free && self.agents().is_empty()).then_some(())
         });
     }
 

@@ -1,0 +1,121 @@
+//! The log's disk is full.
+
+use crate::support::World;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A small file system at a folder, taken away at the end.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(at: &Path) -> Self {
+        std::fs::create_dir_all(at).unwrap();
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64k,mode=700", "none"])
+            .arg(at)
+            .status()
+            .expect("mount");
+        assert!(done.success(), "a tmpfs can't be mounted here");
+        Self(at.to_owned())
+    }
+
+    fn fill(&self) {
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.0.join("fill"))
+            .unwrap();
+        while file.write(&[0; 4096]).is_ok_and(|count| count == 4096) {}
+    }
+
+    fn make_room(&self) {
+        File::create(self.0.join("fill")).unwrap();
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        // Lazily: the agent still has the log open.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// A world whose audit folder is small. The mount goes before the folder that it lies in.
+struct Cramped {
+    small: Small,
+    world: World,
+}
+
+fn cramped() -> Cramped {
+    let world = World::start();
+    let state = world.home.join(".local/state/oam");
+    std::fs::create_dir_all(&state).unwrap();
+    crate::support::world::set_mode(&state, 0o700);
+    let small = Small::mount(&state.join("audit"));
+    world.login();
+    Cramped { small, world }
+}
+
+/// Asks until it is refused: the last page of the log may have room for a few records.
+fn until_refused(world: &World) -> String {
+    for _ in 0..20 {
+        let run = world.helper("get", "path=acme/model\n").expect(0);
+        if !run.stdout.contains("password=") {
+            assert!(run.stdout.contains("quit=1"), "{}", run.stdout);
+            return run.stderr;
+        }
+    }
+    panic!("tokens leave without a record");
+}
+
+#[test]
+fn a_full_log_disk_refuses_grants_lets_refusals_leave_and_recovers_as_root() {
+    let Cramped { small, world } = cramped();
+    assert!(world.token().is_some());
+    small.fill();
+    let said = until_refused(&world);
+    assert!(said.contains("the audit log can't be written"), "{said}");
+    assert!(said.contains("make room"), "{said}");
+    let grants = |world: &World| {
+        let records = world.records();
+        records.iter().filter(|r| r["what"] == "grant").count()
+    };
+    let before = grants(&world);
+    assert_eq!(world.token(), None, "and again");
+    assert_eq!(grants(&world), before);
+    let token = world.oam(&["token", "--hub", "hub", "--repo", "acme/model"]);
+    assert_eq!(token.code, 1, "{}", token.stderr);
+    // A refusal by policy leaves as itself, though it can't be recorded either.
+    let denied = world.oam(&["token", "--hub", "hub", "--repo", "other/model"]);
+    assert_eq!(denied.code, 5, "{}", denied.stderr);
+    let report = world.oam(&["status", "--json"]).expect(0).json();
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("audit log can't be written"), "{report}");
+    assert_eq!(report["orgs"][0]["standing"], "active");
+
+    small.make_room();
+    assert!(world.token().is_some(), "without a restart");
+    world.oam(&["log", "--verify"]).expect(0);
+    let report = world.oam(&["status", "--json"]).expect(0).json();
+    assert_eq!(report["warnings"], serde_json::json!([]));
+    drop(small);
+}
+
+#[test]
+fn a_revocation_is_carried_out_while_the_log_disk_is_full_as_root() {
+    let Cramped { small, world } = cramped();
+    assert!(world.token().is_some());
+    small.fill();
+    until_refused(&world);
+    world.revoke();
+    let run = world.helper("get", "path=acme/model\n");
+    assert!(run.stderr.contains("no longer honours"), "{}", run.stderr);
+    assert_eq!(world.status()["standing"], "ended");
+    world.kill_agents();
+    small.make_room();
+    assert_eq!(world.token(), None);
+    assert_eq!(world.status()["standing"], "ended");
+    drop(small);
+}
