@@ -273,7 +273,7 @@ fn helper_rows(setting: &Setting) -> Result<Vec<Row>, Fault> {
         )
     };
     let (fill_ours, fill_theirs) = (
-        fill(&format!("{helper} --hub {hub}")),
+        fill(&format!("!exec {helper} --hub {hub}")), // as `oam setup git` writes it
         fill(&format!("cache --socket {cache}")),
     );
     let fill_direct = fill(&format!("{} --socket {cache}", direct.program.display()));

@@ -54,7 +54,9 @@ impl Keeper {
         let (org, hub) = match owner(&self.settings, &ask.hub) {
             Owner::Hub(org, hub) => (org, hub),
             Owner::Nobody => return Resolved::NotOurs,
-            Owner::Refused(refusal) => return Denied::early(refusal),
+            Owner::Refused(refusal) => {
+                return Denied::early(self.unread_configuration().unwrap_or(refusal));
+            }
         };
         let intent = match ask.intent {
             Intent::Unknown => intent_of_ancestry(&caller.ancestry),

@@ -134,13 +134,10 @@ pub enum News {
         /// Unix seconds.
         expires_at: u64,
     },
-    /// The file is gone, or never came.
-    Withdrawn {
-        /// Why.
-        refusal: Refusal,
-        /// For good; else it comes back with the next proof.
-        last: bool,
-    },
+    /// The file is gone until the session is proven again: [`News::Renewed`] follows then.
+    Paused(Refusal),
+    /// The file is gone for good, or never came.
+    Withdrawn(Refusal),
     /// No configured hub owns the host.
     NotOurs,
 }

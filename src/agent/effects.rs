@@ -219,7 +219,11 @@ impl Keeper {
                     && meaning == Meaning::Untouched
                     && let Some(session) = self.session_of(name)
                 {
-                    session.in_flight = None;
+                    // That one did not leave; an earlier one with this token may have.
+                    session.in_flight = match session.in_flight {
+                        Some(sent) if sent > 1 => Some(sent - 1),
+                        _ => None,
+                    };
                 }
                 self.step(
                     name,

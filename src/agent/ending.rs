@@ -196,6 +196,9 @@ impl Keeper {
 
     /// The organization named, the default one, or the only one.
     pub(super) fn org_or_default(&self, name: Option<OrgName>) -> Result<Org, Refusal> {
+        if let Some(refusal) = self.unread_configuration() {
+            return Err(refusal);
+        }
         let list = || {
             self.settings
                 .orgs

@@ -30,10 +30,7 @@ impl Keeper {
             Resolved::Refused(denied) => {
                 self.record_refusal(&denied, "exec", caller);
                 self.notice_by_standing(&denied);
-                let _ = news.try_send(News::Withdrawn {
-                    refusal: denied.refusal,
-                    last: true,
-                });
+                let _ = news.try_send(News::Withdrawn(denied.refusal));
             }
             Resolved::Chosen(chosen) => self.start_following(*chosen, again, news),
         }
@@ -186,7 +183,12 @@ impl Keeper {
         self.delete_file(&name);
         self.write(&record);
         if let Some(following) = self.following.get(&follower) {
-            let _ = following.news.try_send(News::Withdrawn { refusal, last });
+            let news = if last {
+                News::Withdrawn(refusal)
+            } else {
+                News::Paused(refusal)
+            };
+            let _ = following.news.try_send(news);
         }
         if last {
             self.following.remove(&follower);

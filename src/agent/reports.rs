@@ -7,13 +7,14 @@ use super::office::Office;
 use super::opening::Opening;
 use super::ports::Store;
 use crate::config::agent::Org;
-use crate::model::ask::Ask;
+use crate::model::ask::{Ask, Intent};
 use crate::model::caller::Caller;
+use crate::model::refusal::Refusal;
 use crate::model::report::{
     GrantRow, HubRow, OrgStatus, RoleRow, RolesReport, StatusReport, TokenOut, TokenState,
     WhyReport,
 };
-use crate::model::role::Role;
+use crate::model::role::{Action, Role};
 use crate::model::standing::StandingWord;
 use crate::model::time::Moment;
 use crate::rules::role::holds;
@@ -151,11 +152,19 @@ impl Keeper {
             refusal: None,
         };
         match self.resolve(ask, "why", caller) {
-            Resolved::NotOurs => empty,
+            Resolved::NotOurs => WhyReport {
+                refusal: Some(Refusal::no_hub()),
+                ..empty
+            },
             Resolved::Refused(denied) => WhyReport {
                 hub: denied.hub,
                 org: denied.org,
                 repository: denied.repository,
+                action: match denied.intent {
+                    Intent::Read => Some(Action::Read),
+                    Intent::Write => Some(Action::Write),
+                    Intent::Unknown => None,
+                },
                 refusal: Some(denied.refusal),
                 ..empty
             },

@@ -11,6 +11,18 @@ use crate::rules::role::{Wish, choose};
 use std::sync::Arc;
 
 impl Keeper {
+    /// Nothing is configured because what is written could not be read: then that is the answer, and
+    /// not that an organization or hub is missing, which the person sees in the file.
+    pub(super) fn unread_configuration(&self) -> Option<Refusal> {
+        let why = self.settings_trouble.as_ref()?;
+        self.settings.orgs.is_empty().then(|| {
+            Refusal::bad_request(
+                format!("the configuration could not be read: {why}"),
+                "run `oam config check`, then correct it",
+            )
+        })
+    }
+
     /// Takes new settings. Roles and limits hold at once; what a session is bound to holds only
     /// with a new login (promise 9).
     pub(super) fn configured(&mut self, settings: &Arc<Settings>) {

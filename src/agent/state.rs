@@ -43,13 +43,13 @@ pub struct SealedSession {
 #[derive(Serialize, Deserialize)]
 pub struct SessionTokens {
     /// The refresh token.
-    #[serde(with = "shared")]
+    #[serde(with = "secret::shared")]
     pub refresh: Arc<Secret>,
     /// The last ID token.
-    #[serde(with = "shared")]
+    #[serde(with = "secret::shared")]
     pub id: Arc<Secret>,
     /// The last access token.
-    #[serde(with = "shared")]
+    #[serde(with = "secret::shared")]
     pub access: Arc<Secret>,
     /// `exp` of the access token, Unix seconds, when known.
     pub access_expires: Option<u64>,
@@ -106,20 +106,5 @@ impl SealedSession {
             in_flight: self.in_flight,
             outstanding: self.outstanding.clone(),
         }
-    }
-}
-
-mod shared {
-    use super::{Arc, Secret, secret};
-    use serde::{Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(token: &Arc<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
-        secret::wire::serialize(token, serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Arc<Secret>, D::Error> {
-        secret::wire::deserialize(deserializer).map(Arc::new)
     }
 }

@@ -31,10 +31,11 @@ impl Link {
     /// Connects, starts the agent where needed, and deals with one of another version.
     pub fn open(show: &Show, other: OtherVersion) -> Result<Self, Refusal> {
         let place = Place::find()?;
-        let mut client = Client::connect_or_start(&place)?;
-        // The head of the log is the cheapest question; every answer carries the version, also the
-        // one that is refused because its protocol is another.
-        let hello = client.ask(Request::Anchor, ANSWER);
+        let (mut client, mut hello) = greet(&place)?;
+        if matches!(&hello, Err(refusal) if refusal.code == RefusalCode::Unreachable) {
+            // An agent that is just ending still takes connections. Once more: this starts another.
+            (client, hello) = greet(&place)?;
+        }
         let Some(version) = client.other_version() else {
             return hello.map(|_| Self { client });
         };
@@ -69,6 +70,14 @@ impl Link {
     }
 }
 
+/// Connects and asks for the head of the log: the cheapest question, and every answer carries the
+/// version, also the one that is refused because its protocol is another.
+fn greet(place: &Place) -> Result<(Client, Result<ReplyFrame, Refusal>), Refusal> {
+    let mut client = Client::connect_or_start(place)?;
+    let hello = client.ask(Request::Anchor, ANSWER);
+    Ok((client, hello))
+}
+
 /// Has the agent replaced by ours; one that is busy stays.
 fn replace(show: &Show, place: &Place, old: Client, note: &str) -> Result<Client, Refusal> {
     let refusal = match old.replace(place, RETIRE) {
@@ -89,11 +98,7 @@ fn replace(show: &Show, place: &Place, old: Client, note: &str) -> Result<Client
 pub fn settled(frame: ReplyFrame) -> Result<Reply, Refusal> {
     match frame.reply {
         Reply::Refused { refusal, .. } => Err(refusal),
-        Reply::NotOurs => Err(Refusal::new(
-            RefusalCode::Denied,
-            "no configured hub owns this address",
-            "run `oam status` to see the hubs, or add this one to the configuration",
-        )),
+        Reply::NotOurs => Err(Refusal::no_hub()),
         reply => Ok(reply),
     }
 }

@@ -27,7 +27,8 @@ pub fn run(show: &Show, args: LogoutArgs) -> Done {
     let Some(warning) = warning else {
         return Ok(0);
     };
-    show.say(Line::new().look(Look::Warn, warning));
+    let sentence = format!("the session could not be revoked at the identity provider: {warning}");
+    show.say(Line::new().look(Look::Warn, sentence));
     show.next("end the session at the identity provider, on its page of your sessions");
     Ok(1)
 }

@@ -66,8 +66,10 @@ fn read(folder: BorrowedFd<'_>, name: &str, bytes: &mut [u8]) -> Option<usize> {
     rustix::io::read(file, bytes).ok()
 }
 
-/// The ancestors of `pid` that belong to `uid`, nearest first. It ends early at one that tells
-/// reading from writing: nothing above it changes the answer.
+/// The ancestors of `pid` that belong to `uid`, nearest first. It ends at one that tells reading from
+/// writing, and at the first that is neither git's nor a shell: what started that program (a
+/// desktop, a terminal) changes neither the answer nor the record, and each level costs a look into
+/// `/proc` on the way of every answer.
 pub fn of(pid: u32, uid: u32) -> Vec<String> {
     let mut steps = Vec::new();
     let Some(mut child) = Process::open(pid, uid) else {
@@ -84,14 +86,21 @@ pub fn of(pid: u32, uid: u32) -> Vec<String> {
         let (next, started) = (parent.parent, parent.started);
         let step = parent.step();
         let told = intent_of_ancestry(std::slice::from_ref(&step)) != Intent::Unknown;
+        let ends = told || !passes(&step);
         steps.push(step);
-        if told {
+        if ends {
             break;
         }
         child.parent = next;
         child.started = started;
     }
     steps
+}
+
+/// Whether the cause of a step may lie above it.
+fn passes(step: &str) -> bool {
+    const SHELLS: [&str; 7] = ["sh", "dash", "bash", "zsh", "ksh", "fish", "busybox"];
+    step.starts_with("git") || SHELLS.contains(&step)
 }
 
 /// Name, parent and start of `/proc/PID/stat`. The name stands in parentheses and can hold

@@ -139,17 +139,14 @@ async fn serve(
         keeper.run(commands, ending).await;
         retired.notify_one();
     });
-    // A second handle: `listening` keeps the lock, and clears the socket away when it goes.
-    let listener = listening
-        .listener
-        .try_clone()
-        .and_then(tokio::net::UnixListener::from_std)
-        .map_err(|error| {
-            Refusal::unavailable(
-                format!("the agent can't wait on its socket: {}", error.kind()),
-                "look at the limits of open files",
-            )
-        })?;
+    // No second handle of the socket: who connects once we stop must be refused, and start the next.
+    let Listening { listener, hold } = listening;
+    let listener = tokio::net::UnixListener::from_std(listener).map_err(|error| {
+        Refusal::unavailable(
+            format!("the agent can't wait on its socket: {}", error.kind()),
+            "look at the limits of open files",
+        )
+    })?;
     socket::serve(
         listener,
         mailbox,
@@ -158,6 +155,7 @@ async fn serve(
     )
     .await;
     let _ = keeping.await;
+    drop(hold);
     Ok(())
 }
 

@@ -222,19 +222,20 @@ impl Connection {
                     self.write(Reply::Renewed { expires_at }, None).await?;
                 }
                 Some(News::NotOurs) => return self.write(Reply::NotOurs, None).await,
-                Some(News::Withdrawn { refusal, last }) if began => {
-                    self.write(Reply::Withdrawn { refusal, last }, None).await?;
-                    if last {
-                        return Ok(());
-                    }
+                Some(News::Paused(refusal)) if began => {
+                    self.write(Reply::Paused { refusal }, None).await?;
                 }
-                Some(News::Withdrawn { refusal, .. }) => return self.refuse(refusal, 0).await,
+                Some(News::Withdrawn(refusal)) if began => {
+                    return self.write(Reply::Withdrawn { refusal }, None).await;
+                }
+                Some(News::Paused(refusal) | News::Withdrawn(refusal)) => {
+                    return self.refuse(refusal, 0).await;
+                }
                 None if began => {
                     return self
                         .write(
                             Reply::Withdrawn {
                                 refusal: stopping(),
-                                last: true,
                             },
                             None,
                         )

@@ -33,10 +33,19 @@ pub enum Taken {
     Theirs,
 }
 
-/// A listening socket, and the lock that says whose it is.
+/// A listening socket, and what keeps its place.
+///
+/// Two values, because they end apart: a connection must be refused, not queued for nobody, from
+/// the moment on that the server stops, while the place is kept until all is written down.
 pub struct Listening {
-    /// For `edge/socket.rs`; non-blocking.
+    /// For `edge/socket.rs`; non-blocking. The only handle: closed, it accepts nobody.
     pub listener: UnixListener,
+    /// Dropped last.
+    pub hold: Hold,
+}
+
+/// The place, held by its lock; the socket is cleared away with it.
+pub struct Hold {
     place: Place,
     /// Device and inode of the socket that we bound; none: it was passed to us and stays.
     bound: Option<(u64, u64)>,
@@ -99,9 +108,11 @@ fn ours(
         .map_err(|error| failed(&place.socket, &error))?;
     Ok(Taken::Ours(Listening {
         listener,
-        place: place.clone(),
-        bound,
-        _lock: lock,
+        hold: Hold {
+            place: place.clone(),
+            bound,
+            _lock: lock,
+        },
     }))
 }
 
@@ -238,7 +249,7 @@ fn bind(place: &Place) -> Result<UnixListener, Refusal> {
     Ok(listener)
 }
 
-impl Drop for Listening {
+impl Drop for Hold {
     /// Removes the socket if it is still the one that we bound. The lock is let go after that.
     fn drop(&mut self) {
         let there = self.place.socket.symlink_metadata().ok();
@@ -292,6 +303,17 @@ mod tests {
         drop(listening);
         assert!(!place.socket.exists());
         assert!(Client::connect(&place).is_err());
+    }
+
+    #[test]
+    fn a_server_that_stops_accepts_nobody_while_it_still_holds_the_place() {
+        let (_home, place) = place();
+        let Listening { listener, hold } = ours(&place);
+        drop(listener);
+        assert!(Client::connect(&place).is_err(), "queued for nobody");
+        assert!(place.folder.join("agent.lock").exists());
+        drop(hold);
+        assert!(!place.socket.exists());
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl Inner {
             .await
             .map_err(|fault| words::of(&fault))?;
         let Some(url) = &metadata.revocation_endpoint else {
-            return Err("the identity provider has no revocation endpoint".to_owned());
+            return Err("it has no revocation endpoint".to_owned());
         };
         let form = Payload::form(&[
             ("token", refresh.expose()),

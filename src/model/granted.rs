@@ -55,21 +55,6 @@ pub struct TokenAnswer {
     #[serde(flatten)]
     pub granted: Granted,
     /// The token itself.
-    #[serde(with = "shared")]
+    #[serde(with = "secret::shared")]
     pub token: Arc<Secret>,
-}
-
-mod shared {
-    use super::{Arc, Secret, secret};
-    use serde::{Deserializer, Serializer};
-
-    pub fn serialize<S: Serializer>(token: &Arc<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
-        secret::wire::serialize(token, serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Arc<Secret>, D::Error> {
-        secret::wire::deserialize(deserializer).map(Arc::new)
-    }
 }

@@ -87,6 +87,14 @@ impl Refusal {
         Self::new(RefusalCode::Denied, sentence, next)
     }
 
+    /// No configured hub owns the address.
+    pub fn no_hub() -> Self {
+        Self::denied(
+            "no configured hub owns this address",
+            "run `oam status` to see the hubs, or add this one to the configuration",
+        )
+    }
+
     /// Something needed is not there.
     pub fn unavailable(sentence: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(RefusalCode::Unavailable, sentence, next)

@@ -1,6 +1,7 @@
 //! A value that must not be shown, copied or left in memory.
 
 use serde::{Deserialize, Deserializer, Serializer};
+use std::sync::Arc;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// A token or key as text. It has no `Debug`, `Display` or `Clone` on purpose: waiters share one
@@ -44,6 +45,26 @@ pub mod wire {
     /// Reads the text.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
         String::deserialize(deserializer).map(Secret::new)
+    }
+}
+
+/// `#[serde(with = "secret::shared")]`: the same for a secret with several owners.
+pub mod shared {
+    use super::{Arc, Deserializer, Secret, Serializer, wire};
+
+    /// Writes the text.
+    pub fn serialize<S: Serializer>(
+        secret: &Arc<Secret>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        wire::serialize(secret, serializer)
+    }
+
+    /// Reads the text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<Secret>, D::Error> {
+        wire::deserialize(deserializer).map(Arc::new)
     }
 }
 

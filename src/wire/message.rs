@@ -47,7 +47,7 @@ pub enum Request {
         token: Secret,
     },
     /// A token kept fresh in a private file for as long as this connection is open:
-    /// [`Reply::Following`], then [`Reply::Renewed`] and at last [`Reply::Withdrawn`].
+    /// [`Reply::Following`], then [`Reply::Renewed`] or [`Reply::Paused`], and at last [`Reply::Withdrawn`].
     Follow {
         /// The ask.
         ask: Ask,
@@ -140,13 +140,15 @@ pub enum Reply {
         /// Unix seconds at which the new token expires.
         expires_at: u64,
     },
-    /// The file is gone.
+    /// The file is gone until the session is proven again; [`Reply::Renewed`] says that it is back.
+    Paused {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The file is gone for good.
     Withdrawn {
         /// Why.
         refusal: Refusal,
-        /// For good; else the following goes on, and [`Reply::Renewed`] tells that the file is back.
-        #[serde(default = "for_good", skip_serializing_if = "Clone::clone")]
-        last: bool,
     },
     /// Open this in a browser.
     Challenge {
@@ -185,10 +187,6 @@ pub enum Reply {
     Why(WhyReport),
     /// Head of the audit log.
     Anchor(AnchorReport),
-}
-
-const fn for_good() -> bool {
-    true
 }
 
 /// A token file that the agent keeps fresh.

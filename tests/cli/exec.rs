@@ -255,12 +255,12 @@ fn a_withdrawal_that_is_not_for_good_is_told_once_and_the_file_may_come_back() {
     let (file, seen) = (home.path("run/oam/token"), home.path("seen"));
     let mark = seen.clone();
     hub(&home, "huggingface", &[], move |line| {
-        let withdrawn = |last, code, sentence| {
-            reply(&json!({"type": "withdrawn", "last": last, "refusal": {
+        let news = |kind, code, sentence| {
+            reply(&json!({"type": kind, "refusal": {
                 "code": code, "sentence": sentence, "next": "wait"
             }}))
         };
-        line.say(withdrawn(false, "unproven", "acme can not be proven"));
+        line.say(news("paused", "unproven", "acme can not be proven"));
         fs::write(&file, "tok_again").unwrap();
         line.say(Reply::Renewed {
             expires_at: 4_000_000_100,
@@ -268,7 +268,7 @@ fn a_withdrawal_that_is_not_for_good_is_told_once_and_the_file_may_come_back() {
         while !mark.exists() {
             std::thread::yield_now();
         }
-        line.say(withdrawn(true, "revoked", "access to acme was revoked"));
+        line.say(news("withdrawn", "revoked", "access to acme was revoked"));
     });
     let script = format!(
         "until [ \"$(cat $HF_TOKEN_PATH 2>/dev/null)\" = tok_again ]; do :; done; : > {}; \

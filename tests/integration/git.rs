@@ -158,8 +158,7 @@ fn a_readers_push_is_refused_by_policy_and_no_token_leaves() {
         .collect();
     assert_eq!(said.len(), 2, "what happened and what to do: {said:?}");
     assert!(said[0].contains("acme/model"), "{said:?}");
-    let last = world.records().pop().expect("a record");
-    assert_eq!(last["what"], "refusal", "{last}");
+    let last = world.last("refusal");
     assert_eq!(last["refusal"], "denied", "{last}");
     assert_eq!(last["intent"], "write", "{last}");
     let why = world.oam(&["why", &world.url("acme/model"), "--write"]);

@@ -2,18 +2,35 @@
 //! dunst. Every test has its own home, runtime directory, D-Bus and ports.
 
 #![allow(
+    clippy::duration_suboptimal_units,
     clippy::expect_used,
+    clippy::format_collect,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
+    clippy::naive_bytecount,
     clippy::panic,
     clippy::return_self_not_must_use,
+    clippy::too_many_lines,
     clippy::unwrap_used,
     reason = "a test says no by panicking, and its support is not a library"
 )]
 
 mod support;
 
+mod choosing;
+mod crash;
+mod end;
+mod exec;
 mod git;
+mod hf;
 mod hub_refuses;
+mod inputs;
+mod keyring;
 mod lfs;
+mod notices;
+mod parallel;
+mod provider;
+mod reading;
+mod setup_git;
 mod sign_in;
+mod start;

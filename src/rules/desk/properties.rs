@@ -178,14 +178,14 @@ impl World {
         }
     }
 
-    fn sign_in(&mut self, life: u64) {
+    fn sign_in(&mut self, seconds: u64) {
         self.signed_in = true;
         self.bound = true;
         self.last_proof = Some(self.now);
         self.refresh = None;
         self.mints.clear();
         let mut live = live(self.now);
-        live.subject_expires = Some(self.now.unix() + life);
+        live.subject_expires = Some(self.now.unix() + seconds);
         self.event(Event::SignedIn(live));
     }
 

@@ -5,6 +5,33 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+/// Speaks as much D-Bus as it takes to own a name, then reads on for ever.
+const HUNG: &str = r"
+import os, socket, struct
+path = os.environ['DBUS_SESSION_BUS_ADDRESS'].split('path=')[1].split(',')[0]
+bus = socket.socket(socket.AF_UNIX)
+bus.connect(path)
+bus.sendall(b'\0AUTH EXTERNAL ' + str(os.getuid()).encode().hex().encode() + b'\r\n')
+bus.recv(4096)
+bus.sendall(b'BEGIN\r\n')
+def call(serial, member, signature, body):
+    def pad(data, to): return data + b'\0' * (-len(data) % to)
+    def text(value): return struct.pack('<I', len(value)) + value.encode() + b'\0'
+    fields = b''
+    for code, kind, value in ((1, 'o', '/org/freedesktop/DBus'), (6, 's', 'org.freedesktop.DBus'),
+                              (2, 's', 'org.freedesktop.DBus'), (3, 's', member)):
+        fields = pad(fields, 8) + struct.pack('<BB', code, 1) + kind.encode() + b'\0' + text(value)
+    if signature:
+        fields = pad(fields, 8) + struct.pack('<BB', 8, 1) + b'g\0' + struct.pack('<B', len(signature)) + signature.encode() + b'\0'
+    head = b'l\1\0\1' + struct.pack('<III', len(body), serial, len(fields)) + fields
+    bus.sendall(pad(head, 8) + body)
+name = 'org.freedesktop.Notifications'
+call(1, 'Hello', '', b'')
+body = struct.pack('<I', len(name)) + name.encode() + b'\0'
+call(2, 'RequestName', 'su', body + b'\0' * (-len(body) % 4) + struct.pack('<I', 0))
+while bus.recv(65536): pass
+";
+
 /// A D-Bus session with what was started in it.
 pub struct Desktop {
     /// For `DBUS_SESSION_BUS_ADDRESS`.
@@ -90,6 +117,17 @@ impl Desktop {
         });
     }
 
+    /// Starts gnome-keyring as it is before anybody ever logged in: no collection is the default.
+    pub fn start_keyring_without_collection(&mut self) {
+        let keyring = self
+            .command("gnome-keyring-daemon")
+            .args(["--foreground", "--components=secrets"])
+            .spawn()
+            .expect("gnome-keyring-daemon (package gnome-keyring)");
+        self.keyring = Some(keyring);
+        self.wait_for_name("org.freedesktop.secrets");
+    }
+
     fn call_secrets(&self, method: &str, args: &[&str]) -> String {
         let output = self
             .command("gdbus")
@@ -107,6 +145,25 @@ impl Desktop {
             .output()
             .expect("gdbus (package libglib2.0-bin)");
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// How many items of whoever the login collection holds.
+    pub fn items(&self) -> usize {
+        let output = self
+            .command("gdbus")
+            .args(["call", "--session", "--dest", "org.freedesktop.secrets"])
+            .args(["--object-path", "/org/freedesktop/secrets/collection/login"])
+            .args(["--method", "org.freedesktop.DBus.Properties.Get"])
+            .args(["org.freedesktop.Secret.Collection", "Items"])
+            .stdout(Stdio::piped())
+            .output()
+            .expect("gdbus (package libglib2.0-bin)");
+        let list = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            list.contains("objectpath") || list.contains("@ao []"),
+            "{list}"
+        );
+        list.matches("/collection/login/").count()
     }
 
     /// Locks the login collection.
@@ -148,11 +205,29 @@ impl Desktop {
             .unwrap();
         self.display = Some(format!(":{}", number.trim()));
         self.others.push(screen);
+        // Equal ones are counted one by one, and none leaves the history.
+        let config = self.home.join("dunstrc");
+        let text =
+            "[global]\nstack_duplicates = false\nhistory_length = 0\nnotification_limit = 0\n";
+        std::fs::write(&config, text).unwrap();
         let dunst = self
             .command("dunst")
+            .arg("-conf")
+            .arg(config)
             .spawn()
             .expect("dunst (package dunst)");
         self.others.push(dunst);
+        self.wait_for_name("org.freedesktop.Notifications");
+    }
+
+    /// Somebody takes the notification service's name and answers nothing.
+    pub fn hang_notifications(&mut self) {
+        let hung = self
+            .command("python3")
+            .args(["-c", HUNG])
+            .spawn()
+            .expect("python3");
+        self.others.push(hung);
         self.wait_for_name("org.freedesktop.Notifications");
     }
 
@@ -194,6 +269,33 @@ impl Desktop {
     /// Takes all notifications from the screen into the history.
     pub fn close_notifications(&self) {
         let _ = self.command("dunstctl").arg("close-all").status();
+    }
+
+    /// Titles of all notifications, oldest first, after one of our own went the same way: what was
+    /// sent before it is among them.
+    pub fn settled(&self) -> Vec<String> {
+        const MARK: &str = "all that was sent";
+        let sent = self
+            .command("gdbus")
+            .args([
+                "call",
+                "--session",
+                "--dest",
+                "org.freedesktop.Notifications",
+            ])
+            .args(["--object-path", "/org/freedesktop/Notifications"])
+            .args(["--method", "org.freedesktop.Notifications.Notify"])
+            .args(["test", "0", "", MARK, "", "[]", "{}", "0"])
+            .status()
+            .expect("gdbus (package libglib2.0-bin)");
+        assert!(sent.success());
+        let mut titles = wait::until("the mark", wait::LONG, || {
+            self.close_notifications();
+            let titles = self.notifications();
+            titles.iter().any(|t| t == MARK).then_some(titles)
+        });
+        titles.retain(|title| title != MARK);
+        titles
     }
 
     fn has_name(&self, name: &str) -> bool {

@@ -11,7 +11,7 @@ pub fn request(method: &str, url: &str, body: Option<&Value>) -> (u16, Value) {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let mut stream = TcpStream::connect(authority).expect("the part listens");
     stream
-        .set_read_timeout(Some(Duration::from_secs(60)))
+        .set_read_timeout(Some(Duration::from_mins(1)))
         .unwrap();
     let text = body.map(ToString::to_string).unwrap_or_default();
     let head = format!(

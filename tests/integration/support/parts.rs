@@ -113,6 +113,16 @@ impl Part {
         ));
     }
 
+    /// The log's entries of `event`, oldest first; of every event when it is empty.
+    pub fn log(&self, event: &str) -> Vec<Value> {
+        let call = if event.is_empty() {
+            "log".to_owned()
+        } else {
+            format!("log?event={event}")
+        };
+        self.ask(&call)["log"].as_array().expect("a list").clone()
+    }
+
     /// Queues a fault.
     pub fn fault(&self, endpoint: &str, mode: &str, when: &str, count: i64) {
         self.control(

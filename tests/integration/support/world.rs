@@ -1,5 +1,6 @@
 //! One person's machine: a home, a desktop, the provider, the hub, and the shipped programs.
 
+use super::builder::Builder;
 use super::desktop::Desktop;
 use super::parts::{Part, environment, package};
 use super::wait::{until, until_true};
@@ -8,15 +9,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
-
-/// What a test wants different from the usual.
-pub struct Builder {
-    idp: Value,
-    hub: Value,
-    keyring: bool,
-    notifications: bool,
-    config: Box<dyn Fn(&str) -> String>,
-}
 
 /// A program that ended.
 pub struct Run {
@@ -29,7 +21,8 @@ pub struct Run {
 }
 
 impl Run {
-    fn of(output: &Output) -> Self {
+    /// What a finished process said.
+    pub fn of(output: &Output) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
         let code = output
             .status
@@ -76,96 +69,7 @@ pub struct World {
     /// D-Bus, keyring, notifications.
     pub desktop: Option<Desktop>,
     /// The one folder that holds all of it.
-    _folder: tempfile::TempDir,
-}
-
-impl Default for Builder {
-    fn default() -> Self {
-        Self {
-            idp: json!({}),
-            hub: json!({}),
-            keyring: true,
-            notifications: false,
-            config: Box::new(str::to_owned),
-        }
-    }
-}
-
-impl Builder {
-    /// Options of the provider.
-    pub fn idp(mut self, options: Value) -> Self {
-        self.idp = options;
-        self
-    }
-
-    /// Options of the hub. `introspection: true` means the provider's.
-    pub fn hub(mut self, options: Value) -> Self {
-        self.hub = options;
-        self
-    }
-
-    /// No D-Bus, no keyring.
-    pub fn without_desktop(mut self) -> Self {
-        self.keyring = false;
-        self
-    }
-
-    /// dunst under Xvfb.
-    pub fn with_notifications(mut self) -> Self {
-        self.notifications = true;
-        self
-    }
-
-    /// Edits the configuration before it is written.
-    pub fn config(mut self, edit: impl Fn(&str) -> String + 'static) -> Self {
-        self.config = Box::new(edit);
-        self
-    }
-
-    /// Starts everything but the agent, which its first client starts.
-    pub fn start(self) -> World {
-        let folder = tempfile::Builder::new()
-            .prefix("oam-t")
-            .tempdir_in("/tmp")
-            .unwrap();
-        let (home, runtime) = (folder.path().join("home"), folder.path().join("run"));
-        for dir in [&home, &runtime] {
-            std::fs::create_dir(dir).unwrap();
-            set_mode(dir, 0o700);
-        }
-        let idp = Part::start("idp.mjs", &self.idp);
-        let mut hub_options = self.hub;
-        hub_options["issuer"] = json!(idp.get("issuer"));
-        if hub_options["introspection"] == true {
-            hub_options["introspection"] = json!({
-                "url": idp.get("token_introspection"),
-                "client_id": "hub",
-                "client_secret": "hub-secret",
-            });
-        }
-        if hub_options["repositories"].is_null() {
-            hub_options["repositories"] = json!(["acme/model", "datasets/acme/corpus"]);
-        }
-        let hub = Part::start("hub.mjs", &hub_options);
-        let desktop = self.keyring.then(|| {
-            let mut desktop = Desktop::bus(&home, &runtime);
-            desktop.start_keyring();
-            if self.notifications {
-                desktop.start_notifications();
-            }
-            desktop
-        });
-        let world = World {
-            home,
-            runtime,
-            idp,
-            hub,
-            desktop,
-            _folder: folder,
-        };
-        world.write_config(&(self.config)(&world.usual_config()));
-        world
-    }
+    pub(super) _folder: tempfile::TempDir,
 }
 
 /// Sets a path's mode.
@@ -191,43 +95,6 @@ impl World {
     /// `oam setup git`.
     pub fn set_up_git(&self) {
         self.oam(&["setup", "git"]).expect(0);
-    }
-
-    /// The configuration that most tests use: everything is proven at every ask.
-    pub fn usual_config(&self) -> String {
-        format!(
-            r#"[orgs.acme]
-issuer = "{issuer}"
-client_id = "oam"
-scopes = ["openid", "offline_access", "email", "groups"]
-fresh = "0s"
-lease = "10m"
-
-[orgs.acme.exchange]
-kind = "rfc8693"
-token_endpoint = "{token}"
-client_id = "oam"
-audience = "{{hub}}"
-resource = "{{repository}}"
-scope = "role:{{role}} {{action}}"
-revocation_endpoint = "{revoke}"
-
-[orgs.acme.hubs.hub]
-url = "{hub}"
-kind = "huggingface"
-
-[orgs.acme.roles.model-reader]
-grants = [{{ hub = "hub", repositories = ["acme/*", "datasets/acme/*"], action = "read" }}]
-
-[orgs.acme.roles.model-publisher]
-groups = ["ml-research"]
-grants = [{{ hub = "hub", repositories = ["acme/*", "datasets/acme/*"], action = "write" }}]
-"#,
-            issuer = self.idp.get("issuer"),
-            token = self.idp.get("token_endpoint"),
-            revoke = self.idp.get("exchange_revoke"),
-            hub = self.hub.get("url"),
-        )
     }
 
     /// Where the configuration lies.
@@ -389,7 +256,15 @@ grants = [{{ hub = "hub", repositories = ["acme/*", "datasets/acme/*"], action =
 
     /// `oam status --json`, the first organization.
     pub fn status(&self) -> Value {
-        self.oam(&["status", "--json"]).json()["orgs"][0].clone()
+        let run = self.oam(&["status", "--json"]);
+        let org = run.json()["orgs"][0].clone();
+        assert!(
+            org.is_object(),
+            "no organization in {}{}",
+            run.stdout,
+            run.stderr
+        );
+        org
     }
 
     /// Process id of the agent.
@@ -429,6 +304,13 @@ grants = [{{ hub = "hub", repositories = ["acme/*", "datasets/acme/*"], action =
             .collect()
     }
 
+    /// The last record of this kind.
+    pub fn last(&self, what: &str) -> Value {
+        let mut records = self.records();
+        records.retain(|record| record["what"] == what);
+        records.pop().unwrap_or_else(|| panic!("no {what}"))
+    }
+
     /// Repository URL at the hub.
     pub fn url(&self, path: &str) -> String {
         format!("{}/{path}", self.hub.get("url"))
@@ -447,11 +329,43 @@ grants = [{{ hub = "hub", repositories = ["acme/*", "datasets/acme/*"], action =
     }
 }
 
-/// Whether a process runs (a zombie does not).
+/// One line that a running program prints.
+pub fn read_line(child: &mut Child) -> String {
+    use std::io::Read as _;
+    let stdout = child.stdout.as_mut().expect("its output is ours");
+    let mut line = Vec::new();
+    let mut byte = [0];
+    // Byte by byte: a buffer would swallow what comes after the line.
+    while stdout.read(&mut byte).unwrap_or(0) == 1 && byte != *b"\n" {
+        line.push(byte[0]);
+    }
+    String::from_utf8_lossy(&line).into_owned()
+}
+
+/// A child of `oam exec` that runs until its stdin is closed.
+pub fn child_that_waits(world: &World) -> Child {
+    let mut child = world
+        .oam_command(&["exec", "--repo", "acme/model", "--hub", "hub", "--"])
+        .args(["sh", "-c", "echo \"$HF_TOKEN_PATH\"; cat >/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("oam starts");
+    let path = read_line(&mut child);
+    assert!(Path::new(&path).exists(), "a token file at {path}");
+    child
+}
+
+/// Whether any thread of a process runs. The first one can be a zombie while the others still hold
+/// the socket open.
 pub fn alive(pid: i64) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    threads.into_iter().flatten().flatten().any(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    })
 }
 
 impl Drop for World {

@@ -237,6 +237,6 @@ async fn a_sign_out_revokes_at_the_provider_or_says_why_not() {
         revoke()
             .await
             .unwrap_err()
-            .contains("no revocation endpoint")
+            .contains("it has no revocation endpoint")
     );
 }

@@ -1,0 +1,159 @@
+//! The keyring is missing, locked, goes away and comes back.
+
+use crate::support::desktop::Desktop;
+use crate::support::{Builder, World};
+
+/// A machine whose desktop is `make`'s.
+fn machine(make: impl FnOnce(&World) -> Option<Desktop>) -> World {
+    let mut world = Builder::default().without_desktop().start();
+    world.desktop = make(&world);
+    world
+}
+
+/// Signs in where that can't work: refused with `words`, and no browser was opened.
+#[track_caller]
+fn refused_before_the_browser(world: &World, words: &str) {
+    let opened = world.home.join("opened");
+    let output = world
+        .oam_command(&["login", "acme"])
+        .env("OAM_TEST_OPENED", &opened)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(words), "{said}");
+    assert!(said.contains("--store memory"), "the way out: {said}");
+    assert!(!opened.exists(), "the browser was opened");
+    assert_eq!(world.idp.count("authorize"), 0);
+    assert!(world.sealed().is_empty());
+    assert_eq!(world.status()["standing"], "signed-out");
+}
+
+#[test]
+fn without_a_bus_it_is_said_before_the_browser_opens() {
+    let world = machine(|_| None);
+    refused_before_the_browser(&world, "there is no session bus");
+}
+
+#[test]
+fn without_a_secret_service_it_is_said_before_the_browser_opens() {
+    let world = machine(|world| Some(Desktop::bus(&world.home, &world.runtime)));
+    refused_before_the_browser(&world, "no keyring is running");
+}
+
+#[test]
+fn without_a_default_collection_it_is_said_before_the_browser_opens() {
+    let world = machine(|world| {
+        let mut desktop = Desktop::bus(&world.home, &world.runtime);
+        desktop.start_keyring_without_collection();
+        Some(desktop)
+    });
+    refused_before_the_browser(&world, "no default collection");
+}
+
+#[test]
+fn a_locked_keyring_is_said_before_the_browser_opens_and_unlocked_it_works() {
+    let mut world = World::start();
+    world.desktop.as_ref().unwrap().lock_keyring();
+    refused_before_the_browser(&world, "the keyring is locked");
+    unlock(&mut world);
+    world.login();
+    assert!(world.token().is_some());
+}
+
+#[test]
+fn without_a_keyring_memory_is_a_choice_that_leaves_nothing_on_disk() {
+    let world = machine(|_| None);
+    world.oam(&["login", "acme", "--store", "memory"]).expect(0);
+    assert!(world.token().is_some());
+    assert!(world.sealed().is_empty());
+    world.kill_agents();
+    assert_eq!(
+        world.token(),
+        None,
+        "the session lasts as long as the agent"
+    );
+    assert_eq!(world.status()["standing"], "signed-out");
+}
+
+/// Ends the keyring and starts it unlocked: what a person does by logging in again.
+fn unlock(world: &mut World) {
+    let desktop = world.desktop.as_mut().unwrap();
+    desktop.stop_keyring();
+    desktop.start_keyring();
+}
+
+#[test]
+fn the_keyring_goes_while_the_agent_runs_and_rotations_go_on_and_stay() {
+    let mut world = World::signed_in();
+    world.desktop.as_mut().unwrap().stop_keyring();
+    let before = world.sealed();
+    let refreshes = world.idp.count("refresh");
+    assert!(world.token().is_some());
+    assert!(world.token().is_some());
+    assert_eq!(world.idp.count("refresh"), refreshes + 2);
+    assert_ne!(world.sealed(), before, "the rotated token is sealed");
+    assert_eq!(world.status()["standing"], "active");
+    // What was sealed meanwhile is the session: the provider honours only the newest token.
+    world.kill_agents();
+    world.desktop.as_mut().unwrap().start_keyring();
+    assert!(world.token().is_some());
+}
+
+/// Asks for a token and a follow-up; both are refused, and the keyring is what they name.
+#[track_caller]
+fn refused_for_the_keyring(world: &World, words: &str) {
+    let run = world.helper("get", "path=acme/model\n").expect(0);
+    assert!(run.stdout.contains("quit=1"), "{}", run.stdout);
+    assert!(!run.stdout.contains("password="), "{}", run.stdout);
+    assert!(run.stderr.contains(words), "{}", run.stderr);
+    let token = world.oam(&["token", "--hub", "hub", "--repo", "acme/model"]);
+    assert_eq!(token.code, 1, "`unavailable`: {}", token.stderr);
+    assert!(token.stderr.contains(words), "{}", token.stderr);
+    let report = world.oam(&["status", "--json"]).expect(0).json();
+    assert!(report["warnings"].to_string().contains(words), "{report}");
+    let refused = world
+        .records()
+        .into_iter()
+        .rfind(|r| r["what"] == "refusal");
+    assert_eq!(refused.expect("a record")["refusal"], "unavailable");
+}
+
+#[test]
+fn an_agent_that_starts_while_the_keyring_is_locked_refuses_by_name_and_loses_nothing() {
+    let mut world = World::signed_in();
+    assert!(world.token().is_some());
+    let sealed = world.sealed();
+    world.kill_agents();
+    world.desktop.as_ref().unwrap().lock_keyring();
+    refused_for_the_keyring(&world, "the keyring is locked");
+    assert_eq!(world.sealed(), sealed, "nothing is written over it");
+    unlock(&mut world);
+    assert!(world.token().is_some(), "the same session, the same agent");
+    let codes = world.idp.count("code");
+    assert_eq!(codes, 1, "without a second sign-in");
+    world.oam(&["log", "--verify"]).expect(0);
+}
+
+#[test]
+fn an_agent_that_starts_without_the_keyring_serves_once_it_is_back() {
+    let mut world = World::signed_in();
+    world.kill_agents();
+    world.desktop.as_mut().unwrap().stop_keyring();
+    refused_for_the_keyring(&world, "no keyring is running");
+    world.desktop.as_mut().unwrap().start_keyring();
+    assert!(world.token().is_some());
+    assert_eq!(world.idp.count("code"), 1);
+}
+
+#[test]
+fn a_session_revoked_while_the_keyring_is_locked_ends_once_it_opens() {
+    let mut world = World::signed_in();
+    world.kill_agents();
+    world.desktop.as_ref().unwrap().lock_keyring();
+    world.revoke();
+    refused_for_the_keyring(&world, "the keyring is locked");
+    unlock(&mut world);
+    assert_eq!(world.token(), None);
+    assert_eq!(world.status()["standing"], "ended");
+}
