@@ -5,6 +5,7 @@ use crate::support::parts::{package, tool};
 use crate::support::wait::until_true;
 use crate::support::world::{alive, set_mode};
 use crate::support::{Builder, World};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
