@@ -19,8 +19,8 @@ use crate::model::standing::StandingWord;
 use crate::model::time::Moment;
 use crate::rules::role::holds;
 
-/// A status names this many tokens of an organization, the newest: it must fit one message.
-const TOKENS_SHOWN: usize = 32;
+/// A status names this many tokens, the newest of each organization: it must fit one message.
+const TOKENS_SHOWN: usize = 96;
 
 impl Keeper {
     pub(super) fn report(&mut self, kind: ReportKind) -> Outcome {
@@ -56,11 +56,6 @@ impl Keeper {
         warnings.extend(self.strays.keys().map(|org| {
             format!("a session of {org} is stored, and the configuration no longer names that organization")
         }));
-        let now = self.now();
-        warnings.extend(self.offices.iter().filter_map(|(org, office)| {
-            let more = newest(office, now).skip(TOKENS_SHOWN).count();
-            (more > 0).then(|| format!("{more} more tokens of {org} are out; `oam log` has all"))
-        }));
         StatusReport {
             agent_version: self.version.clone(),
             agent_pid: std::process::id(),
@@ -77,6 +72,10 @@ impl Keeper {
                 .filter_map(|org| self.org_status(org))
                 .collect(),
         }
+    }
+
+    fn tokens_shown(&self) -> usize {
+        TOKENS_SHOWN / self.settings.orgs.len().max(1)
     }
 
     fn org_status(&self, org: &Org) -> Option<OrgStatus> {
@@ -119,9 +118,10 @@ impl Keeper {
                 })
                 .collect(),
             tokens: newest(office, now)
-                .take(TOKENS_SHOWN)
+                .take(self.tokens_shown())
                 .map(|out| token_out(office, out, now))
                 .collect(),
+            more_tokens: newest(office, now).skip(self.tokens_shown()).count(),
         })
     }
 

@@ -106,6 +106,12 @@ fn print_org(show: &Show, org: &OrgStatus, now: u64) {
             .collect();
         show.table(&["  role", "repository", "action", "left"], &rows);
     }
+    if org.more_tokens > 0 {
+        show.line(format!(
+            "  and {} older ones; `oam log` has all",
+            org.more_tokens
+        ));
+    }
 }
 
 const fn is_alive(standing: StandingWord) -> bool {

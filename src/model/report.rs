@@ -54,7 +54,11 @@ pub struct OrgStatus {
     pub hubs: Vec<HubRow>,
     /// Tokens handed out that are still alive, also those from before an end of the session:
     /// where a hub can't revoke they are outstanding until `expires_at`.
+    /// The newest of them: a report must fit one message.
     pub tokens: Vec<TokenOut>,
+    /// How many more are alive; the log has all.
+    #[serde(default)]
+    pub more_tokens: usize,
 }
 
 /// A hub, as `oam setup` needs it.
