@@ -47,10 +47,10 @@ impl Keeper {
                 }
                 bound
             });
-            self.step(&org.name, Event::Bound(bound));
             if bound {
                 self.choose_again(org);
             }
+            self.step(&org.name, Event::Bound(bound));
         }
         let gone: Vec<OrgName> = self
             .offices

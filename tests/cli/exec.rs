@@ -248,6 +248,38 @@ fn a_withdrawal_deletes_the_file_and_is_told_once_while_the_child_goes_on() {
     assert_eq!((ran.code, ran.out.as_str()), (Some(5), "gone\n"), "{ran:?}");
 }
 
+/// The lease ended; a proof brings the file back, so neither the file nor the connection is given up.
+#[test]
+fn a_withdrawal_that_is_not_for_good_is_told_once_and_the_file_may_come_back() {
+    let home = Home::new();
+    let (file, seen) = (home.path("run/oam/token"), home.path("seen"));
+    let mark = seen.clone();
+    hub(&home, "huggingface", &[], move |line| {
+        let news = |kind, code, sentence| {
+            reply(&json!({"type": kind, "refusal": {
+                "code": code, "sentence": sentence, "next": "wait"
+            }}))
+        };
+        line.say(news("paused", "unproven", "acme can not be proven"));
+        fs::write(&file, "tok_again").unwrap();
+        line.say(Reply::Renewed {
+            expires_at: 4_000_000_100,
+        });
+        while !mark.exists() {
+            std::thread::yield_now();
+        }
+        line.say(news("withdrawn", "revoked", "access to acme was revoked"));
+    });
+    let script = format!(
+        "until [ \"$(cat $HF_TOKEN_PATH 2>/dev/null)\" = tok_again ]; do :; done; : > {}; \
+         while [ -e $HF_TOKEN_PATH ]; do :; done; exit 5",
+        seen.display()
+    );
+    let ran = home.run(&["exec", "--", "timeout", "60", "sh", "-c", &script]);
+    assert_eq!(ran.code, Some(5), "{ran:?}");
+    assert_eq!(ran.err.matches("can not be proven").count(), 1, "{ran:?}");
+}
+
 #[test]
 fn a_lost_connection_is_taken_up_again_under_the_same_name() {
     let home = Home::new();

@@ -9,6 +9,7 @@
     clippy::must_use_candidate,
     clippy::naive_bytecount,
     clippy::panic,
+    clippy::print_stdout,
     clippy::return_self_not_must_use,
     clippy::too_many_lines,
     clippy::unwrap_used,

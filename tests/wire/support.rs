@@ -1,7 +1,7 @@
 //! A served socket whose keeper is a closure.
 
 use oam::agent::command::{Command, Outcome};
-use oam::edge::listen::{Taken, take};
+use oam::edge::listen::{Listening, Taken, take};
 use oam::edge::socket::{Limits, serve};
 use oam::model::ask::{Ask, HubRef, Intent};
 use oam::model::granted::{Granted, Scheme, TokenAnswer};
@@ -56,8 +56,8 @@ impl Agent {
             let mut builder = tokio::runtime::Builder::new_current_thread();
             let runtime = builder.enable_all().build().unwrap();
             let local = tokio::task::LocalSet::new();
+            let Listening { listener, hold } = listening;
             local.block_on(&runtime, async move {
-                let listener = listening.listener.try_clone().unwrap();
                 let listener = tokio::net::UnixListener::from_std(listener).unwrap();
                 let (mailbox, mut commands) = mpsc::channel(room.max(1));
                 if room > 0 {
@@ -72,6 +72,7 @@ impl Agent {
                     drop(commands);
                 }
             });
+            drop(hold);
         });
         let (stop, thread) = (Some(stop), Some(thread));
         Self {

@@ -60,7 +60,7 @@ fn begin_within(
     })?;
     match link.next(Some(deadline))? {
         Reply::Following(following) => Ok(following),
-        Reply::Withdrawn { refusal, .. } => Err(refusal),
+        Reply::Withdrawn { refusal } => Err(refusal),
         _ => Err(astray()),
     }
 }

@@ -12,12 +12,13 @@ enum Move {
     Follow(u8, bool),
     Unfollow,
     Pass(u32),
-    RefreshOk,
+    /// Seconds that the subject token lives.
+    RefreshOk(u16),
     RefreshBad(u8),
     MintOk(u16),
     MintBad(u8),
     Reject,
-    SignIn,
+    SignIn(u16),
     SignOut,
     Revoke,
     Bind(bool),
@@ -29,12 +30,12 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         2 => (0..3u8, any::<bool>()).prop_map(|(n, s)| Move::Follow(n, s)),
         1 => Just(Move::Unfollow),
         4 => prop_oneof![0..3_000u32, 20_000..90_000u32, 500_000..700_000u32].prop_map(Move::Pass),
-        4 => Just(Move::RefreshOk),
+        4 => prop_oneof![0..30u16, 300..4000u16].prop_map(Move::RefreshOk),
         2 => (0..5u8).prop_map(Move::RefreshBad),
         4 => prop_oneof![0..70u16, 61..1000u16].prop_map(Move::MintOk),
         2 => (0..4u8).prop_map(Move::MintBad),
         1 => Just(Move::Reject),
-        2 => Just(Move::SignIn),
+        2 => prop_oneof![0..30u16, 300..4000u16].prop_map(Move::SignIn),
         1 => Just(Move::SignOut),
         1 => Just(Move::Revoke),
         1 => any::<bool>().prop_map(Move::Bind),
@@ -55,12 +56,17 @@ struct World {
     next_token: u64,
     signed_in: bool,
     last_proof: Option<Moment>,
+    bound: bool,
+    limits: Limits,
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(fresh_ms: u64) -> Self {
+        let limits = Limits { fresh_ms, ..LIMITS };
         Self {
-            desk: Desk::new("acme", LIMITS, 0, 0),
+            desk: Desk::new("acme", limits, 0, 0),
+            bound: true,
+            limits,
             now: START,
             asked: 0,
             open: BTreeSet::new(),
@@ -97,7 +103,9 @@ impl World {
                 assert!(self.open.remove(&ticket), "a second answer to {ticket}");
                 self.check_served(token, self.strict[&ticket]);
             }
-            Effect::Deliver { token, .. } => self.check_served(token, true),
+            Effect::Deliver { token, follower } => {
+                self.check_served(token, self.strict[&follower]);
+            }
             Effect::Refuse { ticket, .. } => {
                 assert!(self.open.remove(&ticket), "a second answer to {ticket}");
             }
@@ -110,6 +118,7 @@ impl World {
             }
             Effect::Mint { flight, .. } => {
                 assert!(self.signed_in);
+                assert!(self.bound, "an exchange under an edited configuration");
                 assert!(self.mints.insert(flight));
             }
             Effect::Withdraw { .. } | Effect::Notify(_) => {}
@@ -118,6 +127,7 @@ impl World {
 
     fn check_served(&self, token: u64, strict: bool) {
         assert!(self.signed_in, "a token left after the end");
+        assert!(self.bound, "a token left under an edited configuration");
         let expires = self
             .tokens
             .get(&token)
@@ -125,7 +135,7 @@ impl World {
         assert!(self.now.until(*expires) >= 60_000, "less than the margin");
         let age = self.last_proof.map_or(u64::MAX, |at| self.now.since(at));
         // An exchange for a strict role began with a fresh proof; its end may lie later.
-        assert!(strict || age <= LIMITS.lease_ms, "beyond the lease");
+        assert!(strict || age <= self.limits.lease_ms, "beyond the lease");
     }
 
     fn play(&mut self, step: &Move) {
@@ -144,6 +154,7 @@ impl World {
             Move::Follow(n, strict) => {
                 self.asked += 1;
                 let who = Who::Follower(self.asked);
+                self.strict.insert(self.asked, strict);
                 self.event(Event::Asked {
                     who,
                     order: order(n),
@@ -152,24 +163,38 @@ impl World {
             }
             Move::Unfollow => self.event(Event::Unfollowed(self.asked)),
             Move::Pass(ms) => self.pass(u64::from(ms)),
-            Move::RefreshOk => self.refresh_ok(),
+            Move::RefreshOk(life) => self.refresh_ok(u64::from(life)),
             Move::RefreshBad(n) => self.refresh_bad(n),
             Move::MintOk(life) => self.mint_ok(u64::from(life)),
             Move::MintBad(n) => self.mint_bad(n),
             Move::Reject => self.event(Event::Rejected(self.next_token)),
-            Move::SignIn => self.sign_in(),
+            Move::SignIn(life) => self.sign_in(u64::from(life)),
             Move::SignOut => self.event(Event::SignedOut),
             Move::Revoke => self.event(Event::Revoked(None)),
-            Move::Bind(bound) => self.event(Event::Bound(bound)),
+            Move::Bind(bound) => {
+                self.bound = bound || self.desk.standing().live().is_none();
+                self.event(Event::Bound(bound));
+            }
         }
     }
 
-    fn sign_in(&mut self) {
+    fn sign_in(&mut self, seconds: u64) {
         self.signed_in = true;
+        self.bound = true;
         self.last_proof = Some(self.now);
         self.refresh = None;
         self.mints.clear();
-        self.event(Event::SignedIn(live(self.now)));
+        let mut live = live(self.now);
+        live.subject_expires = Some(self.now.unix() + seconds);
+        self.event(Event::SignedIn(live));
+    }
+
+    /// A wake that changes nothing would be a loop without a pause.
+    fn check_wake(&mut self) {
+        if self.desk.next_wake(self.now) == Some(0) {
+            self.event(Event::Tick);
+            assert_ne!(self.desk.next_wake(self.now), Some(0), "{:?}", self.desk);
+        }
     }
 
     fn pass(&mut self, ms: u64) {
@@ -177,14 +202,14 @@ impl World {
         self.event(Event::Tick);
     }
 
-    fn refresh_ok(&mut self) {
+    fn refresh_ok(&mut self, life: u64) {
         if let Some(flight) = self.refresh.take() {
             self.last_proof = Some(self.now);
             let identity = super::fixture::identity();
             self.event(Event::Refreshed {
                 flight: flight.id,
                 identity,
-                subject_expires: None,
+                subject_expires: Some(self.now.unix() + life),
             });
         }
     }
@@ -264,11 +289,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_token_after_an_end_one_renewal_at_a_time_and_one_answer_to_every_ask(moves in moves()) {
-        let mut world = World::new();
-        world.sign_in();
+    fn no_token_after_an_end_one_renewal_at_a_time_and_one_answer_to_every_ask(moves in moves(), fresh in prop_oneof![Just(60_000u64), Just(0u64)]) {
+        let mut world = World::new(fresh);
+        world.sign_in(600);
         for step in moves {
             world.play(&step);
+            world.check_wake();
         }
         world.settle();
         prop_assert!(world.open.is_empty(), "unanswered: {:?}", world.open);

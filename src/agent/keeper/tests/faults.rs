@@ -181,3 +181,70 @@ fn a_status_with_many_tokens_fits_a_message() {
         assert!(report.warnings.iter().any(|w| w.contains("more tokens")));
     });
 }
+
+#[test]
+fn parallel_asks_get_each_their_own_token() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        let mut asks: Vec<_> = (0..20u8)
+            .map(|n| (n, desk.get_of(&format!("acme/model{}", n % 5))))
+            .collect();
+        desk.settle().await;
+        assert_eq!(desk.fake.mints.borrow().len(), 5, "one exchange for each");
+        // Answered in another order than asked.
+        let mints: Vec<_> = desk.fake.mints.borrow_mut().drain(..).rev().collect();
+        for mint in mints {
+            let token = format!("token of {}", mint.repository);
+            mint.answer.send(Ok(minted(&token))).ok().unwrap();
+        }
+        desk.settle().await;
+        for (n, outcome) in &mut asks {
+            let expected = format!("token of acme/model{}", *n % 5);
+            assert_eq!(token_of(outcome.try_recv().unwrap()), expected);
+        }
+    });
+}
+
+#[test]
+fn no_secret_stands_in_a_record_or_report() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        let _heard = desk.follow();
+        desk.mint("s3cret-role").await;
+        let (reply, _outcome) = oneshot::channel();
+        desk.keeper.command(Command::Erase {
+            ask: ask(),
+            token: Secret::new("s3cret-role".into()),
+            caller: Caller::default(),
+            reply,
+        });
+        desk.fake.pass(61_000);
+        let _outcome = desk.get();
+        desk.answer(Ok(arrived("s3cret-refresh", identity()))).await;
+        let reports = [
+            ReportKind::Status,
+            ReportKind::Roles,
+            ReportKind::Why(ask(), Caller::default()),
+            ReportKind::Anchor,
+        ];
+        let mut said = desk.fake.lines.borrow().join("\n");
+        for kind in reports {
+            said += &match desk.keeper.report(kind) {
+                Outcome::Status(report) => serde_json::to_string(&report),
+                Outcome::Roles(report) => serde_json::to_string(&report),
+                Outcome::Why(report) => serde_json::to_string(&report),
+                Outcome::Anchor(report) => serde_json::to_string(&report),
+                _ => panic!("no report"),
+            }
+            .unwrap();
+        }
+        let _outcome = desk.logout();
+        said += &desk.fake.lines.borrow().join("\n");
+        said += &serde_json::to_string(&*desk.fake.tombs.borrow()).unwrap();
+        // The hash of this exchange names its token.
+        let said = said.replace("sha256 of s3cret-role", "");
+        assert!(said.contains("erase") && said.contains("logout"));
+        assert!(!said.contains("s3cret"), "{said}");
+        assert!(!said.contains("rt1"), "{said}");
+    });
+}

@@ -16,6 +16,7 @@ pub(super) struct Refresh {
 /// An exchange that was sent.
 pub(super) struct Mint {
     pub(super) endpoint: String,
+    pub(super) repository: String,
     pub(super) answer: oneshot::Sender<Result<Minted, EndpointFault>>,
 }
 
@@ -161,12 +162,13 @@ impl Exchange for Fake {
         &self,
         org: &Org,
         _: Arc<Secret>,
-        _: MintOrder,
+        order: MintOrder,
     ) -> Later<Result<Minted, EndpointFault>> {
         let crate::config::agent::Exchange::Rfc8693(exchange) = &org.exchange;
         let (answer, receiver) = oneshot::channel();
         self.mints.borrow_mut().push(Mint {
             endpoint: exchange.token_endpoint.clone(),
+            repository: order.repository.map(|r| r.to_string()).unwrap_or_default(),
             answer,
         });
         Box::pin(async move { receiver.await.unwrap() })

@@ -196,3 +196,48 @@ fn an_exchange_answered_after_the_end_is_dropped() {
         [Effect::Drop(9)]
     );
 }
+
+/// An exchange is no proof: its answer does not bring back a file that the lease took away.
+#[test]
+fn a_renewal_answered_beyond_the_lease_brings_no_file_back() {
+    let mut desk = signed_in();
+    let mint = mint_of(&desk.step(follow(1), START)).unwrap();
+    let answer = |flight, token| Event::Minted {
+        flight,
+        token,
+        expires_in_s: 3600,
+    };
+    desk.step(answer(mint, 1), START);
+    // Proven again when the successor is due.
+    let due = START.plus(3_490_000);
+    let flight = refresh_of(&desk.step(Event::Tick, due)).unwrap();
+    let mint = mint_of(&desk.step(refreshed(flight.id), due)).unwrap();
+    let late = due.plus(LIMITS.lease_ms + 1);
+    let gone = desk.step(Event::Tick, late);
+    assert!(
+        gone.iter()
+            .any(|e| matches!(e, Effect::Withdraw { last: false, .. }))
+    );
+    let effects = desk.step(answer(mint, 2), late);
+    assert!(
+        !effects.iter().any(|e| matches!(e, Effect::Deliver { .. })),
+        "{effects:?}"
+    );
+}
+
+/// The answer to a refresh that was under way when the configuration was edited (promise 9).
+#[test]
+fn a_proof_under_an_edited_configuration_serves_no_child() {
+    let mut desk = signed_in();
+    let mint = mint_of(&desk.step(follow(1), START)).unwrap();
+    let minted = Event::Minted {
+        flight: mint,
+        token: 1,
+        expires_in_s: 900,
+    };
+    desk.step(minted, START);
+    let later = START.plus(61_000);
+    let flight = refresh_of(&desk.step(Event::Tick, later)).unwrap();
+    desk.step(Event::Bound(false), later);
+    assert!(desk.step(refreshed(flight.id), later).is_empty());
+}
