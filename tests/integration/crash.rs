@@ -60,7 +60,10 @@ fn sweep(
 
 fn standing(world: &World, at: &str) -> String {
     let report = world.oam(&["status", "--json"]).expect(0).json();
-    assert_eq!(report["warnings"], json!([]), "{at}");
+    let warnings = report["warnings"].as_array().unwrap();
+    // A sweep hands out more tokens than `status` lists; nothing else may be amiss.
+    let amiss = |w: &&Value| !w.as_str().unwrap().contains("more tokens of acme are out");
+    assert_eq!(warnings.iter().find(amiss), None, "{at}");
     report["orgs"][0]["standing"].as_str().unwrap().to_owned()
 }
 
