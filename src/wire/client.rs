@@ -166,7 +166,7 @@ impl Client {
         if cfg!(unix) || left.is_none() {
             self.stream.set_recv_timeout(left)?;
         }
-        let mut piece = [0; 4096];
+        let mut piece = [0; 1024];
         let result = loop {
             match self.stream.read(&mut piece) {
                 Ok(0) => break Err(io::ErrorKind::UnexpectedEof.into()),

@@ -44,7 +44,7 @@ pub(super) struct Input {
 /// their end open until they have the answer.
 pub(super) fn read(stdin: &mut dyn Read) -> Result<Buffer, Malformed> {
     let mut held = Buffer::new();
-    let mut piece = [0; 4096];
+    let mut piece = [0; 1024];
     let result = loop {
         match stdin.read(&mut piece) {
             Ok(0) => break Ok(()),
