@@ -36,7 +36,10 @@ fn it_is_idempotent_and_git_asks_our_helper_and_no_other() {
     let helpers = value(&world, "helper");
     assert_eq!(helpers.len(), 2, "a reset, then ours: {helpers:?}");
     assert_eq!(helpers[0], "");
-    assert!(helpers[1].starts_with("!exec /"), "short names cost git time");
+    assert!(
+        helpers[1].starts_with("!exec /"),
+        "short names cost git time"
+    );
     assert!(helpers[1].ends_with(" --hub hub"), "{helpers:?}");
     assert_eq!(value(&world, "useHttpPath"), ["true"]);
 }
