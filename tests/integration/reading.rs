@@ -38,7 +38,7 @@ fn status_has_its_documented_shape() {
     assert_eq!(report["warnings"], serde_json::json!([]));
     let org = &report["orgs"][0];
     let shape = "org issuer standing detail next subject email signed_in_at last_proof_at \
-        session_ends_at epoch roles hubs tokens";
+        session_ends_at epoch roles hubs tokens more_tokens";
     assert_eq!(members(org), names(shape));
     assert_eq!(org["standing"], "active");
     assert_eq!(org["issuer"], world.idp.get("issuer"));
