@@ -44,6 +44,11 @@ impl Keeper {
         for org in &settings.orgs {
             self.add_office(org);
         }
+        if let Some(what) = self.ports.journal.repaired() {
+            let mut alarm = Record::new(Happening::Alarm, self.now().wall_ms);
+            alarm.detail = Some(what);
+            self.write(&alarm);
+        }
         let mut record = Record::new(Happening::Start, self.now().wall_ms);
         record.detail = Some(format!("oam-agent {}", self.version));
         self.write(&record);

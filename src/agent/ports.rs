@@ -141,6 +141,11 @@ pub trait Journal {
     fn line(&self, seq: u64) -> Result<Option<String>, String>;
     /// The folder, for display.
     fn folder(&self) -> String;
+    /// What was found amiss and put right when the log was opened: a last line that a crash cut off.
+    /// Told once.
+    fn repaired(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A desktop notification.

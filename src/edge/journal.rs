@@ -50,17 +50,6 @@ impl FileJournal {
         }
     }
 
-    /// What was found amiss and put right when the log was opened: a last line that a crash cut
-    /// off. Told once; belongs into an alarm record. Opens the log if it is not open.
-    pub fn repaired(&self) -> Option<String> {
-        let mut inner = self.inner.borrow_mut();
-        if let Err(words) = self.opened(&mut inner) {
-            // The same fault refuses the next append, with these words.
-            tracing::warn!("{words}");
-        }
-        inner.repaired.take()
-    }
-
     /// All files of the log, oldest first.
     ///
     /// # Errors
@@ -127,6 +116,16 @@ impl FileJournal {
 }
 
 impl Journal for FileJournal {
+    /// Opens the log if it is not open.
+    fn repaired(&self) -> Option<String> {
+        let mut inner = self.inner.borrow_mut();
+        if let Err(words) = self.opened(&mut inner) {
+            // The same fault refuses the next append, with these words.
+            tracing::warn!("{words}");
+        }
+        inner.repaired.take()
+    }
+
     fn append(&self, line: &str) -> Result<(), String> {
         if line.is_empty() || line.contains('\n') {
             return Err("a line of the audit log is one line".into());

@@ -1,4 +1,4 @@
-//! The log's disk is full.
+//! The log's disk is full, or a crash cut its last line.
 
 use crate::support::World;
 use std::fs::{File, OpenOptions};
@@ -118,4 +118,18 @@ fn a_revocation_is_carried_out_while_the_log_disk_is_full_as_root() {
     assert_eq!(world.token(), None);
     assert_eq!(world.status()["standing"], "ended");
     drop(small);
+}
+
+#[test]
+fn a_line_that_a_crash_cut_off_is_put_right_and_leaves_an_alarm() {
+    let world = World::signed_in();
+    assert!(world.token().is_some());
+    world.kill_agents();
+    let file = world.home.join(".local/state/oam/audit/audit.jsonl");
+    let mut text = std::fs::read(&file).unwrap();
+    text.extend_from_slice(b"{\"seq\":99,\"pr");
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(world.status()["standing"], "unproven");
+    assert_eq!(world.last("alarm")["what"], "alarm");
+    world.oam(&["log", "--verify"]).expect(0);
 }
