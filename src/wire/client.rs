@@ -56,8 +56,14 @@ impl Client {
         if std::env::var_os("OAM_NO_AUTOSTART").is_some_and(|value| value == "1") {
             return Err(not_running());
         }
-        start::start()?;
-        Self::connect(place)
+        // Twice: the first start can find an agent that is just ending, and leave the place to it.
+        for _ in 0..2 {
+            start::start()?;
+            if let Some(client) = Self::try_connect(place)? {
+                return Ok(client);
+            }
+        }
+        Err(not_running())
     }
 
     /// `None`: nobody listens there, so one may be started.
