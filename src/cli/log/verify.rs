@@ -174,6 +174,12 @@ fn anchored(anchor: Result<&AnchorReport, &Refusal>, summary: &Summary) -> Line 
             };
             // The agent's own head proves more while it runs; the lasting anchor is what is named.
             let lasting = anchor.anchored_sequence.min(summary.anchored_up_to);
+            if lasting == 0 {
+                return Line::from(format!(
+                    "not anchored in a sealed state (there is none), up to {} of {} while this agent runs",
+                    summary.anchored_up_to, summary.last
+                ));
+            }
             Line::from(format!(
                 "anchored up to record {lasting} of {} ({place}), up to {} while this agent runs",
                 summary.last, summary.anchored_up_to
