@@ -1,6 +1,6 @@
 //! What a caller wants.
 
-use super::name::{HubName, Repository, RoleName};
+use super::name::{HubName, NameFault, Repository, RoleName};
 use serde::{Deserialize, Serialize};
 
 /// Read or write, as told by the caller's protocol or inferred from its ancestry. It only chooses
@@ -55,8 +55,26 @@ pub struct Ask {
 ///
 /// # Errors
 /// A path that could be read in two ways is refused (R10).
-pub fn repository_of_path(path: &str) -> Result<Option<Repository>, super::name::NameFault> {
+pub fn repository_of_path(path: &str) -> Result<Option<Repository>, NameFault> {
+    let rest = cut(path);
+    if rest.is_empty() {
+        return if path.trim_matches('/').is_empty() {
+            Ok(None)
+        } else {
+            Err(NameFault("the path names no repository".into()))
+        };
+    }
+    // `m.git.git`, `m/info/refs/git-upload-pack`: whoever cuts once more finds another repository.
+    if cut(rest) != rest {
+        return Err(NameFault("the path could be read in two ways".into()));
+    }
+    rest.parse().map(Some)
+}
+
+/// Takes away, once, what belongs to the repository.
+fn cut(path: &str) -> &str {
     let mut rest = path.trim_start_matches('/');
+    rest = rest.strip_suffix('/').unwrap_or(rest);
     for tail in ["/info/refs", "/git-upload-pack", "/git-receive-pack"] {
         rest = rest.strip_suffix(tail).unwrap_or(rest);
     }
@@ -66,18 +84,7 @@ pub fn repository_of_path(path: &str) -> Result<Option<Repository>, super::name:
             rest = &rest[..at];
         }
     }
-    rest = rest.strip_suffix('/').unwrap_or(rest);
-    rest = rest.strip_suffix(".git").unwrap_or(rest);
-    if rest.is_empty() {
-        return if path.trim_matches('/').is_empty() {
-            Ok(None)
-        } else {
-            Err(super::name::NameFault(
-                "the path names no repository".into(),
-            ))
-        };
-    }
-    rest.parse().map(Some)
+    rest.strip_suffix(".git").unwrap_or(rest)
 }
 
 #[cfg(test)]
@@ -117,6 +124,9 @@ mod tests {
             "acme/model/..",
             "acme/%2e%2e/x",
             "/../x",
+            ".git.git",
+            "acme/model.git.git",
+            "acme/model/info/refs/git-upload-pack",
         ] {
             assert!(repository_of_path(path).is_err(), "{path}");
         }
