@@ -2,7 +2,7 @@
 //!
 //! Facts flow in, effects flow out, and each room is entered once on the way. Rooms by floor
 //! (a room imports only from floors below; `tests/house.rs` holds the arrows):
-//! `model` · `rules`, `wire`, `config` · `front`, `agent` · `edge`, `cli` · `demo` · `bin`.
+//! `model` · `rules`, `wire`, `config` · `front`, `agent` · `edge`, `issuer`, `cli` · `demo` · `bin`.
 
 #[cfg(feature = "agent")]
 pub mod agent;
@@ -15,6 +15,8 @@ pub mod demo;
 #[cfg(feature = "agent")]
 pub mod edge;
 pub mod front;
+#[cfg(feature = "issuer")]
+pub mod issuer;
 pub mod model;
 #[cfg(feature = "decide")]
 pub mod rules;

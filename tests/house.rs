@@ -79,7 +79,7 @@ const SYSTEM_FILES: &[&str] = &[
 ];
 
 /// Where output is written. Everything else is given a writer.
-const PRINTERS: &[&str] = &["src/cli/show.rs", "src/demo/"];
+const PRINTERS: &[&str] = &["src/cli/show.rs", "src/issuer/show.rs", "src/demo/"];
 
 /// Names that say nothing about what is inside.
 const VAGUE: &[&str] = &[

@@ -4,16 +4,23 @@
 
 pub mod answer;
 pub mod ask;
+pub mod audit;
 pub mod caller;
+pub mod claimant;
+pub mod feed;
 pub mod granted;
 pub mod identity;
+pub mod issuer;
 pub mod name;
 pub mod order;
+pub mod organization;
+pub mod policy;
 pub mod record;
 pub mod refusal;
 pub mod report;
 pub mod role;
 pub mod secret;
 pub mod settings;
+pub mod signal;
 pub mod standing;
 pub mod time;

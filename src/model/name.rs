@@ -90,6 +90,11 @@ name!(
     "a hub's name"
 );
 name!(
+    /// An identity source: somebody whose tokens the issuer takes.
+    SourceName,
+    "an identity source's name"
+);
+name!(
     /// A role: a named set of grants.
     RoleName,
     "a role's name"

@@ -1,0 +1,389 @@
+//! Storage behind one trait: what the issuer keeps, and the one way to change it.
+//!
+//! A [`Batch`] is one durable transaction: its changes and its audit entries are written together or
+//! not at all, so there is no token without a record. `tests` beside this file run unchanged on any
+//! implementation.
+
+use crate::model::audit::AuditRecord;
+use crate::model::claimant::ClaimantKey;
+use crate::model::feed::FeedEvent;
+use crate::model::issuer::SigningAlgorithm;
+use crate::model::name::{HubName, Repository, RoleName, SourceName};
+use crate::model::role::Action;
+use crate::model::signal::SignalSubject;
+use std::future::Future;
+use std::pin::Pin;
+
+/// A future of the store.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + Send + 'a>>;
+
+/// Why the store did not do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreFault {
+    /// Nothing was written: disk full, file gone, damaged, busy. Our own words.
+    Unavailable(String),
+    /// [`Change::Issue`]: the person's epoch is another: something ended since they were admitted.
+    /// Nothing of the batch was written.
+    Overtaken,
+    /// [`Change::Once`]: this signal was taken before. Nothing of the batch was written.
+    Replayed,
+}
+
+/// One transaction.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Changes, in order.
+    pub changes: Vec<Change>,
+    /// Entries of the audit log, in order; chained by the store.
+    pub entries: Vec<AuditRecord>,
+}
+
+/// What a committed batch came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// Number of the last audit entry written.
+    pub audit_seq: u64,
+    /// Tokens that changes of this batch made inactive and that a hub might still honour.
+    pub revoked: Vec<TokenRow>,
+}
+
+/// A change.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A person was seen with a verified token.
+    Seen(PersonSeen),
+    /// A token was issued. With `epoch`: only if the person's epoch still is this one.
+    Issue {
+        /// The token.
+        token: TokenRow,
+        /// [`PersonRow::epoch`] at admission; none for jobs.
+        epoch: Option<u64>,
+    },
+    /// One token is inactive from now on.
+    RevokeToken {
+        /// SHA-256, lower-case hex.
+        sha256: String,
+        /// Unix milliseconds.
+        at_ms: u64,
+    },
+    /// An identity or session ended: epoch + 1, all its live tokens inactive, `feed` appended.
+    End {
+        /// Whom.
+        key: ClaimantKey,
+        /// How.
+        ended: Ended,
+        /// What the feed says.
+        feed: FeedEvent,
+    },
+    /// The account may be used again; what was ended stays ended.
+    Restore {
+        /// Whom.
+        key: ClaimantKey,
+    },
+    /// The person's groups are others: these are kept until the next [`Change::Seen`], live tokens of
+    /// lost roles are inactive, `feed` appended when there is one.
+    RolesChanged {
+        /// Whom.
+        key: ClaimantKey,
+        /// The groups, when known.
+        groups: Option<Vec<String>>,
+        /// Roles lost.
+        lost: Vec<RoleName>,
+        /// Roles held now, kept for the next comparison.
+        held: Vec<RoleName>,
+        /// Unix milliseconds.
+        at_ms: u64,
+        /// What the feed says; none when nothing changed for the agent.
+        feed: Option<FeedEvent>,
+    },
+    /// Takes a signal once: a second one with this transmitter and id fails the batch.
+    Once {
+        /// Issuer of the signal.
+        transmitter: String,
+        /// Its `jti`.
+        id: String,
+        /// Unix milliseconds after which it may be forgotten.
+        until_ms: u64,
+    },
+    /// A transmitter's stream was verified.
+    StreamVerified {
+        /// Issuer of the signal.
+        transmitter: String,
+        /// Unix milliseconds.
+        at_ms: u64,
+    },
+    /// Up to where an agent's log is held, with the lines of the batch.
+    AgentLog(AgentLogRow, Vec<String>),
+    /// Makes or replaces a signing key.
+    PutKey(KeyRow),
+    /// Drops a signing key.
+    DropKey(String),
+    /// Makes a secret the newest of its hub or client.
+    PutSecret(SecretRow),
+    /// Drops a secret.
+    DropSecret {
+        /// Of what.
+        owner: SecretOwner,
+        /// [`SecretRow::number`].
+        number: u64,
+    },
+    /// Remembers the digest of the policy in force, so that a change while stopped is on record too.
+    PolicyDigest(String),
+}
+
+/// How something ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Which kind.
+    pub kind: EndKind,
+    /// Unix milliseconds.
+    pub at_ms: u64,
+    /// Our own words.
+    pub reason: String,
+}
+
+/// Kinds of an end, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EndKind {
+    /// Subject tokens of before are not taken any more; a younger one is.
+    Doubt,
+    /// A sign-in later than this is needed.
+    Session,
+    /// Refused until restored.
+    Account,
+}
+
+/// A person as last seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonSeen {
+    /// Source and stable key.
+    pub key: ClaimantKey,
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`.
+    pub subject: String,
+    /// For display.
+    pub username: Option<String>,
+    /// For display and for signals.
+    pub email: Option<String>,
+    /// The groups of the token, when it said them.
+    pub groups: Option<Vec<String>>,
+    /// `sid` of the provider's session.
+    pub session: Option<String>,
+    /// The time that the evidence speaks of, Unix seconds.
+    pub proven_at: u64,
+    /// Unix milliseconds.
+    pub at_ms: u64,
+}
+
+/// A person as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonRow {
+    /// As last seen; `groups` may be those of a later signal.
+    pub seen: PersonSeen,
+    /// Roles held when last compared.
+    pub held: Vec<RoleName>,
+    /// Grows with every end.
+    pub epoch: u64,
+    /// The account is ended until restored.
+    pub account: Option<Ended>,
+    /// The last end of a session.
+    pub session: Option<Ended>,
+    /// The last doubt.
+    pub doubt: Option<Ended>,
+    /// Unix milliseconds of the last [`Change::RolesChanged`] by a signal that named groups or said
+    /// that they changed: tokens of before tell old groups.
+    pub groups_changed_at_ms: Option<u64>,
+}
+
+/// An issued token. The token itself only where a hub could be told to revoke it, and sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// SHA-256 of the token, lower-case hex.
+    pub sha256: String,
+    /// On whose behalf, for people and jobs.
+    pub key: ClaimantKey,
+    /// Name for people.
+    pub name: Option<String>,
+    /// The role.
+    pub role: RoleName,
+    /// The hub.
+    pub hub: HubName,
+    /// The repository; none: the whole hub.
+    pub repository: Option<Repository>,
+    /// The action.
+    pub action: Action,
+    /// Unix seconds.
+    pub issued_at: u64,
+    /// Unix seconds.
+    pub expires_at: u64,
+    /// Shared with the audit entry.
+    pub request_id: String,
+    /// Unix milliseconds.
+    pub revoked_at_ms: Option<u64>,
+    /// The token, sealed with the master key, where its hub has a way to revoke it.
+    pub sealed: Option<Vec<u8>>,
+}
+
+/// A signing key at rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRow {
+    /// `kid`.
+    pub kid: String,
+    /// Algorithm.
+    pub algorithm: SigningAlgorithm,
+    /// PKCS#8, sealed with the master key.
+    pub sealed: Vec<u8>,
+    /// Public JWK, JSON.
+    pub public: String,
+    /// Unix milliseconds at which it was published.
+    pub made_at_ms: u64,
+    /// Unix milliseconds from which it signs.
+    pub signs_from_ms: u64,
+    /// Unix milliseconds at which it left the set: set at the rotation after it.
+    pub gone_at_ms: Option<u64>,
+}
+
+/// Whose secret.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SecretOwner {
+    /// The issuer's client secret at this hub: sealed, for it must be sent.
+    Hub(HubName),
+    /// A client registered here, to introspect: as a salted hash.
+    Client(String),
+}
+
+/// A client secret at rest. The newest is used; older ones stay good for `until_ms`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretRow {
+    /// Whose.
+    pub owner: SecretOwner,
+    /// Grows with every rotation.
+    pub number: u64,
+    /// Sealed text, or salt and hash.
+    pub value: Vec<u8>,
+    /// For a client: the hub whose tokens it may look at.
+    pub hub: Option<HubName>,
+    /// Unix milliseconds.
+    pub made_at_ms: u64,
+    /// Unix milliseconds at which it is no longer good.
+    pub until_ms: Option<u64>,
+}
+
+/// Up to where an agent's log is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentLogRow {
+    /// Whose.
+    pub key: ClaimantKey,
+    /// Name of the log.
+    pub log: String,
+    /// Number of the last record held.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: String,
+    /// Number of the log's head as last told.
+    pub head_seq: u64,
+    /// Unix milliseconds.
+    pub at_ms: u64,
+}
+
+/// A cursor of the feed. The generation names the database, so that a cursor of another one is unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    /// Name of the database.
+    pub generation: String,
+    /// Number of the last event seen by the subject.
+    pub seq: u64,
+}
+
+/// What the feed holds after a cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedPage {
+    /// The cursor given is of another database, ahead of this one, or older than what is kept.
+    pub reset: bool,
+    /// Events after it, with their numbers.
+    pub events: Vec<(u64, FeedEvent)>,
+    /// The cursor at the end of it.
+    pub head: Cursor,
+}
+
+/// What to look for in the audit log. Everything given must match.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditFilter {
+    /// Stable key, user name or e-mail.
+    pub person: Option<String>,
+    /// Role.
+    pub role: Option<String>,
+    /// Repository.
+    pub repository: Option<String>,
+    /// SHA-256 of a token.
+    pub token_sha256: Option<String>,
+    /// Request id.
+    pub request_id: Option<String>,
+    /// From, Unix milliseconds.
+    pub from_ms: Option<u64>,
+    /// Up to and without, Unix milliseconds.
+    pub to_ms: Option<u64>,
+}
+
+/// A line of the audit log as it is hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditLine {
+    /// Its number.
+    pub seq: u64,
+    /// The line: JSON with `seq`, `prev` and `hash`.
+    pub line: String,
+}
+
+/// What the issuer keeps. No other state.
+pub trait Store: Send + Sync {
+    /// Writes a batch durably; answers when it is on disk.
+    fn commit(&self, batch: Batch) -> Later<'_, Committed>;
+    /// A person.
+    fn person(&self, key: ClaimantKey) -> Later<'_, Option<PersonRow>>;
+    /// People of a source whom a signal names: every member given must match.
+    fn people(&self, source: SourceName, subject: SignalSubject) -> Later<'_, Vec<PersonRow>>;
+    /// People by stable key, subject, user name or e-mail, for commands.
+    fn find_people(&self, text: String) -> Later<'_, Vec<PersonRow>>;
+    /// People with live tokens or seen after this moment, for a changed policy; ordered by key, after
+    /// `after`, at most `limit`.
+    fn recent_people(
+        &self,
+        since_ms: u64,
+        after: Option<ClaimantKey>,
+        limit: usize,
+    ) -> Later<'_, Vec<PersonRow>>;
+    /// A token by its SHA-256.
+    fn token(&self, sha256: String) -> Later<'_, Option<TokenRow>>;
+    /// Tokens of a person that live at `now_s`, Unix seconds.
+    fn live_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>>;
+    /// Events of one subject after a cursor; none: only where the end is.
+    fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage>;
+    /// The last verification of a transmitter's stream, Unix milliseconds.
+    fn stream_verified(&self, transmitter: String) -> Later<'_, Option<u64>>;
+    /// Up to where an agent's log is held.
+    fn agent_log(&self, key: ClaimantKey, log: String) -> Later<'_, Option<AgentLogRow>>;
+    /// An agent's record by its number, for the comparison of a batch that overlaps.
+    fn agent_record(&self, key: ClaimantKey, log: String, seq: u64) -> Later<'_, Option<String>>;
+    /// All signing keys.
+    fn keys(&self) -> Later<'_, Vec<KeyRow>>;
+    /// Secrets of an owner, newest first.
+    fn secrets(&self, owner: SecretOwner) -> Later<'_, Vec<SecretRow>>;
+    /// All owners of secrets.
+    fn secret_owners(&self) -> Later<'_, Vec<SecretOwner>>;
+    /// The digest of the policy that was last in force.
+    fn policy_digest(&self) -> Later<'_, Option<String>>;
+    /// Lines of the audit log after `after`, at most `limit`, that match.
+    fn audit(&self, filter: AuditFilter, after: u64, limit: usize) -> Later<'_, Vec<AuditLine>>;
+    /// Records of agents in order of arrival after `after`, at most `limit`: `(arrival, person, log, line)`.
+    fn agent_records(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Later<'_, Vec<(u64, ClaimantKey, String, String)>>;
+    /// Drops audit entries from before this moment, and leaves an entry that says so and with which hash
+    /// the chain goes on.
+    fn prune(&self, before_ms: u64, at_ms: u64) -> Later<'_, u64>;
+    /// Grows whenever something was committed, also by another process on the same database.
+    fn changes(&self) -> tokio::sync::watch::Receiver<u64>;
+}

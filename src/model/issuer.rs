@@ -1,0 +1,217 @@
+//! The issuer's settings as nouns: what `config::issuer` reads from `issuer.toml`.
+
+use super::claimant::ClaimantKind;
+use super::granted::Scheme;
+use super::name::{HubName, SourceName};
+use super::organization::SubjectKind;
+use super::settings::HubKind;
+use std::collections::BTreeMap;
+
+/// Everything `oam-issuer serve` is told, the policy apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerSettings {
+    /// Public URL without trailing slash: `iss` of what it signs.
+    pub url: String,
+    /// Addresses to listen on, `127.0.0.1:8443`.
+    pub listen: Vec<String>,
+    /// TLS by file; none: plain http, for loopback or behind a proxy.
+    pub tls: Option<TlsFiles>,
+    /// Networks (CIDR) of proxies whose `X-Forwarded-For` is believed; empty: nobody's.
+    pub trusted_proxies: Vec<String>,
+    /// Path of the `SQLite` file.
+    pub database: String,
+    /// Path of the policy file.
+    pub policy: String,
+    /// The key that encrypts private keys, client secrets and hub tokens at rest: 32 bytes, base64 or hex.
+    pub master_key: SecretPlace,
+    /// How it signs.
+    pub signing: Signing,
+    /// Whose tokens it takes.
+    pub sources: Vec<Source>,
+    /// The hubs that it mints for.
+    pub hubs: Vec<IssuerHub>,
+    /// Who may send signals.
+    pub transmitters: Vec<Transmitter>,
+    /// Limits.
+    pub limits: ServerLimits,
+    /// Heartbeat of the feed, ms.
+    pub heartbeat_ms: u64,
+    /// Bearer of `/metrics`; none: open to loopback only.
+    pub metrics_token: Option<SecretPlace>,
+    /// PEM file of additional roots for requests that the issuer makes.
+    pub ca_file: Option<String>,
+    /// Proxy for requests that the issuer makes.
+    pub proxy: Option<String>,
+}
+
+/// Where a secret lies. Never in the file itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// A file that only the issuer's user can read.
+    File(String),
+    /// An environment variable.
+    Variable(String),
+    /// A systemd credential: a file of this name in `$CREDENTIALS_DIRECTORY`.
+    Credential(String),
+}
+
+/// Certificate chain and key, PEM. Read again when they change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Chain.
+    pub certificate: String,
+    /// Private key.
+    pub key: String,
+}
+
+/// How the issuer signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signing {
+    /// Algorithm of new keys.
+    pub algorithm: SigningAlgorithm,
+    /// A new key is published this long before it signs, ms: longer than hubs cache the JWKS.
+    pub announce_ms: u64,
+}
+
+/// RFC 7518 §3.1, RFC 8037.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SigningAlgorithm {
+    /// ECDSA on P-256.
+    #[default]
+    Es256,
+    /// Ed25519.
+    EdDsa,
+}
+
+/// An identity source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its name, as the policy uses it.
+    pub name: SourceName,
+    /// People or jobs.
+    pub kind: ClaimantKind,
+    /// `iss`, byte for byte.
+    pub issuer: String,
+    /// `aud` must be one of these.
+    pub audiences: Vec<String>,
+    /// Algorithms taken; never `none`, never HMAC.
+    pub algorithms: Vec<String>,
+    /// Where its keys are.
+    pub keys: SourceKeys,
+    /// What stands for the person at the agent's bearer.
+    pub subject: SubjectKind,
+    /// Access tokens are taken when this says how they are checked.
+    pub access_tokens: Option<AccessTokenCheck>,
+    /// Claim that holds the groups.
+    pub groups_claim: String,
+    /// Groups come from userinfo: for providers whose ID token is thin. Needs an access token.
+    pub groups_from_userinfo: bool,
+    /// Claim that is the stable key; none: `sub`.
+    pub key_claim: Option<String>,
+    /// Claim shown as user name.
+    pub username_claim: String,
+    /// Claims that every token must have, each with one of these whole-string patterns.
+    pub required: BTreeMap<String, Vec<String>>,
+    /// Oldest `iat` taken, ms.
+    pub longest_age_ms: u64,
+}
+
+/// Where a source's signing keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceKeys {
+    /// `jwks_uri` of its discovery document.
+    Discovery,
+    /// This address.
+    Address(String),
+    /// This file: for sources that publish nothing (Kubernetes).
+    File(String),
+}
+
+/// How an access token is checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessTokenCheck {
+    /// RFC 7662.
+    Introspection {
+        /// Endpoint; none: from discovery.
+        endpoint: Option<String>,
+        /// Client id of the issuer there.
+        client_id: String,
+        /// Its secret.
+        client_secret: SecretPlace,
+    },
+    /// OIDC Core §5.3. The token's audience can't be seen: only for providers that bind tokens to clients.
+    UserInfo {
+        /// Endpoint; none: from discovery.
+        endpoint: Option<String>,
+    },
+}
+
+/// A hub that the issuer mints for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerHub {
+    /// Its name.
+    pub name: HubName,
+    /// Base URL without trailing slash.
+    pub url: String,
+    /// What its tools need.
+    pub kind: HubKind,
+    /// Basic or Bearer.
+    pub scheme: Scheme,
+    /// User name for Basic.
+    pub username: String,
+    /// Variables from which its tools read a token.
+    pub variables: Vec<String>,
+    /// How tokens for it are made.
+    pub backend: Backend,
+}
+
+/// How tokens for a hub are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// The issuer's own signed token; `aud` is the hub's URL unless given.
+    Jwt {
+        /// Another `aud`.
+        audience: Option<String>,
+    },
+    /// An ID token signed for the hub and exchanged there: one repository, write, no narrower one.
+    HuggingFaceTrustedPublisher,
+    /// The hub's organization token exchange: as the member, with scopes.
+    HuggingFaceOrg {
+        /// OAuth client id of the organization; the secret is set by `oam-issuer secret set HUB`.
+        client_id: String,
+    },
+}
+
+/// Who may send signals about a source's people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transmitter {
+    /// `iss` of its SETs, byte for byte.
+    pub issuer: String,
+    /// Where its keys are.
+    pub keys: SourceKeys,
+    /// `aud` must be one of these.
+    pub audiences: Vec<String>,
+    /// The source whose people it speaks of.
+    pub source: SourceName,
+    /// The value of `Authorization` that it sends (RFC 8935); none: its signature is all.
+    pub authorization: Option<SecretPlace>,
+    /// A stream that was verified this lately counts as evidence that nobody was revoked, ms; 0: never.
+    pub live_for_ms: u64,
+}
+
+/// Limits of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Largest request body, bytes.
+    pub body_bytes: usize,
+    /// Longest time for a request, ms; the feed excepted.
+    pub request_ms: u64,
+    /// Exchanges of one identity a minute.
+    pub exchanges_per_minute: u32,
+    /// How many of them at once.
+    pub burst: u32,
+    /// Open feeds.
+    pub feeds: usize,
+    /// Days that audit entries are kept by `oam-issuer audit prune`; 0: for ever.
+    pub audit_days: u64,
+}
