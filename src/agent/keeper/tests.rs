@@ -3,6 +3,7 @@
 mod ends;
 mod faults;
 mod following;
+mod issuer;
 mod outside;
 mod renewals;
 mod settings;
@@ -55,6 +56,7 @@ fn minted(token: &str) -> Minted {
         sha256: format!("sha256 of {token}"),
         expires_in_s: 900,
         wider_than_asked: false,
+        granting: None,
     }
 }
 
@@ -82,6 +84,7 @@ impl Desk {
             dice: Rc::<Fake>::clone(fake),
             idp: Rc::<Fake>::clone(fake),
             exchange: Rc::<Fake>::clone(fake),
+            issuer: Rc::<issuer::FakeIssuer>::clone(&fake.issuer),
             vault: Rc::<Fake>::clone(fake),
             journal: Rc::<Fake>::clone(fake),
             notices: Rc::<Fake>::clone(fake),
