@@ -67,15 +67,17 @@ impl Keeper {
 
     /// There may be records that the organization does not hold yet.
     pub(super) fn records_are_due(&mut self, name: &OrgName) {
-        let at = self.now().plus(BATCH_AFTER_MS);
+        let now = self.now();
         let written = self.ledger.sequence();
         let Some(office) = self.offices.get_mut(name) else {
             return;
         };
+        // With an old bearer they wait for its renewal: the session is not renewed for them.
+        let may = office.usable_bearer(now).is_some();
         let records = &mut office.issuing.records;
         let held = records.held.as_ref().map_or(0, |held| held.seq);
-        if office.issuing.bearer.is_some() && held < written && records.due.is_none() {
-            records.due = Some(at);
+        if may && held < written && records.due.is_none() {
+            records.due = Some(now.plus(BATCH_AFTER_MS));
         }
     }
 

@@ -93,6 +93,8 @@ impl Issuing {
         self.read_at = None;
         self.unread = None;
         self.reading = Reading::Idle;
+        self.records.due = None;
+        self.records.failures = 0;
         if !self.parked.is_empty() {
             self.parked_until = Some(now);
         }

@@ -28,7 +28,9 @@ struct Desk {
 
 /// Runs a story on one thread, as the agent does.
 fn story<F: Future<Output = ()>>(told: F) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
     tokio::task::LocalSet::new().block_on(&runtime.unwrap(), told);
 }
 
