@@ -18,3 +18,4 @@ mod office;
 mod opening;
 mod reports;
 mod settings;
+mod setup;

@@ -181,12 +181,31 @@ pub struct WishArgs {
     pub write: bool,
 }
 
+/// A CI job in the place of a person; shared by `token` and `exec`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "In a CI job")]
+pub struct JobArgs {
+    /// The organization's issuer, else $OAM_ISSUER: the job's own OIDC token is the identity, and no
+    /// agent is asked.
+    #[arg(long, value_name = "URL")]
+    pub issuer: Option<String>,
+    /// The variable with the job's ID token; none: $OAM_ID_TOKEN, else GitHub Actions is asked for one.
+    #[arg(long, value_name = "NAME", conflicts_with = "id_token_file")]
+    pub id_token_env: Option<String>,
+    /// The file with the job's ID token, read again for each token (Kubernetes changes it).
+    #[arg(long, value_name = "PATH")]
+    pub id_token_file: Option<PathBuf>,
+}
+
 /// `oam token`.
 #[derive(Debug, Args)]
 pub struct TokenArgs {
     /// What it is for.
     #[command(flatten)]
     pub wish: WishArgs,
+    /// In a CI job.
+    #[command(flatten)]
+    pub job: JobArgs,
     /// Print it even to a terminal.
     #[arg(long)]
     pub show: bool,
@@ -201,6 +220,9 @@ pub struct ExecArgs {
     /// What the token is for.
     #[command(flatten)]
     pub wish: WishArgs,
+    /// In a CI job.
+    #[command(flatten)]
+    pub job: JobArgs,
     /// How long the command will run: warns when the token of a tool that only knows a variable
     /// ends before.
     #[arg(long, value_name = "DURATION", value_parser = super::when::read_span)]

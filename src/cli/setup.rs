@@ -17,6 +17,7 @@ use super::status;
 use crate::model::refusal::Refusal;
 use crate::model::report::HubRow;
 use report::SetupReport;
+use std::path::Path;
 use surroundings::Surroundings;
 
 /// Connects, or takes back, and shows what was changed.
@@ -81,13 +82,23 @@ fn set_up(
     }
 }
 
+/// The line for `credential.URL.helper` with which git reads its answer from a file of `oam exec`.
+///
+/// # Errors
+/// The helper is not beside this program.
+pub fn git_helper(answer: &Path) -> Result<String, Refusal> {
+    let program = Surroundings::find()?.own_program("git-credential-oam")?;
+    let command = git::command(&program)?;
+    Ok(format!("{command} --token-file {}", quoted(path_text(answer)?)))
+}
+
 /// Text as one word of a POSIX shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// A path as text; a refusal when it is none, because it is to be written into a text file.
-fn path_text(path: &std::path::Path) -> Result<&str, Refusal> {
+fn path_text(path: &Path) -> Result<&str, Refusal> {
     path.to_str()
         .filter(|text| !text.chars().any(char::is_control))
         .ok_or_else(|| {

@@ -8,6 +8,7 @@ pub mod fault;
 mod fields;
 mod hub;
 mod merge;
+pub mod organization;
 mod pattern;
 mod provider;
 mod read;

@@ -20,6 +20,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
+use reqwest::header::HeaderMap;
 use url::{Host, Url};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -104,11 +105,28 @@ impl Http {
         payload: Payload,
         total: Duration,
     ) -> Result<Answer, EndpointFault> {
+        self.post_with(via, url, payload, HeaderMap::new(), total)
+            .await
+    }
+
+    /// One POST with these headers besides, sent at most once.
+    ///
+    /// # Errors
+    /// As [`Http::post`].
+    pub async fn post_with(
+        &self,
+        via: &Via,
+        url: &str,
+        payload: Payload,
+        headers: HeaderMap,
+        total: Duration,
+    ) -> Result<Answer, EndpointFault> {
         let url = endpoint(url).map_err(|why| EndpointFault::NotSent { why })?;
         let request = self
             .client(via, &url)?
             .post(url)
             .header(reqwest::header::CONTENT_TYPE, payload.content_type())
+            .headers(headers)
             .body(payload.into_body());
         send(request, total).await
     }
@@ -123,8 +141,22 @@ impl Http {
         url: &str,
         total: Duration,
     ) -> Result<Answer, EndpointFault> {
+        self.get_with(via, url, HeaderMap::new(), total).await
+    }
+
+    /// One GET of a JSON document with these headers besides.
+    ///
+    /// # Errors
+    /// As [`Http::post`].
+    pub async fn get_with(
+        &self,
+        via: &Via,
+        url: &str,
+        headers: HeaderMap,
+        total: Duration,
+    ) -> Result<Answer, EndpointFault> {
         let url = endpoint(url).map_err(|why| EndpointFault::NotSent { why })?;
-        send(self.client(via, &url)?.get(url), total).await
+        send(self.client(via, &url)?.get(url).headers(headers), total).await
     }
 
     /// Now, from the same clock that everything here uses.

@@ -48,6 +48,9 @@ pub(super) struct Flat {
     scheme: Scheme,
     #[serde(default)]
     username: String,
+    /// Read for a reply that is kept in a file only.
+    #[serde(default)]
+    pub(super) hub_url: String,
     #[serde(default, deserialize_with = "token")]
     token: Option<Secret>,
     expires_at: Option<u64>,
