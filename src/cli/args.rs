@@ -1,9 +1,10 @@
 //! The command line as data. Help texts live here; each command has an example.
 
-use crate::model::name::{HubName, OrgName, RoleName};
+use crate::model::name::{HubName, NameFault, OrgName, RoleName};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Short-lived role tokens for model hubs and git, instead of personal ones.
 #[derive(Debug, Parser)]
@@ -30,7 +31,7 @@ pub struct Cli {
 pub enum Command {
     /// Sign in at the identity provider of an organization.
     #[command(
-        after_help = "Example:\n  oam login acme\n\nThe browser is $BROWSER, else the system's. Ctrl-C cancels and leaves nothing open."
+        after_help = "Examples:\n  oam login https://issuer.acme.example   the first time: sets acme up, then signs in\n  oam login acme\n\nThe browser is $BROWSER, else the system's. Ctrl-C cancels and leaves nothing open."
     )]
     Login(LoginArgs),
     /// Sign out: revokes the session at the identity provider and wipes it here.
@@ -51,12 +52,12 @@ pub enum Command {
     Why(WhyArgs),
     /// Print one role token, for scripts.
     #[command(
-        after_help = "Example:\n  curl -H \"Authorization: Bearer $(oam token --repo acme/model)\" https://hub.example/api/models/acme/model\n\nTo a terminal only with --show. The token reads unless --write is given."
+        after_help = "Example:\n  curl -H \"Authorization: Bearer $(oam token --repo acme/model)\" https://hub.example/api/models/acme/model\n\nTo a terminal only with --show. The token reads unless --write is given.\n\nIn a CI job:\n  oam token --issuer https://issuer.acme.example --repo acme/model --json"
     )]
     Token(TokenArgs),
     /// Run a command with the hub's token, kept fresh until the command ends.
     #[command(
-        after_help = "Examples:\n  oam exec -- hf upload acme/model ./weights\n  oam exec --repo acme/model --write -- python train.py\n  oam exec --hub github --expect 30m -- gh pr list\n\nRepository and intent of an `hf` command are read from its arguments. Exit status and signals are the command's own."
+        after_help = "Examples:\n  oam exec -- hf upload acme/model ./weights\n  oam exec --repo acme/model --write -- python train.py\n  oam exec --hub github --expect 30m -- gh pr list\n  oam exec --issuer https://issuer.acme.example --repo acme/model --write -- git push   (in a CI job)\n\nRepository and intent of an `hf` command are read from its arguments. Exit status and signals are the command's own."
     )]
     Exec(ExecArgs),
     /// Show the audit log, or verify it.
@@ -103,15 +104,39 @@ pub struct JsonArgs {
 /// `oam login`.
 #[derive(Debug, Args)]
 pub struct LoginArgs {
-    /// The organization; needed when there are several and no default.
-    #[arg(value_name = "ORG")]
-    pub org: Option<OrgName>,
+    /// The organization (needed when there are several and no default), or the address of its issuer,
+    /// which sets it up.
+    #[arg(value_name = "ORG|URL")]
+    pub target: Option<LoginTarget>,
+    /// Take over a set-up that replaces the one that is there, without asking.
+    #[arg(long)]
+    pub yes: bool,
     /// Print the address instead of opening a browser.
     #[arg(long)]
     pub no_browser: bool,
     /// Where the session is kept.
     #[arg(long, value_enum, default_value_t = StoreArg::Keyring)]
     pub store: StoreArg,
+}
+
+/// What `oam login` is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoginTarget {
+    /// An organization that is set up.
+    Org(OrgName),
+    /// An issuer's address as typed.
+    Issuer(String),
+}
+
+impl FromStr for LoginTarget {
+    type Err = NameFault;
+
+    fn from_str(text: &str) -> Result<Self, NameFault> {
+        if text.contains("://") {
+            return Ok(Self::Issuer(text.to_owned()));
+        }
+        text.parse().map(Self::Org)
+    }
 }
 
 /// Where a session is kept.

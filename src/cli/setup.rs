@@ -1,7 +1,7 @@
 //! `oam setup`: connects OAM to git, to `hf`, to the service manager and to the shell, and takes it
 //! back with `--undo`. Every one is idempotent and shows what it changes.
 
-mod disk;
+pub(in crate::cli) mod disk;
 mod git;
 mod hf;
 mod report;

@@ -52,7 +52,7 @@ pub(super) struct Flat {
     #[serde(default)]
     pub(super) hub_url: String,
     #[serde(default, deserialize_with = "token")]
-    token: Option<Secret>,
+    pub(super) token: Option<Secret>,
     expires_at: Option<u64>,
 }
 

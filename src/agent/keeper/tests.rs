@@ -6,6 +6,7 @@ mod following;
 mod outside;
 mod renewals;
 mod settings;
+mod setup;
 
 use super::*;
 use crate::agent::command::{LoginNews, News, Outcome};
@@ -86,6 +87,8 @@ impl Desk {
             journal: Rc::<Fake>::clone(fake),
             notices: Rc::<Fake>::clone(fake),
             files: Rc::<Fake>::clone(fake),
+            published: Rc::<Fake>::clone(fake),
+            configuration: Rc::<Fake>::clone(fake),
         };
         let mut keeper = Keeper::new(ports, Arc::new(settings.clone()), "test");
         keeper.open_aside();
