@@ -4,7 +4,7 @@
 use super::command::{EpochGate, News};
 use super::ports::Minted;
 use super::state::{SealedSession, SessionTokens, Tombstone};
-use crate::config::agent::{Exchange, Org, SubjectToken};
+use crate::config::agent::{Org, SubjectToken};
 use crate::model::caller::Caller;
 use crate::model::granted::{Granted, Scheme};
 use crate::model::name::{HubName, OrgName, Repository};
@@ -196,9 +196,7 @@ pub(super) const fn limits(org: &Org) -> Limits {
 }
 
 pub(super) const fn subject_kind(org: &Org) -> SubjectToken {
-    match &org.exchange {
-        Exchange::Rfc8693(exchange) => exchange.subject,
-    }
+    org.exchange.subject()
 }
 
 /// When the token that is exchanged expires, Unix seconds.
@@ -229,6 +227,7 @@ pub(super) fn live_of(
         trouble: None,
         failed_at: None,
         doubt: false,
+        suspicion: None,
         flight: None,
         bound: true,
     })

@@ -39,13 +39,13 @@ impl Exchange for TokenExchange {
         order: MintOrder,
     ) -> Later<Result<Minted, EndpointFault>> {
         let (http, via) = (Rc::clone(&self.0), Via::of(&org.provider));
-        let Kind::Rfc8693(endpoint) = org.exchange.clone();
+        let kind = org.exchange.clone();
         Box::pin(async move { mint(&http, &via, &endpoint, &subject, &order).await })
     }
 
     fn revoke(&self, org: &Org, token: Arc<Secret>) -> Later<Result<bool, String>> {
         let (http, via) = (Rc::clone(&self.0), Via::of(&org.provider));
-        let Kind::Rfc8693(endpoint) = org.exchange.clone();
+        let kind = org.exchange.clone();
         Box::pin(async move { revoke(&http, &via, &endpoint, &token).await })
     }
 }

@@ -167,10 +167,9 @@ impl Exchange for Fake {
         _: Arc<Secret>,
         order: MintOrder,
     ) -> Later<Result<Minted, EndpointFault>> {
-        let crate::config::agent::Exchange::Rfc8693(exchange) = &org.exchange;
         let (answer, receiver) = oneshot::channel();
         self.mints.borrow_mut().push(Mint {
-            endpoint: exchange.token_endpoint.clone(),
+            endpoint: org.exchange.token_endpoint().to_owned(),
             repository: order.repository.map(|r| r.to_string()).unwrap_or_default(),
             answer,
         });
@@ -178,8 +177,7 @@ impl Exchange for Fake {
     }
 
     fn revoke(&self, org: &Org, token: Arc<Secret>) -> Later<Result<bool, String>> {
-        let crate::config::agent::Exchange::Rfc8693(exchange) = &org.exchange;
-        let endpoint = &exchange.token_endpoint;
+        let endpoint = org.exchange.token_endpoint();
         self.note(format!("revoke-token {endpoint} {}", token.expose()));
         Box::pin(async { Ok(true) })
     }
