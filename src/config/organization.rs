@@ -4,7 +4,7 @@
 //! hold nothing that the configuration itself would refuse, and there is no second list of checks.
 
 use super::address;
-use super::agent::{Exchange, Hub, Org, Source, read};
+use super::agent::{Hub, Issuer, Org, Source, read};
 use super::duration;
 use crate::model::granted::Scheme;
 use crate::model::organization::{Organization, SignIn, SubjectKind, VERSION};
@@ -110,9 +110,7 @@ pub fn settings(organization: &Organization) -> Result<Org, String> {
 
 /// The issuer whose set-up this is; none: it was written by hand, for another kind of exchange.
 pub fn issuer_of(org: &Org) -> Option<&str> {
-    match &org.exchange {
-        Exchange::Rfc8693(_) => None, // MERGE
-    }
+    org.exchange.issuer().map(|issuer| issuer.url.as_str())
 }
 
 /// The lines `[orgs.NAME]…` as TOML, every key in it.
@@ -129,6 +127,7 @@ pub fn written(organization: &Organization) -> Result<String, String> {
 
 fn table<'a>(organization: &'a Organization, sign_in: &'a SignIn) -> OrgTable<'a> {
     let span = |seconds: u64| duration::short(seconds.saturating_mul(1000));
+    let usual = Issuer::at(&organization.issuer);
     let hub = |hub: &'a crate::model::organization::OrgHub| {
         let table = HubTable {
             url: &hub.url,
@@ -156,6 +155,15 @@ fn table<'a>(organization: &'a Organization, sign_in: &'a SignIn) -> OrgTable<'a
         exchange: ExchangeTable {
             kind: "issuer",
             url: &organization.issuer,
+            token_endpoint: unusual(&organization.token_endpoint, &usual.token_endpoint),
+            revocation_endpoint: unusual(
+                &organization.revocation_endpoint,
+                &usual.revocation_endpoint,
+            ),
+            roles_endpoint: unusual(&organization.roles_endpoint, &usual.roles_endpoint),
+            why_endpoint: unusual(&organization.why_endpoint, &usual.why_endpoint),
+            feed_endpoint: unusual(&organization.feed_endpoint, &usual.feed_endpoint),
+            records_endpoint: unusual(&organization.records_endpoint, &usual.records_endpoint),
             subject: match sign_in.subject {
                 SubjectKind::IdToken => "id-token",
                 SubjectKind::AccessToken => "access-token",
@@ -163,6 +171,11 @@ fn table<'a>(organization: &'a Organization, sign_in: &'a SignIn) -> OrgTable<'a
         },
         hubs: organization.hubs.iter().map(hub).collect(),
     }
+}
+
+/// An endpoint that does not follow from the issuer's URL; the others would only be in the way of a reader.
+fn unusual<'a>(said: &'a str, usual: &str) -> Option<&'a str> {
+    (said != usual).then_some(said)
 }
 
 #[derive(Serialize)]
@@ -191,6 +204,18 @@ struct OrgTable<'a> {
 struct ExchangeTable<'a> {
     kind: &'static str,
     url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_endpoint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocation_endpoint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roles_endpoint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why_endpoint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feed_endpoint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records_endpoint: Option<&'a str>,
     subject: &'static str,
 }
 

@@ -40,13 +40,24 @@ impl Exchange for TokenExchange {
     ) -> Later<Result<Minted, EndpointFault>> {
         let (http, via) = (Rc::clone(&self.0), Via::of(&org.provider));
         let kind = org.exchange.clone();
-        Box::pin(async move { mint(&http, &via, &endpoint, &subject, &order).await })
+        Box::pin(async move {
+            let Kind::Rfc8693(endpoint) = kind else {
+                let why = "the exchange with an issuer is not there yet".to_owned();
+                return Err(EndpointFault::NotSent { why });
+            };
+            mint(&http, &via, &endpoint, &subject, &order).await
+        })
     }
 
     fn revoke(&self, org: &Org, token: Arc<Secret>) -> Later<Result<bool, String>> {
         let (http, via) = (Rc::clone(&self.0), Via::of(&org.provider));
         let kind = org.exchange.clone();
-        Box::pin(async move { revoke(&http, &via, &endpoint, &token).await })
+        Box::pin(async move {
+            let Kind::Rfc8693(endpoint) = kind else {
+                return Ok(false);
+            };
+            revoke(&http, &via, &endpoint, &token).await
+        })
     }
 }
 

@@ -27,7 +27,7 @@ pub fn between(now: &Org, then: &Org) -> Vec<Change> {
     line("identity provider", &a.issuer, &b.issuer);
     line("client", &a.client_id, &b.client_id);
     line("scopes", &a.scopes.join(" "), &b.scopes.join(" "));
-    line("issuer", endpoint(&now.exchange), endpoint(&then.exchange));
+    line("issuer", place(&now.exchange), place(&then.exchange));
     let redirect = |org: &Org| {
         let provider = &org.provider;
         format!("{} {}", provider.redirect_port, provider.redirect_path)
@@ -47,7 +47,7 @@ pub fn between(now: &Org, then: &Org) -> Vec<Change> {
             replaces: true,
         });
     }
-    if now.exchange != then.exchange && endpoint(&now.exchange) == endpoint(&then.exchange) {
+    if now.exchange != then.exchange && place(&now.exchange) == place(&then.exchange) {
         list.push(Change {
             text: "other endpoints or another subject token at the issuer".to_owned(),
             replaces: true,
@@ -93,9 +93,10 @@ fn hubs(now: &[Hub], then: &[Hub]) -> Vec<Change> {
     gone.chain(new).collect()
 }
 
-fn endpoint(exchange: &Exchange) -> &str {
+fn place(exchange: &Exchange) -> &str {
     match exchange {
         Exchange::Rfc8693(exchange) => &exchange.token_endpoint,
+        Exchange::Issuer(issuer) => &issuer.url,
     }
 }
 

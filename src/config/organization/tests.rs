@@ -113,3 +113,18 @@ fn a_typed_address_loses_its_slash_and_must_be_an_issuers() {
         assert!(issuer_url(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn only_an_endpoint_that_does_not_follow_from_the_url_is_written() {
+    let mut document = published();
+    let text = written(&read(&document).unwrap()).unwrap();
+    assert!(!text.contains("_endpoint"), "{text}");
+    document["feed_endpoint"] = json!("https://feed.acme.example/");
+    let organization = read(&document).unwrap();
+    let text = written(&organization).unwrap();
+    assert!(text.contains("feed_endpoint = \"https://feed.acme.example/\""), "{text}");
+    let org = settings(&organization).unwrap();
+    let issuer = org.exchange.issuer().unwrap();
+    assert_eq!(issuer.feed_endpoint, "https://feed.acme.example/");
+    assert_eq!(issuer.token_endpoint, "https://issuer.acme.example/oauth/token");
+}
