@@ -1,10 +1,13 @@
 //! The command line as data. Help texts live here; each command has an example.
 
-use crate::model::name::{HubName, NameFault, OrgName, RoleName};
+mod login;
+
+pub use login::{LoginArgs, LoginTarget, StoreArg};
+
+use crate::model::name::{HubName, OrgName, RoleName};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Short-lived role tokens for model hubs and git, instead of personal ones.
 #[derive(Debug, Parser)]
@@ -99,55 +102,6 @@ pub struct JsonArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-}
-
-/// `oam login`.
-#[derive(Debug, Args)]
-pub struct LoginArgs {
-    /// The organization (needed when there are several and no default), or the address of its issuer,
-    /// which sets it up.
-    #[arg(value_name = "ORG|URL")]
-    pub target: Option<LoginTarget>,
-    /// Take over a set-up that replaces the one that is there, without asking.
-    #[arg(long)]
-    pub yes: bool,
-    /// Print the address instead of opening a browser.
-    #[arg(long)]
-    pub no_browser: bool,
-    /// Where the session is kept.
-    #[arg(long, value_enum, default_value_t = StoreArg::Keyring)]
-    pub store: StoreArg,
-}
-
-/// What `oam login` is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LoginTarget {
-    /// An organization that is set up.
-    Org(OrgName),
-    /// An issuer's address as typed.
-    Issuer(String),
-}
-
-impl FromStr for LoginTarget {
-    type Err = NameFault;
-
-    fn from_str(text: &str) -> Result<Self, NameFault> {
-        if text.contains("://") {
-            return Ok(Self::Issuer(text.to_owned()));
-        }
-        text.parse().map(Self::Org)
-    }
-}
-
-/// Where a session is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum StoreArg {
-    /// The system's keyring holds the key.
-    Keyring,
-    /// The kernel's keyring holds the key: gone at the next boot.
-    Kernel,
-    /// Nothing is stored: gone with the agent.
-    Memory,
 }
 
 /// `oam logout`.

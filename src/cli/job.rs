@@ -45,10 +45,7 @@ impl Job {
     ///
     /// # Errors
     /// No identity of the job is found, or the issuer can't be used.
-    pub fn find(
-        outside: &'static dyn JobOutside,
-        args: &JobArgs,
-    ) -> Result<Option<Self>, Refusal> {
+    pub fn find(outside: &'static dyn JobOutside, args: &JobArgs) -> Result<Option<Self>, Refusal> {
         let set = || variable(ISSUER);
         let Some(issuer) = args.issuer.clone().or_else(set) else {
             if args.id_token_env.is_some() || args.id_token_file.is_some() {
@@ -118,10 +115,7 @@ impl Job {
 }
 
 /// What is named wins; then the variable that is for nobody but us; then what GitHub offers.
-fn identity(
-    args: &JobArgs,
-    get: &dyn Fn(&str) -> Option<String>,
-) -> Result<Identity, Refusal> {
+fn identity(args: &JobArgs, get: &dyn Fn(&str) -> Option<String>) -> Result<Identity, Refusal> {
     if let Some(path) = &args.id_token_file {
         return Ok(Identity::File(path.clone()));
     }
@@ -169,7 +163,9 @@ fn from_file(path: &Path) -> Result<Secret, Refusal> {
     };
     let file = std::fs::File::open(path).map_err(failed)?;
     let mut text = String::with_capacity(8 * 1024);
-    file.take(LONGEST).read_to_string(&mut text).map_err(failed)?;
+    file.take(LONGEST)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
     id_token(text, &format!("the file {}", path.display()), "")
 }
 
@@ -276,11 +272,20 @@ mod tests {
         let all = [&GITHUB[..], &[("OAM_ID_TOKEN", "a.b.c"), ("MINE", "a.b.c")]].concat();
         let get = env_of(&all);
         let mut named = args();
-        assert_eq!(identity(&named, &get), Ok(Identity::Variable("OAM_ID_TOKEN".into())));
+        assert_eq!(
+            identity(&named, &get),
+            Ok(Identity::Variable("OAM_ID_TOKEN".into()))
+        );
         named.id_token_env = Some("MINE".into());
-        assert_eq!(identity(&named, &get), Ok(Identity::Variable("MINE".into())));
+        assert_eq!(
+            identity(&named, &get),
+            Ok(Identity::Variable("MINE".into()))
+        );
         named.id_token_file = Some("/var/run/token".into());
-        assert_eq!(identity(&named, &get), Ok(Identity::File("/var/run/token".into())));
+        assert_eq!(
+            identity(&named, &get),
+            Ok(Identity::File("/var/run/token".into()))
+        );
         assert_eq!(identity(&args(), &env_of(&GITHUB)), Ok(Identity::Actions));
     }
 
@@ -296,7 +301,10 @@ mod tests {
         }
         let mut named = args();
         named.id_token_env = Some("MINE".into());
-        assert!(identity(&named, &env_of(&GITHUB)).is_err(), "no silent other way");
+        assert!(
+            identity(&named, &env_of(&GITHUB)).is_err(),
+            "no silent other way"
+        );
     }
 
     #[test]
@@ -304,7 +312,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         assert!(from_file(&path).is_err());
-        for (text, good) in [("a.b.c\n", true), ("", false), ("hunter2", false), ("a.b c.d", false)] {
+        for (text, good) in [
+            ("a.b.c\n", true),
+            ("", false),
+            ("hunter2", false),
+            ("a.b c.d", false),
+        ] {
             std::fs::write(&path, text).unwrap();
             let read = from_file(&path);
             assert_eq!(read.is_ok(), good, "{text}");
@@ -346,7 +359,8 @@ mod tests {
         let only = super::super::wish::ask(Some("acme/model"), None, None, Intent::Write).unwrap();
         let refusal = order(&acme(), &only).unwrap_err();
         assert!(refusal.next.contains("models, code"), "{refusal:?}");
-        let foreign = super::super::wish::ask(Some("https://evil.example/a/b"), None, None, Intent::Read);
+        let foreign =
+            super::super::wish::ask(Some("https://evil.example/a/b"), None, None, Intent::Read);
         assert!(order(&acme(), &foreign.unwrap()).is_err());
     }
 }

@@ -2,6 +2,7 @@
 //! opened here, where the person's display is.
 
 mod changes;
+mod files;
 mod setup;
 mod undo;
 mod written;

@@ -89,7 +89,10 @@ fn set_up(
 pub fn git_helper(answer: &Path) -> Result<String, Refusal> {
     let program = Surroundings::find()?.own_program("git-credential-oam")?;
     let command = git::command(&program)?;
-    Ok(format!("{command} --token-file {}", quoted(path_text(answer)?)))
+    Ok(format!(
+        "{command} --token-file {}",
+        quoted(path_text(answer)?)
+    ))
 }
 
 /// Text as one word of a POSIX shell.

@@ -3,13 +3,9 @@
 //! `edge/` has the agent's; this room may not import it, and talks to the agent like anybody else.
 
 #[cfg(not(unix))]
-pub use other::{
-    Watch, access_folder, access_options, before_end, end_as, is_runnable, own_group,
-};
+pub use other::{Watch, access_folder, access_options, before_end, end_as, is_runnable, own_group};
 #[cfg(unix)]
-pub use unix::{
-    Watch, access_folder, access_options, before_end, end_as, is_runnable, own_group,
-};
+pub use unix::{Watch, access_folder, access_options, before_end, end_as, is_runnable, own_group};
 
 use std::path::Path;
 

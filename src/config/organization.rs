@@ -45,8 +45,8 @@ pub fn understood(bytes: &[u8], asked: &str) -> Result<Organization, String> {
     if bytes.len() > LARGEST {
         return Err("it is longer than 32 KiB".to_owned());
     }
-    let Versioned { v } =
-        serde_json::from_slice(bytes).map_err(|_| "it is not an organization's set-up".to_owned())?;
+    let Versioned { v } = serde_json::from_slice(bytes)
+        .map_err(|_| "it is not an organization's set-up".to_owned())?;
     if v != VERSION {
         return Err(format!(
             "it has version {v}, and this program knows version {VERSION}"

@@ -16,11 +16,11 @@ use crate::agent::ports::Clock;
 use crate::config::agent::Provider;
 use crate::model::answer::EndpointFault;
 use crate::model::time::Moment;
+use reqwest::header::HeaderMap;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
-use reqwest::header::HeaderMap;
 use url::{Host, Url};
 use zeroize::{Zeroize, Zeroizing};
 

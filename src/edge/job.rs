@@ -114,10 +114,7 @@ fn actions_refused(fault: &EndpointFault) -> Refusal {
         "try again; GitHub's status page tells of outages"
     };
     Refusal::unavailable(
-        format!(
-            "GitHub gave no ID token for this job: {}",
-            words::of(fault)
-        ),
+        format!("GitHub gave no ID token for this job: {}", words::of(fault)),
         next,
     )
 }
@@ -183,7 +180,11 @@ fn request_id() -> String {
 fn unanswered(order: &JobOrder, fault: &EndpointFault) -> Refusal {
     Refusal::new(
         RefusalCode::Unavailable,
-        format!("the issuer of {} gave no token: {}", order.org, words::of(fault)),
+        format!(
+            "the issuer of {} gave no token: {}",
+            order.org,
+            words::of(fault)
+        ),
         "check the network between this job and the issuer, then run the job again",
     )
 }

@@ -114,11 +114,23 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn every_kind_of_no_has_its_words() {
         for (canned, said) in [
-            (Canned::Say(404, "text/html", "<h1>no</h1>".into()), "not the address of an OAM issuer"),
-            (Canned::Say(200, "text/html", "<h1>hi</h1>".into()), "not an organization's set-up"),
-            (Canned::Say(503, "text/plain", "secret words".into()), "could not be asked"),
+            (
+                Canned::Say(404, "text/html", "<h1>no</h1>".into()),
+                "not the address of an OAM issuer",
+            ),
+            (
+                Canned::Say(200, "text/html", "<h1>hi</h1>".into()),
+                "not an organization's set-up",
+            ),
+            (
+                Canned::Say(503, "text/plain", "secret words".into()),
+                "could not be asked",
+            ),
             (Canned::Reset, "could not be asked"),
-            (Canned::Say(200, "application/json", " ".repeat(40_000)), "longer than 32 KiB"),
+            (
+                Canned::Say(200, "application/json", " ".repeat(40_000)),
+                "longer than 32 KiB",
+            ),
         ] {
             let (answer, _issuer) = asked(move |_| canned.clone()).await;
             let refusal = answer.unwrap_err();
@@ -130,7 +142,11 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn only_https_and_loopback_are_asked() {
         let http = Rc::new(Http::new(Still::at(1_800_000_000)));
-        for bad in ["http://issuer.acme.example", "https://issuer.acme.example/", "file:///etc"] {
+        for bad in [
+            "http://issuer.acme.example",
+            "https://issuer.acme.example/",
+            "file:///etc",
+        ] {
             let answer = Issuers::new(Rc::clone(&http)).organization(bad, None).await;
             assert!(answer.is_err(), "{bad}");
         }

@@ -114,7 +114,10 @@ pub fn git_changes(kind: &str, hub_url: &str, helper: &str, there: Option<&str>)
     )];
     for (at, (key, value)) in (first..).zip(settings) {
         list.push(Change::Set(format!("GIT_CONFIG_KEY_{at}"), key));
-        list.push(Change::Set(format!("GIT_CONFIG_VALUE_{at}"), value.to_owned()));
+        list.push(Change::Set(
+            format!("GIT_CONFIG_VALUE_{at}"),
+            value.to_owned(),
+        ));
     }
     list
 }
@@ -212,7 +215,10 @@ mod tests {
         );
         let list = git_changes("github", "https://github.com", "h", Some("odd"));
         assert_eq!(list[0], set("GIT_CONFIG_COUNT", "3"));
-        assert!(list.contains(&set("GIT_CONFIG_KEY_2", "http.https://github.com/.extraheader")));
+        assert!(list.contains(&set(
+            "GIT_CONFIG_KEY_2",
+            "http.https://github.com/.extraheader"
+        )));
     }
 
     #[test]

@@ -88,7 +88,10 @@ fn reject(path: &Path) -> Result<(), Refusal> {
         .map_err(|error| {
             let _ = fs::remove_file(&beside);
             Refusal::unavailable(
-                format!("the token file of this job can't be changed: {}", error.kind()),
+                format!(
+                    "the token file of this job can't be changed: {}",
+                    error.kind()
+                ),
                 "run the command as the user who started `oam exec`",
             )
         })
@@ -104,7 +107,11 @@ fn owns(url: &str, asked: &HubRef) -> bool {
         return false;
     };
     let usual = if scheme == "https" { ":443" } else { ":80" };
-    let bare = |host: &'_ str| host.strip_suffix(usual).unwrap_or(host).to_ascii_lowercase();
+    let bare = |host: &'_ str| {
+        host.strip_suffix(usual)
+            .unwrap_or(host)
+            .to_ascii_lowercase()
+    };
     scheme == protocol && bare(own) == bare(host)
 }
 
@@ -199,7 +206,12 @@ mod tests {
             panic!("no token");
         };
         assert_eq!((token.token.expose(), token.expires_at), ("t0ken", 9));
-        for other in ["evil.example", "hub.example.evil.example", "hub.example:8443", ""] {
+        for other in [
+            "evil.example",
+            "hub.example.evil.example",
+            "hub.example:8443",
+            "",
+        ] {
             assert!(matches!(get(&path, other), Ok(Brief::NotOurs)), "{other}");
         }
         assert!(!owns("https://hub.example", &url("http", "hub.example")));

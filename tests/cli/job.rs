@@ -37,7 +37,14 @@ fn nothing_is_left(home: &Home) {
 fn a_job_gets_one_token_and_the_json_names_role_rule_end_and_request() {
     let home = Home::new();
     let issuer = Issuer::start("huggingface", HUB, |_| granted("role-tok", 900, "write"));
-    let arguments = ["token", "--repo", "acme/model", "--write", "--role", "publisher"];
+    let arguments = [
+        "token",
+        "--repo",
+        "acme/model",
+        "--write",
+        "--role",
+        "publisher",
+    ];
     let plain = ran(&mut job(&home, &issuer, &arguments));
     assert_eq!(
         (plain.code, plain.out.as_str(), plain.err.as_str()),
@@ -65,7 +72,10 @@ fn the_id_token_is_githubs_or_in_a_file_when_that_is_said() {
     let token = |command: &mut Command| ran(command.args(["--issuer", &base]));
     let got = token(
         home.oam(&["token"])
-            .env("ACTIONS_ID_TOKEN_REQUEST_URL", format!("{base}/runner?api=2"))
+            .env(
+                "ACTIONS_ID_TOKEN_REQUEST_URL",
+                format!("{base}/runner?api=2"),
+            )
             .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "runner-secret"),
     );
     assert_eq!(got.code, Some(0), "{got:?}");
@@ -82,7 +92,11 @@ fn the_id_token_is_githubs_or_in_a_file_when_that_is_said() {
     let subjects: Vec<&str> = seen.iter().map(|form| &*form["subject_token"]).collect();
     assert_eq!(
         subjects,
-        ["head.https---issuer-acme-example.sign", "from.a.file", "from.my.variable"]
+        [
+            "head.https---issuer-acme-example.sign",
+            "from.a.file",
+            "from.my.variable"
+        ]
     );
 }
 
@@ -91,14 +105,15 @@ fn a_job_that_may_not_ask_github_is_told_which_permission_is_missing() {
     let home = Home::new();
     let issuer = Issuer::start("huggingface", HUB, |_| granted("tok", 900, "read"));
     let base = issuer.base.as_str();
-    let without = ran(home.oam(&["token", "--issuer", base]).env("GITHUB_ACTIONS", "true"));
+    let without = ran(home
+        .oam(&["token", "--issuer", base])
+        .env("GITHUB_ACTIONS", "true"));
     assert_eq!(without.code, Some(2), "{without:?}");
     assert!(without.err.contains("id-token: write"), "{without:?}");
-    let refused = ran(
-        home.oam(&["token", "--issuer", base])
-            .env("ACTIONS_ID_TOKEN_REQUEST_URL", format!("{base}/runner?x=1"))
-            .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "wrong-secret"),
-    );
+    let refused = ran(home
+        .oam(&["token", "--issuer", base])
+        .env("ACTIONS_ID_TOKEN_REQUEST_URL", format!("{base}/runner?x=1"))
+        .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "wrong-secret"));
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.err.contains("id-token: write"), "{refused:?}");
     assert!(!refused.err.contains("wrong-secret"), "{refused:?}");
@@ -110,9 +125,16 @@ fn a_refused_job_exits_by_the_issuers_code_and_names_the_request() {
     let home = Home::new();
     for (code, exit) in [("denied", 5), ("revoked", 4), ("unavailable", 1)] {
         let issuer = Issuer::start("huggingface", HUB, move |_| denied(code));
-        let got = ran(&mut job(&home, &issuer, &["token", "--repo", "acme/other", "--json"]));
+        let got = ran(&mut job(
+            &home,
+            &issuer,
+            &["token", "--repo", "acme/other", "--json"],
+        ));
         assert_eq!(got.code, Some(exit), "{got:?}");
-        assert!(got.err.contains("no role of this job covers it (request req-8)"));
+        assert!(
+            got.err
+                .contains("no role of this job covers it (request req-8)")
+        );
         assert_eq!(got.json()["error"]["code"], code);
         assert!(!got.err.contains("job.id.token"), "{got:?}");
     }
@@ -126,7 +148,16 @@ fn the_child_reads_a_private_file_and_its_status_is_ours() {
     let mut command = job(
         &home,
         &issuer,
-        &["exec", "--repo", "acme/model", "--write", "--", "sh", "-c", script],
+        &[
+            "exec",
+            "--repo",
+            "acme/model",
+            "--write",
+            "--",
+            "sh",
+            "-c",
+            script,
+        ],
     );
     command
         .env("HF_TOKEN", "rival")
@@ -139,20 +170,37 @@ fn the_child_reads_a_private_file_and_its_status_is_ours() {
     for gone in ["rival", "OAM_ID_TOKEN", "job.id.token", "=role-tok"] {
         assert!(!got.out.contains(gone), "{gone}: {got:?}");
     }
-    assert!(got.err.contains("write to acme/model as role publisher"), "{got:?}");
+    assert!(
+        got.err.contains("write to acme/model as role publisher"),
+        "{got:?}"
+    );
     nothing_is_left(&home);
 }
 
 #[test]
 fn a_tool_that_only_knows_a_variable_gets_it() {
     let home = Home::new();
-    let issuer = Issuer::start("github", "https://github.com", |_| granted("gh-tok", 900, "read"));
+    let issuer = Issuer::start("github", "https://github.com", |_| {
+        granted("gh-tok", 900, "read")
+    });
     let got = ran(&mut job(
         &home,
         &issuer,
-        &["exec", "--repo", "acme/code", "--", "sh", "-c", "echo $GH_TOKEN"],
+        &[
+            "exec",
+            "--repo",
+            "acme/code",
+            "--",
+            "sh",
+            "-c",
+            "echo $GH_TOKEN",
+        ],
     ));
-    assert_eq!((got.code, got.out.as_str()), (Some(0), "gh-tok\n"), "{got:?}");
+    assert_eq!(
+        (got.code, got.out.as_str()),
+        (Some(0), "gh-tok\n"),
+        "{got:?}"
+    );
 }
 
 /// Waits for the child's word.
@@ -208,7 +256,10 @@ fn the_file_goes_when_the_issuer_takes_the_right_away_and_stays_when_it_is_only_
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "the child's own end");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("no role of this job covers it (request req-8)"), "{told}");
+    assert!(
+        told.contains("no role of this job covers it (request req-8)"),
+        "{told}"
+    );
     nothing_is_left(&home);
 }
 
@@ -219,7 +270,10 @@ fn git_asks_the_helper_for_the_jobs_hub_alone_and_no_secret_is_in_an_argument() 
     // Another helper of the person's: it must not be handed the token.
     fs::write(
         home.path(".gitconfig"),
-        format!("[credential]\n\thelper = \"!cat >> {} ; true\"\n", home.path("spy").display()),
+        format!(
+            "[credential]\n\thelper = \"!cat >> {} ; true\"\n",
+            home.path("spy").display()
+        ),
     )
     .unwrap();
     let script = "fill() { printf 'protocol=https\\nhost=%s\\n\\n' $1 | git credential fill; }\n\
@@ -229,7 +283,16 @@ fn git_asks_the_helper_for_the_jobs_hub_alone_and_no_secret_is_in_an_argument() 
     let mut command = job(
         &home,
         &issuer,
-        &["exec", "--repo", "acme/code", "--write", "--", "sh", "-c", script],
+        &[
+            "exec",
+            "--repo",
+            "acme/code",
+            "--write",
+            "--",
+            "sh",
+            "-c",
+            script,
+        ],
     );
     command
         .env("GIT_CONFIG_COUNT", "1")
@@ -240,8 +303,15 @@ fn git_asks_the_helper_for_the_jobs_hub_alone_and_no_secret_is_in_an_argument() 
     let mine = fs::read_to_string(home.path("mine")).unwrap();
     assert!(mine.contains("password=git-tok\n"), "{mine} {got:?}");
     assert!(mine.contains("username=hf_user\n"), "{mine}");
-    assert!(!fs::read_to_string(home.path("theirs")).unwrap().contains("git-tok"));
-    assert!(got.out.ends_with("three\n"), "what was set before stays: {got:?}");
+    assert!(
+        !fs::read_to_string(home.path("theirs"))
+            .unwrap()
+            .contains("git-tok")
+    );
+    assert!(
+        got.out.ends_with("three\n"),
+        "what was set before stays: {got:?}"
+    );
     assert!(got.out.contains("--token-file"), "{got:?}");
     assert!(!got.out.contains("git-tok"), "{got:?}");
     let spied = fs::read_to_string(home.path("spy")).unwrap_or_default();
@@ -252,12 +322,18 @@ fn git_asks_the_helper_for_the_jobs_hub_alone_and_no_secret_is_in_an_argument() 
 #[test]
 fn a_token_that_the_hub_rejects_is_not_given_to_git_again() {
     let home = Home::new();
-    let issuer = Issuer::start("git", HUB, |_| granted("git-tok", 900, "write"));
+    let issuer = Issuer::start("git", HUB, |_| granted("git-tok", 900, "read"));
     let script = "printf 'protocol=https\\nhost=hub.acme.example\\nusername=hf_user\\npassword=git-tok\\n\\n' | git credential reject\n\
         printf 'protocol=https\\nhost=hub.acme.example\\n\\n' | git credential fill";
-    let got = ran(job(&home, &issuer, &["exec", "--", "sh", "-c", script]).env("GIT_TERMINAL_PROMPT", "0"));
+    let got =
+        ran(job(&home, &issuer, &["exec", "--", "sh", "-c", script])
+            .env("GIT_TERMINAL_PROMPT", "0"));
     assert_ne!(got.code, Some(0), "{got:?}");
-    assert!(got.err.contains("the hub did not take the token of this job"), "{got:?}");
+    assert!(
+        got.err
+            .contains("the hub did not take the token of this job"),
+        "{got:?}"
+    );
     assert!(!got.out.contains("git-tok"), "{got:?}");
 }
 
@@ -273,7 +349,10 @@ fn the_folder_is_open_to_nobody_else_and_signals_end_the_child_and_then_us() {
     let there = home.path("there");
     until("the child", || there.exists());
     let folder = PathBuf::from(fs::read_to_string(&there).unwrap().trim_end());
-    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        fs::metadata(&folder).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(15));

@@ -20,7 +20,9 @@ fn agent(home: &Home, organization: Value, signs_in: bool) -> Arc<Mutex<Vec<Requ
         home,
         Arc::new(move |request, line| match request {
             Request::Organization { .. } => {
-                line.say(reply(&json!({"type": "organization", "organization": organization})));
+                line.say(reply(
+                    &json!({"type": "organization", "organization": organization}),
+                ));
             }
             Request::Reload => line.say(Reply::Done),
             Request::Login { .. } if signs_in => line.say(Reply::SignedIn {
@@ -41,7 +43,10 @@ fn agent(home: &Home, organization: Value, signs_in: bool) -> Arc<Mutex<Vec<Requ
 fn words(asked: &Arc<Mutex<Vec<Request>>>) -> Vec<String> {
     let asked = asked.lock().unwrap();
     let op = |request: &Request| serde_json::to_value(request).unwrap()["op"].clone();
-    asked.iter().map(|r| op(r).as_str().unwrap().to_owned()).collect()
+    asked
+        .iter()
+        .map(|r| op(r).as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn config(home: &Home) -> String {
@@ -63,7 +68,10 @@ fn the_address_is_all_that_is_needed() {
         assert!(ran.err.contains(said), "{said}: {ran:?}");
     }
     assert!(ran.out.contains("signed in to acme as ada"), "{ran:?}");
-    assert_eq!(words(&asked)[..4], ["organization", "reload", "status", "login"]);
+    assert_eq!(
+        words(&asked)[..4],
+        ["organization", "reload", "status", "login"]
+    );
     let check = home.run(&["config", "check"]);
     assert_eq!(check.code, Some(0), "{check:?}");
     #[cfg(unix)]
@@ -78,7 +86,11 @@ fn the_address_is_all_that_is_needed() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(config(&home), before);
     let ops = words(&asked);
-    assert_eq!(ops.iter().filter(|op| *op == "reload").count(), 1, "{ops:?}");
+    assert_eq!(
+        ops.iter().filter(|op| *op == "reload").count(),
+        1,
+        "{ops:?}"
+    );
 }
 
 #[test]
@@ -88,12 +100,17 @@ fn a_changed_set_up_is_told_and_only_more_of_it_needs_no_yes() {
     agent(&home, more.clone(), true);
     assert_eq!(home.run(&["login", ISSUER]).code, Some(0));
     fs::remove_file(home.path("run/oam/agent.sock")).unwrap();
-    more["hubs"][1] = json!({"name": "code", "url": "https://git.acme.example", "kind": "git",
+    let code = json!({"name": "code", "url": "https://git.acme.example", "kind": "git",
         "username": "oam"});
+    more["hubs"].as_array_mut().unwrap().push(code);
     agent(&home, more.clone(), true);
     let ran = home.run(&["login", "acme"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(ran.err.contains("hub code is new: https://git.acme.example"), "{ran:?}");
+    assert!(
+        ran.err
+            .contains("hub code is new: https://git.acme.example"),
+        "{ran:?}"
+    );
     assert!(config(&home).contains("https://git.acme.example"));
     fs::remove_file(home.path("run/oam/agent.sock")).unwrap();
     more["sign_in"]["issuer"] = json!("https://evil.example");
@@ -109,7 +126,10 @@ fn a_changed_set_up_is_told_and_only_more_of_it_needs_no_yes() {
     );
     let by_name = home.run(&["login", "acme"]);
     assert_eq!(by_name.code, Some(0), "{by_name:?}");
-    assert!(by_name.err.contains("the set-up stays as it was"), "{by_name:?}");
+    assert!(
+        by_name.err.contains("the set-up stays as it was"),
+        "{by_name:?}"
+    );
     assert_eq!(config(&home), before);
     assert_eq!(home.run(&["login", "acme", "--yes"]).code, Some(0));
     assert!(config(&home).contains("https://evil.example"));

@@ -205,7 +205,11 @@ mod tests {
         kept.put(&token("one")).unwrap();
         kept.put(&token("two")).unwrap();
         assert_eq!(fs::read_to_string(kept.token()).unwrap(), "two");
-        assert!(fs::read_to_string(kept.answer()).unwrap().contains("\"two\""));
+        assert!(
+            fs::read_to_string(kept.answer())
+                .unwrap()
+                .contains("\"two\"")
+        );
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -216,7 +220,10 @@ mod tests {
         kept.take_back(&Refusal::denied("no longer", "ask"));
         assert!(!kept.token().exists());
         let told = fs::read_to_string(kept.answer()).unwrap();
-        assert!(told.contains("no longer") && !told.contains("two"), "{told}");
+        assert!(
+            told.contains("no longer") && !told.contains("two"),
+            "{told}"
+        );
         assert!(!kept.is_over_after(Duration::ZERO));
         kept.close();
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);

@@ -54,11 +54,7 @@ pub fn run(show: &Show, args: &ExecArgs, outside: &'static dyn JobOutside) -> Do
     let mut link = Link::open(show, OtherVersion::Name)?;
     let report = status::ask(&mut link)?;
     let hubs: Vec<HubRow> = report.orgs.into_iter().flat_map(|org| org.hubs).collect();
-    let (ask, kind) = plan::aim(
-        &wanted,
-        &hubs,
-        std::env::var("HF_ENDPOINT").ok().as_deref(),
-    )?;
+    let (ask, kind) = plan::aim(&wanted, &hubs, std::env::var("HF_ENDPOINT").ok().as_deref())?;
     let (link, following) = start(link, show, &ask, kind.as_deref())?;
     tell(show, &following, args.expect);
     equip(&mut command, &following);

@@ -134,7 +134,10 @@ mod tests {
             (|o| o.hubs[0].url.push('x'), "hub models"),
             (|o| o.hubs[0].username.push('x'), "takes the token"),
             (|o| o.lease_ms += 60_000, "lease: 10 minutes -> 11 minutes"),
-            (|o| o.provider.extra.extend([("a".into(), "b".into())]), "other parameters"),
+            (
+                |o| o.provider.extra.extend([("a".into(), "b".into())]),
+                "other parameters",
+            ),
         ];
         for (change, said) in changes {
             let mut then = org();
@@ -142,7 +145,10 @@ mod tests {
             let found = between(&now, &then);
             assert_eq!(found.len(), 1, "{found:?}");
             let text = found[0].text.replace("take the token", "takes the token");
-            assert!(found[0].replaces && text.contains(said), "{said}: {found:?}");
+            assert!(
+                found[0].replaces && text.contains(said),
+                "{said}: {found:?}"
+            );
         }
     }
 }

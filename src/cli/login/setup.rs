@@ -1,14 +1,14 @@
 //! What comes before a sign-in: the organization's published set-up, shown, asked about and written.
 
 use super::changes::{Change, between};
+use super::files::Files;
 use super::undo::Undo;
 use super::written;
 use crate::cli::args::{LoginArgs, LoginTarget};
 use crate::cli::link::{Link, astray};
-use crate::cli::places;
 use crate::cli::setup::disk::{self, Access};
 use crate::cli::show::{Line, Look, Show};
-use crate::config::agent::{Org, Settings, Source, read};
+use crate::config::agent::{Org, Settings};
 use crate::config::organization::{issuer_of, issuer_url};
 use crate::model::name::OrgName;
 use crate::model::organization::Organization;
@@ -118,60 +118,6 @@ fn publish(link: &mut Link, url: &str) -> Result<Organization, Refusal> {
     }
 }
 
-/// Both files as they are now.
-struct Files {
-    company: Option<String>,
-    company_path: PathBuf,
-    user: Option<String>,
-    user_path: PathBuf,
-}
-
-impl Files {
-    fn find() -> Result<Self, Refusal> {
-        let user_path = places::user_config().ok_or_else(|| {
-            Refusal::unavailable("your configuration folder is not known", "set HOME")
-        })?;
-        Self::at(places::company_config(), user_path)
-    }
-
-    fn at(company_path: PathBuf, user_path: PathBuf) -> Result<Self, Refusal> {
-        Ok(Self {
-            company: disk::read_text(&company_path)?,
-            user: disk::read_text(&user_path)?,
-            company_path,
-            user_path,
-        })
-    }
-
-    /// The settings with this text as the user's.
-    fn settings(&self, user: Option<&str>) -> Result<Settings, Refusal> {
-        let (company_name, user_name) = (
-            self.company_path.display().to_string(),
-            self.user_path.display().to_string(),
-        );
-        read(
-            self.company.as_deref().map(|text| Source {
-                name: &company_name,
-                text,
-            }),
-            user.map(|text| Source {
-                name: &user_name,
-                text,
-            }),
-        )
-        .map_err(|faults| {
-            let first = faults.into_iter().next();
-            let (what, next) = first.map_or_else(Default::default, |fault| {
-                (
-                    format!("{}:{}: {}", fault.file, fault.line, fault.sentence),
-                    fault.next,
-                )
-            });
-            Refusal::unavailable(format!("nothing was set up: {what}"), next)
-        })
-    }
-}
-
 /// What is to be done.
 struct Plan {
     user: Option<String>,
@@ -227,7 +173,9 @@ impl Plan {
     ) -> Result<Option<Undo>, Refusal> {
         let org = &organization.org;
         for key in &self.enforced {
-            show.say(format!("your company decides `{key}` of {org}, and it stays so"));
+            show.say(format!(
+                "your company decides `{key}` of {org}, and it stays so"
+            ));
         }
         let Some(text) = self.text else {
             if asked_for {
@@ -302,7 +250,10 @@ fn introduce(show: &Show, organization: &Organization) {
             .look(Look::Strong, organization.org.to_string())
             .text(format!(", as {} publishes it:", organization.issuer)),
     );
-    show.say(format!("  sign-in at {}", host(&organization.sign_in.issuer)));
+    show.say(format!(
+        "  sign-in at {}",
+        host(&organization.sign_in.issuer)
+    ));
     for hub in &organization.hubs {
         show.say(format!("  hub {} {} ({})", hub.name, hub.url, hub.kind));
     }
@@ -330,9 +281,17 @@ fn answer(show: &Show, yes: bool, known: bool, replaces: bool) -> Answer {
         return Answer::Yes;
     }
     if !(stdin().is_terminal() && stderr().is_terminal()) {
-        return if replaces { Answer::NeedsYes } else { Answer::Yes };
+        return if replaces {
+            Answer::NeedsYes
+        } else {
+            Answer::Yes
+        };
     }
-    let verb = if known { "Take this over" } else { "Set this up" };
+    let verb = if known {
+        "Take this over"
+    } else {
+        "Set this up"
+    };
     show.question(&format!("{verb} and sign in? [y/N] "));
     let mut line = String::new();
     match stdin().read_line(&mut line) {
@@ -411,6 +370,9 @@ mod tests {
             [orgs.other.hubs.mine]\nurl = \"https://hub.acme.example\"\n";
         let (_home, taken) = files("", other);
         let refusal = Plan::make(&taken, &acme()).err().unwrap();
-        assert!(refusal.sentence.contains("same host and port"), "{refusal:?}");
+        assert!(
+            refusal.sentence.contains("same host and port"),
+            "{refusal:?}"
+        );
     }
 }

@@ -29,6 +29,7 @@ pub fn with(
             .and_then(|item| item.get("orgs")?.get(name)?.as_table_like());
         if let Some(below) = below {
             leave_out(&mut published, below, "", &mut enforced);
+            enforced.sort();
         }
     }
     let mut document = parse(user, "your configuration")?;
@@ -215,7 +216,10 @@ mod tests {
             token_endpoint = \"https://t.example\"\nscope = \"x\"\n\
             [orgs.acme.roles.reader]\ngrants = []\n";
         let (text, _) = with(before, None, &acme()).unwrap();
-        assert!(!text.contains("token_endpoint") && !text.contains("roles"), "{text}");
+        assert!(
+            !text.contains("token_endpoint") && !text.contains("roles"),
+            "{text}"
+        );
         assert!(text.contains("kind = \"issuer\""), "{text}");
     }
 

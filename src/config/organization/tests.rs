@@ -62,21 +62,53 @@ fn what_is_published_becomes_the_same_settings_as_if_written_by_hand() {
 fn nothing_that_the_configuration_refuses_comes_in_by_the_document() {
     let changes: [(&str, Value, &str); 16] = [
         ("/v", json!(2), "version 2"),
-        ("/issuer", json!("https://issuer.acme.example/"), "another issuer"),
+        (
+            "/issuer",
+            json!("https://issuer.acme.example/"),
+            "another issuer",
+        ),
         ("/org", json!("../x"), "missing or wrong"),
-        ("/sign_in/issuer", json!("http://login.acme.example"), "is http"),
+        (
+            "/sign_in/issuer",
+            json!("http://login.acme.example"),
+            "is http",
+        ),
         ("/sign_in/client_id", json!("a\nb"), "control character"),
         ("/sign_in/client_id", json!(""), "empty"),
         ("/sign_in/scopes", json!(["a b"]), "not a scope"),
-        ("/sign_in/extra", json!({"redirect_uri": "https://evil.example"}), "can't set"),
+        (
+            "/sign_in/extra",
+            json!({"redirect_uri": "https://evil.example"}),
+            "can't set",
+        ),
         ("/sign_in/redirect_path", json!("//evil"), "plain path"),
         ("/sign_in/lease_s", json!(1), "longer than"),
-        ("/token_endpoint", json!("http://evil.example/token"), "`token_endpoint` is http"),
-        ("/feed_endpoint", json!("https://me:pw@evil.example/"), "user name or password"),
+        (
+            "/token_endpoint",
+            json!("http://evil.example/token"),
+            "`token_endpoint` is http",
+        ),
+        (
+            "/feed_endpoint",
+            json!("https://me:pw@evil.example/"),
+            "user name or password",
+        ),
         ("/job_audience", json!("a\u{1b}[31m"), "control character"),
-        ("/hubs/0/url", json!("https://hub.acme.example/base"), "has a path"),
-        ("/hubs/0/url", json!("https://Hub.acme.example"), "unusual way"),
-        ("/hubs/1/variables", json!(["A=B"]), "not the name of a variable"),
+        (
+            "/hubs/0/url",
+            json!("https://hub.acme.example/base"),
+            "has a path",
+        ),
+        (
+            "/hubs/0/url",
+            json!("https://Hub.acme.example"),
+            "unusual way",
+        ),
+        (
+            "/hubs/1/variables",
+            json!(["A=B"]),
+            "not the name of a variable",
+        ),
     ];
     for (at, value, said) in changes {
         let mut document = published();
@@ -99,7 +131,11 @@ fn two_hubs_with_one_host_or_name_are_refused() {
 #[test]
 fn a_document_without_end_or_of_another_kind_is_refused() {
     let long = format!("{{\"v\":1,\"x\":\"{}\"}}", "x".repeat(LARGEST));
-    assert!(understood(long.as_bytes(), ISSUER).unwrap_err().contains("32 KiB"));
+    assert!(
+        understood(long.as_bytes(), ISSUER)
+            .unwrap_err()
+            .contains("32 KiB")
+    );
     for bytes in ["<html>", "{}", "[]", ""] {
         assert!(understood(bytes.as_bytes(), ISSUER).is_err(), "{bytes}");
     }
@@ -109,7 +145,12 @@ fn a_document_without_end_or_of_another_kind_is_refused() {
 fn a_typed_address_loses_its_slash_and_must_be_an_issuers() {
     assert_eq!(issuer_url("https://issuer.acme.example/").unwrap(), ISSUER);
     assert!(issuer_url("http://127.0.0.1:8443").is_ok());
-    for bad in ["http://issuer.acme.example", "https://i.example/?x", "ftp://i.example", "https://a@i.example"] {
+    for bad in [
+        "http://issuer.acme.example",
+        "https://i.example/?x",
+        "ftp://i.example",
+        "https://a@i.example",
+    ] {
         assert!(issuer_url(bad).is_err(), "{bad}");
     }
 }
@@ -122,9 +163,15 @@ fn only_an_endpoint_that_does_not_follow_from_the_url_is_written() {
     document["feed_endpoint"] = json!("https://feed.acme.example/");
     let organization = read(&document).unwrap();
     let text = written(&organization).unwrap();
-    assert!(text.contains("feed_endpoint = \"https://feed.acme.example/\""), "{text}");
+    assert!(
+        text.contains("feed_endpoint = \"https://feed.acme.example/\""),
+        "{text}"
+    );
     let org = settings(&organization).unwrap();
     let issuer = org.exchange.issuer().unwrap();
     assert_eq!(issuer.feed_endpoint, "https://feed.acme.example/");
-    assert_eq!(issuer.token_endpoint, "https://issuer.acme.example/oauth/token");
+    assert_eq!(
+        issuer.token_endpoint,
+        "https://issuer.acme.example/oauth/token"
+    );
 }

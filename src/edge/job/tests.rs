@@ -69,7 +69,11 @@ async fn the_exchange_is_rfc_8693_for_this_hub_and_repository() {
     ] {
         assert_eq!(form.get(name).map(String::as_str), Some(value), "{name}");
     }
-    assert!(seen.head.to_ascii_lowercase().contains("x-request-id: job-"));
+    assert!(
+        seen.head
+            .to_ascii_lowercase()
+            .contains("x-request-id: job-")
+    );
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -102,8 +106,11 @@ async fn the_issuers_refusal_keeps_its_code_its_words_and_its_number() {
         "code": "denied", "sentence": "no role covers acme/other\u{1b}[2J",
         "next": "ask for one", "request_id": "r-9"
     }});
-    let (result, _issuer) =
-        exchanged(|_| {}, move |_, _| Canned::Say(400, "application/json", said.to_string())).await;
+    let (result, _issuer) = exchanged(
+        |_| {},
+        move |_, _| Canned::Say(400, "application/json", said.to_string()),
+    )
+    .await;
     let fault = fault(result);
     assert!(fault.takes_back());
     assert_eq!(
@@ -130,8 +137,7 @@ async fn who_answers_in_the_issuers_place_is_not_quoted_and_ends_nothing() {
         assert!(!fault.refusal.sentence.contains("SELECT"), "{fault:?}");
         assert!(fault.request_id.is_some_and(|id| id.starts_with("job-")));
     }
-    let (result, _issuer) =
-        exchanged(|_| {}, |_, _| Canned::error(400, "invalid_target")).await;
+    let (result, _issuer) = exchanged(|_| {}, |_, _| Canned::error(400, "invalid_target")).await;
     assert_eq!(fault(result).refusal.code, RefusalCode::Denied);
 }
 
@@ -153,13 +159,21 @@ async fn github_is_asked_for_the_audience_of_the_issuer() {
     let token = actions_token(&http, &request, "https://issuer.example").await;
     assert_eq!(token.ok().unwrap().expose(), "a.b.c");
     let seen = runner.seen().remove(0);
-    assert!(seen.line.starts_with("GET /idtoken?api-version=2.0&audience="));
-    assert!(seen.head.to_ascii_lowercase().contains("authorization: bearer runner-secret"));
+    assert!(
+        seen.line
+            .starts_with("GET /idtoken?api-version=2.0&audience=")
+    );
+    assert!(
+        seen.head
+            .to_ascii_lowercase()
+            .contains("authorization: bearer runner-secret")
+    );
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn github_that_refuses_is_explained_by_the_missing_permission() {
-    let runner = StandIn::start(|_, _| Canned::Say(403, "text/plain", "runner-secret".into())).await;
+    let runner =
+        StandIn::start(|_, _| Canned::Say(403, "text/plain", "runner-secret".into())).await;
     let request = ActionsRequest {
         url: format!("{}/?x=1", runner.base),
         token: Secret::new("runner-secret".into()),

@@ -47,7 +47,10 @@ fn an_organization_is_asked_for_before_anything_is_configured_and_leaves_no_trac
         desk.settle().await;
         assert_eq!(code_of(outcome.await.unwrap()), RefusalCode::Unavailable);
         let trace = fake.trace.borrow().join("\n");
-        assert!(trace.contains("asked https://issuer.example false"), "{trace}");
+        assert!(
+            trace.contains("asked https://issuer.example false"),
+            "{trace}"
+        );
         assert!(desk.keeper.offices.is_empty());
     });
 }
