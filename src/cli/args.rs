@@ -164,11 +164,11 @@ pub struct WishArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "In a CI job")]
 pub struct JobArgs {
-    /// The organization's issuer, else $OAM_ISSUER: the job's own OIDC token is the identity, and no
+    /// The organization's issuer, else `$OAM_ISSUER`: the job's own OIDC token is the identity, and no
     /// agent is asked.
     #[arg(long, value_name = "URL")]
     pub issuer: Option<String>,
-    /// The variable with the job's ID token; none: $OAM_ID_TOKEN, else GitHub Actions is asked for one.
+    /// The variable with the job's ID token; none: `$OAM_ID_TOKEN`, else GitHub Actions is asked for one.
     #[arg(long, value_name = "NAME", conflicts_with = "id_token_file")]
     pub id_token_env: Option<String>,
     /// The file with the job's ID token, read again for each token (Kubernetes changes it).

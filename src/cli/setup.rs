@@ -14,6 +14,7 @@ use super::args::{SetupArgs, SetupWhat};
 use super::link::{Link, OtherVersion};
 use super::show::{Line, Look, Show};
 use super::status;
+use crate::model::name::HubName;
 use crate::model::refusal::Refusal;
 use crate::model::report::HubRow;
 use report::SetupReport;
@@ -82,17 +83,16 @@ fn set_up(
     }
 }
 
-/// The line for `credential.URL.helper` with which git reads its answer from a file of `oam exec`.
+/// The line for `credential.URL.helper` with which git reads its answer for `hub` from a file of
+/// `oam exec`.
 ///
 /// # Errors
 /// The helper is not beside this program.
-pub fn git_helper(answer: &Path) -> Result<String, Refusal> {
+pub fn git_helper(hub: &HubName, answer: &Path) -> Result<String, Refusal> {
     let program = Surroundings::find()?.own_program("git-credential-oam")?;
     let command = git::command(&program)?;
-    Ok(format!(
-        "{command} --token-file {}",
-        quoted(path_text(answer)?)
-    ))
+    let answer = quoted(path_text(answer)?);
+    Ok(format!("{command} --hub {hub} --token-file {answer}"))
 }
 
 /// Text as one word of a POSIX shell.

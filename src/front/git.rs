@@ -24,7 +24,7 @@ use std::time::Duration;
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 const HELP: &str = "\
-Usage: git-credential-oam [--hub NAME | --token-file PATH] get|store|erase
+Usage: git-credential-oam [--hub NAME] [--token-file PATH] get|store|erase
 
 Answers git with a short-lived role token of the agent. git runs it; `oam setup git` sets it up.
 

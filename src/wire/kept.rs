@@ -1,16 +1,17 @@
 //! An answer kept in a private file instead of given by an agent: how git is served in a CI job.
 //!
 //! The file holds one reply, byte for byte as an agent would send it, so a helper reads it like any
-//! other. `oam exec` writes it, swaps it by a rename and puts a refusal there when it is over.
+//! other. `oam exec` writes it, swaps it by a rename and puts a refusal there when it is over. An empty
+//! file stands for a token that the hub did not take.
 
 use super::brief::{Brief, Flat};
 use super::buffer::Buffer;
 use super::frame::{self, LIMIT};
-use super::message::{Reply, ReplyFrame, Request};
+use super::message::Request;
 use crate::model::ask::HubRef;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::secret::Secret;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use zeroize::Zeroize;
@@ -53,6 +54,13 @@ fn read(path: &Path) -> Result<Flat, Refusal> {
             "run the command as the user who started `oam exec`",
         )
     })?;
+    if bytes.is_empty() {
+        return Err(Refusal::new(
+            RefusalCode::Rejected,
+            "the hub did not take the token of this job",
+            "ask the organization whether the hub trusts its issuer, and whether the role covers this",
+        ));
+    }
     frame::flat(bytes.bytes()).map_err(|_| unreadable())
 }
 
@@ -72,29 +80,20 @@ fn bytes(path: &Path) -> io::Result<Buffer> {
     result.map(|()| held)
 }
 
-/// The hub did not take the token. git-lfs asks again without end, so the same one is never given
-/// twice: a refusal stands here until `oam exec` brings the next token.
+/// Empties the file: so little that a helper needs no writer of messages for it.
+///
+/// git-lfs asks again without end, so a token that the hub did not take is never given twice: an empty
+/// file says so until `oam exec` brings the next token.
 fn reject(path: &Path) -> Result<(), Refusal> {
-    let refusal = Refusal::new(
-        RefusalCode::Rejected,
-        "the hub did not take the token of this job",
-        "check with the organization that the hub trusts its issuer, and that the role covers this",
-    );
-    let frame = ReplyFrame::new(Reply::Refused { refusal, epoch: 0 });
-    let bytes = frame::encode(&frame).map_err(|_| unreadable())?;
-    let beside = path.with_extension(format!("rejected-{}", std::process::id()));
-    fs::write(&beside, bytes.bytes())
-        .and_then(|()| fs::rename(&beside, path))
-        .map_err(|error| {
-            let _ = fs::remove_file(&beside);
-            Refusal::unavailable(
-                format!(
-                    "the token file of this job can't be changed: {}",
-                    error.kind()
-                ),
-                "run the command as the user who started `oam exec`",
-            )
-        })
+    File::create(path).map(drop).map_err(|error| {
+        Refusal::unavailable(
+            format!(
+                "the token file of this job can't be changed: {}",
+                error.kind()
+            ),
+            "run the command as the user who started `oam exec`",
+        )
+    })
 }
 
 /// Whether the hub at `url` is the one that was asked for: exact protocol, host and port, ASCII case
@@ -134,12 +133,13 @@ impl Flat {
 
 #[cfg(test)]
 mod tests {
-    use super::{Brief, HubRef, Reply, ReplyFrame, Request, ask, owns};
+    use super::{Brief, HubRef, Request, ask, owns};
     use crate::model::ask::{Ask, Intent};
     use crate::model::granted::{Granted, Scheme, TokenAnswer};
     use crate::model::refusal::RefusalCode;
     use crate::model::role::Action;
     use crate::model::secret::Secret;
+    use crate::wire::message::{Reply, ReplyFrame};
     use std::path::Path;
     use std::sync::Arc;
 
@@ -225,11 +225,9 @@ mod tests {
         erase(&path, "another");
         assert!(matches!(get(&path, "hub.example"), Ok(Brief::Token(_))));
         erase(&path, "t0ken");
-        let Ok(Brief::Refused(refusal)) = get(&path, "hub.example") else {
-            panic!("not refused");
-        };
+        let refusal = get(&path, "hub.example").err().unwrap();
         assert_eq!(refusal.code, RefusalCode::Rejected);
-        assert!(!std::fs::read_to_string(&path).unwrap().contains("t0ken"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
     }
 
     #[test]

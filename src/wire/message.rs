@@ -199,8 +199,8 @@ pub enum Reply {
     Anchor(AnchorReport),
     /// What an organization publishes about itself, checked.
     Organization {
-        /// The document. Boxed by a name of its own: it has a `v`, like the envelope.
-        organization: Organization,
+        /// The document, under a name of its own: it has a `v`, like the envelope.
+        organization: Box<Organization>,
     },
 }
 

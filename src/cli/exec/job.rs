@@ -72,7 +72,7 @@ fn following(token: JobToken, order: &JobOrder, kept: &Kept) -> Following {
 
 /// git asks the helper, the helper reads the file: no token in an argument or a variable.
 fn git(show: &Show, command: &mut Command, order: &JobOrder, kept: &Kept) {
-    let helper = match setup::git_helper(&kept.answer()) {
+    let helper = match setup::git_helper(&order.hub.name, &kept.answer()) {
         Ok(helper) => helper,
         Err(refusal) => {
             show.say(

@@ -107,6 +107,8 @@ mod tests {
     use crate::config::agent::Org;
     use crate::config::organization::settings;
 
+    type Edit = fn(&mut Org);
+
     fn org() -> Org {
         settings(&acme()).unwrap()
     }
@@ -128,7 +130,7 @@ mod tests {
         assert_eq!(added.len(), 1);
         assert!(!added[0].replaces && added[0].text.contains("hub more is new"));
         assert!(between(&then, &now)[0].replaces);
-        let changes: [(fn(&mut Org), &str); 6] = [
+        let changes: [(Edit, &str); 6] = [
             (|o| o.provider.issuer.push('x'), "identity provider"),
             (|o| o.provider.client_id.push('x'), "client"),
             (|o| o.hubs[0].url.push('x'), "hub models"),

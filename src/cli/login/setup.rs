@@ -107,7 +107,7 @@ fn again(
 fn publish(link: &mut Link, url: &str) -> Result<Organization, Refusal> {
     let url = url.to_owned();
     match link.ask(Request::Organization { url }) {
-        Ok(Reply::Organization { organization }) => Ok(organization),
+        Ok(Reply::Organization { organization }) => Ok(*organization),
         Ok(_) => Err(astray()),
         // An agent of today never answers this so: it is one that does not know the question.
         Err(refusal) if refusal.code == RefusalCode::BadRequest => Err(Refusal::unavailable(

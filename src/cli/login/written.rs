@@ -37,7 +37,7 @@ pub fn with(
     let org = table_in(orgs, name, false)?;
     // The issuer says the roles: a second list here would be refused.
     org.remove("roles");
-    for (key, item) in published.iter() {
+    for (key, item) in &published {
         match item.as_table_like() {
             Some(fresh) => exactly(table_in(org, key, key == "hubs")?, fresh)?,
             None => put(org, key, item),
