@@ -182,15 +182,15 @@ pub struct TokenArgs {
     /// What it is for.
     #[command(flatten)]
     pub wish: WishArgs,
-    /// In a CI job.
-    #[command(flatten)]
-    pub job: JobArgs,
     /// Print it even to a terminal.
     #[arg(long)]
     pub show: bool,
     /// Print JSON: the token, its role, repository and expiry.
     #[arg(long)]
     pub json: bool,
+    /// In a CI job.
+    #[command(flatten)]
+    pub job: JobArgs,
 }
 
 /// `oam exec`.
@@ -199,9 +199,6 @@ pub struct ExecArgs {
     /// What the token is for.
     #[command(flatten)]
     pub wish: WishArgs,
-    /// In a CI job.
-    #[command(flatten)]
-    pub job: JobArgs,
     /// How long the command will run: warns when the token of a tool that only knows a variable
     /// ends before.
     #[arg(long, value_name = "DURATION", value_parser = super::when::read_span)]
@@ -214,6 +211,9 @@ pub struct ExecArgs {
         allow_hyphen_values = true
     )]
     pub command: Vec<OsString>,
+    /// In a CI job.
+    #[command(flatten)]
+    pub job: JobArgs,
 }
 
 /// `oam log`.

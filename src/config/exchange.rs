@@ -154,7 +154,11 @@ mod tests {
 
     fn org(text: &str) -> Result<Org, String> {
         let read = read(None, Some(Source { name: "f", text }));
-        let words = |faults: Vec<_>| faults.iter().fold(String::new(), |all, f| format!("{all}{f}\n"));
+        let words = |faults: Vec<_>| {
+            faults
+                .iter()
+                .fold(String::new(), |all, f| format!("{all}{f}\n"))
+        };
         read.map(|mut settings| settings.orgs.remove(0))
             .map_err(words)
     }
@@ -173,14 +177,19 @@ mod tests {
             "https://issuer.acme.example/oauth/token"
         );
         assert!(org.roles.is_empty());
-        assert_eq!(Issuer::at("https://i.example/t/").feed_endpoint, "https://i.example/t/v1/feed");
+        assert_eq!(
+            Issuer::at("https://i.example/t/").feed_endpoint,
+            "https://i.example/t/v1/feed"
+        );
     }
 
     #[test]
     fn the_commented_lines_say_the_defaults() {
         let text = EXAMPLE.lines().fold(String::new(), |all, line| {
             let bare = line.strip_prefix("# ").unwrap_or(line);
-            let keep = bare.split_once(" = ").is_some_and(|(key, _)| key.ends_with("_endpoint"));
+            let keep = bare
+                .split_once(" = ")
+                .is_some_and(|(key, _)| key.ends_with("_endpoint"));
             format!("{all}{}\n", if keep { bare } else { line })
         });
         assert_ne!(text, EXAMPLE);
@@ -189,7 +198,9 @@ mod tests {
 
     #[test]
     fn an_endpoint_elsewhere_and_the_access_token_are_taken() {
-        let org = with("subject = \"access-token\"\nfeed_endpoint = \"https://feed.acme.example/\"").unwrap();
+        let org =
+            with("subject = \"access-token\"\nfeed_endpoint = \"https://feed.acme.example/\"")
+                .unwrap();
         let issuer = org.exchange.issuer().unwrap();
         assert_eq!(issuer.subject, SubjectToken::AccessToken);
         assert_eq!(issuer.feed_endpoint, "https://feed.acme.example/");

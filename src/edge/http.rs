@@ -7,9 +7,11 @@ mod body;
 pub(crate) mod fault;
 #[cfg(test)]
 pub(crate) mod stand_in;
+mod streaming;
 pub(crate) mod tokens;
 
 pub use body::Payload;
+pub use streaming::Streaming;
 pub use tokens::{ExpiresIn, Tokens};
 
 use crate::agent::ports::Clock;
@@ -82,6 +84,8 @@ pub struct Answer {
     pub content_type: String,
     /// The body.
     pub body: Zeroizing<Vec<u8>>,
+    /// `Retry-After` in seconds; a date there is not understood.
+    pub retry_after_s: Option<u64>,
 }
 
 impl Http {
@@ -191,6 +195,25 @@ impl Http {
 }
 
 impl Answer {
+    /// The answer of the organization's own issuer when its status is 200; its refusals are kept in the
+    /// words that people read.
+    ///
+    /// # Errors
+    /// [`EndpointFault::Denied`], or as [`Answer::ok`] when something else answered in its place.
+    pub fn ok_of_issuer(self) -> Result<Self, EndpointFault> {
+        if self.status != 200
+            && let Some((error, denial)) = fault::denial(&self.body)
+        {
+            return Err(EndpointFault::Denied {
+                status: self.status,
+                error,
+                denial: Box::new(denial),
+                retry_after_s: self.retry_after_s,
+            });
+        }
+        self.ok()
+    }
+
     /// The answer when its status is 200.
     ///
     /// # Errors
@@ -292,14 +315,19 @@ fn roots(path: &str) -> Result<Vec<reqwest::Certificate>, String> {
 }
 
 async fn send(request: reqwest::RequestBuilder, total: Duration) -> Result<Answer, EndpointFault> {
-    let mut response = request
+    let response = request
         .header(reqwest::header::ACCEPT, "application/json")
         .timeout(total)
         .send()
         .await
         .map_err(|e| fault::of(&e))?;
+    collect(response).await
+}
+
+async fn collect(mut response: reqwest::Response) -> Result<Answer, EndpointFault> {
     let status = response.status().as_u16();
     let content_type = content_type(response.headers());
+    let retry_after_s = retry_after(response.headers());
     let announced = response.content_length().unwrap_or(0);
     let mut body = Zeroizing::new(Vec::with_capacity(
         usize::try_from(announced)
@@ -320,7 +348,13 @@ async fn send(request: reqwest::RequestBuilder, total: Duration) -> Result<Answe
         status,
         content_type,
         body,
+        retry_after_s,
     })
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(reqwest::header::RETRY_AFTER)?;
+    value.to_str().ok()?.trim().parse().ok()
 }
 
 fn content_type(headers: &reqwest::header::HeaderMap) -> String {

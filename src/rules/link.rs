@@ -181,6 +181,12 @@ impl Word {
     }
 }
 
+impl Default for Link {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
 impl Link {
     /// A link that goes on after a stored cursor.
     pub const fn new(cursor: Option<String>) -> Self {

@@ -111,8 +111,7 @@ impl Live {
 
     /// Whether the last proof is fresh.
     pub fn is_fresh(&self, now: Moment, limits: &Limits) -> bool {
-        self.suspicion.is_none()
-            && self.proof_age(now).is_some_and(|age| age < limits.fresh_ms)
+        self.suspicion.is_none() && self.proof_age(now).is_some_and(|age| age < limits.fresh_ms)
     }
 
     /// Whether a role with this offline rule may be served without a fresh proof.

@@ -241,12 +241,28 @@ mod tests {
         for (code, error, meaning) in [
             (RefusalCode::Revoked, "invalid_grant", MintMeaning::Revoked),
             (RefusalCode::Ended, "invalid_grant", MintMeaning::Ended),
-            (RefusalCode::Unproven, "invalid_grant", MintMeaning::SubjectRefused),
-            (RefusalCode::BadRequest, "invalid_request", MintMeaning::SubjectRefused),
-            (RefusalCode::BadRequest, "unsupported_grant_type", MintMeaning::OurMistake),
+            (
+                RefusalCode::Unproven,
+                "invalid_grant",
+                MintMeaning::SubjectRefused,
+            ),
+            (
+                RefusalCode::BadRequest,
+                "invalid_request",
+                MintMeaning::SubjectRefused,
+            ),
+            (
+                RefusalCode::BadRequest,
+                "unsupported_grant_type",
+                MintMeaning::OurMistake,
+            ),
             (RefusalCode::Denied, "invalid_target", MintMeaning::Denied),
             (RefusalCode::Busy, "slow_down", MintMeaning::Unavailable),
-            (RefusalCode::Unavailable, "temporarily_unavailable", MintMeaning::Unavailable),
+            (
+                RefusalCode::Unavailable,
+                "temporarily_unavailable",
+                MintMeaning::Unavailable,
+            ),
         ] {
             assert_eq!(of(code, error), meaning, "{code:?} {error}");
         }

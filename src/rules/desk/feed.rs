@@ -148,7 +148,7 @@ impl Desk {
     }
 
     /// Why access was revoked, from the issuer's sentence: ours says before it that it was.
-    pub(super) fn reason_in(&self, sentence: &str) -> Option<String> {
+    pub fn reason_in(&self, sentence: &str) -> Option<String> {
         let said = format!("access to {} was revoked", self.org);
         let rest = sentence.strip_prefix(&said).unwrap_or(sentence);
         let rest = rest.strip_prefix(": ").unwrap_or(rest);

@@ -204,7 +204,10 @@ fn polls_come_every_half_minute_while_the_feed_is_down() {
         }
     }
     for pair in asked.windows(2) {
-        assert!((24_000..=36_000).contains(&(pair[1] - pair[0])), "{asked:?}");
+        assert!(
+            (24_000..=36_000).contains(&(pair[1] - pair[0])),
+            "{asked:?}"
+        );
     }
 }
 
@@ -278,7 +281,14 @@ fn a_restored_session_whose_bearer_has_expired_stays_silent() {
 #[test]
 fn a_reset_and_other_roles_make_the_roles_be_read_and_prove_nothing() {
     let mut told = Told::connected();
-    told.hear(news("1.1", FeedEvent::RolesChanged { at_ms: 1, held: vec![], lost: vec![] }));
+    told.hear(news(
+        "1.1",
+        FeedEvent::RolesChanged {
+            at_ms: 1,
+            held: vec![],
+            lost: vec![],
+        },
+    ));
     assert_eq!(told.link.cursor().map(String::as_str), Some("1.1"));
     let steps = told.hear(FeedItem {
         id: None,
@@ -444,7 +454,11 @@ impl World {
             }
             Move::Poll(ok) => {
                 if let Some(number) = self.polling.take() {
-                    let answer = if ok { Ok(vec![]) } else { Err(Closed::default()) };
+                    let answer = if ok {
+                        Ok(vec![])
+                    } else {
+                        Err(Closed::default())
+                    };
                     self.give(Input::Polled(number, answer), None);
                 }
             }
