@@ -37,7 +37,9 @@ impl Company {
         world: &World,
     ) -> Result<Self, Failure> {
         let folder = home.company();
+        let place = folder.display().to_string();
         let places = Places {
+            folder: &place,
             issuer: &world.issuer,
             provider: &world.provider,
             hub: &world.hub,

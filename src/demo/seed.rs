@@ -57,6 +57,8 @@ pub const TEAM_LEFT: [&str; 1] = ["ml"];
 
 /// Where everything is.
 pub struct Places<'a> {
+    /// Where the issuer's files lie, absolute.
+    pub folder: &'a str,
     /// The issuer's URL.
     pub issuer: &'a str,
     /// The identity provider's.
@@ -70,6 +72,7 @@ pub struct Places<'a> {
 /// The issuer's `issuer.toml`.
 pub fn settings(places: &Places<'_>) -> String {
     let Places {
+        folder,
         issuer,
         provider,
         hub,
@@ -80,8 +83,8 @@ pub fn settings(places: &Places<'_>) -> String {
         r#"# Written by `oam demo`.
 url = "{issuer}"
 listen = ["{listen}"]
-database = "issuer.db"
-policy = "policy.toml"
+database = "{folder}/issuer.db"
+policy = "{folder}/policy.toml"
 master_key = {{ env = "OAM_MASTER_KEY" }}
 
 [sources.company]
@@ -178,6 +181,7 @@ mod tests {
     #[test]
     fn the_issuer_accepts_settings_and_policy_and_tokens_outlive_the_margin() {
         let text = settings(&Places {
+            folder: "/company",
             issuer: "http://127.0.0.1:1",
             provider: "http://127.0.0.1:2",
             hub: "http://127.0.0.1:3",
