@@ -106,7 +106,9 @@ mod tests {
     fn only_the_jobs_ticket_gets_a_token_and_only_for_a_named_audience() {
         let mut ci = Ci::new("http://127.0.0.1:1".into()).unwrap();
         let asked = |pairs: &[(&str, &str)]| {
-            let pairs = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+            let pairs = pairs
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
             Params::new(pairs.collect()).unwrap()
         };
         let good = asked(&[("audience", "https://issuer.example")]);

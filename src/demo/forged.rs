@@ -51,12 +51,7 @@ impl Tour<'_> {
             .await?;
         self.revoke(&writing).await?;
         Ok(vec![
-            case(
-                "signed by another key",
-                forged(&self.world)?,
-                fetch,
-                401,
-            ),
+            case("signed by another key", forged(&self.world)?, fetch, 401),
             case("for another hub", mirror, fetch, 401),
             case("for another repository", second, fetch, 403),
             case("for reading, at a push", reading, push, 403),

@@ -116,9 +116,8 @@ async fn git(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let Some(wanted) = wanted else {
         return (StatusCode::NOT_FOUND, "this hub speaks git's smart HTTP\n").into_response();
     };
-    let check = |hub: &Hub, headers: &HeaderMap| {
-        hub.check(headers, &wanted.repository, wanted.action)
-    };
+    let check =
+        |hub: &Hub, headers: &HeaderMap| hub.check(headers, &wanted.repository, wanted.action);
     let claims = match judge(&shared, &parts.headers, check).await {
         Ok(claims) => claims,
         Err(reason) => return refused(reason),

@@ -213,7 +213,9 @@ impl Hub {
         match &outcome {
             Ok(claims) => {
                 self.ledger.accepted += 1;
-                self.ledger.tokens.insert(claims.jti.clone(), claims.clone());
+                self.ledger
+                    .tokens
+                    .insert(claims.jti.clone(), claims.clone());
             }
             Err(reason) => *self.ledger.refused.entry(*reason).or_default() += 1,
         }

@@ -132,7 +132,10 @@ fn basic_carries_the_token_as_password_under_any_name() {
     let outcome = hub.check(&headers, "acme/model", "read");
     assert!(hub.count(outcome).is_ok());
     assert_eq!(hub.ledger.tokens.len(), 1);
-    assert_eq!(hub.ledger.last_actions("model-reader"), Some(&["read".to_owned()][..]));
+    assert_eq!(
+        hub.ledger.last_actions("model-reader"),
+        Some(&["read".to_owned()][..])
+    );
 }
 
 #[test]

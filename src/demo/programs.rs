@@ -124,7 +124,11 @@ impl Programs {
         Self::in_folder(folder, environment)
     }
 
-    fn in_folder(folder: PathBuf, environment: Vec<(String, String)>) -> Result<Self, Failure> {
+    /// Those in `folder`.
+    ///
+    /// # Errors
+    /// Names the one that is not there.
+    pub fn in_folder(folder: PathBuf, environment: Vec<(String, String)>) -> Result<Self, Failure> {
         let programs = Self {
             folder,
             environment,

@@ -194,6 +194,11 @@ mod tests {
             .unwrap_or_else(|faults| panic!("{faults:?}"));
         assert_eq!(policy.org.name.as_str(), ORG);
         const { assert!(ROLE_TOKEN_S * 1000 > crate::rules::cache::MARGIN_MS) };
-        assert!(policy.roles.iter().all(|role| role.lifetime_s == ROLE_TOKEN_S));
+        assert!(
+            policy
+                .roles
+                .iter()
+                .all(|role| role.lifetime_s == ROLE_TOKEN_S)
+        );
     }
 }

@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 /// RISC: the account may not be used any more.
 pub const ACCOUNT_DISABLED: &str =
     "https://schemas.openid.net/secevent/risc/event-type/account-disabled";
+/// RISC: it may be used again.
+pub const ACCOUNT_ENABLED: &str =
+    "https://schemas.openid.net/secevent/risc/event-type/account-enabled";
 /// CAEP: claims of the session's tokens are others now.
 pub const TOKEN_CLAIMS_CHANGE: &str =
     "https://schemas.openid.net/secevent/caep/event-type/token-claims-change";

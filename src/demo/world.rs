@@ -153,13 +153,20 @@ impl World {
     /// # Errors
     /// The issuer did not take the signal; in words.
     pub async fn disable_account(&self) -> Result<(), String> {
-        let token = signal::event(
-            &locked(&self.shared.idp),
-            &self.issuer,
-            signal::ACCOUNT_DISABLED,
-            &json!({}),
-            now_s(),
-        )?;
+        self.tell(signal::ACCOUNT_DISABLED).await
+    }
+
+    /// The account is enabled again: a new sign-in will do.
+    ///
+    /// # Errors
+    /// The issuer did not take the signal; in words.
+    pub async fn enable_account(&self) -> Result<(), String> {
+        self.tell(signal::ACCOUNT_ENABLED).await
+    }
+
+    async fn tell(&self, event: &str) -> Result<(), String> {
+        let idp = &self.shared.idp;
+        let token = signal::event(&locked(idp), &self.issuer, event, &json!({}), now_s())?;
         signal::push(&self.issuer, &token).await
     }
 }
