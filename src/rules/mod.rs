@@ -1,6 +1,8 @@
 //! Every decision, as functions of (state, event, now). No I/O, no clock, no randomness in here.
 
+pub mod admission;
 pub mod cache;
+pub mod claims;
 pub mod desk;
 pub mod hub;
 pub mod notice;
@@ -8,4 +10,5 @@ pub mod pattern;
 pub mod record;
 pub mod role;
 pub mod session;
+pub mod signal;
 pub mod standing;
