@@ -5,4 +5,5 @@
 //! `rules::policy` (may they?), `mint` (a token), `store` (record and token in one transaction), answer.
 //! A signal goes `http` → `signals` (verified) → `standing` → `store` → `feed`.
 
+pub mod outside;
 pub mod store;
