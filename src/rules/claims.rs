@@ -256,6 +256,6 @@ fn missing(source: &Source, claim: &str) -> Refusal {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

@@ -273,6 +273,6 @@ fn named(subject: SignalSubject) -> Option<SignalSubject> {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
