@@ -5,5 +5,7 @@
 //! `rules::policy` (may they?), `mint` (a token), `store` (record and token in one transaction), answer.
 //! A signal goes `http` → `signals` (verified) → `standing` → `store` → `feed`.
 
+pub mod identity;
 pub mod outside;
+pub mod signals;
 pub mod store;
