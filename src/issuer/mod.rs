@@ -5,7 +5,12 @@
 //! `rules::policy` (may they?), `mint` (a token), `store` (record and token in one transaction), answer.
 //! A signal goes `http` → `signals` (verified) → `standing` → `store` → `feed`.
 
+pub mod args;
+pub mod command;
 pub mod identity;
 pub mod outside;
+pub mod place;
+pub mod serve;
+pub mod show;
 pub mod signals;
 pub mod store;
