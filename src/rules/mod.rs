@@ -8,6 +8,7 @@ pub mod hub;
 pub mod notice;
 pub mod pattern;
 pub mod record;
+pub mod retention;
 pub mod role;
 pub mod session;
 pub mod signal;
