@@ -7,6 +7,7 @@ pub mod desk;
 pub mod hub;
 pub mod notice;
 pub mod pattern;
+pub mod policy;
 pub mod record;
 pub mod retention;
 pub mod role;
