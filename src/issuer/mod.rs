@@ -13,4 +13,5 @@ pub mod place;
 pub mod serve;
 pub mod show;
 pub mod signals;
+pub mod standing;
 pub mod store;
