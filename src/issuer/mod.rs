@@ -7,6 +7,11 @@
 
 pub mod args;
 pub mod command;
+pub mod identity;
+pub mod outside;
+pub mod place;
 pub mod serve;
 pub mod show;
+pub mod signals;
+pub mod standing;
 pub mod store;
