@@ -1,5 +1,5 @@
 use super::fixture::{POLICY, cases_of, issuer_of, policy_of, told};
-use super::{Source, read_policy};
+use super::{Source, org_name, read_policy};
 use crate::config::fault::ConfigFault;
 use crate::model::policy::{Expected, Policy};
 use crate::model::role::{Action, OfflineRule};
@@ -242,12 +242,21 @@ fn a_role_has_the_grants_of_those_it_includes_and_their_lines() {
 #[test]
 fn a_long_chain_of_includes_is_no_overflow() {
     let mut text = format!("{POLICY}include = [\"r0\"]\n");
-    for at in 0..3_000 {
-        text.push_str(&format!("[roles.r{at}]\ninclude = [\"r{}\"]\n", at + 1));
-    }
+    let one = |at: usize| format!("[roles.r{at}]\ninclude = [\"r{}\"]\n", at + 1);
+    text.extend((0..3_000).map(one));
     text.push_str("[roles.r3000]\ngrants = [{ hub = \"models\", repositories = [\"**\"], action = \"read\" }]\n");
     let policy = policy_of(&text).unwrap_or_else(|faults| panic!("{}", told(&faults)));
     assert_eq!(policy.roles[0].grants.len(), 2);
+}
+
+#[test]
+fn the_organization_is_known_also_from_a_policy_with_faults() {
+    let acme = "acme".parse().ok();
+    assert_eq!(org_name(POLICY), acme);
+    assert_eq!(org_name(&format!("{POLICY}\nmembers = [{{ source")), acme);
+    assert_eq!(org_name(&POLICY.replace("client_id", "cleint_id")), acme);
+    assert_eq!(org_name("[roles]"), None);
+    assert_eq!(org_name("org = \"acme\""), None);
 }
 
 #[test]

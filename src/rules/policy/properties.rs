@@ -105,11 +105,11 @@ fn is_held(role: &PolicyRole, claimant: &Claimant) -> bool {
     })
 }
 
+/// Action, then width of the pattern.
+type Rank = (Action, (usize, usize, std::cmp::Reverse<usize>));
+
 /// The widths of a role's grants that cover, narrowest first.
-fn covers(
-    role: &PolicyRole,
-    wanted: &Wanted,
-) -> Option<(Action, (usize, usize, std::cmp::Reverse<usize>))> {
+fn covers(role: &PolicyRole, wanted: &Wanted) -> Option<Rank> {
     let grants = role.grants.iter().map(|granted| &granted.grant);
     grants
         .filter(|grant| grant.hub == wanted.hub && grant.action >= wanted.action)
