@@ -12,6 +12,8 @@ pub mod mint;
 pub mod outside;
 pub mod place;
 pub mod seal;
+pub mod secrets;
 pub mod serve;
 pub mod show;
 pub mod store;
+mod unstored;

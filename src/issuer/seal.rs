@@ -85,7 +85,7 @@ impl MasterKey {
     pub fn parse(text: &Secret) -> Option<Self> {
         let bytes = decoded(text.expose().trim())?;
         Some(Self(LessSafeKey::new(
-            UnboundKey::new(&AES_256_GCM_SIV, &bytes).ok()?,
+            UnboundKey::new(&AES_256_GCM_SIV, bytes.as_slice()).ok()?,
         )))
     }
 
@@ -137,8 +137,8 @@ impl MasterKey {
         if sealed.first() != Some(&VERSION) || sealed.len() < HEADER + TAG {
             return Err(SealFault::Foreign);
         }
-        let nonce = Nonce::try_assume_unique_for_key(&sealed[1..HEADER])
-            .map_err(|_| SealFault::Foreign)?;
+        let nonce =
+            Nonce::try_assume_unique_for_key(&sealed[1..HEADER]).map_err(|_| SealFault::Foreign)?;
         let mut plain = Zeroizing::new(sealed[HEADER..].to_vec());
         let length = self
             .0
@@ -210,14 +210,32 @@ mod tests {
     #[test]
     fn a_key_is_hex_or_base64_of_32_bytes_and_nothing_else() {
         let zeros_base64 = "A".repeat(43);
-        for good in ["00".repeat(32), zeros_base64.clone(), format!("{zeros_base64}=\n")] {
+        for good in [
+            "00".repeat(32),
+            zeros_base64.clone(),
+            format!("{zeros_base64}=\n"),
+        ] {
             let parsed = MasterKey::parse(&Secret::new(good.clone())).unwrap();
             let sealed = key(0).seal(Purpose::SigningKey, "k", b"x").unwrap();
-            assert!(parsed.open(Purpose::SigningKey, "k", &sealed).is_ok(), "{good}");
+            assert!(
+                parsed.open(Purpose::SigningKey, "k", &sealed).is_ok(),
+                "{good}"
+            );
         }
         let signed = format!("+1{}", "00".repeat(31));
-        for bad in ["", "00", "short", &"A".repeat(42), &"A".repeat(44), &"zz".repeat(32), &signed] {
-            assert!(MasterKey::parse(&Secret::new(bad.to_owned())).is_none(), "{bad}");
+        for bad in [
+            "",
+            "00",
+            "short",
+            &"A".repeat(42),
+            &"A".repeat(44),
+            &"zz".repeat(32),
+            &signed,
+        ] {
+            assert!(
+                MasterKey::parse(&Secret::new(bad.to_owned())).is_none(),
+                "{bad}"
+            );
         }
     }
 
@@ -227,19 +245,38 @@ mod tests {
             .map(|_| MasterKey::fresh().ok().unwrap().expose().to_owned())
             .collect();
         assert_eq!(texts.len(), 8);
-        assert!(texts.into_iter().all(|text| MasterKey::parse(&Secret::new(text)).is_some()));
+        assert!(
+            texts
+                .into_iter()
+                .all(|text| MasterKey::parse(&Secret::new(text)).is_some())
+        );
     }
 
     #[test]
     fn what_was_sealed_comes_back_and_does_not_show_in_between() {
         let master = key(7);
-        let sealed = master.seal(Purpose::ClientSecret, "hub", b"the-secret").unwrap();
+        let sealed = master
+            .seal(Purpose::ClientSecret, "hub", b"the-secret")
+            .unwrap();
         assert!(!sealed.windows(10).any(|w| w == b"the-secret"));
-        assert_ne!(sealed, master.seal(Purpose::ClientSecret, "hub", b"the-secret").unwrap());
-        let text = master.open_text(Purpose::ClientSecret, "hub", &sealed).ok().unwrap();
+        assert_ne!(
+            sealed,
+            master
+                .seal(Purpose::ClientSecret, "hub", b"the-secret")
+                .unwrap()
+        );
+        let text = master
+            .open_text(Purpose::ClientSecret, "hub", &sealed)
+            .ok()
+            .unwrap();
         assert_eq!(text.expose(), "the-secret");
         let empty = master.seal(Purpose::HubToken, "", b"").unwrap();
-        assert!(master.open(Purpose::HubToken, "", &empty).unwrap().is_empty());
+        assert!(
+            master
+                .open(Purpose::HubToken, "", &empty)
+                .unwrap()
+                .is_empty()
+        );
     }
 
     #[test]
@@ -248,14 +285,26 @@ mod tests {
         let sealed = master.seal(Purpose::ClientSecret, "hub", b"s").unwrap();
         let fault = |m: &MasterKey, p, owner, bytes: &[u8]| m.open(p, owner, bytes).err();
         let locked = Some(SealFault::Locked);
-        assert_eq!(fault(&key(8), Purpose::ClientSecret, "hub", &sealed), locked);
+        assert_eq!(
+            fault(&key(8), Purpose::ClientSecret, "hub", &sealed),
+            locked
+        );
         assert_eq!(fault(&master, Purpose::HubToken, "hub", &sealed), locked);
-        assert_eq!(fault(&master, Purpose::ClientSecret, "hub2", &sealed), locked);
+        assert_eq!(
+            fault(&master, Purpose::ClientSecret, "hub2", &sealed),
+            locked
+        );
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert!(fault(&master, Purpose::ClientSecret, "hub", &changed).is_some(), "{at}");
-            assert!(fault(&master, Purpose::ClientSecret, "hub", &sealed[..at]).is_some(), "{at}");
+            assert!(
+                fault(&master, Purpose::ClientSecret, "hub", &changed).is_some(),
+                "{at}"
+            );
+            assert!(
+                fault(&master, Purpose::ClientSecret, "hub", &sealed[..at]).is_some(),
+                "{at}"
+            );
         }
     }
 }

@@ -156,7 +156,10 @@ pub fn rotate(
         .saturating_add(LONGEST_TOKEN_MS)
         .saturating_add(SKEW_MS);
     let mut changed = Vec::new();
-    for row in live.into_iter().filter(|row| row.gone_at_ms.is_none() || row.signs_from_ms > now_ms) {
+    for row in live
+        .into_iter()
+        .filter(|row| row.gone_at_ms.is_none() || row.signs_from_ms > now_ms)
+    {
         let mut row = row.clone();
         // One that still waited never signs, but is not dropped: a server that has not yet seen this
         // change could just be taking it. It is published as long as one that did.

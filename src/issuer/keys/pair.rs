@@ -110,14 +110,13 @@ impl Pair {
             SigningAlgorithm::EdDsa => {
                 let pair = Ed25519KeyPair::from_pkcs8(pkcs8).ok()?;
                 let x = URL_SAFE_NO_PAD.encode(pair.public_key());
-                (Private::EdDsa(pair), json!({"crv": "Ed25519", "kty": "OKP", "x": x}))
+                let required = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
+                (Private::EdDsa(pair), required)
             }
         };
-        // RFC 7638 §3: the required members alone, in the order of their names, which is the order
-        // that `serde_json` keeps objects in.
-        let thumbprint = digest(&SHA256, required.to_string().as_bytes());
+        let thumbprint = digest(&SHA256, required.as_bytes());
         let kid = URL_SAFE_NO_PAD.encode(thumbprint.as_ref());
-        let mut public = required;
+        let mut public: Value = serde_json::from_str(&required).ok()?;
         public["kid"] = json!(kid);
         public["use"] = json!("sig");
         public["alg"] = json!(alg(algorithm));
@@ -171,15 +170,18 @@ impl Pair {
     }
 }
 
-/// The required members of a P-256 key (RFC 7518 §6.2.1) from its uncompressed point.
-fn elliptic(point: &[u8]) -> Option<Value> {
+/// The required members of a P-256 key (RFC 7518 §6.2.1) from its uncompressed point, written as its
+/// thumbprint is taken: in the order of their names, without white space (RFC 7638 §3).
+fn elliptic(point: &[u8]) -> Option<String> {
     let (form, rest) = point.split_first()?;
     if *form != 4 || rest.len() != 64 {
         return None;
     }
     let (x, y) = rest.split_at(32);
-    let text = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
-    Some(json!({"crv": "P-256", "kty": "EC", "x": text(x), "y": text(y)}))
+    let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+    Some(format!(
+        r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#
+    ))
 }
 
 #[cfg(test)]
@@ -207,7 +209,10 @@ mod tests {
             let made = Pair::generate(ours, &master(1)).ok().unwrap();
             let other = Pair::generate(ours, &master(1)).ok().unwrap();
             let jwk: Jwk = serde_json::from_value(made.pair.public().clone()).unwrap();
-            assert_eq!(jwk.thumbprint(ThumbprintHash::SHA256).unwrap(), made.pair.kid());
+            assert_eq!(
+                jwk.thumbprint(ThumbprintHash::SHA256).unwrap(),
+                made.pair.kid()
+            );
             let claims = json!({"exp": 4_102_444_800_u64, "sub": "role:ü"});
             for kind in [TokenKind::AccessToken, TokenKind::IdToken] {
                 let token = made.pair.sign(&claims, kind).ok().unwrap();
@@ -235,12 +240,25 @@ mod tests {
 
     #[test]
     fn a_sealed_key_opens_with_its_master_key_and_its_kid_only() {
-        let made = Pair::generate(SigningAlgorithm::Es256, &master(1)).ok().unwrap();
-        let open = |algorithm, kid: &str, byte| Pair::open(algorithm, kid, &made.sealed, &master(byte)).err();
+        let made = Pair::generate(SigningAlgorithm::Es256, &master(1))
+            .ok()
+            .unwrap();
+        let open = |algorithm, kid: &str, byte| {
+            Pair::open(algorithm, kid, &made.sealed, &master(byte)).err()
+        };
         let kid = made.pair.kid();
         assert_eq!(open(SigningAlgorithm::Es256, kid, 1), None);
-        assert_eq!(open(SigningAlgorithm::Es256, kid, 2), Some(SealFault::Locked));
-        assert_eq!(open(SigningAlgorithm::Es256, "k", 1), Some(SealFault::Locked));
-        assert_eq!(open(SigningAlgorithm::EdDsa, kid, 1), Some(SealFault::Foreign));
+        assert_eq!(
+            open(SigningAlgorithm::Es256, kid, 2),
+            Some(SealFault::Locked)
+        );
+        assert_eq!(
+            open(SigningAlgorithm::Es256, "k", 1),
+            Some(SealFault::Locked)
+        );
+        assert_eq!(
+            open(SigningAlgorithm::EdDsa, kid, 1),
+            Some(SealFault::Foreign)
+        );
     }
 }

@@ -37,8 +37,9 @@ pub async fn rotate(
         Pair::open(row.algorithm, &row.kid, &row.sealed, master)
             .map_err(|fault| seal::locked("the signing keys", fault))?;
     }
-    let Made { pair, sealed } = Pair::generate(signing.algorithm, master)
-        .map_err(|fault| Refusal::unavailable(format!("no key could be made: {fault}"), "try again"))?;
+    let Made { pair, sealed } = Pair::generate(signing.algorithm, master).map_err(|fault| {
+        Refusal::unavailable(format!("no key could be made: {fault}"), "try again")
+    })?;
     let lives: Vec<KeyLife> = rows.iter().map(life).collect();
     let kid = pair.kid().to_owned();
     let plan = keys::rotate(&lives, kid, now_ms, signing.announce_ms, at_once).map_err(|waits| {
@@ -62,7 +63,11 @@ pub async fn rotate(
         signs_from_ms: plan.made.signs_from_ms,
         gone_at_ms: None,
     }));
-    batch.entries.push(entry(org, now_ms, words(&plan.made, follows.as_ref(), now_ms)));
+    batch.entries.push(entry(
+        org,
+        now_ms,
+        words(&plan.made, follows.as_ref(), now_ms),
+    ));
     for changed in &plan.changed {
         let row = rows.iter().find(|row| row.kid == changed.kid).cloned();
         batch.changes.extend(row.map(|row| {

@@ -66,7 +66,10 @@ fn a_second_rotation_waits_for_the_first_unless_it_is_urgent() {
     let mut rows = first(0);
     assert!(apply(&mut rows, "k1", 10, HOUR, false));
     let refused = rotate(&rows, "k2".into(), 20, HOUR, false).unwrap_err();
-    assert_eq!((refused.kid.as_str(), refused.signs_from_ms), ("k1", HOUR + 10));
+    assert_eq!(
+        (refused.kid.as_str(), refused.signs_from_ms),
+        ("k1", HOUR + 10)
+    );
     assert!(apply(&mut rows, "k2", 20, HOUR, true));
     assert_eq!(signing(&rows, 20).unwrap().kid, "k2");
     // The one that waited never takes over, and is still published.
