@@ -6,6 +6,7 @@
 //! A signal goes `http` → `signals` (verified) → `standing` → `store` → `feed`.
 
 pub mod args;
+pub mod clock;
 pub mod command;
 pub mod keys;
 pub mod mint;
@@ -14,6 +15,8 @@ pub mod place;
 pub mod seal;
 pub mod secrets;
 pub mod serve;
+#[cfg(test)]
+mod shelf;
 pub mod show;
 pub mod store;
 mod unstored;
