@@ -19,4 +19,3 @@ pub mod serve;
 mod shelf;
 pub mod show;
 pub mod store;
-mod unstored;

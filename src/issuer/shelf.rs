@@ -6,6 +6,7 @@ use super::store::{
 };
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::ClaimantKey;
+use crate::model::feed::FeedEvent;
 use crate::model::name::SourceName;
 use crate::model::signal::SignalSubject;
 use std::sync::{Mutex, MutexGuard};
@@ -153,6 +154,13 @@ impl Store for Shelf {
         not_here()
     }
     fn feed(&self, _: ClaimantKey, _: Option<Cursor>) -> Later<'_, FeedPage> {
+        not_here()
+    }
+    fn feed_of_all(
+        &self,
+        _: u64,
+        _: usize,
+    ) -> Later<'_, Vec<(u64, ClaimantKey, FeedEvent)>> {
         not_here()
     }
     fn stream_verified(&self, _: String) -> Later<'_, Option<u64>> {

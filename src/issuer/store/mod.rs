@@ -4,6 +4,13 @@
 //! not at all, so there is no token without a record. `tests` beside this file run unchanged on any
 //! implementation.
 
+mod fault;
+pub mod sqlite;
+#[cfg(test)]
+mod tests;
+
+pub use fault::StoreFault;
+
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::ClaimantKey;
 use crate::model::feed::FeedEvent;
@@ -16,18 +23,6 @@ use std::pin::Pin;
 
 /// A future of the store.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + Send + 'a>>;
-
-/// Why the store did not do it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreFault {
-    /// Nothing was written: disk full, file gone, damaged, busy. Our own words.
-    Unavailable(String),
-    /// [`Change::Issue`]: the person's epoch is another: something ended since they were admitted.
-    /// Nothing of the batch was written.
-    Overtaken,
-    /// [`Change::Once`]: this signal was taken before. Nothing of the batch was written.
-    Replayed,
-}
 
 /// One transaction.
 #[derive(Debug, Clone, Default)]
@@ -364,6 +359,12 @@ pub trait Store: Send + Sync {
     fn due_at_hubs(&self, now_s: u64, limit: usize) -> Later<'_, Vec<TokenRow>>;
     /// Events of one subject after a cursor; none: only where the end is.
     fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage>;
+    /// Events of all subjects after a number of this generation, for one task that wakes the streams.
+    fn feed_of_all(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Later<'_, Vec<(u64, ClaimantKey, FeedEvent)>>;
     /// The last verification of a transmitter's stream, Unix milliseconds.
     fn stream_verified(&self, transmitter: String) -> Later<'_, Option<u64>>;
     /// Up to where an agent's log is held.

@@ -81,19 +81,22 @@ async fn a_failed_revocation_is_on_record_once_and_is_tried_until_it_works() {
     world.shelf.rows().tokens[0].revoked_at_ms = Some(NOW);
     let outcomes = world.mint.settle(&[row], NOW).await.unwrap();
     assert!(matches!(&outcomes[0].1, Outcome::Failed(why) if why.contains("503")));
+    // At first it is left to whoever revoked it.
+    let soon = world.mint.due_revocations(NOW + 29_999).await.unwrap();
+    assert!(soon.is_empty());
     for _ in 0..3 {
-        let again = world.mint.due_revocations(NOW + 1000).await.unwrap();
+        let again = world.mint.due_revocations(NOW + 30_000).await.unwrap();
         assert!(matches!(again[0].1, Outcome::Failed(_)));
     }
     assert_eq!((world.shelf.details().len(), sealed(&world)), (1, 1));
     status.store(202, Ordering::SeqCst);
-    let done = world.mint.due_revocations(NOW + 2000).await.unwrap();
+    let done = world.mint.due_revocations(NOW + 31_000).await.unwrap();
     assert_eq!(done[0].1, Outcome::Revoked);
     assert_eq!((world.shelf.details().len(), sealed(&world)), (2, 0));
     assert!(
         world
             .mint
-            .due_revocations(NOW + 3000)
+            .due_revocations(NOW + 32_000)
             .await
             .unwrap()
             .is_empty()
