@@ -156,11 +156,7 @@ impl Store for Shelf {
     fn feed(&self, _: ClaimantKey, _: Option<Cursor>) -> Later<'_, FeedPage> {
         not_here()
     }
-    fn feed_of_all(
-        &self,
-        _: u64,
-        _: usize,
-    ) -> Later<'_, Vec<(u64, ClaimantKey, FeedEvent)>> {
+    fn feed_of_all(&self, _: u64, _: usize) -> Later<'_, Vec<(u64, ClaimantKey, FeedEvent)>> {
         not_here()
     }
     fn stream_verified(&self, _: String) -> Later<'_, Option<u64>> {
