@@ -6,6 +6,7 @@ pub mod hub;
 pub mod keys;
 pub mod notice;
 pub mod pattern;
+pub mod policy;
 pub mod record;
 pub mod retention;
 pub mod role;

@@ -1,5 +1,5 @@
 use super::fixture::{POLICY, cases_of, issuer_of, policy_of, told};
-use super::{Source, read_policy};
+use super::{Source, org_name, read_policy};
 use crate::config::fault::ConfigFault;
 use crate::model::policy::{Expected, Policy};
 use crate::model::role::{Action, OfflineRule};
@@ -50,7 +50,7 @@ fn the_example_file_is_read_without_a_fault() {
     let role = |name: &str| policy.roles.iter().find(|r| r.name.as_str() == name);
     let publisher = role("model-publisher").unwrap();
     assert_eq!(publisher.offline, OfflineRule::Strict);
-    assert_eq!(publisher.members[0].groups, ["ml-publishers"]);
+    assert_eq!(publisher.members[0].groups, ["ml-publishers", "ml-leads"]);
     let ci = role("ci-publisher").unwrap();
     assert!(ci.members[0].claims.contains_key("repository_id"));
     let admin = role("model-admin").unwrap();
@@ -65,7 +65,9 @@ fn the_commented_lines_of_the_example_are_right_too() {
     let mut text = String::new();
     for line in EXAMPLE.lines() {
         let bare = line.strip_prefix("# ").unwrap_or(line);
-        let setting = bare.contains(" = ") && !bare.starts_with(char::is_uppercase);
+        let key = bare.split(" = ").next().unwrap_or_default();
+        let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+        let setting = key != bare && !key.is_empty() && key.chars().all(plain);
         let keep = setting || (bare.starts_with('[') && bare.ends_with(']'));
         text.push_str(if keep { bare } else { line });
         text.push('\n');
@@ -88,7 +90,7 @@ fn lines_of_members_and_grants_are_kept() {
 fn unknown_sources_hubs_and_words_are_told_with_their_place() {
     assert_eq!(
         member("{ source = \"otka\", groups = [\"x\"] }"),
-        "policy.toml:7:24: there is no source `otka`; did you mean `okta`?"
+        "policy.toml:7:23: there is no source `otka`; did you mean `okta`?"
     );
     assert_eq!(
         fault("hub = \"models\"", "hub = \"model\""),
@@ -240,12 +242,21 @@ fn a_role_has_the_grants_of_those_it_includes_and_their_lines() {
 #[test]
 fn a_long_chain_of_includes_is_no_overflow() {
     let mut text = format!("{POLICY}include = [\"r0\"]\n");
-    for at in 0..3_000 {
-        text.push_str(&format!("[roles.r{at}]\ninclude = [\"r{}\"]\n", at + 1));
-    }
+    let one = |at: usize| format!("[roles.r{at}]\ninclude = [\"r{}\"]\n", at + 1);
+    text.extend((0..3_000).map(one));
     text.push_str("[roles.r3000]\ngrants = [{ hub = \"models\", repositories = [\"**\"], action = \"read\" }]\n");
     let policy = policy_of(&text).unwrap_or_else(|faults| panic!("{}", told(&faults)));
     assert_eq!(policy.roles[0].grants.len(), 2);
+}
+
+#[test]
+fn the_organization_is_known_also_from_a_policy_with_faults() {
+    let acme = "acme".parse().ok();
+    assert_eq!(org_name(POLICY), acme);
+    assert_eq!(org_name(&format!("{POLICY}\nmembers = [{{ source")), acme);
+    assert_eq!(org_name(&POLICY.replace("client_id", "cleint_id")), acme);
+    assert_eq!(org_name("[roles]"), None);
+    assert_eq!(org_name("org = \"acme\""), None);
 }
 
 #[test]

@@ -89,6 +89,10 @@ fn read_source(entry: &Entry, url: &str, report: &mut Report<'_>) -> Option<Sour
     }
     let table = Fields::open(&entry.node, entry.place, &path, &KEYS, report);
     let preset = read_preset(&table, report);
+    if preset.is_none() && table.entry("preset").is_some() {
+        // What the right one would have brought is not missing.
+        return None;
+    }
     let kind = kind(&table, preset, report);
     let issuer = issuer(&table, preset, report);
     let audiences = audiences(&table, kind, url, report);
@@ -176,6 +180,7 @@ fn kind(table: &Fields<'_>, preset: Option<&Preset>, report: &mut Report<'_>) ->
             format!("`{}` is a source of jobs, not of people", preset.word),
             "remove `kind`",
         );
+        return ClaimantKind::Job;
     }
     kind
 }
