@@ -6,11 +6,18 @@
 //! A signal goes `http` → `signals` (verified) → `standing` → `store` → `feed`.
 
 pub mod args;
+pub mod clock;
 pub mod command;
 pub mod identity;
+pub mod keys;
+pub mod mint;
 pub mod outside;
 pub mod place;
+pub mod seal;
+pub mod secrets;
 pub mod serve;
+#[cfg(test)]
+mod shelf;
 pub mod show;
 pub mod signals;
 pub mod standing;

@@ -39,7 +39,9 @@ pub fn secret(place: &SecretPlace, what: &str) -> Result<Secret, Refusal> {
 fn variable(name: &str, what: &str) -> Result<Zeroizing<String>, Refusal> {
     std::env::var(name).map(Zeroizing::new).map_err(|_| {
         Refusal::unavailable(
-            format!("`{what}` is to be read from the variable {name}, which is not set or not text"),
+            format!(
+                "`{what}` is to be read from the variable {name}, which is not set or not text"
+            ),
             "set it for this process, or name another place",
         )
     })
@@ -78,7 +80,10 @@ fn file(path: &Path, what: &str, private: bool) -> Result<Zeroizing<String>, Ref
     if private && shared(&about) {
         return Err(Refusal::unavailable(
             format!("{} holds `{what}`, and others may read it", path.display()),
-            format!("run `chmod 600 {}`; if others had it, make a new one", path.display()),
+            format!(
+                "run `chmod 600 {}`; if others had it, make a new one",
+                path.display()
+            ),
         ));
     }
     if about.len() > CAP {

@@ -4,9 +4,12 @@
 //! not at all, so there is no token without a record. `tests` beside this file run unchanged on any
 //! implementation.
 
+mod fault;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
+
+pub use fault::StoreFault;
 
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::ClaimantKey;
@@ -20,18 +23,6 @@ use std::pin::Pin;
 
 /// A future of the store.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + Send + 'a>>;
-
-/// Why the store did not do it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreFault {
-    /// Nothing was written: disk full, file gone, damaged, busy. Our own words.
-    Unavailable(String),
-    /// [`Change::Issue`]: the person's epoch is another: something ended since they were admitted.
-    /// Nothing of the batch was written.
-    Overtaken,
-    /// [`Change::Once`]: this signal was taken before. Nothing of the batch was written.
-    Replayed,
-}
 
 /// One transaction.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +61,8 @@ pub enum Change {
         /// Unix milliseconds.
         at_ms: u64,
     },
+    /// The sealed token of this row (its SHA-256) goes: nothing is left to be told to its hub.
+    Unseal(String),
     /// An identity or session ended: epoch + 1, all its live tokens inactive, `feed` appended.
     End {
         /// Whom.
@@ -362,6 +355,9 @@ pub trait Store: Send + Sync {
     fn token(&self, sha256: String) -> Later<'_, Option<TokenRow>>;
     /// Tokens of a person that live at `now_s`, Unix seconds.
     fn live_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>>;
+    /// Tokens that are kept sealed and are over here, by expiry at `now_s` (Unix seconds) or revoked,
+    /// longest over first, at most `limit`: their hubs may still honour them.
+    fn due_at_hubs(&self, now_s: u64, limit: usize) -> Later<'_, Vec<TokenRow>>;
     /// Events of one subject after a cursor; none: only where the end is.
     fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage>;
     /// Events of all subjects after a number of this generation, for one task that wakes the streams.
