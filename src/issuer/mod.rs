@@ -7,6 +7,13 @@
 
 pub mod args;
 pub mod command;
+pub mod keys;
+pub mod mint;
+pub mod outside;
+pub mod place;
+pub mod seal;
+pub mod secrets;
 pub mod serve;
 pub mod show;
 pub mod store;
+mod unstored;

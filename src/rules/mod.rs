@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod desk;
 pub mod hub;
+pub mod keys;
 pub mod notice;
 pub mod pattern;
 pub mod record;

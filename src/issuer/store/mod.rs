@@ -66,6 +66,8 @@ pub enum Change {
         /// Unix milliseconds.
         at_ms: u64,
     },
+    /// The sealed token of this row (its SHA-256) goes: nothing is left to be told to its hub.
+    Unseal(String),
     /// An identity or session ended: epoch + 1, all its live tokens inactive, `feed` appended.
     End {
         /// Whom.
@@ -357,6 +359,9 @@ pub trait Store: Send + Sync {
     fn token(&self, sha256: String) -> Later<'_, Option<TokenRow>>;
     /// Tokens of a person that live at `now_s`, Unix seconds.
     fn live_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>>;
+    /// Tokens that are kept sealed and are over here, by expiry at `now_s` (Unix seconds) or revoked,
+    /// longest over first, at most `limit`: their hubs may still honour them.
+    fn due_at_hubs(&self, now_s: u64, limit: usize) -> Later<'_, Vec<TokenRow>>;
     /// Events of one subject after a cursor; none: only where the end is.
     fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage>;
     /// The last verification of a transmitter's stream, Unix milliseconds.
