@@ -7,6 +7,7 @@ pub mod keys;
 pub mod notice;
 pub mod pattern;
 pub mod record;
+pub mod retention;
 pub mod role;
 pub mod session;
 pub mod standing;

@@ -4,6 +4,10 @@
 //! not at all, so there is no token without a record. `tests` beside this file run unchanged on any
 //! implementation.
 
+pub mod sqlite;
+#[cfg(test)]
+mod tests;
+
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::ClaimantKey;
 use crate::model::feed::FeedEvent;
@@ -364,6 +368,12 @@ pub trait Store: Send + Sync {
     fn due_at_hubs(&self, now_s: u64, limit: usize) -> Later<'_, Vec<TokenRow>>;
     /// Events of one subject after a cursor; none: only where the end is.
     fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage>;
+    /// Events of all subjects after a number of this generation, for one task that wakes the streams.
+    fn feed_of_all(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Later<'_, Vec<(u64, ClaimantKey, FeedEvent)>>;
     /// The last verification of a transmitter's stream, Unix milliseconds.
     fn stream_verified(&self, transmitter: String) -> Later<'_, Option<u64>>;
     /// Up to where an agent's log is held.

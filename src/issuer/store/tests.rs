@@ -1,0 +1,1 @@
+//! What every implementation of [`super::Store`] must do.
