@@ -6,14 +6,28 @@
 //! A signal goes `http` → `signals` (verified) → `standing` → `store` → `feed`.
 
 pub mod args;
+pub mod clock;
 pub mod command;
+pub mod feed;
+pub mod grant;
+pub mod http;
+pub mod identity;
 pub mod keys;
+pub mod metrics;
 pub mod mint;
 pub mod outside;
 pub mod place;
+pub mod process;
+pub mod refused;
+pub mod reload;
 pub mod seal;
 pub mod secrets;
 pub mod serve;
+#[cfg(test)]
+mod shelf;
 pub mod show;
+pub mod signals;
+pub mod standing;
+pub mod state;
 pub mod store;
 mod unstored;

@@ -1,6 +1,8 @@
 //! Every decision, as functions of (state, event, now). No I/O, no clock, no randomness in here.
 
+pub mod admission;
 pub mod cache;
+pub mod claims;
 pub mod desk;
 pub mod hub;
 pub mod keys;
@@ -10,4 +12,5 @@ pub mod record;
 pub mod retention;
 pub mod role;
 pub mod session;
+pub mod signal;
 pub mod standing;
