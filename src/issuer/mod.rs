@@ -5,6 +5,7 @@
 //! `rules::policy` (may they?), `mint` (a token), `store` (record and token in one transaction), answer.
 //! A signal goes `http` → `signals` (verified) → `standing` → `store` → `feed`.
 
+pub mod admitted;
 pub mod args;
 pub mod clock;
 pub mod command;
@@ -15,9 +16,11 @@ pub mod identity;
 pub mod keys;
 pub mod metrics;
 pub mod mint;
+pub mod organization;
 pub mod outside;
 pub mod place;
 pub mod process;
+pub mod record;
 pub mod refused;
 pub mod reload;
 pub mod seal;
@@ -30,4 +33,5 @@ pub mod signals;
 pub mod standing;
 pub mod state;
 pub mod store;
+pub mod stream;
 mod unstored;

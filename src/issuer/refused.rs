@@ -78,6 +78,8 @@ pub struct Refused {
     pub refusal: Refusal,
     /// Seconds after which another try makes sense.
     pub retry_after_s: Option<u64>,
+    /// Another HTTP status than the error's own: 408, 413, 415.
+    pub status: Option<u16>,
 }
 
 impl Refused {
@@ -87,6 +89,7 @@ impl Refused {
             error,
             refusal,
             retry_after_s: None,
+            status: None,
         }
     }
 
@@ -104,6 +107,7 @@ impl Refused {
             error: OAuthError::TemporarilyUnavailable,
             refusal: Refusal::unavailable(sentence, next),
             retry_after_s: Some(5),
+            status: None,
         }
     }
 
@@ -117,6 +121,7 @@ impl Refused {
                 format!("try again in {wait_s} s"),
             ),
             retry_after_s: Some(wait_s),
+            status: None,
         }
     }
 
@@ -144,6 +149,7 @@ impl Refused {
             error,
             refusal,
             retry_after_s,
+            status: None,
         }
     }
 
@@ -167,6 +173,7 @@ impl Refused {
             error,
             refusal,
             retry_after_s,
+            status: None,
         }
     }
 
