@@ -16,7 +16,9 @@ pub use super::agent::Source;
 use super::fault::ConfigFault;
 use super::tree::{Node, Report};
 use crate::model::issuer::IssuerSettings;
+use crate::model::name::OrgName;
 use crate::model::policy::{Policy, PolicyCase};
+use toml::de::DeTable;
 
 /// Reads `issuer.toml`.
 ///
@@ -37,6 +39,14 @@ pub fn read_policy(
     read(source, |tree, report| {
         policy::read_policy(tree, settings, report)
     })
+}
+
+/// The organization's name in a policy, also in one that has faults elsewhere: a leaver's access must be ended
+/// while somebody repairs the file.
+pub fn org_name(text: &str) -> Option<OrgName> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let org = table.get_ref().get("org")?.get_ref().as_table()?;
+    org.get("name")?.get_ref().as_str()?.parse().ok()
 }
 
 /// Reads a table of expected answers, for `oam-issuer policy test`.

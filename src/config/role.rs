@@ -127,7 +127,8 @@ fn repositories(table: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
     let Some(patterns) = table.texts("repositories", report) else {
         return Vec::new();
     };
-    if patterns.value.is_empty() {
+    let items = table.entry("repositories").map(|entry| &entry.node.value);
+    if matches!(items, Some(Value::List(items)) if items.is_empty()) {
         report.add(
             patterns.place,
             format!("`{}` is empty", shown(&table.path_of("repositories"))),

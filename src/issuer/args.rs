@@ -23,8 +23,13 @@ use std::path::PathBuf;
         Commands work on the database directly, also while the server is down; a running server notices."
 )]
 pub struct Cli {
-    /// The configuration file [default: $OAM_ISSUER_CONFIG, else /etc/oam/issuer.toml].
-    #[arg(long, value_name = "FILE", global = true)]
+    /// The configuration file; by default the one that `OAM_ISSUER_CONFIG` names, else `/etc/oam/issuer.toml`.
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        help = "Configuration file [default: $OAM_ISSUER_CONFIG, else /etc/oam/issuer.toml]"
+    )]
     pub config: Option<PathBuf>,
     /// Print JSON; a refusal is JSON too.
     #[arg(long, global = true)]

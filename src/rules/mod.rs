@@ -10,6 +10,7 @@ pub mod keys;
 pub mod notice;
 pub mod pattern;
 pub mod rate;
+pub mod policy;
 pub mod record;
 pub mod retention;
 pub mod role;

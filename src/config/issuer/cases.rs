@@ -121,12 +121,12 @@ fn parsed<T: std::str::FromStr<Err = NameFault>>(
 }
 
 fn claims(node: &Node, report: &mut Report<'_>) -> BTreeMap<String, Json> {
+    if !matches!(node.value, Value::Table(_)) {
+        wrong_kind(report, node, "case.claims", "a table");
+    }
     match json(node, report) {
         Json::Object(members) => members.into_iter().collect(),
-        _ => {
-            wrong_kind(report, node, "case.claims", "a table");
-            BTreeMap::new()
-        }
+        _ => BTreeMap::new(),
     }
 }
 

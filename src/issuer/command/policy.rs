@@ -1,11 +1,18 @@
 //! `oam-issuer policy check|why|test|diff`: the policy looked at without a token being issued.
 
+mod changes;
+mod expect;
+mod why;
+
+use super::config::CheckReport;
 use super::opening;
+use crate::config::issuer::{Source, read_policy};
 use crate::issuer::show::Show;
+use crate::model::issuer::IssuerSettings;
 use crate::model::name::{HubName, Repository, RoleName, SourceName};
 use crate::model::refusal::Refusal;
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `oam-issuer policy`.
 #[derive(Debug, Args)]
@@ -45,7 +52,7 @@ pub enum PolicyWhat {
     },
     /// Tell who gains and who loses what between two policies.
     #[command(
-        after_help = "Example:\n  oam-issuer policy diff /etc/oam/policy.toml draft.toml --json | jq '.changes[] | select(.gains | not)'"
+        after_help = "Example:\n  oam-issuer policy diff /etc/oam/policy.toml draft.toml --json | jq '.changes[] | select(.effect == \"loses\")'"
     )]
     Diff {
         /// The policy before.
@@ -101,18 +108,34 @@ pub fn run(show: &Show, args: &PolicyArgs) -> u8 {
 fn outcome(show: &Show, args: &PolicyArgs) -> Result<u8, Refusal> {
     let settings = opening::settings(show)?;
     match &args.what {
-        PolicyWhat::Check { file } => {
-            let path = file
-                .clone()
-                .unwrap_or_else(|| settings.policy.clone().into());
-            opening::policy(show, &settings, &path)?;
-            Ok(0)
-        }
-        PolicyWhat::Why(_) | PolicyWhat::Test { .. } | PolicyWhat::Diff { .. } => {
-            Err(Refusal::unavailable(
-                "this build can't do that yet",
-                "merge the branch `policy` again",
-            ))
-        }
+        PolicyWhat::Check { file } => check(show, &settings, file.as_deref()),
+        PolicyWhat::Why(args) => why::run(show, &settings, args),
+        PolicyWhat::Test { file, policy } => expect::run(show, &settings, file, policy.as_deref()),
+        PolicyWhat::Diff { old, new } => changes::run(show, &settings, old, new),
     }
+}
+
+/// The policy that was named, else the one of the configuration.
+fn path<'p>(settings: &'p IssuerSettings, named: Option<&'p Path>) -> &'p Path {
+    named.unwrap_or_else(|| Path::new(&settings.policy))
+}
+
+fn check(show: &Show, settings: &IssuerSettings, file: Option<&Path>) -> Result<u8, Refusal> {
+    let path = path(settings, file);
+    let text = opening::text(path)?;
+    let name = path.display().to_string();
+    let mut report = CheckReport::default();
+    report.files.push(name.clone());
+    let source = Source {
+        name: &name,
+        text: &text,
+    };
+    let faults = match read_policy(source, settings) {
+        Ok(policy) => {
+            report.policy(&policy);
+            Vec::new()
+        }
+        Err(faults) => faults,
+    };
+    Ok(report.show(show, &faults))
 }
