@@ -126,7 +126,8 @@ pub enum Change {
         /// Unix milliseconds after which it may be forgotten.
         until_ms: u64,
     },
-    /// A transmitter's stream was verified.
+    /// A transmitter's stream was verified; at 0: it was stopped, and what was verified before is no
+    /// evidence any more.
     StreamVerified {
         /// Issuer of the signal.
         transmitter: String,

@@ -11,7 +11,7 @@ pub fn at<'a>(claims: &'a Claims, path: &str) -> Option<&'a Value> {
     if let Some(value) = claims.get(path) {
         return Some(value);
     }
-    path.match_indices('.').find_map(|(dot, _)| {
+    path.rmatch_indices('.').find_map(|(dot, _)| {
         let inner = claims.get(&path[..dot])?.as_object()?;
         at(inner, &path[dot + 1..])
     })

@@ -72,7 +72,8 @@ pub(super) fn change(database: &Connection, change: Change, revoked: &mut Vec<To
         Change::StreamVerified { transmitter, at_ms } => run(
             database,
             "INSERT INTO streams (transmitter, verified_at_ms) VALUES (?1, ?2)
-             ON CONFLICT DO UPDATE SET verified_at_ms = max(verified_at_ms, excluded.verified_at_ms)",
+             ON CONFLICT DO UPDATE SET verified_at_ms =
+                 iif(excluded.verified_at_ms = 0, 0, max(verified_at_ms, excluded.verified_at_ms))",
             params![transmitter, int(at_ms)],
         ),
         Change::AgentLog(row, lines) => agent_log::hold(database, &row, &lines),
