@@ -96,7 +96,7 @@ impl Outside {
             .map_err(|why| Refusal::bad_request(why, "correct it in the issuer's configuration"))
     }
 
-    fn through(ca_file: Option<String>, proxy: Option<String>) -> Result<Self, String> {
+    pub(crate) fn through(ca_file: Option<String>, proxy: Option<String>) -> Result<Self, String> {
         if let Some(proxy) = &proxy {
             proxy_of(proxy)?;
         }

@@ -23,6 +23,8 @@ const BATCH: usize = 100;
 const TOTAL: Duration = Duration::from_secs(5);
 /// Tokens looked at in one sweep.
 const SWEEP: usize = 500;
+/// Whoever revokes a token tells its hub too; the sweep leaves it that long, ms.
+const LEFT_ALONE_MS: u64 = 30_000;
 
 /// What became of a token at its hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +138,11 @@ impl Mint {
     /// The store is not there, or did not take the outcomes.
     pub async fn due_revocations(&self, now_ms: u64) -> Result<Vec<(String, Outcome)>, Refusal> {
         let due = self.parts.store.due_at_hubs(now_ms / 1000, SWEEP);
-        let rows = due.await.map_err(|fault| fault.refusal())?;
+        let mut rows = due.await.map_err(|fault| fault.refusal())?;
+        rows.retain(|row| {
+            let at = row.revoked_at_ms.unwrap_or(0);
+            at.saturating_add(LEFT_ALONE_MS) <= now_ms
+        });
         let outcomes = self.revoke_at_hub(&rows, now_ms).await;
         self.write(&rows, &outcomes, now_ms, false).await?;
         Ok(outcomes)

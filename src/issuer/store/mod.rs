@@ -4,9 +4,12 @@
 //! not at all, so there is no token without a record. `tests` beside this file run unchanged on any
 //! implementation.
 
+mod fault;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
+
+pub use fault::StoreFault;
 
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::ClaimantKey;
@@ -20,18 +23,6 @@ use std::pin::Pin;
 
 /// A future of the store.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + Send + 'a>>;
-
-/// Why the store did not do it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreFault {
-    /// Nothing was written: disk full, file gone, damaged, busy. Our own words.
-    Unavailable(String),
-    /// [`Change::Issue`]: the person's epoch is another: something ended since they were admitted.
-    /// Nothing of the batch was written.
-    Overtaken,
-    /// [`Change::Once`]: this signal was taken before. Nothing of the batch was written.
-    Replayed,
-}
 
 /// One transaction.
 #[derive(Debug, Clone, Default)]

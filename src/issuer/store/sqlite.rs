@@ -192,6 +192,12 @@ impl Store for SqliteStore {
         })
     }
 
+    fn due_at_hubs(&self, now_s: u64, limit: usize) -> Later<'_, Vec<TokenRow>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::due_at_hubs(database, now_s, limit)
+        })
+    }
+
     fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage> {
         self.read(Kind::Quick, move |database, place| {
             read::feed(database, place, &key, after.as_ref())

@@ -70,6 +70,20 @@ pub(super) fn live_tokens(
     )
 }
 
+pub(super) fn due_at_hubs(
+    database: &Connection,
+    now_s: u64,
+    limit: usize,
+) -> Result<Vec<TokenRow>> {
+    let sql = format!(
+        "SELECT {TOKEN} FROM tokens
+         WHERE sealed IS NOT NULL AND (expires_at_s <= ?1 OR revoked_at_ms IS NOT NULL)
+         ORDER BY expires_at_s, sha256 LIMIT ?2"
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    all(database, &sql, params![int(now_s), limit], rows::token)
+}
+
 /// The feed of one subject, of one moment.
 pub(super) fn feed(
     database: &Connection,

@@ -1,7 +1,18 @@
-//! What a store's fault means for whoever asked.
+//! Why the store did not do it, and what that means for whoever asked.
 
-use super::store::StoreFault;
 use crate::model::refusal::{Refusal, RefusalCode};
+
+/// Why the store did not do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreFault {
+    /// Nothing was written: disk full, file gone, damaged, busy. Our own words.
+    Unavailable(String),
+    /// [`super::Change::Issue`]: the person's epoch is another: something ended since they were admitted.
+    /// Nothing of the batch was written.
+    Overtaken,
+    /// [`super::Change::Once`]: this signal was taken before. Nothing of the batch was written.
+    Replayed,
+}
 
 impl StoreFault {
     /// The refusal: a store that is not there refuses, it never lets through (promise 4).
