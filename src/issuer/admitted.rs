@@ -3,13 +3,14 @@
 
 use super::clock;
 use super::refused::Refused;
+use super::standing;
 use super::state::{InForce, Issuer};
-use super::store::{Batch, Change, EndKind, Ended, PersonRow, PersonSeen};
+use super::store::{Batch, Change, EndKind, PersonRow, PersonSeen};
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::{Claimant, ClaimantKind, Groups};
 use crate::model::feed::FeedEvent;
 use crate::model::refusal::{Refusal, RefusalCode};
-use crate::rules::admission::{self, End, Facts};
+use crate::rules::admission;
 use crate::rules::policy;
 
 /// A claimant that may ask.
@@ -70,7 +71,7 @@ pub fn admit_by(
     mut claimant: Claimant,
     row: Option<PersonRow>,
 ) -> Result<Admitted, NotAdmitted> {
-    let facts = row.as_ref().map(facts);
+    let facts = row.as_ref().map(standing::facts);
     let org = in_force.org();
     if let Err(refusal) = admission::admit(facts.as_ref(), &claimant, org, clock::now_ms()) {
         let barred = Barred {
@@ -87,20 +88,6 @@ pub fn admit_by(
         groups,
         row,
     })
-}
-
-fn facts(row: &PersonRow) -> Facts {
-    let end = |ended: &Ended| End {
-        at_ms: ended.at_ms,
-        reason: ended.reason.clone(),
-    };
-    Facts {
-        account: row.account.as_ref().map(end),
-        session: row.session.as_ref().map(end),
-        doubt: row.doubt.as_ref().map(end),
-        groups: row.seen.groups.clone(),
-        groups_changed_at_ms: row.groups_changed_at_ms,
-    }
 }
 
 impl Admitted {

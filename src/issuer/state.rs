@@ -26,6 +26,7 @@ use crate::rules::policy::Index;
 use arc_swap::{ArcSwap, Guard};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -252,12 +253,18 @@ pub const TLS: &str = "tls";
 
 /// What is wrong with the server, by part; for `/readyz` and the log.
 #[derive(Default)]
-pub struct Health(Mutex<BTreeMap<&'static str, String>>);
+pub struct Health {
+    parts: Mutex<BTreeMap<&'static str, String>>,
+    looked_ms: AtomicU64,
+}
+
+/// Shortest time between two looks whether something can be written, ms.
+const LOOK_MS: u64 = 1_000;
 
 impl Health {
     /// This part is wrong, in our own words. Logged when it is new.
     pub fn wrong(&self, part: &'static str, why: String) {
-        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         if parts.get(part) != Some(&why) {
             tracing::error!(part, why, "something is wrong");
             parts.insert(part, why);
@@ -266,15 +273,31 @@ impl Health {
 
     /// This part is right.
     pub fn right(&self, part: &'static str) {
-        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         if parts.remove(part).is_some() {
             tracing::info!(part, "it is right again");
         }
     }
 
+    /// Whether it is time for another look; says so once.
+    pub fn is_due(&self, now_ms: u64) -> bool {
+        let last = self.looked_ms.load(Ordering::Relaxed);
+        now_ms.abs_diff(last) >= LOOK_MS
+            && self
+                .looked_ms
+                .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// Whether this part is wrong.
+    pub fn is_wrong(&self, part: &'static str) -> bool {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.contains_key(part)
+    }
+
     /// All that is wrong.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
-        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         parts.iter().map(|(part, why)| (*part, why.clone())).collect()
     }
 }
