@@ -341,6 +341,7 @@ pub async fn order(
 }
 
 pub use person::facts;
+pub(in crate::issuer) use person::{listed, relaxed, roles_under, shown};
 
 #[cfg(test)]
 mod tests;

@@ -43,7 +43,7 @@ pub(super) const fn speaks_of_people(meaning: &SignalMeaning) -> bool {
 }
 
 /// The name for people.
-pub(super) fn shown(row: &PersonRow) -> Option<String> {
+pub(in crate::issuer) fn shown(row: &PersonRow) -> Option<String> {
     row.seen.username.clone().or_else(|| row.seen.email.clone())
 }
 
@@ -107,7 +107,7 @@ fn one_line(words: &str) -> String {
     text.trim().to_owned()
 }
 
-pub(super) fn listed(roles: &[RoleName]) -> String {
+pub(in crate::issuer) fn listed(roles: &[RoleName]) -> String {
     if roles.is_empty() {
         return "none".to_owned();
     }
@@ -122,9 +122,20 @@ pub(super) fn roles_with(
     row: &PersonRow,
     groups: Option<Vec<String>>,
 ) -> RolesAfter {
-    let relaxed = Index::new(without_claims(policy.policy(), &row.held));
+    let relaxed = relaxed(policy, &row.held);
     let claimant = claimant(row, groups);
     roles_after_signal(&row.held, held_names(&relaxed, &claimant))
+}
+
+/// The policy for people of whom only groups and these held roles are kept, as [`roles_with`] says.
+pub(in crate::issuer) fn relaxed(policy: &Index, held: &[RoleName]) -> Index {
+    Index::new(without_claims(policy.policy(), held))
+}
+
+/// The roles of a person under such a policy, with the groups as kept.
+pub(in crate::issuer) fn roles_under(relaxed: &Index, row: &PersonRow) -> RolesAfter {
+    let claimant = claimant(row, row.seen.groups.clone());
+    roles_after_signal(&row.held, held_names(relaxed, &claimant))
 }
 
 fn without_claims(policy: &Policy, held: &[RoleName]) -> Policy {

@@ -93,6 +93,21 @@ pub enum Change {
         /// What the feed says; none when nothing changed for the agent.
         feed: Option<FeedEvent>,
     },
+    /// The person holds other roles than when last compared, with the groups as they are: by another
+    /// policy, or by a newer token. Live tokens of lost roles are inactive, `feed` appended when there is
+    /// one. Unlike [`Change::RolesChanged`] it says nothing about groups.
+    Held {
+        /// Whom.
+        key: ClaimantKey,
+        /// Roles held now, kept for the next comparison.
+        held: Vec<RoleName>,
+        /// Roles lost.
+        lost: Vec<RoleName>,
+        /// Unix milliseconds.
+        at_ms: u64,
+        /// What the feed says; none when nothing changed for the agent.
+        feed: Option<FeedEvent>,
+    },
     /// Takes a signal once: a second one with this transmitter and id fails the batch.
     Once {
         /// Issuer of the signal.

@@ -75,6 +75,19 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             feed.as_ref()
                 .map_or(Ok(()), |feed| append(database, key, feed))
         }
+        Change::Held {
+            key,
+            held,
+            lost,
+            at_ms,
+            feed,
+        } => {
+            people::held(database, &key, &held, at_ms)?;
+            for role in lost {
+                revoked.extend(ends::inactive(database, &key, Some(&role), at_ms)?);
+            }
+            feed.map_or(Ok(()), |feed| append(database, &key, &feed))
+        }
         Change::Once {
             transmitter,
             id,
