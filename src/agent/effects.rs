@@ -86,7 +86,7 @@ impl Keeper {
         record.front = Some(chosen.front);
         record.caller = Some(chosen.caller);
         record.intent = Some(chosen.intent);
-        record.rule = Some(chosen.choice.rule);
+        held.sign(&mut record, &chosen.choice.rule);
         if self.write_grant(&record) {
             if let Some(office) = self.offices.get_mut(org) {
                 office.went_out(&granted, now);
@@ -139,6 +139,7 @@ impl Keeper {
         record.refusal = Some(refusal.code);
         record.detail = Some(refusal.sentence.clone());
         record.epoch = Some(epoch);
+        record.request_id.clone_from(&self.request_in_hand);
         // Refusals leave also when they can't be recorded.
         self.write(&record);
         let _ = reply.send(Outcome::Refused(refusal, epoch));
@@ -233,6 +234,7 @@ impl Keeper {
                         words: words(&fault),
                     },
                 );
+                self.renewal_over(name, false);
             }
         }
     }
@@ -277,6 +279,7 @@ impl Keeper {
             let effects = office.desk.lose_roles(&lost);
             self.carry_out(name, effects);
         }
+        let other_groups = had != arrived.identity.groups;
         self.step(
             name,
             Event::Refreshed {
@@ -285,6 +288,11 @@ impl Keeper {
                 subject_expires: expires,
             },
         );
+        self.relink(name);
+        self.renewal_over(name, true);
+        if other_groups && self.offices.get(name).is_some_and(|o| o.bearer().is_some()) {
+            self.read_roles(name);
+        }
     }
 
     /// An answer whose ID token fails a check: its refresh token is kept, and it proves nothing. Only
@@ -304,6 +312,7 @@ impl Keeper {
                 words: words(flaw),
             },
         );
+        self.renewal_over(name, false);
     }
 
     fn mint(&mut self, name: &OrgName, flight: u64, order: MintOrder) {
@@ -319,16 +328,18 @@ impl Keeper {
             };
             return self.step(name, event);
         };
-        let (exchange, inner, name) = (
-            Rc::clone(&self.ports.exchange),
-            self.inner.clone(),
-            name.clone(),
-        );
+        let request_id = format!("{:032x}", self.ports.dice.roll());
+        let (inner, name) = (self.inner.clone(), name.clone());
+        let minting = self
+            .ports
+            .exchange
+            .mint(&org, subject, order, request_id.clone());
         tokio::task::spawn_local(async move {
-            let result = exchange.mint(&org, subject, order).await;
+            let result = minting.await;
             let _ = inner.send(Inner::Minted {
                 org: name,
                 flight,
+                request_id,
                 result,
             });
         });
@@ -338,6 +349,7 @@ impl Keeper {
         &mut self,
         org: &OrgName,
         flight: u64,
+        request_id: String,
         result: Result<Minted, EndpointFault>,
     ) {
         let now = self.now();
@@ -361,17 +373,39 @@ impl Keeper {
                     },
                 );
             }
-            Err(fault) => {
-                let (meaning, words) = (of_exchange(&fault), words(&fault));
-                self.step(
-                    org,
-                    Event::MintFailed {
-                        flight,
-                        meaning,
-                        words,
-                    },
-                );
-            }
+            Err(fault) => self.not_minted(org, flight, request_id, &fault),
+        }
+    }
+
+    fn not_minted(
+        &mut self,
+        org: &OrgName,
+        flight: u64,
+        request_id: String,
+        fault: &EndpointFault,
+    ) {
+        let meaning = of_exchange(fault);
+        let event = match fault.refusal() {
+            Some(refusal) => Event::MintDenied {
+                flight,
+                meaning,
+                refusal,
+            },
+            None => Event::MintFailed {
+                flight,
+                meaning,
+                words: words(fault),
+            },
+        };
+        // At the issuer the request is on record even when its answer was lost.
+        let has_issuer = self.offices.get(org).is_some_and(|o| o.bearer().is_some());
+        let said = fault.denial().map(|denial| denial.request_id.clone());
+        let said = said.filter(|id| !id.is_empty());
+        self.request_in_hand = said.or_else(|| has_issuer.then_some(request_id));
+        self.step(org, event);
+        self.request_in_hand = None;
+        if let Some(denial) = fault.denial() {
+            self.roles_are_old(org, denial.code);
         }
     }
 }

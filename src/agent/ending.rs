@@ -75,6 +75,7 @@ impl Keeper {
         record.detail = Some(detail.unwrap_or_else(|| word.word().to_owned()));
         record.epoch = Some(epoch);
         self.write(&record);
+        self.unlink(org);
         drop(session);
         for (token, sha256) in held {
             self.revoke_token(org, token, sha256);

@@ -140,7 +140,7 @@ impl Keeper {
         };
         let result = result.and_then(|arrived| self.take_in(name, &login, arrived));
         match result {
-            Ok(news) => say(&login.news, news),
+            Ok(news) => self.greet(name, &login.news, news),
             Err(refusal) => {
                 let mut record = Record::new(Happening::LoginFailed, self.now().wall_ms);
                 record.org = Some(name.clone());
@@ -193,8 +193,13 @@ impl Keeper {
                 "make room or fix the folder's permissions, then sign in again",
             ));
         }
+        self.unlink(name);
         self.take_effect(name, login, &identity);
         self.carry_out(name, effects);
+        self.relink(name);
+        if org.exchange.issuer().is_some() {
+            self.read_roles(name);
+        }
         let roles = org
             .roles
             .iter()

@@ -8,13 +8,18 @@ pub mod keeper;
 pub mod ports;
 pub mod state;
 
+mod anchoring;
 mod asks;
 mod effects;
 mod ending;
+mod feeding;
 mod followers;
+mod holdings;
+mod issuing;
 mod ledger;
 mod login;
 mod office;
 mod opening;
 mod reports;
 mod settings;
+mod why;

@@ -172,6 +172,7 @@ impl Keeper {
         office.desk.resume_at(sealed.epoch);
         office.gate.set(sealed.epoch);
         office.outstanding = sealed.outstanding;
+        office.issuing.resume(sealed.issuer);
         office.session = Some(Session {
             tokens: sealed.tokens,
             signed_in_at_ms: sealed.signed_in_at_ms,
@@ -183,6 +184,7 @@ impl Keeper {
         if !bound {
             self.step(&name, Event::Bound(false));
         }
+        self.relink(&name);
     }
 
     /// The sealed state as it should be now.

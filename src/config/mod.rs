@@ -4,6 +4,7 @@ mod address;
 pub mod agent;
 pub mod digest;
 pub mod duration;
+mod exchange;
 pub mod fault;
 mod fields;
 mod hub;

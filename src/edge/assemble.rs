@@ -2,6 +2,7 @@
 
 use super::clock::{SystemClock, SystemDice};
 use super::exchange::TokenExchange;
+use super::feed::OwnIssuer;
 use super::files::TokenFiles;
 use super::http::Http;
 use super::journal::{FileJournal, ROTATE_AT};
@@ -168,7 +169,8 @@ fn keeper(place: &Place, state: &std::path::Path, mailbox: &Mailbox) -> Keeper {
         clock,
         dice: Rc::new(SystemDice),
         idp: Rc::new(Oidc::new(Rc::clone(&http))),
-        exchange: Rc::new(TokenExchange::new(http)),
+        exchange: Rc::new(TokenExchange::new(Rc::clone(&http))),
+        issuer: Rc::new(OwnIssuer::new(http)),
         vault: Rc::new(FileVault::new(state)),
         journal: Rc::new(FileJournal::new(state, ROTATE_AT)),
         notices: Rc::new(Desktop),

@@ -7,6 +7,7 @@ pub mod caller;
 pub mod clock;
 mod connection;
 pub mod exchange;
+pub mod feed;
 pub mod files;
 pub mod http;
 pub mod journal;

@@ -4,6 +4,7 @@
 //! which they must be carried out. The desk reads no clock, holds no secret and calls nobody.
 
 mod end;
+mod feed;
 mod follow;
 mod prove;
 mod serve;
@@ -17,10 +18,12 @@ mod properties;
 #[cfg(test)]
 mod stories;
 
+use self::serve::Said;
 use super::cache::{Cache, TokenId};
 use super::session::{Flight, Limits, Live, Standing};
 use super::standing::{Meaning, MintMeaning};
 use crate::model::identity::Identity;
+use crate::model::name::RoleName;
 use crate::model::order::MintOrder;
 use crate::model::refusal::Refusal;
 use crate::model::role::OfflineRule;
@@ -90,6 +93,28 @@ pub enum Event {
         meaning: MintMeaning,
         /// Our words for it.
         words: String,
+    },
+    /// The organization's issuer did not, in its own words.
+    MintDenied {
+        /// Number of the exchange.
+        flight: u64,
+        /// What the answer means.
+        meaning: MintMeaning,
+        /// The issuer's refusal.
+        refusal: Refusal,
+    },
+    /// Somebody needs a younger subject token: the feed, or roles that can't be read with the old one.
+    Renew,
+    /// The issuer's own evidence, as of then: a proof of that time.
+    Vouched(Moment),
+    /// The issuer has weak evidence that the session is over: prove it at the provider before serving.
+    Doubted(String),
+    /// The issuer says which roles are held now, and which were lost.
+    RolesChanged {
+        /// All that are held.
+        held: Vec<RoleName>,
+        /// Those that were held before.
+        lost: Vec<RoleName>,
     },
     /// The hub rejected a token.
     Rejected(TokenId),
@@ -191,6 +216,8 @@ struct Follower {
     delivered: Option<TokenId>,
     /// It waits for a proof or an exchange.
     pending: bool,
+    /// It has had a token.
+    started: bool,
 }
 
 /// The state.
@@ -326,7 +353,20 @@ impl Desk {
                 meaning,
                 words,
             } => {
-                self.mint_failed(flight, meaning, &words, now, &mut effects);
+                self.mint_failed(flight, meaning, Said::Words(&words), now, &mut effects);
+            }
+            Event::MintDenied {
+                flight,
+                meaning,
+                refusal,
+            } => {
+                self.mint_failed(flight, meaning, Said::Refusal(refusal), now, &mut effects);
+            }
+            Event::Renew => self.renew(now, &mut effects),
+            Event::Vouched(as_of) => self.vouched(as_of, now, &mut effects),
+            Event::Doubted(reason) => self.doubted(reason, now, &mut effects),
+            Event::RolesChanged { held, lost } => {
+                self.roles_changed(&held, &lost, &mut effects);
             }
             Event::Rejected(token) => {
                 if self.cache.reject(token, now) {

@@ -3,6 +3,7 @@
 mod ends;
 mod faults;
 mod following;
+mod issuer;
 mod outside;
 mod renewals;
 mod settings;
@@ -27,7 +28,9 @@ struct Desk {
 
 /// Runs a story on one thread, as the agent does.
 fn story<F: Future<Output = ()>>(told: F) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
     tokio::task::LocalSet::new().block_on(&runtime.unwrap(), told);
 }
 
@@ -55,6 +58,7 @@ fn minted(token: &str) -> Minted {
         sha256: format!("sha256 of {token}"),
         expires_in_s: 900,
         wider_than_asked: false,
+        granting: None,
     }
 }
 
@@ -82,6 +86,7 @@ impl Desk {
             dice: Rc::<Fake>::clone(fake),
             idp: Rc::<Fake>::clone(fake),
             exchange: Rc::<Fake>::clone(fake),
+            issuer: Rc::<issuer::FakeIssuer>::clone(&fake.issuer),
             vault: Rc::<Fake>::clone(fake),
             journal: Rc::<Fake>::clone(fake),
             notices: Rc::<Fake>::clone(fake),

@@ -72,7 +72,7 @@ pub(super) fn sha256_hex(text: &str) -> String {
     })
 }
 
-fn wrong(name: &str, why: impl Into<String>) -> EndpointFault {
+pub(super) fn wrong(name: &str, why: impl Into<String>) -> EndpointFault {
     EndpointFault::Check {
         name: name.to_owned(),
         why: why.into(),

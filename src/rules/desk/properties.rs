@@ -22,6 +22,14 @@ enum Move {
     SignOut,
     Revoke,
     Bind(bool),
+    /// Evidence of so many ms ago.
+    Vouch(u32),
+    Doubt,
+    /// The role of the third order is lost; or nothing is, and it is not held.
+    RolesLost(bool),
+    /// Which meaning the issuer's refusal has.
+    MintDenied(u8),
+    Renew,
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -39,6 +47,11 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(Move::SignOut),
         1 => Just(Move::Revoke),
         1 => any::<bool>().prop_map(Move::Bind),
+        3 => prop_oneof![0..3_000u32, 30_000..900_000u32].prop_map(Move::Vouch),
+        1 => Just(Move::Doubt),
+        1 => any::<bool>().prop_map(Move::RolesLost),
+        2 => (0..4u8).prop_map(Move::MintDenied),
+        1 => Just(Move::Renew),
     ];
     proptest::collection::vec(one, 1..80)
 }
@@ -58,6 +71,12 @@ struct World {
     last_proof: Option<Moment>,
     bound: bool,
     limits: Limits,
+    /// In doubt: nothing may leave until a refresh that was sent later brings a proof.
+    doubted: bool,
+    /// The refresh that was under way when the doubt came.
+    too_early: Option<u64>,
+    /// Tokens of the role that can be lost.
+    of_publisher: BTreeSet<u64>,
 }
 
 impl World {
@@ -77,6 +96,9 @@ impl World {
             next_token: 0,
             signed_in: false,
             last_proof: None,
+            doubted: false,
+            too_early: None,
+            of_publisher: BTreeSet::new(),
         }
     }
 
@@ -95,6 +117,7 @@ impl World {
                 self.refresh = None;
                 self.mints.clear();
                 self.last_proof = None;
+                self.doubted = false;
             }
             Effect::Drop(token) => {
                 self.tokens.remove(&token);
@@ -118,6 +141,7 @@ impl World {
             }
             Effect::Mint { flight, .. } => {
                 assert!(self.signed_in);
+                assert!(!self.doubted, "an exchange in doubt");
                 assert!(self.bound, "an exchange under an edited configuration");
                 assert!(self.mints.insert(flight));
             }
@@ -127,6 +151,7 @@ impl World {
 
     fn check_served(&self, token: u64, strict: bool) {
         assert!(self.signed_in, "a token left after the end");
+        assert!(!self.doubted, "a token left in doubt");
         assert!(self.bound, "a token left under an edited configuration");
         let expires = self
             .tokens
@@ -147,7 +172,7 @@ impl World {
                 self.strict.insert(ticket, strict);
                 self.event(Event::Asked {
                     who: Who::Ticket(ticket),
-                    order: order(n),
+                    order: wanted(n),
                     offline: rule(strict),
                 });
             }
@@ -157,7 +182,7 @@ impl World {
                 self.strict.insert(self.asked, strict);
                 self.event(Event::Asked {
                     who,
-                    order: order(n),
+                    order: wanted(n),
                     offline: rule(strict),
                 });
             }
@@ -171,6 +196,11 @@ impl World {
             Move::SignIn(life) => self.sign_in(u64::from(life)),
             Move::SignOut => self.event(Event::SignedOut),
             Move::Revoke => self.event(Event::Revoked(None)),
+            Move::Vouch(age) => self.vouch(u64::from(age)),
+            Move::Doubt => self.doubt(),
+            Move::RolesLost(said) => self.lose(said),
+            Move::MintDenied(n) => self.mint_denied(n),
+            Move::Renew => self.event(Event::Renew),
             Move::Bind(bound) => {
                 self.bound = bound || self.desk.standing().live().is_none();
                 self.event(Event::Bound(bound));
@@ -178,7 +208,91 @@ impl World {
         }
     }
 
+    fn vouch(&mut self, age: u64) {
+        let at = Moment::new(self.now.boot_ms - age, self.now.wall_ms - age);
+        let live = self.desk.standing().live().is_some();
+        if live && self.bound && !self.doubted {
+            let known = self.last_proof.map_or(u64::MAX, |at| self.now.since(at));
+            if age < known {
+                self.last_proof = Some(at);
+            }
+        }
+        self.event(Event::Vouched(at));
+        if !self.doubted {
+            let known = self.desk.standing().live().and_then(|live| live.last_proof);
+            assert_eq!(known, self.last_proof);
+        }
+    }
+
+    fn doubt(&mut self) {
+        if self.desk.standing().live().is_some() {
+            self.doubted = true;
+            self.too_early = self.refresh.map(|flight| flight.id);
+            self.last_proof = None;
+            // What is on its way is of before.
+            self.mints.clear();
+        }
+        self.event(Event::Doubted("logout".into()));
+    }
+
+    fn lose(&mut self, said: bool) {
+        let publisher: RoleName = "publisher".parse().unwrap();
+        let held = vec!["reader".parse().unwrap()];
+        for token in std::mem::take(&mut self.of_publisher) {
+            self.tokens.remove(&token);
+        }
+        let lost = if said { vec![publisher] } else { vec![] };
+        self.event(Event::RolesChanged { held, lost });
+    }
+
+    fn mint_denied(&mut self, n: u8) {
+        let Some(flight) = self.mints.pop_first() else {
+            return;
+        };
+        let meaning = [
+            MintMeaning::Revoked,
+            MintMeaning::Ended,
+            MintMeaning::Denied,
+            MintMeaning::SubjectRefused,
+        ][usize::from(n)];
+        let awaited = self.desk.awaits_mint(flight);
+        if meaning == MintMeaning::Ended && awaited {
+            // Whether it is the first time the desk knows; then it is in doubt.
+            let before = self.refresh;
+            let refusal = Refusal::denied("ended", "sign in");
+            let effects = self.desk.step(
+                Event::MintDenied {
+                    flight,
+                    meaning,
+                    refusal,
+                },
+                self.now,
+            );
+            let suspicion = self
+                .desk
+                .standing()
+                .live()
+                .and_then(|l| l.suspicion.clone());
+            if suspicion.is_some() && !self.doubted {
+                self.doubted = true;
+                self.too_early = before.map(|flight| flight.id);
+                self.last_proof = None;
+                self.mints.clear();
+            }
+            for effect in effects {
+                self.check(&effect);
+            }
+            return;
+        }
+        self.event(Event::MintDenied {
+            flight,
+            meaning,
+            refusal: Refusal::denied("no", "ask"),
+        });
+    }
+
     fn sign_in(&mut self, seconds: u64) {
+        self.doubted = false;
         self.signed_in = true;
         self.bound = true;
         self.last_proof = Some(self.now);
@@ -204,7 +318,12 @@ impl World {
 
     fn refresh_ok(&mut self, life: u64) {
         if let Some(flight) = self.refresh.take() {
-            self.last_proof = Some(self.now);
+            if self.doubted && self.too_early == Some(flight.id) {
+                // Asked for before the doubt: no proof.
+            } else {
+                self.doubted = false;
+                self.last_proof = Some(self.now);
+            }
             let identity = super::fixture::identity();
             self.event(Event::Refreshed {
                 flight: flight.id,
@@ -239,6 +358,10 @@ impl World {
     fn mint_ok(&mut self, life: u64) {
         if let Some(flight) = self.mints.pop_first() {
             self.next_token += 1;
+            let order = self.desk.cache.order_of_flight(flight);
+            if order.is_some_and(|order| order.role.as_str() == "publisher") {
+                self.of_publisher.insert(self.next_token);
+            }
             self.tokens
                 .insert(self.next_token, self.now.plus(life * 1000));
             self.event(Event::Minted {
@@ -275,6 +398,15 @@ impl World {
             }
         }
     }
+}
+
+/// The third order is for a role that can be lost.
+fn wanted(n: u8) -> MintOrder {
+    let mut order = order(n);
+    if n == 2 {
+        order.role = "publisher".parse().unwrap();
+    }
+    order
 }
 
 fn rule(strict: bool) -> OfflineRule {

@@ -1,5 +1,6 @@
 //! Ports that only remember, and do what the test says.
 
+use super::issuer::FakeIssuer;
 use super::*;
 use crate::agent::ports::{Later, MintOrder, Notice, PendingLogin};
 use crate::agent::state::Sealed;
@@ -17,6 +18,7 @@ pub(super) struct Refresh {
 pub(super) struct Mint {
     pub(super) endpoint: String,
     pub(super) repository: String,
+    pub(super) request_id: String,
     pub(super) answer: oneshot::Sender<Result<Minted, EndpointFault>>,
 }
 
@@ -40,6 +42,8 @@ pub(super) struct Fake {
     /// Held back until the test lets the sealed state open.
     pub(super) opens: RefCell<Vec<oneshot::Sender<()>>>,
     pub(super) slow_open: Cell<bool>,
+    /// What the organization's own issuer is asked.
+    pub(super) issuer: Rc<FakeIssuer>,
 }
 
 impl Fake {
@@ -59,6 +63,7 @@ impl Fake {
             store: Cell::new(Store::Keyring),
             opens: RefCell::default(),
             slow_open: Cell::new(false),
+            issuer: Rc::default(),
         })
     }
 
@@ -163,20 +168,20 @@ impl Exchange for Fake {
         org: &Org,
         _: Arc<Secret>,
         order: MintOrder,
+        request_id: String,
     ) -> Later<Result<Minted, EndpointFault>> {
-        let crate::config::agent::Exchange::Rfc8693(exchange) = &org.exchange;
         let (answer, receiver) = oneshot::channel();
         self.mints.borrow_mut().push(Mint {
-            endpoint: exchange.token_endpoint.clone(),
+            endpoint: org.exchange.token_endpoint().to_owned(),
             repository: order.repository.map(|r| r.to_string()).unwrap_or_default(),
+            request_id,
             answer,
         });
         Box::pin(async move { receiver.await.unwrap() })
     }
 
     fn revoke(&self, org: &Org, token: Arc<Secret>) -> Later<Result<bool, String>> {
-        let crate::config::agent::Exchange::Rfc8693(exchange) = &org.exchange;
-        let endpoint = &exchange.token_endpoint;
+        let endpoint = org.exchange.token_endpoint();
         self.note(format!("revoke-token {endpoint} {}", token.expose()));
         Box::pin(async { Ok(true) })
     }
@@ -269,6 +274,16 @@ impl Journal for Fake {
 
     fn folder(&self) -> String {
         "audit".into()
+    }
+
+    fn lines(&self, from: u64, most: usize, _: usize) -> Result<Vec<String>, String> {
+        let lines = self.lines.borrow();
+        let after = lines.iter().skip(usize::try_from(from - 1).unwrap());
+        Ok(after.take(most).cloned().collect())
+    }
+
+    fn name(&self) -> Result<String, String> {
+        Ok("0123456789abcdef0123456789abcdef".into())
     }
 }
 

@@ -58,6 +58,11 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
         Change::RevokeToken { sha256, at_ms } => {
             revoke_token(database, sha256, *at_ms, revoked).map_err(Undone::from)
         }
+        Change::Unseal(sha256) => run(
+            database,
+            "UPDATE tokens SET sealed = NULL WHERE sha256 = ?1",
+            [sha256],
+        ),
         Change::End { key, ended, feed } => ends::end(database, key, ended, feed, revoked),
         Change::Restore { key } => ends::restore(database, key),
         Change::RolesChanged {
@@ -82,11 +87,12 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             at_ms,
             feed,
         } => {
-            people::held(database, &key, &held, at_ms)?;
+            people::held(database, key, held, *at_ms)?;
             for role in lost {
-                revoked.extend(ends::inactive(database, &key, Some(&role), at_ms)?);
+                revoked.extend(ends::inactive(database, key, Some(role), *at_ms)?);
             }
-            feed.map_or(Ok(()), |feed| append(database, &key, &feed))
+            feed.as_ref()
+                .map_or(Ok(()), |feed| append(database, key, feed))
         }
         Change::Once {
             transmitter,
