@@ -22,4 +22,5 @@ mod office;
 mod opening;
 mod reports;
 mod settings;
+mod setup;
 mod why;

@@ -10,6 +10,7 @@ mod fields;
 mod hub;
 pub mod issuer;
 mod merge;
+pub mod organization;
 mod pattern;
 mod provider;
 mod read;

@@ -12,6 +12,7 @@ pub mod granted;
 pub mod identity;
 pub mod issuer;
 pub mod line;
+pub mod job;
 pub mod name;
 pub mod order;
 pub mod organization;
