@@ -7,6 +7,7 @@ pub mod duration;
 pub mod fault;
 mod fields;
 mod hub;
+pub mod issuer;
 mod merge;
 mod pattern;
 mod provider;

@@ -24,6 +24,9 @@ pub(super) struct Node {
     pub(super) value: Value,
 }
 
+/// What a boolean is called in words.
+pub(super) const YES_OR_NO: &str = "a yes or no";
+
 /// A value as far as the settings need to tell values apart.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
@@ -113,6 +116,12 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// 1-based line of a place.
+    pub(super) fn line(&self, place: Place) -> usize {
+        let source = self.sources.get(place.file);
+        source.map_or(0, |source| line_and_column(source.text, place.at).0)
+    }
+
     /// Whether nothing was found.
     pub(super) const fn is_clean(&self) -> bool {
         self.faults.is_empty()
@@ -191,7 +200,7 @@ fn node_of(value: &Spanned<DeValue<'_>>, file: usize) -> Node {
             Value::Whole(i64::from_str_radix(number.as_str(), number.radix()).ok())
         }
         DeValue::Float(number) => Value::Other("a fraction", number.to_string()),
-        DeValue::Boolean(yes) => Value::Other("a yes or no", yes.to_string()),
+        DeValue::Boolean(yes) => Value::Other(YES_OR_NO, yes.to_string()),
         DeValue::Datetime(date) => Value::Other("a date", date.to_string()),
         DeValue::Array(list) => Value::List(list.iter().map(|item| node_of(item, file)).collect()),
         DeValue::Table(table) => table_of(table, file),

@@ -5,4 +5,8 @@
 //! `rules::policy` (may they?), `mint` (a token), `store` (record and token in one transaction), answer.
 //! A signal goes `http` → `signals` (verified) → `standing` → `store` → `feed`.
 
+pub mod args;
+pub mod command;
+pub mod serve;
+pub mod show;
 pub mod store;
