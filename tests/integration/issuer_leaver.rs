@@ -41,7 +41,9 @@ fn at_work(company: Company) -> AtWork {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    world.hub.ask("wait?held=1&path=git-receive-pack&count=1&deadline_ms=30000");
+    world
+        .hub
+        .ask("wait?held=1&path=git-receive-pack&count=1&deadline_ms=30000");
     company.until_fed();
     let granted = company.audited("exchange").len();
     AtWork {
@@ -75,7 +77,9 @@ fn is_refused(at_work: AtWork, standing: &str, code: i32) -> Company {
     assert!(get.stdout.contains("quit=1"), "{}", get.stdout);
     assert_eq!(get.stderr.trim_end().lines().count(), 2, "{}", get.stderr);
     assert_eq!(world.status()["standing"], standing);
-    world.oam(&["token", "--hub", "hub", "--repo", "acme/model"]).expect(code);
+    world
+        .oam(&["token", "--hub", "hub", "--repo", "acme/model"])
+        .expect(code);
 
     world.hub.control("release", &json!({}));
     let push = Run::of(&push.wait_with_output().unwrap());
@@ -85,13 +89,22 @@ fn is_refused(at_work: AtWork, standing: &str, code: i32) -> Company {
 
     // The token that is out is worth nothing, wherever it went.
     let client = (client.0.as_str(), client.1.as_str());
-    assert_eq!(company.introspect(client, &token).json(), json!({"active": false}));
+    assert_eq!(
+        company.introspect(client, &token).json(),
+        json!({"active": false})
+    );
     assert_eq!(company.at_the_hub(&token, "acme/model", "upload-pack"), 401);
-    assert_eq!(company.audited("exchange").len(), granted, "no token after it");
+    assert_eq!(
+        company.audited("exchange").len(),
+        granted,
+        "no token after it"
+    );
 
     // Nor does a restart of the agent change anything.
     world.kill_agent("-9");
-    world.oam(&["token", "--hub", "hub", "--repo", "acme/model"]).expect(code);
+    world
+        .oam(&["token", "--hub", "hub", "--repo", "acme/model"])
+        .expect(code);
     drop(child.stdin.take());
     let said = Run::of(&child.wait_with_output().unwrap()).stderr;
     assert!(said.contains("oam: "), "the child was told: {said}");
@@ -135,7 +148,9 @@ fn a_leaver_by_a_security_event_is_refused_at_the_next_get_in_a_push_and_in_a_ru
     assert_eq!(answer["body"], "");
     let end = now();
     let company = is_refused(at_work, "revoked", 4);
-    company.until_audited("the signal", |e| e["event"] == "signal" && e["name"] == "ada");
+    company.until_audited("the signal", |e| {
+        e["event"] == "signal" && e["name"] == "ada"
+    });
 
     // A sign-in after it is another session.
     until_true("the next second", || now() > end);
@@ -145,7 +160,8 @@ fn a_leaver_by_a_security_event_is_refused_at_the_next_get_in_a_push_and_in_a_ru
 }
 
 #[test]
-fn a_leaver_by_logout_at_the_provider_is_refused_at_the_next_get_in_a_push_and_in_a_running_child() {
+fn a_leaver_by_logout_at_the_provider_is_refused_at_the_next_get_in_a_push_and_in_a_running_child()
+{
     // Without offline access the provider ends the grant with its session.
     let plan = Plan::default().policy(|text| text.replace("\"offline_access\", ", ""));
     let at_work = at_work(plan.start());
@@ -153,15 +169,20 @@ fn a_leaver_by_logout_at_the_provider_is_refused_at_the_next_get_in_a_push_and_i
     let company = is_refused(at_work, "ended", 3);
     let sent = company.world.idp.ask("backchannels");
     assert_eq!(sent["sent"][0]["ok"], true, "{sent}");
-    company.until_audited("the logout", |e| e["event"] == "signal" && e["name"] == "ada");
+    company.until_audited("the logout", |e| {
+        e["event"] == "signal" && e["name"] == "ada"
+    });
 }
 
 /// Signs ada out at the provider, which tells the issuer before its page answers.
 fn signs_out(company: &Company) {
     let world = &company.world;
     let page = format!("{}/session/end?client_id=oam", world.idp.get("issuer"));
-    let mut browser = world.command(crate::support::parts::package().join("tests/parts/browser.mjs"));
-    browser.arg(page).env("OAM_TEST_COOKIES", world.home.join("cookies"));
+    let mut browser =
+        world.command(crate::support::parts::package().join("tests/parts/browser.mjs"));
+    browser
+        .arg(page)
+        .env("OAM_TEST_COOKIES", world.home.join("cookies"));
     Run::of(&browser.output().unwrap()).expect(0);
 }
 
@@ -175,7 +196,10 @@ fn a_logout_that_leaves_the_grant_alive_kills_the_tokens_and_not_the_session() {
     let end = now();
     signs_out(&company);
     let client = (client.0.as_str(), client.1.as_str());
-    assert_eq!(company.introspect(client, &before).json(), json!({"active": false}));
+    assert_eq!(
+        company.introspect(client, &before).json(),
+        json!({"active": false})
+    );
     until_true("the next second", || now() > end);
     let after = until("another token", LONG, || company.world.token());
     assert_ne!(after, before);

@@ -45,7 +45,12 @@ fn a_sign_in_by_the_issuers_url_alone_clones_pushes_and_uploads() {
     world.git("c", &["push", "origin", "HEAD:main"]).expect(0);
     let file = world.home.join("config.json");
     std::fs::write(&file, "{\"layers\": 2}\n").unwrap();
-    let args = ["upload", "acme/model", file.to_str().unwrap(), "config.json"];
+    let args = [
+        "upload",
+        "acme/model",
+        file.to_str().unwrap(),
+        "config.json",
+    ];
     hf(&company, &args).expect(0);
     for name in ["layers.txt", "config.json"] {
         let there = world.hub.ask(&format!("file?path=acme/model&file={name}"));
@@ -54,16 +59,32 @@ fn a_sign_in_by_the_issuers_url_alone_clones_pushes_and_uploads() {
 
     // The clone had a token that reads, the push one that writes; each is on record, and no other was used.
     let exchanges = company.audited("exchange");
-    let used: Vec<(&Value, &Value)> = exchanges.iter().map(|e| (&e["role"], &e["action"])).collect();
-    assert!(used.contains(&(&json!("model-reader"), &json!("read"))), "{used:?}");
-    assert!(used.contains(&(&json!("model-publisher"), &json!("write"))), "{used:?}");
+    let used: Vec<(&Value, &Value)> = exchanges
+        .iter()
+        .map(|e| (&e["role"], &e["action"]))
+        .collect();
+    assert!(
+        used.contains(&(&json!("model-reader"), &json!("read"))),
+        "{used:?}"
+    );
+    assert!(
+        used.contains(&(&json!("model-publisher"), &json!("write"))),
+        "{used:?}"
+    );
     let known: Vec<&Value> = exchanges.iter().map(|e| &e["token_sha256"]).collect();
     let log = world.hub.ask("log")["log"].as_array().unwrap().clone();
-    for entry in log.iter().filter(|entry| entry["status"] == 200 && entry["signed"] != true) {
+    for entry in log
+        .iter()
+        .filter(|entry| entry["status"] == 200 && entry["signed"] != true)
+    {
         assert!(known.contains(&&entry["token"]), "{entry}");
         assert_ne!(entry["leaked"], true, "{entry}");
     }
-    assert!(log.iter().any(|e| e["path"].as_str().unwrap().contains("git-upload-pack") && e["role"] == "model-reader"));
+    assert!(
+        log.iter()
+            .any(|e| e["path"].as_str().unwrap().contains("git-upload-pack")
+                && e["role"] == "model-reader")
+    );
     company.verify();
 }
 
@@ -82,26 +103,41 @@ fn a_wrong_group_is_refused_with_the_rule() {
     assert_eq!(world.hub.ask("head?path=acme/model"), head);
 
     // Who asks why is told the role that would do, and the group that it takes.
-    let why = world.oam(&["why", &world.url("acme/model"), "--write"]).expect(5);
+    let why = world
+        .oam(&["why", &world.url("acme/model"), "--write"])
+        .expect(5);
     let said = why.stdout.clone() + &why.stderr;
     assert!(said.contains("model-publisher"), "{said}");
     assert!(said.contains("ml-research"), "{said}");
     // An administrator is told the same, from the issuer's own side.
-    let args = ["policy", "why", "--as", "brian", "--repo", "acme/model", "--write"];
+    let args = [
+        "policy",
+        "why",
+        "--as",
+        "brian",
+        "--repo",
+        "acme/model",
+        "--write",
+    ];
     let told = company.issuer(&args).expect(5);
     let told = told.stdout + &told.stderr;
     assert!(told.contains("ml-research"), "{told}");
 
     // Asked directly: the OAuth error, the reason, and an entry.
     let token = company.id_token("brian", &json!({}));
-    let answer = company.exchange(&token, "acme/model", "role:model-publisher write").expect(400);
+    let answer = company
+        .exchange(&token, "acme/model", "role:model-publisher write")
+        .expect(400);
     assert_eq!(answer.json()["error"], "invalid_scope", "{}", answer.text());
     let refusals = company.audited("refusal");
     let entry = refusals.iter().find(|e| e["role"] == "model-publisher");
     let entry = entry.unwrap_or_else(|| panic!("{refusals:?}"));
     assert_eq!(entry["name"], "brian");
     assert_eq!(entry["request_id"], answer.json()["oam"]["request_id"]);
-    assert!(entry["rule"].as_str().unwrap().contains("ml-research"), "{entry}");
+    assert!(
+        entry["rule"].as_str().unwrap().contains("ml-research"),
+        "{entry}"
+    );
 }
 
 /// A child of `oam exec` for reading or writing, and the path of its token file.
@@ -134,17 +170,31 @@ fn loses_the_role(lose: impl Fn(&Company)) {
     company.until_fed();
     let token = std::fs::read_to_string(&writes).unwrap();
     let client = company.hub_introspects();
-    assert_eq!(company.at_the_hub(token.trim(), "acme/model", "receive-pack"), 200);
+    assert_eq!(
+        company.at_the_hub(token.trim(), "acme/model", "receive-pack"),
+        200
+    );
 
     lose(&company);
-    until("the writer's file to go", LONG, || (!writes.exists()).then_some(()));
+    until("the writer's file to go", LONG, || {
+        (!writes.exists()).then_some(())
+    });
     assert!(reads.exists(), "the reader keeps its role");
     assert_eq!(world.status()["standing"], "active", "the session goes on");
     let client = (client.0.as_str(), client.1.as_str());
-    assert_eq!(company.introspect(client, token.trim()).json(), json!({"active": false}));
-    assert_eq!(company.at_the_hub(token.trim(), "acme/model", "receive-pack"), 401);
+    assert_eq!(
+        company.introspect(client, token.trim()).json(),
+        json!({"active": false})
+    );
+    assert_eq!(
+        company.at_the_hub(token.trim(), "acme/model", "receive-pack"),
+        401
+    );
     let kept = std::fs::read_to_string(&reads).unwrap();
-    assert_eq!(company.at_the_hub(kept.trim(), "acme/model", "upload-pack"), 200);
+    assert_eq!(
+        company.at_the_hub(kept.trim(), "acme/model", "upload-pack"),
+        200
+    );
 
     let write = ["token", "--hub", "hub", "--repo", "acme/model", "--write"];
     world.oam(&write).expect(5);
@@ -187,5 +237,7 @@ fn a_role_gained_by_a_change_of_the_policy_takes_effect_at_the_next_ask() {
     company.world.oam(&write).expect(5);
     company.write_policy(&USUAL_POLICY.replace("\"ml-research\"", "\"staff\""));
     until_true("the new policy", || company.world.oam(&write).code == 0);
-    company.until_audited("the change of the policy", |e| e["event"] == "policy-change");
+    company.until_audited("the change of the policy", |e| {
+        e["event"] == "policy-change"
+    });
 }

@@ -103,13 +103,7 @@ fn backend(hub: &Fields<'_>, report: &mut Report<'_>) -> Option<Backend> {
     }
 }
 
-fn unused(
-    table: &Fields<'_>,
-    key: &str,
-    text: Placed<&str>,
-    kind: &str,
-    report: &mut Report<'_>,
-) {
+fn unused(table: &Fields<'_>, key: &str, text: Placed<&str>, kind: &str, report: &mut Report<'_>) {
     report.add(
         text.place,
         format!(

@@ -85,7 +85,10 @@ fn check_cycles(drafts: &[Draft<'_>], links: &Links, report: &mut Report<'_>) {
                     .collect();
                 report.add(
                     place,
-                    format!("roles include each other in a circle: {}", names.join(" → ")),
+                    format!(
+                        "roles include each other in a circle: {}",
+                        names.join(" → ")
+                    ),
                     "remove one of the includes",
                 );
             } else if !done[to] {

@@ -48,7 +48,10 @@ fn address(text: &Placed<&str>, private: bool, report: &mut Report<'_>) {
     let Ok(address) = text.value.parse::<SocketAddr>() else {
         report.add(
             text.place,
-            format!("`listen`: `{}` is not an address with a port", shown(text.value)),
+            format!(
+                "`listen`: `{}` is not an address with a port",
+                shown(text.value)
+            ),
             format!("write it like `{USUAL}`, `0.0.0.0:8443` or `[::]:8443`"),
         );
         return;

@@ -10,14 +10,21 @@ const WAYS: &str =
     "write { file = \"/…\" }, { env = \"NAME\" } or { credential = \"NAME\" } (systemd)";
 
 /// The place of a secret; none when the key is missing or wrong.
-pub(super) fn secret(table: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<SecretPlace> {
+pub(super) fn secret(
+    table: &Fields<'_>,
+    key: &str,
+    report: &mut Report<'_>,
+) -> Option<SecretPlace> {
     let entry = table.entry(key)?;
     let path = table.path_of(key);
     if !matches!(entry.node.value, Value::Table(_)) {
         // The value is not repeated: it may be the secret.
         report.add(
             entry.node.place,
-            format!("`{}` holds no secret itself, it says where one lies", shown(&path)),
+            format!(
+                "`{}` holds no secret itself, it says where one lies",
+                shown(&path)
+            ),
             WAYS,
         );
         return None;
@@ -56,7 +63,10 @@ fn variable(table: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
     if !text.value.chars().all(plain) || text.value.starts_with(|c: char| c.is_ascii_digit()) {
         report.add(
             text.place,
-            format!("`{}` is not the name of a variable", shown(&table.path_of("env"))),
+            format!(
+                "`{}` is not the name of a variable",
+                shown(&table.path_of("env"))
+            ),
             "use letters, digits and `_`, and no digit in front",
         );
     }
@@ -111,7 +121,11 @@ pub(super) fn keys(table: &Fields<'_>, report: &mut Report<'_>) -> SourceKeys {
 fn both(table: &Fields<'_>, entry: &Entry, other: &str, report: &mut Report<'_>) {
     report.add(
         entry.place,
-        format!("`{}` has both `{other}` and `{}`", shown(&table.path), entry.key),
+        format!(
+            "`{}` has both `{other}` and `{}`",
+            shown(&table.path),
+            entry.key
+        ),
         "keep one",
     );
 }

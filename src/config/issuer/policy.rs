@@ -153,13 +153,15 @@ fn read_role<'t>(
     let description = table.text("description", report);
     let lifetime_ms = table.duration("lifetime", LIFETIME_MS, USUAL_LIFETIME_MS, report);
     let offline = table.choice("offline", &OFFLINE, OfflineRule::Grace, report);
-    let include = table.texts("include", report).map_or_else(Vec::new, |texts| {
-        if texts.value.is_empty() {
-            let why = "name a role whose grants this one has too, or leave the key out";
-            super::place::empty(texts.place, &table.path_of("include"), why, report);
-        }
-        texts.value
-    });
+    let include = table
+        .texts("include", report)
+        .map_or_else(Vec::new, |texts| {
+            if texts.value.is_empty() {
+                let why = "name a role whose grants this one has too, or leave the key out";
+                super::place::empty(texts.place, &table.path_of("include"), why, report);
+            }
+            texts.value
+        });
     let members = read_members(&table, &settings.sources, report);
     let hubs: Vec<&str> = settings.hubs.iter().map(|hub| hub.name.as_str()).collect();
     // A role that only bundles others has no grants of its own.

@@ -24,11 +24,17 @@ fn fault(from: &str, to: &str) -> String {
 
 /// The only fault of the smallest policy with another member.
 fn member(member: &str) -> String {
-    fault("{ source = \"okta\", groups = [\"ml-publishers\"] }", member)
+    fault(
+        "{ source = \"okta\", groups = [\"ml-publishers\"] }",
+        member,
+    )
 }
 
 fn allowed_member(member: &str) -> Policy {
-    let text = POLICY.replace("{ source = \"okta\", groups = [\"ml-publishers\"] }", member);
+    let text = POLICY.replace(
+        "{ source = \"okta\", groups = [\"ml-publishers\"] }",
+        member,
+    );
     policy_of(&text).unwrap_or_else(|faults| panic!("{member}: {}", told(&faults)))
 }
 
@@ -37,7 +43,10 @@ fn the_example_file_is_read_without_a_fault() {
     let policy = example(EXAMPLE).unwrap_or_else(|faults| panic!("{}", told(&faults)));
     assert_eq!(policy.org.name.as_str(), "acme");
     assert_eq!(policy.org.sign_in.as_str(), "okta");
-    assert_eq!((policy.org.fresh_ms, policy.org.lease_ms), (60_000, 600_000));
+    assert_eq!(
+        (policy.org.fresh_ms, policy.org.lease_ms),
+        (60_000, 600_000)
+    );
     let role = |name: &str| policy.roles.iter().find(|r| r.name.as_str() == name);
     let publisher = role("model-publisher").unwrap();
     assert_eq!(publisher.offline, OfflineRule::Strict);
@@ -45,7 +54,10 @@ fn the_example_file_is_read_without_a_fault() {
     let ci = role("ci-publisher").unwrap();
     assert!(ci.members[0].claims.contains_key("repository_id"));
     let admin = role("model-admin").unwrap();
-    assert!(admin.grants.len() > 1, "an included role's grants are there");
+    assert!(
+        admin.grants.len() > 1,
+        "an included role's grants are there"
+    );
 }
 
 #[test]
@@ -88,8 +100,13 @@ fn unknown_sources_hubs_and_words_are_told_with_their_place() {
     );
     assert!(fault("sign_in = \"okta\"", "sign_in = \"github\"").contains("no source of people"));
     let said = fault("client_id = \"oam\"", "client_id = \"oan\"");
-    assert!(said.contains("not among the audiences") && said.contains("add \"oan\""), "{said}");
-    assert!(fault("[roles.publisher]", "[roles.publisher]\ngroups = [\"x\"]").contains("has no key"));
+    assert!(
+        said.contains("not among the audiences") && said.contains("add \"oan\""),
+        "{said}"
+    );
+    assert!(
+        fault("[roles.publisher]", "[roles.publisher]\ngroups = [\"x\"]").contains("has no key")
+    );
 }
 
 #[test]
@@ -100,11 +117,23 @@ fn what_is_empty_is_a_fault() {
     assert!(member("{ source = \"okta\", claims = { a = [] } }").contains("claims.a` is empty"));
     assert!(member("{ source = \"okta\", claims = { a = \"\" } }").contains("is empty"));
     assert!(member("{ source = \"okta\", groups = [\"\"] }").contains("is empty"));
-    let none = fault("members = [{ source = \"okta\", groups = [\"ml-publishers\"] }]\n", "");
-    assert!(none.contains("nobody holds it") && none.starts_with("policy.toml:6:8: "), "{none}");
+    let none = fault(
+        "members = [{ source = \"okta\", groups = [\"ml-publishers\"] }]\n",
+        "",
+    );
+    assert!(
+        none.contains("nobody holds it") && none.starts_with("policy.toml:6:8: "),
+        "{none}"
+    );
     assert!(fault("[\"acme/*\"]", "[]").contains("is empty"));
     assert!(fault("[\"acme/*\"]", "[\"\"]").contains("is empty"));
-    assert!(fault("[{ hub = \"models\", repositories = [\"acme/*\"], action = \"write\" }]", "[]").contains("allows nothing"));
+    assert!(
+        fault(
+            "[{ hub = \"models\", repositories = [\"acme/*\"], action = \"write\" }]",
+            "[]"
+        )
+        .contains("allows nothing")
+    );
 }
 
 #[test]
@@ -116,7 +145,10 @@ fn bad_patterns_are_told() {
         ("acme/m?", "no repository has"),
     ] {
         let told = fault("acme/*", pattern);
-        assert!(told.starts_with("policy.toml:8:") && told.contains(said), "{told}");
+        assert!(
+            told.starts_with("policy.toml:8:") && told.contains(said),
+            "{told}"
+        );
     }
     assert!(member("{ source = \"okta\", claims = { a = \"x***\" } }").contains("more than two"));
     assert!(member("{ source = \"okta\", claims = { a = \"**\" } }").contains("matches anything"));
@@ -131,25 +163,38 @@ fn a_job_of_github_is_told_by_an_id_and_not_by_a_name() {
         "repository_owner = \"acme\"",
         "repository_id = \"*1\"",
     ] {
-        let said = member(&format!("{{ source = \"github\", claims = {{ {names} }} }}"));
+        let said = member(&format!(
+            "{{ source = \"github\", claims = {{ {names} }} }}"
+        ));
         assert!(said.starts_with("policy.toml:7:"), "{said}");
-        assert!(said.contains("add `repository_id = \"…\"`"), "{names}: {said}");
+        assert!(
+            said.contains("add `repository_id = \"…\"`"),
+            "{names}: {said}"
+        );
     }
     assert!(member("{ source = \"github\" }").contains("not pinned"));
-    allowed_member("{ source = \"github\", claims = { repository_id = 42, ref = \"refs/heads/main\" } }");
-    allowed_member("{ source = \"github\", claims = { repository_owner_id = \"7\", repository = \"acme/*\" } }");
+    allowed_member(
+        "{ source = \"github\", claims = { repository_id = 42, ref = \"refs/heads/main\" } }",
+    );
+    allowed_member(
+        "{ source = \"github\", claims = { repository_owner_id = \"7\", repository = \"acme/*\" } }",
+    );
 }
 
 #[test]
 fn an_email_counts_only_when_it_is_verified() {
     let said = member("{ source = \"okta\", claims = { email = \"*@acme.example\" } }");
     assert!(said.contains("email_verified = true"), "{said}");
-    allowed_member("{ source = \"okta\", claims = { email = \"*@acme.example\", email_verified = true } }");
+    allowed_member(
+        "{ source = \"okta\", claims = { email = \"*@acme.example\", email_verified = true } }",
+    );
 }
 
 #[test]
 fn claims_may_be_written_as_tables_and_values_as_numbers() {
-    let nested = allowed_member("{ source = \"okta\", claims = { kubernetes.io.namespace = \"ml\", level = 3 } }");
+    let nested = allowed_member(
+        "{ source = \"okta\", claims = { kubernetes.io.namespace = \"ml\", level = 3 } }",
+    );
     let claims = &nested.roles[0].members[0].claims;
     assert_eq!(claims["kubernetes.io.namespace"], ["ml"]);
     assert_eq!(claims["level"], ["3"]);
@@ -168,7 +213,11 @@ fn roles_that_include_each_other_are_told_as_the_path() {
         "policy.toml:13:12: roles include each other in a circle: publisher → b → c → publisher; remove one of the includes"
     );
     let own = policy_of(&format!("{POLICY}include = [\"publisher\"]\n")).unwrap_err();
-    assert!(told(&own).contains("publisher → publisher"), "{}", told(&own));
+    assert!(
+        told(&own).contains("publisher → publisher"),
+        "{}",
+        told(&own)
+    );
     let unknown = policy_of(&format!("{POLICY}include = [\"publishr\"]\n")).unwrap_err();
     assert!(told(&unknown).starts_with("policy.toml:9:12: there is no role `publishr`"));
 }
@@ -182,7 +231,10 @@ fn a_role_has_the_grants_of_those_it_includes_and_their_lines() {
     let lines: Vec<usize> = policy.roles[0].grants.iter().map(|g| g.line).collect();
     assert_eq!(lines, [8, 11]);
     assert_eq!(policy.roles[0].grants[1].grant.action, Action::Read);
-    assert!(policy.roles[1].members.is_empty(), "nobody holds the included role itself");
+    assert!(
+        policy.roles[1].members.is_empty(),
+        "nobody holds the included role itself"
+    );
 }
 
 #[test]
@@ -198,9 +250,23 @@ fn a_long_chain_of_includes_is_no_overflow() {
 
 #[test]
 fn limits_of_times_hold_here_too() {
-    assert!(fault("client_id = \"oam\"", "client_id = \"oam\"\nlease = \"30s\"").contains("longer than"));
-    assert!(fault("[roles.publisher]", "[roles.publisher]\nlifetime = \"2d\"").contains("out of range"));
-    assert!(fault("client_id = \"oam\"", "client_id = \"oam\"\ndevice_login = \"no\"").contains("not true or false"));
+    assert!(
+        fault(
+            "client_id = \"oam\"",
+            "client_id = \"oam\"\nlease = \"30s\""
+        )
+        .contains("longer than")
+    );
+    assert!(
+        fault("[roles.publisher]", "[roles.publisher]\nlifetime = \"2d\"").contains("out of range")
+    );
+    assert!(
+        fault(
+            "client_id = \"oam\"",
+            "client_id = \"oam\"\ndevice_login = \"no\""
+        )
+        .contains("not true or false")
+    );
     assert!(fault("[org]", "[organisation]\n[org]").contains("has no key `organisation`"));
 }
 
@@ -210,7 +276,11 @@ fn a_table_of_expected_answers_is_read_and_its_faults_told() {
         [[case]]\nas = \"job\"\nsource = \"github\"\nclaims = { repository_id = \"7\", on = true, tags = [\"a\"] }\nhub = \"models\"\naction = \"read\"\nexpect = \"denied\"\n";
     let cases = cases_of(text).unwrap_or_else(|faults| panic!("{}", told(&faults)));
     assert_eq!((cases[0].line, cases[1].line), (1, 8));
-    assert_eq!(cases[0].wanted.hub.as_str(), "models", "the only hub needs no name");
+    assert_eq!(
+        cases[0].wanted.hub.as_str(),
+        "models",
+        "the only hub needs no name"
+    );
     assert_eq!(cases[1].claims["on"], serde_json::json!(true));
     assert_eq!(cases[1].expect, Expected::Denied);
     let bad = text

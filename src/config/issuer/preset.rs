@@ -120,7 +120,8 @@ pub(super) fn is_any_tenant(issuer: &str) -> bool {
         .or_else(|| issuer.strip_prefix("https://sts.windows.net/"));
     rest.is_some_and(|rest| {
         let tenant = rest.split('/').next().unwrap_or(rest);
-        tenant.contains(['{', '}']) || ["common", "organizations", "consumers", ""].contains(&tenant)
+        tenant.contains(['{', '}'])
+            || ["common", "organizations", "consumers", ""].contains(&tenant)
     })
 }
 

@@ -2,9 +2,7 @@ use super::Source;
 use super::fixture::{ISSUER, issuer_of, settings, told};
 use super::read_settings;
 use crate::model::claimant::ClaimantKind;
-use crate::model::issuer::{
-    AccessTokenCheck, Backend, SecretPlace, SigningAlgorithm, SourceKeys,
-};
+use crate::model::issuer::{AccessTokenCheck, Backend, SecretPlace, SigningAlgorithm, SourceKeys};
 use crate::model::organization::SubjectKind;
 use proptest::prelude::*;
 
@@ -25,7 +23,10 @@ fn top(lines: &str) -> String {
 
 /// The only fault of the smallest file with these lines in its source of people.
 fn source(lines: &str) -> String {
-    fault("audiences = [\"oam\"]", &format!("audiences = [\"oam\"]\n{lines}"))
+    fault(
+        "audiences = [\"oam\"]",
+        &format!("audiences = [\"oam\"]\n{lines}"),
+    )
 }
 
 #[test]
@@ -36,9 +37,15 @@ fn the_example_file_is_read_without_a_fault() {
     let credential = SecretPlace::Credential("oam-master-key".to_owned());
     assert_eq!(settings.master_key, credential);
     let okta = &settings.sources[0];
-    assert_eq!((okta.kind, okta.subject), (ClaimantKind::Person, SubjectKind::AccessToken));
+    assert_eq!(
+        (okta.kind, okta.subject),
+        (ClaimantKind::Person, SubjectKind::AccessToken)
+    );
     assert!(okta.groups_from_userinfo);
-    let github = settings.sources.iter().find(|s| s.name.as_str() == "github");
+    let github = settings
+        .sources
+        .iter()
+        .find(|s| s.name.as_str() == "github");
     let github = github.unwrap();
     assert_eq!(github.kind, ClaimantKind::Job);
     assert_eq!(github.issuer, "https://token.actions.githubusercontent.com");
@@ -64,7 +71,14 @@ fn the_commented_lines_of_the_example_are_right_too() {
     let settings = issuer_of(&text).unwrap_or_else(|faults| panic!("{}", told(&faults)));
     assert!(settings.proxy.is_some() && settings.tls.is_some());
     let names: Vec<&str> = settings.sources.iter().map(|s| s.name.as_str()).collect();
-    for wanted in ["entra", "keycloak", "google", "gitlab", "buildkite", "kubernetes"] {
+    for wanted in [
+        "entra",
+        "keycloak",
+        "google",
+        "gitlab",
+        "buildkite",
+        "kubernetes",
+    ] {
         assert!(names.contains(&wanted), "{wanted} is not in {names:?}");
     }
 }
@@ -78,7 +92,10 @@ fn what_is_not_set_has_the_documented_default() {
     assert_eq!(settings.limits.body_bytes, 1 << 20);
     let okta = &settings.sources[0];
     assert_eq!(okta.algorithms, ["RS256", "ES256"]);
-    assert_eq!((okta.groups_claim.as_str(), okta.key_claim.as_deref()), ("groups", None));
+    assert_eq!(
+        (okta.groups_claim.as_str(), okta.key_claim.as_deref()),
+        ("groups", None)
+    );
     assert_eq!(okta.username_claim, "preferred_username");
     assert_eq!(okta.keys, SourceKeys::Discovery);
     assert_eq!(okta.longest_age_ms, 86_400_000);
@@ -99,14 +116,23 @@ fn algorithms_with_which_anybody_could_sign_are_refused() {
 #[test]
 fn a_secret_is_never_in_the_file_and_never_in_a_fault() {
     let said = fault("{ file = \"/etc/oam/master.key\" }", "\"hunter2\"");
-    assert!(said.contains("holds no secret itself") && !said.contains("hunter2"), "{said}");
-    let two = fault("{ file = \"/etc/oam/master.key\" }", "{ file = \"/a\", env = \"A\" }");
+    assert!(
+        said.contains("holds no secret itself") && !said.contains("hunter2"),
+        "{said}"
+    );
+    let two = fault(
+        "{ file = \"/etc/oam/master.key\" }",
+        "{ file = \"/a\", env = \"A\" }",
+    );
     assert!(two.contains("exactly one place"), "{two}");
     let none = fault("{ file = \"/etc/oam/master.key\" }", "{}");
     assert!(none.contains("exactly one place"), "{none}");
     let relative = fault("/etc/oam/master.key", "master.key");
     assert!(relative.contains("absolute"), "{relative}");
-    let outside = fault("{ file = \"/etc/oam/master.key\" }", "{ credential = \"../x\" }");
+    let outside = fault(
+        "{ file = \"/etc/oam/master.key\" }",
+        "{ credential = \"../x\" }",
+    );
     assert!(outside.contains("credential"), "{outside}");
 }
 
@@ -116,9 +142,14 @@ fn addresses_are_https_or_loopback() {
     assert!(fault("https://login.acme.example", "http://login.acme.example").contains("is http"));
     assert!(fault("https://hub.acme.example", "http://hub.acme.example").contains("is http"));
     assert!(source("jwks_uri = \"http://login.acme.example/keys\"").contains("is http"));
-    assert!(fault("https://issuer.acme.example", "https://acme.example/oam").contains("has a path"));
+    assert!(
+        fault("https://issuer.acme.example", "https://acme.example/oam").contains("has a path")
+    );
     let loopback = ISSUER.replace("https://", "http://127.0.0.1:80/");
-    assert!(issuer_of(&loopback).is_err(), "an issuer with a path is refused");
+    assert!(
+        issuer_of(&loopback).is_err(),
+        "an issuer with a path is refused"
+    );
     let loopback = ISSUER.replace("https://issuer.acme.example", "http://127.0.0.1:8443");
     assert!(issuer_of(&loopback).is_ok());
 }
@@ -127,12 +158,18 @@ fn addresses_are_https_or_loopback() {
 fn an_issuer_that_speaks_for_strangers_is_refused_with_the_remedy() {
     let any = "https://login.microsoftonline.com/{tenantid}/v2.0";
     let said = fault("https://login.acme.example", any);
-    assert!(said.contains("every Entra tenant") && said.contains("TENANT-ID"), "{said}");
+    assert!(
+        said.contains("every Entra tenant") && said.contains("TENANT-ID"),
+        "{said}"
+    );
     let said = fault("https://login.acme.example", "https://accounts.google.com");
     assert!(said.contains("required = { hd ="), "{said}");
     let pinned = ISSUER
         .replace("https://login.acme.example", "https://accounts.google.com")
-        .replace("[\"oam\"]", "[\"oam\"]\nrequired = { hd = \"acme.example\" }");
+        .replace(
+            "[\"oam\"]",
+            "[\"oam\"]\nrequired = { hd = \"acme.example\" }",
+        );
     assert!(issuer_of(&pinned).is_ok());
     let loose = pinned.replace("\"acme.example\" }", "\"*.example\" }");
     assert!(issuer_of(&loose).is_err(), "a wildcard pins nothing");
@@ -158,34 +195,51 @@ fn an_access_token_needs_to_be_checked_somehow() {
 
 #[test]
 fn a_token_is_of_one_source_for_certain() {
-    let twin = "[sources.other]\nissuer = \"https://login.acme.example\"\naudiences = [\"x\", \"oam\"]\n";
+    let twin =
+        "[sources.other]\nissuer = \"https://login.acme.example\"\naudiences = [\"x\", \"oam\"]\n";
     let said = fault("[hubs.models]", &format!("{twin}[hubs.models]"));
     assert!(said.starts_with("issuer.toml:11:"), "{said}");
-    assert!(said.contains("`okta` and `other`") && said.contains("`oam`"), "{said}");
+    assert!(
+        said.contains("`okta` and `other`") && said.contains("`oam`"),
+        "{said}"
+    );
     let apart = twin.replace(", \"oam\"", "");
     assert!(issuer_of(&ISSUER.replace("[hubs", &format!("{apart}[hubs"))).is_ok());
     assert!(fault("[\"oam\"]", "[]").contains("no proof"));
     assert!(fault("audiences = [\"oam\"]\n", "").contains("has no `audiences`"));
     assert!(fault("github-actions", "github").contains("did you mean `github-actions`?"));
-    let said = fault("\"github-actions\"", "\"github-actions\"\nkind = \"person\"");
+    let said = fault(
+        "\"github-actions\"",
+        "\"github-actions\"\nkind = \"person\"",
+    );
     assert!(said.contains("a source of jobs"), "{said}");
 }
 
 #[test]
 fn hubs_and_their_backends_are_checked() {
-    let twin = "[hubs.twin]\nurl = \"https://HUB.acme.example:443\"\nbackend = { kind = \"jwt\" }\n";
+    let twin =
+        "[hubs.twin]\nurl = \"https://HUB.acme.example:443\"\nbackend = { kind = \"jwt\" }\n";
     assert!(fault("[hubs.models]", &format!("{twin}[hubs.models]")).contains("same host and port"));
     assert!(fault("{ kind = \"jwt\" }", "{ kind = \"jvt\" }").contains("did you mean `jwt`?"));
     assert!(fault("{ kind = \"jwt\" }", "{ kind = \"huggingface-org\" }").contains("`client_id`"));
-    let said = fault("{ kind = \"jwt\" }", "{ kind = \"jwt\", client_id = \"x\" }");
-    assert!(said.contains("only for kind = \"huggingface-org\""), "{said}");
+    let said = fault(
+        "{ kind = \"jwt\" }",
+        "{ kind = \"jwt\", client_id = \"x\" }",
+    );
+    assert!(
+        said.contains("only for kind = \"huggingface-org\""),
+        "{said}"
+    );
     assert!(fault("backend = { kind = \"jwt\" }\n", "").contains("has no `backend`"));
 }
 
 #[test]
 fn plain_http_is_not_offered_to_others() {
     let said = top("listen = [\"0.0.0.0:80\"]");
-    assert!(said.contains("without TLS") && said.contains("trusted_proxies"), "{said}");
+    assert!(
+        said.contains("without TLS") && said.contains("trusted_proxies"),
+        "{said}"
+    );
     assert!(top("listen = [\"localhost:80\"]").contains("not an address"));
     assert!(top("listen = []").contains("is empty"));
     assert!(top("trusted_proxies = [\"0.0.0.0/0\"]").contains("is everybody"));
@@ -210,7 +264,10 @@ fn a_transmitter_speaks_of_people_who_are_there() {
     assert!(with("source = \"octa\"").contains("did you mean `okta`?"));
     assert!(with("source = \"github\"").contains("have no session"));
     assert!(with("source = \"okta\"\nauthorization = \"Bearer x\"").contains("no secret itself"));
-    assert!(with("source = \"okta\"\njwks_uri = \"https://a.example\"\njwks_file = \"/k\"").contains("has both"));
+    assert!(
+        with("source = \"okta\"\njwks_uri = \"https://a.example\"\njwks_file = \"/k\"")
+            .contains("has both")
+    );
 }
 
 #[test]

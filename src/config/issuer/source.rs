@@ -60,12 +60,7 @@ pub(super) fn read_sources(root: &Fields<'_>, url: &str, report: &mut Report<'_>
 }
 
 /// A token must be of one source for certain.
-fn check_twin(
-    known: &[(Place, Source)],
-    place: Place,
-    source: &Source,
-    report: &mut Report<'_>,
-) {
+fn check_twin(known: &[(Place, Source)], place: Place, source: &Source, report: &mut Report<'_>) {
     for (_, other) in known {
         let both = source
             .audiences
@@ -168,10 +163,7 @@ fn read_preset(table: &Fields<'_>, report: &mut Report<'_>) -> Option<&'static P
 }
 
 fn kind(table: &Fields<'_>, preset: Option<&Preset>, report: &mut Report<'_>) -> ClaimantKind {
-    let words = [
-        ("person", ClaimantKind::Person),
-        ("job", ClaimantKind::Job),
-    ];
+    let words = [("person", ClaimantKind::Person), ("job", ClaimantKind::Job)];
     let usual = if preset.is_some() {
         ClaimantKind::Job
     } else {
@@ -188,15 +180,14 @@ fn kind(table: &Fields<'_>, preset: Option<&Preset>, report: &mut Report<'_>) ->
     kind
 }
 
-fn issuer(
-    table: &Fields<'_>,
-    preset: Option<&Preset>,
-    report: &mut Report<'_>,
-) -> Option<String> {
+fn issuer(table: &Fields<'_>, preset: Option<&Preset>, report: &mut Report<'_>) -> Option<String> {
     if let (Some(preset), None) = (preset, table.entry("issuer")) {
         return Some(preset.issuer.to_owned());
     }
-    if let Some(text) = table.text("issuer", report).filter(|t| is_any_tenant(t.value)) {
+    if let Some(text) = table
+        .text("issuer", report)
+        .filter(|t| is_any_tenant(t.value))
+    {
         report.add(
             text.place,
             format!(
@@ -219,16 +210,13 @@ fn audiences(
     if kind == ClaimantKind::Job && table.entry("audiences").is_none() {
         return vec![url.to_owned()];
     }
-    let why = "name the client id that the tokens are made for: a token for another program is no proof";
+    let why =
+        "name the client id that the tokens are made for: a token for another program is no proof";
     let texts = some_texts(table, "audiences", why, report);
     texts.iter().map(|text| text.value.to_owned()).collect()
 }
 
-fn algorithms(
-    table: &Fields<'_>,
-    preset: Option<&Preset>,
-    report: &mut Report<'_>,
-) -> Vec<String> {
+fn algorithms(table: &Fields<'_>, preset: Option<&Preset>, report: &mut Report<'_>) -> Vec<String> {
     if table.entry("algorithms").is_none() {
         let usual = preset.map_or(&USUAL_ALGORITHMS[..], |preset| preset.algorithms);
         return usual.iter().map(|word| (*word).to_owned()).collect();
@@ -281,7 +269,10 @@ fn access_tokens(table: &Fields<'_>, report: &mut Report<'_>) -> Option<AccessTo
         if let Some(entry) = inner.entry(key) {
             report.add(
                 entry.place,
-                format!("`{}` is not used: userinfo takes the token alone", shown(&inner.path_of(key))),
+                format!(
+                    "`{}` is not used: userinfo takes the token alone",
+                    shown(&inner.path_of(key))
+                ),
                 "remove the line, or write check = \"introspection\"",
             );
         }
@@ -308,9 +299,11 @@ fn check_access(
             "add access_tokens = { check = \"userinfo\" } or { check = \"introspection\", … }",
         );
     }
-    if let (true, SubjectKind::IdToken, Some(entry)) =
-        (groups_from_userinfo, subject, table.entry("groups_from_userinfo"))
-    {
+    if let (true, SubjectKind::IdToken, Some(entry)) = (
+        groups_from_userinfo,
+        subject,
+        table.entry("groups_from_userinfo"),
+    ) {
         report.add(
             entry.place,
             format!(

@@ -80,7 +80,10 @@ fn read_transmitter(
         if found.kind == ClaimantKind::Job {
             report.add(
                 named.place,
-                format!("the source `{}` is one of jobs, which have no session", found.name),
+                format!(
+                    "the source `{}` is one of jobs, which have no session",
+                    found.name
+                ),
                 "name a source of people",
             );
         }

@@ -124,7 +124,9 @@ impl Company {
     /// Whether it runs.
     pub fn runs(&self) -> bool {
         let server = self.server.borrow();
-        server.as_ref().is_some_and(|child| alive(i64::from(child.id())))
+        server
+            .as_ref()
+            .is_some_and(|child| alive(i64::from(child.id())))
     }
 
     /// Asks it to stop, waits, and starts it again on the same port.
@@ -185,7 +187,9 @@ impl Company {
 
     /// All audit entries, oldest first.
     pub fn audit(&self) -> Vec<Value> {
-        let run = self.issuer(&["audit", "export", "--format", "jsonl"]).expect(0);
+        let run = self
+            .issuer(&["audit", "export", "--format", "jsonl"])
+            .expect(0);
         run.stdout
             .lines()
             .map(|line| serde_json::from_str(line).expect("an entry"))
@@ -299,7 +303,9 @@ impl Company {
 
     /// Registers the hub for introspection, and lets the hub ask.
     pub fn hub_introspects(&self) -> (String, String) {
-        let run = self.issuer(&["client", "add", "gate", "--hub", "hub", "--json"]).expect(0);
+        let run = self
+            .issuer(&["client", "add", "gate", "--hub", "hub", "--json"])
+            .expect(0);
         let made = run.json();
         let secret = made["secret"].as_str().expect("a secret").to_owned();
         let id = made["client_id"].as_str().unwrap_or("gate").to_owned();
@@ -313,7 +319,9 @@ impl Company {
 
     /// `GET` of a bearer endpoint.
     pub fn bearer(&self, path: &str, token: &str) -> Answer {
-        Ask::get(&format!("{}{path}", self.inner)).bearer(token).send()
+        Ask::get(&format!("{}{path}", self.inner))
+            .bearer(token)
+            .send()
     }
 
     /// The status that the hub answers to a reader or writer of this repository with this token.
@@ -343,11 +351,21 @@ impl Company {
                 sum += value.parse().unwrap_or(0.0);
             }
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small counts")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "small counts"
+        )]
         {
             sum as u64
         }
     }
+}
+
+/// The header (0) or claims (1) of a signed token.
+pub fn part(token: &str, at: usize) -> Value {
+    let text = token.split('.').nth(at).expect("a signed token");
+    serde_json::from_slice(&super::http::unbase64url(text)).expect("JSON in a token")
 }
 
 /// Writes a file by rename.

@@ -108,7 +108,10 @@ impl Plan {
         let ci = Part::start("ci.mjs", &json!({}));
         let receiver = format!("{}/signals/ssf", inner.url());
         let ssf = Part::start("ssf.mjs", &json!({"audience": url, "receiver": receiver}));
-        let database = self.database.unwrap_or_else(|| folder.clone()).join("issuer.db");
+        let database = self
+            .database
+            .unwrap_or_else(|| folder.clone())
+            .join("issuer.db");
         let company = Company {
             inner: inner.url(),
             world,

@@ -98,7 +98,10 @@ impl Ask {
             .iter()
             .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
             .collect();
-        self.body("application/x-www-form-urlencoded", pairs.join("&").as_bytes())
+        self.body(
+            "application/x-www-form-urlencoded",
+            pairs.join("&").as_bytes(),
+        )
     }
 
     /// A JSON body.
@@ -115,7 +118,9 @@ impl Ask {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         let length = self.body.len();
-        head.push_str(&format!("Connection: close\r\nContent-Length: {length}\r\n\r\n"));
+        head.push_str(&format!(
+            "Connection: close\r\nContent-Length: {length}\r\n\r\n"
+        ));
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(&self.body);
         (authority.to_owned(), bytes)
@@ -278,10 +283,36 @@ pub fn base64(bytes: &[u8]) -> String {
         let bits = u32::from_be_bytes([0, word[0], word[1], word[2]]);
         for at in 0..4 {
             let letter = LETTERS[(bits >> (18 - 6 * at)) as usize & 63];
-            text.push(if at <= group.len() { char::from(letter) } else { '=' });
+            text.push(if at <= group.len() {
+                char::from(letter)
+            } else {
+                '='
+            });
         }
     }
     text
+}
+
+/// The bytes of unpadded base64url.
+pub fn unbase64url(text: &str) -> Vec<u8> {
+    let value = |letter: u8| match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'-' => 62,
+        b'_' => 63,
+        _ => panic!("not base64url: {text}"),
+    };
+    let (mut bits, mut held, mut bytes) = (0_u32, 0, Vec::new());
+    for letter in text.bytes() {
+        bits = bits << 6 | u32::from(value(letter));
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held & 0xff) as u8);
+        }
+    }
+    bytes
 }
 
 /// One JSON request; the answer's status and JSON.

@@ -5,6 +5,7 @@ pub mod builder;
 pub mod company;
 pub mod company_files;
 pub mod desktop;
+pub mod disk;
 pub mod feed;
 pub mod http;
 pub mod nginx;
