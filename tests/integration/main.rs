@@ -29,6 +29,7 @@ mod hf;
 mod hub_refuses;
 mod inputs;
 mod issuer_audit;
+mod issuer_bad_signals;
 mod issuer_bearers;
 mod issuer_feed;
 mod issuer_hubs;

@@ -6,12 +6,12 @@ use super::nginx::Nginx;
 use super::parts::Part;
 use super::port::Port;
 use super::wait::{LONG, until, until_true};
-use super::world::{Run, World, alive};
+use super::world::{Run, World};
 use serde_json::{Value, json};
-use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// RFC 8693 §2.1.
@@ -34,7 +34,7 @@ pub struct Company {
     /// Its folder: configuration, policy, key, database.
     pub folder: PathBuf,
     pub(super) database: PathBuf,
-    pub(super) server: RefCell<Option<Child>>,
+    pub(super) server: Mutex<Option<Child>>,
     pub(super) _nginx: Option<Nginx>,
     pub(super) _ports: Vec<Port>,
     pub(super) _temporary: tempfile::TempDir,
@@ -85,12 +85,12 @@ impl Company {
             .stderr(log)
             .spawn()
             .expect("oam-issuer starts");
-        *self.server.borrow_mut() = Some(child);
+        *self.server.lock().unwrap() = Some(child);
     }
 
     #[track_caller]
     fn still_runs(&self) {
-        let mut server = self.server.borrow_mut();
+        let mut server = self.server.lock().unwrap();
         let ended = server.as_mut().expect("it was started").try_wait();
         assert!(ended.unwrap().is_none(), "the issuer ended: {}", self.log());
     }
@@ -102,7 +102,7 @@ impl Company {
 
     /// Its process id.
     pub fn pid(&self) -> i64 {
-        let server = self.server.borrow();
+        let server = self.server.lock().unwrap();
         i64::from(server.as_ref().expect("it runs").id())
     }
 
@@ -116,17 +116,9 @@ impl Company {
     /// Waits until it has ended; its exit code, 128 + n for a signal.
     pub fn gone(&self) -> i32 {
         use std::os::unix::process::ExitStatusExt as _;
-        let mut child = self.server.borrow_mut().take().expect("it was started");
+        let mut child = self.server.lock().unwrap().take().expect("it was started");
         let status = until("the issuer to end", LONG, || child.try_wait().unwrap());
         status.code().or(status.signal().map(|s| 128 + s)).unwrap()
-    }
-
-    /// Whether it runs.
-    pub fn runs(&self) -> bool {
-        let server = self.server.borrow();
-        server
-            .as_ref()
-            .is_some_and(|child| alive(i64::from(child.id())))
     }
 
     /// Asks it to stop, waits, and starts it again on the same port.
@@ -176,11 +168,6 @@ impl Company {
     /// The policy file.
     pub fn policy(&self) -> String {
         std::fs::read_to_string(self.folder.join("policy.toml")).unwrap()
-    }
-
-    /// Path of the database.
-    pub fn database(&self) -> &Path {
-        &self.database
     }
 
     // ---- what it has on record
@@ -385,7 +372,7 @@ fn merge(into: &mut Value, from: &Value) {
 
 impl Drop for Company {
     fn drop(&mut self) {
-        if let Some(mut child) = self.server.borrow_mut().take() {
+        if let Some(mut child) = self.server.get_mut().ok().and_then(Option::take) {
             let _ = child.kill();
             let _ = child.wait();
         }

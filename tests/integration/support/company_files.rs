@@ -7,14 +7,13 @@ use super::port::Port;
 use super::world::set_mode;
 use super::{Builder, World};
 use serde_json::{Value, json};
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 type Edit = Box<dyn Fn(&str) -> String>;
 
 /// What a test wants different from the usual company.
 pub struct Plan {
-    idp: Value,
     hub: Value,
     settings: Edit,
     policy: Edit,
@@ -25,7 +24,6 @@ pub struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
-            idp: json!({}),
             hub: json!({}),
             settings: Box::new(str::to_owned),
             policy: Box::new(str::to_owned),
@@ -36,12 +34,6 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// Options of the provider.
-    pub fn idp(mut self, options: Value) -> Self {
-        self.idp = options;
-        self
-    }
-
     /// Options of the hub.
     pub fn hub(mut self, options: Value) -> Self {
         self.hub = options;
@@ -97,10 +89,7 @@ impl Plan {
             nginx = Some(Nginx::start(&folder, &outer, inner.number, buffering));
             ports.push(outer);
         }
-        let mut idp = self.idp;
-        if idp["backchannel_logout_uri"].is_null() {
-            idp["backchannel_logout_uri"] = json!(format!("{}/signals/logout", inner.url()));
-        }
+        let idp = json!({"backchannel_logout_uri": format!("{}/signals/logout", inner.url())});
         let mut hub = self.hub;
         hub["issuer"] = json!(url);
         hub["jwks"] = json!("discovery");
@@ -120,7 +109,7 @@ impl Plan {
             url,
             folder,
             database,
-            server: RefCell::new(None),
+            server: Mutex::new(None),
             _nginx: nginx,
             _ports: {
                 ports.push(inner);
