@@ -170,7 +170,7 @@ fn an_agent_log_that_was_taken_back_raises_an_alarm() {
     world.oam(&["token", "--hub", "hub", "--repo", "acme/model"]);
     let alarm = company.until_audited("the alarm", |e| e["event"] == "alarm");
     assert_eq!(alarm["name"], "ada", "{alarm}");
-    assert!(company.metric("oam_alarms_total") >= 1);
+    assert!(company.metric("oam_issuer_alarms_total") >= 1);
     company.verify();
 }
 

@@ -325,7 +325,7 @@ impl Company {
 
     /// Open feeds, by the issuer's metrics.
     pub fn feeds(&self) -> u64 {
-        self.metric("oam_feeds")
+        self.metric("oam_issuer_feeds_open")
     }
 
     /// The sum of a metric over its labels.
