@@ -163,7 +163,7 @@ fn introspection_answers_registered_hubs_only_and_each_of_its_own_tokens() {
         .expect(0)
         .json();
     let other = (
-        other["client_id"].as_str().unwrap_or("second-gate"),
+        other["client"].as_str().unwrap_or("second-gate"),
         other["secret"].as_str().unwrap(),
     );
     assert_eq!(

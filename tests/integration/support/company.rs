@@ -295,7 +295,7 @@ impl Company {
             .expect(0);
         let made = run.json();
         let secret = made["secret"].as_str().expect("a secret").to_owned();
-        let id = made["client_id"].as_str().unwrap_or("gate").to_owned();
+        let id = made["client"].as_str().unwrap_or("gate").to_owned();
         let introspection = json!({
             "url": format!("{}/oauth/introspect", self.inner), "client_id": id, "client_secret": secret,
         });
