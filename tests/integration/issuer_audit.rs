@@ -3,7 +3,7 @@
 use crate::support::company::now;
 use crate::support::http::Ask;
 use crate::support::wait::until_true;
-use crate::support::{Company, World};
+use crate::support::{Company, Plan, World};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -142,8 +142,11 @@ fn records_are_kept_over_an_outage_and_sent_when_the_issuer_is_back() {
 /// Somebody with the person's rights takes the log back to an earlier state and goes on from there.
 #[test]
 fn an_agent_log_that_was_taken_back_raises_an_alarm() {
-    let company = Company::signed_in();
+    // Without rotation, so that the session of the earlier state is still honoured.
+    let company = Plan::default().idp(json!({"rotation": "never"})).start();
     let world = &company.world;
+    company.login("ada");
+    world.set_up_git();
     assert!(world.token().is_some());
     let state = world.home.join(".local/state/oam");
     let saved = world.home.join("saved");

@@ -173,7 +173,10 @@ fn a_signal_that_matches_nobody_raises_an_alarm() {
     assert_eq!(answer["status"], 202, "{answer}");
     let alarm = company.until_audited("the alarm", |e| e["event"] == "alarm");
     assert!(alarm["detail"].is_string(), "{alarm}");
-    assert!(company.metric("oam_issuer_alarms_total") >= 1, "in the metrics");
+    assert!(
+        company.metric("oam_issuer_alarms_total") >= 1,
+        "in the metrics"
+    );
     assert!(
         company.log().to_lowercase().contains("alarm"),
         "in the log: {}",

@@ -14,6 +14,7 @@ type Edit = Box<dyn Fn(&str) -> String>;
 
 /// What a test wants different from the usual company.
 pub struct Plan {
+    idp: Value,
     hub: Value,
     settings: Edit,
     policy: Edit,
@@ -24,6 +25,7 @@ pub struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
+            idp: json!({}),
             hub: json!({}),
             settings: Box::new(str::to_owned),
             policy: Box::new(str::to_owned),
@@ -34,6 +36,12 @@ impl Default for Plan {
 }
 
 impl Plan {
+    /// Options of the provider.
+    pub fn idp(mut self, options: Value) -> Self {
+        self.idp = options;
+        self
+    }
+
     /// Options of the hub.
     pub fn hub(mut self, options: Value) -> Self {
         self.hub = options;
@@ -89,7 +97,8 @@ impl Plan {
             nginx = Some(Nginx::start(&folder, &outer, inner.number, buffering));
             ports.push(outer);
         }
-        let idp = json!({"backchannel_logout_uri": format!("{}/signals/logout", inner.url())});
+        let mut idp = self.idp;
+        idp["backchannel_logout_uri"] = json!(format!("{}/signals/logout", inner.url()));
         let mut hub = self.hub;
         hub["issuer"] = json!(url);
         hub["jwks"] = json!("discovery");
