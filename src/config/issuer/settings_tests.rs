@@ -207,7 +207,7 @@ fn a_token_is_of_one_source_for_certain() {
     assert!(issuer_of(&ISSUER.replace("[hubs", &format!("{apart}[hubs"))).is_ok());
     assert!(fault("[\"oam\"]", "[]").contains("no proof"));
     assert!(fault("audiences = [\"oam\"]\n", "").contains("has no `audiences`"));
-    assert!(fault("github-actions", "github").contains("did you mean `github-actions`?"));
+    assert!(fault("github-actions", "github-action").contains("did you mean `github-actions`?"));
     let said = fault(
         "\"github-actions\"",
         "\"github-actions\"\nkind = \"person\"",
