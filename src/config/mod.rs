@@ -8,6 +8,7 @@ mod exchange;
 pub mod fault;
 mod fields;
 mod hub;
+pub mod issuer;
 mod merge;
 pub mod organization;
 mod pattern;

@@ -12,6 +12,7 @@ pub mod granted;
 pub mod identity;
 pub mod issuer;
 pub mod job;
+pub mod line;
 pub mod name;
 pub mod order;
 pub mod organization;
