@@ -7,7 +7,8 @@ use super::login::Logins;
 use super::office::{Chosen, Following, Office};
 use super::opening::Opening;
 use super::ports::{
-    Arrived, Clock, Dice, Exchange, Files, Idp, Issuer, Journal, Minted, Notices, Vault,
+    Arrived, Clock, Configuration, Dice, Exchange, Files, Idp, Issuer, Journal, Minted, Notices,
+    Published, Vault,
 };
 use super::state::{Sealed, SealedSession, Tombstone};
 use crate::config::agent::Settings;
@@ -50,6 +51,10 @@ pub struct Ports {
     pub notices: Rc<dyn Notices>,
     /// Token files.
     pub files: Rc<dyn Files>,
+    /// What organizations publish about themselves.
+    pub published: Rc<dyn Published>,
+    /// The configuration's files.
+    pub configuration: Rc<dyn Configuration>,
 }
 
 /// What comes back from calls that run aside.
@@ -343,6 +348,8 @@ impl Keeper {
                 let outcome = self.report(kind);
                 let _ = reply.send(outcome);
             }
+            Command::Organization { url, reply } => self.organization(&url, reply),
+            Command::Reload { reply } => self.reload(reply),
             Command::Retire { reply } => self.retire(reply),
             Command::Configured(Ok(settings)) => self.configured(&settings),
             Command::Configured(Err(why)) => self.settings_trouble = Some(why),

@@ -24,4 +24,5 @@ mod opening;
 mod reports;
 mod retiring;
 mod settings;
+mod setup;
 mod why;

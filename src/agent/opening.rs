@@ -77,7 +77,10 @@ impl Keeper {
     pub(super) const fn must_wait_for_opening(&self, command: &Command) -> bool {
         match self.opening {
             Opening::Open => false,
-            Opening::NotYet | Opening::UnderWay => !matches!(command, Command::Configured(_)),
+            Opening::NotYet | Opening::UnderWay => !matches!(
+                command,
+                Command::Configured(_) | Command::Organization { .. } | Command::Reload { .. }
+            ),
             Opening::Failed(_) => matches!(
                 command,
                 Command::Get { .. }

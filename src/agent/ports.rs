@@ -4,13 +4,13 @@
 //! an event. Calls that must be ordered with the answer (journal, vault, files) are synchronous.
 
 use super::state::{Sealed, SessionTokens, Tombstone};
-use crate::config::agent::Org;
+use crate::config::agent::{Org, Settings};
 use crate::model::answer::EndpointFault;
 use crate::model::feed::{FeedItem, Poll, Upload, UploadAnswer};
 use crate::model::identity::Identity;
 use crate::model::name::{HubName, OrgName, Repository, RoleName};
 pub use crate::model::order::MintOrder;
-use crate::model::organization::{Granting, Holdings, WhyAnswer};
+use crate::model::organization::{Granting, Holdings, Organization, WhyAnswer};
 use crate::model::refusal::Refusal;
 use crate::model::role::Action;
 use crate::model::secret::Secret;
@@ -236,4 +236,20 @@ pub trait Files {
     fn sweep(&self) -> Result<(), String>;
     /// Whether the folder lies in memory.
     fn in_memory(&self) -> bool;
+}
+
+/// What organizations publish about themselves.
+pub trait Published {
+    /// The set-up published by the issuer at `url`, checked. `known` is the organization that is
+    /// set up with this issuer: its way out (roots, proxy) is taken.
+    fn organization(&self, url: &str, known: Option<&Org>) -> Later<Result<Organization, Refusal>>;
+}
+
+/// The configuration's files.
+pub trait Configuration {
+    /// Reads, merges and checks them.
+    ///
+    /// # Errors
+    /// All faults, one a line; or why a file can't be read or trusted.
+    fn load(&self) -> Result<Settings, String>;
 }

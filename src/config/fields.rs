@@ -2,7 +2,7 @@
 
 use super::duration;
 use super::suggest;
-use super::tree::{Entry, Node, Place, Report, Value, shown};
+use super::tree::{Entry, Node, Place, Report, Value, YES_OR_NO, shown};
 
 /// A value and where it stands.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ pub(super) fn names<'t>(node: &'t Node, path: &str, report: &mut Report<'_>) -> 
     &[]
 }
 
-fn wrong_kind(report: &mut Report<'_>, node: &Node, path: &str, wanted: &str) {
+pub(super) fn wrong_kind(report: &mut Report<'_>, node: &Node, path: &str, wanted: &str) {
     report.add(
         node.place,
         format!("`{}` is {}, not {wanted}", shown(path), node.value.kind()),
@@ -84,9 +84,14 @@ impl<'t> Fields<'t> {
 
     /// Reports that `key` is missing.
     pub(super) fn missing(&self, key: &str, report: &mut Report<'_>) {
+        let within = if self.path.is_empty() {
+            "the configuration".to_owned()
+        } else {
+            format!("`{}`", shown(&self.path))
+        };
         report.add(
             self.place,
-            format!("`{}` has no `{key}`", shown(&self.path)),
+            format!("{within} has no `{key}`"),
             format!("add `{key} = …`; the example configuration tells what it is"),
         );
     }
@@ -181,6 +186,48 @@ impl<'t> Fields<'t> {
             ),
         }
         default
+    }
+
+    /// A whole number within `range`; `default` when the key is missing or wrong.
+    pub(super) fn whole(
+        &self,
+        key: &str,
+        range: std::ops::RangeInclusive<u64>,
+        default: u64,
+        report: &mut Report<'_>,
+    ) -> u64 {
+        let Some(entry) = self.entry(key) else {
+            return default;
+        };
+        let path = self.path_of(key);
+        let Value::Whole(number) = &entry.node.value else {
+            wrong_kind(report, &entry.node, &path, "a number");
+            return default;
+        };
+        let number = number.and_then(|n| u64::try_from(n).ok());
+        if let Some(number) = number.filter(|number| range.contains(number)) {
+            return number;
+        }
+        report.add(
+            entry.node.place,
+            format!("`{}` is out of range", shown(&path)),
+            format!("choose {} to {}", range.start(), range.end()),
+        );
+        default
+    }
+
+    /// `true` or `false`; `default` when the key is missing or wrong.
+    pub(super) fn yes(&self, key: &str, default: bool, report: &mut Report<'_>) -> bool {
+        let Some(entry) = self.entry(key) else {
+            return default;
+        };
+        match &entry.node.value {
+            Value::Other(kind, text) if *kind == YES_OR_NO => text == "true",
+            _ => {
+                wrong_kind(report, &entry.node, &self.path_of(key), "true or false");
+                default
+            }
+        }
     }
 
     /// A port number, 0 included.

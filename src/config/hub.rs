@@ -24,6 +24,9 @@ const KINDS: [(&str, HubKind); 4] = [
     ("gitlab", HubKind::GitLab),
 ];
 
+/// Keys of a hub.
+pub(super) const KEYS: [&str; 5] = ["url", "kind", "auth", "username", "variables"];
+
 /// Reads `[orgs.NAME.hubs]`.
 pub(super) fn read_hubs(org: &Fields<'_>, report: &mut Report<'_>) -> Vec<ReadHub> {
     let Some(entry) = org.entry("hubs") else {
@@ -37,18 +40,26 @@ pub(super) fn read_hubs(org: &Fields<'_>, report: &mut Report<'_>) -> Vec<ReadHu
 }
 
 fn read_hub(entry: &Entry, path: &str, report: &mut Report<'_>) -> Option<ReadHub> {
-    const KEYS: [&str; 5] = ["url", "kind", "auth", "username", "variables"];
     let path = format!("{path}.{}", entry.key);
     let name = entry.key.parse::<HubName>();
     if let Err(fault) = &name {
         report.add(entry.place, fault.to_string(), "choose another name");
     }
     let table = Fields::open(&entry.node, entry.place, &path, &KEYS, report);
+    read_opened(&table, name.ok(), report)
+}
+
+/// Reads the [`KEYS`] of a hub's table; none when it has no address or no name to go on with.
+pub(super) fn read_opened(
+    table: &Fields<'_>,
+    name: Option<HubName>,
+    report: &mut Report<'_>,
+) -> Option<ReadHub> {
     let kind = table.choice("kind", &KINDS, HubKind::Git, report);
     let schemes = [("basic", Scheme::Basic), ("bearer", Scheme::Bearer)];
     let scheme = table.choice("auth", &schemes, Scheme::Basic, report);
-    let username = username(&table, kind, report);
-    let variables = variables(&table, kind, report);
+    let username = username(table, kind, report);
+    let variables = variables(table, kind, report);
     let url = table.required("url", report)?;
     let address = match address::hub(url.value) {
         Ok(address) => address,
@@ -60,14 +71,14 @@ fn read_hub(entry: &Entry, path: &str, report: &mut Report<'_>) -> Option<ReadHu
     };
     Some(ReadHub {
         hub: Hub {
-            name: name.ok()?,
+            name: name?,
             url: address.url,
             kind,
             scheme,
             username,
             variables,
         },
-        named: entry.place,
+        named: table.place,
         url: url.place,
         host_and_port: address.host_and_port,
     })

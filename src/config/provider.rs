@@ -79,7 +79,7 @@ pub(super) fn checked(
 
 /// Scopes as written, with `openid` in front when it is not among them: without it no provider
 /// sends an ID token.
-fn scopes(org: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
+pub(super) fn scopes(org: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
     let written = org.texts("scopes", report);
     let Some(Placed { value, .. }) = written else {
         return ["openid", "offline_access", "profile", "email"]
@@ -105,7 +105,7 @@ fn scopes(org: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
     scopes
 }
 
-fn extra(org: &Fields<'_>, report: &mut Report<'_>) -> BTreeMap<String, String> {
+pub(super) fn extra(org: &Fields<'_>, report: &mut Report<'_>) -> BTreeMap<String, String> {
     let Some(entry) = org.entry("extra") else {
         return BTreeMap::new();
     };
@@ -132,7 +132,7 @@ fn extra(org: &Fields<'_>, report: &mut Report<'_>) -> BTreeMap<String, String> 
     extra
 }
 
-fn redirect_path(org: &Fields<'_>, report: &mut Report<'_>) -> String {
+pub(super) fn redirect_path(org: &Fields<'_>, report: &mut Report<'_>) -> String {
     let Some(text) = org.text("redirect_path", report) else {
         return "/callback".to_owned();
     };
@@ -152,7 +152,7 @@ fn redirect_path(org: &Fields<'_>, report: &mut Report<'_>) -> String {
     path.to_owned()
 }
 
-fn ca_file(org: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
+pub(super) fn ca_file(org: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
     let text = org.text("ca_file", report)?;
     if !std::path::Path::new(text.value).is_absolute() {
         report.add(
@@ -161,7 +161,7 @@ fn ca_file(org: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
                 "`{}` is not an absolute path",
                 shown(&org.path_of("ca_file"))
             ),
-            "write the whole path from the root: the agent has no folder of its own to start from",
+            "write the whole path from the root: OAM has no folder of its own to start from",
         );
     }
     Some(text.value.to_owned())

@@ -151,7 +151,7 @@ fn read_org(entry: &Entry, report: &mut Report<'_>) -> (Option<Org>, Vec<ReadHub
 }
 
 /// `fresh`, `lease` and `session_age`, each at most the next.
-fn ages(org: &Fields<'_>, report: &mut Report<'_>) -> (u64, u64, u64) {
+pub(super) fn ages(org: &Fields<'_>, report: &mut Report<'_>) -> (u64, u64, u64) {
     let fresh = org.duration("fresh", 0..=HOUR_MS, 60_000, report);
     let lease = org.duration("lease", 0..=DAY_MS, 600_000, report);
     let age = org.duration("session_age", 60_000..=90 * DAY_MS, 7 * DAY_MS, report);

@@ -3,18 +3,23 @@
 use super::fields::{Fields, Placed, choose, names};
 use super::pattern::check_pattern;
 use super::suggest;
-use super::tree::{Entry, Node, Report, Value, shown};
+use super::tree::{Entry, Node, Place, Report, Value, shown};
 use crate::model::name::{HubName, RoleName};
 use crate::model::role::{Action, Grant, OfflineRule, Role};
 
 /// A token of less life than the margin of 60 s would never be handed out.
-const LIFETIME_MS: std::ops::RangeInclusive<u64> = 61_000..=86_400_000;
-const USUAL_LIFETIME_MS: u64 = 900_000;
+pub(super) const LIFETIME_MS: std::ops::RangeInclusive<u64> = 61_000..=86_400_000;
+pub(super) const USUAL_LIFETIME_MS: u64 = 900_000;
 
-const ACTIONS: [(&str, Action); 3] = [
+pub(super) const ACTIONS: [(&str, Action); 3] = [
     ("read", Action::Read),
     ("write", Action::Write),
     ("manage", Action::Manage),
+];
+
+pub(super) const OFFLINE: [(&str, OfflineRule); 2] = [
+    ("grace", OfflineRule::Grace),
+    ("strict", OfflineRule::Strict),
 ];
 
 /// Reads `[orgs.NAME.roles]`. `hubs` are the names that grants may use, the faulty ones included.
@@ -40,12 +45,9 @@ fn read_role(entry: &Entry, path: &str, hubs: &[&str], report: &mut Report<'_>) 
     let description = table.text("description", report);
     let groups = table.texts("groups", report);
     let lifetime_ms = table.duration("lifetime", LIFETIME_MS, USUAL_LIFETIME_MS, report);
-    let rules = [
-        ("grace", OfflineRule::Grace),
-        ("strict", OfflineRule::Strict),
-    ];
-    let offline = table.choice("offline", &rules, OfflineRule::Grace, report);
+    let offline = table.choice("offline", &OFFLINE, OfflineRule::Grace, report);
     let grants = grants(&table, hubs, report);
+    let grants = grants.into_iter().map(|(_, grant)| grant).collect();
     Some(Role {
         name: name.ok()?,
         description: description.map(|t| t.value.to_owned()),
@@ -56,13 +58,18 @@ fn read_role(entry: &Entry, path: &str, hubs: &[&str], report: &mut Report<'_>) 
     })
 }
 
-fn owned(texts: Option<Placed<Vec<Placed<&str>>>>) -> Vec<String> {
+pub(super) fn owned(texts: Option<Placed<Vec<Placed<&str>>>>) -> Vec<String> {
     texts.map_or_else(Vec::new, |texts| {
         texts.value.iter().map(|t| t.value.to_owned()).collect()
     })
 }
 
-fn grants(role: &Fields<'_>, hubs: &[&str], report: &mut Report<'_>) -> Vec<Grant> {
+/// The grants of a role, each with its place.
+pub(super) fn grants(
+    role: &Fields<'_>,
+    hubs: &[&str],
+    report: &mut Report<'_>,
+) -> Vec<(Place, Grant)> {
     let Some(entry) = role.entry("grants") else {
         role.missing("grants", report);
         return Vec::new();
@@ -89,7 +96,7 @@ fn grants(role: &Fields<'_>, hubs: &[&str], report: &mut Report<'_>) -> Vec<Gran
     }
     items
         .iter()
-        .filter_map(|item| grant(item, &path, hubs, report))
+        .filter_map(|item| Some((item.place, grant(item, &path, hubs, report)?)))
         .collect()
 }
 
@@ -120,7 +127,8 @@ fn repositories(table: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
     let Some(patterns) = table.texts("repositories", report) else {
         return Vec::new();
     };
-    if patterns.value.is_empty() {
+    let items = table.entry("repositories").map(|entry| &entry.node.value);
+    if matches!(items, Some(Value::List(items)) if items.is_empty()) {
         report.add(
             patterns.place,
             format!("`{}` is empty", shown(&table.path_of("repositories"))),

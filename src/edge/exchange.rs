@@ -6,6 +6,8 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::edge) use answer::sha256_hex;
+
 use super::http::{Answer, Http, Payload, TOTAL, Tokens, Via};
 use super::oidc::words;
 use crate::agent::ports::{Exchange, Later, MintOrder, Minted};

@@ -1,5 +1,7 @@
 //! Text that a terminal can't be tricked with (R42).
 
+pub use crate::model::line::is_unsafe;
+
 /// Longest text shown, characters: a refusal is one sentence.
 const LONGEST: usize = 600;
 
@@ -10,26 +12,6 @@ pub fn plain(text: &str) -> String {
         .filter(|c| !is_unsafe(*c))
         .take(LONGEST)
         .collect()
-}
-
-/// Whether a character can move the cursor, change the terminal, turn the reading direction, or
-/// can't be seen.
-pub fn is_unsafe(c: char) -> bool {
-    c.is_control() || is_mark(c)
-}
-
-const fn is_mark(c: char) -> bool {
-    matches!(
-        c,
-        '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
-    )
 }
 
 #[cfg(test)]

@@ -111,3 +111,31 @@ pub struct Decision {
     /// What holds when the identity can't be proven.
     pub offline: OfflineRule,
 }
+
+/// A question to the policy with the answer that is expected, for `oam-issuer policy test`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PolicyCase {
+    /// 1-based line of the table's file.
+    pub line: usize,
+    /// Name of the claimant: its key, subject and user name.
+    pub who: String,
+    /// Its source.
+    pub source: SourceName,
+    /// Its groups.
+    pub groups: Vec<String>,
+    /// Claims beside `sub`.
+    pub claims: BTreeMap<String, serde_json::Value>,
+    /// What is asked.
+    pub wanted: Wanted,
+    /// The answer.
+    pub expect: Expected,
+}
+
+/// The expected answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// A refusal.
+    Denied,
+    /// This role.
+    Role(RoleName),
+}

@@ -11,10 +11,9 @@ mod withheld;
 pub use verify::{Fault, FaultKind, Known, Summary, Verifier};
 pub use withheld::{of_withheld, withheld};
 
-use crate::model::record::{Happening, Record};
+use crate::model::record::Happening;
 use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
 
 /// `prev` of the first entry: 64 zeros.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -34,13 +33,14 @@ pub struct Link {
     pub line: String,
 }
 
-/// The entry without its hash, in the order of [`crate::model::record::Entry`].
+/// The entry without its hash, in the order of [`crate::model::record::Entry`]. The record is any
+/// struct: the agent's and the organization's log are chained alike.
 #[derive(Serialize)]
-struct Body<'a> {
+struct Body<'a, R> {
     seq: u64,
     prev: &'a str,
     #[serde(flatten)]
-    record: &'a Record,
+    record: &'a R,
 }
 
 /// What the chain needs of a line; everything else may come from another version.
@@ -65,7 +65,7 @@ struct Bare<'a> {
 ///
 /// # Errors
 /// Our own words when the record can't be written as JSON.
-pub fn chain(seq: u64, prev: &str, record: &Record) -> Result<Link, String> {
+pub fn chain<R: Serialize>(seq: u64, prev: &str, record: &R) -> Result<Link, String> {
     let mut line = serde_json::to_string(&Body { seq, prev, record })
         .map_err(|_| String::from("the record can't be written as JSON"))?;
     let hash = hex_sha256(line.as_bytes());
@@ -91,6 +91,14 @@ pub fn link(line: &str) -> Result<Link, FaultKind> {
         hash: read.hash.to_owned(),
         line: line.to_owned(),
     })
+}
+
+/// The same with the hash that the line names as that of the one before it.
+///
+/// # Errors
+/// What is wrong with the line.
+pub fn placed(line: &str) -> Result<(Link, String), FaultKind> {
+    Ok((link(line)?, read(line.as_bytes())?.prev.to_owned()))
 }
 
 /// A line taken apart.
@@ -149,13 +157,14 @@ fn hex_sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
+/// By table: this is on the way of every record, and formatting each byte costs more than its hash.
 fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
+        .collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod issuer;
 mod outside;
 mod renewals;
 mod settings;
+mod setup;
 
 use super::*;
 use crate::agent::command::{LoginNews, News, Outcome};
@@ -91,6 +92,8 @@ impl Desk {
             journal: Rc::<Fake>::clone(fake),
             notices: Rc::<Fake>::clone(fake),
             files: Rc::<Fake>::clone(fake),
+            published: Rc::<Fake>::clone(fake),
+            configuration: Rc::<Fake>::clone(fake),
         };
         let mut keeper = Keeper::new(ports, Arc::new(settings.clone()), "test");
         keeper.open_aside();

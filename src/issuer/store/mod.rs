@@ -4,6 +4,13 @@
 //! not at all, so there is no token without a record. `tests` beside this file run unchanged on any
 //! implementation.
 
+mod fault;
+pub mod sqlite;
+#[cfg(test)]
+mod tests;
+
+pub use fault::StoreFault;
+
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::ClaimantKey;
 use crate::model::feed::FeedEvent;
@@ -16,18 +23,6 @@ use std::pin::Pin;
 
 /// A future of the store.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + Send + 'a>>;
-
-/// Why the store did not do it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreFault {
-    /// Nothing was written: disk full, file gone, damaged, busy. Our own words.
-    Unavailable(String),
-    /// [`Change::Issue`]: the person's epoch is another: something ended since they were admitted.
-    /// Nothing of the batch was written.
-    Overtaken,
-    /// [`Change::Once`]: this signal was taken before. Nothing of the batch was written.
-    Replayed,
-}
 
 /// One transaction.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +61,8 @@ pub enum Change {
         /// Unix milliseconds.
         at_ms: u64,
     },
+    /// The sealed token of this row (its SHA-256) goes: nothing is left to be told to its hub.
+    Unseal(String),
     /// An identity or session ended: epoch + 1, all its live tokens inactive, `feed` appended.
     End {
         /// Whom.
@@ -96,6 +93,21 @@ pub enum Change {
         /// What the feed says; none when nothing changed for the agent.
         feed: Option<FeedEvent>,
     },
+    /// The person holds other roles than when last compared, with the groups as they are: by another
+    /// policy, or by a newer token. Live tokens of lost roles are inactive, `feed` appended when there is
+    /// one. Unlike [`Change::RolesChanged`] it says nothing about groups.
+    Held {
+        /// Whom.
+        key: ClaimantKey,
+        /// Roles held now, kept for the next comparison.
+        held: Vec<RoleName>,
+        /// Roles lost.
+        lost: Vec<RoleName>,
+        /// Unix milliseconds.
+        at_ms: u64,
+        /// What the feed says; none when nothing changed for the agent.
+        feed: Option<FeedEvent>,
+    },
     /// Takes a signal once: a second one with this transmitter and id fails the batch.
     Once {
         /// Issuer of the signal.
@@ -105,7 +117,8 @@ pub enum Change {
         /// Unix milliseconds after which it may be forgotten.
         until_ms: u64,
     },
-    /// A transmitter's stream was verified.
+    /// A transmitter's stream was verified; at 0: it was stopped, and what was verified before is no
+    /// evidence any more.
     StreamVerified {
         /// Issuer of the signal.
         transmitter: String,
@@ -357,8 +370,17 @@ pub trait Store: Send + Sync {
     fn token(&self, sha256: String) -> Later<'_, Option<TokenRow>>;
     /// Tokens of a person that live at `now_s`, Unix seconds.
     fn live_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>>;
+    /// Tokens that are kept sealed and are over here, by expiry at `now_s` (Unix seconds) or revoked,
+    /// longest over first, at most `limit`: their hubs may still honour them.
+    fn due_at_hubs(&self, now_s: u64, limit: usize) -> Later<'_, Vec<TokenRow>>;
     /// Events of one subject after a cursor; none: only where the end is.
     fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage>;
+    /// Events of all subjects after a number of this generation, for one task that wakes the streams.
+    fn feed_of_all(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Later<'_, Vec<(u64, ClaimantKey, FeedEvent)>>;
     /// The last verification of a transmitter's stream, Unix milliseconds.
     fn stream_verified(&self, transmitter: String) -> Later<'_, Option<u64>>;
     /// Up to where an agent's log is held.

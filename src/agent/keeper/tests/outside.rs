@@ -2,7 +2,7 @@
 
 use super::issuer::FakeIssuer;
 use super::*;
-use crate::agent::ports::{Later, MintOrder, Notice, PendingLogin};
+use crate::agent::ports::{Configuration, Later, MintOrder, Notice, PendingLogin, Published};
 use crate::agent::state::Sealed;
 use crate::config::agent::Org;
 use std::cell::{Cell, RefCell};
@@ -33,6 +33,8 @@ pub(super) struct Fake {
     pub(super) logins: RefCell<Vec<oneshot::Sender<Result<Arrived, Refusal>>>>,
     /// Calls with these names fail.
     pub(super) broken: RefCell<Vec<&'static str>>,
+    /// What the configuration's files say.
+    pub(super) written: RefCell<Settings>,
     /// The disk.
     pub(super) sealed: RefCell<Option<String>>,
     pub(super) tombs: RefCell<BTreeMap<OrgName, Tombstone>>,
@@ -56,6 +58,7 @@ impl Fake {
             mints: RefCell::default(),
             logins: RefCell::default(),
             broken: RefCell::default(),
+            written: RefCell::default(),
             sealed: RefCell::default(),
             tombs: RefCell::default(),
             lines: RefCell::default(),
@@ -315,5 +318,24 @@ impl Files for Fake {
 
     fn in_memory(&self) -> bool {
         true
+    }
+}
+
+impl Published for Fake {
+    fn organization(
+        &self,
+        url: &str,
+        known: Option<&Org>,
+    ) -> Later<Result<crate::model::organization::Organization, Refusal>> {
+        self.note(format!("asked {url} {}", known.is_some()));
+        let refusal = Refusal::unavailable("the issuer is not there", "try again");
+        Box::pin(async move { Err(refusal) })
+    }
+}
+
+impl Configuration for Fake {
+    fn load(&self) -> Result<Settings, String> {
+        self.call("load")?;
+        Ok(self.written.borrow().clone())
     }
 }

@@ -1,0 +1,87 @@
+//! From the issuer's two files to its settings and its policy.
+
+mod cases;
+mod hub;
+mod include;
+mod listen;
+mod member;
+mod place;
+mod policy;
+mod preset;
+mod settings;
+mod source;
+mod transmitter;
+
+pub use super::agent::Source;
+use super::fault::ConfigFault;
+use super::tree::{Node, Report};
+use crate::model::issuer::IssuerSettings;
+use crate::model::name::OrgName;
+use crate::model::policy::{Policy, PolicyCase};
+use toml::de::DeTable;
+
+/// Reads `issuer.toml`.
+///
+/// # Errors
+/// All faults found, with line and column.
+pub fn read_settings(source: Source<'_>) -> Result<IssuerSettings, Vec<ConfigFault>> {
+    read(source, settings::read_settings)
+}
+
+/// Reads `policy.toml`. `settings` tells which sources and hubs there are.
+///
+/// # Errors
+/// All faults found, with line and column.
+pub fn read_policy(
+    source: Source<'_>,
+    settings: &IssuerSettings,
+) -> Result<Policy, Vec<ConfigFault>> {
+    read(source, |tree, report| {
+        policy::read_policy(tree, settings, report)
+    })
+}
+
+/// The organization's name in a policy, also in one that has faults elsewhere: a leaver's access must be ended
+/// while somebody repairs the file.
+pub fn org_name(text: &str) -> Option<OrgName> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let org = table.get_ref().get("org")?.get_ref().as_table()?;
+    org.get("name")?.get_ref().as_str()?.parse().ok()
+}
+
+/// Reads a table of expected answers, for `oam-issuer policy test`.
+///
+/// # Errors
+/// All faults found, with line and column.
+pub fn read_cases(
+    source: Source<'_>,
+    settings: &IssuerSettings,
+) -> Result<Vec<PolicyCase>, Vec<ConfigFault>> {
+    read(source, |tree, report| {
+        Some(cases::read_cases(tree, settings, report))
+    })
+}
+
+fn read<T>(
+    source: Source<'_>,
+    part: impl FnOnce(&Node, &mut Report<'_>) -> Option<T>,
+) -> Result<T, Vec<ConfigFault>> {
+    let sources = [source];
+    let mut report = Report::new(&sources);
+    let tree = report.parse(0);
+    // Half a tree would give faults that are none, so broken TOML is told alone.
+    if !report.is_clean() {
+        return Err(report.into_faults());
+    }
+    match part(&tree, &mut report) {
+        Some(read) if report.is_clean() => Ok(read),
+        _ => Err(report.into_faults()),
+    }
+}
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod policy_tests;
+#[cfg(test)]
+mod settings_tests;

@@ -1,0 +1,237 @@
+//! Reading who holds a role: source, groups and conditions on claims.
+
+use super::place::{empty, some_texts};
+use super::preset::{is_pinned, shared};
+use crate::config::fields::{Fields, names, text_of, wrong_kind};
+use crate::config::suggest;
+use crate::config::tree::{Entry, Node, Report, Value, YES_OR_NO, shown};
+use crate::model::claimant::ClaimantKind;
+use crate::model::issuer::Source;
+use crate::model::policy::Member;
+use std::collections::BTreeMap;
+
+/// Longest pattern of a claim: `sub` of CI systems is long.
+const LONGEST: usize = 1024;
+
+/// Reads `members` of a role.
+pub(super) fn read_members(
+    role: &Fields<'_>,
+    sources: &[Source],
+    report: &mut Report<'_>,
+) -> Vec<Member> {
+    let Some(entry) = role.entry("members") else {
+        return Vec::new();
+    };
+    let path = role.path_of("members");
+    let Value::List(items) = &entry.node.value else {
+        wrong_kind(report, &entry.node, &path, "a list of members");
+        return Vec::new();
+    };
+    if items.is_empty() {
+        let why = "add { source = \"…\", groups = [\"…\"] }, or remove the role: nobody holds it";
+        empty(entry.node.place, &path, why, report);
+    }
+    items
+        .iter()
+        .filter_map(|item| read_member(item, &path, sources, report))
+        .collect()
+}
+
+fn read_member(
+    item: &Node,
+    path: &str,
+    sources: &[Source],
+    report: &mut Report<'_>,
+) -> Option<Member> {
+    let known = ["source", "groups", "claims"];
+    let table = Fields::open(item, item.place, path, &known, report);
+    let named = table.required("source", report);
+    let source = named.and_then(|named| {
+        let found = sources.iter().find(|s| s.name.as_str() == named.value);
+        if found.is_none() {
+            let known: Vec<&str> = sources.iter().map(|s| s.name.as_str()).collect();
+            report.add(
+                named.place,
+                format!("there is no source `{}`", shown(named.value)),
+                suggest::advice(named.value, &known),
+            );
+        }
+        found
+    });
+    let groups = groups(&table, report);
+    let claims = table
+        .entry("claims")
+        .map(|entry| claims(entry, &table.path_of("claims"), report))
+        .unwrap_or_default();
+    let source = source?;
+    let member = Member {
+        source: source.name.clone(),
+        groups,
+        claims,
+        line: report.line(item.place),
+    };
+    check_strangers(&table, source, &member, report);
+    check_email(&table, source, &member, report);
+    Some(member)
+}
+
+/// Groups are names that are compared whole. An empty list would be read as "no group" by one and as "any"
+/// by another, so it is a fault.
+fn groups(table: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
+    if table.entry("groups").is_none() {
+        return Vec::new();
+    }
+    let why = "name a group, or leave the key out where groups do not matter";
+    let texts = some_texts(table, "groups", why, report);
+    for text in texts.iter().filter(|text| text.value.contains('*')) {
+        report.add(
+            text.place,
+            format!("the group `{}` has a `*`", shown(text.value)),
+            "write each group's whole name: groups are no patterns",
+        );
+    }
+    texts.iter().map(|text| text.value.to_owned()).collect()
+}
+
+/// Whoever can get a token of a shared issuer must not get a role by a name alone.
+fn check_strangers(table: &Fields<'_>, source: &Source, member: &Member, report: &mut Report<'_>) {
+    let Some(shared) = shared(&source.issuer, source.kind) else {
+        return;
+    };
+    let conditions = source.required.iter().chain(&member.claims);
+    let mut pairs = conditions.map(|(name, values)| (name.as_str(), values.as_slice()));
+    if is_pinned(shared, &mut pairs) {
+        return;
+    }
+    let place = table
+        .entry("claims")
+        .map_or(table.place, |entry| entry.place);
+    report.add(
+        place,
+        format!(
+            "this member of `{}` is not pinned to an id of yours: {}",
+            source.name, shared.because
+        ),
+        format!(
+            "add `{} = \"…\"` to its claims (one of {} with a fixed value)",
+            shared.pins[0],
+            suggest::list(shared.pins)
+        ),
+    );
+}
+
+/// An e-mail that nobody verified is a text that the person chose.
+fn check_email(table: &Fields<'_>, source: &Source, member: &Member, report: &mut Report<'_>) {
+    let verified = |claims: &BTreeMap<String, Vec<String>>| {
+        claims
+            .get("email_verified")
+            .is_some_and(|values| values.iter().all(|value| value == "true"))
+    };
+    let by_email = member.claims.contains_key("email") && source.kind == ClaimantKind::Person;
+    if by_email && !verified(&member.claims) && !verified(&source.required) {
+        let place = table
+            .entry("claims")
+            .map_or(table.place, |entry| entry.place);
+        report.add(
+            place,
+            "this member is told by an e-mail that may not be verified",
+            "add `email_verified = true` to its claims, or name a group or a stable id instead",
+        );
+    }
+}
+
+/// Conditions on claims: each a pattern or a list of patterns. A table below a claim goes into it:
+/// `kubernetes.io = { namespace = "x" }` is `"kubernetes.io.namespace" = "x"`.
+pub(super) fn claims(
+    entry: &Entry,
+    path: &str,
+    report: &mut Report<'_>,
+) -> BTreeMap<String, Vec<String>> {
+    let mut found = BTreeMap::new();
+    collect(&entry.node, path, "", &mut found, report);
+    found
+}
+
+fn collect(
+    node: &Node,
+    path: &str,
+    prefix: &str,
+    found: &mut BTreeMap<String, Vec<String>>,
+    report: &mut Report<'_>,
+) {
+    let entries = names(node, path, report);
+    if entries.is_empty() && matches!(node.value, Value::Table(_)) {
+        let why = "write a claim like `department = \"ml\"`, or leave the key out";
+        empty(node.place, path, why, report);
+    }
+    for entry in entries {
+        let name = format!("{prefix}{}", entry.key);
+        let path = format!("{path}.{}", entry.key);
+        if entry.key.is_empty() || entry.key.chars().any(char::is_control) {
+            report.add(
+                entry.place,
+                format!("`{}` is not the name of a claim", shown(&path)),
+                "write the claim as the token has it",
+            );
+        }
+        if let Value::Table(_) = entry.node.value {
+            collect(&entry.node, &path, &format!("{name}."), found, report);
+            continue;
+        }
+        let patterns = patterns(&entry.node, &path, report);
+        if found.insert(name.clone(), patterns).is_some() {
+            report.add(
+                entry.place,
+                format!("the claim `{}` has two conditions", shown(&name)),
+                "write one list: a claim has to match one of its patterns",
+            );
+        }
+    }
+}
+
+fn patterns(node: &Node, path: &str, report: &mut Report<'_>) -> Vec<String> {
+    let Value::List(items) = &node.value else {
+        return pattern(node, path, report).into_iter().collect();
+    };
+    if items.is_empty() {
+        let why = "write a pattern, or leave the claim out";
+        empty(node.place, path, why, report);
+    }
+    items
+        .iter()
+        .filter_map(|item| pattern(item, path, report))
+        .collect()
+}
+
+/// A pattern of a claim. Numbers and booleans stand for their text, as the token's do.
+fn pattern(node: &Node, path: &str, report: &mut Report<'_>) -> Option<String> {
+    match &node.value {
+        Value::Whole(Some(number)) => return Some(number.to_string()),
+        Value::Other(kind, text) if *kind == YES_OR_NO => return Some(text.clone()),
+        _ => {}
+    }
+    let text = text_of(node, path, report)?;
+    let fault = if text.value.contains("***") {
+        Some((
+            "has more than two `*` in a row",
+            "`*` stays within a segment, `**` crosses segments",
+        ))
+    } else if text.value.chars().all(|c| matches!(c, '*' | '/')) {
+        Some((
+            "matches anything",
+            "write what the claim has to be, or leave the claim out",
+        ))
+    } else if text.value.len() > LONGEST {
+        Some(("is too long", "use at most 1,024 bytes"))
+    } else {
+        None
+    };
+    if let Some((what, next)) = fault {
+        report.add(
+            text.place,
+            format!("the pattern `{}` {what}", shown(text.value)),
+            next,
+        );
+    }
+    Some(text.value.to_owned())
+}

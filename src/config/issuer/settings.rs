@@ -1,0 +1,163 @@
+//! Reading `issuer.toml` as a whole.
+
+use super::hub::read_hubs;
+use super::listen;
+use super::place::{absolute, needed_secret, secret};
+use super::source::read_sources;
+use super::transmitter::read_transmitters;
+use crate::config::address;
+use crate::config::fields::Fields;
+use crate::config::provider::checked;
+use crate::config::tree::{Node, Report, Value};
+use crate::model::issuer::{IssuerSettings, ServerLimits, Signing, SigningAlgorithm};
+
+const DAY_MS: u64 = 86_400_000;
+
+const KEYS: [&str; 16] = [
+    "url",
+    "listen",
+    "tls",
+    "trusted_proxies",
+    "database",
+    "policy",
+    "master_key",
+    "signing",
+    "sources",
+    "hubs",
+    "transmitters",
+    "limits",
+    "heartbeat",
+    "metrics_token",
+    "ca_file",
+    "proxy",
+];
+
+/// Reads the whole tree; none when a fault was found that leaves no value to go on with.
+pub(super) fn read_settings(tree: &Node, report: &mut Report<'_>) -> Option<IssuerSettings> {
+    let root = Fields::open(tree, tree.place, "", &KEYS, report);
+    let url = url(&root, report);
+    let listening = listen::read(&root, report);
+    let database = needed_path(&root, "database", report);
+    let policy = needed_path(&root, "policy", report);
+    let master_key = needed_secret(&root, "master_key", report);
+    let signing = signing(&root, report);
+    let sources = read_sources(&root, url.as_deref().unwrap_or_default(), report);
+    let hubs = read_hubs(&root, report);
+    let source_names: Vec<&str> = match root.entry("sources").map(|entry| &entry.node.value) {
+        Some(Value::Table(entries)) => entries.iter().map(|e| e.key.as_str()).collect(),
+        _ => Vec::new(),
+    };
+    let transmitters = read_transmitters(&root, &sources, &source_names, report);
+    let limits = limits(&root, report);
+    let heartbeat_ms = root.duration("heartbeat", 1_000..=60_000, 15_000, report);
+    let metrics_token = secret(&root, "metrics_token", report);
+    let ca_file = absolute(&root, "ca_file", report);
+    let proxy = checked(&root, "proxy", false, address::proxy, report);
+    Some(IssuerSettings {
+        url: url?,
+        listen: listening.listen,
+        tls: listening.tls,
+        trusted_proxies: listening.trusted_proxies,
+        database: database?,
+        policy: policy?,
+        master_key: master_key?,
+        signing,
+        sources,
+        hubs,
+        transmitters,
+        limits,
+        heartbeat_ms,
+        metrics_token,
+        ca_file,
+        proxy,
+    })
+}
+
+/// The issuer's own address has no path: `/.well-known/…` of RFC 8414 would stand elsewhere, outside of
+/// what this server answers.
+fn url(root: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
+    let text = root.required("url", report)?;
+    match address::hub(text.value) {
+        Ok(address) => Some(address.url),
+        Err(fault) => {
+            // The words about repositories are for hubs.
+            let next = if fault.what == "has a path" {
+                "write scheme and host only: clients find everything else from there".to_owned()
+            } else {
+                fault.next
+            };
+            report.add(text.place, format!("`url` {}", fault.what), next);
+            None
+        }
+    }
+}
+
+fn needed_path(root: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<String> {
+    if root.entry(key).is_none() {
+        root.missing(key, report);
+    }
+    absolute(root, key, report)
+}
+
+fn signing(root: &Fields<'_>, report: &mut Report<'_>) -> Signing {
+    let mut signing = Signing {
+        algorithm: SigningAlgorithm::Es256,
+        announce_ms: DAY_MS / 24,
+    };
+    let Some(entry) = root.entry("signing") else {
+        return signing;
+    };
+    let known = ["algorithm", "announce"];
+    let table = Fields::open(&entry.node, entry.place, "signing", &known, report);
+    let words = [
+        ("ES256", SigningAlgorithm::Es256),
+        ("EdDSA", SigningAlgorithm::EdDsa),
+    ];
+    signing.algorithm = table.choice("algorithm", &words, signing.algorithm, report);
+    signing.announce_ms =
+        table.duration("announce", 60_000..=7 * DAY_MS, signing.announce_ms, report);
+    signing
+}
+
+fn limits(root: &Fields<'_>, report: &mut Report<'_>) -> ServerLimits {
+    const USUAL: ServerLimits = ServerLimits {
+        body_bytes: 1 << 20,
+        request_ms: 10_000,
+        exchanges_per_minute: 120,
+        burst: 60,
+        feeds: 20_000,
+        audit_days: 0,
+    };
+    let Some(entry) = root.entry("limits") else {
+        return USUAL;
+    };
+    let known = [
+        "body_bytes",
+        "request",
+        "exchanges_per_minute",
+        "burst",
+        "feeds",
+        "audit_days",
+    ];
+    let table = Fields::open(&entry.node, entry.place, "limits", &known, report);
+    let mut number = |key: &str, range: std::ops::RangeInclusive<u64>, usual: u64| {
+        table.whole(key, range, usual, report)
+    };
+    let body = number("body_bytes", 16_384..=16 << 20, USUAL.body_bytes as u64);
+    let a_minute = number(
+        "exchanges_per_minute",
+        1..=100_000,
+        u64::from(USUAL.exchanges_per_minute),
+    );
+    let burst = number("burst", 1..=100_000, u64::from(USUAL.burst));
+    let feeds = number("feeds", 1..=1_000_000, USUAL.feeds as u64);
+    let audit_days = number("audit_days", 0..=36_500, USUAL.audit_days);
+    ServerLimits {
+        body_bytes: usize::try_from(body).unwrap_or(USUAL.body_bytes),
+        request_ms: table.duration("request", 1_000..=60_000, USUAL.request_ms, report),
+        exchanges_per_minute: u32::try_from(a_minute).unwrap_or(USUAL.exchanges_per_minute),
+        burst: u32::try_from(burst).unwrap_or(USUAL.burst),
+        feeds: usize::try_from(feeds).unwrap_or(USUAL.feeds),
+        audit_days,
+    }
+}

@@ -1,0 +1,344 @@
+//! Reading `[sources.NAME]`: whose tokens are taken.
+
+use super::member::claims;
+use super::place::{keys, needed_secret, some_texts};
+use super::preset::{PRESETS, Preset, is_any_tenant, is_pinned, preset, shared};
+use crate::config::address::{endpoint, issuer as check_issuer};
+use crate::config::fields::{Fields, choose, names};
+use crate::config::provider::checked;
+use crate::config::suggest;
+use crate::config::tree::{Entry, Place, Report, shown};
+use crate::model::claimant::ClaimantKind;
+use crate::model::issuer::{AccessTokenCheck, Source};
+use crate::model::name::SourceName;
+use crate::model::organization::SubjectKind;
+
+/// What is taken: asymmetric algorithms only. With `none` anybody signs, and with HMAC everybody who knows
+/// the "public" key does (RFC 8725 §2.1).
+const ALGORITHMS: [&str; 9] = [
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
+];
+
+/// What providers sign with when they are not asked for something else.
+const USUAL_ALGORITHMS: [&str; 2] = ["RS256", "ES256"];
+
+const DAY_MS: u64 = 86_400_000;
+
+const KEYS: [&str; 15] = [
+    "kind",
+    "preset",
+    "issuer",
+    "audiences",
+    "algorithms",
+    "jwks_uri",
+    "jwks_file",
+    "subject",
+    "access_tokens",
+    "groups_claim",
+    "groups_from_userinfo",
+    "key_claim",
+    "username_claim",
+    "required",
+    "longest_age",
+];
+
+/// Reads all sources. `url` is the issuer's own: the audience that a job's token has unless others are named.
+pub(super) fn read_sources(root: &Fields<'_>, url: &str, report: &mut Report<'_>) -> Vec<Source> {
+    let Some(entry) = root.entry("sources") else {
+        root.missing("sources", report);
+        return Vec::new();
+    };
+    let mut read: Vec<(Place, Source)> = Vec::new();
+    for entry in names(&entry.node, "sources", report) {
+        let Some(source) = read_source(entry, url, report) else {
+            continue;
+        };
+        check_twin(&read, entry.place, &source, report);
+        read.push((entry.place, source));
+    }
+    read.into_iter().map(|(_, source)| source).collect()
+}
+
+/// A token must be of one source for certain.
+fn check_twin(known: &[(Place, Source)], place: Place, source: &Source, report: &mut Report<'_>) {
+    for (_, other) in known {
+        let both = source
+            .audiences
+            .iter()
+            .find(|audience| other.audiences.contains(audience));
+        if let Some(audience) = both.filter(|_| other.issuer == source.issuer) {
+            report.add(
+                place,
+                format!(
+                    "the sources `{}` and `{}` have the same issuer and the audience `{}`",
+                    other.name,
+                    source.name,
+                    shown(audience)
+                ),
+                "keep one of them, or give each an audience of its own",
+            );
+        }
+    }
+}
+
+fn read_source(entry: &Entry, url: &str, report: &mut Report<'_>) -> Option<Source> {
+    let path = format!("sources.{}", entry.key);
+    let name = entry.key.parse::<SourceName>();
+    if let Err(fault) = &name {
+        report.add(entry.place, fault.to_string(), "choose another name");
+    }
+    let table = Fields::open(&entry.node, entry.place, &path, &KEYS, report);
+    let preset = read_preset(&table, report);
+    if preset.is_none() && table.entry("preset").is_some() {
+        // What the right one would have brought is not missing.
+        return None;
+    }
+    let kind = kind(&table, preset, report);
+    let issuer = issuer(&table, preset, report);
+    let audiences = audiences(&table, kind, url, report);
+    let algorithms = algorithms(&table, preset, report);
+    let keys = keys(&table, report);
+    let subjects = [
+        ("id-token", SubjectKind::IdToken),
+        ("access-token", SubjectKind::AccessToken),
+    ];
+    let subject = table.choice("subject", &subjects, SubjectKind::IdToken, report);
+    let access_tokens = access_tokens(&table, report);
+    let groups_from_userinfo = table.yes("groups_from_userinfo", false, report);
+    check_access(&table, subject, groups_from_userinfo, report);
+    let required = table
+        .entry("required")
+        .map(|entry| claims(entry, &table.path_of("required"), report))
+        .unwrap_or_default();
+    let usual_age = preset.map_or(DAY_MS, |preset| preset.longest_age_ms);
+    let source = Source {
+        name: name.ok()?,
+        kind,
+        issuer: issuer?,
+        audiences,
+        algorithms,
+        keys,
+        subject,
+        access_tokens,
+        groups_claim: word(&table, "groups_claim", "groups", report),
+        groups_from_userinfo,
+        key_claim: table
+            .text("key_claim", report)
+            .map(|text| text.value)
+            .or(preset.map(|preset| preset.key_claim))
+            .map(str::to_owned),
+        username_claim: word(&table, "username_claim", usual_name(kind, preset), report),
+        required,
+        longest_age_ms: table.duration("longest_age", 60_000..=30 * DAY_MS, usual_age, report),
+    };
+    check_strangers(&table, &source, report);
+    Some(source)
+}
+
+fn usual_name(kind: ClaimantKind, preset: Option<&Preset>) -> &'static str {
+    match (preset, kind) {
+        (Some(preset), _) => preset.username_claim,
+        (None, ClaimantKind::Person) => "preferred_username",
+        (None, ClaimantKind::Job) => "sub",
+    }
+}
+
+fn word(table: &Fields<'_>, key: &str, usual: &str, report: &mut Report<'_>) -> String {
+    let text = table.text(key, report);
+    text.map_or(usual, |text| text.value).to_owned()
+}
+
+fn read_preset(table: &Fields<'_>, report: &mut Report<'_>) -> Option<&'static Preset> {
+    let text = table.text("preset", report)?;
+    let found = preset(text.value);
+    if found.is_none() {
+        let known: Vec<&str> = PRESETS.iter().map(|preset| preset.word).collect();
+        report.add(
+            text.place,
+            format!(
+                "`{}` can't be `{}`",
+                shown(&table.path_of("preset")),
+                shown(text.value)
+            ),
+            suggest::advice(text.value, &known),
+        );
+    }
+    found
+}
+
+fn kind(table: &Fields<'_>, preset: Option<&Preset>, report: &mut Report<'_>) -> ClaimantKind {
+    let words = [("person", ClaimantKind::Person), ("job", ClaimantKind::Job)];
+    let usual = if preset.is_some() {
+        ClaimantKind::Job
+    } else {
+        ClaimantKind::Person
+    };
+    let kind = table.choice("kind", &words, usual, report);
+    if let (Some(preset), ClaimantKind::Person, Some(entry)) = (preset, kind, table.entry("kind")) {
+        report.add(
+            entry.node.place,
+            format!("`{}` is a source of jobs, not of people", preset.word),
+            "remove `kind`",
+        );
+        return ClaimantKind::Job;
+    }
+    kind
+}
+
+fn issuer(table: &Fields<'_>, preset: Option<&Preset>, report: &mut Report<'_>) -> Option<String> {
+    if let (Some(preset), None) = (preset, table.entry("issuer")) {
+        return Some(preset.issuer.to_owned());
+    }
+    if let Some(text) = table
+        .text("issuer", report)
+        .filter(|t| is_any_tenant(t.value))
+    {
+        report.add(
+            text.place,
+            format!(
+                "`{}` is the issuer of every Entra tenant, so anybody's people would be taken",
+                shown(&table.path_of("issuer"))
+            ),
+            "write your own tenant's: `https://login.microsoftonline.com/TENANT-ID/v2.0`",
+        );
+        return None;
+    }
+    checked(table, "issuer", true, check_issuer, report)
+}
+
+fn audiences(
+    table: &Fields<'_>,
+    kind: ClaimantKind,
+    url: &str,
+    report: &mut Report<'_>,
+) -> Vec<String> {
+    if kind == ClaimantKind::Job && table.entry("audiences").is_none() {
+        return vec![url.to_owned()];
+    }
+    let why =
+        "name the client id that the tokens are made for: a token for another program is no proof";
+    let texts = some_texts(table, "audiences", why, report);
+    texts.iter().map(|text| text.value.to_owned()).collect()
+}
+
+fn algorithms(table: &Fields<'_>, preset: Option<&Preset>, report: &mut Report<'_>) -> Vec<String> {
+    if table.entry("algorithms").is_none() {
+        let usual = preset.map_or(&USUAL_ALGORITHMS[..], |preset| preset.algorithms);
+        return usual.iter().map(|word| (*word).to_owned()).collect();
+    }
+    let why = "name the algorithms that the source signs with, or leave the key out";
+    let texts = some_texts(table, "algorithms", why, report);
+    for text in texts.iter().filter(|t| !ALGORITHMS.contains(&t.value)) {
+        let path = shown(&table.path_of("algorithms"));
+        let name = text.value.to_ascii_uppercase();
+        if name == "NONE" || name.starts_with("HS") {
+            report.add(
+                text.place,
+                format!(
+                    "`{path}` can't hold `{}`: with it anybody can make tokens",
+                    shown(text.value)
+                ),
+                "use the asymmetric one that the source signs with, such as `RS256` or `ES256`",
+            );
+        } else {
+            report.add(
+                text.place,
+                format!("`{path}` can't hold `{}`", shown(text.value)),
+                suggest::advice(text.value, &ALGORITHMS),
+            );
+        }
+    }
+    texts.iter().map(|text| text.value.to_owned()).collect()
+}
+
+fn access_tokens(table: &Fields<'_>, report: &mut Report<'_>) -> Option<AccessTokenCheck> {
+    let entry = table.entry("access_tokens")?;
+    let path = table.path_of("access_tokens");
+    let known = ["check", "endpoint", "client_id", "client_secret"];
+    let inner = Fields::open(&entry.node, entry.place, &path, &known, report);
+    let checks = [("introspection", true), ("userinfo", false)];
+    let check = inner
+        .required("check", report)
+        .and_then(|text| choose(text, &inner.path_of("check"), &checks, report));
+    let endpoint = checked(&inner, "endpoint", false, endpoint, report);
+    if check? {
+        let client_id = inner.required("client_id", report);
+        let client_secret = needed_secret(&inner, "client_secret", report);
+        return Some(AccessTokenCheck::Introspection {
+            endpoint,
+            client_id: client_id?.value.to_owned(),
+            client_secret: client_secret?,
+        });
+    }
+    for key in ["client_id", "client_secret"] {
+        if let Some(entry) = inner.entry(key) {
+            report.add(
+                entry.place,
+                format!(
+                    "`{}` is not used: userinfo takes the token alone",
+                    shown(&inner.path_of(key))
+                ),
+                "remove the line, or write check = \"introspection\"",
+            );
+        }
+    }
+    Some(AccessTokenCheck::UserInfo { endpoint })
+}
+
+/// An access token can't speak for a person unless it is said how it is checked.
+fn check_access(
+    table: &Fields<'_>,
+    subject: SubjectKind,
+    groups_from_userinfo: bool,
+    report: &mut Report<'_>,
+) {
+    let entry = table.entry("subject");
+    if subject == SubjectKind::AccessToken && table.entry("access_tokens").is_none() {
+        let place = entry.map_or(table.place, |entry| entry.node.place);
+        report.add(
+            place,
+            format!(
+                "`{}` is \"access-token\", but `access_tokens` does not say how one is checked",
+                shown(&table.path_of("subject"))
+            ),
+            "add access_tokens = { check = \"userinfo\" } or { check = \"introspection\", … }",
+        );
+    }
+    if let (true, SubjectKind::IdToken, Some(entry)) = (
+        groups_from_userinfo,
+        subject,
+        table.entry("groups_from_userinfo"),
+    ) {
+        report.add(
+            entry.place,
+            format!(
+                "`{}` needs an access token, but the agents send ID tokens",
+                shown(&table.path_of("groups_from_userinfo"))
+            ),
+            "add subject = \"access-token\" and access_tokens = { check = \"userinfo\" }",
+        );
+    }
+}
+
+/// People of a shared issuer have to be pinned here, because each of them is somebody: a policy's rule "all
+/// of this source" would let everybody in. Jobs are pinned here or in each rule of the policy.
+fn check_strangers(table: &Fields<'_>, source: &Source, report: &mut Report<'_>) {
+    let Some(shared) = shared(&source.issuer, source.kind) else {
+        return;
+    };
+    let required = source.required.iter();
+    let mut pairs = required.map(|(name, values)| (name.as_str(), values.as_slice()));
+    if source.kind == ClaimantKind::Job || is_pinned(shared, &mut pairs) {
+        return;
+    }
+    report.add(
+        table.place,
+        format!(
+            "`{}` takes people of every organization at {}: {}",
+            shown(&table.path),
+            shared.name,
+            shared.because
+        ),
+        format!("add required = {{ {} = \"…\" }}", shared.pins[0]),
+    );
+}

@@ -1,0 +1,280 @@
+//! [`Store`] in one `SQLite` file: one thread that writes, some that read.
+
+mod apply;
+mod chain;
+mod file;
+mod open;
+mod place;
+mod read;
+mod reader;
+mod rows;
+mod sweep;
+mod words;
+mod writer;
+
+use super::{
+    AgentLogRow, AuditFilter, AuditLine, Batch, Committed, Cursor, FeedPage, KeyRow, Later,
+    PersonRow, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
+};
+use crate::model::claimant::ClaimantKey;
+use crate::model::feed::FeedEvent;
+use crate::model::name::{OrgName, SourceName};
+use crate::model::refusal::Refusal;
+use crate::model::signal::SignalSubject;
+use open::{Opening, Writing};
+use place::{Place, Shared};
+use reader::{Kind, Readers};
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+use tokio::sync::{oneshot, watch};
+use writer::{Job, Writer};
+
+/// Batches that may wait for the writer: about half a second of its work.
+const WAITING: usize = 4_096;
+
+/// The store in one `SQLite` file.
+///
+/// Several processes may have it open: the server and the commands beside it. Dropping it waits until
+/// what was asked is done.
+pub struct SqliteStore {
+    path: Arc<Path>,
+    shared: Arc<Shared>,
+    /// None only while it is dropped.
+    ways: Option<(SyncSender<Job>, Readers)>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl SqliteStore {
+    /// Opens the database of `org` at `path`, and begins one where there is none. The folder must exist.
+    ///
+    /// # Errors
+    /// A refusal with the next step: no folder or permission, another organization's database, a newer
+    /// version's, a damaged one.
+    pub fn open(path: &Path, org: &OrgName) -> Result<Self, Refusal> {
+        Self::start(path, org, Opening::Create)
+    }
+
+    /// The same for commands that have nothing to do without a database.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and when there is no database.
+    pub fn open_existing(path: &Path, org: &OrgName) -> Result<Self, Refusal> {
+        Self::start(path, org, Opening::Existing)
+    }
+
+    fn start(path: &Path, org: &OrgName, how: Opening) -> Result<Self, Refusal> {
+        let writing = Writing::open(path, org, how)?;
+        let shared = Arc::new(Shared::new(writing.generation.clone()));
+        let (jobs, waiting) = sync_channel(WAITING);
+        let mut threads = Vec::new();
+        let started = || {
+            let readers = Readers::start(path, &shared, &mut threads)?;
+            let writer = Writer::new(
+                path.to_owned(),
+                org.clone(),
+                waiting,
+                Arc::clone(&shared),
+                writing,
+            );
+            let thread = thread::Builder::new().name("oam-store-write".to_owned());
+            threads.push(thread.spawn(move || writer.run())?);
+            Ok(readers)
+        };
+        let readers = started().map_err(|error: std::io::Error| {
+            Refusal::unavailable(
+                format!(
+                    "the system gave no thread for the database: {}",
+                    error.kind()
+                ),
+                "look at the limits of this process (tasks), then start again",
+            )
+        })?;
+        Ok(Self {
+            path: path.into(),
+            shared,
+            ways: Some((jobs, readers)),
+            threads,
+        })
+    }
+
+    /// Asks the writer.
+    fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<Result<T, StoreFault>>) -> Job + Send + 'static,
+    ) -> Later<'_, T> {
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            let (jobs, _) = self.ways.as_ref().ok_or_else(words::closed)?;
+            jobs.try_send(job(reply)).map_err(|refused| match refused {
+                TrySendError::Full(_) => words::busy(),
+                TrySendError::Disconnected(_) => words::closed(),
+            })?;
+            answer.await.unwrap_or_else(|_| Err(words::closed()))
+        })
+    }
+
+    /// Asks a reader.
+    fn read<T: Send + 'static>(
+        &self,
+        kind: Kind,
+        question: impl FnOnce(&Connection, &Place) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Later<'_, T> {
+        Box::pin(async move {
+            let (_, readers) = self.ways.as_ref().ok_or_else(words::closed)?;
+            let answer = readers.ask(&self.path, kind, question)?;
+            answer.await.unwrap_or_else(|_| Err(words::closed()))
+        })
+    }
+
+    /// Forgets what may be forgotten at this moment, as the writer does by itself every minute.
+    #[cfg(test)]
+    fn sweep(&self, now_ms: u64) -> Later<'_, ()> {
+        self.write(move |reply| Job::Sweep(now_ms, reply))
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        drop(self.ways.take());
+        for thread in self.threads.drain(..) {
+            // A thread that ended early was already missed by whoever asked it.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Store for SqliteStore {
+    fn commit(&self, batch: Batch) -> Later<'_, Committed> {
+        self.write(move |reply| Job::Commit(batch, reply))
+    }
+
+    fn person(&self, key: ClaimantKey) -> Later<'_, Option<PersonRow>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::people::by_key(database, &key)
+        })
+    }
+
+    fn people(&self, source: SourceName, subject: SignalSubject) -> Later<'_, Vec<PersonRow>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::people::by_signal(database, &source, &subject)
+        })
+    }
+
+    fn find_people(&self, text: String) -> Later<'_, Vec<PersonRow>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::people::by_text(database, &text)
+        })
+    }
+
+    fn recent_people(
+        &self,
+        since_ms: u64,
+        after: Option<ClaimantKey>,
+        limit: usize,
+    ) -> Later<'_, Vec<PersonRow>> {
+        self.read(Kind::Long, move |database, _| {
+            read::people::recent(database, since_ms, after.as_ref(), limit)
+        })
+    }
+
+    fn token(&self, sha256: String) -> Later<'_, Option<TokenRow>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::token(database, &sha256)
+        })
+    }
+
+    fn live_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::live_tokens(database, &key, now_s)
+        })
+    }
+
+    fn due_at_hubs(&self, now_s: u64, limit: usize) -> Later<'_, Vec<TokenRow>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::due_at_hubs(database, now_s, limit)
+        })
+    }
+
+    fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage> {
+        self.read(Kind::Quick, move |database, place| {
+            read::feed(database, place, &key, after.as_ref())
+        })
+    }
+
+    fn feed_of_all(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Later<'_, Vec<(u64, ClaimantKey, FeedEvent)>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::feed_of_all(database, after, limit)
+        })
+    }
+
+    fn stream_verified(&self, transmitter: String) -> Later<'_, Option<u64>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::stream_verified(database, &transmitter)
+        })
+    }
+
+    fn agent_log(&self, key: ClaimantKey, log: String) -> Later<'_, Option<AgentLogRow>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::agent_log(database, &key, &log)
+        })
+    }
+
+    fn agent_record(&self, key: ClaimantKey, log: String, seq: u64) -> Later<'_, Option<String>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::agent_record(database, &key, &log, seq)
+        })
+    }
+
+    fn keys(&self) -> Later<'_, Vec<KeyRow>> {
+        self.read(Kind::Quick, |database, _| read::keys(database))
+    }
+
+    fn secrets(&self, owner: SecretOwner) -> Later<'_, Vec<SecretRow>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::secrets(database, &owner)
+        })
+    }
+
+    fn secret_owners(&self) -> Later<'_, Vec<SecretOwner>> {
+        self.read(Kind::Quick, |database, _| read::secret_owners(database))
+    }
+
+    fn policy_digest(&self) -> Later<'_, Option<String>> {
+        self.read(Kind::Quick, |database, _| read::policy_digest(database))
+    }
+
+    fn audit(&self, filter: AuditFilter, after: u64, limit: usize) -> Later<'_, Vec<AuditLine>> {
+        self.read(Kind::Long, move |database, _| {
+            read::audit::page(database, &filter, after, limit)
+        })
+    }
+
+    fn agent_records(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Later<'_, Vec<(u64, ClaimantKey, String, String)>> {
+        self.read(Kind::Long, move |database, _| {
+            read::agent_records(database, after, limit)
+        })
+    }
+
+    fn prune(&self, before_ms: u64, at_ms: u64) -> Later<'_, u64> {
+        self.write(move |reply| Job::Prune {
+            before_ms,
+            at_ms,
+            reply,
+        })
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.watch()
+    }
+}

@@ -1,0 +1,254 @@
+//! Changes, each as its statements. All run inside the transaction and savepoint of their batch.
+
+mod agent_log;
+mod ends;
+mod people;
+
+use super::rows::{TOKEN, algorithm, int, owner_columns, token};
+use crate::issuer::store::{Change, KeyRow, SecretRow, StoreFault, TokenRow};
+use crate::model::claimant::ClaimantKey;
+use crate::model::feed::FeedEvent;
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// Why a batch is undone.
+#[derive(Debug)]
+pub(super) enum Undone {
+    /// As the trait tells it: nothing is wrong with the database.
+    Told(StoreFault),
+    /// The database's own fault.
+    Database(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Undone {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+type Done = Result<(), Undone>;
+
+/// Whether a change will be refused, by what is there before its batch. Nothing is written: a batch
+/// that is refused here need not be undone.
+pub(super) fn check(database: &Connection, change: &Change) -> Done {
+    match change {
+        Change::Issue {
+            token,
+            epoch: Some(epoch),
+        } => same_epoch(database, &token.key, *epoch),
+        Change::Once {
+            transmitter, id, ..
+        } => {
+            let mut taken =
+                database.prepare_cached("SELECT 1 FROM once WHERE transmitter = ?1 AND id = ?2")?;
+            if taken.exists((transmitter, id))? {
+                return Err(Undone::Told(StoreFault::Replayed));
+            }
+            Ok(())
+        }
+        Change::AgentLog(row, lines) => agent_log::check(database, row, lines).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Carries out one change; tokens that it made inactive go to `revoked`.
+pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<TokenRow>) -> Done {
+    match change {
+        Change::Seen(seen) => people::seen(database, seen),
+        Change::Issue { token, epoch } => issue(database, token, *epoch),
+        Change::RevokeToken { sha256, at_ms } => {
+            revoke_token(database, sha256, *at_ms, revoked).map_err(Undone::from)
+        }
+        Change::Unseal(sha256) => run(
+            database,
+            "UPDATE tokens SET sealed = NULL WHERE sha256 = ?1",
+            [sha256],
+        ),
+        Change::End { key, ended, feed } => ends::end(database, key, ended, feed, revoked),
+        Change::Restore { key } => ends::restore(database, key),
+        Change::RolesChanged {
+            key,
+            groups,
+            lost,
+            held,
+            at_ms,
+            feed,
+        } => {
+            people::roles_changed(database, key, groups.as_deref(), held, *at_ms)?;
+            for role in lost {
+                revoked.extend(ends::inactive(database, key, Some(role), *at_ms)?);
+            }
+            feed.as_ref()
+                .map_or(Ok(()), |feed| append(database, key, feed))
+        }
+        Change::Held {
+            key,
+            held,
+            lost,
+            at_ms,
+            feed,
+        } => {
+            people::held(database, key, held, *at_ms)?;
+            for role in lost {
+                revoked.extend(ends::inactive(database, key, Some(role), *at_ms)?);
+            }
+            feed.as_ref()
+                .map_or(Ok(()), |feed| append(database, key, feed))
+        }
+        Change::Once {
+            transmitter,
+            id,
+            until_ms,
+        } => once(database, transmitter, id, *until_ms),
+        Change::StreamVerified { transmitter, at_ms } => run(
+            database,
+            "INSERT INTO streams (transmitter, verified_at_ms) VALUES (?1, ?2)
+             ON CONFLICT DO UPDATE SET verified_at_ms =
+                 iif(excluded.verified_at_ms = 0, 0, max(verified_at_ms, excluded.verified_at_ms))",
+            params![transmitter, int(*at_ms)],
+        ),
+        Change::AgentLog(row, lines) => agent_log::hold(database, row, lines),
+        Change::PutKey(key) => put_key(database, key),
+        Change::DropKey(kid) => run(database, "DELETE FROM keys WHERE kid = ?1", [kid]),
+        Change::PutSecret(secret) => put_secret(database, secret),
+        Change::DropSecret { owner, number } => {
+            let (kind, owner) = owner_columns(owner);
+            run(
+                database,
+                "DELETE FROM secrets WHERE kind = ?1 AND owner = ?2 AND number = ?3",
+                params![kind, owner, int(*number)],
+            )
+        }
+        Change::PolicyDigest(digest) => run(
+            database,
+            "INSERT OR REPLACE INTO meta (name, value) VALUES ('policy_digest', ?1)",
+            [digest],
+        ),
+    }
+}
+
+fn run(database: &Connection, sql: &str, params: impl rusqlite::Params) -> Done {
+    database.prepare_cached(sql)?.execute(params)?;
+    Ok(())
+}
+
+fn same_epoch(database: &Connection, key: &ClaimantKey, epoch: u64) -> Done {
+    if people::epoch(database, key)? == epoch {
+        Ok(())
+    } else {
+        Err(Undone::Told(StoreFault::Overtaken))
+    }
+}
+
+/// A token that a hub gives a second time is the later row.
+fn issue(database: &Connection, token: &TokenRow, epoch: Option<u64>) -> Done {
+    if let Some(epoch) = epoch {
+        same_epoch(database, &token.key, epoch)?;
+    }
+    run(
+        database,
+        "INSERT OR REPLACE INTO tokens (sha256, source, key, name, role, hub, repository, action,
+             issued_at_s, expires_at_s, request_id, revoked_at_ms, sealed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        params![
+            token.sha256,
+            token.key.source.as_str(),
+            token.key.key,
+            token.name,
+            token.role.as_str(),
+            token.hub.as_str(),
+            token.repository.as_ref().map(|path| path.as_str()),
+            token.action.word(),
+            int(token.issued_at),
+            int(token.expires_at),
+            token.request_id,
+            token.revoked_at_ms.map(int),
+            token.sealed,
+        ],
+    )
+}
+
+fn revoke_token(
+    database: &Connection,
+    sha256: &str,
+    at_ms: u64,
+    revoked: &mut Vec<TokenRow>,
+) -> rusqlite::Result<()> {
+    let sql = format!(
+        "UPDATE tokens SET revoked_at_ms = ?2 WHERE sha256 = ?1 AND revoked_at_ms IS NULL RETURNING {TOKEN}"
+    );
+    let row = database
+        .prepare_cached(&sql)?
+        .query_row(params![sha256, int(at_ms)], token)
+        .optional()?;
+    // One that expired is dead at its hub too.
+    revoked.extend(row.filter(|row| row.expires_at > at_ms / 1000));
+    Ok(())
+}
+
+/// Appends to the feed of one subject.
+fn append(database: &Connection, key: &ClaimantKey, event: &FeedEvent) -> Done {
+    let at_ms = match event {
+        FeedEvent::Heartbeat { sent_at_ms, .. } => *sent_at_ms,
+        FeedEvent::Revoked { at_ms, .. }
+        | FeedEvent::Doubt { at_ms, .. }
+        | FeedEvent::RolesChanged { at_ms, .. } => *at_ms,
+        FeedEvent::Reset {} => 0,
+    };
+    run(
+        database,
+        "INSERT INTO feed (source, key, at_ms, event) VALUES (?1, ?2, ?3, ?4)",
+        params![
+            key.source.as_str(),
+            key.key,
+            int(at_ms),
+            super::rows::json(event)?
+        ],
+    )
+}
+
+fn once(database: &Connection, transmitter: &str, id: &str, until_ms: u64) -> Done {
+    let written = database
+        .prepare_cached(
+            "INSERT OR IGNORE INTO once (transmitter, id, until_ms) VALUES (?1, ?2, ?3)",
+        )?
+        .execute(params![transmitter, id, int(until_ms)])?;
+    if written == 0 {
+        return Err(Undone::Told(StoreFault::Replayed));
+    }
+    Ok(())
+}
+
+fn put_key(database: &Connection, key: &KeyRow) -> Done {
+    run(
+        database,
+        "INSERT OR REPLACE INTO keys (kid, algorithm, sealed, public, made_at_ms, signs_from_ms, gone_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            key.kid,
+            algorithm(key.algorithm),
+            key.sealed,
+            key.public,
+            int(key.made_at_ms),
+            int(key.signs_from_ms),
+            key.gone_at_ms.map(int),
+        ],
+    )
+}
+
+fn put_secret(database: &Connection, secret: &SecretRow) -> Done {
+    let (kind, owner) = owner_columns(&secret.owner);
+    run(
+        database,
+        "INSERT OR REPLACE INTO secrets (kind, owner, number, value, hub, made_at_ms, until_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            kind,
+            owner,
+            int(secret.number),
+            secret.value,
+            secret.hub.as_ref().map(|hub| hub.as_str()),
+            int(secret.made_at_ms),
+            secret.until_ms.map(int),
+        ],
+    )
+}

@@ -1,0 +1,237 @@
+//! Questions with short answers, each by an index.
+
+pub(super) mod audit;
+pub(super) mod people;
+
+use super::place::Place;
+use super::rows::{self, TOKEN, int, key, owner_columns};
+use crate::issuer::store::{
+    AgentLogRow, Cursor, FeedPage, KeyRow, SecretOwner, SecretRow, TokenRow,
+};
+use crate::model::claimant::ClaimantKey;
+use crate::model::feed::FeedEvent;
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+
+/// All rows of a statement.
+fn all<T>(
+    database: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    row: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    database
+        .prepare_cached(sql)?
+        .query_map(params, row)?
+        .collect()
+}
+
+/// The row of a statement, if there is one.
+fn one<T>(
+    database: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    row: impl FnOnce(&Row<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    database
+        .prepare_cached(sql)?
+        .query_row(params, row)
+        .optional()
+}
+
+fn meta(database: &Connection, name: &str) -> Result<Option<String>> {
+    one(
+        database,
+        "SELECT value FROM meta WHERE name = ?1",
+        [name],
+        |row| row.get(0),
+    )
+}
+
+pub(super) fn token(database: &Connection, sha256: &str) -> Result<Option<TokenRow>> {
+    let sql = format!("SELECT {TOKEN} FROM tokens WHERE sha256 = ?1");
+    one(database, &sql, [sha256], rows::token)
+}
+
+pub(super) fn live_tokens(
+    database: &Connection,
+    claimant: &ClaimantKey,
+    now_s: u64,
+) -> Result<Vec<TokenRow>> {
+    let sql = format!(
+        "SELECT {TOKEN} FROM tokens
+         WHERE source = ?1 AND key = ?2 AND revoked_at_ms IS NULL AND expires_at_s > ?3
+         ORDER BY expires_at_s, sha256"
+    );
+    all(
+        database,
+        &sql,
+        params![claimant.source.as_str(), claimant.key, int(now_s)],
+        rows::token,
+    )
+}
+
+pub(super) fn due_at_hubs(
+    database: &Connection,
+    now_s: u64,
+    limit: usize,
+) -> Result<Vec<TokenRow>> {
+    let sql = format!(
+        "SELECT {TOKEN} FROM tokens
+         WHERE sealed IS NOT NULL AND (expires_at_s <= ?1 OR revoked_at_ms IS NOT NULL)
+         ORDER BY expires_at_s, sha256 LIMIT ?2"
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    all(database, &sql, params![int(now_s), limit], rows::token)
+}
+
+/// The feed of one subject, of one moment.
+pub(super) fn feed(
+    database: &Connection,
+    place: &Place,
+    subject: &ClaimantKey,
+    after: Option<&Cursor>,
+) -> Result<FeedPage> {
+    let moment = database.unchecked_transaction()?;
+    let head = one(
+        &moment,
+        "SELECT seq FROM sqlite_sequence WHERE name = 'feed'",
+        [],
+        |row| rows::number(row, 0),
+    )?
+    .unwrap_or(0);
+    let pruned: u64 = meta(&moment, "feed_pruned")?
+        .and_then(|seq| seq.parse().ok())
+        .unwrap_or(0);
+    let mut page = FeedPage {
+        reset: false,
+        events: Vec::new(),
+        head: Cursor {
+            generation: place.generation.to_string(),
+            seq: head,
+        },
+    };
+    let Some(after) = after else { return Ok(page) };
+    if *after.generation != *place.generation || after.seq > head || after.seq < pruned {
+        page.reset = true;
+        return Ok(page);
+    }
+    page.events = all(
+        &moment,
+        "SELECT seq, event FROM feed WHERE source = ?1 AND key = ?2 AND seq > ?3 ORDER BY seq",
+        params![subject.source.as_str(), subject.key, int(after.seq)],
+        |row| Ok((rows::number(row, 0)?, rows::parsed(row, 1)?)),
+    )?;
+    Ok(page)
+}
+
+/// The feed of all subjects.
+pub(super) fn feed_of_all(
+    database: &Connection,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<(u64, ClaimantKey, FeedEvent)>> {
+    all(
+        database,
+        "SELECT seq, source, key, event FROM feed WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+        params![int(after), limited(limit)],
+        |row| Ok((rows::number(row, 0)?, key(row, 1)?, rows::parsed(row, 3)?)),
+    )
+}
+
+/// A limit as the database takes it.
+fn limited(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+pub(super) fn stream_verified(database: &Connection, transmitter: &str) -> Result<Option<u64>> {
+    one(
+        database,
+        "SELECT verified_at_ms FROM streams WHERE transmitter = ?1",
+        [transmitter],
+        |row| rows::number(row, 0),
+    )
+}
+
+pub(super) fn agent_log(
+    database: &Connection,
+    claimant: &ClaimantKey,
+    log: &str,
+) -> Result<Option<AgentLogRow>> {
+    one(
+        database,
+        "SELECT source, key, log, seq, hash, head_seq, at_ms FROM agent_logs
+         WHERE source = ?1 AND key = ?2 AND log = ?3",
+        (claimant.source.as_str(), &claimant.key, log),
+        rows::agent_log,
+    )
+}
+
+pub(super) fn agent_record(
+    database: &Connection,
+    claimant: &ClaimantKey,
+    log: &str,
+    seq: u64,
+) -> Result<Option<String>> {
+    one(
+        database,
+        "SELECT r.line FROM agent_records r JOIN agent_logs l ON l.id = r.log
+         WHERE l.source = ?1 AND l.key = ?2 AND l.log = ?3 AND r.seq = ?4",
+        params![claimant.source.as_str(), claimant.key, log, int(seq)],
+        |row| row.get(0),
+    )
+}
+
+pub(super) fn agent_records(
+    database: &Connection,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<(u64, ClaimantKey, String, String)>> {
+    all(
+        database,
+        "SELECT r.arrival, l.source, l.key, l.log, r.line FROM agent_records r
+         JOIN agent_logs l ON l.id = r.log WHERE r.arrival > ?1 ORDER BY r.arrival LIMIT ?2",
+        params![int(after), limited(limit)],
+        |row| {
+            Ok((
+                rows::number(row, 0)?,
+                key(row, 1)?,
+                row.get(3)?,
+                row.get(4)?,
+            ))
+        },
+    )
+}
+
+pub(super) fn keys(database: &Connection) -> Result<Vec<KeyRow>> {
+    all(
+        database,
+        "SELECT kid, algorithm, sealed, public, made_at_ms, signs_from_ms, gone_at_ms FROM keys
+         ORDER BY signs_from_ms, kid",
+        [],
+        rows::signing_key,
+    )
+}
+
+pub(super) fn secrets(database: &Connection, owner: &SecretOwner) -> Result<Vec<SecretRow>> {
+    let (kind, owner) = owner_columns(owner);
+    all(
+        database,
+        "SELECT kind, owner, number, value, hub, made_at_ms, until_ms FROM secrets
+         WHERE kind = ?1 AND owner = ?2 ORDER BY number DESC",
+        (kind, owner),
+        rows::secret,
+    )
+}
+
+pub(super) fn secret_owners(database: &Connection) -> Result<Vec<SecretOwner>> {
+    all(
+        database,
+        "SELECT DISTINCT kind, owner FROM secrets ORDER BY kind DESC, owner",
+        [],
+        rows::owner,
+    )
+}
+
+pub(super) fn policy_digest(database: &Connection) -> Result<Option<String>> {
+    meta(database, "policy_digest")
+}

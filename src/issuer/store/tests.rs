@@ -1,0 +1,85 @@
+//! What every implementation of [`super::Store`] must do: functions over the trait, run here on `SQLite`.
+//! A second database runs the same list.
+
+mod audit;
+mod ends;
+mod feed;
+mod fixture;
+mod kept;
+mod people;
+mod tokens;
+
+use super::sqlite::SqliteStore;
+use super::{Later, Store};
+pub(super) use audit::{lines, verified};
+pub(super) use fixture::{
+    NOW, NOW_MS, changes, commit, end, entries, exchange, noted, person, refused, row, seen, token,
+};
+
+/// Runs one function on a new `SQLite` store.
+fn on_sqlite(test: impl for<'a> FnOnce(&'a dyn Store) -> Later<'a, ()>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("issuer.db");
+    let store = SqliteStore::open(&path, &"acme".parse().unwrap()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(test(&store)).unwrap();
+}
+
+macro_rules! conformance {
+    ($($module:ident: $($name:ident)+;)+) => {
+        $($(
+            #[test]
+            fn $name() {
+                on_sqlite(|store| Box::pin(async move {
+                    $module::$name(store).await;
+                    Ok(())
+                }));
+            }
+        )+)+
+    };
+}
+
+conformance! {
+    tokens:
+        a_token_and_its_record_are_written_together
+        every_member_of_a_token_is_kept
+        an_issue_that_an_end_overtook_writes_nothing
+        a_job_has_no_epoch_and_is_still_ended
+        a_signal_is_taken_once
+        a_batch_that_fails_late_leaves_nothing
+        many_at_once_keep_the_chain_whole_and_only_bad_ones_fail
+        a_token_that_is_revoked_stays_known
+        tokens_that_are_over_are_due_at_their_hubs_while_they_are_kept;
+    ends:
+        every_kind_of_end_makes_tokens_inactive_and_is_told
+        an_earlier_end_that_arrives_late_does_not_take_back_a_later_one
+        somebody_who_was_never_seen_can_be_ended
+        a_restored_account_needs_a_new_sign_in
+        tokens_of_lost_roles_end_and_others_live_on
+        groups_of_a_signal_count_until_younger_evidence
+        older_evidence_does_not_take_back_what_is_known;
+    people:
+        a_signal_finds_whom_every_member_of_it_names
+        a_mail_address_matches_letters_of_ascii_only
+        the_last_sixteen_sessions_of_a_person_are_known
+        an_administrator_finds_people_by_any_of_their_names
+        recent_people_come_page_by_page_in_order;
+    feed:
+        a_cursor_gives_what_came_after_it_for_its_subject_only
+        an_unknown_cursor_is_reset_and_tells_no_old_events
+        one_task_can_follow_the_feed_of_all
+        a_commit_is_seen_by_who_watches;
+    audit:
+        every_filter_finds_its_lines
+        a_record_is_read_back_as_it_was_written
+        a_prune_leaves_a_chain_that_says_where_it_goes_on;
+    kept:
+        a_stream_knows_its_latest_verification
+        signing_keys_are_put_replaced_and_dropped
+        secrets_of_an_owner_come_newest_first
+        the_digest_of_the_policy_is_the_last_one
+        an_agents_log_is_held_line_by_line;
+}

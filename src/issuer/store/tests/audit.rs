@@ -1,0 +1,254 @@
+//! The organization's log: whole, found by its filters, and pruned without a hole.
+
+use super::fixture::*;
+use crate::issuer::store::{AuditFilter, Change, Store};
+use crate::model::audit::{AuditEvent, AuditRecord};
+use crate::rules::record::{Known, Verifier};
+use crate::rules::retention;
+
+/// All lines, in pages.
+pub async fn lines(store: &dyn Store) -> Vec<String> {
+    found(store, AuditFilter::default(), 7)
+        .await
+        .into_iter()
+        .map(|(_, line)| line)
+        .collect()
+}
+
+async fn found(store: &dyn Store, filter: AuditFilter, limit: usize) -> Vec<(u64, String)> {
+    let mut all = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = store.audit(filter.clone(), after, limit).await.unwrap();
+        assert!(page.len() <= limit);
+        let Some(last) = page.last() else { return all };
+        assert!(last.seq > after);
+        after = last.seq;
+        all.extend(page.into_iter().map(|line| (line.seq, line.line)));
+    }
+}
+
+/// Verifies the whole chain from its first entry; tells how many entries there are.
+pub async fn verified(store: &dyn Store) -> u64 {
+    let mut verifier = Verifier::new(None);
+    for line in lines(store).await {
+        verifier.line(line.as_bytes());
+    }
+    let summary = verifier.finish();
+    assert!(summary.intact(), "{:?}", summary.faults);
+    summary.count
+}
+
+pub async fn every_filter_finds_its_lines(store: &dyn Store) {
+    let mut other = token("bob", "b1");
+    other.role = role("reader");
+    other.repository = Some("acme/other".parse().unwrap());
+    let mut late = entry(&other);
+    late.at_ms += 10_000;
+    commit(
+        store,
+        changes([Change::Seen(seen("ada")), Change::Seen(seen("bob"))]),
+    )
+    .await;
+    let mut nameless = entry(&token("ada", "a2"));
+    nameless.name = None;
+    nameless.at_ms += 5_000;
+    commit(
+        store,
+        entries([
+            entry(&token("ada", "a1")),
+            noted(AuditEvent::Start, NOW_MS + 1_000),
+            nameless,
+            late,
+        ]),
+    )
+    .await;
+    let text = |text: &str| Some(text.to_owned());
+    let all = AuditFilter::default;
+    for (filter, seqs) in [
+        (all(), vec![1, 2, 3, 4]),
+        (
+            AuditFilter {
+                person: text("00u-ada"),
+                ..all()
+            },
+            vec![1, 3],
+        ),
+        (
+            AuditFilter {
+                person: text("okta:00u-ada"),
+                ..all()
+            },
+            vec![1, 3],
+        ),
+        // By name and by mail address also where the entry tells another name.
+        (
+            AuditFilter {
+                person: text("Ada"),
+                ..all()
+            },
+            vec![1, 3],
+        ),
+        (
+            AuditFilter {
+                person: text("ada@acme.example"),
+                ..all()
+            },
+            vec![1, 3],
+        ),
+        (
+            AuditFilter {
+                person: text("nobody"),
+                ..all()
+            },
+            vec![],
+        ),
+        (
+            AuditFilter {
+                role: text("publisher"),
+                ..all()
+            },
+            vec![1, 3],
+        ),
+        (
+            AuditFilter {
+                repository: text("acme/other"),
+                ..all()
+            },
+            vec![4],
+        ),
+        (
+            AuditFilter {
+                token_sha256: text("a2"),
+                ..all()
+            },
+            vec![3],
+        ),
+        (
+            AuditFilter {
+                request_id: text("request-b1"),
+                ..all()
+            },
+            vec![4],
+        ),
+        (
+            AuditFilter {
+                from_ms: Some(NOW_MS + 1_000),
+                ..all()
+            },
+            vec![2, 3, 4],
+        ),
+        (
+            AuditFilter {
+                to_ms: Some(NOW_MS + 5_000),
+                ..all()
+            },
+            vec![1, 2],
+        ),
+        (
+            AuditFilter {
+                from_ms: Some(NOW_MS + 1),
+                to_ms: Some(NOW_MS + 10_000),
+                ..all()
+            },
+            vec![2, 3],
+        ),
+        (
+            AuditFilter {
+                from_ms: Some(NOW_MS + 60_000),
+                ..all()
+            },
+            vec![],
+        ),
+        (
+            AuditFilter {
+                person: text("ada"),
+                role: text("reader"),
+                ..all()
+            },
+            vec![],
+        ),
+        (
+            AuditFilter {
+                person: text("ada"),
+                token_sha256: text("a2"),
+                ..all()
+            },
+            vec![3],
+        ),
+        (
+            AuditFilter {
+                person: text("bob"),
+                role: text("reader"),
+                repository: text("acme/other"),
+                token_sha256: text("b1"),
+                request_id: text("request-b1"),
+                from_ms: Some(NOW_MS),
+                to_ms: Some(NOW_MS + 20_000),
+            },
+            vec![4],
+        ),
+    ] {
+        for limit in [1, 50] {
+            let seen = found(store, filter.clone(), limit).await;
+            let seen: Vec<u64> = seen.into_iter().map(|(seq, _)| seq).collect();
+            assert_eq!(seen, seqs, "{filter:?}");
+        }
+    }
+    verified(store).await;
+}
+
+pub async fn a_record_is_read_back_as_it_was_written(store: &dyn Store) {
+    let mut odd = entry(&token("ada", "a1"));
+    odd.detail = Some("a \"word\"\n\u{0}\u{2028}'; DROP TABLE audit; --".into());
+    commit(store, entries([odd.clone()])).await;
+    let line = lines(store).await.remove(0);
+    assert_eq!(serde_json::from_str::<AuditRecord>(&line).unwrap(), odd);
+}
+
+pub async fn a_prune_leaves_a_chain_that_says_where_it_goes_on(store: &dyn Store) {
+    for number in 0..6_000u64 {
+        // In one batch each thousand: what is tested is the prune.
+        if number % 1000 == 0 {
+            let batch = (number..number + 1000).map(|n| noted(AuditEvent::Refusal, NOW_MS + n));
+            commit(store, entries(batch)).await;
+        }
+    }
+    let kept_hash = {
+        let line = lines(store).await.remove(4_999);
+        crate::rules::record::link(&line).unwrap().hash
+    };
+    let dropped = store.prune(NOW_MS + 5_000, NOW_MS + 9_000).await.unwrap();
+    assert_eq!(dropped, 5_000);
+    let left = found(store, AuditFilter::default(), 400).await;
+    assert_eq!(left.len(), 1_001);
+    assert_eq!((left[0].0, left[1_000].0), (5_001, 6_001));
+    let last: AuditRecord = serde_json::from_str(&left[1_000].1).unwrap();
+    assert_eq!(
+        (last.event, last.at_ms),
+        (AuditEvent::Retention, NOW_MS + 9_000)
+    );
+    let told = retention::read(&last.detail.unwrap()).unwrap();
+    assert_eq!(
+        told,
+        Known {
+            seq: 5_000,
+            hash: kept_hash
+        }
+    );
+    // Nothing that old is left: nothing is dropped and nothing said.
+    assert_eq!(
+        store.prune(NOW_MS + 5_000, NOW_MS + 9_500).await.unwrap(),
+        0
+    );
+    // Everything: the entry that says so remains.
+    assert_eq!(
+        store.prune(NOW_MS + 99_000, NOW_MS + 99_000).await.unwrap(),
+        1_001
+    );
+    let left = found(store, AuditFilter::default(), 10).await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].0, 6_002);
+    let committed = commit(store, entries([noted(AuditEvent::Start, NOW_MS)])).await;
+    assert_eq!(committed.audit_seq, 6_003);
+}

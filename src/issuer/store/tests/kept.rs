@@ -1,0 +1,161 @@
+//! Everything else that is kept: streams, keys, secrets, the policy's digest, the agents' logs.
+
+use super::fixture::*;
+use crate::issuer::store::{
+    AgentLogRow, Change, KeyRow, SecretOwner, SecretRow, Store, StoreFault,
+};
+use crate::model::issuer::SigningAlgorithm;
+use crate::model::record::{Happening, Record};
+use crate::rules::record::{GENESIS, Link, chain};
+
+pub async fn a_stream_knows_its_latest_verification(store: &dyn Store) {
+    let verified = |at_ms| {
+        changes([Change::StreamVerified {
+            transmitter: "https://ssf.example".into(),
+            at_ms,
+        }])
+    };
+    let asked = || store.stream_verified("https://ssf.example".into());
+    assert_eq!(asked().await.unwrap(), None);
+    commit(store, verified(7)).await;
+    commit(store, verified(5)).await;
+    assert_eq!(asked().await.unwrap(), Some(7));
+}
+
+pub async fn signing_keys_are_put_replaced_and_dropped(store: &dyn Store) {
+    let key = |kid: &str, signs_from_ms| KeyRow {
+        kid: kid.to_owned(),
+        algorithm: SigningAlgorithm::EdDsa,
+        sealed: vec![1, 2, 3],
+        public: "{}".into(),
+        made_at_ms: 1,
+        signs_from_ms,
+        gone_at_ms: None,
+    };
+    commit(
+        store,
+        changes([Change::PutKey(key("b", 9)), Change::PutKey(key("a", 3))]),
+    )
+    .await;
+    assert_eq!(store.keys().await.unwrap(), [key("a", 3), key("b", 9)]);
+    let mut gone = key("a", 3);
+    (gone.gone_at_ms, gone.algorithm) = (Some(44), SigningAlgorithm::Es256);
+    commit(
+        store,
+        changes([Change::PutKey(gone.clone()), Change::DropKey("b".into())]),
+    )
+    .await;
+    assert_eq!(store.keys().await.unwrap(), [gone]);
+}
+
+pub async fn secrets_of_an_owner_come_newest_first(store: &dyn Store) {
+    let hub = SecretOwner::Hub("hf".parse().unwrap());
+    let client = SecretOwner::Client("hf".into());
+    let secret = |owner: &SecretOwner, number, until_ms| SecretRow {
+        owner: owner.clone(),
+        number,
+        value: vec![u8::try_from(number).unwrap()],
+        hub: matches!(owner, SecretOwner::Client(_)).then(|| "hf".parse().unwrap()),
+        made_at_ms: number,
+        until_ms,
+    };
+    commit(
+        store,
+        changes([
+            Change::PutSecret(secret(&hub, 1, None)),
+            Change::PutSecret(secret(&client, 1, None)),
+            Change::PutSecret(secret(&hub, 2, None)),
+            Change::PutSecret(secret(&hub, 1, Some(99))),
+        ]),
+    )
+    .await;
+    assert_eq!(
+        store.secrets(hub.clone()).await.unwrap(),
+        [secret(&hub, 2, None), secret(&hub, 1, Some(99))]
+    );
+    assert_eq!(
+        store.secret_owners().await.unwrap(),
+        [hub.clone(), client.clone()]
+    );
+    let drop = Change::DropSecret {
+        owner: client.clone(),
+        number: 1,
+    };
+    commit(store, changes([drop])).await;
+    assert!(store.secrets(client).await.unwrap().is_empty());
+    assert_eq!(store.secret_owners().await.unwrap(), [hub]);
+}
+
+pub async fn the_digest_of_the_policy_is_the_last_one(store: &dyn Store) {
+    assert_eq!(store.policy_digest().await.unwrap(), None);
+    for digest in ["one", "two"] {
+        commit(store, changes([Change::PolicyDigest(digest.into())])).await;
+        assert_eq!(
+            store.policy_digest().await.unwrap().as_deref(),
+            Some(digest)
+        );
+    }
+}
+
+fn log(count: u64) -> Vec<Link> {
+    let mut prev = GENESIS.to_owned();
+    (1..=count)
+        .map(|seq| {
+            let link = chain(seq, &prev, &Record::new(Happening::Grant, seq)).unwrap();
+            prev.clone_from(&link.hash);
+            link
+        })
+        .collect()
+}
+
+fn held(lines: &[Link], head_seq: u64) -> Change {
+    let last = lines.last().unwrap();
+    Change::AgentLog(
+        AgentLogRow {
+            key: person("ada"),
+            log: "l".repeat(32),
+            seq: last.seq,
+            hash: last.hash.clone(),
+            head_seq,
+            at_ms: NOW_MS,
+        },
+        lines.iter().map(|link| link.line.clone()).collect(),
+    )
+}
+
+pub async fn an_agents_log_is_held_line_by_line(store: &dyn Store) {
+    let lines = log(5);
+    let name = || "l".repeat(32);
+    assert_eq!(store.agent_log(person("ada"), name()).await.unwrap(), None);
+    commit(store, changes([held(&lines[..2], 4)])).await;
+    commit(store, changes([held(&lines[2..5], 5)])).await;
+    let row = store
+        .agent_log(person("ada"), name())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((row.seq, row.head_seq, &row.hash), (5, 5, &lines[4].hash));
+    let third = store.agent_record(person("ada"), name(), 3).await.unwrap();
+    assert_eq!(third.as_ref(), Some(&lines[2].line));
+    assert_eq!(
+        store.agent_record(person("ada"), name(), 6).await.unwrap(),
+        None
+    );
+    assert_eq!(
+        store.agent_record(person("bob"), name(), 3).await.unwrap(),
+        None
+    );
+    let first = store.agent_records(0, 3).await.unwrap();
+    assert_eq!(first.len(), 3);
+    let after = first[2].0;
+    let rest = store.agent_records(after, 9).await.unwrap();
+    assert_eq!(rest.len(), 2);
+    assert_eq!(
+        (&rest[1].1, &rest[1].2, &rest[1].3),
+        (&person("ada"), &name(), &lines[4].line)
+    );
+    // Two uploads of the same lines were checked at once: the second one checks again.
+    let again = changes([held(&lines[2..5], 5), Change::PolicyDigest("x".into())]);
+    assert_eq!(refused(store, again).await, StoreFault::Overtaken);
+    assert_eq!(store.policy_digest().await.unwrap(), None);
+}
