@@ -190,7 +190,10 @@ fn refusal_of(source: &SourceName, fault: &EndpointFault) -> Refusal {
         );
     }
     Refusal::unavailable(
-        format!("{source} could not be asked about an access token: {}", words(fault)),
+        format!(
+            "{source} could not be asked about an access token: {}",
+            words(fault)
+        ),
         "try again in a few seconds; if it stays, look at `access_tokens` of the source",
     )
 }

@@ -38,11 +38,7 @@ pub(in crate::issuer) struct Directory {
 }
 
 impl Directory {
-    pub(in crate::issuer) fn new(
-        outside: Arc<Outside>,
-        issuer: String,
-        dialect: Dialect,
-    ) -> Self {
+    pub(in crate::issuer) fn new(outside: Arc<Outside>, issuer: String, dialect: Dialect) -> Self {
         Self {
             outside,
             issuer,

@@ -128,7 +128,10 @@ fn a_signals_groups_count_until_a_later_token() {
     assert_eq!(groups(Some(&changed), &before), known(&["sales"]));
     assert_eq!(groups(Some(&changed), &after), known(&["ml", "everyone"]));
     let untold = facts(None);
-    assert!(matches!(groups(Some(&untold), &before), Groups::Unknown { .. }));
+    assert!(matches!(
+        groups(Some(&untold), &before),
+        Groups::Unknown { .. }
+    ));
     assert_eq!(groups(Some(&untold), &after), known(&["ml", "everyone"]));
     assert_eq!(groups(None, &before), known(&["ml", "everyone"]));
 }
