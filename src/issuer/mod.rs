@@ -19,3 +19,4 @@ pub mod serve;
 mod shelf;
 pub mod show;
 pub mod store;
+pub mod when;
