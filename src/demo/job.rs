@@ -53,6 +53,8 @@ impl Tour<'_> {
         }
         let mut args = vec![
             "exec",
+            "--hub",
+            "hub",
             "--issuer",
             &self.world.issuer,
             "--repo",
