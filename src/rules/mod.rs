@@ -1,6 +1,7 @@
 //! Every decision, as functions of (state, event, now). No I/O, no clock, no randomness in here.
 
 pub mod admission;
+pub mod agent_log;
 pub mod cache;
 pub mod claims;
 pub mod desk;

@@ -116,6 +116,12 @@ fn session(database: &Connection, person: i64, sid: Option<&str>) -> Done {
          VALUES (?1, ?2, 1 + ifnull((SELECT max(number) FROM sessions WHERE person = ?1), 0))",
         params![person, sid],
     )?;
+    let count: i64 = database
+        .prepare_cached("SELECT count(*) FROM sessions WHERE person = ?1")?
+        .query_row([person], |row| row.get(0))?;
+    if count <= SESSIONS {
+        return Ok(());
+    }
     run(
         database,
         "DELETE FROM sessions WHERE person = ?1 AND sid NOT IN
