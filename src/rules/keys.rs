@@ -150,20 +150,29 @@ pub fn rotate(
             signs_from_ms: waiting.signs_from_ms,
         });
     }
-    let first = signing(rows, now_ms).is_none();
-    let signs_from_ms = now_ms.saturating_add(if first || at_once { 0 } else { announce_ms });
+    let signs = signing(rows, now_ms).map(|row| row.signs_from_ms);
+    let wait = if signs.is_none() || at_once {
+        0
+    } else {
+        announce_ms
+    };
+    // After the one that signs, also when that was made in this very millisecond.
+    let signs_from_ms = now_ms
+        .saturating_add(wait)
+        .max(signs.map_or(0, |from| from.saturating_add(1)));
     let leaves = signs_from_ms
         .saturating_add(LONGEST_TOKEN_MS)
         .saturating_add(SKEW_MS);
     let mut changed = Vec::new();
-    for row in live
-        .into_iter()
-        .filter(|row| row.gone_at_ms.is_none() || row.signs_from_ms > now_ms)
-    {
+    for row in live {
         let mut row = row.clone();
-        // One that still waited never signs, but is not dropped: a server that has not yet seen this
-        // change could just be taking it. It is published as long as one that did.
-        row.signs_from_ms = row.signs_from_ms.min(now_ms.saturating_sub(1));
+        if row.signs_from_ms > now_ms {
+            // It waited and never signs, but is not dropped: a server that has not yet seen this change
+            // could just be taking it. It is published as long as one that did.
+            row.signs_from_ms = now_ms.saturating_sub(1);
+        } else if row.gone_at_ms.is_some() {
+            continue;
+        }
         row.gone_at_ms = Some(leaves);
         changed.push(row);
     }
