@@ -52,7 +52,7 @@ fn print(show: &Show, report: &StatusReport, now: u64) {
     }
     if report.orgs.is_empty() {
         show.line("no organization is configured");
-        show.next("write the configuration; `oam config path` tells where it lies");
+        show.next("run `oam login URL` with the address of your company's issuer, or write the configuration; `oam config path` tells where it lies");
     }
     for org in &report.orgs {
         print_org(show, org, now);

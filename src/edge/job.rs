@@ -121,6 +121,8 @@ fn actions_refused(fault: &EndpointFault) -> Refusal {
 
 async fn exchange(http: &Http, order: &JobOrder, subject: &Secret) -> Result<JobToken, JobFault> {
     let scope = scope(order);
+    let below = |repository| format!("{}/{repository}", order.hub.url);
+    let resource = order.repository.as_ref().map(below);
     let mut pairs = vec![
         ("grant_type", GRANT_TYPE),
         ("subject_token", subject.expose()),
@@ -129,8 +131,8 @@ async fn exchange(http: &Http, order: &JobOrder, subject: &Secret) -> Result<Job
         ("audience", order.hub.url.as_str()),
         ("scope", scope.as_str()),
     ];
-    if let Some(repository) = &order.repository {
-        pairs.push(("resource", repository.as_str()));
+    if let Some(resource) = &resource {
+        pairs.push(("resource", resource.as_str()));
     }
     let id = request_id();
     let mut headers = HeaderMap::new();

@@ -59,7 +59,7 @@ fn a_job_gets_one_token_and_the_json_names_role_rule_end_and_request() {
     assert!(json["expires_at"].as_u64().is_some(), "{json}");
     let seen = issuer.seen.lock().unwrap();
     assert_eq!(seen[0]["subject_token"], "job.id.token");
-    assert_eq!(seen[0]["resource"], "acme/model");
+    assert_eq!(seen[0]["resource"], format!("{HUB}/acme/model"));
     assert_eq!(seen[0]["audience"], HUB);
     assert_eq!(seen[0]["scope"], "role:publisher write");
 }

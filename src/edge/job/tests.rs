@@ -64,7 +64,7 @@ async fn the_exchange_is_rfc_8693_for_this_hub_and_repository() {
         ("subject_token", "job.id.token"),
         ("subject_token_type", ID_TOKEN),
         ("audience", "https://hub.acme.example"),
-        ("resource", "acme/model"),
+        ("resource", "https://hub.acme.example/acme/model"),
         ("scope", "role:publisher write"),
     ] {
         assert_eq!(form.get(name).map(String::as_str), Some(value), "{name}");
