@@ -64,11 +64,6 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             [sha256],
         ),
         Change::End { key, ended, feed } => ends::end(database, key, ended, feed, revoked),
-        Change::Unseal(sha256) => run(
-            database,
-            "UPDATE tokens SET sealed = NULL WHERE sha256 = ?1",
-            [sha256],
-        ),
         Change::Restore { key } => ends::restore(database, key),
         Change::RolesChanged {
             key,
