@@ -146,6 +146,6 @@ fn what_was_done_is_said_in_one_sentence() {
         "the account of okta:00u9 is ended until it is restored; no token was live"
     );
     let json = serde_json::to_value(&told).unwrap();
-    assert_eq!(json["done"], "account");
+    assert_eq!(json["what"], "account");
     assert_eq!(json["hubs_told"], true);
 }
