@@ -4,7 +4,7 @@ use super::board::{Failure, seconds};
 use super::browser::visit;
 use super::child::{SCRIPT, Saw, saw};
 use super::programs::{DEADLINE, Line, Ran, Running};
-use super::seed::{ADA, FOREIGN, ORG, PUBLISHER, READER, REPOSITORY, ROLE_TOKEN_S};
+use super::seed::{ADA, FOREIGN, HUB, ORG, PUBLISHER, READER, REPOSITORY, ROLE_TOKEN_S};
 use super::tour::Tour;
 use crate::model::report::RolesReport;
 use crate::model::standing::StandingWord;
@@ -220,7 +220,8 @@ impl Tour<'_> {
     /// `oam exec` with a child that uses the token file.
     pub async fn start_child(&mut self) -> Result<Running, Failure> {
         let args = [
-            "exec", "--repo", REPOSITORY, "--", "sh", "-c", SCRIPT, "child", REPOSITORY,
+            "exec", "--hub", HUB, "--repo", REPOSITORY, "--", "sh", "-c", SCRIPT, "child",
+            REPOSITORY,
         ];
         let mut child = self.programs.start(&self.home.work(), "oam", &args)?;
         match child

@@ -4,7 +4,7 @@ use super::board::{Board, Failure};
 use super::browser::fetch;
 use super::home::Home;
 use super::programs::{DEADLINE, Programs, Ran, Running};
-use super::seed::{self, Places};
+use super::seed::{self, HUB, Places};
 use super::world::World;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use std::fmt::Write as _;
@@ -98,7 +98,7 @@ impl Company {
 
     async fn register_hub(&self, world: &World) -> Result<(), Failure> {
         let ran = self
-            .command(&["client", "add", INTROSPECTOR, "--hub", "hub"])
+            .command(&["client", "add", INTROSPECTOR, "--hub", HUB])
             .await?
             .expect(0, "`oam-issuer client add` failed")?;
         let text = ran.stdout();

@@ -4,7 +4,7 @@ use super::board::{Failure, seconds};
 use super::browser::fetch;
 use super::child::{EXIT, Saw, saw};
 use super::programs::{DEADLINE, Ran, Running};
-use super::seed::{ORG, REPOSITORY};
+use super::seed::{HUB, ORG, REPOSITORY};
 use super::tour::{Tour, kill};
 use crate::model::report::TokenState;
 use crate::model::standing::StandingWord;
@@ -27,7 +27,7 @@ impl Tour<'_> {
     /// token that was out already are refused.
     pub async fn leaver(&mut self, mut child: Running) -> Result<(), Failure> {
         let out = self
-            .oam(&["token", "--repo", REPOSITORY])
+            .oam(&["token", "--hub", HUB, "--repo", REPOSITORY])
             .await?
             .expect(0, "`oam token` failed")?
             .stdout();

@@ -4,7 +4,7 @@ use super::board::Failure;
 use super::browser::{Sent, fetch, send};
 use super::hub::RoleClaims;
 use super::key::Key;
-use super::seed::{MIRROR, REPOSITORY, ROLE_TOKEN_S, SECOND};
+use super::seed::{HUB, MIRROR, REPOSITORY, ROLE_TOKEN_S, SECOND};
 use super::tour::Tour;
 use super::world::{World, now_s};
 
@@ -44,10 +44,10 @@ impl Tour<'_> {
         };
         let (fetch, push) = ("git-upload-pack", "git-receive-pack");
         let mirror = self.token(&["--hub", MIRROR, "--repo", REPOSITORY]).await?;
-        let second = self.token(&["--hub", "hub", "--repo", SECOND]).await?;
-        let reading = self.token(&["--hub", "hub", "--repo", REPOSITORY]).await?;
+        let second = self.token(&["--hub", HUB, "--repo", SECOND]).await?;
+        let reading = self.token(&["--hub", HUB, "--repo", REPOSITORY]).await?;
         let writing = self
-            .token(&["--hub", "hub", "--repo", SECOND, "--write"])
+            .token(&["--hub", HUB, "--repo", SECOND, "--write"])
             .await?;
         self.revoke(&writing).await?;
         Ok(vec![

@@ -2,7 +2,7 @@
 
 use super::board::{Failure, seconds};
 use super::programs::Ran;
-use super::seed::{JOB_ROLE, REPOSITORY, SECOND};
+use super::seed::{HUB, JOB_ROLE, REPOSITORY, SECOND};
 use super::tour::Tour;
 
 /// What the job runs: clone, commit, push with nothing but git.
@@ -12,7 +12,7 @@ cd release
 echo "1.0" >VERSION
 git add VERSION
 git commit --quiet -m "Release 1.0"
-git push --quiet
+git push --quiet origin HEAD:release-1.0
 "#;
 
 impl Tour<'_> {
@@ -53,6 +53,8 @@ impl Tour<'_> {
         }
         let mut args = vec![
             "exec",
+            "--hub",
+            HUB,
             "--issuer",
             &self.world.issuer,
             "--repo",

@@ -1,6 +1,6 @@
 //! `oam demo --keep`: what to try by hand.
 
-use super::seed::REPOSITORY;
+use super::seed::{HUB, REPOSITORY};
 use super::tour::Tour;
 
 impl Tour<'_> {
@@ -39,7 +39,7 @@ fn ideas(provider: &str, hub: &str, url: &str) -> [(&'static str, String); 9] {
     let issuer = "oam-issuer --config ../company/issuer.toml";
     // By curl's standard input: arguments are public, and a token is a secret.
     let header = format!(
-        r#"printf 'header = "Authorization: Bearer %s"' "$(oam token --repo {REPOSITORY})""#
+        r#"printf 'header = "Authorization: Bearer %s"' "$(oam token --hub {HUB} --repo {REPOSITORY})""#
     );
     [
         (
@@ -56,7 +56,7 @@ fn ideas(provider: &str, hub: &str, url: &str) -> [(&'static str, String); 9] {
         ),
         (
             "a child whose token file stays fresh",
-            format!("oam exec --repo {REPOSITORY} -- sh -c 'ls -l \"$HF_TOKEN_PATH\"'"),
+            format!("oam exec --hub {HUB} --repo {REPOSITORY} -- sh -c 'ls -l \"$HF_TOKEN_PATH\"'"),
         ),
         (
             "the hub says who the token is",
@@ -76,7 +76,7 @@ fn ideas(provider: &str, hub: &str, url: &str) -> [(&'static str, String); 9] {
         ),
         (
             "what the policy says, and why",
-            format!("{issuer} policy why --as ada --repo {REPOSITORY} --write"),
+            format!("{issuer} policy why --as ada --hub {HUB} --repo {REPOSITORY} --write"),
         ),
     ]
 }

@@ -11,6 +11,8 @@ pub const REPOSITORY: &str = "acme/model";
 pub const SECOND: &str = "acme/other";
 /// A repository that no role covers.
 pub const FOREIGN: &str = "other/secrets";
+/// The hub's name in the policy.
+pub const HUB: &str = "hub";
 /// A second hub of the company; nothing listens there.
 pub const MIRROR: &str = "mirror";
 /// The role that every member of `ml` holds.
@@ -100,7 +102,7 @@ algorithms = ["ES256"]
 key_claim = "repository_id"
 username_claim = "repository"
 
-[hubs.hub]
+[hubs.{HUB}]
 url = "{hub}"
 kind = "huggingface"
 backend = {{ kind = "jwt" }}
@@ -135,7 +137,7 @@ description = "clone and download models"
 lifetime = "{ROLE_TOKEN_S}s"
 members = [{{ source = "company", groups = ["ml"] }}]
 grants = [
-  {{ hub = "hub", repositories = ["{ORG}/*"], action = "read" }},
+  {{ hub = "{HUB}", repositories = ["{ORG}/*"], action = "read" }},
   {{ hub = "{MIRROR}", repositories = ["{ORG}/*"], action = "read" }},
 ]
 
@@ -143,13 +145,13 @@ grants = [
 description = "push and upload models"
 lifetime = "{ROLE_TOKEN_S}s"
 members = [{{ source = "company", groups = ["ml-publishers"] }}]
-grants = [{{ hub = "hub", repositories = ["{ORG}/*"], action = "write" }}]
+grants = [{{ hub = "{HUB}", repositories = ["{ORG}/*"], action = "write" }}]
 
 [roles.{JOB_ROLE}]
 description = "the release job of the one repository"
 lifetime = "{ROLE_TOKEN_S}s"
 members = [{{ source = "ci", claims = {{ repository_id = "{CI_REPOSITORY_ID}", ref = "refs/heads/main" }} }}]
-grants = [{{ hub = "hub", repositories = ["{REPOSITORY}"], action = "write" }}]
+grants = [{{ hub = "{HUB}", repositories = ["{REPOSITORY}"], action = "write" }}]
 "#
     )
 }

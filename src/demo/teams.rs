@@ -3,7 +3,7 @@
 use super::board::{Failure, seconds};
 use super::child::{SCRIPT, Saw, saw};
 use super::programs::{DEADLINE, Running};
-use super::seed::{ADA, PUBLISHER, READER, REPOSITORY, TEAM_LEFT};
+use super::seed::{ADA, HUB, PUBLISHER, READER, REPOSITORY, TEAM_LEFT};
 use super::tour::Tour;
 use std::time::{Duration, Instant};
 
@@ -68,7 +68,8 @@ impl Tour<'_> {
 
     async fn writing_child(&self) -> Result<Running, Failure> {
         let args = [
-            "exec", "--repo", REPOSITORY, "--write", "--", "sh", "-c", SCRIPT, "child", REPOSITORY,
+            "exec", "--hub", HUB, "--repo", REPOSITORY, "--write", "--", "sh", "-c", SCRIPT,
+            "child", REPOSITORY,
         ];
         let mut child = self.programs.start(&self.home.work(), "oam", &args)?;
         match child

@@ -101,7 +101,7 @@ async fn serve(config: PathBuf, files: Files) -> Result<(), Refusal> {
 }
 
 /// Store, keys and configuration; whatever is wrong is said before anything is served.
-async fn open(files: Files) -> Result<Issuer, Refusal> {
+pub(super) async fn open(files: Files) -> Result<Issuer, Refusal> {
     let org = &files.policy.org.name;
     let settings = &files.settings;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(Path::new(&settings.database), org)?);

@@ -8,7 +8,7 @@ use oam::demo::cgi::Backend;
 use oam::demo::company::Company;
 use oam::demo::home::Home;
 use oam::demo::programs::{DEADLINE, Line, Programs};
-use oam::demo::seed::{ORG, REPOSITORY};
+use oam::demo::seed::{HUB, ORG, REPOSITORY};
 use oam::demo::tour::clean_up;
 use oam::demo::world::{World, free_address};
 use std::path::Path;
@@ -96,7 +96,7 @@ async fn sign_in(home: &Home, programs: &Programs, world: &World) {
 }
 
 async fn token(home: &Home, programs: &Programs) -> oam::demo::programs::Ran {
-    let args = ["token", "--repo", REPOSITORY];
+    let args = ["token", "--hub", HUB, "--repo", REPOSITORY];
     programs.run(&home.work(), "oam", &args).await.unwrap()
 }
 

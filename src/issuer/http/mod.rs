@@ -11,8 +11,11 @@ mod health;
 mod introspect;
 pub mod limiter;
 mod people;
+mod records;
 mod revoke;
 mod signals;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 mod token;
 
@@ -43,6 +46,7 @@ pub fn router(issuer: &Arc<Issuer>) -> Router {
         .route("/v1/roles", get(people::roles))
         .route("/v1/why", get(people::why))
         .route(envelope::FEED, get(feed::feed))
+        .route("/v1/records", post(records::records))
         .route("/signals/ssf", post(signals::security_event))
         .route("/signals/logout", post(signals::logout))
         .route("/healthz", get(health::healthz))

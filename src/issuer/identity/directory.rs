@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Whose document it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::issuer) enum Dialect {
-    /// An OpenID provider's.
+    /// An `OpenID` provider's.
     OpenId,
     /// A transmitter's of security events.
     SharedSignals,

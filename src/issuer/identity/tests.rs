@@ -78,10 +78,15 @@ impl World {
 
 /// RFC 4648 §5 without padding, for tokens that no library would make.
 mod base64_of {
+    use std::fmt::Write;
+
     pub(super) fn encode(bytes: &[u8]) -> String {
         const LETTERS: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
+        let bits = bytes.iter().fold(String::new(), |mut bits, byte| {
+            let _ = write!(bits, "{byte:08b}");
+            bits
+        });
         bits.as_bytes()
             .chunks(6)
             .map(|six| {

@@ -101,6 +101,8 @@ CREATE TABLE agent_logs (
     UNIQUE (source, key, log)
 ) STRICT;
 
+CREATE INDEX agent_logs_by_name ON agent_logs (log);
+
 CREATE TABLE agent_records (
     arrival INTEGER PRIMARY KEY,
     log INTEGER NOT NULL REFERENCES agent_logs (id),
