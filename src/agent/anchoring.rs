@@ -21,7 +21,9 @@ use crate::model::report::HeldAt;
 use crate::model::time::Moment;
 use crate::rules::record::{GENESIS, withheld};
 use crate::rules::standing::words;
+use aws_lc_rs::digest::{Context, SHA256};
 use serde::Deserialize;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// A record is made durable this long after it was written, ms (promise 4: within one second).
@@ -30,7 +32,8 @@ const SYNC_AFTER_MS: u64 = 800;
 const BATCH_AFTER_MS: u64 = 3_000;
 /// Lines and bytes of a batch at most.
 const BATCH_LINES: usize = 256;
-const BATCH_BYTES: usize = 512 * 1024;
+/// (as texts in JSON they are twice as long at most, and the issuer takes 1 MiB).
+const BATCH_BYTES: usize = 500 * 1024;
 /// First and longest wait after a batch that was not taken, ms.
 const FIRST_WAIT_MS: u64 = 5_000;
 const LONGEST_WAIT_MS: u64 = 300_000;
@@ -151,9 +154,10 @@ impl Keeper {
         let journal = &self.ports.journal;
         let alone = self.settings.orgs.len() == 1 && self.strays.is_empty();
         let lines = journal.lines(held + 1, BATCH_LINES, BATCH_BYTES)?;
+        let subject = self.subject_of(name).unwrap_or_default();
         Ok(Upload {
             v: VERSION,
-            log: journal.name()?,
+            log: name_at(&journal.name()?, name, &subject),
             head_seq: end.seq,
             head_hash: end.hash,
             lines: lines
@@ -174,6 +178,11 @@ impl Keeper {
         let Some(office) = self.offices.get_mut(name) else {
             return;
         };
+        if office.issuing.generation != generation {
+            // Perhaps of the session before: what is held is asked for again.
+            office.issuing.records.under_way = false;
+            return self.records_are_due(name);
+        }
         let records = &mut office.issuing.records;
         records.under_way = false;
         match result {
@@ -271,6 +280,23 @@ impl Keeper {
     }
 }
 
+/// The name of the log at an organization: another one for each person, because a log there belongs to
+/// whoever sent it first, and for each organization, so that two of them can't tell that one person works
+/// for both.
+fn name_at(log: &str, org: &OrgName, subject: &str) -> String {
+    let mut context = Context::new(&SHA256);
+    for text in [log, org.as_str(), subject] {
+        context.update(text.as_bytes());
+        context.update(&[0]);
+    }
+    let hash = context.finish();
+    let half = hash.as_ref().iter().take(16);
+    half.fold(String::with_capacity(32), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
 /// A line as `name` may see it.
 fn for_eyes_of(name: &OrgName, line: String, alone: bool) -> String {
     #[derive(Deserialize)]
@@ -299,7 +325,7 @@ fn for_eyes_of(name: &OrgName, line: String, alone: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::for_eyes_of;
+    use super::{for_eyes_of, name_at};
     use crate::model::record::{Happening, Record};
     use crate::rules::record::{GENESIS, chain};
 
@@ -337,6 +363,24 @@ mod tests {
         assert!(
             !seen(&beta, true).contains("plans"),
             "also when beta is gone"
+        );
+    }
+
+    #[test]
+    fn a_log_has_another_name_for_each_organization_and_person() {
+        let name = |org: &str, who: &str| name_at("00ff", &org.parse().unwrap(), who);
+        let names = [
+            name("acme", "ada"),
+            name("acme", "bob"),
+            name("beta", "ada"),
+        ];
+        assert!(names[0] != names[1] && names[0] != names[2] && names[1] != names[2]);
+        assert_eq!(names[0], name("acme", "ada"));
+        let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+        assert!(
+            names
+                .iter()
+                .all(|name| name.len() == 32 && name.chars().all(hex))
         );
     }
 

@@ -1,6 +1,7 @@
 //! Signing in: one attempt per organization; a second one replaces the first.
 
 use super::command::LoginNews;
+use super::issuing::Records;
 use super::keeper::{Inner, Keeper};
 use super::office::{Session, live_of};
 use super::opening::Opening;
@@ -194,6 +195,10 @@ impl Keeper {
             ));
         }
         self.unlink(name);
+        if let Some(office) = self.offices.get_mut(name) {
+            // Perhaps another person, whose log has another name there: the issuer says what it holds.
+            office.issuing.records = Records::default();
+        }
         self.take_effect(name, login, &identity);
         self.carry_out(name, effects);
         self.relink(name);
