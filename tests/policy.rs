@@ -170,6 +170,9 @@ fn why_knows_people_who_were_seen_and_says_when_their_account_is_ended() {
         "{}",
         said.err
     );
+    let json = desk.run(&[&why[..], &["--json"]].concat()).json();
+    assert_eq!(json["ended"], json!("left"));
+    assert_eq!(json["decision"]["role"], json!("publisher"));
 }
 
 #[test]
