@@ -37,3 +37,4 @@ pub mod state;
 pub mod store;
 pub mod stream;
 pub mod upkeep;
+pub mod when;

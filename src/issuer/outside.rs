@@ -36,7 +36,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// theirs, so that a request does not run into one that is just being closed.
 const IDLE: Duration = Duration::from_secs(4);
 /// A client is rebuilt after this, so that an issuer that runs for months sees changed system roots.
-const CLIENT_AGE: Duration = Duration::from_secs(24 * 3600);
+const CLIENT_AGE: Duration = Duration::from_hours(24);
 /// Largest `ca_file`, bytes.
 const CA_CAP: u64 = 4 * 1024 * 1024;
 

@@ -3,6 +3,7 @@
 
 use super::seal::{self, MasterKey, Purpose};
 use super::store::{Batch, Change, SecretOwner, SecretRow, Store, StoreFault};
+use super::when::when;
 use crate::model::audit::{AuditEvent, AuditRecord};
 use crate::model::name::{HubName, OrgName};
 use crate::model::refusal::Refusal;
@@ -72,7 +73,7 @@ pub async fn verify_client(
     let mut found = None;
     for row in rows.iter().filter(|row| is_good(row, now_ms)) {
         if is_hash_of(&row.value, secret) {
-            found = row.hub.clone();
+            found.clone_from(&row.hub);
         }
     }
     Ok(found)
@@ -173,7 +174,7 @@ pub async fn put(
     let before = match (number, new.overlap_ms) {
         (1, _) => String::new(),
         (_, 0) => "; those before it were dropped".to_owned(),
-        _ => format!("; those before it stay good until {until}"),
+        _ => format!("; those before it stay good until {}", when(until)),
     };
     let detail = format!("secret {number} of {} was set{before}", of(&owner));
     batch.entries.push(entry(org, &owner, detail, now_ms));

@@ -7,7 +7,6 @@ use crate::issuer::store::sqlite::SqliteStore;
 use crate::model::issuer::IssuerSettings;
 use crate::model::name::OrgName;
 use crate::model::refusal::Refusal;
-use jiff::Timestamp;
 use std::path::Path;
 
 /// An organization's database with what is said about it.
@@ -44,21 +43,4 @@ pub(super) fn open(show: &Show) -> Result<Database, Refusal> {
         org,
         store,
     })
-}
-
-/// A moment for people and programs: RFC 3339, UTC, whole seconds.
-pub(super) fn when(ms: u64) -> String {
-    let seconds = i64::try_from(ms / 1000).unwrap_or(i64::MAX);
-    Timestamp::from_second(seconds).map_or_else(|_| "never".to_owned(), |at| at.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::when;
-
-    #[test]
-    fn a_moment_is_written_in_utc() {
-        assert_eq!(when(1_800_000_000_999), "2027-01-15T08:00:00Z");
-        assert_eq!(when(u64::MAX), "never");
-    }
 }

@@ -1,12 +1,13 @@
 //! `oam-issuer keys list|rotate|master`.
 
-use super::database::{self, Database, when};
+use super::database::{self, Database};
 use super::opening;
 use crate::issuer::clock;
 use crate::issuer::keys;
 use crate::issuer::seal::MasterKey;
 use crate::issuer::show::{Line, Look, Show};
 use crate::issuer::store::Store;
+use crate::issuer::when::when;
 use crate::model::refusal::Refusal;
 use crate::model::secret::{Secret, wire};
 use crate::rules::keys::{KeyLife, KeyState, published, state};

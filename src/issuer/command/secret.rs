@@ -1,6 +1,6 @@
 //! `oam-issuer secret`: the issuer's own client secrets at hubs.
 
-use super::database::{self, Database, when};
+use super::database::{self, Database};
 use super::opening;
 use crate::config::duration;
 use crate::issuer::clock;
@@ -8,6 +8,7 @@ use crate::issuer::seal::{MasterKey, Purpose};
 use crate::issuer::secrets::{self, NewSecret};
 use crate::issuer::show::{Line, Show};
 use crate::issuer::store::{SecretOwner, SecretRow, Store};
+use crate::issuer::when::when;
 use crate::model::issuer::{Backend, IssuerSettings};
 use crate::model::name::HubName;
 use crate::model::refusal::Refusal;

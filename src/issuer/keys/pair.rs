@@ -155,7 +155,7 @@ impl Pair {
         };
         // One allocation for the whole token: a buffer that grows leaves its old bytes behind. A
         // signature of both algorithms is 64 bytes, 86 characters.
-        let room = header.len() + (json.len() + 2) / 3 * 4 + 1 + 86;
+        let room = header.len() + json.len().div_ceil(3) * 4 + 1 + 86;
         let mut token = String::with_capacity(room);
         token.push_str(header);
         URL_SAFE_NO_PAD.encode_string(&*json, &mut token);

@@ -3,6 +3,7 @@
 use super::{Made, Pair, entry, life};
 use crate::issuer::seal::{self, MasterKey};
 use crate::issuer::store::{Batch, Change, KeyRow, Store};
+use crate::issuer::when::when;
 use crate::model::issuer::Signing;
 use crate::model::name::OrgName;
 use crate::model::refusal::Refusal;
@@ -91,14 +92,14 @@ pub async fn rotate(
 }
 
 fn words(made: &KeyLife, follows: Option<&KeyLife>, now_ms: u64) -> String {
-    let when = if made.signs_from_ms > now_ms {
-        format!("signs from {} on", made.signs_from_ms)
+    let starts = if made.signs_from_ms > now_ms {
+        format!("signs from {} on", when(made.signs_from_ms))
     } else {
         "signs at once".to_owned()
     };
     let after = follows.map_or_else(String::new, |row| {
-        let gone = row.gone_at_ms.unwrap_or(made.signs_from_ms);
+        let gone = when(row.gone_at_ms.unwrap_or(made.signs_from_ms));
         format!("; key {} is published until {gone}", row.kid)
     });
-    format!("key {} was made and {when}{after}", made.kid)
+    format!("key {} was made and {starts}{after}", made.kid)
 }

@@ -60,7 +60,7 @@ pub(super) fn read(answer: Answer, scopes: &[&str]) -> Result<HubToken, Unfit> {
         (Ok(_), None) => Err(wrong("access_token", "there is no token in the answer").into()),
         (Err(fault), token) => Err(Unfit {
             fault,
-            token: token.filter(|token| is_plain(token)),
+            token: token.filter(is_plain),
         }),
     }
 }

@@ -102,9 +102,13 @@ impl Mint {
             }
         }
         for (hub, tokens) in by_hub.values() {
+            let mut outcome = Outcome::Revoked;
             for part in tokens.chunks(BATCH) {
-                let secrets = part.iter().map(|live| &live.token).collect();
-                let outcome = self.order(hub, secrets).await;
+                // A hub that failed once is not asked for each of the others.
+                if outcome == Outcome::Revoked {
+                    let secrets = part.iter().map(|live| &live.token).collect();
+                    outcome = self.order(hub, secrets).await;
+                }
                 for live in part {
                     known.insert(&live.row.sha256, outcome.clone());
                 }

@@ -67,6 +67,17 @@ async fn the_whole_hub_is_a_star_and_the_audience_can_be_another() {
 }
 
 #[tokio::test]
+async fn an_order_can_be_carried_out_on_any_thread() {
+    fn send<T: Send>(future: T) -> T {
+        future
+    }
+    let world = world(None).await;
+    assert!(send(world.ask()).await.is_ok());
+    let sweep = send(world.mint.due_revocations(0)).await;
+    assert_eq!(sweep, Ok(Vec::new()));
+}
+
+#[tokio::test]
 async fn two_tokens_are_never_the_same() {
     let world = world(None).await;
     let (one, two) = (
