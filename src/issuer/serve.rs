@@ -119,7 +119,12 @@ pub(super) async fn open(files: Files) -> Result<Issuer, Refusal> {
         store,
         master,
     };
-    let in_force = InForce::new(files.settings, files.policy, &files.policy_text, &foundation)?;
+    let in_force = InForce::new(
+        files.settings,
+        files.policy,
+        &files.policy_text,
+        &foundation,
+    )?;
     Ok(Issuer::new(foundation, in_force))
 }
 

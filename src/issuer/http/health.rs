@@ -24,7 +24,11 @@ struct Readiness {
 
 /// Up, and nothing else.
 pub async fn healthz() -> Response {
-    raw(200, "text/plain; charset=utf-8", Bytes::from_static(b"ok\n"))
+    raw(
+        200,
+        "text/plain; charset=utf-8",
+        Bytes::from_static(b"ok\n"),
+    )
 }
 
 /// Ready to grant, and with the configuration that lies on disk. Keys of a provider that can't be had
