@@ -76,6 +76,10 @@ const SYSTEM_FILES: &[&str] = &[
     "src/wire/until.rs",
     // Signals of the child of `oam exec`: this room may not import `edge`.
     "src/cli/system.rs",
+    // Whether a file with a secret is private: this room may not import `edge`.
+    "src/issuer/place.rs",
+    // Hardening, signals, readiness of the issuer.
+    "src/issuer/process.rs",
     // Mode and identity of the database: this room may not import `edge`.
     "src/issuer/store/sqlite/file.rs",
 ];

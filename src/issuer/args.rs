@@ -1,11 +1,12 @@
 //! The command line of `oam-issuer` as a tree. Each command's own options stand in its file.
 
 use super::command::audit::AuditArgs;
+use super::command::client::ClientArgs;
 use super::command::config::ConfigArgs;
 use super::command::keys::KeysArgs;
 use super::command::policy::PolicyArgs;
 use super::command::revoke::{PeopleArgs, RestoreArgs, RevokeArgs};
-use super::command::secret::{ClientArgs, SecretArgs};
+use super::command::secret::SecretArgs;
 use super::serve::ServeArgs;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;

@@ -1,7 +1,9 @@
 //! The commands of `oam-issuer`, one file each.
 
 pub mod audit;
+pub mod client;
 pub mod config;
+mod database;
 pub mod keys;
 mod man;
 pub mod opening;
@@ -55,7 +57,7 @@ fn dispatch(show: &Show, command: &Command) -> u8 {
         Command::People(args) => revoke::people(show, args),
         Command::Keys(args) => keys::run(show, args),
         Command::Secret(args) => secret::run(show, args),
-        Command::Client(args) => secret::client(show, args),
+        Command::Client(args) => client::run(show, args),
         Command::Audit(args) => audit::run(show, args),
         Command::Completions { shell } => man::completions(show, *shell),
         Command::Man { folder } => show.done(man::pages(show, folder.as_deref())),

@@ -188,6 +188,12 @@ impl Store for SqliteStore {
         })
     }
 
+    fn due_at_hubs(&self, now_s: u64, limit: usize) -> Later<'_, Vec<TokenRow>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::due_at_hubs(database, now_s, limit)
+        })
+    }
+
     fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage> {
         self.read(Kind::Quick, move |database, place| {
             read::feed(database, place, &key, after.as_ref())
@@ -213,6 +219,12 @@ impl Store for SqliteStore {
     fn agent_log(&self, key: ClaimantKey, log: String) -> Later<'_, Option<AgentLogRow>> {
         self.read(Kind::Quick, move |database, _| {
             read::agent_log(database, &key, &log)
+        })
+    }
+
+    fn agent_log_owner(&self, log: String) -> Later<'_, Option<ClaimantKey>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::agent_log_owner(database, &log)
         })
     }
 

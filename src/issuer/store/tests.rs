@@ -49,7 +49,8 @@ conformance! {
         a_signal_is_taken_once
         a_batch_that_fails_late_leaves_nothing
         many_at_once_keep_the_chain_whole_and_only_bad_ones_fail
-        a_token_that_is_revoked_stays_known;
+        a_token_that_is_revoked_stays_known
+        tokens_that_are_over_are_due_at_their_hubs_while_they_are_kept;
     ends:
         every_kind_of_end_makes_tokens_inactive_and_is_told
         an_earlier_end_that_arrives_late_does_not_take_back_a_later_one

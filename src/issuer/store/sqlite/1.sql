@@ -63,6 +63,7 @@ CREATE TABLE tokens (
 ) STRICT;
 CREATE INDEX tokens_by_claimant ON tokens (source, key, expires_at_s) WHERE revoked_at_ms IS NULL;
 CREATE INDEX tokens_by_expiry ON tokens (expires_at_s);
+CREATE INDEX tokens_kept ON tokens (expires_at_s) WHERE sealed IS NOT NULL;
 
 -- AUTOINCREMENT: a number is never given a second time, so that a cursor stays true after a prune.
 CREATE TABLE feed (
@@ -99,6 +100,8 @@ CREATE TABLE agent_logs (
     at_ms INTEGER NOT NULL,
     UNIQUE (source, key, log)
 ) STRICT;
+
+CREATE INDEX agent_logs_by_name ON agent_logs (log);
 
 CREATE TABLE agent_records (
     arrival INTEGER PRIMARY KEY,

@@ -59,6 +59,11 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             revoke_token(database, sha256, *at_ms, revoked).map_err(Undone::from)
         }
         Change::End { key, ended, feed } => ends::end(database, key, ended, feed, revoked),
+        Change::Unseal(sha256) => run(
+            database,
+            "UPDATE tokens SET sealed = NULL WHERE sha256 = ?1",
+            [sha256],
+        ),
         Change::Restore { key } => ends::restore(database, key),
         Change::RolesChanged {
             key,
@@ -75,6 +80,20 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             feed.as_ref()
                 .map_or(Ok(()), |feed| append(database, key, feed))
         }
+        Change::Held {
+            key,
+            held,
+            lost,
+            at_ms,
+            feed,
+        } => {
+            people::held(database, key, held, *at_ms)?;
+            for role in lost {
+                revoked.extend(ends::inactive(database, key, Some(role), *at_ms)?);
+            }
+            feed.as_ref()
+                .map_or(Ok(()), |feed| append(database, key, feed))
+        }
         Change::Once {
             transmitter,
             id,
@@ -83,7 +102,8 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
         Change::StreamVerified { transmitter, at_ms } => run(
             database,
             "INSERT INTO streams (transmitter, verified_at_ms) VALUES (?1, ?2)
-             ON CONFLICT DO UPDATE SET verified_at_ms = max(verified_at_ms, excluded.verified_at_ms)",
+             ON CONFLICT DO UPDATE SET verified_at_ms =
+                 iif(excluded.verified_at_ms = 0, 0, max(verified_at_ms, excluded.verified_at_ms))",
             params![transmitter, int(*at_ms)],
         ),
         Change::AgentLog(row, lines) => agent_log::hold(database, row, lines),

@@ -70,6 +70,20 @@ pub(super) fn live_tokens(
     )
 }
 
+pub(super) fn due_at_hubs(
+    database: &Connection,
+    now_s: u64,
+    limit: usize,
+) -> Result<Vec<TokenRow>> {
+    let sql = format!(
+        "SELECT {TOKEN} FROM tokens
+         WHERE sealed IS NOT NULL AND (expires_at_s <= ?1 OR revoked_at_ms IS NOT NULL)
+         ORDER BY expires_at_s, sha256 LIMIT ?2"
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    all(database, &sql, params![int(now_s), limit], rows::token)
+}
+
 /// The feed of one subject, of one moment.
 pub(super) fn feed(
     database: &Connection,
@@ -149,6 +163,16 @@ pub(super) fn agent_log(
          WHERE source = ?1 AND key = ?2 AND log = ?3",
         (claimant.source.as_str(), &claimant.key, log),
         rows::agent_log,
+    )
+}
+
+/// Who sent a log first.
+pub(super) fn agent_log_owner(database: &Connection, log: &str) -> Result<Option<ClaimantKey>> {
+    one(
+        database,
+        "SELECT source, key FROM agent_logs WHERE log = ?1 ORDER BY id LIMIT 1",
+        [log],
+        |row| key(row, 0),
     )
 }
 

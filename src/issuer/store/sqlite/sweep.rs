@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 const DAY_MS: u64 = 86_400_000;
 
-/// Expired tokens are kept this long, so that an introspection can still say whose it was.
+/// Expired tokens are kept this long, so that an introspection can still say whose it was. One that is
+/// kept sealed stays until its hub was told, or it has expired there too.
 const TOKENS_MS: u64 = DAY_MS;
 
 /// An agent that was away longer reads its roles anew.
@@ -21,7 +22,8 @@ pub(super) fn some(database: &Connection, now_ms: u64) -> rusqlite::Result<bool>
     let tokens = database
         .prepare_cached(
             "DELETE FROM tokens WHERE rowid IN
-                 (SELECT rowid FROM tokens WHERE expires_at_s < ?1 ORDER BY expires_at_s LIMIT ?2)",
+                 (SELECT rowid FROM tokens WHERE expires_at_s < ?1 AND sealed IS NULL
+                  ORDER BY expires_at_s LIMIT ?2)",
         )?
         .execute(params![int(now_ms.saturating_sub(TOKENS_MS) / 1000), CHUNK])?;
     let once = database

@@ -242,3 +242,36 @@ pub async fn a_token_that_is_revoked_stays_known(store: &dyn Store) {
         []
     );
 }
+
+pub async fn tokens_that_are_over_are_due_at_their_hubs_while_they_are_kept(store: &dyn Store) {
+    let kept = |sha256: &str, expires_at| {
+        let mut batch = exchange("ada", sha256, 0);
+        if let [_, Change::Issue { token, .. }] = &mut batch.changes[..] {
+            token.sealed = Some(vec![1, 2, 3]);
+            token.expires_at = expires_at;
+        }
+        batch
+    };
+    commit(store, exchange("ada", "unkept", 0)).await;
+    commit(store, kept("later", NOW + 600)).await;
+    commit(store, kept("soon", NOW + 300)).await;
+    let due = async |now_s, limit| -> Vec<String> {
+        let rows = store.due_at_hubs(now_s, limit).await.unwrap();
+        rows.into_iter().map(|row| row.sha256).collect()
+    };
+    assert!(due(NOW + 299, 9).await.is_empty());
+    assert_eq!(due(NOW + 300, 9).await, ["soon"]);
+    assert_eq!(due(NOW + 600, 9).await, ["soon", "later"]);
+    assert_eq!(due(NOW + 600, 1).await, ["soon"]);
+    // One that is revoked is due at once.
+    let revoke = Change::RevokeToken {
+        sha256: "later".into(),
+        at_ms: NOW_MS,
+    };
+    commit(store, changes([revoke])).await;
+    assert_eq!(due(NOW, 9).await, ["later"]);
+    commit(store, changes([Change::Unseal("later".into())])).await;
+    assert_eq!(due(NOW + 600, 9).await, ["soon"]);
+    let row = store.token("later".into()).await.unwrap().unwrap();
+    assert_eq!((row.sealed, row.revoked_at_ms), (None, Some(NOW_MS)));
+}

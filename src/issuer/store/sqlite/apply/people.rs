@@ -165,3 +165,18 @@ pub(super) fn roles_changed(
         ],
     )
 }
+
+/// Only the roles are others.
+pub(super) fn held(
+    database: &Connection,
+    key: &ClaimantKey,
+    held: &[RoleName],
+    at_ms: u64,
+) -> Done {
+    known(database, key, at_ms)?;
+    run(
+        database,
+        "UPDATE people SET held = ?3 WHERE source = ?1 AND key = ?2",
+        params![key.source.as_str(), key.key, json(held)?],
+    )
+}

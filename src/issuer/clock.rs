@@ -1,0 +1,50 @@
+//! The wall clock and randomness: the issuer's only sources of both.
+//!
+//! There is no second clock as in the agent: what must survive a clock that is set back (tokens,
+//! signals, audit entries) is shared with other machines, which know the wall clock only.
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since the Unix epoch; 0 when the wall clock stands before it.
+pub fn now_ms() -> u64 {
+    now_us() / 1000
+}
+
+/// Microseconds since the Unix epoch; 0 when the wall clock stands before it.
+pub fn now_us() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| u64::try_from(since.as_micros()).ok())
+        .unwrap_or(0)
+}
+
+/// Seconds since the Unix epoch.
+pub fn now_s() -> u64 {
+    now_ms() / 1000
+}
+
+/// Fills `bytes` with random ones, good for keys and ids. Ends the process when the system has none:
+/// an id or key that is not random is worse than no issuer.
+pub fn fill(bytes: &mut [u8]) {
+    if SystemRandom::new().fill(bytes).is_err() {
+        tracing::error!("the system gives no random numbers");
+        std::process::abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fill, now_ms, now_s};
+
+    #[test]
+    fn the_clock_runs_and_two_fills_differ() {
+        assert!(now_ms() > 1_700_000_000_000);
+        assert!(now_s() >= 1_700_000_000);
+        let (mut a, mut b) = ([0u8; 16], [0u8; 16]);
+        fill(&mut a);
+        fill(&mut b);
+        assert_ne!(a, b);
+    }
+}

@@ -1,0 +1,46 @@
+//! What commands about keys and secrets begin with: settings, organization, database.
+
+use super::opening;
+use crate::config::issuer::org_name;
+use crate::issuer::show::Show;
+use crate::issuer::store::sqlite::SqliteStore;
+use crate::model::issuer::IssuerSettings;
+use crate::model::name::OrgName;
+use crate::model::refusal::Refusal;
+use std::path::Path;
+
+/// An organization's database with what is said about it.
+pub(super) struct Database {
+    /// The issuer's settings.
+    pub(super) settings: IssuerSettings,
+    /// The organization, for entries.
+    pub(super) org: OrgName,
+    /// The database.
+    pub(super) store: SqliteStore,
+}
+
+/// Opens the database that there is. None is begun: an administrator who runs a command before the first
+/// start would leave one that the server's own user can't write.
+///
+/// # Errors
+/// The configuration has faults, the policy names no organization, or there is no database of it. Other
+/// faults of the policy do not matter: a key is rotated also while somebody repairs it.
+pub(super) fn open(show: &Show) -> Result<Database, Refusal> {
+    let settings = opening::settings(show)?;
+    let policy = Path::new(&settings.policy);
+    let org = org_name(&opening::text(policy)?).ok_or_else(|| {
+        Refusal::unavailable(
+            format!(
+                "{} does not say which organization it is for",
+                policy.display()
+            ),
+            "add `name = …` to [org]; `oam-issuer policy check` tells more",
+        )
+    })?;
+    let store = SqliteStore::open_existing(Path::new(&settings.database), &org)?;
+    Ok(Database {
+        settings,
+        org,
+        store,
+    })
+}

@@ -1,0 +1,263 @@
+//! Ending tokens at their hubs.
+//!
+//! Hugging Face takes a list of raw tokens from anybody and answers the same whether or not it knew them,
+//! so "revoked" here means: the hub took the order. It also tells the token's owner by e-mail.
+
+use super::Mint;
+use crate::issuer::outside::Auth;
+use crate::issuer::seal::Purpose;
+use crate::issuer::store::{Batch, Change, TokenRow};
+use crate::model::answer::EndpointFault;
+use crate::model::audit::{AuditEvent, AuditRecord};
+use crate::model::issuer::{Backend, IssuerHub};
+use crate::model::refusal::Refusal;
+use crate::model::secret::{Secret, wire};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Tokens in one order to a hub.
+const BATCH: usize = 100;
+/// Total time for an order.
+const TOTAL: Duration = Duration::from_secs(5);
+/// Tokens looked at in one sweep.
+const SWEEP: usize = 500;
+/// Whoever revokes a token tells its hub too; the sweep leaves it that long, ms.
+const LEFT_ALONE_MS: u64 = 30_000;
+
+/// What became of a token at its hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The hub took the order.
+    Revoked,
+    /// It had expired at the hub by itself.
+    Expired,
+    /// The hub has no way, for the reason in our own words.
+    NotPossible(String),
+    /// The hub has a way and it did not work, for the reason in our own words. It is tried again by
+    /// [`Mint::due_revocations`].
+    Failed(String),
+}
+
+impl Outcome {
+    /// The words for records.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Revoked => "the hub took the order to revoke it".to_owned(),
+            Self::Expired => "it had expired at the hub".to_owned(),
+            Self::NotPossible(why) => format!("the hub can't revoke it: {why}"),
+            Self::Failed(why) => format!("revoking it at the hub failed: {why}"),
+        }
+    }
+
+    /// Whether there is nothing left to try.
+    pub const fn is_final(&self) -> bool {
+        !matches!(self, Self::Failed(_))
+    }
+}
+
+/// What is sealed with a row: until when the hub honours the token (Unix seconds, 8 bytes), the token.
+pub(super) fn kept(token: &Secret, until_s: u64) -> Zeroizing<Vec<u8>> {
+    let mut plain = Zeroizing::new(Vec::with_capacity(8 + token.expose().len()));
+    plain.extend_from_slice(&until_s.to_be_bytes());
+    plain.extend_from_slice(token.expose().as_bytes());
+    plain
+}
+
+/// A token to be ended.
+struct Live<'a> {
+    row: &'a TokenRow,
+    until_s: u64,
+    token: Secret,
+}
+
+#[derive(Serialize)]
+struct Order<'a> {
+    credentials: Vec<Credential<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Credential<'a>(#[serde(with = "wire")] &'a Secret);
+
+impl Mint {
+    /// Ends tokens at their hubs, as far as each hub can. In the order of `rows`: the SHA-256 of each
+    /// token and what became of it. Nothing is written: [`Mint::settle`] does that too.
+    pub async fn revoke_at_hub(&self, rows: &[TokenRow], now_ms: u64) -> Vec<(String, Outcome)> {
+        let mut known: BTreeMap<&str, Outcome> = BTreeMap::new();
+        let mut by_hub: BTreeMap<&str, (&IssuerHub, Vec<Live<'_>>)> = BTreeMap::new();
+        for row in rows {
+            match self.live(row) {
+                Err(outcome) => {
+                    known.insert(&row.sha256, outcome);
+                }
+                Ok((_, live)) if live.until_s <= now_ms / 1000 => {
+                    known.insert(&row.sha256, Outcome::Expired);
+                }
+                Ok((hub, live)) => {
+                    let place = by_hub.entry(hub.name.as_str());
+                    place.or_insert_with(|| (hub, Vec::new())).1.push(live);
+                }
+            }
+        }
+        for (hub, tokens) in by_hub.values() {
+            let mut outcome = Outcome::Revoked;
+            for part in tokens.chunks(BATCH) {
+                // A hub that failed once is not asked for each of the others.
+                if outcome == Outcome::Revoked {
+                    let secrets = part.iter().map(|live| &live.token).collect();
+                    outcome = self.order(hub, secrets).await;
+                }
+                for live in part {
+                    known.insert(&live.row.sha256, outcome.clone());
+                }
+            }
+        }
+        rows.iter()
+            .filter_map(|row| Some((row.sha256.clone(), known.get(row.sha256.as_str())?.clone())))
+            .collect()
+    }
+
+    /// Ends tokens at their hubs and writes what became of each: an entry, and where nothing is left to
+    /// try the sealed token goes. Call it with [`super::super::store::Committed::revoked`].
+    ///
+    /// # Errors
+    /// The store did not take it; the tokens may be ended all the same, and a sweep finds them again.
+    pub async fn settle(
+        &self,
+        rows: &[TokenRow],
+        now_ms: u64,
+    ) -> Result<Vec<(String, Outcome)>, Refusal> {
+        let outcomes = self.revoke_at_hub(rows, now_ms).await;
+        self.write(rows, &outcomes, now_ms, true).await?;
+        Ok(outcomes)
+    }
+
+    /// The sweep: ends, at their hubs, tokens whose role's lifetime is over while the hub still honours
+    /// them, and those whose revocation failed before. To be called every few seconds. A failure leaves
+    /// no entry here (the first one did): it is tried again until it succeeds or the token has expired.
+    ///
+    /// # Errors
+    /// The store is not there, or did not take the outcomes.
+    pub async fn due_revocations(&self, now_ms: u64) -> Result<Vec<(String, Outcome)>, Refusal> {
+        let due = self.parts.store.due_at_hubs(now_ms / 1000, SWEEP);
+        let mut rows = due.await.map_err(|fault| fault.refusal())?;
+        rows.retain(|row| {
+            let at = row.revoked_at_ms.unwrap_or(0);
+            at.saturating_add(LEFT_ALONE_MS) <= now_ms
+        });
+        let outcomes = self.revoke_at_hub(&rows, now_ms).await;
+        self.write(&rows, &outcomes, now_ms, false).await?;
+        Ok(outcomes)
+    }
+
+    async fn write(
+        &self,
+        rows: &[TokenRow],
+        outcomes: &[(String, Outcome)],
+        now_ms: u64,
+        failures: bool,
+    ) -> Result<(), Refusal> {
+        let mut batch = Batch::default();
+        for (row, (_, outcome)) in rows.iter().zip(outcomes) {
+            if outcome.is_final() && row.sealed.is_some() {
+                batch.changes.push(Change::Unseal(row.sha256.clone()));
+            }
+            // A token that died in its time, here and there, is no event.
+            let quiet = *outcome == Outcome::Expired && row.revoked_at_ms.is_none();
+            if !quiet && (failures || outcome.is_final()) {
+                batch.entries.push(self.entry(row, outcome, now_ms));
+            }
+        }
+        if batch.changes.is_empty() && batch.entries.is_empty() {
+            return Ok(());
+        }
+        let written = self.parts.store.commit(batch).await;
+        written.map(drop).map_err(|fault| fault.refusal())
+    }
+
+    fn entry(&self, row: &TokenRow, outcome: &Outcome, now_ms: u64) -> AuditRecord {
+        AuditRecord {
+            source: Some(row.key.source.clone()),
+            person: Some(row.key.key.clone()),
+            name: row.name.clone(),
+            role: Some(row.role.clone()),
+            hub: Some(row.hub.clone()),
+            repository: row.repository.clone(),
+            action: Some(row.action),
+            token_sha256: Some(row.sha256.clone()),
+            expires_at: Some(row.expires_at),
+            request_id: Some(row.request_id.clone()),
+            detail: Some(outcome.words()),
+            ..AuditRecord::new(AuditEvent::TokenRevoked, self.parts.org.clone(), now_ms)
+        }
+    }
+
+    /// Ends a token that came and is not handed out. As far as it goes: nobody waits for the outcome.
+    pub(super) async fn discard(&self, hub: &IssuerHub, token: Option<Secret>) {
+        if let Some(token) = token {
+            self.order(hub, vec![&token]).await;
+        }
+    }
+
+    /// Ends a token that was made and could not be put on record, so it is not handed out either.
+    pub async fn withdraw(&self, hub: &IssuerHub, minted: super::Minted) -> Outcome {
+        if minted.sealed.is_none() {
+            return own_token();
+        }
+        self.order(hub, vec![&minted.token]).await
+    }
+
+    fn live<'a>(&'a self, row: &'a TokenRow) -> Result<(&'a IssuerHub, Live<'a>), Outcome> {
+        let hub = self.parts.hubs.iter().find(|hub| hub.name == row.hub);
+        let hub =
+            hub.ok_or_else(|| Outcome::NotPossible("this hub is no longer configured".to_owned()))?;
+        if matches!(hub.backend, Backend::Jwt { .. }) {
+            return Err(own_token());
+        }
+        let sealed = row
+            .sealed
+            .as_deref()
+            .ok_or_else(|| Outcome::NotPossible("the token is no longer kept".to_owned()))?;
+        let opened = self
+            .parts
+            .master
+            .open(Purpose::HubToken, &row.sha256, sealed)
+            .map_err(|fault| Outcome::NotPossible(fault.to_string()))?;
+        let unreadable = || Outcome::NotPossible("the kept token can't be read".to_owned());
+        let (until, token) = opened.split_first_chunk::<8>().ok_or_else(unreadable)?;
+        let token = std::str::from_utf8(token).map_err(|_| unreadable())?;
+        let live = Live {
+            row,
+            until_s: u64::from_be_bytes(*until),
+            token: Secret::new(token.to_owned()),
+        };
+        Ok((hub, live))
+    }
+
+    async fn order(&self, hub: &IssuerHub, tokens: Vec<&Secret>) -> Outcome {
+        let url = format!("{}/api/credentials/revoke", hub.url);
+        let body = Order {
+            credentials: tokens.into_iter().map(Credential).collect(),
+        };
+        let way = self.parts.outside.within(TOTAL);
+        match way.post_json(&url, &body, Auth::None).await {
+            Ok(answer) if (200..300).contains(&answer.status) => Outcome::Revoked,
+            Ok(answer) if matches!(answer.status, 404 | 405 | 501) => {
+                Outcome::NotPossible(format!("it answered with status {}", answer.status))
+            }
+            Ok(answer) => Outcome::Failed(format!("it answered with status {}", answer.status)),
+            Err(EndpointFault::NotSent { why } | EndpointFault::Lost { why }) => {
+                Outcome::Failed(why)
+            }
+            Err(_) => Outcome::Failed("its answer can't be read".to_owned()),
+        }
+    }
+}
+
+fn own_token() -> Outcome {
+    Outcome::NotPossible(
+        "it verifies the issuer's own tokens; introspection says inactive".to_owned(),
+    )
+}

@@ -1,0 +1,107 @@
+//! An answer: facts, and a body that is wiped.
+
+use super::{ANSWER_CAP, fault};
+use crate::model::answer::EndpointFault;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+/// What a peer answered, whatever its status.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Content-Type` without parameters, lower-case; empty when there is none.
+    pub content_type: String,
+    /// The body, wiped when it is dropped.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl Answer {
+    /// The answer when its status is 200.
+    ///
+    /// # Errors
+    /// [`EndpointFault::Status`] otherwise, with nothing of the endpoint's own prose.
+    pub fn ok(self) -> Result<Self, EndpointFault> {
+        if self.status == 200 {
+            return Ok(self);
+        }
+        let error = fault::oauth_error(&self.body);
+        // A web page is what proxies and captive portals send, not what the endpoint itself says.
+        let page =
+            self.content_type == "text/html" || self.body.trim_ascii_start().starts_with(b"<");
+        Err(EndpointFault::Status {
+            status: self.status,
+            bare: error.is_none() && !page,
+            error,
+        })
+    }
+
+    /// The body as JSON, when the status is 200.
+    ///
+    /// # Errors
+    /// As [`Answer::ok`]; [`EndpointFault::Unreadable`] for another body. The reader's own text is
+    /// dropped: it quotes the body.
+    pub fn json<T: DeserializeOwned>(self) -> Result<T, EndpointFault> {
+        let answer = self.ok()?;
+        serde_json::from_slice(&answer.body).map_err(|_| EndpointFault::Unreadable {
+            why: if answer.content_type == "text/html" {
+                "the answer is a web page".to_owned()
+            } else {
+                "the answer is not the JSON that belongs there".to_owned()
+            },
+        })
+    }
+}
+
+/// Reads an answer to its end.
+pub(super) async fn collect(mut response: reqwest::Response) -> Result<Answer, EndpointFault> {
+    let status = response.status().as_u16();
+    let content_type = content_type(response.headers());
+    let announced = response.content_length().unwrap_or(0);
+    let room = usize::try_from(announced).unwrap_or(ANSWER_CAP);
+    let mut body = Zeroizing::new(Vec::with_capacity(room.clamp(4096, ANSWER_CAP)));
+    while let Some(chunk) = response.chunk().await.map_err(|e| fault::lost(&e))? {
+        if body.len() + chunk.len() > ANSWER_CAP {
+            return Err(fault::too_long(status));
+        }
+        append(&mut body, &chunk);
+    }
+    Ok(Answer {
+        status,
+        content_type,
+        body,
+    })
+}
+
+/// Appends to a buffer that must not leave its old bytes behind when it grows.
+fn append(buffer: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
+    if buffer.capacity() - buffer.len() < more.len() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(2 * (buffer.len() + more.len())));
+        larger.extend_from_slice(buffer);
+        std::mem::swap(buffer, &mut larger);
+    }
+    buffer.extend_from_slice(more);
+}
+
+fn content_type(headers: &reqwest::header::HeaderMap) -> String {
+    headers
+        .get(reqwest::header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.split(';').next())
+        .map(|kind| kind.trim().to_ascii_lowercase())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::append;
+    use zeroize::Zeroizing;
+
+    #[test]
+    fn a_growing_answer_keeps_its_bytes() {
+        let mut buffer = Zeroizing::new(Vec::with_capacity(1));
+        for part in [b"abc".as_slice(), b"", b"defghijklmnop"] {
+            append(&mut buffer, part);
+        }
+        assert_eq!(buffer.as_slice(), b"abcdefghijklmnop");
+    }
+}

@@ -1,0 +1,328 @@
+//! `oam-issuer keys`, `secret` and `client` as an administrator runs them: the built program, a database
+//! on disk, nothing else running.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it can't read")]
+
+use oam::issuer::keys::SigningKeys;
+use oam::issuer::seal::MasterKey;
+use oam::issuer::secrets::{of_hub, verify_client};
+use oam::issuer::store::sqlite::SqliteStore;
+use oam::issuer::store::{AuditFilter, Store};
+use oam::model::issuer::{Signing, SigningAlgorithm};
+use oam::model::name::OrgName;
+use oam::model::secret::Secret;
+use serde_json::Value;
+use std::fs::{self, Permissions};
+use std::future::Future;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+const SETTINGS: &str = r#"
+url = "https://issuer.acme.example"
+listen = ["127.0.0.1:8443"]
+database = "DIR/issuer.db"
+policy = "DIR/policy.toml"
+master_key = { file = "DIR/master.key" }
+
+[signing]
+announce = "1h"
+
+[sources.okta]
+kind = "person"
+issuer = "https://acme.okta.example"
+audiences = ["client"]
+
+[hubs.models]
+url = "https://hub.acme.example"
+kind = "huggingface"
+backend = { kind = "jwt" }
+
+[hubs.hf]
+url = "https://huggingface.co"
+kind = "huggingface"
+backend = { kind = "huggingface-org", client_id = "client-1" }
+"#;
+
+/// The policy has a fault on purpose: keys and secrets do not wait for its repair.
+const POLICY: &str = "[org]\nname = \"acme\"\nsign_in = \"nobody\"\n";
+
+struct Office {
+    folder: tempfile::TempDir,
+}
+
+impl Office {
+    /// Settings, a master key from `keys master`, a database as the first start of a server leaves it.
+    fn new() -> Self {
+        let office = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let dir = office.folder.path().display().to_string();
+        fs::write(office.path("issuer.toml"), SETTINGS.replace("DIR", &dir)).unwrap();
+        fs::write(office.path("policy.toml"), POLICY).unwrap();
+        let key = office.run(&["keys", "master"], "");
+        assert!(key.status.success() && key.stderr.is_empty());
+        fs::write(office.path("master.key"), key.stdout).unwrap();
+        fs::set_permissions(office.path("master.key"), Permissions::from_mode(0o600)).unwrap();
+        office
+    }
+
+    fn started() -> Self {
+        let office = Self::new();
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(&office.path("issuer.db"), &org()).unwrap());
+        let signing = Signing {
+            algorithm: SigningAlgorithm::Es256,
+            announce_ms: 3_600_000,
+        };
+        let master = Arc::new(office.master());
+        wait(async {
+            SigningKeys::open(store, master, signing, org(), now_ms())
+                .await
+                .map(drop)
+        })
+        .unwrap();
+        office
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn master(&self) -> MasterKey {
+        let text = fs::read_to_string(self.path("master.key")).unwrap();
+        MasterKey::parse(&Secret::new(text)).unwrap()
+    }
+
+    fn store(&self) -> SqliteStore {
+        SqliteStore::open_existing(&self.path("issuer.db"), &org()).unwrap()
+    }
+
+    fn run(&self, args: &[&str], input: &str) -> Output {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_oam-issuer"))
+            .arg("--config")
+            .arg(self.path("issuer.toml"))
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that refuses may end before it has read.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    fn json(&self, args: &[&str], input: &str) -> Value {
+        let mut all = args.to_vec();
+        all.push("--json");
+        let output = self.run(&all, input);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{args:?}: {}",
+            text(&output.stderr)
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Exit code and what was said.
+    fn refused(&self, args: &[&str], input: &str) -> (i32, String) {
+        let output = self.run(args, input);
+        assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
+        (output.status.code().unwrap(), text(&output.stderr))
+    }
+
+    fn audit(&self) -> String {
+        let store = self.store();
+        let lines = wait(store.audit(AuditFilter::default(), 0, 1000)).unwrap();
+        lines.into_iter().map(|line| line.line + "\n").collect()
+    }
+}
+
+fn org() -> OrgName {
+    "acme".parse().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn now_ms() -> u64 {
+    oam::issuer::clock::now_ms()
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(future)
+}
+
+#[test]
+fn a_key_is_rotated_listed_and_on_record() {
+    let office = Office::started();
+    let before = office.json(&["keys", "list"], "");
+    assert_eq!(before["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(before["keys"][0]["state"], "signing");
+    let rotated = office.json(&["keys", "rotate"], "");
+    assert_eq!(rotated["follows"], before["keys"][0]["kid"]);
+    let after = office.json(&["keys", "list"], "");
+    assert_eq!(after["keys"][0]["state"], "announced");
+    assert_eq!(after["keys"][0]["kid"], rotated["kid"]);
+    assert_eq!(after["keys"][1]["state"], "signing");
+    let (code, said) = office.refused(&["keys", "rotate"], "");
+    assert_eq!(code, 5);
+    assert!(
+        said.contains("was announced") && said.contains("--now"),
+        "{said}"
+    );
+    let urgent = office.json(&["keys", "rotate", "--now"], "");
+    let last = office.json(&["keys", "list"], "");
+    assert_eq!(last["keys"][0]["kid"], urgent["kid"]);
+    assert_eq!(last["keys"][0]["state"], "signing");
+    assert_eq!(last["keys"].as_array().unwrap().len(), 3);
+    let audit = office.audit();
+    assert_eq!(audit.matches("key-rotation").count(), 3);
+    assert!(audit.contains(urgent["kid"].as_str().unwrap()));
+}
+
+#[test]
+fn a_wrong_master_key_makes_no_key() {
+    let office = Office::started();
+    let other = office.run(&["keys", "master"], "").stdout;
+    fs::write(office.path("master.key"), other).unwrap();
+    let (code, said) = office.refused(&["keys", "rotate"], "");
+    assert_eq!(code, 1);
+    assert!(said.contains("the master key does not open it"), "{said}");
+    assert!(said.contains("that the database was made with"), "{said}");
+    assert_eq!(
+        office.json(&["keys", "list"], "")["keys"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn a_master_key_that_others_may_read_is_refused() {
+    let office = Office::started();
+    fs::set_permissions(office.path("master.key"), Permissions::from_mode(0o644)).unwrap();
+    let (code, said) = office.refused(&["keys", "rotate"], "");
+    assert_eq!(code, 1);
+    assert!(said.contains("chmod 600"), "{said}");
+}
+
+#[test]
+fn no_database_is_begun_by_a_command() {
+    let office = Office::new();
+    assert_eq!(office.refused(&["keys", "list"], "").0, 1);
+    assert_eq!(office.refused(&["secret", "set", "hf"], "s3cret\n").0, 1);
+    assert!(!office.path("issuer.db").exists());
+}
+
+#[test]
+fn a_hubs_secret_comes_from_stdin_is_sealed_and_overlaps() {
+    let office = Office::started();
+    for secret in ["first-s3cret\n", "second-s3cret"] {
+        let output = office.run(&["secret", "set", "hf", "--overlap", "24h"], secret);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(output.stdout.is_empty() && !text(&output.stderr).contains("s3cret"));
+    }
+    let (store, master) = (office.store(), office.master());
+    let hub = "hf".parse().unwrap();
+    let known = wait(of_hub(&store, &master, &hub, now_ms())).ok().unwrap();
+    let texts: Vec<&str> = known.iter().map(|(_, secret)| secret.expose()).collect();
+    assert_eq!(texts, ["second-s3cret", "first-s3cret"]);
+    let listed = office.json(&["secret", "list"], "");
+    assert_eq!(listed["secrets"][0]["number"], 2);
+    assert_eq!(listed["secrets"][0]["good_until"], Value::Null);
+    assert!(listed["secrets"][1]["good_until"].is_string());
+    assert!(!office.audit().contains("s3cret"));
+    drop(store);
+    let on_disk = fs::read(office.path("issuer.db")).unwrap();
+    assert!(!on_disk.windows(6).any(|part| part == b"s3cret"));
+    assert_eq!(
+        office.run(&["secret", "drop", "hf"], "").status.code(),
+        Some(0)
+    );
+    assert_eq!(office.refused(&["secret", "drop", "hf"], "").0, 2);
+}
+
+#[test]
+fn a_secret_that_cannot_be_one_is_refused() {
+    let office = Office::started();
+    let long = "x".repeat(20_000);
+    for bad in [
+        "",
+        " \n",
+        "two words",
+        "tab\there",
+        "s3cret\nsecond line",
+        "sécret",
+        long.as_str(),
+    ] {
+        let (code, said) = office.refused(&["secret", "set", "hf"], bad);
+        assert_eq!(code, 2, "{said}");
+        assert!(
+            !said.contains("s3cret") && !said.contains("words"),
+            "{said}"
+        );
+    }
+    let (code, said) = office.refused(&["secret", "set", "models"], "s3cret");
+    assert!(code == 2 && said.contains("needs none"), "{said}");
+    let (code, said) = office.refused(&["secret", "set", "hg"], "s3cret");
+    assert!(code == 2 && said.contains("models, hf"), "{said}");
+    assert_eq!(
+        office.json(&["secret", "list"], "")["secrets"],
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn a_clients_secret_is_printed_once_and_verifies() {
+    let office = Office::started();
+    let added = office.run(&["client", "add", "hub-1", "--hub", "models"], "");
+    assert_eq!(added.status.code(), Some(0), "{}", text(&added.stderr));
+    let first = Secret::new(text(&added.stdout).trim().to_owned());
+    assert_eq!(first.expose().len(), 43);
+    assert!(!text(&added.stderr).contains(first.expose()));
+    let rotated = office.json(&["client", "rotate", "hub-1", "--overlap", "1h"], "");
+    assert_eq!(rotated["hub"], "models");
+    let second = Secret::new(rotated["secret"].as_str().unwrap().to_owned());
+    let store = office.store();
+    let hub = |secret: &Secret| wait(verify_client(&store, "hub-1", secret, now_ms())).unwrap();
+    let models = Some("models".parse().unwrap());
+    assert_eq!((hub(&first), hub(&second)), (models.clone(), models));
+    assert_eq!(
+        office
+            .refused(&["client", "add", "hub-1", "--hub", "models"], "")
+            .0,
+        2
+    );
+    assert_eq!(office.refused(&["client", "rotate", "hub-2"], "").0, 2);
+    assert_eq!(
+        office
+            .refused(&["client", "add", "a:b", "--hub", "models"], "")
+            .0,
+        2
+    );
+    let listed = office.run(&["client", "list"], "");
+    let shown = text(&listed.stdout);
+    assert!(
+        shown.contains("hub-1") && !shown.contains(first.expose()),
+        "{shown}"
+    );
+    assert_eq!(
+        office.run(&["client", "drop", "hub-1"], "").status.code(),
+        Some(0)
+    );
+    assert_eq!(hub(&second), None);
+    let audit = office.audit();
+    assert_eq!(audit.matches("secret-rotation").count(), 3, "{audit}");
+    assert!(!audit.contains(first.expose()) && !audit.contains(second.expose()));
+}
