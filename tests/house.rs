@@ -78,6 +78,8 @@ const SYSTEM_FILES: &[&str] = &[
     "src/cli/system.rs",
     // Whether a file with a secret is private: this room may not import `edge`.
     "src/issuer/place.rs",
+    // Hardening, signals, readiness of the issuer.
+    "src/issuer/process.rs",
     // Mode and identity of the database: this room may not import `edge`.
     "src/issuer/store/sqlite/file.rs",
 ];

@@ -5,18 +5,36 @@
 //! `rules::policy` (may they?), `mint` (a token), `store` (record and token in one transaction), answer.
 //! A signal goes `http` → `signals` (verified) → `standing` → `store` → `feed`.
 
+pub mod admitted;
 pub mod args;
 pub mod clock;
 pub mod command;
+pub mod feed;
+pub mod files;
+pub mod grant;
+pub mod http;
+pub mod identity;
 pub mod keys;
+pub mod log;
+pub mod metrics;
 pub mod mint;
+pub mod organization;
 pub mod outside;
 pub mod place;
+pub mod process;
+pub mod record;
+pub mod refused;
+pub mod reload;
 pub mod seal;
 pub mod secrets;
 pub mod serve;
 #[cfg(test)]
 mod shelf;
 pub mod show;
+pub mod signals;
+pub mod standing;
+pub mod state;
 pub mod store;
+pub mod stream;
+pub mod upkeep;
 pub mod when;

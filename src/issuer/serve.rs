@@ -1,17 +1,248 @@
-//! `oam-issuer serve`.
+//! `oam-issuer serve`: everything put together, until somebody wants it to end.
 
+use super::command::opening;
+use super::feed;
+use super::files::{self, Files};
+use super::http::{router, tls};
+use super::keys::SigningKeys;
+use super::process::{self, Asked, Signals};
+use super::reload;
+use super::seal::MasterKey;
+use super::secrets;
 use super::show::Show;
+use super::state::{Foundation, InForce, Issuer};
+use super::store::sqlite::SqliteStore;
+use super::store::{Batch, Store};
+use super::upkeep;
+use super::{clock, log};
+use crate::model::audit::{AuditEvent, AuditRecord};
+use crate::model::issuer::{IssuerSettings, TlsFiles};
 use crate::model::refusal::Refusal;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
 use clap::Args;
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Time for requests that are in progress when the server ends.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Time for the headers of a request, and for a TLS handshake.
+const HEADERS: Duration = Duration::from_secs(10);
 
 /// `oam-issuer serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {}
 
-/// Runs the server; the branch `server` brings it.
+/// Runs the server.
 pub fn run(show: &Show, _args: &ServeArgs) -> u8 {
-    show.refusal(&Refusal::unavailable(
-        "this build has no `serve`",
-        "merge the branch that brings it",
-    ))
+    process::quiet_panics();
+    log::begin();
+    show.done(start(show))
+}
+
+fn start(show: &Show) -> Result<u8, Refusal> {
+    process::harden()?;
+    let files = process::raise_open_files();
+    tracing::debug!(files, "open files allowed");
+    let config = std::path::absolute(show.config()).unwrap_or_else(|_| show.config().to_owned());
+    let read = files::read(&config);
+    let files = read.map_err(|faults| opening::told(show, &config, &faults))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Refusal::unavailable(
+                format!("the system gave no runtime: {}", error.kind()),
+                "look at the limits of this process (tasks, open files)",
+            )
+        })?;
+    runtime.block_on(serve(config, files))?;
+    Ok(0)
+}
+
+async fn serve(config: PathBuf, files: Files) -> Result<(), Refusal> {
+    let mut signals = Signals::take().map_err(|error| {
+        Refusal::unavailable(
+            format!("the issuer can't listen for signals: {}", error.kind()),
+            "look at the limits of open files",
+        )
+    })?;
+    let listeners = listen(&files.settings)?;
+    let issuer = Arc::new(open(files).await?);
+    reload::found_at_start(&issuer).await?;
+    let tls = match &issuer.in_force().settings.tls {
+        Some(files) => Some((files.clone(), tls::read(files).await?)),
+        None => None,
+    };
+    mark(&issuer, AuditEvent::Start, None).await?;
+    let (hangup, asked) = mpsc::channel(1);
+    let mut tasks = JoinSet::new();
+    begin(&mut tasks, &issuer, config, asked, tls.clone());
+    let served = Served::begin(&issuer, listeners, tls.map(|(_, config)| config));
+    for address in &served.addresses {
+        tracing::info!(%address, url = issuer.in_force().settings.url, "listening");
+    }
+    process::notify("READY=1");
+    while signals.next().await == Asked::Reload {
+        // One that waits already reads what is there by then.
+        let _ = hangup.try_send(());
+    }
+    process::notify("STOPPING=1");
+    tracing::info!("ending: feeds end now, requests may finish");
+    served.end(&issuer).await;
+    while tasks.join_next().await.is_some() {}
+    mark(&issuer, AuditEvent::Stop, None).await
+}
+
+/// Store, keys and configuration; whatever is wrong is said before anything is served.
+pub(super) async fn open(files: Files) -> Result<Issuer, Refusal> {
+    let org = &files.policy.org.name;
+    let settings = &files.settings;
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(Path::new(&settings.database), org)?);
+    let master = Arc::new(MasterKey::read(&settings.master_key)?);
+    secrets::check(&*store, &master).await?;
+    let keys = SigningKeys::open(
+        Arc::clone(&store),
+        Arc::clone(&master),
+        settings.signing,
+        org.clone(),
+        clock::now_ms(),
+    );
+    let foundation = Foundation {
+        keys: Arc::new(keys.await?),
+        store,
+        master,
+    };
+    let in_force = InForce::new(files.settings, files.policy, &files.policy_text, &foundation)?;
+    Ok(Issuer::new(foundation, in_force))
+}
+
+/// The tasks beside the requests.
+fn begin(
+    tasks: &mut JoinSet<()>,
+    issuer: &Arc<Issuer>,
+    config: PathBuf,
+    asked: mpsc::Receiver<()>,
+    tls: Option<(TlsFiles, RustlsConfig)>,
+) {
+    tasks.spawn(feed::wake_all(Arc::clone(issuer)));
+    tasks.spawn(upkeep::keys(Arc::clone(issuer)));
+    tasks.spawn(upkeep::sweep(Arc::clone(issuer)));
+    tasks.spawn(reload::watch(Arc::clone(issuer), config, asked));
+    if let Some((files, config)) = tls {
+        tasks.spawn(upkeep::certificates(Arc::clone(issuer), files, config));
+    }
+}
+
+/// An entry for the start or the end of the server.
+async fn mark(issuer: &Issuer, event: AuditEvent, detail: Option<String>) -> Result<(), Refusal> {
+    let entry = AuditRecord {
+        detail: detail.or_else(|| Some(format!("version {}", env!("CARGO_PKG_VERSION")))),
+        ..issuer.entry(event)
+    };
+    let batch = Batch {
+        changes: Vec::new(),
+        entries: vec![entry],
+    };
+    let written = issuer.commit(batch).await;
+    written.map(drop).map_err(|fault| fault.refusal())
+}
+
+/// Opens every address before anything else: one that is taken ends the start.
+fn listen(settings: &IssuerSettings) -> Result<Vec<TcpListener>, Refusal> {
+    let mut open = Vec::new();
+    for text in &settings.listen {
+        let address: SocketAddr = text.parse().map_err(|_| {
+            Refusal::bad_request(
+                format!("`{}` is not an address to listen on", text.escape_debug()),
+                "write it like 127.0.0.1:8443",
+            )
+        })?;
+        let private = settings.tls.is_some() || !settings.trusted_proxies.is_empty();
+        if !private && !address.ip().is_loopback() {
+            return Err(Refusal::bad_request(
+                format!("{address} is open to others without TLS"),
+                "add [tls], or listen on 127.0.0.1, or name the proxy that ends TLS in `trusted_proxies`",
+            ));
+        }
+        let listener = TcpListener::bind(address).map_err(|error| {
+            Refusal::unavailable(
+                format!("{address} can't be listened on: {}", error.kind()),
+                "look whether another process has it, or whether this user may",
+            )
+        })?;
+        open.push(listener);
+    }
+    Ok(open)
+}
+
+/// The listeners with what serves them.
+pub struct Served {
+    /// Where it listens.
+    pub addresses: Vec<SocketAddr>,
+    handle: Handle<SocketAddr>,
+    tasks: JoinSet<io::Result<()>>,
+}
+
+impl Served {
+    /// Serves on these listeners, by TLS when there are certificates.
+    pub fn begin(
+        issuer: &Arc<Issuer>,
+        listeners: Vec<TcpListener>,
+        tls: Option<RustlsConfig>,
+    ) -> Self {
+        let mut served = Self {
+            addresses: Vec::new(),
+            handle: Handle::new(),
+            tasks: JoinSet::new(),
+        };
+        for listener in listeners {
+            served.addresses.extend(listener.local_addr());
+            let handle = served.handle.clone();
+            let task = one(Arc::clone(issuer), listener, tls.clone(), handle);
+            served.tasks.spawn(task);
+        }
+        served
+    }
+
+    /// Feeds end at once, requests in progress may finish for a while.
+    pub async fn end(mut self, issuer: &Issuer) {
+        issuer.stopping.send_replace(true);
+        self.handle.graceful_shutdown(Some(DRAIN));
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Ok(Err(error)) = ended {
+                tracing::error!(kind = %error.kind(), "a listener ended");
+            }
+        }
+    }
+}
+
+fn one(
+    issuer: Arc<Issuer>,
+    listener: TcpListener,
+    tls: Option<RustlsConfig>,
+    handle: Handle<SocketAddr>,
+) -> impl Future<Output = io::Result<()>> {
+    let service = router(&issuer).into_make_service_with_connect_info::<SocketAddr>();
+    async move {
+        match tls {
+            Some(config) => {
+                let server = axum_server::from_tcp_rustls(listener, config)?;
+                let mut server = server.handle(handle).http1_only();
+                server.http_builder().http1().header_read_timeout(HEADERS);
+                server.first_request_timeout(HEADERS).serve(service).await
+            }
+            None => {
+                let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only();
+                server.http_builder().http1().header_read_timeout(HEADERS);
+                server.first_request_timeout(HEADERS).serve(service).await
+            }
+        }
+    }
 }

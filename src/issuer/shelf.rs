@@ -165,6 +165,9 @@ impl Store for Shelf {
     fn agent_log(&self, _: ClaimantKey, _: String) -> Later<'_, Option<AgentLogRow>> {
         not_here()
     }
+    fn agent_log_owner(&self, _: String) -> Later<'_, Option<ClaimantKey>> {
+        not_here()
+    }
     fn agent_record(&self, _: ClaimantKey, _: String, _: u64) -> Later<'_, Option<String>> {
         not_here()
     }

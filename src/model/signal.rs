@@ -18,6 +18,16 @@ pub struct SignalSubject {
     pub session: Option<String>,
 }
 
+impl SignalSubject {
+    /// Whether it names nobody: to look for it would find everybody.
+    pub const fn is_empty(&self) -> bool {
+        self.subject.is_none()
+            && self.email.is_none()
+            && self.key.is_none()
+            && self.session.is_none()
+    }
+}
+
 /// What follows from a signal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -37,6 +47,11 @@ pub enum SignalMeaning {
     },
     /// The stream was verified: it lives.
     StreamVerified,
+    /// The transmitter paused or disabled the stream: its silence is no evidence, and a person must look.
+    StreamStopped,
+    /// Understood, but a part that must not be ignored is unknown here (SSF 1.0 §3): not acted on, and a
+    /// person must look.
+    NotActedOn,
     /// On record, nothing else.
     Noted,
 }
@@ -46,8 +61,10 @@ pub enum SignalMeaning {
 pub struct Signal {
     /// The source of the people that it speaks of.
     pub source: SourceName,
-    /// Whom.
+    /// Whom. Empty: nobody that can be found here.
     pub subject: SignalSubject,
+    /// Other names of the same subject, tried in order while nobody matches.
+    pub also: Vec<SignalSubject>,
     /// What follows.
     pub meaning: SignalMeaning,
     /// When it happened, Unix milliseconds (`event_timestamp`, else `iat`).

@@ -1,14 +1,21 @@
 //! Every decision, as functions of (state, event, now). No I/O, no clock, no randomness in here.
 
+pub mod admission;
+pub mod agent_log;
 pub mod cache;
+pub mod claims;
 pub mod desk;
+pub mod feed;
 pub mod hub;
 pub mod keys;
 pub mod notice;
 pub mod pattern;
+pub mod rate;
 pub mod policy;
 pub mod record;
 pub mod retention;
 pub mod role;
 pub mod session;
+pub mod signal;
 pub mod standing;
+pub mod wanted;

@@ -130,7 +130,7 @@ pub fn held_names(index: &Index, claimant: &Claimant) -> Vec<RoleName> {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -91,6 +91,14 @@ pub fn link(line: &str) -> Result<Link, FaultKind> {
     })
 }
 
+/// The same with the hash that the line names as that of the one before it.
+///
+/// # Errors
+/// What is wrong with the line.
+pub fn placed(line: &str) -> Result<(Link, String), FaultKind> {
+    Ok((link(line)?, read(line.as_bytes())?.prev.to_owned()))
+}
+
 /// A line taken apart.
 struct Read<'a> {
     seq: u64,

@@ -1,39 +1,149 @@
 //! `oam-issuer revoke`, `restore` and `people`.
+//!
+//! They work on the database: a running server notices the commit and tells the agents. A policy with
+//! faults does not stop them, and neither does a server that is down.
 
-use crate::issuer::show::Show;
+mod find;
+mod hubs;
+mod report;
+
+use super::database::{self, Database};
+use super::opening;
+use crate::issuer::clock;
+use crate::issuer::show::{Line, Look, Show};
+use crate::issuer::standing::{self, Applied, Order};
+use crate::issuer::store::Store;
 use crate::model::refusal::Refusal;
 use clap::Args;
+use find::Found;
+use std::sync::Arc;
 
 /// `oam-issuer revoke`.
 #[derive(Debug, Args)]
-pub struct RevokeArgs {}
+pub struct RevokeArgs {
+    /// The person: user name, e-mail, subject, stable key, or `source:key`.
+    #[arg(value_name = "USER")]
+    pub user: String,
+    /// Why, for the record; the person sees it too.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// End the session only: a new sign-in is taken. Without it nobody is taken until `restore`.
+    #[arg(long)]
+    pub session: bool,
+}
 
 /// `oam-issuer restore`.
 #[derive(Debug, Args)]
-pub struct RestoreArgs {}
+pub struct RestoreArgs {
+    /// The person: user name, e-mail, subject, stable key, or `source:key`.
+    #[arg(value_name = "USER")]
+    pub user: String,
+}
 
 /// `oam-issuer people`.
 #[derive(Debug, Args)]
-pub struct PeopleArgs {}
-
-/// Runs `revoke`; the branch `identity` brings it.
-pub fn run(show: &Show, _args: &RevokeArgs) -> u8 {
-    missing(show)
+pub struct PeopleArgs {
+    /// User name, e-mail, subject, stable key, or `source:key`.
+    #[arg(value_name = "USER")]
+    pub user: String,
 }
 
-/// Runs `restore`; the branch `identity` brings it.
-pub fn restore(show: &Show, _args: &RestoreArgs) -> u8 {
-    missing(show)
+/// Runs `revoke`.
+pub fn run(show: &Show, args: &RevokeArgs) -> u8 {
+    let reason = args.reason.clone();
+    let order = if args.session {
+        Order::EndSession { reason }
+    } else {
+        Order::EndAccount { reason }
+    };
+    show.done(carry_out(show, &args.user, &order))
 }
 
-/// Runs `people`; the branch `identity` brings it.
-pub fn people(show: &Show, _args: &PeopleArgs) -> u8 {
-    missing(show)
+/// Runs `restore`.
+pub fn restore(show: &Show, args: &RestoreArgs) -> u8 {
+    show.done(carry_out(show, &args.user, &Order::Restore))
 }
 
-fn missing(show: &Show) -> u8 {
-    show.refusal(&Refusal::unavailable(
-        "this build has no `revoke`, `restore` and `people`",
-        "merge the branch that brings them",
-    ))
+/// Runs `people`.
+pub fn people(show: &Show, args: &PeopleArgs) -> u8 {
+    show.done(list(show, &args.user))
 }
+
+fn carry_out(show: &Show, user: &str, order: &Order) -> Result<u8, Refusal> {
+    let Database {
+        settings,
+        org,
+        store,
+    } = database::open(show)?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let now_ms = clock::now_ms();
+    opening::wait(async {
+        let found = find::one(&*store, &settings.sources, user, order).await?;
+        let (key, row) = match &found {
+            Found::Seen(row) => (&row.seen.key, Some(row.as_ref())),
+            Found::Never(key) => (key, None),
+            Found::Several(rows) => {
+                several(show, rows);
+                return Err(find::ambiguous(user, rows));
+            }
+        };
+        let applied = standing::order(&*store, &org, key, row, order, now_ms)
+            .await
+            .map_err(|fault| fault.refusal())?;
+        let at_hubs = hubs::tell(&settings, &org, &store, &applied.revoked, now_ms).await;
+        tell(show, &found, order, &applied, &at_hubs);
+        Ok(0)
+    })?
+}
+
+fn several(show: &Show, rows: &[crate::issuer::store::PersonRow]) {
+    if show.json() {
+        return;
+    }
+    let lines: Vec<Vec<Line>> = rows.iter().map(|row| report::columns(row)).collect();
+    show.table(report::HEADER, &lines);
+}
+
+fn tell(
+    show: &Show,
+    found: &Found,
+    order: &Order,
+    applied: &Applied,
+    at_hubs: &Result<Vec<report::AtHub>, Refusal>,
+) {
+    let told = report::Done::of(found, order, applied, at_hubs);
+    if show.json() {
+        show.value(&told);
+    } else {
+        show.line(Line::new().look(Look::Strong, told.sentence()));
+        for hub in &told.hubs {
+            show.line(format!("  {}", hub.sentence()));
+        }
+    }
+    if let Err(refusal) = at_hubs {
+        show.say(Line::new().look(Look::Warn, refusal.sentence.clone()));
+        show.next(&refusal.next);
+    }
+}
+
+fn list(show: &Show, user: &str) -> Result<u8, Refusal> {
+    let Database { store, .. } = database::open(show)?;
+    let now_ms = clock::now_ms();
+    let people = opening::wait(find::all(&store, user, now_ms))??;
+    if people.is_empty() {
+        return Err(find::nobody(user));
+    }
+    if show.json() {
+        show.value(&report::People::of(&people));
+        return Ok(0);
+    }
+    for (row, tokens) in &people {
+        for line in report::person(row, tokens) {
+            show.line(line);
+        }
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests;

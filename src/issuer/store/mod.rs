@@ -5,11 +5,13 @@
 //! implementation.
 
 mod fault;
+mod question;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
 
 pub use fault::StoreFault;
+pub use question::{AuditFilter, AuditLine, Cursor, FeedPage};
 
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::ClaimantKey;
@@ -93,6 +95,21 @@ pub enum Change {
         /// What the feed says; none when nothing changed for the agent.
         feed: Option<FeedEvent>,
     },
+    /// The person holds other roles than when last compared, with the groups as they are: by another
+    /// policy, or by a newer token. Live tokens of lost roles are inactive, `feed` appended when there is
+    /// one. Unlike [`Change::RolesChanged`] it says nothing about groups.
+    Held {
+        /// Whom.
+        key: ClaimantKey,
+        /// Roles held now, kept for the next comparison.
+        held: Vec<RoleName>,
+        /// Roles lost.
+        lost: Vec<RoleName>,
+        /// Unix milliseconds.
+        at_ms: u64,
+        /// What the feed says; none when nothing changed for the agent.
+        feed: Option<FeedEvent>,
+    },
     /// Takes a signal once: a second one with this transmitter and id fails the batch.
     Once {
         /// Issuer of the signal.
@@ -102,7 +119,8 @@ pub enum Change {
         /// Unix milliseconds after which it may be forgotten.
         until_ms: u64,
     },
-    /// A transmitter's stream was verified.
+    /// A transmitter's stream was verified; at 0: it was stopped, and what was verified before is no
+    /// evidence any more.
     StreamVerified {
         /// Issuer of the signal.
         transmitter: String,
@@ -284,54 +302,6 @@ pub struct AgentLogRow {
     pub at_ms: u64,
 }
 
-/// A cursor of the feed. The generation names the database, so that a cursor of another one is unknown.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Cursor {
-    /// Name of the database.
-    pub generation: String,
-    /// Number of the last event seen by the subject.
-    pub seq: u64,
-}
-
-/// What the feed holds after a cursor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedPage {
-    /// The cursor given is of another database, ahead of this one, or older than what is kept.
-    pub reset: bool,
-    /// Events after it, with their numbers.
-    pub events: Vec<(u64, FeedEvent)>,
-    /// The cursor at the end of it.
-    pub head: Cursor,
-}
-
-/// What to look for in the audit log. Everything given must match.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AuditFilter {
-    /// Stable key, user name or e-mail.
-    pub person: Option<String>,
-    /// Role.
-    pub role: Option<String>,
-    /// Repository.
-    pub repository: Option<String>,
-    /// SHA-256 of a token.
-    pub token_sha256: Option<String>,
-    /// Request id.
-    pub request_id: Option<String>,
-    /// From, Unix milliseconds.
-    pub from_ms: Option<u64>,
-    /// Up to and without, Unix milliseconds.
-    pub to_ms: Option<u64>,
-}
-
-/// A line of the audit log as it is hashed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditLine {
-    /// Its number.
-    pub seq: u64,
-    /// The line: JSON with `seq`, `prev` and `hash`.
-    pub line: String,
-}
-
 /// What the issuer keeps. No other state.
 pub trait Store: Send + Sync {
     /// Writes a batch durably; answers when it is on disk.
@@ -369,6 +339,8 @@ pub trait Store: Send + Sync {
     fn stream_verified(&self, transmitter: String) -> Later<'_, Option<u64>>;
     /// Up to where an agent's log is held.
     fn agent_log(&self, key: ClaimantKey, log: String) -> Later<'_, Option<AgentLogRow>>;
+    /// Who sent the log of this name first.
+    fn agent_log_owner(&self, log: String) -> Later<'_, Option<ClaimantKey>>;
     /// An agent's record by its number, for the comparison of a batch that overlaps.
     fn agent_record(&self, key: ClaimantKey, log: String, seq: u64) -> Later<'_, Option<String>>;
     /// All signing keys.

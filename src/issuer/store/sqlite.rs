@@ -226,6 +226,12 @@ impl Store for SqliteStore {
         })
     }
 
+    fn agent_log_owner(&self, log: String) -> Later<'_, Option<ClaimantKey>> {
+        self.read(Kind::Quick, move |database, _| {
+            read::agent_log_owner(database, &log)
+        })
+    }
+
     fn agent_record(&self, key: ClaimantKey, log: String, seq: u64) -> Later<'_, Option<String>> {
         self.read(Kind::Quick, move |database, _| {
             read::agent_record(database, &key, &log, seq)

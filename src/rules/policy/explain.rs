@@ -9,7 +9,7 @@ use crate::model::refusal::Refusal;
 use crate::model::role::Action;
 use serde::Serialize;
 
-/// `oam-issuer policy why --json`.
+/// What the policy says of an ask, and of every role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// The claimant, `source:key`.

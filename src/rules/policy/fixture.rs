@@ -64,7 +64,7 @@ pub(super) fn role(name: &str, members: Vec<Member>, grants: Vec<PolicyGrant>) -
 }
 
 /// Readers are everybody at okta; publishers and twins are groups; `ci` is a job; `auditor` is told by a claim.
-pub(super) fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     let okta = |groups: &[&str], line| vec![member("okta", groups, &[], line)];
     Policy {
         org: org(),
@@ -98,7 +98,7 @@ pub(super) fn policy() -> Policy {
     }
 }
 
-pub(super) fn index() -> Index {
+pub(crate) fn index() -> Index {
     Index::new(policy())
 }
 

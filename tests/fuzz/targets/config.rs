@@ -3,11 +3,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use oam::config::agent::{Source, read};
+use oam::config::fault::ConfigFault;
+use oam::config::issuer::{read_cases, read_policy, read_settings};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
+    issuer(text);
     // A NUL parts the company's file from the user's.
     let (company, user) = match text.split_once('\0') {
         Some((company, user)) => (Some(company), user),
@@ -24,9 +27,34 @@ fuzz_target!(|data: &[u8]| {
             text: user,
         }),
     ) {
-        assert!(!faults.is_empty());
-        for fault in faults {
-            assert!(!fault.to_string().is_empty());
-        }
+        told(&faults);
     }
 });
+
+/// The issuer's files: a policy is read beside the example's settings, so that its names can be right.
+fn issuer(text: &str) {
+    const EXAMPLE: &str = include_str!("../../../packaging/issuer.example.toml");
+    let source = |text| Source {
+        name: "issuer",
+        text,
+    };
+    if let Err(faults) = read_settings(source(text)) {
+        told(&faults);
+    }
+    let Ok(settings) = read_settings(source(EXAMPLE)) else {
+        return;
+    };
+    if let Err(faults) = read_policy(source(text), &settings) {
+        told(&faults);
+    }
+    if let Err(faults) = read_cases(source(text), &settings) {
+        told(&faults);
+    }
+}
+
+fn told(faults: &[ConfigFault]) {
+    assert!(!faults.is_empty());
+    for fault in faults {
+        assert!(!fault.to_string().is_empty());
+    }
+}

@@ -15,9 +15,20 @@ use crate::rules::pattern;
 use crate::rules::policy::Index;
 use crate::rules::policy::cases::claimant;
 use crate::rules::policy::explain::{Considered, Explanation, explain};
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// `oam-issuer policy why --json`.
+#[derive(Serialize)]
+struct WhyReport<'a> {
+    /// What the policy says.
+    #[serde(flatten)]
+    said: &'a Explanation,
+    /// Why the account was ended; null: it was not. An ended account is refused whatever the policy says.
+    ended: Option<&'a str>,
+}
 
 /// Runs it. Exits 5 when it would be refused.
 pub(super) fn run(show: &Show, settings: &IssuerSettings, args: &WhyArgs) -> Result<u8, Refusal> {
@@ -36,7 +47,10 @@ pub(super) fn run(show: &Show, settings: &IssuerSettings, args: &WhyArgs) -> Res
     let said = explain(&Index::new(policy), &claimant, &wanted);
     let ended = seen.as_ref().and_then(|row| row.account.as_ref());
     if show.json() {
-        show.value(&said);
+        show.value(&WhyReport {
+            said: &said,
+            ended: ended.map(|ended| ended.reason.as_str()),
+        });
     } else {
         tell(show, &said);
     }

@@ -101,6 +101,8 @@ CREATE TABLE agent_logs (
     UNIQUE (source, key, log)
 ) STRICT;
 
+CREATE INDEX agent_logs_by_name ON agent_logs (log);
+
 CREATE TABLE agent_records (
     arrival INTEGER PRIMARY KEY,
     log INTEGER NOT NULL REFERENCES agent_logs (id),
@@ -130,13 +132,13 @@ CREATE TABLE secrets (
     PRIMARY KEY (kind, owner, number)
 ) STRICT, WITHOUT ROWID;
 
--- The organization's log. `line` is what is hashed; the columns are copies, to find lines by.
+-- The organization's log. `line` is what is hashed; the columns are copies, to find lines by. `person`
+-- is the stable key, or the name where there is none.
 CREATE TABLE audit (
     seq INTEGER PRIMARY KEY,
     at_ms INTEGER NOT NULL,
     line TEXT NOT NULL,
     person TEXT,
-    name TEXT,
     role TEXT,
     repository TEXT,
     token TEXT,
@@ -144,8 +146,15 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_by_time ON audit (at_ms);
 CREATE INDEX audit_by_person ON audit (person) WHERE person IS NOT NULL;
-CREATE INDEX audit_by_name ON audit (name COLLATE NOCASE) WHERE name IS NOT NULL;
 CREATE INDEX audit_by_role ON audit (role) WHERE role IS NOT NULL;
 CREATE INDEX audit_by_repository ON audit (repository) WHERE repository IS NOT NULL;
 CREATE INDEX audit_by_token ON audit (token) WHERE token IS NOT NULL;
 CREATE INDEX audit_by_request ON audit (request_id) WHERE request_id IS NOT NULL;
+
+-- Every name under which a stable key stands in the log: read for each entry, written for a new name
+-- only. An index over the names of all entries would be one more page written for each of them.
+CREATE TABLE names (
+    name TEXT NOT NULL COLLATE NOCASE,
+    person TEXT NOT NULL,
+    PRIMARY KEY (name, person)
+) STRICT, WITHOUT ROWID;

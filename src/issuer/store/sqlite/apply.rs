@@ -27,21 +27,44 @@ impl From<rusqlite::Error> for Undone {
 
 type Done = Result<(), Undone>;
 
-/// Carries out one change; tokens that it made inactive go to `revoked`.
-pub(super) fn change(database: &Connection, change: Change, revoked: &mut Vec<TokenRow>) -> Done {
+/// Whether a change will be refused, by what is there before its batch. Nothing is written: a batch
+/// that is refused here need not be undone.
+pub(super) fn check(database: &Connection, change: &Change) -> Done {
     match change {
-        Change::Seen(seen) => people::seen(database, &seen),
-        Change::Issue { token, epoch } => issue(database, &token, epoch),
-        Change::RevokeToken { sha256, at_ms } => {
-            revoke_token(database, &sha256, at_ms, revoked).map_err(Undone::from)
+        Change::Issue {
+            token,
+            epoch: Some(epoch),
+        } => same_epoch(database, &token.key, *epoch),
+        Change::Once {
+            transmitter, id, ..
+        } => {
+            let mut taken =
+                database.prepare_cached("SELECT 1 FROM once WHERE transmitter = ?1 AND id = ?2")?;
+            if taken.exists((transmitter, id))? {
+                return Err(Undone::Told(StoreFault::Replayed));
+            }
+            Ok(())
         }
+        Change::AgentLog(row, lines) => agent_log::check(database, row, lines).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Carries out one change; tokens that it made inactive go to `revoked`.
+pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<TokenRow>) -> Done {
+    match change {
+        Change::Seen(seen) => people::seen(database, seen),
+        Change::Issue { token, epoch } => issue(database, token, *epoch),
+        Change::RevokeToken { sha256, at_ms } => {
+            revoke_token(database, sha256, *at_ms, revoked).map_err(Undone::from)
+        }
+        Change::End { key, ended, feed } => ends::end(database, key, ended, feed, revoked),
         Change::Unseal(sha256) => run(
             database,
             "UPDATE tokens SET sealed = NULL WHERE sha256 = ?1",
             [sha256],
         ),
-        Change::End { key, ended, feed } => ends::end(database, &key, &ended, &feed, revoked),
-        Change::Restore { key } => ends::restore(database, &key),
+        Change::Restore { key } => ends::restore(database, key),
         Change::RolesChanged {
             key,
             groups,
@@ -50,33 +73,49 @@ pub(super) fn change(database: &Connection, change: Change, revoked: &mut Vec<To
             at_ms,
             feed,
         } => {
-            people::roles_changed(database, &key, groups.as_deref(), &held, at_ms)?;
+            people::roles_changed(database, key, groups.as_deref(), held, *at_ms)?;
             for role in lost {
-                revoked.extend(ends::inactive(database, &key, Some(&role), at_ms)?);
+                revoked.extend(ends::inactive(database, key, Some(role), *at_ms)?);
             }
-            feed.map_or(Ok(()), |feed| append(database, &key, &feed))
+            feed.as_ref()
+                .map_or(Ok(()), |feed| append(database, key, feed))
+        }
+        Change::Held {
+            key,
+            held,
+            lost,
+            at_ms,
+            feed,
+        } => {
+            people::held(database, key, held, *at_ms)?;
+            for role in lost {
+                revoked.extend(ends::inactive(database, key, Some(role), *at_ms)?);
+            }
+            feed.as_ref()
+                .map_or(Ok(()), |feed| append(database, key, feed))
         }
         Change::Once {
             transmitter,
             id,
             until_ms,
-        } => once(database, &transmitter, &id, until_ms),
+        } => once(database, transmitter, id, *until_ms),
         Change::StreamVerified { transmitter, at_ms } => run(
             database,
             "INSERT INTO streams (transmitter, verified_at_ms) VALUES (?1, ?2)
-             ON CONFLICT DO UPDATE SET verified_at_ms = max(verified_at_ms, excluded.verified_at_ms)",
-            params![transmitter, int(at_ms)],
+             ON CONFLICT DO UPDATE SET verified_at_ms =
+                 iif(excluded.verified_at_ms = 0, 0, max(verified_at_ms, excluded.verified_at_ms))",
+            params![transmitter, int(*at_ms)],
         ),
-        Change::AgentLog(row, lines) => agent_log::hold(database, &row, &lines),
-        Change::PutKey(key) => put_key(database, &key),
+        Change::AgentLog(row, lines) => agent_log::hold(database, row, lines),
+        Change::PutKey(key) => put_key(database, key),
         Change::DropKey(kid) => run(database, "DELETE FROM keys WHERE kid = ?1", [kid]),
-        Change::PutSecret(secret) => put_secret(database, &secret),
+        Change::PutSecret(secret) => put_secret(database, secret),
         Change::DropSecret { owner, number } => {
-            let (kind, owner) = owner_columns(&owner);
+            let (kind, owner) = owner_columns(owner);
             run(
                 database,
                 "DELETE FROM secrets WHERE kind = ?1 AND owner = ?2 AND number = ?3",
-                params![kind, owner, int(number)],
+                params![kind, owner, int(*number)],
             )
         }
         Change::PolicyDigest(digest) => run(
@@ -92,12 +131,18 @@ fn run(database: &Connection, sql: &str, params: impl rusqlite::Params) -> Done 
     Ok(())
 }
 
+fn same_epoch(database: &Connection, key: &ClaimantKey, epoch: u64) -> Done {
+    if people::epoch(database, key)? == epoch {
+        Ok(())
+    } else {
+        Err(Undone::Told(StoreFault::Overtaken))
+    }
+}
+
 /// A token that a hub gives a second time is the later row.
 fn issue(database: &Connection, token: &TokenRow, epoch: Option<u64>) -> Done {
-    if let Some(epoch) = epoch
-        && people::epoch(database, &token.key)? != epoch
-    {
-        return Err(Undone::Told(StoreFault::Overtaken));
+    if let Some(epoch) = epoch {
+        same_epoch(database, &token.key, epoch)?;
     }
     run(
         database,

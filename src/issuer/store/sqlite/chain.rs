@@ -54,20 +54,24 @@ impl Head {
             .map_err(|words| Undone::Told(StoreFault::Unavailable(words)))?;
         database
             .prepare_cached(
-                "INSERT INTO audit (seq, at_ms, line, person, name, role, repository, token, request_id)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT INTO audit (seq, at_ms, line, person, role, repository, token, request_id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 int(link.seq),
                 int(entry.at_ms),
                 link.line,
-                entry.person,
-                entry.name,
+                entry.person.as_ref().or(entry.name.as_ref()),
                 entry.role.as_ref().map(RoleName::as_str),
                 entry.repository.as_ref().map(Repository::as_str),
                 entry.token_sha256,
                 entry.request_id,
             ])?;
+        if let (Some(person), Some(name)) = (&entry.person, &entry.name) {
+            database
+                .prepare_cached("INSERT OR IGNORE INTO names (name, person) VALUES (?1, ?2)")?
+                .execute((name, person))?;
+        }
         (self.seq, self.hash) = (link.seq, link.hash);
         Ok(())
     }

@@ -166,6 +166,16 @@ pub(super) fn agent_log(
     )
 }
 
+/// Who sent a log first.
+pub(super) fn agent_log_owner(database: &Connection, log: &str) -> Result<Option<ClaimantKey>> {
+    one(
+        database,
+        "SELECT source, key FROM agent_logs WHERE log = ?1 ORDER BY id LIMIT 1",
+        [log],
+        |row| key(row, 0),
+    )
+}
+
 pub(super) fn agent_record(
     database: &Connection,
     claimant: &ClaimantKey,

@@ -141,13 +141,11 @@ impl Writer {
         }
         let (batches, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
         let count = batches.len();
-        let results = self.transaction(|database, head| {
-            let mut results = Vec::with_capacity(count);
-            for batch in batches {
-                results.push(saved(database, head, batch)?);
-            }
-            Ok(results)
-        });
+        let mut results = self.transaction(|database, head| together(database, head, &batches));
+        if results.is_err() && count > 1 {
+            // One of them is bad in a way that could not be seen before: the others need not fail with it.
+            results = self.transaction(|database, head| apart(database, head, &batches));
+        }
         let path = &self.path;
         let results = match results {
             Ok(results) => results
@@ -292,32 +290,61 @@ fn within<T>(
     done
 }
 
-/// One batch in its own savepoint: what it can't do undoes nothing of the others.
+/// The batches of a group without a way back for each: the copies of pages that a savepoint keeps cost
+/// as much again as the writing. What can be refused is refused before anything of its batch is written.
+///
+/// # Errors
+/// A fault that only appeared while writing; the whole transaction is undone.
+fn together(
+    database: &Connection,
+    head: &mut Head,
+    batches: &[Batch],
+) -> Result<Vec<Result<Committed, Undone>>, Undone> {
+    let mut results = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let checked = batch
+            .changes
+            .iter()
+            .try_for_each(|change| apply::check(database, change));
+        results.push(match checked {
+            Ok(()) => Ok(written(database, head, batch)?),
+            Err(Undone::Told(fault)) => Err(Undone::Told(fault)),
+            Err(undone) => return Err(undone),
+        });
+    }
+    Ok(results)
+}
+
+/// The batches of a group, each in its own savepoint: what one can't do undoes nothing of the others.
 ///
 /// # Errors
 /// A fault that ended the whole transaction.
-fn saved(
+fn apart(
     database: &Connection,
     head: &mut Head,
-    batch: Batch,
-) -> Result<Result<Committed, Undone>, Undone> {
-    statement(database, "SAVEPOINT batch")?;
-    let before = head.clone();
-    let result = written(database, head, batch);
-    if result.is_err() {
-        *head = before;
-        if database.is_autocommit() {
-            return result.map(Ok);
+    batches: &[Batch],
+) -> Result<Vec<Result<Committed, Undone>>, Undone> {
+    let mut results = Vec::with_capacity(batches.len());
+    for batch in batches {
+        statement(database, "SAVEPOINT batch")?;
+        let before = head.clone();
+        let result = written(database, head, batch);
+        if result.is_err() {
+            *head = before;
+            if database.is_autocommit() {
+                return result.map(|_| results);
+            }
+            statement(database, "ROLLBACK TO batch")?;
         }
-        statement(database, "ROLLBACK TO batch")?;
+        statement(database, "RELEASE batch")?;
+        results.push(result);
     }
-    statement(database, "RELEASE batch")?;
-    Ok(result)
+    Ok(results)
 }
 
-fn written(database: &Connection, head: &mut Head, batch: Batch) -> Result<Committed, Undone> {
+fn written(database: &Connection, head: &mut Head, batch: &Batch) -> Result<Committed, Undone> {
     let mut committed = Committed::default();
-    for change in batch.changes {
+    for change in &batch.changes {
         apply::change(database, change, &mut committed.revoked)?;
     }
     for entry in &batch.entries {

@@ -6,9 +6,12 @@ use crate::issuer::store::{AgentLogRow, StoreFault};
 use crate::rules::record;
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// Holds lines that were checked against what was held when they were; another batch that came first
-/// makes the whole batch [`StoreFault::Overtaken`], and the caller checks again.
-pub(super) fn hold(database: &Connection, row: &AgentLogRow, lines: &[String]) -> Done {
+/// The log's row and the numbers of the lines, when the lines go on from what is held.
+pub(super) fn check(
+    database: &Connection,
+    row: &AgentLogRow,
+    lines: &[String],
+) -> Result<(Option<i64>, Vec<i64>), Undone> {
     let held: Option<(i64, i64)> = database
         .prepare_cached(
             "SELECT id, seq FROM agent_logs WHERE source = ?1 AND key = ?2 AND log = ?3",
@@ -18,14 +21,21 @@ pub(super) fn hold(database: &Connection, row: &AgentLogRow, lines: &[String]) -
         })
         .optional()?;
     let held_seq = held.map_or(0, |(_, seq)| seq);
-    let mut numbered = Vec::with_capacity(lines.len());
+    let mut numbers = Vec::with_capacity(lines.len());
     for line in lines {
         let link = record::link(line).map_err(|_| unreadable())?;
-        numbered.push((int(link.seq), line));
+        numbers.push(int(link.seq));
     }
-    if held_seq > int(row.seq) || numbered.iter().any(|(seq, _)| *seq <= held_seq) {
+    if held_seq > int(row.seq) || numbers.iter().any(|seq| *seq <= held_seq) {
         return Err(Undone::Told(StoreFault::Overtaken));
     }
+    Ok((held.map(|(id, _)| id), numbers))
+}
+
+/// Holds lines that were checked against what was held when they were; another batch that came first
+/// makes the whole batch [`StoreFault::Overtaken`], and the caller checks again.
+pub(super) fn hold(database: &Connection, row: &AgentLogRow, lines: &[String]) -> Done {
+    let (held, numbers) = check(database, row, lines)?;
     run(
         database,
         "INSERT INTO agent_logs (source, key, log, seq, hash, head_seq, at_ms)
@@ -42,8 +52,8 @@ pub(super) fn hold(database: &Connection, row: &AgentLogRow, lines: &[String]) -
             int(row.at_ms),
         ],
     )?;
-    let log = held.map_or_else(|| database.last_insert_rowid(), |(id, _)| id);
-    for (seq, line) in numbered {
+    let log = held.unwrap_or_else(|| database.last_insert_rowid());
+    for (seq, line) in numbers.into_iter().zip(lines) {
         run(
             database,
             "INSERT INTO agent_records (log, seq, line) VALUES (?1, ?2, ?3)",

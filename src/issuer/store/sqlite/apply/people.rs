@@ -116,6 +116,12 @@ fn session(database: &Connection, person: i64, sid: Option<&str>) -> Done {
          VALUES (?1, ?2, 1 + ifnull((SELECT max(number) FROM sessions WHERE person = ?1), 0))",
         params![person, sid],
     )?;
+    let count: i64 = database
+        .prepare_cached("SELECT count(*) FROM sessions WHERE person = ?1")?
+        .query_row([person], |row| row.get(0))?;
+    if count <= SESSIONS {
+        return Ok(());
+    }
     run(
         database,
         "DELETE FROM sessions WHERE person = ?1 AND sid NOT IN
@@ -157,5 +163,20 @@ pub(super) fn roles_changed(
             json(held)?,
             int(at_ms)
         ],
+    )
+}
+
+/// Only the roles are others.
+pub(super) fn held(
+    database: &Connection,
+    key: &ClaimantKey,
+    held: &[RoleName],
+    at_ms: u64,
+) -> Done {
+    known(database, key, at_ms)?;
+    run(
+        database,
+        "UPDATE people SET held = ?3 WHERE source = ?1 AND key = ?2",
+        params![key.source.as_str(), key.key, json(held)?],
     )
 }

@@ -1,0 +1,218 @@
+//! Whether a verified claimant is still admitted, by what the store keeps; and what their sight changes
+//! there.
+
+use super::clock;
+use super::refused::Refused;
+use super::standing;
+use super::state::{InForce, Issuer};
+use super::store::{Batch, Change, EndKind, PersonRow, PersonSeen};
+use crate::model::audit::AuditRecord;
+use crate::model::claimant::{Claimant, ClaimantKind, Groups};
+use crate::model::feed::FeedEvent;
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::rules::admission;
+use crate::rules::policy;
+
+/// A claimant that may ask.
+pub struct Admitted {
+    /// With the groups that count: those of a later signal, where there is one.
+    pub claimant: Claimant,
+    /// The groups of the token itself, for the store.
+    groups: Groups,
+    /// As kept; none for jobs and for people never seen.
+    pub row: Option<PersonRow>,
+}
+
+/// A claimant that may not.
+pub struct Barred {
+    /// As verified.
+    pub claimant: Claimant,
+    /// Why.
+    pub refusal: Refusal,
+    /// As kept, with the end.
+    pub row: Option<PersonRow>,
+}
+
+/// Why nobody was admitted.
+pub enum NotAdmitted {
+    /// The identity or session ended.
+    Barred(Box<Barred>),
+    /// The store is not there.
+    Unknown(Refused),
+}
+
+/// Admits a claimant by what the store says now.
+///
+/// # Errors
+/// Why not.
+pub async fn admit(
+    issuer: &Issuer,
+    in_force: &InForce,
+    claimant: Claimant,
+) -> Result<Admitted, NotAdmitted> {
+    let row = match claimant.kind {
+        ClaimantKind::Job => None,
+        ClaimantKind::Person => {
+            let row = issuer.store.person(claimant.key.clone()).await;
+            row.map_err(|fault| {
+                NotAdmitted::Unknown(Refused::of_exchange(fault.refusal(), false))
+            })?
+        }
+    };
+    admit_by(in_force, claimant, row)
+}
+
+/// Admits a claimant by this row.
+///
+/// # Errors
+/// [`NotAdmitted::Barred`].
+pub fn admit_by(
+    in_force: &InForce,
+    mut claimant: Claimant,
+    row: Option<PersonRow>,
+) -> Result<Admitted, NotAdmitted> {
+    let facts = row.as_ref().map(standing::facts);
+    let org = in_force.org();
+    if let Err(refusal) = admission::admit(facts.as_ref(), &claimant, org, clock::now_ms()) {
+        let barred = Barred {
+            claimant,
+            refusal,
+            row,
+        };
+        return Err(NotAdmitted::Barred(Box::new(barred)));
+    }
+    let counting = admission::groups(facts.as_ref(), &claimant);
+    let groups = std::mem::replace(&mut claimant.groups, counting);
+    Ok(Admitted {
+        claimant,
+        groups,
+        row,
+    })
+}
+
+impl Admitted {
+    /// The epoch that a token is bound to; none for jobs.
+    pub fn epoch(&self) -> Option<u64> {
+        match self.claimant.kind {
+            ClaimantKind::Job => None,
+            ClaimantKind::Person => Some(self.row.as_ref().map_or(0, |row| row.epoch)),
+        }
+    }
+
+    /// What this sight changes in the store: the person as seen, and the roles where they are others
+    /// than when last compared. Evidence older than what is kept compares nothing: a second session with
+    /// an older token would take away and give back the same role with every ask.
+    pub fn sight(&self, in_force: &InForce) -> Vec<Change> {
+        if self.claimant.kind == ClaimantKind::Job {
+            return Vec::new();
+        }
+        let at_ms = clock::now_ms();
+        let mut changes = vec![Change::Seen(self.seen(at_ms))];
+        let newest = self
+            .row
+            .as_ref()
+            .is_none_or(|row| self.claimant.proven_at >= row.seen.proven_at);
+        if newest {
+            let held = policy::held_names(&in_force.policy, &self.claimant);
+            let before = self.row.as_ref().map_or(&[][..], |row| &row.held);
+            let after = admission::roles_after_signal(before, held);
+            if after.changed {
+                // Nobody listens yet to a person who was never seen.
+                let feed = self.row.is_some().then(|| FeedEvent::RolesChanged {
+                    at_ms,
+                    held: after.held.clone(),
+                    lost: after.lost.clone(),
+                });
+                changes.push(Change::Held {
+                    key: self.claimant.key.clone(),
+                    held: after.held,
+                    lost: after.lost,
+                    at_ms,
+                    feed,
+                });
+            }
+        }
+        changes
+    }
+
+    /// Whether the store knows less of this person than this token says.
+    fn is_news(&self) -> bool {
+        self.claimant.kind == ClaimantKind::Person
+            && self.row.as_ref().is_none_or(|row| {
+                row.seen.proven_at < self.claimant.proven_at || row.seen.subject.is_empty()
+            })
+    }
+
+    /// Writes the sight of a bearer, when it is news: a person who only listens must be found by a
+    /// signal too.
+    ///
+    /// # Errors
+    /// The store did not take it.
+    pub async fn keep(&self, issuer: &Issuer, in_force: &InForce) -> Result<(), Refused> {
+        if !self.is_news() {
+            return Ok(());
+        }
+        let batch = Batch {
+            changes: self.sight(in_force),
+            entries: Vec::new(),
+        };
+        let kept = issuer.commit(batch).await;
+        kept.map(drop)
+            .map_err(|fault| Refused::of_exchange(fault.refusal(), false))
+    }
+
+    fn seen(&self, at_ms: u64) -> PersonSeen {
+        let claimant = &self.claimant;
+        PersonSeen {
+            key: claimant.key.clone(),
+            issuer: claimant.issuer.clone(),
+            subject: claimant.subject.clone(),
+            username: claimant.username.clone(),
+            email: claimant.email.clone(),
+            groups: match &self.groups {
+                Groups::Known(groups) => Some(groups.clone()),
+                Groups::Unknown { .. } => None,
+            },
+            session: claimant.session.clone(),
+            proven_at: claimant.proven_at,
+            at_ms,
+        }
+    }
+}
+
+impl Barred {
+    /// The end as the feed says it: the one of the row, or the age of the sign-in, which no event told.
+    pub fn event(&self) -> FeedEvent {
+        let row = self.row.as_ref();
+        let latest = |kind: EndKind| {
+            row.and_then(|row| match kind {
+                EndKind::Account => row.account.as_ref(),
+                EndKind::Session => row.session.as_ref(),
+                EndKind::Doubt => row.doubt.as_ref(),
+            })
+        };
+        if self.refusal.code == RefusalCode::Revoked
+            && let Some(end) = latest(EndKind::Account).or_else(|| latest(EndKind::Session))
+        {
+            return FeedEvent::Revoked {
+                at_ms: end.at_ms,
+                reason: end.reason.clone(),
+            };
+        }
+        let doubt = latest(EndKind::Doubt);
+        FeedEvent::Doubt {
+            at_ms: doubt.map_or_else(clock::now_ms, |end| end.at_ms),
+            reason: doubt.map_or_else(|| self.refusal.sentence.clone(), |end| end.reason.clone()),
+        }
+    }
+}
+
+/// Adds who asks to an entry.
+pub fn name(entry: &mut AuditRecord, claimant: &Claimant) {
+    entry.source = Some(claimant.key.source.clone());
+    entry.person = Some(claimant.key.key.clone());
+    entry.name = claimant
+        .username
+        .clone()
+        .or_else(|| claimant.email.clone());
+}

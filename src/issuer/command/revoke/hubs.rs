@@ -1,0 +1,74 @@
+//! Tokens that hubs might still honour: the hubs are told from here, so that it happens also while the server
+//! is down. A running server would do it a little later.
+
+use super::report::AtHub;
+use crate::issuer::keys::SigningKeys;
+use crate::issuer::mint::{Mint, Parts};
+use crate::issuer::outside::Outside;
+use crate::issuer::seal::MasterKey;
+use crate::issuer::store::{Store, TokenRow};
+use crate::model::issuer::IssuerSettings;
+use crate::model::name::OrgName;
+use crate::model::refusal::Refusal;
+use std::sync::Arc;
+
+/// Tells the hubs of these tokens, and records what became of each.
+///
+/// # Errors
+/// The master key can't be read here, or the outcome could not be recorded. The tokens are inactive at the
+/// issuer all the same.
+pub(super) async fn tell(
+    settings: &IssuerSettings,
+    org: &OrgName,
+    store: &Arc<dyn Store>,
+    revoked: &[TokenRow],
+    now_ms: u64,
+) -> Result<Vec<AtHub>, Refusal> {
+    // The issuer's own tokens are looked up at introspection: there is nobody to tell.
+    let kept: Vec<TokenRow> = revoked
+        .iter()
+        .filter(|token| token.sealed.is_some())
+        .cloned()
+        .collect();
+    if kept.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mint = mint(settings, org, store, now_ms).await?;
+    let outcomes = mint.settle(&kept, now_ms).await?;
+    Ok(kept
+        .iter()
+        .zip(outcomes)
+        .map(|(token, (_, outcome))| AtHub::of(token, &outcome))
+        .collect())
+}
+
+async fn mint(
+    settings: &IssuerSettings,
+    org: &OrgName,
+    store: &Arc<dyn Store>,
+    now_ms: u64,
+) -> Result<Mint, Refusal> {
+    let later = |refusal: Refusal| {
+        Refusal::unavailable(
+            format!("the hubs were not told from here: {}", refusal.sentence),
+            "a running server tells them within seconds; look at its audit log for the outcome",
+        )
+    };
+    let master = Arc::new(MasterKey::read(&settings.master_key).map_err(later)?);
+    let keys = SigningKeys::open(
+        Arc::clone(store),
+        Arc::clone(&master),
+        settings.signing,
+        org.clone(),
+        now_ms,
+    );
+    Ok(Mint::new(Parts {
+        url: settings.url.clone(),
+        org: org.clone(),
+        hubs: settings.hubs.clone(),
+        keys: Arc::new(keys.await.map_err(later)?),
+        outside: Arc::new(Outside::new(settings).map_err(later)?),
+        store: Arc::clone(store),
+        master,
+    }))
+}

@@ -1,0 +1,246 @@
+//! What is shown: for people and, with `--json`, for programs.
+
+use super::super::database::when;
+use super::find::Found;
+use crate::issuer::mint::Outcome;
+use crate::issuer::show::{Line, Look};
+use crate::issuer::standing::{Applied, Order};
+use crate::issuer::store::{Ended, PersonRow, TokenRow};
+use crate::model::refusal::Refusal;
+use serde::Serialize;
+
+/// Columns of a list of people.
+pub(super) const HEADER: &[&str] = &["PERSON", "NAME", "E-MAIL", "STANDING", "LAST SEEN"];
+
+/// What `revoke` and `restore` did.
+#[derive(Debug, Serialize)]
+pub(super) struct Done {
+    person: String,
+    name: Option<String>,
+    /// `account`, `session` or `restored`.
+    done: &'static str,
+    /// Tokens that were live and are not.
+    tokens_ended: usize,
+    /// Whether the hubs were told from here.
+    hubs_told: bool,
+    pub(super) hubs: Vec<AtHub>,
+}
+
+/// A token at its hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct AtHub {
+    hub: String,
+    role: String,
+    token_sha256: String,
+    expires_at: String,
+    outcome: String,
+}
+
+impl AtHub {
+    pub(super) fn of(token: &TokenRow, outcome: &Outcome) -> Self {
+        Self {
+            hub: token.hub.to_string(),
+            role: token.role.to_string(),
+            token_sha256: token.sha256.clone(),
+            expires_at: when(token.expires_at.saturating_mul(1000)),
+            outcome: outcome.words(),
+        }
+    }
+
+    pub(super) fn sentence(&self) -> String {
+        format!("{} at {}: {}", self.role, self.hub, self.outcome)
+    }
+}
+
+impl Done {
+    pub(super) fn of(
+        found: &Found,
+        order: &Order,
+        applied: &Applied,
+        at_hubs: &Result<Vec<AtHub>, Refusal>,
+    ) -> Self {
+        let (person, name) = match found {
+            Found::Seen(row) => (row.seen.key.to_string(), shown(row)),
+            Found::Never(key) => (key.to_string(), None),
+            Found::Several(_) => (String::new(), None),
+        };
+        Self {
+            person,
+            name,
+            done: match order {
+                Order::EndAccount { .. } => "account",
+                Order::EndSession { .. } => "session",
+                Order::Restore => "restored",
+            },
+            tokens_ended: applied.revoked.len(),
+            hubs_told: at_hubs.is_ok(),
+            hubs: at_hubs.as_ref().cloned().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn sentence(&self) -> String {
+        let who = match &self.name {
+            Some(name) => format!("{name} ({})", self.person),
+            None => self.person.clone(),
+        };
+        let tokens = match self.tokens_ended {
+            0 => "no token was live".to_owned(),
+            1 => "1 live token is inactive now".to_owned(),
+            many => format!("{many} live tokens are inactive now"),
+        };
+        match self.done {
+            "account" => format!("the account of {who} is ended until it is restored; {tokens}"),
+            "session" => format!("the session of {who} is ended; {tokens}"),
+            _ => format!("{who} may sign in again; what was ended stays ended"),
+        }
+    }
+}
+
+/// `people --json`.
+#[derive(Serialize)]
+pub(super) struct People {
+    people: Vec<Person>,
+}
+
+#[derive(Serialize)]
+struct Person {
+    person: String,
+    subject: String,
+    name: Option<String>,
+    email: Option<String>,
+    standing: &'static str,
+    reason: Option<String>,
+    since: Option<String>,
+    groups: Option<Vec<String>>,
+    roles: Vec<String>,
+    last_seen: String,
+    tokens: Vec<Token>,
+}
+
+#[derive(Serialize)]
+struct Token {
+    role: String,
+    hub: String,
+    repository: Option<String>,
+    action: &'static str,
+    expires_at: String,
+    token_sha256: String,
+    request_id: String,
+}
+
+impl People {
+    pub(super) fn of(people: &[(PersonRow, Vec<TokenRow>)]) -> Self {
+        let one = |(row, tokens): &(PersonRow, Vec<TokenRow>)| {
+            let (standing, ended) = standing(row);
+            Person {
+                person: row.seen.key.to_string(),
+                subject: row.seen.subject.clone(),
+                name: row.seen.username.clone(),
+                email: row.seen.email.clone(),
+                standing,
+                reason: ended.map(|ended| ended.reason.clone()),
+                since: ended.map(|ended| when(ended.at_ms)),
+                groups: row.seen.groups.clone(),
+                roles: row.held.iter().map(ToString::to_string).collect(),
+                last_seen: when(row.seen.at_ms),
+                tokens: tokens.iter().map(token).collect(),
+            }
+        };
+        Self {
+            people: people.iter().map(one).collect(),
+        }
+    }
+}
+
+fn token(row: &TokenRow) -> Token {
+    Token {
+        role: row.role.to_string(),
+        hub: row.hub.to_string(),
+        repository: row.repository.as_ref().map(ToString::to_string),
+        action: row.action.word(),
+        expires_at: when(row.expires_at.saturating_mul(1000)),
+        token_sha256: row.sha256.clone(),
+        request_id: row.request_id.clone(),
+    }
+}
+
+/// The gravest end that still counts. A session that ended before the last proof of the person was followed by
+/// a new sign-in.
+pub(super) fn standing(row: &PersonRow) -> (&'static str, Option<&Ended>) {
+    let proven_ms = row.seen.proven_at.saturating_mul(1000);
+    let current = |ended: &&Ended| ended.at_ms >= proven_ms;
+    if let Some(ended) = &row.account {
+        return ("account-ended", Some(ended));
+    }
+    if let Some(ended) = row.session.as_ref().filter(current) {
+        return ("session-ended", Some(ended));
+    }
+    match row.doubt.as_ref().filter(current) {
+        Some(ended) => ("doubt", Some(ended)),
+        None => ("active", None),
+    }
+}
+
+fn shown(row: &PersonRow) -> Option<String> {
+    row.seen.username.clone().or_else(|| row.seen.email.clone())
+}
+
+/// One line of a list of people.
+pub(super) fn columns(row: &PersonRow) -> Vec<Line> {
+    let text = |text: &Option<String>| Line::new().text(text.clone().unwrap_or_default());
+    let (standing, _) = standing(row);
+    vec![
+        Line::new().look(Look::Strong, row.seen.key.to_string()),
+        text(&row.seen.username),
+        text(&row.seen.email),
+        Line::new().look(look(standing), standing),
+        Line::new().look(Look::Faint, when(row.seen.at_ms)),
+    ]
+}
+
+fn look(standing: &str) -> Look {
+    match standing {
+        "active" => Look::Good,
+        "doubt" => Look::Warn,
+        _ => Look::Bad,
+    }
+}
+
+/// A person with their tokens.
+pub(super) fn person(row: &PersonRow, tokens: &[TokenRow]) -> Vec<Line> {
+    let (word, ended) = standing(row);
+    let head = Line::new()
+        .look(Look::Strong, row.seen.key.to_string())
+        .text(format!(" {} ", shown(row).unwrap_or_default()))
+        .look(look(word), word);
+    let mut lines = vec![head];
+    if let Some(ended) = ended {
+        lines.push(format!("  since {}: {}", when(ended.at_ms), ended.reason).into());
+    }
+    let roles: Vec<String> = row.held.iter().map(ToString::to_string).collect();
+    let listed = if roles.is_empty() {
+        "none".to_owned()
+    } else {
+        roles.join(", ")
+    };
+    lines.push(format!("  roles when last compared: {listed}").into());
+    lines.push(format!("  last seen {}", when(row.seen.at_ms)).into());
+    for token in tokens {
+        let place = token
+            .repository
+            .as_ref()
+            .map_or_else(|| "the whole hub".to_owned(), ToString::to_string);
+        lines.push(
+            format!(
+                "  live token: {} for {} at {} ({}), until {}",
+                token.role,
+                place,
+                token.hub,
+                token.action.word(),
+                when(token.expires_at.saturating_mul(1000))
+            )
+            .into(),
+        );
+    }
+    lines
+}

@@ -1,0 +1,209 @@
+//! Open feeds: who listens, and one task that wakes them. What a stream says is looked up in the store
+//! when it is woken, so that a seat costs a few hundred bytes and nothing is missed over a restart.
+
+use super::clock;
+use super::state::Issuer;
+use super::store::Store;
+use crate::model::claimant::ClaimantKey;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore};
+
+/// Looks at the store at once: a change that wakes everybody must not fill the readers' queue, in which
+/// introspections wait too.
+const LOOKS: usize = 64;
+/// Least time between two looks for whom to wake: many commits in a row are one look.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Pause after a look that failed.
+const FAILED: Duration = Duration::from_millis(250);
+/// Events in one look.
+const PAGE: usize = 1_000;
+
+/// Who listens.
+pub struct Feeds {
+    most: AtomicUsize,
+    open: AtomicUsize,
+    people: Mutex<HashMap<ClaimantKey, Vec<Arc<Notify>>>>,
+    looks: Semaphore,
+}
+
+/// A place of one stream; given back when it is dropped.
+pub struct Seat {
+    feeds: Arc<Feeds>,
+    key: ClaimantKey,
+    wake: Arc<Notify>,
+}
+
+impl Feeds {
+    /// At most `most` streams.
+    pub fn new(most: usize) -> Self {
+        Self {
+            most: AtomicUsize::new(most),
+            open: AtomicUsize::new(0),
+            people: Mutex::default(),
+            looks: Semaphore::new(LOOKS),
+        }
+    }
+
+    /// Another limit, for streams that come.
+    pub fn limit(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
+    }
+
+    /// Streams that are open.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Takes a place for `key`; none when there is none left, or when this one person has a quarter of
+    /// all: nobody may shut the others out.
+    pub fn sit(self: &Arc<Self>, key: &ClaimantKey) -> Option<Seat> {
+        let most = self.most.load(Ordering::Relaxed);
+        let wake = Arc::new(Notify::new());
+        let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.open.load(Ordering::Relaxed) >= most {
+            return None;
+        }
+        let own = people.entry(key.clone()).or_default();
+        if own.len() >= (most / 4).max(16) {
+            return None;
+        }
+        own.push(Arc::clone(&wake));
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Some(Seat {
+            feeds: Arc::clone(self),
+            key: key.clone(),
+            wake,
+        })
+    }
+
+    /// Wakes the streams of a person.
+    pub fn wake(&self, key: &ClaimantKey) {
+        let people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        for wake in people.get(key).into_iter().flatten() {
+            wake.notify_one();
+        }
+    }
+}
+
+impl Seat {
+    /// Resolves when there is something new for this person.
+    pub async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// A turn at the store.
+    pub async fn turn(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        self.feeds.looks.acquire().await.ok()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut people = self
+            .feeds
+            .people
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = people.get_mut(&self.key) {
+            own.retain(|wake| !Arc::ptr_eq(wake, &self.wake));
+            if own.is_empty() {
+                people.remove(&self.key);
+            }
+        }
+        drop(people);
+        self.feeds.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Wakes streams whenever events were committed, by this process or another one on the same database,
+/// until the server ends.
+pub async fn wake_all(issuer: Arc<Issuer>) {
+    let mut changes = issuer.store.changes();
+    let mut stopping = issuer.stopping.subscribe();
+    let mut seen = 0;
+    loop {
+        let pause = match news(&*issuer.store, &issuer.feeds, &mut seen).await {
+            Ok(()) => PAUSE,
+            Err(()) => FAILED,
+        };
+        tokio::time::sleep(pause).await;
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        }
+    }
+}
+
+async fn news(store: &dyn Store, feeds: &Feeds, seen: &mut u64) -> Result<(), ()> {
+    loop {
+        let page = store.feed_of_all(*seen, PAGE).await.map_err(drop)?;
+        for (seq, key, _) in &page {
+            feeds.wake(key);
+            *seen = (*seen).max(*seq);
+        }
+        if page.len() < PAGE {
+            return Ok(());
+        }
+    }
+}
+
+/// A random number of milliseconds below `most_ms`: streams that came together must not tick together.
+pub fn jitter_ms(most_ms: u64) -> u64 {
+    let mut bytes = [0; 8];
+    clock::fill(&mut bytes);
+    u64::from_ne_bytes(bytes).checked_rem(most_ms).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ClaimantKey, Feeds, jitter_ms};
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::time::timeout;
+
+    fn key(name: &str) -> ClaimantKey {
+        ClaimantKey {
+            source: "okta".parse().unwrap(),
+            key: name.into(),
+        }
+    }
+
+    #[test]
+    fn places_are_bounded_and_given_back() {
+        let feeds = Arc::new(Feeds::new(2));
+        let one = feeds.sit(&key("ada")).unwrap();
+        let _two = feeds.sit(&key("bob")).unwrap();
+        assert!(feeds.sit(&key("cy")).is_none());
+        drop(one);
+        assert_eq!(feeds.open(), 1);
+        assert!(feeds.sit(&key("cy")).is_some());
+        assert_eq!(feeds.people.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn one_person_can_not_take_all_places() {
+        let feeds = Arc::new(Feeds::new(1000));
+        let held: Vec<_> = std::iter::from_fn(|| feeds.sit(&key("ada"))).collect();
+        assert_eq!(held.len(), 250);
+        assert!(feeds.sit(&key("bob")).is_some());
+    }
+
+    #[tokio::test]
+    async fn only_the_streams_of_the_person_are_woken_and_no_wake_is_lost() {
+        let feeds = Arc::new(Feeds::new(10));
+        let ada = feeds.sit(&key("ada")).unwrap();
+        let bob = feeds.sit(&key("bob")).unwrap();
+        feeds.wake(&key("ada"));
+        timeout(Duration::from_secs(5), ada.woken()).await.unwrap();
+        assert!(timeout(Duration::ZERO, bob.woken()).await.is_err());
+    }
+
+    #[test]
+    fn a_jitter_stays_below_its_bound() {
+        assert_eq!(jitter_ms(0), 0);
+        assert!((0..100).all(|_| jitter_ms(7) < 7));
+    }
+}

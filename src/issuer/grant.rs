@@ -1,0 +1,332 @@
+//! An exchange in five steps: identity, admission, policy, token, record. The answer leaves only after
+//! its record is committed (promise 4), and no step is taken back by a caller that goes away.
+
+use super::admitted::{self, Admitted, NotAdmitted};
+use super::clock;
+use super::identity::TokenKind;
+use super::mint::{self, MintRequest, Minted};
+use super::record;
+use super::refused::Refused;
+use super::state::{InForce, Issuer};
+use super::store::{Batch, Change, StoreFault, TokenRow};
+use crate::model::audit::{AuditEvent, AuditRecord};
+use crate::model::claimant::Claimant;
+use crate::model::issuer::IssuerHub;
+use crate::model::organization::Granting;
+use crate::model::policy::{Decision, Wanted};
+use crate::model::refusal::Refusal;
+use crate::model::role::Action;
+use crate::model::secret::Secret;
+use crate::rules::policy;
+use crate::rules::rate::Rate;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What every request brings along.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Shared by the records of both sides.
+    pub request_id: String,
+    /// The client, as the socket or a trusted proxy says.
+    pub from: IpAddr,
+}
+
+/// A request for a token, read but not believed.
+pub struct Ask {
+    /// The subject token.
+    pub token: Secret,
+    /// What it is said to be.
+    pub kind: TokenKind,
+    /// What is asked for.
+    pub wanted: Wanted,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// A token that may leave: its record is on disk.
+pub struct Grant {
+    /// The token.
+    pub token: Secret,
+    /// What is left of it, seconds.
+    pub expires_in_s: u64,
+    /// What RFC 8693 has no field for.
+    pub granting: Granting,
+}
+
+/// Why an attempt did not end in a grant.
+enum Stop {
+    /// Something of this person ended since they were admitted.
+    Overtaken,
+    /// Refused.
+    Refused(Refused),
+}
+
+impl From<Refused> for Stop {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+/// Exchanges a subject token for a role token. A refusal is on record too, as far as that can be: it
+/// leaves in any case.
+///
+/// # Errors
+/// The refusal.
+pub async fn exchange(issuer: Arc<Issuer>, ask: Ask) -> Result<Grant, Refused> {
+    let in_force = issuer.in_force();
+    let mut entry = issuer.entry(AuditEvent::Exchange);
+    record::origin(&mut entry, &ask.origin);
+    wanted(&mut entry, &ask.wanted);
+    let granted = granted(&issuer, &in_force, &ask, &mut entry).await;
+    match &granted {
+        Ok(_) => issuer.metrics.issued(),
+        Err(refused) => {
+            issuer.metrics.refused_exchange(refused.refusal.code);
+            record::refusal(&issuer, entry, refused, ask.origin.from).await;
+        }
+    }
+    granted
+}
+
+async fn granted(
+    issuer: &Arc<Issuer>,
+    in_force: &InForce,
+    ask: &Ask,
+    entry: &mut AuditRecord,
+) -> Result<Grant, Refused> {
+    let claimant = identity(issuer, in_force, ask).await?;
+    admitted::name(entry, &claimant);
+    pace(issuer, in_force, &claimant)?;
+    // Once more, for an end that came in between: a second one is answered with a refusal.
+    for _ in 0..2 {
+        match attempt(issuer, in_force, ask, claimant.clone(), entry).await {
+            Err(Stop::Overtaken) => {}
+            Err(Stop::Refused(refused)) => return Err(refused),
+            Ok(grant) => return Ok(grant),
+        }
+    }
+    Err(Refused::of_exchange(
+        StoreFault::Overtaken.refusal(),
+        false,
+    ))
+}
+
+/// Step 1: who asks.
+async fn identity(issuer: &Issuer, in_force: &InForce, ask: &Ask) -> Result<Claimant, Refused> {
+    let now_ms = clock::now_ms();
+    let verified = in_force.identities.verify(&ask.token, ask.kind, now_ms);
+    verified.await.map_err(|refusal| {
+        let refused = Refused::of_exchange(refusal, false);
+        record::paced(issuer, refused, ask.origin.from)
+    })
+}
+
+fn pace(issuer: &Issuer, in_force: &InForce, claimant: &Claimant) -> Result<(), Refused> {
+    let limits = &in_force.settings.limits;
+    let rate = Rate::new(limits.exchanges_per_minute, limits.burst);
+    issuer
+        .paces
+        .ask(rate, &claimant.key, clock::now_us())
+        .map_err(|wait_s| Refused::too_many("this identity", wait_s))
+}
+
+/// Steps 2 to 5.
+async fn attempt(
+    issuer: &Issuer,
+    in_force: &InForce,
+    ask: &Ask,
+    claimant: Claimant,
+    entry: &mut AuditRecord,
+) -> Result<Grant, Stop> {
+    let admitted = admission(issuer, in_force, claimant).await?;
+    let wanted = &ask.wanted;
+    let decision = decision(in_force, &admitted.claimant, wanted)?;
+    decided(entry, &decision);
+    let hub = in_force.hub(&wanted.hub).ok_or_else(gone)?;
+    if mint::asks_hub(hub) {
+        announced(issuer, entry).await?;
+    }
+    let now_ms = clock::now_ms();
+    let order = MintRequest {
+        claimant: &admitted.claimant,
+        decision: &decision,
+        hub,
+        repository: wanted.repository.as_ref(),
+        lifetime_s: decision.lifetime_s,
+        request_id: &ask.origin.request_id,
+        now_ms,
+        may_write: may_write(in_force, &admitted.claimant, wanted),
+    };
+    let minted = minted(in_force, &order).await?;
+    let row = row(&order, &minted);
+    on_record(issuer, in_force, &admitted, hub, row, minted, entry)
+        .await
+        .map(|minted| grant(ask, decision, minted))
+}
+
+/// Step 2: whether they are still admitted.
+async fn admission(
+    issuer: &Issuer,
+    in_force: &InForce,
+    claimant: Claimant,
+) -> Result<Admitted, Refused> {
+    let admitted = admitted::admit(issuer, in_force, claimant).await;
+    admitted.map_err(|not| match not {
+        NotAdmitted::Barred(barred) => Refused::of_exchange(barred.refusal, false),
+        NotAdmitted::Unknown(refused) => refused,
+    })
+}
+
+/// Step 3: whether they may.
+fn decision(in_force: &InForce, claimant: &Claimant, wanted: &Wanted) -> Result<Decision, Refused> {
+    policy::decide(&in_force.policy, claimant, wanted)
+        .map_err(|refusal| Refused::of_exchange(refusal, wanted.role.is_some()))
+}
+
+/// A read may be served by a token that can write only to somebody who may write there anyway.
+fn may_write(in_force: &InForce, claimant: &Claimant, wanted: &Wanted) -> bool {
+    let write = Wanted {
+        action: Action::Write,
+        role: None,
+        ..wanted.clone()
+    };
+    wanted.action >= Action::Write || policy::decide(&in_force.policy, claimant, &write).is_ok()
+}
+
+/// Before a hub is asked an entry says so: its answer can be lost, and then a token is out there.
+async fn announced(issuer: &Issuer, entry: &AuditRecord) -> Result<(), Refused> {
+    let batch = Batch {
+        changes: Vec::new(),
+        entries: vec![AuditRecord {
+            event: AuditEvent::Attempt,
+            at_ms: clock::now_ms(),
+            ..entry.clone()
+        }],
+    };
+    let announced = issuer.commit(batch).await;
+    announced.map(drop).map_err(|fault| not_recorded(&fault))
+}
+
+/// Step 4: a token.
+async fn minted(in_force: &InForce, order: &MintRequest<'_>) -> Result<Minted, Refused> {
+    in_force.mint.mint(order).await.map_err(|fault| {
+        if let Some(answer) = &fault.at_hub {
+            tracing::warn!(
+                request_id = order.request_id,
+                hub = %order.hub.name,
+                answer = ?answer,
+                "the hub made no token"
+            );
+        }
+        Refused::of_exchange(fault.refusal, false)
+    })
+}
+
+/// Step 5: person, token and entry in one transaction. A token that a hub made and that can't be put on
+/// record is ended there.
+async fn on_record(
+    issuer: &Issuer,
+    in_force: &InForce,
+    admitted: &Admitted,
+    hub: &IssuerHub,
+    row: TokenRow,
+    minted: Minted,
+    entry: &mut AuditRecord,
+) -> Result<Minted, Stop> {
+    entry.token_sha256 = Some(row.sha256.clone());
+    entry.expires_at = Some(row.expires_at);
+    if minted.wider_than_asked {
+        entry.detail = Some("wider than asked: the hub makes no narrower token".to_owned());
+    }
+    let mut changes = admitted.sight(in_force);
+    changes.push(Change::Issue {
+        token: row,
+        epoch: admitted.epoch(),
+    });
+    let batch = Batch {
+        changes,
+        entries: vec![AuditRecord {
+            at_ms: clock::now_ms(),
+            ..entry.clone()
+        }],
+    };
+    let fault = match issuer.commit(batch).await {
+        Ok(committed) => {
+            record::settle(issuer, committed.revoked);
+            return Ok(minted);
+        }
+        Err(fault) => fault,
+    };
+    entry.token_sha256 = None;
+    entry.expires_at = None;
+    entry.detail = None;
+    if minted.revocable() {
+        let outcome = in_force.mint.withdraw(hub, minted).await;
+        entry.detail = Some(format!(
+            "a token was made and not handed out; {}",
+            outcome.words()
+        ));
+    }
+    match fault {
+        StoreFault::Overtaken => Err(Stop::Overtaken),
+        other => Err(Stop::Refused(not_recorded(&other))),
+    }
+}
+
+fn not_recorded(fault: &StoreFault) -> Refused {
+    Refused::of_exchange(fault.refusal(), false)
+}
+
+fn gone() -> Stop {
+    // The hub was there when the request was read: a reload took it in between.
+    Stop::Refused(Refused::of_exchange(Refusal::no_hub(), false))
+}
+
+fn row(order: &MintRequest<'_>, minted: &Minted) -> TokenRow {
+    let issued_at = order.now_ms / 1000;
+    TokenRow {
+        sha256: minted.sha256.clone(),
+        key: order.claimant.key.clone(),
+        name: order
+            .claimant
+            .username
+            .clone()
+            .or_else(|| order.claimant.email.clone()),
+        role: order.decision.role.clone(),
+        hub: order.hub.name.clone(),
+        repository: order.repository.cloned(),
+        action: order.decision.action,
+        issued_at,
+        expires_at: issued_at.saturating_add(minted.expires_in_s),
+        request_id: order.request_id.to_owned(),
+        revoked_at_ms: None,
+        sealed: minted.sealed.clone(),
+    }
+}
+
+fn grant(ask: &Ask, decision: Decision, minted: Minted) -> Grant {
+    Grant {
+        expires_in_s: minted.expires_in_s,
+        granting: Granting {
+            role: decision.role,
+            action: decision.action,
+            rule: decision.rule,
+            wider_than_asked: minted.wider_than_asked,
+            request_id: ask.origin.request_id.clone(),
+        },
+        token: minted.token,
+    }
+}
+
+fn wanted(entry: &mut AuditRecord, wanted: &Wanted) {
+    entry.hub = Some(wanted.hub.clone());
+    entry.repository.clone_from(&wanted.repository);
+    entry.action = Some(wanted.action);
+    entry.role.clone_from(&wanted.role);
+}
+
+fn decided(entry: &mut AuditRecord, decision: &Decision) {
+    entry.role = Some(decision.role.clone());
+    entry.action = Some(decision.action);
+    entry.rule = Some(format!("{}; {}", decision.rule, decision.because));
+}

@@ -1,0 +1,112 @@
+//! Answers: JSON in buffers that are wiped, errors as the RFCs spell them.
+
+use crate::issuer::refused::{OAuthError, Refused};
+use crate::model::organization::Denial;
+use axum::body::Body;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use axum::http::{Response as HttpResponse, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use serde::Serialize;
+use std::any::Any;
+use zeroize::Zeroizing;
+
+/// Room for an answer with a token: a buffer that grows leaves its old bytes behind.
+const ROOM: usize = 16 * 1024;
+
+#[derive(Serialize)]
+struct ErrorAnswer<'a> {
+    error: &'a str,
+    error_description: &'a str,
+    oam: Denial,
+}
+
+/// A JSON answer.
+pub fn json<T: Serialize>(status: u16, value: &T) -> Response {
+    let mut buffer = Zeroizing::new(Vec::with_capacity(512));
+    match serde_json::to_writer(&mut *buffer, value) {
+        Ok(()) => raw(status, "application/json", Bytes::from_owner(buffer)),
+        Err(_) => empty(500),
+    }
+}
+
+/// A JSON answer that holds a token.
+pub fn secret_json<T: Serialize>(value: &T) -> Response {
+    let mut buffer = Zeroizing::new(Vec::with_capacity(ROOM));
+    match serde_json::to_writer(&mut *buffer, value) {
+        Ok(()) => raw(200, "application/json", Bytes::from_owner(buffer)),
+        Err(_) => empty(500),
+    }
+}
+
+/// Bytes with their type.
+pub fn raw(status: u16, content_type: &'static str, bytes: Bytes) -> Response {
+    let mut response = HttpResponse::new(Body::from(bytes));
+    *response.status_mut() = code(status);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// Nothing but a status.
+pub fn empty(status: u16) -> Response {
+    let mut response = HttpResponse::new(Body::empty());
+    *response.status_mut() = code(status);
+    response
+}
+
+/// An OAuth error with our refusal in it.
+pub fn refused(refused: &Refused, request_id: &str) -> Response {
+    let body = ErrorAnswer {
+        error: refused.error.word(),
+        error_description: &refused.refusal.sentence,
+        oam: refused.denial(request_id),
+    };
+    let status = refused.status.unwrap_or_else(|| refused.error.status());
+    let mut response = json(status, &body);
+    let challenge = match refused.error {
+        OAuthError::InvalidToken => Some("Bearer realm=\"oam\", error=\"invalid_token\""),
+        OAuthError::InvalidClient => Some("Basic realm=\"oam\""),
+        _ => None,
+    };
+    if let Some(challenge) = challenge {
+        header(&mut response, WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(seconds) = refused.retry_after_s {
+        header(&mut response, RETRY_AFTER, &seconds.to_string());
+    }
+    response
+}
+
+/// Sets a header; a value that can't be one is left out.
+pub fn header(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// An answer that may be kept for `seconds`.
+pub fn cached(mut response: Response, seconds: u64) -> Response {
+    let value = format!("public, max-age={seconds}");
+    header(&mut response, CACHE_CONTROL, &value);
+    response
+}
+
+/// What is answered when a handler broke: nothing of why, it could quote a value.
+pub fn fault_of_ours(_: Box<dyn Any + Send + 'static>) -> HttpResponse<Body> {
+    let refused_answer = Refused {
+        error: OAuthError::ServerError,
+        ..Refused::unavailable(
+            "the issuer has a fault of its own",
+            "tell its administrators the request's id",
+        )
+    };
+    // The envelope adds the request's id as a header.
+    refused(&refused_answer, "")
+}
+
+fn code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

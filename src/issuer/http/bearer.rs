@@ -1,0 +1,124 @@
+//! Who asks with a bearer: the same token that is exchanged (RFC 6750).
+
+use crate::issuer::admitted::{self, Admitted, Barred, NotAdmitted};
+use crate::issuer::clock;
+use crate::issuer::grant::Origin;
+use crate::issuer::record;
+use crate::issuer::refused::{OAuthError, Refused};
+use crate::issuer::state::{InForce, Issuer};
+use crate::model::audit::AuditEvent;
+use crate::model::claimant::Claimant;
+use crate::model::refusal::Refusal;
+use crate::model::secret::Secret;
+use crate::rules::rate::Rate;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+
+/// Bearer requests for one exchange: an agent asks for roles, polls and sends records besides.
+const SHARE: u32 = 4;
+
+/// Whose bearer it is. A refusal is on record.
+///
+/// # Errors
+/// The refusal, with the error of RFC 6750 §3.1.
+pub async fn verified(
+    issuer: &Issuer,
+    in_force: &InForce,
+    headers: &HeaderMap,
+    origin: &Origin,
+) -> Result<Claimant, Refused> {
+    let outcome = claimant(issuer, in_force, headers).await;
+    match outcome {
+        Ok(claimant) => Ok(claimant),
+        Err(refused) => {
+            let refused = record::paced(issuer, refused, origin.from);
+            refuse(issuer, origin, None, &refused).await;
+            Err(refused)
+        }
+    }
+}
+
+async fn claimant(
+    issuer: &Issuer,
+    in_force: &InForce,
+    headers: &HeaderMap,
+) -> Result<Claimant, Refused> {
+    let token = token(headers)?;
+    let verified = in_force.identities.bearer(&token, clock::now_ms()).await;
+    let claimant = verified.map_err(Refused::of_bearer)?;
+    let limits = &in_force.settings.limits;
+    let rate = Rate::new(
+        limits.exchanges_per_minute.saturating_mul(SHARE),
+        limits.burst.saturating_mul(SHARE),
+    );
+    issuer
+        .bearers
+        .ask(rate, &claimant.key, clock::now_us())
+        .map_err(|wait_s| Refused::too_many("this identity", wait_s))?;
+    Ok(claimant)
+}
+
+/// The bearer, admitted and kept. A refusal is on record.
+///
+/// # Errors
+/// The refusal: 401 for a bearer that is not good, 403 for one whose identity ended.
+pub async fn admitted(
+    issuer: &Issuer,
+    in_force: &InForce,
+    headers: &HeaderMap,
+    origin: &Origin,
+) -> Result<Admitted, Refused> {
+    let claimant = verified(issuer, in_force, headers, origin).await?;
+    match admitted::admit(issuer, in_force, claimant).await {
+        Ok(admitted) => {
+            admitted.keep(issuer, in_force).await?;
+            Ok(admitted)
+        }
+        Err(NotAdmitted::Unknown(refused)) => Err(refused),
+        Err(NotAdmitted::Barred(barred)) => {
+            let Barred {
+                claimant, refusal, ..
+            } = *barred;
+            let refused = Refused::of_bearer(refusal);
+            refuse(issuer, origin, Some(&claimant), &refused).await;
+            Err(refused)
+        }
+    }
+}
+
+/// Counts a refusal and puts it on record.
+pub async fn refuse(
+    issuer: &Issuer,
+    origin: &Origin,
+    claimant: Option<&Claimant>,
+    refused: &Refused,
+) {
+    issuer.metrics.refused(refused.refusal.code);
+    let mut entry = issuer.entry(AuditEvent::Refusal);
+    record::origin(&mut entry, origin);
+    if let Some(claimant) = claimant {
+        admitted::name(&mut entry, claimant);
+    }
+    record::refusal(issuer, entry, refused, origin.from).await;
+}
+
+/// The token of `Authorization: Bearer`; the scheme without regard to case (RFC 9110 §11.1).
+pub fn token(headers: &HeaderMap) -> Result<Secret, Refused> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let value = match (given.next(), given.next()) {
+        (Some(value), None) => value.to_str().unwrap_or_default(),
+        _ => "",
+    };
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() => {
+            Ok(Secret::new(token.trim().to_owned()))
+        }
+        _ => Err(Refused::new(
+            OAuthError::InvalidToken,
+            Refusal::bad_request(
+                "the request has no bearer",
+                "send the token of the organization's identity provider as `Authorization: Bearer`",
+            ),
+        )),
+    }
+}

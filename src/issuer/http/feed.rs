@@ -1,0 +1,258 @@
+//! `GET /v1/feed`: server-sent events, or one JSON object with what has come since.
+
+use super::answer;
+use super::bearer;
+use super::body::Form;
+use crate::issuer::admitted::{self, NotAdmitted};
+use crate::issuer::clock;
+use crate::issuer::feed::{Seat, jitter_ms};
+use crate::issuer::grant::Origin;
+use crate::issuer::refused::{OAuthError, Refused};
+use crate::issuer::state::Issuer;
+use crate::issuer::store::{Cursor, StoreFault};
+use crate::issuer::stream::{Listener, cursor};
+use crate::model::claimant::{Claimant, ClaimantKind};
+use crate::model::feed::{FeedItem, Poll};
+use crate::model::organization::VERSION;
+use crate::model::refusal::Refusal;
+use axum::body::Body;
+use axum::extract::{Extension, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::response::Response;
+use bytes::Bytes;
+use serde_json::Value;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// A reader that takes nothing for this long is gone.
+const STUCK: Duration = Duration::from_secs(20);
+/// Pause after the store was not there.
+const AGAIN_MS: u64 = 1_000;
+
+/// The feed of the bearer, and of nobody else.
+pub async fn feed(
+    State(issuer): State<Arc<Issuer>>,
+    Extension(origin): Extension<Origin>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let poll = headers
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|kinds| kinds.contains("application/json"));
+    let opened = async {
+        let claimant = subject(&issuer, &headers, &origin).await?;
+        let after = after(query.as_deref(), &headers)?;
+        let listener = Listener::new(Arc::clone(&issuer), claimant.clone(), after);
+        if poll {
+            return polled(listener).await;
+        }
+        let seat = issuer.feeds.sit(&claimant.key).ok_or_else(full)?;
+        streamed(&issuer, listener, seat).await
+    };
+    match opened.await {
+        Ok(response) => response,
+        Err(refused) => answer::refused(&refused, &origin.request_id),
+    }
+}
+
+/// Whose feed it is. A person whose identity ended gets a stream all the same: it says so and ends.
+async fn subject(
+    issuer: &Issuer,
+    headers: &HeaderMap,
+    origin: &Origin,
+) -> Result<Claimant, Refused> {
+    let in_force = issuer.in_force();
+    let claimant = bearer::verified(issuer, &in_force, headers, origin).await?;
+    if claimant.kind == ClaimantKind::Job {
+        let refusal = Refusal::denied(
+            "a job has no feed",
+            "its tokens are short-lived: ask for a new one when one is refused",
+        );
+        let refused = Refused::new(OAuthError::AccessDenied, refusal);
+        bearer::refuse(issuer, origin, Some(&claimant), &refused).await;
+        return Err(refused);
+    }
+    match admitted::admit(issuer, &in_force, claimant).await {
+        Ok(admitted) => {
+            admitted.keep(issuer, &in_force).await?;
+            Ok(admitted.claimant)
+        }
+        Err(NotAdmitted::Unknown(refused)) => Err(refused),
+        Err(NotAdmitted::Barred(barred)) => Ok(barred.claimant),
+    }
+}
+
+fn after(query: Option<&str>, headers: &HeaderMap) -> Result<Option<Cursor>, Refused> {
+    let query = Form::parse(query.unwrap_or_default().as_bytes())?;
+    if query.unknown(&["after"]) {
+        return Err(Refused::bad_request(
+            "the feed takes no such parameter",
+            "its subject is whoever asks; `after` is the last id that was seen",
+        ));
+    }
+    let header = headers
+        .get(LAST_EVENT_ID)
+        .and_then(|value| value.to_str().ok());
+    Ok(header
+        .filter(|id| !id.is_empty())
+        .or_else(|| query.get("after"))
+        .map(cursor))
+}
+
+fn full() -> Refused {
+    Refused {
+        retry_after_s: Some(15),
+        ..Refused::unavailable("all places of the feed are taken", "poll until one is free")
+    }
+}
+
+fn unavailable(fault: &StoreFault) -> Refused {
+    Refused::of_exchange(fault.refusal(), false)
+}
+
+async fn polled(mut listener: Listener) -> Result<Response, Refused> {
+    let look = listener.look(true).await.map_err(|f| unavailable(&f))?;
+    Ok(answer::json(
+        200,
+        &Poll {
+            v: VERSION,
+            items: look.items,
+        },
+    ))
+}
+
+/// The first look is taken before the answer begins: a store that is not there is a 503, not a stream
+/// that says nothing.
+async fn streamed(
+    issuer: &Arc<Issuer>,
+    mut listener: Listener,
+    seat: Seat,
+) -> Result<Response, Refused> {
+    let first = listener.look(true).await.map_err(|f| unavailable(&f))?;
+    let (sender, frames) = mpsc::channel(1);
+    let stream = Stream {
+        stopping: issuer.stopping.subscribe(),
+        heartbeat_ms: issuer.in_force().settings.heartbeat_ms.max(1),
+        listener,
+        seat,
+        sender,
+    };
+    tokio::spawn(stream.run(first.items, first.over));
+    let body = Body::from_stream(ReceiverStream::new(frames).map(Ok::<Bytes, Infallible>));
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(BUFFERING, HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+struct Stream {
+    listener: Listener,
+    seat: Seat,
+    sender: mpsc::Sender<Bytes>,
+    stopping: tokio::sync::watch::Receiver<bool>,
+    heartbeat_ms: u64,
+}
+
+impl Stream {
+    /// Until the bearer expires, its identity ends, the reader goes, or the server ends.
+    async fn run(mut self, first: Vec<FeedItem>, over: bool) {
+        if !self.say(&first).await || over {
+            return;
+        }
+        let left_s = self.listener.expires_at().saturating_sub(clock::now_s());
+        let expiry = Instant::now() + Duration::from_secs(left_s);
+        // Streams that came together, after a restart, must not tick together for ever.
+        let mut beat_at = self.in_ms(self.heartbeat_ms - jitter_ms(self.heartbeat_ms / 2));
+        let mut retry_at = None;
+        loop {
+            let beat = tokio::select! {
+                () = self.sender.closed() => return,
+                _ = self.stopping.wait_for(|stopping| *stopping) => return,
+                () = sleep_until(expiry) => return,
+                () = self.seat.woken() => false,
+                () = sleep_until(retry_at.unwrap_or(expiry)), if retry_at.is_some() => false,
+                () = sleep_until(beat_at) => true,
+            };
+            if beat {
+                beat_at = self.in_ms(self.heartbeat_ms);
+            }
+            let look = {
+                let _turn = self.seat.turn().await;
+                self.listener.look(beat).await
+            };
+            retry_at = match look {
+                // Nothing is known: no heartbeat, and another look soon.
+                Err(_) => Some(self.in_ms(AGAIN_MS + jitter_ms(AGAIN_MS))),
+                Ok(look) => {
+                    if !self.say(&look.items).await || look.over {
+                        return;
+                    }
+                    None
+                }
+            };
+        }
+    }
+
+    fn in_ms(&self, ms: u64) -> Instant {
+        Instant::now() + Duration::from_millis(ms)
+    }
+
+    async fn say(&self, items: &[FeedItem]) -> bool {
+        if items.is_empty() {
+            return true;
+        }
+        let frames: String = items.iter().map(frame).collect();
+        let sent = timeout(STUCK, self.sender.send(Bytes::from(frames))).await;
+        matches!(sent, Ok(Ok(())))
+    }
+}
+
+/// One event on the wire.
+fn frame(item: &FeedItem) -> String {
+    let mut data = serde_json::to_value(&item.event).unwrap_or_default();
+    let event = match data.as_object_mut().and_then(|all| all.remove("event")) {
+        Some(Value::String(event)) => event,
+        _ => String::new(),
+    };
+    let id = match &item.id {
+        Some(id) => format!("id: {id}\n"),
+        None => String::new(),
+    };
+    format!("{id}event: {event}\ndata: {data}\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::frame;
+    use crate::model::feed::{FeedEvent, FeedItem};
+
+    #[test]
+    fn a_frame_has_id_name_and_one_line_of_data() {
+        let item = FeedItem {
+            id: Some("g.7".into()),
+            event: FeedEvent::Revoked {
+                at_ms: 5,
+                reason: "one\nline".into(),
+            },
+        };
+        assert_eq!(
+            frame(&item),
+            "id: g.7\nevent: revoked\ndata: {\"at_ms\":5,\"reason\":\"one\\nline\"}\n\n"
+        );
+        let reset = FeedItem {
+            id: None,
+            event: FeedEvent::Reset {},
+        };
+        assert_eq!(frame(&reset), "event: reset\ndata: {}\n\n");
+    }
+}

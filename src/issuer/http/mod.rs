@@ -1,0 +1,85 @@
+//! The routes. Each checks for itself who asks; nothing is open by forgetting.
+
+pub mod address;
+mod answer;
+mod bearer;
+mod body;
+mod discovery;
+mod envelope;
+mod feed;
+mod health;
+mod introspect;
+pub mod limiter;
+mod people;
+mod records;
+mod revoke;
+mod signals;
+#[cfg(test)]
+mod tests;
+pub mod tls;
+mod token;
+
+use super::refused::{OAuthError, Refused};
+use super::state::Issuer;
+use crate::model::refusal::Refusal;
+use axum::Router;
+use axum::extract::Extension;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{get, post};
+use std::sync::Arc;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// All routes over the shared state.
+pub fn router(issuer: &Arc<Issuer>) -> Router {
+    Router::new()
+        .route("/oauth/token", post(token::exchange))
+        .route("/oauth/introspect", post(introspect::introspect))
+        .route("/oauth/revoke", post(revoke::revoke))
+        .route("/.well-known/openid-configuration", get(discovery::openid))
+        .route(
+            "/.well-known/oauth-authorization-server",
+            get(discovery::oauth),
+        )
+        .route("/jwks.json", get(discovery::jwks))
+        .route("/.well-known/oam", get(discovery::organization))
+        .route("/v1/roles", get(people::roles))
+        .route("/v1/why", get(people::why))
+        .route(envelope::FEED, get(feed::feed))
+        .route("/v1/records", post(records::records))
+        .route("/signals/ssf", post(signals::security_event))
+        .route("/signals/logout", post(signals::logout))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .fallback(nothing)
+        .method_not_allowed_fallback(other_method)
+        .layer(CatchPanicLayer::custom(answer::fault_of_ours))
+        .layer(from_fn_with_state(Arc::clone(issuer), envelope::around))
+        .with_state(Arc::clone(issuer))
+}
+
+async fn nothing(Extension(origin): Extension<super::grant::Origin>) -> Response {
+    let refused = Refused {
+        status: Some(404),
+        ..Refused::new(
+            OAuthError::InvalidRequest,
+            Refusal::bad_request(
+                "the issuer has nothing at this address",
+                "see /.well-known/oam for its addresses",
+            ),
+        )
+    };
+    answer::refused(&refused, &origin.request_id)
+}
+
+async fn other_method(Extension(origin): Extension<super::grant::Origin>) -> Response {
+    let refused = Refused {
+        status: Some(405),
+        ..Refused::bad_request(
+            "this address takes another method",
+            "see the documentation of the issuer's addresses",
+        )
+    };
+    answer::refused(&refused, &origin.request_id)
+}

@@ -1,0 +1,119 @@
+//! `/v1/roles` and `/v1/why`: what the bearer may do, and why.
+
+use super::answer;
+use super::bearer;
+use super::body::Form;
+use crate::issuer::grant::Origin;
+use crate::issuer::refused::{OAuthError, Refused};
+use crate::issuer::state::{InForce, Issuer};
+use crate::model::claimant::Groups;
+use crate::model::organization::{Holdings, VERSION, WhyAnswer};
+use crate::model::policy::Wanted;
+use crate::model::refusal::Refusal;
+use crate::model::role::Action;
+use crate::rules::policy;
+use axum::extract::{Extension, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use std::sync::Arc;
+
+/// What the bearer may do.
+pub async fn roles(
+    State(issuer): State<Arc<Issuer>>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+) -> Response {
+    let in_force = issuer.in_force();
+    match bearer::admitted(&issuer, &in_force, &headers, &origin).await {
+        Err(refused) => answer::refused(&refused, &origin.request_id),
+        Ok(admitted) => {
+            let claimant = &admitted.claimant;
+            let roles = policy::holdings(&in_force.policy, claimant);
+            if let (true, Groups::Unknown { sentence, next }) =
+                (roles.is_empty(), &claimant.groups)
+            {
+                // "No roles" would be a lie: nobody knows.
+                let refusal = Refusal::denied(sentence.clone(), next.clone());
+                let refused = Refused::new(OAuthError::AccessDenied, refusal);
+                bearer::refuse(&issuer, &origin, Some(claimant), &refused).await;
+                return answer::refused(&refused, &origin.request_id);
+            }
+            answer::json(
+                200,
+                &Holdings {
+                    v: VERSION,
+                    subject: claimant.key.to_string(),
+                    roles,
+                },
+            )
+        }
+    }
+}
+
+/// The decision on one question, or what is missing.
+pub async fn why(
+    State(issuer): State<Arc<Issuer>>,
+    Extension(origin): Extension<Origin>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let in_force = issuer.in_force();
+    let answered = async {
+        let admitted = bearer::admitted(&issuer, &in_force, &headers, &origin).await?;
+        let wanted = wanted(&in_force, query.as_deref().unwrap_or_default())?;
+        let decided = policy::decide(&in_force.policy, &admitted.claimant, &wanted);
+        let (decision, refusal) = match decided {
+            Ok(decision) => (Some(decision), None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        Ok(WhyAnswer {
+            v: VERSION,
+            hub: wanted.hub,
+            repository: wanted.repository,
+            action: wanted.action,
+            decision,
+            refusal,
+        })
+    };
+    match answered.await {
+        Ok(why) => answer::json(200, &why),
+        Err(refused) => answer::refused(&refused, &origin.request_id),
+    }
+}
+
+fn wanted(in_force: &InForce, query: &str) -> Result<Wanted, Refused> {
+    let query = Form::parse(query.as_bytes())?;
+    if query.unknown(&["hub", "repository", "action", "role"]) {
+        return Err(Refused::bad_request(
+            "the question holds a parameter that is not known here",
+            "ask with hub, repository, action and role; the person is whoever asks",
+        ));
+    }
+    let hub = query.need("hub")?;
+    let hub = in_force
+        .settings
+        .hubs
+        .iter()
+        .find(|known| known.name.as_str() == hub || known.url == hub.trim_end_matches('/'))
+        .ok_or_else(|| Refused::new(OAuthError::InvalidRequest, Refusal::no_hub()))?;
+    let repository = query.get("repository").map(str::parse).transpose();
+    let role = query.get("role").map(str::parse).transpose();
+    Ok(Wanted {
+        hub: hub.name.clone(),
+        repository: repository.map_err(|_| unreadable("repository"))?,
+        action: match query.get("action") {
+            None | Some("read") => Action::Read,
+            Some("write") => Action::Write,
+            Some("manage") => Action::Manage,
+            Some(_) => return Err(unreadable("action")),
+        },
+        role: role.map_err(|_| unreadable("role"))?,
+    })
+}
+
+fn unreadable(name: &str) -> Refused {
+    Refused::bad_request(
+        format!("`{name}` can't be read"),
+        "write it as `oam why` does",
+    )
+}

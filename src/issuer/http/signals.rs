@@ -1,0 +1,199 @@
+//! `/signals/ssf` (RFC 8935) and `/signals/logout` (`OpenID` Connect Back-Channel Logout 1.0).
+
+use super::answer;
+use super::bearer;
+use super::body::{self, Form};
+use crate::issuer::clock;
+use crate::issuer::grant::Origin;
+use crate::issuer::record;
+use crate::issuer::refused::Refused;
+use crate::issuer::signals::Untaken;
+use crate::issuer::standing::{self, Standing};
+use crate::issuer::state::Issuer;
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::secret::Secret;
+use crate::model::signal::Signal;
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::response::Response;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Why a signal was not taken: the word of its protocol, our sentence, the status.
+struct Turned {
+    status: u16,
+    word: &'static str,
+    sentence: String,
+    code: RefusalCode,
+}
+
+/// A pushed security event: 202 when it is on disk, 400 when it is wrong, 503 when it must come again.
+pub async fn security_event(
+    State(issuer): State<Arc<Issuer>>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match event(&issuer, &origin, &headers, body).await {
+        Ok(()) => answer::empty(202),
+        Err(turned) => {
+            put_on_record(&issuer, &origin, &turned).await;
+            let body = json!({ "err": turned.word, "description": turned.sentence });
+            answer::json(turned.status, &body)
+        }
+    }
+}
+
+async fn event(
+    issuer: &Issuer,
+    origin: &Origin,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(), Turned> {
+    let most = issuer.in_force().settings.limits.body_bytes;
+    let bytes = body::read(issuer, headers, body, "application/secevent+jwt", most).await;
+    let bytes = bytes.map_err(malformed)?;
+    let token = text(&bytes)?;
+    let shown = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .map(|value| Secret::new(value.to_owned()));
+    let in_force = issuer.in_force();
+    let verified = in_force
+        .signals
+        .security_event(&token, shown.as_ref(), clock::now_ms());
+    let signal = verified.await.map_err(untaken)?;
+    applied(issuer, origin, &signal).await
+}
+
+/// A logout token: 200 when it is on disk.
+pub async fn logout(
+    State(issuer): State<Arc<Issuer>>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match left(&issuer, &origin, &headers, body).await {
+        Ok(()) => answer::empty(200),
+        Err(turned) => {
+            put_on_record(&issuer, &origin, &turned).await;
+            let body = json!({ "error": turned.word, "error_description": turned.sentence });
+            answer::json(turned.status, &body)
+        }
+    }
+}
+
+async fn left(
+    issuer: &Issuer,
+    origin: &Origin,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(), Turned> {
+    let form = Form::read(issuer, headers, body).await;
+    let token = form.and_then(|mut form| form.secret("logout_token"));
+    let token = token.map_err(malformed)?;
+    let in_force = issuer.in_force();
+    let verified = in_force.signals.logout(&token, clock::now_ms()).await;
+    let signal = verified.map_err(untaken)?;
+    applied(issuer, origin, &signal).await
+}
+
+/// Carries a verified signal out. What hubs have to be told is told afterwards: the sender does not
+/// wait for it.
+async fn applied(issuer: &Issuer, origin: &Origin, signal: &Signal) -> Result<(), Turned> {
+    let in_force = issuer.in_force();
+    let standing = Standing {
+        store: &*issuer.store,
+        policy: &in_force.policy,
+        sources: &in_force.settings.sources,
+    };
+    let from = origin.from.to_string();
+    let of = standing::Origin {
+        request_id: Some(&origin.request_id),
+        from: Some(&from),
+    };
+    let applied = standing.apply(signal, of, clock::now_ms()).await;
+    let applied = applied.map_err(|fault| unavailable(&fault.refusal()))?;
+    let outcome = if applied.replayed {
+        "replayed"
+    } else if applied.people.is_empty() {
+        "noted"
+    } else {
+        "applied"
+    };
+    issuer.metrics.signal(outcome);
+    for key in &applied.people {
+        issuer.feeds.wake(key);
+    }
+    if let Some(why) = &applied.alarm {
+        if applied.people.is_empty() {
+            issuer.metrics.signals_unmatched.inc();
+        }
+        issuer.metrics.alarm("signal");
+        tracing::error!(
+            why,
+            request_id = origin.request_id,
+            "a signal that a person must look at"
+        );
+    }
+    record::settle(issuer, applied.revoked);
+    Ok(())
+}
+
+fn text(bytes: &[u8]) -> Result<Secret, Turned> {
+    std::str::from_utf8(bytes)
+        .map(|text| Secret::new(text.trim().to_owned()))
+        .map_err(|_| {
+            malformed(Refused::bad_request(
+                "the body is not text",
+                "send the signed token alone",
+            ))
+        })
+}
+
+fn malformed(refused: Refused) -> Turned {
+    if refused.refusal.code == RefusalCode::Unavailable {
+        return unavailable(&refused.refusal);
+    }
+    Turned {
+        // RFC 8935 §2.3 knows 400 only.
+        status: if refused.status == Some(408) { 408 } else { 400 },
+        word: "invalid_request",
+        sentence: refused.refusal.sentence,
+        code: RefusalCode::BadRequest,
+    }
+}
+
+fn untaken(untaken: Untaken) -> Turned {
+    match untaken {
+        Untaken::Rejected(rejected) => Turned {
+            status: 400,
+            word: rejected.err.word(),
+            sentence: rejected.description,
+            code: RefusalCode::BadRequest,
+        },
+        Untaken::Unavailable(refusal) => unavailable(&refusal),
+    }
+}
+
+fn unavailable(refusal: &Refusal) -> Turned {
+    Turned {
+        status: 503,
+        word: "temporarily_unavailable",
+        sentence: refusal.sentence.clone(),
+        code: RefusalCode::Unavailable,
+    }
+}
+
+async fn put_on_record(issuer: &Issuer, origin: &Origin, turned: &Turned) {
+    issuer.metrics.signal("refused");
+    let refusal = Refusal::new(
+        turned.code,
+        format!("a signal was refused: {}", turned.sentence),
+        "compare the transmitter's settings with the issuer's",
+    );
+    let refused = Refused::of_exchange(refusal, false);
+    bearer::refuse(issuer, origin, None, &refused).await;
+}

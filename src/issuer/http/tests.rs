@@ -1,0 +1,9 @@
+//! Every route over a real connection, with a real database.
+
+mod exchange;
+mod feed;
+mod hubs;
+mod limits;
+mod people;
+mod running;
+mod world;

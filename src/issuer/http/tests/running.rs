@@ -1,0 +1,96 @@
+//! Health, reload, a database that goes.
+
+use super::world::{LONG, POLICY, World};
+use serde_json::json;
+use std::future::Future;
+use tokio::time::timeout;
+
+const MODEL: &str = "https://hub.acme.example/acme/model";
+
+/// Asks again until it is so.
+async fn until<F: Future<Output = bool>>(what: &str, so: impl Fn() -> F) {
+    let looking = async {
+        while !so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(timeout(LONG, looking).await.is_ok(), "{what} did not come");
+}
+
+#[tokio::test]
+async fn a_healthy_issuer_says_so() {
+    let world = World::start().await;
+    assert_eq!(world.get("/healthz").await.expect(200).text, "ok\n");
+    let ready = world.get("/readyz").await.expect(200).json();
+    assert_eq!(ready, json!({ "ready": true, "problems": [] }));
+}
+
+#[tokio::test]
+async fn a_broken_policy_leaves_the_old_one_in_force_and_says_where_it_is_broken() {
+    let world = World::start().await;
+    let ada = world.id_token("ada", &json!({}));
+    world.policy(&POLICY.replace("[org]", "[org")).await;
+    until("unreadiness", || async { world.get("/readyz").await.status == 503 }).await;
+    let told = world.get("/readyz").await.text;
+    assert!(told.contains("policy.toml:2:"), "{told}");
+    world.exchange(&ada, MODEL, "write").await.expect(200);
+    assert_eq!(world.audit("policy-change").await.len(), 1);
+    world.policy(POLICY).await;
+    until("readiness", || async { world.get("/readyz").await.status == 200 }).await;
+}
+
+#[tokio::test]
+async fn a_changed_policy_file_is_noticed_by_itself_and_on_record_with_both_digests() {
+    let world = World::start().await;
+    let ada = world.id_token("ada", &json!({}));
+    world.exchange(&ada, MODEL, "write").await.expect(200);
+    let old = world.issuer.in_force().policy_digest.clone();
+    let path = world.folder.path().join("policy.toml");
+    std::fs::write(path, POLICY.replace("\"ml\"", "\"others\"")).unwrap();
+    until("the new policy", || async {
+        world.exchange(&ada, MODEL, "write").await.status == 400
+    })
+    .await;
+    let new = world.issuer.in_force().policy_digest.clone();
+    let entries = world.audit("policy-change").await;
+    let detail = entries.last().unwrap()["detail"].as_str().unwrap();
+    assert!(detail.contains(&old) && detail.contains(&new), "{detail}");
+    assert!(detail.contains("the file changed"), "{detail}");
+    assert!(detail.contains("publisher"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_setting_that_needs_a_restart_is_kept_and_the_others_change() {
+    let world = World::start().await;
+    let path = world.folder.path().join("issuer.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text
+        .replace("https://oam.acme.example\"\ndatabase", "https://new.acme.example\"\ndatabase")
+        .replace("heartbeat = \"1s\"", "heartbeat = \"2s\"");
+    std::fs::write(&path, text).unwrap();
+    until("the new heartbeat", || async {
+        world.issuer.in_force().settings.heartbeat_ms == 2000
+    })
+    .await;
+    assert_eq!(world.issuer.in_force().settings.url, "https://oam.acme.example");
+}
+
+#[tokio::test]
+async fn without_a_database_nothing_is_granted_and_readiness_says_so() {
+    let world = World::start().await;
+    let ada = world.id_token("ada", &json!({}));
+    world.exchange(&ada, MODEL, "write").await.expect(200);
+    for file in ["issuer.db", "issuer.db-wal", "issuer.db-shm"] {
+        let _ = std::fs::remove_file(world.folder.path().join(file));
+    }
+    let refused = world.exchange(&ada, MODEL, "write").await.expect(503);
+    assert_eq!(refused.json()["error"], "temporarily_unavailable");
+    assert_eq!(refused.json()["oam"]["code"], "unavailable");
+    assert!(!refused.header("retry-after").is_empty());
+    until("unreadiness", || async { world.get("/readyz").await.status == 503 }).await;
+    let told = world.get("/readyz").await.text;
+    assert!(told.contains("database"), "{told}");
+    // A refusal leaves all the same.
+    world.exchange("x.y.z", MODEL, "write").await.expect(400);
+    assert_eq!(world.get("/healthz").await.status, 200);
+}

@@ -1,0 +1,157 @@
+//! `POST /oauth/token`: RFC 8693.
+
+use super::answer;
+use super::body::Form;
+use crate::issuer::clock;
+use crate::issuer::grant::{self, Ask, Grant, Origin};
+use crate::issuer::identity::TokenKind;
+use crate::issuer::record;
+use crate::issuer::refused::{OAuthError, Refused};
+use crate::issuer::state::Issuer;
+use crate::model::audit::AuditEvent;
+use crate::model::organization::Granting;
+use crate::model::secret::{self, Secret};
+use crate::rules::wanted::{self, Unclear};
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Serialize;
+use std::sync::Arc;
+
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+/// RFC 8693 §2.2.1.
+#[derive(Serialize)]
+struct TokenAnswer<'a> {
+    #[serde(with = "secret::wire")]
+    access_token: &'a Secret,
+    issued_token_type: &'static str,
+    token_type: &'static str,
+    expires_in: u64,
+    scope: String,
+    oam: &'a Granting,
+}
+
+/// The exchange.
+pub async fn exchange(
+    State(issuer): State<Arc<Issuer>>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let began = clock::now_us();
+    let outcome = match ask(&issuer, &origin, &headers, body).await {
+        Ok(ask) => granted(&issuer, ask).await,
+        Err(refused) => {
+            let mut entry = issuer.entry(AuditEvent::Refusal);
+            record::origin(&mut entry, &origin);
+            let refused = record::paced(&issuer, refused, origin.from);
+            record::refusal(&issuer, entry, &refused, origin.from).await;
+            issuer.metrics.refused_exchange(refused.refusal.code);
+            Err(refused)
+        }
+    };
+    #[expect(clippy::cast_precision_loss, reason = "a latency in microseconds fits")]
+    let seconds = clock::now_us().saturating_sub(began) as f64 / 1_000_000.0;
+    issuer.metrics.exchange_seconds.observe(seconds);
+    match outcome {
+        Ok(grant) => answered(&grant),
+        Err(refused) => answer::refused(&refused, &origin.request_id),
+    }
+}
+
+/// In a task of its own: a caller that goes away while a hub is asked must not take along what has to be
+/// put on record.
+async fn granted(issuer: &Arc<Issuer>, ask: Ask) -> Result<Grant, Refused> {
+    let task = tokio::spawn(grant::exchange(Arc::clone(issuer), ask));
+    task.await.unwrap_or_else(|_| {
+        Err(Refused {
+            error: OAuthError::ServerError,
+            ..Refused::unavailable(
+                "the issuer has a fault of its own",
+                "tell its administrators the request's id",
+            )
+        })
+    })
+}
+
+fn answered(grant: &Grant) -> Response {
+    let granting = &grant.granting;
+    answer::secret_json(&TokenAnswer {
+        access_token: &grant.token,
+        issued_token_type: ACCESS_TOKEN,
+        token_type: "Bearer",
+        expires_in: grant.expires_in_s,
+        scope: format!("role:{} {}", granting.role, granting.action.word()),
+        oam: granting,
+    })
+}
+
+async fn ask(
+    issuer: &Issuer,
+    origin: &Origin,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Ask, Refused> {
+    let mut form = Form::read(issuer, headers, body).await?;
+    if form.need("grant_type")? != EXCHANGE {
+        return Err(Refused {
+            error: OAuthError::UnsupportedGrantType,
+            ..Refused::bad_request(
+                "the issuer exchanges tokens, and nothing else",
+                format!("use the grant type {EXCHANGE}"),
+            )
+        });
+    }
+    if form
+        .get("requested_token_type")
+        .is_some_and(|kind| kind != ACCESS_TOKEN)
+    {
+        return Err(Refused::bad_request(
+            "the issuer gives access tokens only",
+            "leave `requested_token_type` out",
+        ));
+    }
+    if form.get("actor_token").is_some() {
+        return Err(Refused::bad_request(
+            "the issuer takes no actor token",
+            "send the token of the person or job as `subject_token` only",
+        ));
+    }
+    let kind = match form.need("subject_token_type")? {
+        ID_TOKEN => TokenKind::Id,
+        ACCESS_TOKEN => TokenKind::Access,
+        JWT => TokenKind::Jwt,
+        _ => {
+            return Err(Refused::bad_request(
+                "`subject_token_type` is none that the issuer takes",
+                "send an ID token, an access token or a JWT, and say which",
+            ));
+        }
+    };
+    let in_force = issuer.in_force();
+    let wanted = wanted::read(
+        &in_force.settings.hubs,
+        form.get("audience"),
+        form.get("resource"),
+        form.get("scope"),
+    )
+    .map_err(unclear)?;
+    Ok(Ask {
+        token: form.secret("subject_token")?,
+        kind,
+        wanted,
+        origin: origin.clone(),
+    })
+}
+
+fn unclear(unclear: Unclear) -> Refused {
+    match unclear {
+        Unclear::Target(refusal) => Refused::new(OAuthError::InvalidTarget, refusal),
+        Unclear::Scope(refusal) => Refused::new(OAuthError::InvalidScope, refusal),
+    }
+}

@@ -1,0 +1,207 @@
+//! Access tokens: the provider is asked, by introspection (RFC 7662) or by userinfo (OIDC Core §5.3).
+
+use super::asked::Asked;
+use super::directory::Directory;
+use super::jose::Token;
+use super::words;
+use crate::issuer::outside::{Auth, Outside};
+use crate::issuer::place;
+use crate::model::answer::EndpointFault;
+use crate::model::claimant::Claimant;
+use crate::model::issuer::{AccessTokenCheck, Source};
+use crate::model::name::SourceName;
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::secret::Secret;
+use crate::rules::claims::{self, Claims};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Longest wait for one answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Questions to one provider at once; more are refused, so that strangers' tokens can't pile up here.
+const AT_ONCE: usize = 64;
+
+enum Way {
+    Introspection {
+        endpoint: Option<String>,
+        client_id: String,
+        client_secret: Secret,
+    },
+    UserInfo {
+        endpoint: Option<String>,
+    },
+}
+
+/// How the access tokens of one source are checked.
+pub(super) struct Access {
+    way: Way,
+    /// Asked at userinfo besides an introspection.
+    groups_from_userinfo: bool,
+    outside: Arc<Outside>,
+    directory: Arc<Directory>,
+    asked: Asked,
+    open: Semaphore,
+}
+
+impl Access {
+    pub(super) fn new(
+        source: &Source,
+        check: &AccessTokenCheck,
+        outside: &Arc<Outside>,
+        directory: &Arc<Directory>,
+    ) -> Result<Self, Refusal> {
+        let way = match check {
+            AccessTokenCheck::Introspection {
+                endpoint,
+                client_id,
+                client_secret,
+            } => Way::Introspection {
+                endpoint: endpoint.clone(),
+                client_id: client_id.clone(),
+                client_secret: place::secret(client_secret, "client_secret")?,
+            },
+            AccessTokenCheck::UserInfo { endpoint } => Way::UserInfo {
+                endpoint: endpoint.clone(),
+            },
+        };
+        Ok(Self {
+            way,
+            groups_from_userinfo: source.groups_from_userinfo,
+            outside: Arc::clone(outside),
+            directory: Arc::clone(directory),
+            asked: Asked::default(),
+            open: Semaphore::new(AT_ONCE),
+        })
+    }
+
+    /// Who the token speaks of. One question for all who show the same token within a few seconds.
+    pub(super) async fn claimant(
+        &self,
+        source: &Source,
+        token: &Secret,
+        digest: [u8; 32],
+        now_ms: u64,
+    ) -> Result<Claimant, Refusal> {
+        let question = async {
+            let Ok(_open) = self.open.try_acquire() else {
+                return Err(Refusal::new(
+                    RefusalCode::Busy,
+                    format!("{} is being asked about too many tokens", source.name),
+                    "try again in a few seconds",
+                ));
+            };
+            self.ask(source, token, now_ms).await
+        };
+        self.asked.once(digest, now_ms, question).await
+    }
+
+    async fn ask(&self, source: &Source, token: &Secret, now_ms: u64) -> Result<Claimant, Refusal> {
+        let now_s = now_ms / 1000;
+        let failed = |fault: EndpointFault| refusal_of(&source.name, &fault);
+        match &self.way {
+            Way::Introspection {
+                endpoint,
+                client_id,
+                client_secret,
+            } => {
+                let auth = Auth::Basic {
+                    id: client_id,
+                    secret: client_secret,
+                };
+                let endpoint = endpoint.as_deref();
+                let answer = self
+                    .introspection(endpoint, token, auth, now_ms)
+                    .await
+                    .map_err(failed)?;
+                // Userinfo is not asked about a token that is refused anyway.
+                let alone = claims::introspected(source, &answer, None, now_s)?;
+                if !self.groups_from_userinfo {
+                    return Ok(alone);
+                }
+                let info = self.userinfo(None, token, now_ms).await;
+                let info = info.map_err(|fault| userinfo_refusal(&source.name, &fault))?;
+                claims::introspected(source, &answer, Some(&info), now_s)
+            }
+            Way::UserInfo { endpoint } => {
+                let info = self.userinfo(endpoint.as_deref(), token, now_ms).await;
+                let info = info.map_err(|fault| userinfo_refusal(&source.name, &fault))?;
+                let read = Token::read(token).ok().map(Token::into_claims);
+                claims::by_userinfo(source, &info, read.as_ref(), now_s)
+            }
+        }
+    }
+
+    async fn introspection(
+        &self,
+        endpoint: Option<&str>,
+        token: &Secret,
+        auth: Auth<'_>,
+        now_ms: u64,
+    ) -> Result<Claims, EndpointFault> {
+        let address = match endpoint {
+            Some(address) => address.to_owned(),
+            None => {
+                let document = self.directory.document(now_ms).await?;
+                named(
+                    document.introspection_endpoint.clone(),
+                    "introspection_endpoint",
+                )?
+            }
+        };
+        let form = [
+            ("token", token.expose()),
+            ("token_type_hint", "access_token"),
+        ];
+        let outside = self.outside.within(PATIENCE);
+        outside.post_form(&address, &form, auth).await?.json()
+    }
+
+    async fn userinfo(
+        &self,
+        endpoint: Option<&str>,
+        token: &Secret,
+        now_ms: u64,
+    ) -> Result<Claims, EndpointFault> {
+        let address = match endpoint {
+            Some(address) => address.to_owned(),
+            None => {
+                let document = self.directory.document(now_ms).await?;
+                named(document.userinfo_endpoint.clone(), "userinfo_endpoint")?
+            }
+        };
+        let outside = self.outside.within(PATIENCE);
+        outside.get_json(&address, Some(token)).await?.json()
+    }
+}
+
+fn named(address: Option<String>, name: &str) -> Result<String, EndpointFault> {
+    address.ok_or_else(|| EndpointFault::Check {
+        name: name.to_owned(),
+        why: "the provider's metadata does not name it, and the source does not either".to_owned(),
+    })
+}
+
+fn refusal_of(source: &SourceName, fault: &EndpointFault) -> Refusal {
+    if matches!(fault, EndpointFault::Status { status: 401, .. }) {
+        return Refusal::unavailable(
+            format!("{source} does not take this issuer's client secret for introspection"),
+            "correct `client_id` and `client_secret` of `access_tokens` of the source",
+        );
+    }
+    Refusal::unavailable(
+        format!("{source} could not be asked about an access token: {}", words(fault)),
+        "try again in a few seconds; if it stays, look at `access_tokens` of the source",
+    )
+}
+
+/// 401 is a verdict on the token there (RFC 6750 §3.1); anything else is none.
+fn userinfo_refusal(source: &SourceName, fault: &EndpointFault) -> Refusal {
+    if matches!(fault, EndpointFault::Status { status: 401, .. }) {
+        return Refusal::bad_request(
+            format!("{source} does not take this access token"),
+            "renew the session and try again; if that is refused, sign in again",
+        );
+    }
+    refusal_of(source, fault)
+}

@@ -1,0 +1,73 @@
+//! Answers about access tokens, kept for a few seconds: many who show one token cause one question.
+
+use crate::model::claimant::Claimant;
+use crate::model::refusal::{Refusal, RefusalCode};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// An answer counts this long, ms. Longer, and a provider's "no" would come late.
+const GOOD_MS: u64 = 5000;
+/// Tokens remembered at once.
+const MOST: usize = 8192;
+
+struct Answer {
+    at_ms: u64,
+    outcome: Result<Claimant, Refusal>,
+}
+
+type Slot = Arc<tokio::sync::Mutex<Option<Answer>>>;
+
+/// Answers by the token's SHA-256.
+#[derive(Default)]
+pub(super) struct Asked {
+    slots: Mutex<HashMap<[u8; 32], Slot>>,
+}
+
+impl Asked {
+    /// The answer that is known, or the outcome of `question`, which is asked by one at a time for each token.
+    pub(super) async fn once(
+        &self,
+        digest: [u8; 32],
+        now_ms: u64,
+        question: impl Future<Output = Result<Claimant, Refusal>>,
+    ) -> Result<Claimant, Refusal> {
+        let slot = self.slot(digest, now_ms);
+        let mut known = slot.lock().await;
+        if let Some(answer) = known.as_ref()
+            && answer.at_ms.abs_diff(now_ms) < GOOD_MS
+        {
+            return answer.outcome.clone();
+        }
+        let outcome = question.await;
+        let busy = matches!(&outcome, Err(refusal) if refusal.code == RefusalCode::Busy);
+        // What was not asked is no answer.
+        if !busy {
+            *known = Some(Answer {
+                at_ms: now_ms,
+                outcome: outcome.clone(),
+            });
+        }
+        outcome
+    }
+
+    fn slot(&self, digest: [u8; 32], now_ms: u64) -> Slot {
+        // A panic elsewhere can't leave the map half written.
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.len() >= MOST {
+            slots.retain(|_, slot| is_in_use(slot, now_ms));
+        }
+        if slots.len() >= MOST {
+            slots.clear();
+        }
+        Arc::clone(slots.entry(digest).or_default())
+    }
+}
+
+fn is_in_use(slot: &Slot, now_ms: u64) -> bool {
+    slot.try_lock().map_or(true, |answer| {
+        answer
+            .as_ref()
+            .is_some_and(|answer| answer.at_ms.abs_diff(now_ms) < GOOD_MS)
+    })
+}

@@ -1,0 +1,189 @@
+//! What a provider or a transmitter publishes about itself: OIDC Discovery 1.0 §4, SSF 1.0 §7.
+
+use super::kept::{Kept, Miss};
+use crate::issuer::outside::{Outside, endpoint};
+use crate::model::answer::EndpointFault;
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest wait for a document: requests hang on it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whose document it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::issuer) enum Dialect {
+    /// An OpenID provider's.
+    OpenId,
+    /// A transmitter's of security events.
+    SharedSignals,
+}
+
+/// What is used of it. Endpoints are checked: https, or http on loopback with such an issuer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::issuer) struct Document {
+    jwks_uri: Option<String>,
+    pub(super) introspection_endpoint: Option<String>,
+    pub(super) userinfo_endpoint: Option<String>,
+    /// SSF 1.0 §7.1.
+    pub(in crate::issuer) critical_subject_members: Vec<String>,
+}
+
+/// The document of one issuer.
+pub(in crate::issuer) struct Directory {
+    outside: Arc<Outside>,
+    issuer: String,
+    dialect: Dialect,
+    kept: Kept<Arc<Document>>,
+}
+
+impl Directory {
+    pub(in crate::issuer) fn new(
+        outside: Arc<Outside>,
+        issuer: String,
+        dialect: Dialect,
+    ) -> Self {
+        Self {
+            outside,
+            issuer,
+            dialect,
+            kept: Kept::new(),
+        }
+    }
+
+    /// The document, from memory when it is there.
+    pub(in crate::issuer) async fn document(
+        &self,
+        now_ms: u64,
+    ) -> Result<Arc<Document>, EndpointFault> {
+        let found = self
+            .kept
+            .find(now_ms, |document| Some(Arc::clone(document)), self.fetch())
+            .await;
+        found.map_err(|miss| match miss {
+            Miss::Unreachable(fault) => fault,
+            Miss::Absent => missing("metadata"),
+        })
+    }
+
+    /// Where its keys are.
+    pub(super) async fn jwks_uri(&self, now_ms: u64) -> Result<String, EndpointFault> {
+        let document = self.document(now_ms).await?;
+        document.jwks_uri.clone().ok_or_else(|| missing("jwks_uri"))
+    }
+
+    /// The first of the places that has a document of this issuer. Where none has, the fault of the first
+    /// is told: it is where the specification puts it.
+    async fn fetch(&self) -> Result<Arc<Document>, EndpointFault> {
+        let mut first = None;
+        for address in places(&self.issuer, self.dialect) {
+            let answer = self.outside.within(PATIENCE).get_json(&address, None).await;
+            let read = answer.and_then(|answer| read(&self.issuer, &answer.ok()?.body));
+            match read {
+                Ok(document) => return Ok(Arc::new(document)),
+                Err(fault) => first = first.or(Some(fault)),
+            }
+        }
+        Err(first.unwrap_or_else(|| missing("metadata")))
+    }
+}
+
+/// OIDC appends its path to the issuer's; SSF 1.0 §7.2 inserts its own before it, which some transmitters
+/// below a path can't serve; RISC before SSF had another name.
+fn places(issuer: &str, dialect: Dialect) -> Vec<String> {
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
+    if dialect == Dialect::OpenId {
+        return vec![format!("{base}/.well-known/openid-configuration")];
+    }
+    let after_scheme = base.find("://").map_or(0, |at| at + 3);
+    let path_at = base[after_scheme..]
+        .find('/')
+        .map_or(base.len(), |at| after_scheme + at);
+    let (host, path) = base.split_at(path_at);
+    let mut places = vec![
+        format!("{host}/.well-known/ssf-configuration{path}"),
+        format!("{base}/.well-known/ssf-configuration"),
+        format!("{host}/.well-known/risc-configuration{path}"),
+    ];
+    places.dedup();
+    places
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    issuer: String,
+    jwks_uri: Option<String>,
+    introspection_endpoint: Option<String>,
+    userinfo_endpoint: Option<String>,
+    #[serde(default)]
+    critical_subject_members: Vec<String>,
+}
+
+fn read(issuer: &str, body: &[u8]) -> Result<Document, EndpointFault> {
+    let raw: Raw = serde_json::from_slice(body).map_err(|_| EndpointFault::Unreadable {
+        why: "the answer is not the metadata of an issuer".to_owned(),
+    })?;
+    if !is_same_issuer(&raw.issuer, issuer) {
+        return Err(EndpointFault::Check {
+            name: "issuer".to_owned(),
+            why: "the metadata names another issuer than the configuration".to_owned(),
+        });
+    }
+    let tls = issuer.starts_with("https://");
+    let checked = |name: &str, text: Option<String>| -> Result<Option<String>, EndpointFault> {
+        let Some(text) = text else { return Ok(None) };
+        let wrong = |why: String| EndpointFault::Check {
+            name: name.to_owned(),
+            why,
+        };
+        let url = endpoint(&text).map_err(wrong)?;
+        // A provider on the network must not point at a program on this machine.
+        if tls && url.scheme() != "https" {
+            return Err(wrong("the address is not https".to_owned()));
+        }
+        Ok(Some(text))
+    };
+    Ok(Document {
+        jwks_uri: checked("jwks_uri", raw.jwks_uri)?,
+        introspection_endpoint: checked("introspection_endpoint", raw.introspection_endpoint)?,
+        userinfo_endpoint: checked("userinfo_endpoint", raw.userinfo_endpoint)?,
+        critical_subject_members: raw.critical_subject_members,
+    })
+}
+
+/// Byte for byte (R29), but for Entra: the document that serves all tenants says `{tenantid}` where
+/// the issuer of a tenant has its id.
+fn is_same_issuer(said: &str, issuer: &str) -> bool {
+    const TENANT: &str = "{tenantid}";
+    if said == issuer {
+        return true;
+    }
+    let Some((before, after)) = said.split_once(TENANT) else {
+        return false;
+    };
+    let entra = [
+        "https://login.microsoftonline.com/",
+        "https://login.microsoftonline.us/",
+        "https://login.partner.microsoftonline.cn/",
+        "https://sts.windows.net/",
+    ];
+    let tenant = issuer
+        .strip_prefix(before)
+        .and_then(|rest| rest.strip_suffix(after));
+    entra.contains(&before) && tenant.is_some_and(is_tenant)
+}
+
+/// A tenant's id: 36 characters, hexadecimal digits and hyphens.
+fn is_tenant(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
+fn missing(name: &str) -> EndpointFault {
+    EndpointFault::Check {
+        name: name.to_owned(),
+        why: "it is missing".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! A signed token as it is read before it is trusted, and the check of its signature (RFC 7515).
+
+use super::Unsigned;
+use crate::model::refusal::Refusal;
+use crate::model::secret::Secret;
+use crate::rules::claims::Claims;
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation};
+use serde_json::Value;
+
+/// What of the header is used.
+pub(in crate::issuer) struct Header {
+    pub(in crate::issuer) algorithm: Algorithm,
+    pub(in crate::issuer) kid: Option<String>,
+    pub(in crate::issuer) typ: Option<String>,
+}
+
+impl Header {
+    /// RFC 9068 §2.1.
+    pub(super) fn is_access_token(&self) -> bool {
+        let typ = self.typ.as_deref().unwrap_or("").to_ascii_lowercase();
+        typ == "at+jwt" || typ == "application/at+jwt"
+    }
+}
+
+/// A token that nobody has verified.
+pub(in crate::issuer) struct Token {
+    pub(in crate::issuer) header: Header,
+    /// What it claims. To choose keys by, for nothing else.
+    claims: Claims,
+}
+
+impl Token {
+    /// Reads it. Only asymmetric algorithms are taken: what a symmetric one would be keyed with is public,
+    /// and `none` is no signature (R30, RFC 8725 §3.1 and §3.2).
+    ///
+    /// # Errors
+    /// It is no signed token, or its header demands what is not taken.
+    pub(in crate::issuer) fn read(token: &Secret) -> Result<Self, Refusal> {
+        let text = token.expose();
+        if text.split('.').count() != 3 || text.split('.').any(str::is_empty) {
+            return Err(not_signed("this token is not a signed JWT"));
+        }
+        let header = jsonwebtoken::decode_header(text)
+            .map_err(|_| not_signed("this token's header names no algorithm that is taken"))?;
+        if header.alg.family() == AlgorithmFamily::Hmac {
+            return Err(not_signed("this token is signed with a shared secret"));
+        }
+        if header.crit.is_some() {
+            return Err(not_signed("this token's header demands an extension"));
+        }
+        let claims: Claims = jsonwebtoken::dangerous::insecure_decode_claims(text)
+            .map_err(|_| not_signed("this token's claims can't be read"))?;
+        Ok(Self {
+            header: Header {
+                algorithm: header.alg,
+                kid: header.kid,
+                typ: header.typ,
+            },
+            claims,
+        })
+    }
+
+    /// `iss` as it claims.
+    pub(in crate::issuer) fn issuer(&self) -> Option<&str> {
+        self.claims.get("iss").and_then(Value::as_str)
+    }
+
+    /// Whether it claims to be for one of these.
+    pub(in crate::issuer) fn has_audience(&self, audiences: &[String]) -> bool {
+        let ours = |one: &Value| {
+            one.as_str()
+                .is_some_and(|one| audiences.iter().any(|a| a == one))
+        };
+        match self.claims.get("aud") {
+            Some(Value::Array(list)) => list.iter().any(ours),
+            Some(one) => ours(one),
+            None => false,
+        }
+    }
+
+    /// What it claims, for a token that its provider has just taken.
+    pub(super) fn into_claims(self) -> Claims {
+        self.claims
+    }
+}
+
+/// The claims, if the signature was made with this key and algorithm. The library's own checks of claims
+/// are off: it reads the system's clock and takes a missing claim for a right one.
+pub(super) fn verified(
+    token: &Secret,
+    algorithm: Algorithm,
+    key: &DecodingKey,
+) -> Result<Claims, Unsigned> {
+    let mut validation = Validation::new(algorithm);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.validate_aud = false;
+    jsonwebtoken::decode(token.expose(), key, &validation)
+        .map(|data| data.claims)
+        .map_err(|_| Unsigned::Signature)
+}
+
+/// The algorithms of a source that are taken, whatever its settings say.
+pub(super) fn allowed(names: &[String]) -> Vec<Algorithm> {
+    let asymmetric = |alg: &Algorithm| alg.family() != AlgorithmFamily::Hmac;
+    names
+        .iter()
+        .filter_map(|name| name.parse().ok())
+        .filter(asymmetric)
+        .collect()
+}
+
+/// What a transmitter may sign with: SSF's profile has RS256, others use what their keys are.
+pub(in crate::issuer) fn asymmetric() -> Vec<Algorithm> {
+    vec![
+        Algorithm::RS256,
+        Algorithm::RS384,
+        Algorithm::RS512,
+        Algorithm::PS256,
+        Algorithm::PS384,
+        Algorithm::PS512,
+        Algorithm::ES256,
+        Algorithm::ES384,
+        Algorithm::EdDSA,
+    ]
+}
+
+fn not_signed(sentence: &str) -> Refusal {
+    Refusal::bad_request(
+        sentence,
+        "send the token as the identity provider issued it, and say its type in `subject_token_type`",
+    )
+}

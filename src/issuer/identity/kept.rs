@@ -1,0 +1,127 @@
+//! Something of a provider's that is kept: asked for by one at a time, not too often, and good for a
+//! while when the provider is down.
+
+use crate::model::answer::EndpointFault;
+use arc_swap::ArcSwapOption;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Mutex;
+
+/// Used without asking while younger, ms: what the provider withdrew is not trusted for longer.
+pub(super) const FRESH_MS: u64 = 3600 * 1000;
+/// Not used when older, ms, even when the provider can't be asked.
+const STALE_MS: u64 = 24 * 3600 * 1000;
+/// One fetch in this time, ms, whatever is sent here: a `kid` is the sender's to choose.
+pub(super) const PAUSE_MS: u64 = 10 * 1000;
+
+struct Held<T> {
+    value: T,
+    at_ms: u64,
+}
+
+/// The last fetch.
+struct Tried {
+    at_ms: u64,
+    fault: Option<EndpointFault>,
+}
+
+/// A value that can be fetched.
+pub(super) struct Kept<T> {
+    held: ArcSwapOption<Held<T>>,
+    tried: Mutex<Option<Tried>>,
+    failing: AtomicBool,
+}
+
+/// Why it is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::issuer) enum Miss {
+    /// The provider answered, and it is not in it: a verdict.
+    Absent,
+    /// The provider can't be asked: no verdict.
+    Unreachable(EndpointFault),
+}
+
+impl<T> Kept<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            held: ArcSwapOption::empty(),
+            tried: Mutex::new(None),
+            failing: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the last fetch failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// What `want` finds in it; fetched when nothing is found, or when it is no longer fresh. `now_ms` is
+    /// the issuer's clock.
+    pub(super) async fn find<R>(
+        &self,
+        now_ms: u64,
+        want: impl Fn(&T) -> Option<R>,
+        fetch: impl Future<Output = Result<T, EndpointFault>>,
+    ) -> Result<R, Miss> {
+        let (fresh, found) = self.look(now_ms, &want);
+        if fresh && let Some(found) = found {
+            return Ok(found);
+        }
+        let mut tried = match (self.tried.try_lock(), found) {
+            (Ok(tried), _) => tried,
+            // Somebody is asking: what is held is good enough meanwhile.
+            (Err(_), Some(found)) => return Ok(found),
+            (Err(_), None) => self.tried.lock().await,
+        };
+        let (fresh, found) = self.look(now_ms, &want);
+        if fresh && let Some(found) = found {
+            return Ok(found);
+        }
+        // A clock that was set back must not stop fetching until it has caught up.
+        let last = tried
+            .as_ref()
+            .filter(|last| last.at_ms.abs_diff(now_ms) < PAUSE_MS);
+        if let Some(last) = last {
+            let miss = last.fault.clone().map_or(Miss::Absent, Miss::Unreachable);
+            return found.ok_or(miss);
+        }
+        match fetch.await {
+            Ok(value) => {
+                let found = want(&value);
+                *tried = Some(Tried {
+                    at_ms: now_ms,
+                    fault: None,
+                });
+                self.held.store(Some(Arc::new(Held {
+                    value,
+                    at_ms: now_ms,
+                })));
+                self.failing.store(false, Ordering::Relaxed);
+                found.ok_or(Miss::Absent)
+            }
+            Err(fault) => {
+                *tried = Some(Tried {
+                    at_ms: now_ms,
+                    fault: Some(fault.clone()),
+                });
+                self.failing.store(true, Ordering::Relaxed);
+                found.ok_or(Miss::Unreachable(fault))
+            }
+        }
+    }
+
+    /// Whether what is held is fresh, and what is found in it if it is not too old.
+    fn look<R>(&self, now_ms: u64, want: impl Fn(&T) -> Option<R>) -> (bool, Option<R>) {
+        let held = self.held.load();
+        let Some(held) = held.as_ref() else {
+            return (false, None);
+        };
+        let age = now_ms.abs_diff(held.at_ms);
+        let found = (age < STALE_MS).then(|| want(&held.value)).flatten();
+        (age < FRESH_MS, found)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Access tokens, about which the provider is asked.
+
+use super::super::TokenKind;
+use super::{NOW_MS, World};
+use crate::model::claimant::{ClaimantKind, Groups};
+use crate::model::issuer::{AccessTokenCheck, SecretPlace, Source};
+use crate::model::organization::SubjectKind;
+use crate::model::refusal::RefusalCode;
+use crate::model::secret::Secret;
+use crate::rules::claims::fixture::{NOW, name};
+use serde_json::{Value, json};
+use std::io::Write;
+
+/// A client secret in a file that only we can read.
+fn secret_file() -> (tempfile::NamedTempFile, SecretPlace) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"s3cret").unwrap();
+    let place = SecretPlace::File(file.path().to_string_lossy().into_owned());
+    (file, place)
+}
+
+async fn introspecting(change: impl Fn(&mut Source)) -> World {
+    let (_file, place) = secret_file();
+    World::with(|mut source| {
+        source.access_tokens = Some(AccessTokenCheck::Introspection {
+            endpoint: None,
+            client_id: "issuer".to_owned(),
+            client_secret: place.clone(),
+        });
+        change(&mut source);
+        vec![source]
+    })
+    .await
+}
+
+fn active(more: &Value) -> Value {
+    let mut answer = json!({ "active": true, "sub": "00u1", "client_id": "oam",
+        "exp": NOW + 900, "token_type": "Bearer", "groups": ["ml"] });
+    for (name, value) in more.as_object().unwrap() {
+        answer[name] = value.clone();
+    }
+    answer
+}
+
+async fn shown(world: &World, token: &str, now_ms: u64) -> Result<u64, RefusalCode> {
+    let token = Secret::new(token.to_owned());
+    let outcome = world
+        .identities
+        .verify(&token, TokenKind::Access, now_ms)
+        .await;
+    outcome.map(|c| c.proven_at).map_err(|r| r.code)
+}
+
+#[tokio::test]
+async fn a_provider_is_asked_once_for_a_few_seconds() {
+    let world = introspecting(|_| ()).await;
+    world.provider.answers().introspection.1 = active(&json!({}));
+    for millis in [0, 1, 4_999] {
+        assert_eq!(shown(&world, "opaque", NOW_MS + millis).await, Ok(NOW));
+    }
+    assert_eq!(world.provider.hits("/introspect"), 1);
+    assert_eq!(shown(&world, "opaque", NOW_MS + 5_000).await, Ok(NOW + 5));
+    assert_eq!(shown(&world, "another", NOW_MS + 5_000).await, Ok(NOW + 5));
+    assert_eq!(world.provider.hits("/introspect"), 3);
+    let form = &world.provider.forms()[0];
+    assert!(form.contains("token=opaque") && form.contains("token_type_hint=access_token"));
+    // The person was switched off: within seconds that counts.
+    world.provider.answers().introspection.1 = json!({ "active": false });
+    let refused = Err(RefusalCode::BadRequest);
+    assert_eq!(shown(&world, "opaque", NOW_MS + 10_000).await, refused);
+}
+
+#[tokio::test]
+async fn a_provider_that_can_not_be_asked_is_no_verdict() {
+    let world = introspecting(|_| ()).await;
+    let unavailable = Err(RefusalCode::Unavailable);
+    for (second, answer) in [(500, json!({})), (401, json!({})), (200, json!("yes"))]
+        .into_iter()
+        .enumerate()
+    {
+        world.provider.answers().introspection = answer;
+        let now_ms = NOW_MS + second as u64 * 10_000;
+        assert_eq!(shown(&world, "opaque", now_ms).await, unavailable);
+    }
+    world.provider.answers().introspection = (200, active(&json!({ "client_id": "other" })));
+    let later = NOW_MS + 60_000;
+    let refused = Err(RefusalCode::BadRequest);
+    assert_eq!(shown(&world, "opaque", later).await, refused);
+}
+
+#[tokio::test]
+async fn groups_come_from_userinfo_where_the_source_says_so() {
+    let world = introspecting(|source| source.groups_from_userinfo = true).await;
+    {
+        let mut answers = world.provider.answers();
+        answers.introspection.1 = active(&json!({ "groups": ["old"] }));
+        answers.userinfo = (200, json!({ "sub": "00u1", "groups": ["new"] }));
+    }
+    let claimant = world.ask("opaque".to_owned(), TokenKind::Access).await;
+    let groups = claimant.map(|claimant| claimant.groups);
+    assert_eq!(groups, Ok(Groups::Known(vec!["new".to_owned()])));
+    // A thin ID token of the same source is no "no groups".
+    let mut thin = world.claims(&json!({}));
+    thin.as_object_mut().unwrap().remove("groups");
+    let token = world.signer.sign(None, &thin);
+    let claimant = world.ask(token, TokenKind::Id).await;
+    assert!(matches!(claimant.map(|c| c.groups), Ok(Groups::Unknown { .. })));
+}
+
+#[tokio::test]
+async fn userinfo_alone_says_who_and_the_token_says_for_whom() {
+    let world = World::with(|mut source| {
+        source.access_tokens = Some(AccessTokenCheck::UserInfo { endpoint: None });
+        vec![source]
+    })
+    .await;
+    let refused = Err(RefusalCode::BadRequest);
+    assert_eq!(shown(&world, "opaque", NOW_MS).await, refused);
+    world.provider.answers().userinfo = (200, json!({ "sub": "00u1" }));
+    assert_eq!(shown(&world, "good", NOW_MS).await, Ok(NOW));
+    let foreign = world.signer.sign(
+        Some("at+jwt"),
+        &world.claims(&json!({ "aud": "api", "client_id": "other" })),
+    );
+    assert_eq!(shown(&world, &foreign, NOW_MS).await, refused);
+    world.provider.answers().userinfo = (200, json!({ "groups": ["ml"] }));
+    assert_eq!(shown(&world, "nobody", NOW_MS).await, refused);
+}
+
+#[tokio::test]
+async fn a_bearer_is_read_as_what_its_source_sends() {
+    let world = introspecting(|source| source.subject = SubjectKind::AccessToken).await;
+    world.provider.answers().introspection.1 = active(&json!({ "sub": "00u9" }));
+    for token in ["opaque".to_owned(), world.token(&json!({}))] {
+        let bearer = Secret::new(token);
+        let claimant = world.identities.bearer(&bearer, NOW_MS).await;
+        assert_eq!(claimant.map(|c| c.subject), Ok("00u9".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn an_opaque_token_is_not_shown_to_a_provider_that_may_not_have_made_it() {
+    let (_file, place) = secret_file();
+    let world = World::with(|mut source| {
+        source.access_tokens = Some(AccessTokenCheck::Introspection {
+            endpoint: None,
+            client_id: "issuer".to_owned(),
+            client_secret: place.clone(),
+        });
+        let mut second = source.clone();
+        second.name = name("second");
+        second.issuer = "https://second.example".to_owned();
+        let mut jobs = source.clone();
+        jobs.name = name("jobs");
+        jobs.kind = ClaimantKind::Job;
+        jobs.access_tokens = None;
+        vec![source, second, jobs]
+    })
+    .await;
+    let refused = Err(RefusalCode::BadRequest);
+    assert_eq!(shown(&world, "opaque", NOW_MS).await, refused);
+    assert_eq!(world.provider.hits("/introspect"), 0);
+    // A JWT says whose it is.
+    world.provider.answers().introspection.1 = active(&json!({}));
+    let token = world.signer.sign(Some("at+jwt"), &world.claims(&json!({})));
+    assert_eq!(shown(&world, &token, NOW_MS).await, Ok(NOW));
+    let token = world.signer.sign(Some("at+jwt"), &world.claims(&json!({ "jti": "2" })));
+    assert!(world.ask(token, TokenKind::Jwt).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_source_without_a_check_takes_no_access_token() {
+    let world = World::start().await;
+    let refused = Err(RefusalCode::BadRequest);
+    assert_eq!(shown(&world, "opaque", NOW_MS).await, refused);
+}

@@ -1,0 +1,156 @@
+//! What is counted, for Prometheus. Labels are words of our own: a label that callers choose would let
+//! them grow it.
+
+use crate::model::refusal::RefusalCode;
+use prometheus_client::encoding::prometheus_text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// One label with a word of ours.
+type Words = Vec<(&'static str, &'static str)>;
+
+/// Upper bounds, seconds: from a tenth of a millisecond to ten seconds.
+const LATENCIES: [f64; 14] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 2.5, 10.0,
+];
+
+/// All metrics.
+pub struct Metrics {
+    registry: Registry,
+    exchanges: Family<Words, Counter>,
+    refusals: Family<Words, Counter>,
+    signals: Family<Words, Counter>,
+    alarms: Family<Words, Counter>,
+    /// From the request to its answer, exchanges only.
+    pub exchange_seconds: Histogram,
+    /// From the hand-over of a batch to its commit.
+    pub commit_seconds: Histogram,
+    /// Streams that are open.
+    pub feeds_open: Gauge,
+    /// Signals that matched nobody.
+    pub signals_unmatched: Counter,
+    /// Records of agents that were taken.
+    pub agent_records: Counter,
+    /// Introspections answered.
+    pub introspections: Counter,
+    /// Refusals that could not be put on record.
+    pub unrecorded: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("oam_issuer");
+        let exchanges = Family::default();
+        let refusals = Family::default();
+        let signals = Family::default();
+        let alarms = Family::default();
+        let exchange_seconds = Histogram::new(LATENCIES);
+        let commit_seconds = Histogram::new(LATENCIES);
+        let feeds_open = Gauge::default();
+        let signals_unmatched = Counter::default();
+        let agent_records = Counter::default();
+        let introspections = Counter::default();
+        let unrecorded = Counter::default();
+        let r = &mut registry;
+        r.register("exchanges", "Exchanges by outcome", exchanges.clone());
+        r.register("refusals", "Refused requests by code", refusals.clone());
+        r.register("signals", "Signals by outcome", signals.clone());
+        r.register("alarms", "Alarms by kind", alarms.clone());
+        r.register("exchange_seconds", "Time of an exchange", exchange_seconds.clone());
+        r.register("commit_seconds", "Time of a commit", commit_seconds.clone());
+        r.register("feeds_open", "Open feed streams", feeds_open.clone());
+        r.register("signals_unmatched", "Signals that matched nobody", signals_unmatched.clone());
+        r.register("agent_records", "Records of agents taken", agent_records.clone());
+        r.register("introspections", "Introspections answered", introspections.clone());
+        r.register("unrecorded_refusals", "Refusals not put on record", unrecorded.clone());
+        Self {
+            registry,
+            exchanges,
+            refusals,
+            signals,
+            alarms,
+            exchange_seconds,
+            commit_seconds,
+            feeds_open,
+            signals_unmatched,
+            agent_records,
+            introspections,
+            unrecorded,
+        }
+    }
+}
+
+impl Metrics {
+    /// A token was issued.
+    pub fn issued(&self) {
+        self.exchanges
+            .get_or_create(&vec![("outcome", "issued")])
+            .inc();
+    }
+
+    /// An exchange was refused.
+    pub fn refused_exchange(&self, code: RefusalCode) {
+        self.exchanges
+            .get_or_create(&vec![("outcome", "refused")])
+            .inc();
+        self.refused(code);
+    }
+
+    /// Any other request was refused.
+    pub fn refused(&self, code: RefusalCode) {
+        self.refusals
+            .get_or_create(&vec![("code", code.word())])
+            .inc();
+    }
+
+    /// A signal was taken, refused, or seen before; `outcome` is a word of ours.
+    pub fn signal(&self, outcome: &'static str) {
+        self.signals
+            .get_or_create(&vec![("outcome", outcome)])
+            .inc();
+    }
+
+    /// A person must look: `kind` is a word of ours.
+    pub fn alarm(&self, kind: &'static str) {
+        self.alarms.get_or_create(&vec![("kind", kind)]).inc();
+    }
+
+    /// The text of `/metrics`; none when it can't be made.
+    pub fn text(&self) -> Option<String> {
+        let mut text = String::new();
+        prometheus_text::encode(&mut text, &self.registry)
+            .ok()
+            .map(|()| text)
+    }
+}
+
+/// `Content-Type` of [`Metrics::text`].
+pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
+
+#[cfg(test)]
+mod tests {
+    use super::Metrics;
+    use crate::model::refusal::RefusalCode;
+
+    #[test]
+    fn what_was_counted_is_in_the_text() {
+        let metrics = Metrics::default();
+        metrics.issued();
+        metrics.refused_exchange(RefusalCode::Denied);
+        metrics.signals_unmatched.inc();
+        metrics.exchange_seconds.observe(0.003);
+        let text = metrics.text().unwrap();
+        for line in [
+            "oam_issuer_exchanges_total{outcome=\"issued\"} 1",
+            "oam_issuer_exchanges_total{outcome=\"refused\"} 1",
+            "oam_issuer_refusals_total{code=\"denied\"} 1",
+            "oam_issuer_signals_unmatched_total 1",
+            "oam_issuer_exchange_seconds_bucket{le=\"0.005\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}

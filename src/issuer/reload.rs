@@ -1,0 +1,296 @@
+//! Another configuration while the server runs: on SIGHUP, and when a file changes. A broken one leaves
+//! the old one in force and says so; a changed policy is on record before it decides anything.
+
+use super::clock;
+use super::files::{self, Files, Watch};
+use super::record;
+use super::standing::{listed, relaxed, roles_under, shown};
+use super::state::{CONFIGURATION, InForce, Issuer};
+use super::store::{Batch, Change, PersonRow};
+use crate::model::audit::{AuditEvent, AuditRecord};
+use crate::model::feed::FeedEvent;
+use crate::model::issuer::IssuerSettings;
+use crate::model::name::RoleName;
+use crate::model::refusal::Refusal;
+use crate::rules::policy::Index;
+use crate::rules::policy::diff::{self, Effect};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Between two looks at the files.
+const LOOK: Duration = Duration::from_secs(1);
+/// People in one batch.
+const PEOPLE: usize = 200;
+/// People not seen for this long have no live token and no session: 14 days, ms.
+const RECENT_MS: u64 = 14 * 24 * 3600 * 1000;
+/// Changes that an entry names one by one.
+const NAMED: usize = 8;
+
+/// Why the files are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The server starts: the policy may have changed while it was down.
+    Start,
+    /// SIGHUP.
+    Signal,
+    /// A file is another one.
+    File,
+}
+
+impl Cause {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "found at start",
+            Self::Signal => "by SIGHUP",
+            Self::File => "the file changed",
+        }
+    }
+}
+
+/// Watches the files until the server ends. `asked` brings one item for every SIGHUP.
+pub async fn watch(issuer: Arc<Issuer>, config: PathBuf, mut asked: mpsc::Receiver<()>) {
+    let mut stopping = issuer.stopping.subscribe();
+    let mut seen = stamps(&issuer, &config);
+    // A change whose record could not be written is tried again.
+    let mut owed = false;
+    loop {
+        let cause = tokio::select! {
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+            got = asked.recv() => if got.is_some() { Cause::Signal } else { Cause::File },
+            () = tokio::time::sleep(LOOK) => Cause::File,
+        };
+        // Two stat calls a second on local files: not worth a thread of their own.
+        if cause == Cause::File && !seen.moved() && !owed {
+            continue;
+        }
+        owed = match apply(&issuer, &config, cause).await {
+            Ok(()) => false,
+            Err(refusal) => {
+                issuer.health.wrong(CONFIGURATION, refusal.sentence);
+                refusal.code == crate::model::refusal::RefusalCode::Unavailable
+            }
+        };
+        seen = stamps(&issuer, &config);
+    }
+}
+
+fn stamps(issuer: &Issuer, config: &Path) -> Watch {
+    let in_force = issuer.in_force();
+    Watch::of([config, Path::new(&in_force.settings.policy)])
+}
+
+/// Reads the files and puts them in force.
+///
+/// # Errors
+/// They are broken, or the change can't be put on record: the old ones stay in force.
+pub async fn apply(issuer: &Arc<Issuer>, config: &Path, cause: Cause) -> Result<(), Refusal> {
+    let config = config.to_owned();
+    let read = tokio::task::spawn_blocking(move || files::read(&config)).await;
+    let files = match read {
+        Ok(Ok(files)) => files,
+        Ok(Err(faults)) => {
+            return Err(Refusal::bad_request(
+                format!("the policy or configuration on disk is not in force: {}", files::words(&faults)),
+                "correct the file",
+            ));
+        }
+        Err(_) => {
+            return Err(Refusal::unavailable(
+                "the configuration could not be read",
+                "look at the log",
+            ));
+        }
+    };
+    put(issuer, files, cause).await?;
+    issuer.health.right(CONFIGURATION);
+    Ok(())
+}
+
+async fn put(issuer: &Arc<Issuer>, files: Files, cause: Cause) -> Result<(), Refusal> {
+    let old = issuer.in_force();
+    let Files {
+        mut settings,
+        policy,
+        policy_text,
+        ..
+    } = files;
+    if policy.org.name != old.org().name {
+        return Err(Refusal::bad_request(
+            "the policy on disk is of another organization, so it is not in force",
+            "correct `name` in [org]; another organization needs an issuer of its own",
+        ));
+    }
+    for name in fixed(&mut settings, &old.settings) {
+        tracing::warn!(setting = name, "this setting changes only with a restart");
+    }
+    let new = InForce::new(settings, policy, &policy_text, &issuer.foundation())?;
+    if new.policy_digest == old.policy_digest && new.settings == old.settings {
+        return Ok(());
+    }
+    let changed = new.policy_digest != old.policy_digest;
+    if changed {
+        let detail = format!(
+            "{}; {}",
+            moved(&old.policy_digest, &new.policy_digest, cause),
+            differences(&old.policy, &new.policy)
+        );
+        on_record(issuer, &new.policy_digest, detail).await?;
+    }
+    issuer.feeds.limit(new.settings.limits.feeds);
+    issuer.put_in_force(new);
+    tracing::info!(policy = changed, cause = cause.word(), "another configuration is in force");
+    if changed {
+        roles(issuer).await;
+    }
+    Ok(())
+}
+
+/// Puts back what can't change while the server runs; names what would have.
+fn fixed(new: &mut IssuerSettings, old: &IssuerSettings) -> Vec<&'static str> {
+    let mut named = Vec::new();
+    let mut keep = |name: &'static str, same: bool| {
+        if !same {
+            named.push(name);
+        }
+    };
+    keep("url", new.url == old.url);
+    keep("listen", new.listen == old.listen);
+    keep("tls", new.tls == old.tls);
+    keep("database", new.database == old.database);
+    keep("master_key", new.master_key == old.master_key);
+    keep("signing", new.signing == old.signing);
+    new.url.clone_from(&old.url);
+    new.listen.clone_from(&old.listen);
+    new.tls.clone_from(&old.tls);
+    new.database.clone_from(&old.database);
+    new.master_key.clone_from(&old.master_key);
+    new.signing = old.signing;
+    named
+}
+
+fn moved(old: &str, new: &str, cause: Cause) -> String {
+    let old = if old.is_empty() { "none" } else { old };
+    format!("policy sha256 {old} -> {new} ({})", cause.word())
+}
+
+/// Who gains and who loses, in words.
+fn differences(old: &Index, new: &Index) -> String {
+    let changes = diff::diff(old.policy(), new.policy());
+    let count = |effect: Effect| changes.iter().filter(|one| one.effect == effect).count();
+    let mut words = format!(
+        "{} lost, {} gained, {} other",
+        count(Effect::Loses),
+        count(Effect::Gains),
+        count(Effect::Differs)
+    );
+    for change in changes.iter().take(NAMED) {
+        let verb = match change.effect {
+            Effect::Loses => "loses",
+            Effect::Gains => "gains",
+            Effect::Differs => "differs:",
+        };
+        let role = change.role.as_ref().map_or("the organization", RoleName::as_str);
+        let who = change.who.as_deref().map(|who| format!(" ({who})"));
+        words.push_str(&format!("; {role}{} {verb} {}", who.unwrap_or_default(), change.what));
+    }
+    words
+}
+
+/// At start: a policy that is another than when the server last ran is a change too.
+///
+/// # Errors
+/// The store is not there.
+pub async fn found_at_start(issuer: &Arc<Issuer>) -> Result<(), Refusal> {
+    let known = issuer.store.policy_digest().await;
+    let known = known.map_err(|fault| fault.refusal())?.unwrap_or_default();
+    let digest = issuer.in_force().policy_digest.clone();
+    if known == digest {
+        return Ok(());
+    }
+    on_record(issuer, &digest, moved(&known, &digest, Cause::Start)).await?;
+    roles(issuer).await;
+    Ok(())
+}
+
+async fn on_record(issuer: &Issuer, digest: &str, detail: String) -> Result<(), Refusal> {
+    let entry = AuditRecord {
+        detail: Some(detail),
+        ..issuer.entry(AuditEvent::PolicyChange)
+    };
+    let batch = Batch {
+        changes: vec![Change::PolicyDigest(digest.to_owned())],
+        entries: vec![entry],
+    };
+    let written = issuer.commit(batch).await;
+    written.map(drop).map_err(|fault| fault.refusal())
+}
+
+/// Compares the roles of everybody seen lately with those under the policy in force: who lost one is
+/// told by the feed at once, and the tokens of lost roles are inactive. Who asks meanwhile is decided by
+/// the new policy anyhow.
+pub async fn roles(issuer: &Arc<Issuer>) {
+    let in_force = issuer.in_force();
+    let since_ms = clock::now_ms().saturating_sub(RECENT_MS);
+    let mut under: HashMap<Vec<RoleName>, Index> = HashMap::new();
+    let mut after = None;
+    loop {
+        let page = issuer.store.recent_people(since_ms, after.take(), PEOPLE).await;
+        let page = match page {
+            Ok(page) => page,
+            Err(fault) => {
+                tracing::error!(?fault, "roles under the new policy could not be compared");
+                return;
+            }
+        };
+        let mut batch = Batch::default();
+        for row in &page {
+            let relaxed = under
+                .entry(row.held.clone())
+                .or_insert_with(|| relaxed(&in_force.policy, &row.held));
+            compare(issuer, relaxed, row, &mut batch);
+        }
+        if !batch.changes.is_empty() {
+            match issuer.commit(batch).await {
+                Ok(committed) => record::settle(issuer, committed.revoked),
+                Err(fault) => {
+                    tracing::error!(?fault, "roles under the new policy could not be kept");
+                    return;
+                }
+            }
+        }
+        let full = page.len() == PEOPLE;
+        match page.into_iter().last() {
+            Some(last) if full => after = Some(last.seen.key),
+            _ => return,
+        }
+    }
+}
+
+fn compare(issuer: &Issuer, relaxed: &Index, row: &PersonRow, batch: &mut Batch) {
+    let after = roles_under(relaxed, row);
+    if !after.changed {
+        return;
+    }
+    let at_ms = clock::now_ms();
+    let key = &row.seen.key;
+    let mut entry = issuer.entry(AuditEvent::RolesChanged);
+    entry.source = Some(key.source.clone());
+    entry.person = Some(key.key.clone());
+    entry.name = shown(row);
+    entry.detail = Some(format!("by the policy; lost: {}", listed(&after.lost)));
+    batch.entries.push(entry);
+    batch.changes.push(Change::Held {
+        key: key.clone(),
+        held: after.held.clone(),
+        lost: after.lost.clone(),
+        at_ms,
+        feed: Some(FeedEvent::RolesChanged {
+            at_ms,
+            held: after.held,
+            lost: after.lost,
+        }),
+    });
+}

@@ -1,0 +1,237 @@
+//! Signals as they arrive: security event tokens (RFC 8417, RFC 8935) and logout tokens, verified. What
+//! they say is read by [`crate::rules::signal`], what follows is done by `standing`.
+
+use super::identity::{Dialect, Directory, Identities, KeyRing, Token, Unsigned, asymmetric, words};
+use super::outside::Outside;
+use super::place;
+use crate::model::issuer::{IssuerSettings, Source, Transmitter};
+use crate::model::refusal::Refusal;
+use crate::model::secret::Secret;
+use crate::model::signal::Signal;
+use crate::rules::signal::{self, Channel, Rejected, SetError};
+use std::sync::Arc;
+
+/// Longest security event or logout token, bytes.
+const LONGEST: usize = 64 * 1024;
+
+/// Why a signal was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Untaken {
+    /// It is wrong: 400 with these words.
+    Rejected(Rejected),
+    /// The keys can't be had: 503, so that it is sent again.
+    Unavailable(Refusal),
+}
+
+impl From<Rejected> for Untaken {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected(rejected)
+    }
+}
+
+struct Heard {
+    transmitter: Transmitter,
+    source: Source,
+    directory: Arc<Directory>,
+    keys: KeyRing,
+    authorization: Option<Secret>,
+}
+
+/// The transmitters, and the sources whose logout tokens are taken.
+pub struct Signals {
+    identities: Arc<Identities>,
+    heard: Vec<Heard>,
+}
+
+impl Signals {
+    /// Reads the secrets of the transmitters; nothing is fetched yet.
+    ///
+    /// # Errors
+    /// A secret is not where the settings say, or a transmitter names a source that is not there.
+    pub fn new(
+        settings: &IssuerSettings,
+        outside: &Arc<Outside>,
+        identities: Arc<Identities>,
+    ) -> Result<Self, Refusal> {
+        let heard = |transmitter: &Transmitter| -> Result<Heard, Refusal> {
+            let source = identities.source(&transmitter.source).ok_or_else(|| {
+                Refusal::bad_request(
+                    format!(
+                        "a transmitter speaks of the source {}, which is not configured",
+                        transmitter.source
+                    ),
+                    "name one of the sources in `source` of the transmitter",
+                )
+            })?;
+            let directory = Arc::new(Directory::new(
+                Arc::clone(outside),
+                transmitter.issuer.clone(),
+                Dialect::SharedSignals,
+            ));
+            let authorization = transmitter
+                .authorization
+                .as_ref()
+                .map(|place| place::secret(place, "authorization"))
+                .transpose()?;
+            Ok(Heard {
+                transmitter: transmitter.clone(),
+                source: source.clone(),
+                keys: KeyRing::new(
+                    transmitter.keys.clone(),
+                    Arc::clone(outside),
+                    Arc::clone(&directory),
+                ),
+                directory,
+                authorization,
+            })
+        };
+        let heard = settings
+            .transmitters
+            .iter()
+            .map(heard)
+            .collect::<Result<_, _>>()?;
+        Ok(Self { identities, heard })
+    }
+
+    /// A security event token, pushed with this `Authorization` (RFC 8935 §2.1). `now_ms` Unix milliseconds.
+    ///
+    /// # Errors
+    /// What the transmitter is told.
+    pub async fn security_event(
+        &self,
+        token: &Secret,
+        authorization: Option<&Secret>,
+        now_ms: u64,
+    ) -> Result<Signal, Untaken> {
+        let read = read(token)?;
+        let of_issuer = || {
+            self.heard
+                .iter()
+                .filter(|heard| read.issuer() == Some(heard.transmitter.issuer.as_str()))
+        };
+        // One provider may speak of several sources; the audience tells which.
+        let heard = of_issuer()
+            .find(|heard| read.has_audience(&heard.transmitter.audiences))
+            .or_else(|| of_issuer().next())
+            .ok_or_else(|| {
+                rejected(
+                    SetError::InvalidIssuer,
+                    "no transmitter of this issuer is configured here",
+                )
+            })?;
+        heard.authorized(authorization)?;
+        let signed = heard
+            .keys
+            .verified(token, &read.header, &asymmetric(), now_ms)
+            .await;
+        let claims = signed.map_err(|fault| untaken(&fault, &heard.transmitter.issuer))?;
+        let critical = heard.critical(now_ms).await;
+        let channel = Channel {
+            transmitter: &heard.transmitter,
+            source: &heard.source,
+            critical: &critical,
+        };
+        let typ = read.header.typ.as_deref();
+        Ok(signal::event(&channel, typ, &claims, now_ms)?)
+    }
+
+    /// A logout token (OIDC Back-Channel Logout 1.0 §2.6), verified with the keys of its source.
+    ///
+    /// # Errors
+    /// What the provider is told.
+    pub async fn logout(&self, token: &Secret, now_ms: u64) -> Result<Signal, Untaken> {
+        let read = read(token)?;
+        let mut outcome = Err(rejected(
+            SetError::InvalidIssuer,
+            "no identity source of this issuer is configured here",
+        ));
+        for trusted in self.identities.of_issuer(&read) {
+            let signed = trusted.claims(token, &read.header, now_ms).await;
+            let claims = signed.map_err(|fault| untaken(&fault, trusted.source.name.as_str()))?;
+            let typ = read.header.typ.as_deref();
+            outcome = signal::logout(&trusted.source, typ, &claims, now_ms).map_err(Untaken::from);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// Transmitters whose keys can't be had, in words, for `/readyz`.
+    pub fn problems(&self) -> Vec<String> {
+        self.heard
+            .iter()
+            .filter(|heard| heard.keys.is_failing())
+            .map(|heard| {
+                let issuer = &heard.transmitter.issuer;
+                format!("the keys of the transmitter {issuer} can't be had")
+            })
+            .collect()
+    }
+}
+
+impl Heard {
+    /// Compared in constant time: the header is a password.
+    fn authorized(&self, shown: Option<&Secret>) -> Result<(), Untaken> {
+        let Some(expected) = &self.authorization else {
+            return Ok(());
+        };
+        if shown.is_some_and(|shown| shown.matches(expected)) {
+            return Ok(());
+        }
+        Err(rejected(
+            SetError::AuthenticationFailed,
+            "the Authorization header is not the one that was agreed",
+        ))
+    }
+
+    /// Members that the transmitter calls critical. One whose metadata can't be read names none: to
+    /// reject its signals for that would be worse.
+    async fn critical(&self, now_ms: u64) -> Vec<String> {
+        use crate::model::issuer::SourceKeys;
+        if self.transmitter.keys != SourceKeys::Discovery {
+            return Vec::new();
+        }
+        let document = self.directory.document(now_ms).await;
+        document.map_or_else(
+            |_| Vec::new(),
+            |document| document.critical_subject_members.clone(),
+        )
+    }
+}
+
+fn read(token: &Secret) -> Result<Token, Untaken> {
+    if token.expose().len() > LONGEST {
+        return Err(rejected(
+            SetError::InvalidRequest,
+            "the token is longer than 64 KiB",
+        ));
+    }
+    Token::read(token)
+        .map_err(|refusal| Untaken::from(Rejected::new(SetError::InvalidRequest, refusal.sentence)))
+}
+
+fn untaken(fault: &Unsigned, whose: &str) -> Untaken {
+    match fault {
+        Unsigned::Algorithm => rejected(
+            SetError::InvalidRequest,
+            "the token's algorithm is not taken",
+        ),
+        Unsigned::Key => rejected(SetError::InvalidKey, "the issuer publishes no such key"),
+        Unsigned::Signature => rejected(
+            SetError::InvalidKey,
+            "the signature was not made with the issuer's key",
+        ),
+        Unsigned::NoKeys(fault) => Untaken::Unavailable(Refusal::unavailable(
+            format!("the keys of {whose} can't be had: {}", words(fault)),
+            "send it again in a few seconds",
+        )),
+    }
+}
+
+fn rejected(err: SetError, description: &str) -> Untaken {
+    Untaken::Rejected(Rejected::new(err, description))
+}
+
+#[cfg(test)]
+mod tests;

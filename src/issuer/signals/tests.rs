@@ -1,0 +1,192 @@
+//! Signals as they are posted, against a transmitter on loopback.
+
+use super::{Signals, Untaken};
+use crate::issuer::identity::Identities;
+use crate::issuer::identity::stand_in::{Provider, Signer, outside, settings};
+use crate::model::issuer::{SecretPlace, Transmitter};
+use crate::model::secret::Secret;
+use crate::model::signal::{Signal, SignalMeaning};
+use crate::rules::claims::fixture::{NOW, okta};
+use crate::rules::signal::SetError;
+use crate::rules::signal::fixture::{CAEP, transmitter};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::sync::Arc;
+
+const NOW_MS: u64 = NOW * 1000;
+const SHARED: &str = "Bearer s3cret";
+
+struct World {
+    provider: Provider,
+    signer: Signer,
+    signals: Signals,
+}
+
+impl World {
+    async fn with(change: impl Fn(&mut Transmitter)) -> Self {
+        let provider = Provider::start().await;
+        let signer = Signer::rsa("k1");
+        provider.answers().keys.push(signer.jwk.clone());
+        provider.answers().ssf = Some(json!({ "critical_subject_members": ["device"] }));
+        let mut source = okta();
+        source.issuer.clone_from(&provider.issuer);
+        let mut transmitter = transmitter(&provider.issuer);
+        change(&mut transmitter);
+        let settings = settings(vec![source], vec![transmitter]);
+        let outside = outside(&settings);
+        let identities = Identities::new(&settings, &outside).map_err(|r| r.sentence);
+        let signals = Signals::new(&settings, &outside, Arc::new(identities.unwrap()));
+        Self {
+            provider,
+            signer,
+            signals: signals.map_err(|r| r.sentence).unwrap(),
+        }
+    }
+
+    async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    fn set(&self, more: &Value) -> Value {
+        let mut set = json!({
+            "iss": self.provider.issuer, "aud": "https://oam.acme.example", "iat": NOW, "jti": "1",
+            "sub_id": { "format": "iss_sub", "iss": self.provider.issuer, "sub": "00u1" },
+            "events": { format!("{CAEP}session-revoked"): {} },
+        });
+        for (name, value) in more.as_object().unwrap() {
+            set[name] = value.clone();
+        }
+        set
+    }
+
+    async fn push(&self, token: String, header: Option<&str>) -> Result<Signal, Untaken> {
+        let header = header.map(|text| Secret::new(text.to_owned()));
+        self.signals
+            .security_event(&Secret::new(token), header.as_ref(), NOW_MS)
+            .await
+    }
+
+    async fn rejected(&self, token: String, err: SetError) {
+        match self.push(token, None).await {
+            Err(Untaken::Rejected(rejected)) => {
+                assert_eq!(rejected.err, err, "{}", rejected.description);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn signed(&self, more: &Value) -> String {
+        self.signer.sign(Some("secevent+jwt"), &self.set(more))
+    }
+}
+
+#[tokio::test]
+async fn a_signed_event_becomes_a_signal() {
+    let world = World::start().await;
+    let signal = world.push(world.signed(&json!({})), None).await;
+    let signal = signal.unwrap_or_else(|u| panic!("{u:?}"));
+    assert_eq!(signal.meaning, SignalMeaning::SessionEnded);
+    assert_eq!(signal.subject.subject.as_deref(), Some("00u1"));
+    let device = json!({ "sub_id": { "format": "complex",
+        "user": { "format": "iss_sub", "iss": world.provider.issuer, "sub": "00u1" },
+        "device": { "format": "opaque", "id": "d" } } });
+    let signal = world.push(world.signed(&device), None).await;
+    assert_eq!(signal.map(|s| s.meaning), Ok(SignalMeaning::NotActedOn));
+}
+
+#[tokio::test]
+async fn each_fault_has_its_registered_word() {
+    let world = World::start().await;
+    let unknown = json!({ "iss": "https://unknown.example" });
+    world
+        .rejected(world.signed(&unknown), SetError::InvalidIssuer)
+        .await;
+    world
+        .rejected(
+            world.signed(&json!({ "aud": "other" })),
+            SetError::InvalidAudience,
+        )
+        .await;
+    let stranger = Signer::rsa("k1");
+    let forged = stranger.sign(Some("secevent+jwt"), &world.set(&json!({})));
+    world.rejected(forged, SetError::InvalidKey).await;
+    let other = Signer::rsa("k9");
+    let unknown_key = other.sign(Some("secevent+jwt"), &world.set(&json!({})));
+    world.rejected(unknown_key, SetError::InvalidKey).await;
+    for typ in [None, Some("JWT"), Some("logout+jwt")] {
+        let posing = world.signer.sign(typ, &world.set(&json!({})));
+        world.rejected(posing, SetError::InvalidRequest).await;
+    }
+    for text in ["", "x", "a.b.c"] {
+        world
+            .rejected(text.to_owned(), SetError::InvalidRequest)
+            .await;
+    }
+    let long = format!("{}{}", world.signed(&json!({})), "A".repeat(super::LONGEST));
+    world.rejected(long, SetError::InvalidRequest).await;
+}
+
+#[tokio::test]
+async fn the_agreed_header_is_asked_for_before_anything_is_fetched() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(SHARED.as_bytes()).unwrap();
+    let path = file.path().to_string_lossy().into_owned();
+    let world = World::with(|transmitter| {
+        transmitter.authorization = Some(SecretPlace::File(path.clone()));
+    })
+    .await;
+    for header in [None, Some(""), Some("Bearer s3cre"), Some("bearer s3cret")] {
+        match world.push(world.signed(&json!({})), header).await {
+            Err(Untaken::Rejected(rejected)) => {
+                assert_eq!(rejected.err, SetError::AuthenticationFailed);
+            }
+            other => panic!("{header:?}: {other:?}"),
+        }
+    }
+    assert_eq!(world.provider.hits("/jwks"), 0);
+    let taken = world.push(world.signed(&json!({})), Some(SHARED)).await;
+    assert!(taken.is_ok());
+}
+
+#[tokio::test]
+async fn keys_out_of_reach_are_no_verdict() {
+    let world = World::start().await;
+    world.provider.answers().down = true;
+    let outcome = world.push(world.signed(&json!({})), None).await;
+    assert!(matches!(outcome, Err(Untaken::Unavailable(_))), "{outcome:?}");
+    assert_eq!(world.signals.problems().len(), 1);
+}
+
+#[tokio::test]
+async fn a_logout_token_is_verified_with_the_keys_of_its_source() {
+    let mut world = World::start().await;
+    world.signer.algorithm = jsonwebtoken::Algorithm::RS256;
+    let token = |more: &Value| {
+        let mut token = json!({
+            "iss": world.provider.issuer, "aud": "oam", "iat": NOW, "exp": NOW + 120, "jti": "1",
+            "sub": "00u1", "sid": "s1",
+            "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+        });
+        for (name, value) in more.as_object().unwrap() {
+            token[name] = value.clone();
+        }
+        token
+    };
+    let post = async |text: String| world.signals.logout(&Secret::new(text), NOW_MS).await;
+    let good = world.signer.sign(Some("logout+jwt"), &token(&json!({})));
+    let signal = post(good).await.unwrap_or_else(|u| panic!("{u:?}"));
+    assert_eq!(signal.meaning, SignalMeaning::SessionDoubtful);
+    let err = |outcome: Result<Signal, Untaken>| match outcome {
+        Err(Untaken::Rejected(rejected)) => rejected.err,
+        other => panic!("{other:?}"),
+    };
+    let stranger = Signer::rsa("k1").sign(Some("logout+jwt"), &token(&json!({})));
+    assert_eq!(err(post(stranger).await), SetError::InvalidKey);
+    let unknown = token(&json!({ "iss": "https://unknown.example" }));
+    let unknown = world.signer.sign(Some("logout+jwt"), &unknown);
+    assert_eq!(err(post(unknown).await), SetError::InvalidIssuer);
+    let foreign = world.signer.sign(None, &token(&json!({ "aud": "other" })));
+    assert_eq!(err(post(foreign).await), SetError::InvalidAudience);
+    let nonce = world.signer.sign(None, &token(&json!({ "nonce": "n" })));
+    assert_eq!(err(post(nonce).await), SetError::InvalidRequest);
+}

@@ -1,0 +1,347 @@
+//! What follows when an identity ends, changes or comes back: one durable batch for a signal or an
+//! administrator's order, so that a killed server has done all of it or nothing, and a signal that is
+//! sent again does nothing.
+//!
+//! After the commit every token of before is inactive here. Those that a hub might still honour are in
+//! [`Applied::revoked`]: the caller hands them to `mint`, which tells the hubs and records the outcome;
+//! a transmitter does not wait for that.
+
+mod person;
+
+use super::store::{Batch, Change, EndKind, Ended, PersonRow, Store, StoreFault, TokenRow};
+use crate::model::audit::{AuditEvent, AuditRecord};
+use crate::model::claimant::ClaimantKey;
+use crate::model::feed::FeedEvent;
+use crate::model::issuer::Source;
+use crate::model::name::OrgName;
+use crate::model::signal::{Signal, SignalMeaning};
+use crate::rules::policy::Index;
+use crate::rules::signal::REMEMBERED_MS;
+
+/// Most people that one signal names. A provider's e-mail address may belong to several; more than this
+/// is a mistake, and is left to a person.
+const MOST_PEOPLE: usize = 64;
+
+/// Where a signal came from, for the record.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Origin<'a> {
+    /// Id of the request.
+    pub request_id: Option<&'a str>,
+    /// Address of the sender.
+    pub from: Option<&'a str>,
+}
+
+/// What a signal or an order came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// It was taken before: nothing was done.
+    pub replayed: bool,
+    /// The people that it changed.
+    pub people: Vec<ClaimantKey>,
+    /// Why a person must look at it; an entry was made. For the alarm counter.
+    pub alarm: Option<String>,
+    /// Tokens that it made inactive and that a hub might still honour.
+    pub revoked: Vec<TokenRow>,
+}
+
+/// Applies signals.
+#[derive(Clone, Copy)]
+pub struct Standing<'a> {
+    /// Where people are kept.
+    pub store: &'a dyn Store,
+    /// The policy in force, to compare roles by.
+    pub policy: &'a Index,
+    /// The sources.
+    pub sources: &'a [Source],
+}
+
+impl Standing<'_> {
+    /// Carries out a verified signal. `now_ms` is the issuer's clock, Unix milliseconds.
+    ///
+    /// # Errors
+    /// The store did not take it, and nothing was done: it has to be sent again.
+    pub async fn apply(
+        &self,
+        signal: &Signal,
+        origin: Origin<'_>,
+        now_ms: u64,
+    ) -> Result<Applied, StoreFault> {
+        let mut draft = Draft::new(self.org(), signal, origin, now_ms);
+        let people = if person::speaks_of_people(&signal.meaning) {
+            self.people(signal).await?
+        } else {
+            Vec::new()
+        };
+        match &signal.meaning {
+            SignalMeaning::StreamVerified => draft.stream(signal.at_ms.min(now_ms)),
+            SignalMeaning::StreamStopped => {
+                draft.stream(0);
+                draft.alarm(format!("a stream of signals was stopped: {}", signal.reason));
+            }
+            SignalMeaning::NotActedOn => {
+                draft.alarm(format!("a signal was not acted on: {}", signal.reason));
+            }
+            SignalMeaning::Noted => {}
+            _ if people.is_empty() => self.nobody(&mut draft),
+            _ if people.len() > MOST_PEOPLE => {
+                draft.alarm(format!("a signal names {} people: {}", people.len(), signal.reason));
+            }
+            meaning => {
+                for row in &people {
+                    self.one(&mut draft, meaning, row);
+                }
+            }
+        }
+        draft.commit(self.store).await
+    }
+
+    const fn org(&self) -> &OrgName {
+        &self.policy.policy().org.name
+    }
+
+    /// The people whom the first of the signal's names finds. No name is empty: it would find everybody.
+    async fn people(&self, signal: &Signal) -> Result<Vec<PersonRow>, StoreFault> {
+        let names = std::iter::once(&signal.subject).chain(&signal.also);
+        for name in names.filter(|name| !name.is_empty()) {
+            let found = self
+                .store
+                .people(signal.source.clone(), name.clone())
+                .await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// An end that matches nobody alarms (a leaver may go on); where the signal names the stable key of
+    /// somebody never seen, that one is refused from now on all the same.
+    fn nobody(&self, draft: &mut Draft<'_>) {
+        let signal = draft.signal;
+        if signal.meaning == SignalMeaning::AccountRestored {
+            return;
+        }
+        let source = self.sources.iter().find(|one| one.name == signal.source);
+        let key = source.and_then(|source| person::key_named(source, &signal.subject));
+        match key {
+            Some(key) if signal.meaning == SignalMeaning::AccountEnded => {
+                draft.end(&key, None, EndKind::Account);
+                draft.alarm(format!(
+                    "{}: nobody seen here so far matches it; whoever comes with this subject is refused",
+                    signal.reason
+                ));
+            }
+            _ => draft.alarm(format!("{}: nobody matches it", signal.reason)),
+        }
+    }
+
+    fn one(&self, draft: &mut Draft<'_>, meaning: &SignalMeaning, row: &PersonRow) {
+        let key = &row.seen.key;
+        match meaning {
+            SignalMeaning::AccountEnded => draft.end(key, Some(row), EndKind::Account),
+            SignalMeaning::SessionEnded => draft.end(key, Some(row), EndKind::Session),
+            SignalMeaning::SessionDoubtful => draft.end(key, Some(row), EndKind::Doubt),
+            SignalMeaning::AccountRestored => draft.restore(row),
+            SignalMeaning::ClaimsChanged { groups } => {
+                draft.groups(self.policy, row, groups.clone());
+            }
+            SignalMeaning::StreamVerified
+            | SignalMeaning::StreamStopped
+            | SignalMeaning::NotActedOn
+            | SignalMeaning::Noted => {}
+        }
+    }
+}
+
+/// The batch of a signal as it is put together.
+struct Draft<'a> {
+    org: &'a OrgName,
+    signal: &'a Signal,
+    origin: Origin<'a>,
+    now_ms: u64,
+    batch: Batch,
+    applied: Applied,
+}
+
+impl<'a> Draft<'a> {
+    /// Begins with what makes it happen once, and with an entry for the signal itself.
+    fn new(org: &'a OrgName, signal: &'a Signal, origin: Origin<'a>, now_ms: u64) -> Self {
+        let mut draft = Self {
+            org,
+            signal,
+            origin,
+            now_ms,
+            batch: Batch::default(),
+            applied: Applied::default(),
+        };
+        draft.batch.changes.push(Change::Once {
+            transmitter: signal.transmitter.clone(),
+            id: signal.id.clone(),
+            until_ms: now_ms.saturating_add(REMEMBERED_MS),
+        });
+        let said = format!("{} of {}", signal.reason, signal.transmitter);
+        draft.entry(AuditEvent::Signal, None, said);
+        draft
+    }
+
+    fn entry(&mut self, event: AuditEvent, person: Option<&PersonRow>, detail: String) {
+        let mut entry = AuditRecord::new(event, self.org.clone(), self.now_ms);
+        entry.source = Some(self.signal.source.clone());
+        entry.person = person.map(|row| row.seen.key.key.clone());
+        entry.name = person.and_then(person::shown);
+        entry.request_id = self.origin.request_id.map(str::to_owned);
+        entry.from = self.origin.from.map(str::to_owned);
+        entry.detail = Some(detail);
+        self.batch.entries.push(entry);
+    }
+
+    fn alarm(&mut self, why: String) {
+        self.entry(AuditEvent::Alarm, None, why.clone());
+        self.applied.alarm = Some(why);
+    }
+
+    fn stream(&mut self, at_ms: u64) {
+        self.batch.changes.push(Change::StreamVerified {
+            transmitter: self.signal.transmitter.clone(),
+            at_ms,
+        });
+    }
+
+    fn end(&mut self, key: &ClaimantKey, row: Option<&PersonRow>, kind: EndKind) {
+        let ended = Ended {
+            kind,
+            at_ms: self.signal.at_ms,
+            reason: self.signal.reason.clone(),
+        };
+        let detail = format!("{}: {}", person::what_ended(kind), ended.reason);
+        self.entry(AuditEvent::Revocation, row, detail);
+        if row.is_none()
+            && let Some(entry) = self.batch.entries.last_mut()
+        {
+            entry.person = Some(key.key.clone());
+        }
+        self.batch.changes.push(person::end(key.clone(), ended));
+        self.applied.people.push(key.clone());
+    }
+
+    fn restore(&mut self, row: &PersonRow) {
+        if row.account.is_none() {
+            return;
+        }
+        let detail = self.signal.reason.clone();
+        self.entry(AuditEvent::Restoration, Some(row), detail);
+        let key = row.seen.key.clone();
+        self.batch.changes.push(Change::Restore { key: key.clone() });
+        self.applied.people.push(key);
+    }
+
+    /// Only the roles that are lost are withdrawn; the others' tokens live on.
+    fn groups(&mut self, policy: &Index, row: &PersonRow, groups: Option<Vec<String>>) {
+        let after = person::roles_with(policy, row, groups.clone());
+        let at_ms = self.signal.at_ms;
+        if after.changed {
+            let detail = format!(
+                "{}; lost: {}",
+                self.signal.reason,
+                person::listed(&after.lost)
+            );
+            self.entry(AuditEvent::RolesChanged, Some(row), detail);
+        }
+        let key = row.seen.key.clone();
+        self.applied.people.push(key.clone());
+        let feed = after.changed.then(|| FeedEvent::RolesChanged {
+            at_ms,
+            held: after.held.clone(),
+            lost: after.lost.clone(),
+        });
+        self.batch.changes.push(Change::RolesChanged {
+            key,
+            groups,
+            lost: after.lost,
+            held: after.held,
+            at_ms,
+            feed,
+        });
+    }
+
+    async fn commit(self, store: &dyn Store) -> Result<Applied, StoreFault> {
+        match store.commit(self.batch).await {
+            Ok(committed) => Ok(Applied {
+                revoked: committed.revoked,
+                ..self.applied
+            }),
+            Err(StoreFault::Replayed) => Ok(Applied {
+                replayed: true,
+                ..Applied::default()
+            }),
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+/// What an administrator orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// The account is ended until it is restored.
+    EndAccount {
+        /// The administrator's words.
+        reason: Option<String>,
+    },
+    /// The session is over; a new sign-in is taken.
+    EndSession {
+        /// The administrator's words.
+        reason: Option<String>,
+    },
+    /// The account may be used again, by a new sign-in.
+    Restore,
+}
+
+/// Carries out an administrator's order. `row` is what is known of the person; none for somebody who was
+/// never seen, who is refused from the beginning then.
+///
+/// # Errors
+/// The store did not take it, and nothing was done.
+pub async fn order(
+    store: &dyn Store,
+    org: &OrgName,
+    key: &ClaimantKey,
+    row: Option<&PersonRow>,
+    order: &Order,
+    now_ms: u64,
+) -> Result<Applied, StoreFault> {
+    let (event, change, detail) = match order {
+        Order::EndAccount { reason } => {
+            person::ordered(key, EndKind::Account, reason.as_deref(), now_ms)
+        }
+        Order::EndSession { reason } => {
+            person::ordered(key, EndKind::Session, reason.as_deref(), now_ms)
+        }
+        Order::Restore => (
+            AuditEvent::Restoration,
+            Change::Restore { key: key.clone() },
+            "restored by an administrator".to_owned(),
+        ),
+    };
+    let mut entry = AuditRecord::new(event, org.clone(), now_ms);
+    entry.source = Some(key.source.clone());
+    entry.person = Some(key.key.clone());
+    entry.name = row.and_then(person::shown);
+    entry.detail = Some(detail);
+    let committed = store
+        .commit(Batch {
+            changes: vec![change],
+            entries: vec![entry],
+        })
+        .await?;
+    Ok(Applied {
+        people: vec![key.clone()],
+        revoked: committed.revoked,
+        ..Applied::default()
+    })
+}
+
+pub use person::facts;
+pub(in crate::issuer) use person::{listed, relaxed, roles_under, shown};
+
+#[cfg(test)]
+mod tests;

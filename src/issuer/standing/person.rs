@@ -1,0 +1,177 @@
+//! One person: as kept, as a claimant, and what an end of theirs is.
+
+use crate::issuer::store::{Change, EndKind, Ended, PersonRow};
+use crate::model::audit::AuditEvent;
+use crate::model::claimant::{Claimant, ClaimantKey, ClaimantKind, Groups};
+use crate::model::feed::FeedEvent;
+use crate::model::issuer::Source;
+use crate::model::name::RoleName;
+use crate::model::policy::Policy;
+use crate::model::signal::{SignalMeaning, SignalSubject};
+use crate::rules::admission::{End, Facts, RolesAfter, roles_after_signal};
+use crate::rules::policy::{Index, held_names};
+use std::collections::BTreeMap;
+
+/// Longest reason of an administrator, characters.
+const LONGEST_REASON: usize = 200;
+
+/// What admission needs to know of a person.
+pub fn facts(row: &PersonRow) -> Facts {
+    let end = |ended: &Ended| End {
+        at_ms: ended.at_ms,
+        reason: ended.reason.clone(),
+    };
+    Facts {
+        account: row.account.as_ref().map(end),
+        session: row.session.as_ref().map(end),
+        doubt: row.doubt.as_ref().map(end),
+        groups: row.seen.groups.clone(),
+        groups_changed_at_ms: row.groups_changed_at_ms,
+    }
+}
+
+/// Whether somebody is to be looked for.
+pub(super) const fn speaks_of_people(meaning: &SignalMeaning) -> bool {
+    matches!(
+        meaning,
+        SignalMeaning::AccountEnded
+            | SignalMeaning::AccountRestored
+            | SignalMeaning::SessionEnded
+            | SignalMeaning::SessionDoubtful
+            | SignalMeaning::ClaimsChanged { .. }
+    )
+}
+
+/// The name for people.
+pub(in crate::issuer) fn shown(row: &PersonRow) -> Option<String> {
+    row.seen.username.clone().or_else(|| row.seen.email.clone())
+}
+
+/// The stable key that a signal names by itself, of somebody never seen.
+pub(super) fn key_named(source: &Source, subject: &SignalSubject) -> Option<ClaimantKey> {
+    let ours = subject
+        .issuer
+        .as_ref()
+        .is_none_or(|issuer| *issuer == source.issuer);
+    let by_subject = source.key_claim.is_none().then_some(&subject.subject);
+    let key = subject.key.as_ref().or(by_subject?.as_ref())?;
+    ours.then(|| ClaimantKey {
+        source: source.name.clone(),
+        key: key.clone(),
+    })
+}
+
+pub(super) const fn what_ended(kind: EndKind) -> &'static str {
+    match kind {
+        EndKind::Account => "account ended",
+        EndKind::Session => "session ended",
+        EndKind::Doubt => "session in doubt",
+    }
+}
+
+/// The change with what the feed says.
+pub(super) fn end(key: ClaimantKey, ended: Ended) -> Change {
+    let (at_ms, reason) = (ended.at_ms, ended.reason.clone());
+    let feed = match ended.kind {
+        EndKind::Account | EndKind::Session => FeedEvent::Revoked { at_ms, reason },
+        EndKind::Doubt => FeedEvent::Doubt { at_ms, reason },
+    };
+    Change::End { key, ended, feed }
+}
+
+/// An administrator's end, with its entry's event and words.
+pub(super) fn ordered(
+    key: &ClaimantKey,
+    kind: EndKind,
+    words: Option<&str>,
+    now_ms: u64,
+) -> (AuditEvent, Change, String) {
+    let reason = words.map(one_line).filter(|words| !words.is_empty());
+    let reason = reason.map_or_else(
+        || "revoked by an administrator".to_owned(),
+        |words| format!("revoked by an administrator ({words})"),
+    );
+    let ended = Ended {
+        kind,
+        at_ms: now_ms,
+        reason: reason.clone(),
+    };
+    let detail = format!("{}: {reason}", what_ended(kind));
+    (AuditEvent::Revocation, end(key.clone(), ended), detail)
+}
+
+/// An administrator's words go to screens of others: one line, no control characters.
+fn one_line(words: &str) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let text: String = words.chars().map(plain).take(LONGEST_REASON).collect();
+    text.trim().to_owned()
+}
+
+pub(in crate::issuer) fn listed(roles: &[RoleName]) -> String {
+    if roles.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
+    names.join(", ")
+}
+
+/// The roles of a person with other groups. Claims are not kept: a role that was held is taken to have its
+/// conditions on claims fulfilled still, and one that was not is not gained; the next token decides.
+pub(super) fn roles_with(
+    policy: &Index,
+    row: &PersonRow,
+    groups: Option<Vec<String>>,
+) -> RolesAfter {
+    let relaxed = relaxed(policy, &row.held);
+    let claimant = claimant(row, groups);
+    roles_after_signal(&row.held, held_names(&relaxed, &claimant))
+}
+
+/// The policy for people of whom only groups and these held roles are kept, as [`roles_with`] says.
+pub(in crate::issuer) fn relaxed(policy: &Index, held: &[RoleName]) -> Index {
+    Index::new(without_claims(policy.policy(), held))
+}
+
+/// The roles of a person under such a policy, with the groups as kept.
+pub(in crate::issuer) fn roles_under(relaxed: &Index, row: &PersonRow) -> RolesAfter {
+    let claimant = claimant(row, row.seen.groups.clone());
+    roles_after_signal(&row.held, held_names(relaxed, &claimant))
+}
+
+fn without_claims(policy: &Policy, held: &[RoleName]) -> Policy {
+    let mut policy = policy.clone();
+    for role in &mut policy.roles {
+        if held.contains(&role.name) {
+            for member in &mut role.members {
+                member.claims.clear();
+            }
+        } else {
+            role.members.retain(|member| member.claims.is_empty());
+        }
+    }
+    policy
+}
+
+fn claimant(row: &PersonRow, groups: Option<Vec<String>>) -> Claimant {
+    let seen = &row.seen;
+    Claimant {
+        key: seen.key.clone(),
+        kind: ClaimantKind::Person,
+        issuer: seen.issuer.clone(),
+        subject: seen.subject.clone(),
+        username: seen.username.clone(),
+        email: seen.email.clone(),
+        groups: groups.map_or_else(
+            || Groups::Unknown {
+                sentence: "the identity provider said that the groups changed".to_owned(),
+                next: "renew the token".to_owned(),
+            },
+            Groups::Known,
+        ),
+        session: seen.session.clone(),
+        claims: BTreeMap::new(),
+        proven_at: seen.proven_at,
+        auth_time: None,
+        expires_at: seen.proven_at,
+    }
+}

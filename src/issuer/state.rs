@@ -1,0 +1,317 @@
+//! What the whole server shares: the store, the keys, and the configuration in force.
+
+use super::clock;
+use super::feed::Feeds;
+use super::http::address::Network;
+use super::http::limiter::Limiter;
+use super::identity::Identities;
+use super::keys::{SigningKeys, sha256};
+use super::metrics::Metrics;
+use super::mint::{Mint, Parts};
+use super::organization;
+use super::outside::Outside;
+use super::place;
+use super::seal::MasterKey;
+use super::signals::Signals;
+use super::store::{Batch, Committed, Store, StoreFault};
+use crate::model::audit::{AuditEvent, AuditRecord};
+use crate::model::claimant::ClaimantKey;
+use crate::model::issuer::{IssuerHub, IssuerSettings};
+use crate::model::name::{HubName, OrgName};
+use crate::model::organization::Organization;
+use crate::model::policy::{OrgRules, Policy};
+use crate::model::refusal::Refusal;
+use crate::model::secret::Secret;
+use crate::rules::policy::Index;
+use arc_swap::{ArcSwap, Guard};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// Identities whose pace is remembered.
+const IDENTITIES: usize = 100_000;
+/// Addresses whose failures are remembered.
+const ADDRESSES: usize = 20_000;
+
+/// The configuration in force and what is made from it. Replaced as a whole: a request sees one.
+pub struct InForce {
+    /// `issuer.toml`.
+    pub settings: IssuerSettings,
+    /// `policy.toml`.
+    pub policy: Index,
+    /// SHA-256 of the policy file, lower-case hex.
+    pub policy_digest: String,
+    /// Who asks.
+    pub identities: Arc<Identities>,
+    /// Who signals.
+    pub signals: Signals,
+    /// Who makes tokens.
+    pub mint: Mint,
+    /// `/.well-known/oam`.
+    pub organization: Organization,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<Network>,
+    /// Bearer of `/metrics`.
+    pub metrics_token: Option<Secret>,
+}
+
+/// What stays the same while the configuration changes.
+pub struct Issuer {
+    /// Storage.
+    pub store: Arc<dyn Store>,
+    /// Seals what is at rest.
+    pub master: Arc<MasterKey>,
+    /// Signs.
+    pub keys: Arc<SigningKeys>,
+    /// Open streams.
+    pub feeds: Arc<Feeds>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// What is wrong.
+    pub health: Health,
+    /// The pace of each identity.
+    pub paces: Limiter<ClaimantKey>,
+    /// The pace of each bearer at everything else.
+    pub bearers: Limiter<ClaimantKey>,
+    /// The failures of each address.
+    pub strangers: Limiter<IpAddr>,
+    /// True once the server ends.
+    pub stopping: watch::Sender<bool>,
+    in_force: ArcSwap<InForce>,
+}
+
+/// What an [`Issuer`] is made from.
+pub struct Foundation {
+    /// Storage.
+    pub store: Arc<dyn Store>,
+    /// Seals what is at rest.
+    pub master: Arc<MasterKey>,
+    /// Signs.
+    pub keys: Arc<SigningKeys>,
+}
+
+impl InForce {
+    /// Makes everything that depends on the configuration. `text` is the policy file's.
+    ///
+    /// # Errors
+    /// A secret is not where the settings say, or a setting can't be used.
+    pub fn new(
+        settings: IssuerSettings,
+        policy: Policy,
+        text: &str,
+        foundation: &Foundation,
+    ) -> Result<Self, Refusal> {
+        let outside = Arc::new(Outside::new(&settings)?);
+        let identities = Arc::new(Identities::new(&settings, &outside)?);
+        let signals = Signals::new(&settings, &outside, Arc::clone(&identities))?;
+        let mint = Mint::new(Parts {
+            url: settings.url.clone(),
+            org: policy.org.name.clone(),
+            hubs: settings.hubs.clone(),
+            keys: Arc::clone(&foundation.keys),
+            outside,
+            store: Arc::clone(&foundation.store),
+            master: Arc::clone(&foundation.master),
+        });
+        let proxies = settings
+            .trusted_proxies
+            .iter()
+            .map(|text| Network::parse(text))
+            .collect::<Result<_, _>>()
+            .map_err(|fault| {
+                Refusal::bad_request(fault, "correct `trusted_proxies` in the configuration")
+            })?;
+        let metrics_token = settings
+            .metrics_token
+            .as_ref()
+            .map(|place| place::secret(place, "metrics_token"))
+            .transpose()?;
+        Ok(Self {
+            organization: organization::document(&settings, &policy.org)?,
+            policy_digest: sha256(text.as_bytes()),
+            policy: Index::new(policy),
+            settings,
+            identities,
+            signals,
+            mint,
+            proxies,
+            metrics_token,
+        })
+    }
+
+    /// What holds for the whole organization.
+    pub const fn org(&self) -> &OrgRules {
+        &self.policy.policy().org
+    }
+
+    /// A hub by its name.
+    pub fn hub(&self, name: &HubName) -> Option<&IssuerHub> {
+        self.settings.hubs.iter().find(|hub| hub.name == *name)
+    }
+
+    /// The transmitter's streams that speak of a source: issuer, and for how long a verification counts.
+    pub fn streams_of<'a>(
+        &'a self,
+        key: &'a ClaimantKey,
+    ) -> impl Iterator<Item = (&'a str, u64)> + 'a {
+        self.settings
+            .transmitters
+            .iter()
+            .filter(|one| one.source == key.source && one.live_for_ms > 0)
+            .map(|one| (one.issuer.as_str(), one.live_for_ms))
+    }
+}
+
+impl Issuer {
+    /// The shared state with a first configuration.
+    pub fn new(foundation: Foundation, in_force: InForce) -> Self {
+        let feeds = Feeds::new(in_force.settings.limits.feeds);
+        Self {
+            store: foundation.store,
+            master: foundation.master,
+            keys: foundation.keys,
+            feeds: Arc::new(feeds),
+            metrics: Metrics::default(),
+            health: Health::default(),
+            paces: Limiter::new(IDENTITIES),
+            bearers: Limiter::new(IDENTITIES),
+            strangers: Limiter::new(ADDRESSES),
+            stopping: watch::Sender::new(false),
+            in_force: ArcSwap::from_pointee(in_force),
+        }
+    }
+
+    /// The configuration in force, for a moment: it must not be held over an await.
+    pub fn now_in_force(&self) -> Guard<Arc<InForce>> {
+        self.in_force.load()
+    }
+
+    /// The configuration in force, for a whole request.
+    pub fn in_force(&self) -> Arc<InForce> {
+        self.in_force.load_full()
+    }
+
+    /// Puts another configuration in force.
+    pub fn put_in_force(&self, other: InForce) {
+        self.in_force.store(Arc::new(other));
+    }
+
+    /// What a changed configuration is made from.
+    pub fn foundation(&self) -> Foundation {
+        Foundation {
+            store: Arc::clone(&self.store),
+            master: Arc::clone(&self.master),
+            keys: Arc::clone(&self.keys),
+        }
+    }
+
+    /// An entry of now.
+    pub fn entry(&self, event: AuditEvent) -> AuditRecord {
+        AuditRecord::new(event, self.org_name(), clock::now_ms())
+    }
+
+    /// The organization.
+    pub fn org_name(&self) -> OrgName {
+        self.now_in_force().org().name.clone()
+    }
+
+    /// Commits, counts how long it took, and remembers whether the database is there.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub async fn commit(&self, batch: Batch) -> Result<Committed, StoreFault> {
+        let began = clock::now_us();
+        let outcome = self.store.commit(batch).await;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a latency, not a count: microseconds of a commit fit"
+        )]
+        let seconds = clock::now_us().saturating_sub(began) as f64 / 1_000_000.0;
+        self.metrics.commit_seconds.observe(seconds);
+        match &outcome {
+            Err(StoreFault::Unavailable(why)) => {
+                self.health.wrong(DATABASE, format!("the database: {why}"));
+            }
+            Ok(_) | Err(StoreFault::Overtaken | StoreFault::Replayed) => {
+                self.health.right(DATABASE);
+            }
+        }
+        outcome
+    }
+}
+
+/// Part of [`Health`]: nothing can be granted without it.
+pub const DATABASE: &str = "database";
+/// Part of [`Health`]: a broken file; the old one is in force.
+pub const CONFIGURATION: &str = "configuration";
+/// Part of [`Health`]: signing keys that could not be read again.
+pub const KEYS: &str = "keys";
+/// Part of [`Health`]: certificates that could not be read again.
+pub const TLS: &str = "tls";
+
+/// What is wrong with the server, by part; for `/readyz` and the log.
+#[derive(Default)]
+pub struct Health {
+    parts: Mutex<BTreeMap<&'static str, String>>,
+    looked_ms: AtomicU64,
+}
+
+/// Shortest time between two looks whether something can be written, ms.
+const LOOK_MS: u64 = 1_000;
+
+impl Health {
+    /// This part is wrong, in our own words. Logged when it is new.
+    pub fn wrong(&self, part: &'static str, why: String) {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        if parts.get(part) != Some(&why) {
+            tracing::error!(part, why, "something is wrong");
+            parts.insert(part, why);
+        }
+    }
+
+    /// This part is right.
+    pub fn right(&self, part: &'static str) {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        if parts.remove(part).is_some() {
+            tracing::info!(part, "it is right again");
+        }
+    }
+
+    /// Whether it is time for another look; says so once.
+    pub fn is_due(&self, now_ms: u64) -> bool {
+        let last = self.looked_ms.load(Ordering::Relaxed);
+        now_ms.abs_diff(last) >= LOOK_MS
+            && self
+                .looked_ms
+                .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// Whether this part is wrong.
+    pub fn is_wrong(&self, part: &'static str) -> bool {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.contains_key(part)
+    }
+
+    /// All that is wrong.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.iter().map(|(part, why)| (*part, why.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DATABASE, Health};
+
+    #[test]
+    fn what_is_right_again_is_no_problem() {
+        let health = Health::default();
+        health.wrong(DATABASE, "the disk is full".into());
+        assert_eq!(health.problems(), [(DATABASE, "the disk is full".into())]);
+        health.right(DATABASE);
+        assert_eq!(health.problems(), []);
+    }
+}

@@ -1,0 +1,146 @@
+//! What one bearer hears: a look at the store, and what follows from it.
+
+use super::admitted::{self, NotAdmitted};
+use super::clock;
+use super::state::{InForce, Issuer};
+use super::store::{Cursor, StoreFault};
+use crate::model::claimant::{Claimant, Groups};
+use crate::model::feed::{FeedEvent, FeedItem};
+use crate::rules::feed::{Bearer, Evidence, as_of_ms, delivery};
+use std::sync::Arc;
+
+/// A bearer with its place in the feed.
+pub struct Listener {
+    issuer: Arc<Issuer>,
+    claimant: Claimant,
+    cursor: Option<Cursor>,
+    /// The cursor that was told last.
+    told: Option<Cursor>,
+}
+
+/// One look.
+pub struct Look {
+    /// Messages, in order.
+    pub items: Vec<FeedItem>,
+    /// The stream ends after them.
+    pub over: bool,
+}
+
+impl Listener {
+    /// A listener from `after` on; none: from now on.
+    pub fn new(issuer: Arc<Issuer>, mut claimant: Claimant, after: Option<Cursor>) -> Self {
+        // What a stream keeps for hours is little: of the claims only what admission looks at.
+        claimant.claims.retain(|name, _| name == "iat");
+        claimant.groups = Groups::Known(Vec::new());
+        Self {
+            issuer,
+            claimant,
+            cursor: after,
+            told: None,
+        }
+    }
+
+    /// Unix seconds at which the bearer expires.
+    pub const fn expires_at(&self) -> u64 {
+        self.claimant.expires_at
+    }
+
+    /// Looks what came since the last look; with `beat` a heartbeat follows. The feed is read before the
+    /// person: an end that is committed in between is then seen in the person.
+    ///
+    /// # Errors
+    /// The store is not there: nothing is known, so nothing is said, above all no heartbeat.
+    pub async fn look(&mut self, beat: bool) -> Result<Look, StoreFault> {
+        let in_force = self.issuer.in_force();
+        let store = &self.issuer.store;
+        let key = &self.claimant.key;
+        let page = store.feed(key.clone(), self.cursor.clone()).await?;
+        let row = store.person(key.clone()).await?;
+        let proven_at = row.as_ref().map_or(0, |row| row.seen.proven_at);
+        let bearer = match admitted::admit_by(&in_force, self.claimant.clone(), row) {
+            Err(NotAdmitted::Barred(barred)) => Bearer::Over(barred.event()),
+            Ok(_) | Err(NotAdmitted::Unknown(_)) => Bearer::Admitted,
+        };
+        let sent = delivery(page.reset, page.events, bearer);
+        let generation = page.head.generation.clone();
+        let item = |(seq, event): (Option<u64>, FeedEvent)| FeedItem {
+            id: seq.map(|seq| format!("{generation}.{seq}")),
+            event,
+        };
+        let mut items: Vec<FeedItem> = sent.items.into_iter().map(item).collect();
+        self.cursor = Some(page.head);
+        if beat && !sent.over {
+            items.push(self.heartbeat(&in_force, proven_at).await?);
+        }
+        Ok(Look {
+            items,
+            over: sent.over,
+        })
+    }
+
+    async fn heartbeat(
+        &mut self,
+        in_force: &InForce,
+        proven_at: u64,
+    ) -> Result<FeedItem, StoreFault> {
+        let mut stream: Option<(u64, u64)> = None;
+        for (transmitter, live_for_ms) in in_force.streams_of(&self.claimant.key) {
+            let verified = self.issuer.store.stream_verified(transmitter.to_owned());
+            if let Some(at_ms) = verified.await? {
+                stream = stream.max(Some((at_ms, live_for_ms)));
+            }
+        }
+        let now_ms = clock::now_ms();
+        let evidence = Evidence {
+            bearer_ms: self.claimant.proven_at.saturating_mul(1000),
+            proven_ms: proven_at.saturating_mul(1000),
+            stream,
+        };
+        let moved = self.told != self.cursor;
+        self.told.clone_from(&self.cursor);
+        Ok(FeedItem {
+            id: self
+                .cursor
+                .as_ref()
+                .filter(|_| moved)
+                .map(|cursor| format!("{}.{}", cursor.generation, cursor.seq)),
+            event: FeedEvent::Heartbeat {
+                as_of_ms: as_of_ms(evidence, now_ms),
+                sent_at_ms: now_ms,
+            },
+        })
+    }
+}
+
+/// A cursor as it was told: `GENERATION.SEQ`. What can't be one is a cursor of nobody, and answered
+/// with a reset.
+pub fn cursor(text: &str) -> Cursor {
+    let unknown = || Cursor {
+        generation: String::new(),
+        seq: 0,
+    };
+    let Some((generation, seq)) = text.rsplit_once('.') else {
+        return unknown();
+    };
+    seq.parse().map_or_else(
+        |_| unknown(),
+        |seq| Cursor {
+            generation: generation.chars().take(64).collect(),
+            seq,
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cursor;
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_told_and_anything_else_is_nobodys() {
+        assert_eq!(cursor("abc.17").seq, 17);
+        assert_eq!(cursor("abc.17").generation, "abc");
+        for bad in ["", "17", "abc.", "abc.x", "abc.-1", "\u{1f4a9}.99999999999999999999999"] {
+            assert_eq!(cursor(bad).generation, "", "{bad}");
+        }
+    }
+}

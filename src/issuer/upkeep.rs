@@ -1,0 +1,73 @@
+//! What the server does by itself: takes over keys that a command rotated, drops keys that are over,
+//! ends tokens at hubs whose time has come, reads certificates again.
+
+use super::clock;
+use super::files::Watch;
+use super::http::tls;
+use super::record;
+use super::state::{Issuer, KEYS, TLS};
+use crate::model::issuer::TlsFiles;
+use axum_server::tls_rustls::RustlsConfig;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Least time between two readings of the keys.
+const KEYS_PAUSE: Duration = Duration::from_millis(250);
+/// Between two sweeps.
+const SWEEP: Duration = Duration::from_secs(5);
+/// Between two looks at the certificates.
+const CERTIFICATES: Duration = Duration::from_secs(5);
+
+/// Reads the keys again whenever something was committed: a rotation is a commit of another process.
+pub async fn keys(issuer: Arc<Issuer>) {
+    let mut changes = issuer.store.changes();
+    let mut stopping = issuer.stopping.subscribe();
+    loop {
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        }
+        match issuer.keys.reload().await {
+            Ok(_) => issuer.health.right(KEYS),
+            Err(refusal) => issuer.health.wrong(KEYS, refusal.sentence),
+        }
+        tokio::time::sleep(KEYS_PAUSE).await;
+    }
+}
+
+/// Tokens at hubs, and keys that are over.
+pub async fn sweep(issuer: Arc<Issuer>) {
+    let mut stopping = issuer.stopping.subscribe();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        }
+        record::sweep(&issuer).await;
+        if let Err(refusal) = issuer.keys.tidy(clock::now_ms()).await {
+            tracing::warn!(why = refusal.sentence, "old keys could not be dropped");
+        }
+    }
+}
+
+/// Certificates that were renewed on disk.
+pub async fn certificates(issuer: Arc<Issuer>, files: TlsFiles, config: RustlsConfig) {
+    let mut stopping = issuer.stopping.subscribe();
+    let mut seen = Watch::of([Path::new(&files.certificate), Path::new(&files.key)]);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(CERTIFICATES) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        }
+        // Chain and key are two files: between their writes they do not fit, and are looked at again.
+        let again = issuer.health.is_wrong(TLS);
+        if !seen.moved() && !again {
+            continue;
+        }
+        match tls::read_again(&config, &files).await {
+            Ok(()) => issuer.health.right(TLS),
+            Err(why) => issuer.health.wrong(TLS, why),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What the organization takes of an agent's log, and what it raises an alarm about.
+//!
+//! What is held is never replaced: a log that was written anew is an alarm and the held records stay. After
+//! a gap or a break the agent's records are still taken, so that the fault is visible for ever in what is
+//! held and hides nothing that comes after it. Refusing (the rejected way) would let whoever made one gap
+//! keep all later records away from the organization.
+
+use super::record::{FaultKind, GENESIS, Known, Link, placed};
+use crate::model::feed::Upload;
+
+/// Up to where a log is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The last record held; number 0: none.
+    pub last: Known,
+    /// Number of the log's head as last told.
+    pub head_seq: u64,
+}
+
+impl Held {
+    /// Nothing is held yet.
+    pub fn nothing() -> Self {
+        Self {
+            last: Known {
+                seq: 0,
+                hash: GENESIS.to_owned(),
+            },
+            head_seq: 0,
+        }
+    }
+}
+
+/// What comes of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// What is held from now on.
+    pub held: Held,
+    /// Lines to store, in order; all of them after what was held.
+    pub lines: Vec<String>,
+    /// What is wrong with the log, for the record and the answer.
+    pub alarm: Option<String>,
+}
+
+/// The number of a record that is held and that [`take`] must see, because the batch overlaps what is held
+/// and does not reach its end. None: nothing needs to be looked up.
+pub fn needs(held: &Held, upload: &Upload) -> Option<u64> {
+    let numbers = upload.lines.iter().filter_map(|line| placed(line).ok());
+    let overlap = numbers
+        .map(|(link, _)| link.seq)
+        .filter(|seq| *seq <= held.last.seq);
+    overlap.max().filter(|seq| *seq < held.last.seq)
+}
+
+/// Decides. `kept` is the line held under the number that [`needs`] told.
+pub fn take(held: &Held, upload: &Upload, kept: Option<&str>) -> Taken {
+    let mut reading = Reading {
+        held,
+        last: held.last.clone(),
+        lines: Vec::new(),
+        faults: Vec::new(),
+        overlap: None,
+    };
+    for (at, line) in upload.lines.iter().enumerate() {
+        match placed(line) {
+            Ok((link, prev)) => reading.line(link, &prev),
+            Err(kind) => reading.bad(at + 1, kind),
+        }
+    }
+    reading.compare(kept);
+    reading.head(upload);
+    Taken {
+        held: Held {
+            last: reading.last,
+            head_seq: upload.head_seq,
+        },
+        lines: reading.lines,
+        alarm: (!reading.faults.is_empty()).then(|| reading.faults.join("; ")),
+    }
+}
+
+/// A batch being read.
+struct Reading<'a> {
+    held: &'a Held,
+    /// The last record taken.
+    last: Known,
+    lines: Vec<String>,
+    faults: Vec<String>,
+    /// The last record that is held already: its chain speaks for those before it.
+    overlap: Option<(Known, String)>,
+}
+
+impl Reading<'_> {
+    fn line(&mut self, link: Link, prev: &str) {
+        if link.seq <= self.held.last.seq && self.lines.is_empty() {
+            return self.again(link, prev);
+        }
+        if link.seq <= self.last.seq {
+            self.faults.push(format!(
+                "record {} stands after record {}",
+                link.seq, self.last.seq
+            ));
+            return;
+        }
+        let expected = self.last.seq + 1;
+        if link.seq > expected {
+            self.faults.push(if link.seq - 1 == expected {
+                format!("record {expected} is missing")
+            } else {
+                format!("records {expected} to {} are missing", link.seq - 1)
+            });
+        } else if prev != self.last.hash {
+            self.faults.push(format!(
+                "record {} does not follow from record {}: the log was written anew",
+                link.seq, self.last.seq
+            ));
+        }
+        self.last = Known {
+            seq: link.seq,
+            hash: link.hash,
+        };
+        self.lines.push(link.line);
+    }
+
+    /// A record that is held already.
+    fn again(&mut self, link: Link, prev: &str) {
+        if let Some((before, _)) = &self.overlap
+            && (before.seq + 1 != link.seq || before.hash != prev)
+        {
+            self.faults.push(format!(
+                "record {} does not follow from record {}",
+                link.seq, before.seq
+            ));
+        }
+        let known = Known {
+            seq: link.seq,
+            hash: link.hash,
+        };
+        self.overlap = Some((known, link.line));
+    }
+
+    /// A line that is no record is left out, as if it were missing: so the next one tells the gap.
+    fn bad(&mut self, at: usize, kind: FaultKind) {
+        self.faults.push(match kind {
+            FaultKind::Changed => {
+                format!("line {at} of the batch was changed after it was written")
+            }
+            _ => format!("line {at} of the batch is not a record"),
+        });
+    }
+
+    fn compare(&mut self, kept: Option<&str>) {
+        let Some((again, line)) = &self.overlap else {
+            return;
+        };
+        let same = if again.seq == self.held.last.seq {
+            again.hash == self.held.last.hash
+        } else {
+            kept == Some(line.as_str())
+        };
+        if !same {
+            // One that is not held at all lies in an old gap: it came too late to be proven.
+            self.faults.push(format!(
+                "record {} is not the one that is held: the log was written anew",
+                again.seq
+            ));
+        }
+    }
+
+    fn head(&mut self, upload: &Upload) {
+        let known = self.held.last.seq.max(self.held.head_seq);
+        if upload.head_seq < self.last.seq && !self.lines.is_empty() {
+            self.faults.push(format!(
+                "the log's head is told as {}, and its record {} was sent",
+                upload.head_seq, self.last.seq
+            ));
+        } else if upload.head_seq < known && upload.head_seq != self.held.head_seq {
+            // Told again and again it is one alarm.
+            self.faults.push(format!(
+                "the log ends at record {}, and record {known} had been written",
+                upload.head_seq
+            ));
+        } else if upload.head_seq == self.last.seq
+            && upload.head_seq > 0
+            && upload.head_hash != self.last.hash
+        {
+            self.faults.push(format!(
+                "record {} has another hash at the head of the log: the log was written anew",
+                upload.head_seq
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

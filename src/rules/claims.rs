@@ -1,0 +1,261 @@
+//! From the verified claims of a subject token to a claimant, each check by name (R30; OIDC Core
+//! §3.1.3.7, RFC 7662 §2.2, OIDC Core §5.3).
+//!
+//! The signature was checked before, or the provider was asked; nothing here trusts anything else. A
+//! claim of the wrong type is a refusal, never "not there".
+
+mod audience;
+mod groups;
+pub mod read;
+mod times;
+mod token_type;
+
+use crate::model::claimant::{Claimant, ClaimantKey};
+use crate::model::issuer::Source;
+use crate::model::refusal::Refusal;
+use serde_json::{Map, Value};
+
+/// Clocks differ by up to this, seconds (R41).
+pub const SKEW_S: u64 = 60;
+/// Life of an access token whose end the provider does not tell, seconds: it is asked again then.
+pub const UNTOLD_LIFE_S: u64 = 300;
+/// Longest text taken for a key, a subject, a name or a group.
+const LONGEST_TEXT: usize = 1024;
+
+/// Claims of a token, or an answer about one.
+pub type Claims = Map<String, Value>;
+
+/// The claimant of an ID token, or of a job's or workload's token, whose signature was verified with a
+/// key of this source. `typ` is the header's; `now_s` Unix seconds.
+///
+/// # Errors
+/// A refusal of kind `bad-request` that names the claim.
+pub fn claimant(
+    source: &Source,
+    typ: Option<&str>,
+    claims: &Claims,
+    now_s: u64,
+) -> Result<Claimant, Refusal> {
+    token_type::identity(source, typ, claims)?;
+    issuer(source, claims, true)?;
+    audience::of_identity(source, claims)?;
+    let times = times::of_identity(source, claims, now_s)?;
+    let groups_elsewhere = source.groups_from_userinfo;
+    built(source, claims.clone(), times, groups_elsewhere)
+}
+
+/// The claimant of an access token by the provider's answer to an introspection (RFC 7662 §2.2) made at
+/// `now_s`, and by its userinfo where the source wants that too.
+///
+/// # Errors
+/// A refusal that names the member: not active, expired, for somebody else, bound to a key.
+pub fn introspected(
+    source: &Source,
+    answer: &Claims,
+    userinfo: Option<&Claims>,
+    now_s: u64,
+) -> Result<Claimant, Refusal> {
+    if answer.get("active") != Some(&Value::Bool(true)) {
+        return Err(Refusal::bad_request(
+            format!("{} says that this access token is not active", source.name),
+            "renew the session and try again; if that is refused, sign in again",
+        ));
+    }
+    token_type::access(source, answer)?;
+    issuer(source, answer, false)?;
+    audience::of_access(source, answer, true)?;
+    let times = times::of_access(source, answer, now_s)?;
+    let groups_elsewhere = source.groups_from_userinfo && userinfo.is_none();
+    let claims = joined(source, answer.clone(), userinfo)?;
+    built(source, claims, times, groups_elsewhere)
+}
+
+/// The claimant of an access token by the provider's userinfo (OIDC Core §5.3), asked at `now_s`. `token`
+/// holds the claims of the access token itself where it is a JWT: the provider has just taken exactly
+/// these bytes, so what they say of client, audience and times counts, and their identity does not.
+///
+/// # Errors
+/// A refusal that names the member.
+pub fn by_userinfo(
+    source: &Source,
+    userinfo: &Claims,
+    token: Option<&Claims>,
+    now_s: u64,
+) -> Result<Claimant, Refusal> {
+    let mut claims = userinfo.clone();
+    let times = match token {
+        Some(token) => {
+            token_type::access(source, token)?;
+            audience::of_access(source, token, false)?;
+            for name in ["iat", "auth_time", "exp", "sid"] {
+                if let Some(value) = token.get(name) {
+                    claims.insert(name.to_owned(), value.clone());
+                }
+            }
+            times::of_access(source, token, now_s)?
+        }
+        None => times::asked_at(now_s),
+    };
+    built(source, claims, times, false)
+}
+
+/// `iss` byte for byte (R29): a normalized compare lets one provider speak for another.
+fn issuer(source: &Source, claims: &Claims, needed: bool) -> Result<(), Refusal> {
+    match claims.get("iss") {
+        Some(Value::String(iss)) if *iss == source.issuer => Ok(()),
+        None if !needed => Ok(()),
+        Some(_) => Err(wrong(
+            source,
+            "iss",
+            "is not this source's issuer",
+            "compare `issuer` of the source with the token's `iss`, byte for byte",
+        )),
+        None => Err(missing(source, "iss")),
+    }
+}
+
+/// An answer about a token with what userinfo adds. The two must speak of one subject (OIDC Core §5.3.2).
+fn joined(
+    source: &Source,
+    mut claims: Claims,
+    userinfo: Option<&Claims>,
+) -> Result<Claims, Refusal> {
+    let Some(userinfo) = userinfo else {
+        return Ok(claims);
+    };
+    if claims.get("sub").is_none() || claims.get("sub") != userinfo.get("sub") {
+        return Err(wrong(
+            source,
+            "sub",
+            "differs between introspection and userinfo",
+            "sign in again; if it stays, the provider's set-up is wrong",
+        ));
+    }
+    let groups = source
+        .groups_claim
+        .split('.')
+        .next()
+        .unwrap_or(&source.groups_claim);
+    for (name, value) in userinfo {
+        if *name == source.groups_claim || name == groups {
+            claims.insert(name.clone(), value.clone());
+        } else {
+            claims.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    Ok(claims)
+}
+
+fn built(
+    source: &Source,
+    claims: Claims,
+    times: times::Times,
+    groups_elsewhere: bool,
+) -> Result<Claimant, Refusal> {
+    required(source, &claims)?;
+    let subject = name_of(source, &claims, "sub")?;
+    let key = match &source.key_claim {
+        Some(claim) => name_of(source, &claims, claim)?,
+        None => subject.clone(),
+    };
+    let groups = groups::of(source, &claims, groups_elsewhere)?;
+    Ok(Claimant {
+        key: ClaimantKey {
+            source: source.name.clone(),
+            key,
+        },
+        kind: source.kind,
+        issuer: source.issuer.clone(),
+        subject,
+        username: shown(&claims, &source.username_claim),
+        email: email(&claims),
+        groups,
+        session: shown(&claims, "sid"),
+        claims: claims.into_iter().collect(),
+        proven_at: times.proven_at,
+        auth_time: times.auth_time,
+        expires_at: times.expires_at,
+    })
+}
+
+/// Each claim that the source asks for, with one of its patterns.
+fn required(source: &Source, claims: &Claims) -> Result<(), Refusal> {
+    let unmet = source
+        .required
+        .iter()
+        .find(|(name, patterns)| !read::fits(read::at(claims, name), patterns));
+    match unmet {
+        None => Ok(()),
+        Some((name, patterns)) => Err(wrong(
+            source,
+            name,
+            "is not what the source asks for",
+            &format!("the source takes: {}", patterns.join(", ")),
+        )),
+    }
+}
+
+/// A text, or a number as text, that names somebody.
+fn name_of(source: &Source, claims: &Claims, claim: &str) -> Result<String, Refusal> {
+    let text = match read::at(claims, claim) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(_) => String::new(),
+        None => return Err(missing(source, claim)),
+    };
+    if is_plain(&text) {
+        Ok(text)
+    } else {
+        Err(wrong(
+            source,
+            claim,
+            "names nobody",
+            "choose another `key_claim` for the source",
+        ))
+    }
+}
+
+/// For display and for finding a person by hand: left out when it does not look like one.
+fn shown(claims: &Claims, claim: &str) -> Option<String> {
+    let text = read::at(claims, claim)?.as_str()?;
+    is_plain(text).then(|| text.to_owned())
+}
+
+/// Not kept where the provider says that it was not verified: it is an impersonation waiting to happen
+/// at a hub that knows its members by e-mail.
+fn email(claims: &Claims) -> Option<String> {
+    let refuted = match claims.get("email_verified") {
+        Some(Value::Bool(verified)) => !verified,
+        Some(Value::String(verified)) => verified != "true",
+        _ => false,
+    };
+    let email = shown(claims, "email")?;
+    let shape = email.len() <= 254 && email.contains('@');
+    (shape && !refuted).then_some(email)
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.len() <= LONGEST_TEXT && !text.chars().any(char::is_control)
+}
+
+fn wrong(source: &Source, claim: &str, what: &str, next: &str) -> Refusal {
+    let claim = claim.escape_debug();
+    Refusal::bad_request(
+        format!("`{claim}` of this token of {} {what}", source.name),
+        next,
+    )
+}
+
+fn missing(source: &Source, claim: &str) -> Refusal {
+    wrong(
+        source,
+        claim,
+        "is missing",
+        "let the provider put this claim into the token",
+    )
+}
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
