@@ -8,11 +8,11 @@ mod access;
 mod asked;
 mod directory;
 mod jose;
-mod keyring;
 mod kept;
+mod keyring;
 mod remembered;
 
-pub(in crate::issuer) use directory::{Directory, Dialect};
+pub(in crate::issuer) use directory::{Dialect, Directory};
 pub(in crate::issuer) use jose::{Header, Token, asymmetric};
 pub(in crate::issuer) use keyring::KeyRing;
 
@@ -65,11 +65,8 @@ impl Identities {
     /// A secret is not where the settings say.
     pub fn new(settings: &IssuerSettings, outside: &Arc<Outside>) -> Result<Self, Refusal> {
         let trusted = |source: &Source| -> Result<Trusted, Refusal> {
-            let directory = Directory::new(
-                Arc::clone(outside),
-                source.issuer.clone(),
-                Dialect::OpenId,
-            );
+            let directory =
+                Directory::new(Arc::clone(outside), source.issuer.clone(), Dialect::OpenId);
             let directory = Arc::new(directory);
             let access = source
                 .access_tokens
@@ -151,12 +148,7 @@ impl Identities {
 
     /// By signature. Where several sources share an issuer (people and jobs of one provider), those whose
     /// audience it has are tried in order.
-    async fn signed(
-        &self,
-        token: &Secret,
-        read: &Token,
-        now_ms: u64,
-    ) -> Result<Claimant, Refusal> {
+    async fn signed(&self, token: &Secret, read: &Token, now_ms: u64) -> Result<Claimant, Refusal> {
         let of_issuer = || self.sources.iter().filter(|one| one.is_issuer(read));
         let ours = of_issuer().filter(|one| read.has_audience(&one.source.audiences));
         let mut tried: Vec<&Trusted> = ours.collect();
@@ -195,9 +187,7 @@ impl Identities {
             .into_iter()
             .filter_map(|one| Some((&one.source, one.access.as_ref()?)));
         match (takers.next(), takers.next()) {
-            (Some((source, access)), None) => {
-                access.claimant(source, token, digest, now_ms).await
-            }
+            (Some((source, access)), None) => access.claimant(source, token, digest, now_ms).await,
             (None, _) => Err(Refusal::bad_request(
                 "no identity source takes access tokens of this kind",
                 "send the ID token, or set `access_tokens` for the source",
@@ -214,7 +204,12 @@ impl Identities {
         self.sources
             .iter()
             .filter(|one| one.keys.is_failing())
-            .map(|one| format!("the keys of the identity source {} can't be had", one.source.name))
+            .map(|one| {
+                format!(
+                    "the keys of the identity source {} can't be had",
+                    one.source.name
+                )
+            })
             .collect()
     }
 

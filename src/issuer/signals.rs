@@ -1,7 +1,9 @@
 //! Signals as they arrive: security event tokens (RFC 8417, RFC 8935) and logout tokens, verified. What
 //! they say is read by [`crate::rules::signal`], what follows is done by `standing`.
 
-use super::identity::{Dialect, Directory, Identities, KeyRing, Token, Unsigned, asymmetric, words};
+use super::identity::{
+    Dialect, Directory, Identities, KeyRing, Token, Unsigned, asymmetric, words,
+};
 use super::outside::Outside;
 use super::place;
 use crate::model::issuer::{IssuerSettings, Source, Transmitter};

@@ -76,7 +76,10 @@ impl Standing<'_> {
             SignalMeaning::StreamVerified => draft.stream(signal.at_ms.min(now_ms)),
             SignalMeaning::StreamStopped => {
                 draft.stream(0);
-                draft.alarm(format!("a stream of signals was stopped: {}", signal.reason));
+                draft.alarm(format!(
+                    "a stream of signals was stopped: {}",
+                    signal.reason
+                ));
             }
             SignalMeaning::NotActedOn => {
                 draft.alarm(format!("a signal was not acted on: {}", signal.reason));
@@ -84,7 +87,11 @@ impl Standing<'_> {
             SignalMeaning::Noted => {}
             _ if people.is_empty() => self.nobody(&mut draft),
             _ if people.len() > MOST_PEOPLE => {
-                draft.alarm(format!("a signal names {} people: {}", people.len(), signal.reason));
+                draft.alarm(format!(
+                    "a signal names {} people: {}",
+                    people.len(),
+                    signal.reason
+                ));
             }
             meaning => {
                 for row in &people {
@@ -231,7 +238,9 @@ impl<'a> Draft<'a> {
         let detail = self.signal.reason.clone();
         self.entry(AuditEvent::Restoration, Some(row), detail);
         let key = row.seen.key.clone();
-        self.batch.changes.push(Change::Restore { key: key.clone() });
+        self.batch
+            .changes
+            .push(Change::Restore { key: key.clone() });
         self.applied.people.push(key);
     }
 

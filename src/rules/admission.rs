@@ -57,7 +57,9 @@ fn not_ended(facts: &Facts, claimant: &Claimant, org: &OrgRules) -> Result<(), R
         return Err(Refusal::new(
             RefusalCode::Revoked,
             format!("access to {org} was revoked: {}", end.reason),
-            format!("ask the administrators of {org} why; they restore it with `oam-issuer restore`"),
+            format!(
+                "ask the administrators of {org} why; they restore it with `oam-issuer restore`"
+            ),
         ));
     }
     if let Some(end) = &facts.session
@@ -132,11 +134,11 @@ pub fn groups(facts: Option<&Facts>, claimant: &Claimant) -> Groups {
         return claimant.groups.clone();
     };
     match &facts.groups {
-        Some(groups) if !is_later(proven_at(claimant), changed_ms) => {
-            Groups::Known(groups.clone())
-        }
+        Some(groups) if !is_later(proven_at(claimant), changed_ms) => Groups::Known(groups.clone()),
         None if proven_at(claimant) < changed_ms / 1000 => Groups::Unknown {
-            sentence: "the identity provider said that the groups changed, and this token is from before".to_owned(),
+            sentence:
+                "the identity provider said that the groups changed, and this token is from before"
+                    .to_owned(),
             next: "renew the token and try again".to_owned(),
         },
         _ => claimant.groups.clone(),

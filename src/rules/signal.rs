@@ -178,19 +178,19 @@ fn addressed(claims: &Claims, issuer: &str, audiences: &[String]) -> Result<(), 
 
 /// `iat`, Unix seconds, and `jti`. An `exp`, which old transmitters send, must not be over.
 fn made(claims: &Claims, now_ms: u64) -> Result<(u64, String), Rejected> {
-    let now_s = now_ms / 1000;
+    let now = now_ms / 1000;
     let issued = claims
         .get("iat")
         .and_then(read::seconds)
         .ok_or_else(|| Rejected::request("`iat` is missing or no time"))?;
-    if issued > now_s.saturating_add(SKEW_S) {
+    if issued > now.saturating_add(SKEW_S) {
         return Err(Rejected::request("`iat` is in the future"));
     }
-    if issued.saturating_add(OLDEST_S) < now_s {
+    if issued.saturating_add(OLDEST_S) < now {
         return Err(Rejected::request("`iat` is more than 30 days ago"));
     }
     if let Some(expires) = claims.get("exp") {
-        let over = read::seconds(expires).is_none_or(|at| at.saturating_add(SKEW_S) <= now_s);
+        let over = read::seconds(expires).is_none_or(|at| at.saturating_add(SKEW_S) <= now);
         if over {
             return Err(Rejected::request("`exp` is over or no time"));
         }
@@ -238,8 +238,8 @@ fn strongest<'a>(channel: &Channel<'_>, claims: &'a Claims) -> Result<Spoken<'a>
 
 /// `event_timestamp` (seconds by CAEP 1.0 §2, milliseconds at Okta), else `toe` (RFC 8417 §2.2), else
 /// `iat`. A time that can't be is not believed: an end in 1970 would end nothing.
-fn happened_at(payload: &Claims, claims: &Claims, issued_s: u64) -> u64 {
-    let issued_ms = issued_s.saturating_mul(1000);
+fn happened_at(payload: &Claims, claims: &Claims, issued: u64) -> u64 {
+    let issued_ms = issued.saturating_mul(1000);
     let said = payload
         .get("event_timestamp")
         .or_else(|| claims.get("toe"))

@@ -100,7 +100,7 @@ fn several(show: &Show, rows: &[crate::issuer::store::PersonRow]) {
     if show.json() {
         return;
     }
-    let lines: Vec<Vec<Line>> = rows.iter().map(|row| report::columns(row)).collect();
+    let lines: Vec<Vec<Line>> = rows.iter().map(report::columns).collect();
     show.table(report::HEADER, &lines);
 }
 

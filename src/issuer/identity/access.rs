@@ -97,7 +97,6 @@ impl Access {
     }
 
     async fn ask(&self, source: &Source, token: &Secret, now_ms: u64) -> Result<Claimant, Refusal> {
-        let now_s = now_ms / 1000;
         let failed = |fault: EndpointFault| refusal_of(&source.name, &fault);
         match &self.way {
             Way::Introspection {
@@ -115,19 +114,19 @@ impl Access {
                     .await
                     .map_err(failed)?;
                 // Userinfo is not asked about a token that is refused anyway.
-                let alone = claims::introspected(source, &answer, None, now_s)?;
+                let alone = claims::introspected(source, &answer, None, now_ms / 1000)?;
                 if !self.groups_from_userinfo {
                     return Ok(alone);
                 }
                 let info = self.userinfo(None, token, now_ms).await;
                 let info = info.map_err(|fault| userinfo_refusal(&source.name, &fault))?;
-                claims::introspected(source, &answer, Some(&info), now_s)
+                claims::introspected(source, &answer, Some(&info), now_ms / 1000)
             }
             Way::UserInfo { endpoint } => {
                 let info = self.userinfo(endpoint.as_deref(), token, now_ms).await;
                 let info = info.map_err(|fault| userinfo_refusal(&source.name, &fault))?;
                 let read = Token::read(token).ok().map(Token::into_claims);
-                claims::by_userinfo(source, &info, read.as_ref(), now_s)
+                claims::by_userinfo(source, &info, read.as_ref(), now_ms / 1000)
             }
         }
     }
@@ -139,15 +138,14 @@ impl Access {
         auth: Auth<'_>,
         now_ms: u64,
     ) -> Result<Claims, EndpointFault> {
-        let address = match endpoint {
-            Some(address) => address.to_owned(),
-            None => {
-                let document = self.directory.document(now_ms).await?;
-                named(
-                    document.introspection_endpoint.clone(),
-                    "introspection_endpoint",
-                )?
-            }
+        let address = if let Some(address) = endpoint {
+            address.to_owned()
+        } else {
+            let document = self.directory.document(now_ms).await?;
+            named(
+                document.introspection_endpoint.clone(),
+                "introspection_endpoint",
+            )?
         };
         let form = [
             ("token", token.expose()),
@@ -163,12 +161,11 @@ impl Access {
         token: &Secret,
         now_ms: u64,
     ) -> Result<Claims, EndpointFault> {
-        let address = match endpoint {
-            Some(address) => address.to_owned(),
-            None => {
-                let document = self.directory.document(now_ms).await?;
-                named(document.userinfo_endpoint.clone(), "userinfo_endpoint")?
-            }
+        let address = if let Some(address) = endpoint {
+            address.to_owned()
+        } else {
+            let document = self.directory.document(now_ms).await?;
+            named(document.userinfo_endpoint.clone(), "userinfo_endpoint")?
         };
         let outside = self.outside.within(PATIENCE);
         outside.get_json(&address, Some(token)).await?.json()
@@ -190,7 +187,10 @@ fn refusal_of(source: &SourceName, fault: &EndpointFault) -> Refusal {
         );
     }
     Refusal::unavailable(
-        format!("{source} could not be asked about an access token: {}", words(fault)),
+        format!(
+            "{source} could not be asked about an access token: {}",
+            words(fault)
+        ),
         "try again in a few seconds; if it stays, look at `access_tokens` of the source",
     )
 }

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Whose document it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::issuer) enum Dialect {
-    /// An OpenID provider's.
+    /// An `OpenID` provider's.
     OpenId,
     /// A transmitter's of security events.
     SharedSignals,
@@ -38,11 +38,7 @@ pub(in crate::issuer) struct Directory {
 }
 
 impl Directory {
-    pub(in crate::issuer) fn new(
-        outside: Arc<Outside>,
-        issuer: String,
-        dialect: Dialect,
-    ) -> Self {
+    pub(in crate::issuer) fn new(outside: Arc<Outside>, issuer: String, dialect: Dialect) -> Self {
         Self {
             outside,
             issuer,

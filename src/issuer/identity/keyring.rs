@@ -1,17 +1,15 @@
 //! The signing keys of a source or transmitter (RFC 7517), and the check of a signature with them.
 
+use super::Unsigned;
 use super::directory::Directory;
 use super::jose::{self, Header};
 use super::kept::{Kept, Miss};
-use super::Unsigned;
 use crate::issuer::outside::Outside;
 use crate::model::answer::EndpointFault;
 use crate::model::issuer::SourceKeys;
 use crate::model::secret::Secret;
 use crate::rules::claims::Claims;
-use jsonwebtoken::jwk::{
-    AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse,
-};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use std::io::Read;
 use std::sync::Arc;

@@ -78,10 +78,15 @@ impl World {
 
 /// RFC 4648 §5 without padding, for tokens that no library would make.
 mod base64_of {
+    use std::fmt::Write;
+
     pub(super) fn encode(bytes: &[u8]) -> String {
         const LETTERS: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let bits: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
+        let bits = bytes.iter().fold(String::new(), |mut bits, byte| {
+            let _ = write!(bits, "{byte:08b}");
+            bits
+        });
         bits.as_bytes()
             .chunks(6)
             .map(|six| {
@@ -123,7 +128,12 @@ async fn a_forged_signature_is_refused() {
     let good = world.token(&json!({}));
     let (signed, signature) = good.rsplit_once('.').unwrap();
     let (header, _) = signed.split_once('.').unwrap();
-    let other = encode(world.claims(&json!({ "sub": "root" })).to_string().as_bytes());
+    let other = encode(
+        world
+            .claims(&json!({ "sub": "root" }))
+            .to_string()
+            .as_bytes(),
+    );
     world
         .refused(format!("{header}.{other}.{signature}"), "signature")
         .await;
@@ -171,7 +181,12 @@ async fn an_algorithm_must_be_allowed_and_fit_its_key() {
     let rsa = Signer::rsa("k2");
     world.provider.answers().keys.push(rsa.jwk.clone());
     let claims = world.claims(&json!({}));
-    assert!(world.ask(rsa.sign(None, &claims), TokenKind::Id).await.is_ok());
+    assert!(
+        world
+            .ask(rsa.sign(None, &claims), TokenKind::Id)
+            .await
+            .is_ok()
+    );
     // The name of the elliptic key on a token signed with RSA, and the other way round.
     let swapped = rsa.sign_as(None, Some("k1"), &claims);
     world.refused(swapped, "does not publish").await;
@@ -196,7 +211,10 @@ async fn expired_foreign_and_mistyped_tokens_are_refused_by_name() {
         (json!({ "aud": ["oam", "other"] }), "`aud`"),
         (json!({ "iat": NOW + 120 }), "`iat`"),
         (json!({ "events": {} }), "`typ`"),
-        (json!({ "iss": "https://unknown.example" }), "no identity source"),
+        (
+            json!({ "iss": "https://unknown.example" }),
+            "no identity source",
+        ),
         (json!({ "iss": 7 }), "no identity source"),
     ] {
         world.refused(world.token(&more), words).await;
@@ -236,7 +254,10 @@ async fn a_token_of_another_sources_key_is_refused() {
     world.refused(posing, "signature").await;
     let own = other.signer.sign(Some("JWT"), &other.claims(&json!({})));
     let claimant = world.ask(own, TokenKind::Id).await;
-    assert_eq!(claimant.map(|c| c.key.to_string()), Ok("other:00u1".to_owned()));
+    assert_eq!(
+        claimant.map(|c| c.key.to_string()),
+        Ok("other:00u1".to_owned())
+    );
 }
 
 #[tokio::test]

@@ -153,7 +153,10 @@ async fn keys_out_of_reach_are_no_verdict() {
     let world = World::start().await;
     world.provider.answers().down = true;
     let outcome = world.push(world.signed(&json!({})), None).await;
-    assert!(matches!(outcome, Err(Untaken::Unavailable(_))), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(Untaken::Unavailable(_))),
+        "{outcome:?}"
+    );
     assert_eq!(world.signals.problems().len(), 1);
 }
 

@@ -38,11 +38,11 @@ fn person(auth_time: Option<u64>, iat: u64) -> Claimant {
     claimant(&okta(), None, &claims, NOW).unwrap_or_else(|r| panic!("{}", r.sentence))
 }
 
-fn end(at_s: u64) -> Option<End> {
-    Some(End {
-        at_ms: at_s * 1000,
+fn end(seconds: u64) -> End {
+    End {
+        at_ms: seconds * 1000,
         reason: "session-revoked".to_owned(),
-    })
+    }
 }
 
 fn code(facts: &Facts, person: &Claimant) -> Option<RefusalCode> {
@@ -63,7 +63,7 @@ fn somebody_new_is_admitted_and_an_old_sign_in_is_not() {
 #[test]
 fn an_ended_account_is_refused_whatever_the_token() {
     let facts = Facts {
-        account: end(NOW - 3600),
+        account: Some(end(NOW - 3600)),
         ..Facts::default()
     };
     for signed_in in [NOW - 7200, NOW - 10, NOW] {
@@ -75,7 +75,7 @@ fn an_ended_account_is_refused_whatever_the_token() {
 #[test]
 fn an_ended_session_needs_a_sign_in_later_than_the_end() {
     let facts = Facts {
-        session: end(NOW - 100),
+        session: Some(end(NOW - 100)),
         ..Facts::default()
     };
     let refused = Some(RefusalCode::Revoked);
@@ -89,7 +89,7 @@ fn an_ended_session_needs_a_sign_in_later_than_the_end() {
 #[test]
 fn an_introspection_is_no_new_sign_in() {
     let facts = Facts {
-        session: end(NOW - 100),
+        session: Some(end(NOW - 100)),
         ..Facts::default()
     };
     let mut asked = person(None, NOW - 500);
@@ -128,7 +128,10 @@ fn a_signals_groups_count_until_a_later_token() {
     assert_eq!(groups(Some(&changed), &before), known(&["sales"]));
     assert_eq!(groups(Some(&changed), &after), known(&["ml", "everyone"]));
     let untold = facts(None);
-    assert!(matches!(groups(Some(&untold), &before), Groups::Unknown { .. }));
+    assert!(matches!(
+        groups(Some(&untold), &before),
+        Groups::Unknown { .. }
+    ));
     assert_eq!(groups(Some(&untold), &after), known(&["ml", "everyone"]));
     assert_eq!(groups(None, &before), known(&["ml", "everyone"]));
 }
@@ -156,7 +159,7 @@ proptest! {
         auth in proptest::option::of(0u64..5000),
         iat in 0u64..5000,
     ) {
-        let at = |ago: Option<u64>| ago.and_then(|ago| end(NOW - ago));
+        let at = |ago: Option<u64>| ago.map(|ago| end(NOW - ago));
         let facts = Facts { account: at(account), session: at(session), doubt: at(doubt), ..Facts::default() };
         let person = person(auth.map(|ago| NOW - ago), NOW - iat);
         if admit(Some(&facts), &person, &org(), NOW * 1000).is_ok() {

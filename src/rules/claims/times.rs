@@ -14,11 +14,7 @@ pub(super) struct Times {
 
 /// `exp`, `iat`, `nbf` of a signed token. It counts no longer than the source's longest age, whatever its
 /// `exp`: Kubernetes hands every pod a token for a year.
-pub(super) fn of_identity(
-    source: &Source,
-    claims: &Claims,
-    now_s: u64,
-) -> Result<Times, Refusal> {
+pub(super) fn of_identity(source: &Source, claims: &Claims, now_s: u64) -> Result<Times, Refusal> {
     let expires = time(source, claims, "exp")?.ok_or_else(|| missing(source, "exp"))?;
     let issued = time(source, claims, "iat")?.ok_or_else(|| missing(source, "iat"))?;
     current(source, claims, expires, now_s)?;

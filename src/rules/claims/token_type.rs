@@ -18,11 +18,7 @@ const OTHER_KINDS: &[&str] = &[
 
 /// An ID token, or a token of a job. Refused are access tokens (RFC 9068 §2.1), security events (RFC 8417
 /// §2.3) and logout tokens, all of which may carry `iss`, `sub` and our audience.
-pub(super) fn identity(
-    source: &Source,
-    typ: Option<&str>,
-    claims: &Claims,
-) -> Result<(), Refusal> {
+pub(super) fn identity(source: &Source, typ: Option<&str>, claims: &Claims) -> Result<(), Refusal> {
     let typ = typ.unwrap_or("").to_ascii_lowercase();
     let typ = typ.strip_prefix("application/").unwrap_or(&typ);
     // `JWT`, `JOSE` and none say nothing; every explicit type ends like this (RFC 8725 §3.11).

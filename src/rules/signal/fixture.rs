@@ -66,7 +66,8 @@ pub(crate) fn google_account_disabled() -> Claims {
 }
 
 /// Keycloak, as SSF 1.0 has it: `sub_id` at the top.
-pub(crate) fn keycloak(event: &str, payload: Value) -> Claims {
+pub(crate) fn keycloak(event: &str, payload: impl Into<Value>) -> Claims {
+    let payload = payload.into();
     set(
         "https://sso.acme.example/realms/acme",
         json!({

@@ -71,7 +71,9 @@ fn fitting_type(typ: Option<&str>) -> Result<(), Rejected> {
     let typ = typ.unwrap_or("").to_ascii_lowercase();
     match typ.strip_prefix("application/").unwrap_or(&typ) {
         "" | "jwt" | "logout+jwt" => Ok(()),
-        _ => Err(Rejected::request("the header's `typ` is not a logout token's")),
+        _ => Err(Rejected::request(
+            "the header's `typ` is not a logout token's",
+        )),
     }
 }
 

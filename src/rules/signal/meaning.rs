@@ -119,9 +119,9 @@ fn risc(event: &str, payload: &Claims) -> (SignalMeaning, String) {
         "account-disabled" | "account-purged" => SignalMeaning::AccountEnded,
         "account-enabled" => SignalMeaning::AccountRestored,
         // Deprecated for CAEP's session-revoked, and what Google sends.
-        "sessions-revoked"
-        | "account-credential-change-required"
-        | "credential-compromise" => SignalMeaning::SessionEnded,
+        "sessions-revoked" | "account-credential-change-required" | "credential-compromise" => {
+            SignalMeaning::SessionEnded
+        }
         // Google's, without a subject.
         "verification" => SignalMeaning::StreamVerified,
         // A new address is nobody's name here, and an old one neither.

@@ -181,14 +181,14 @@ fn one(channel: &Channel<'_>, said: &Claims) -> Result<Vec<SignalSubject>, Rejec
 
 /// The provider's own id of a person: the stable key where the source has one, else the subject.
 fn by_id(channel: &Channel<'_>, id: String) -> SignalSubject {
-    let (key, subject) = if channel.source.key_claim.is_some() {
-        (Some(id), None)
-    } else {
+    let (subject, key) = if channel.source.key_claim.is_some() {
         (None, Some(id))
+    } else {
+        (Some(id), None)
     };
     SignalSubject {
-        key,
         subject,
+        key,
         ..SignalSubject::default()
     }
 }

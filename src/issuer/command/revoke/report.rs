@@ -18,7 +18,7 @@ pub(super) struct Done {
     person: String,
     name: Option<String>,
     /// `account`, `session` or `restored`.
-    done: &'static str,
+    what: &'static str,
     /// Tokens that were live and are not.
     tokens_ended: usize,
     /// Whether the hubs were told from here.
@@ -67,7 +67,7 @@ impl Done {
         Self {
             person,
             name,
-            done: match order {
+            what: match order {
                 Order::EndAccount { .. } => "account",
                 Order::EndSession { .. } => "session",
                 Order::Restore => "restored",
@@ -88,7 +88,7 @@ impl Done {
             1 => "1 live token is inactive now".to_owned(),
             many => format!("{many} live tokens are inactive now"),
         };
-        match self.done {
+        match self.what {
             "account" => format!("the account of {who} is ended until it is restored; {tokens}"),
             "session" => format!("the session of {who} is ended; {tokens}"),
             _ => format!("{who} may sign in again; what was ended stays ended"),
@@ -99,11 +99,11 @@ impl Done {
 /// `people --json`.
 #[derive(Serialize)]
 pub(super) struct People {
-    people: Vec<Person>,
+    people: Vec<Shown>,
 }
 
 #[derive(Serialize)]
-struct Person {
+struct Shown {
     person: String,
     subject: String,
     name: Option<String>,
@@ -114,11 +114,11 @@ struct Person {
     groups: Option<Vec<String>>,
     roles: Vec<String>,
     last_seen: String,
-    tokens: Vec<Token>,
+    tokens: Vec<Live>,
 }
 
 #[derive(Serialize)]
-struct Token {
+struct Live {
     role: String,
     hub: String,
     repository: Option<String>,
@@ -132,7 +132,7 @@ impl People {
     pub(super) fn of(people: &[(PersonRow, Vec<TokenRow>)]) -> Self {
         let one = |(row, tokens): &(PersonRow, Vec<TokenRow>)| {
             let (standing, ended) = standing(row);
-            Person {
+            Shown {
                 person: row.seen.key.to_string(),
                 subject: row.seen.subject.clone(),
                 name: row.seen.username.clone(),
@@ -152,8 +152,8 @@ impl People {
     }
 }
 
-fn token(row: &TokenRow) -> Token {
-    Token {
+fn token(row: &TokenRow) -> Live {
+    Live {
         role: row.role.to_string(),
         hub: row.hub.to_string(),
         repository: row.repository.as_ref().map(ToString::to_string),

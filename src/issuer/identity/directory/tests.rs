@@ -62,7 +62,10 @@ fn an_issuer_is_compared_byte_for_byte() {
 fn entra_names_its_tenants_by_a_placeholder() {
     let tenant = "0b3f7c1e-52d4-4f0e-9f39-0a4d1c7e8a11";
     let v2 = format!("https://login.microsoftonline.com/{tenant}/v2.0");
-    let said = document("https://login.microsoftonline.com/{tenantid}/v2.0", &json!({}));
+    let said = document(
+        "https://login.microsoftonline.com/{tenantid}/v2.0",
+        &json!({}),
+    );
     assert_eq!(fault(&v2, &said), None);
     let v1 = format!("https://sts.windows.net/{tenant}/");
     let said_v1 = document("https://sts.windows.net/{tenantid}/", &json!({}));

@@ -104,7 +104,10 @@ async fn groups_come_from_userinfo_where_the_source_says_so() {
     thin.as_object_mut().unwrap().remove("groups");
     let token = world.signer.sign(None, &thin);
     let claimant = world.ask(token, TokenKind::Id).await;
-    assert!(matches!(claimant.map(|c| c.groups), Ok(Groups::Unknown { .. })));
+    assert!(matches!(
+        claimant.map(|c| c.groups),
+        Ok(Groups::Unknown { .. })
+    ));
 }
 
 #[tokio::test]
@@ -164,7 +167,9 @@ async fn an_opaque_token_is_not_shown_to_a_provider_that_may_not_have_made_it() 
     world.provider.answers().introspection.1 = active(&json!({}));
     let token = world.signer.sign(Some("at+jwt"), &world.claims(&json!({})));
     assert_eq!(shown(&world, &token, NOW_MS).await, Ok(NOW));
-    let token = world.signer.sign(Some("at+jwt"), &world.claims(&json!({ "jti": "2" })));
+    let token = world
+        .signer
+        .sign(Some("at+jwt"), &world.claims(&json!({ "jti": "2" })));
     assert!(world.ask(token, TokenKind::Jwt).await.is_ok());
 }
 

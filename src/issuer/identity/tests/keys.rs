@@ -54,7 +54,12 @@ async fn many_at_once_cause_one_fetch() {
     let all = (0..50).map(|n| {
         let token = Secret::new(world.token(&json!({ "jti": n })));
         let identities = &world.identities;
-        async move { identities.verify(&token, TokenKind::Id, NOW_MS).await.is_ok() }
+        async move {
+            identities
+                .verify(&token, TokenKind::Id, NOW_MS)
+                .await
+                .is_ok()
+        }
     });
     let mut asked = Vec::new();
     for one in all {
@@ -71,8 +76,7 @@ async fn join<F: Future<Output = bool> + Unpin>(mut all: Vec<F>) -> Vec<bool> {
     std::future::poll_fn(move |context| {
         for (slot, future) in done.iter_mut().zip(&mut all) {
             if slot.is_none()
-                && let std::task::Poll::Ready(outcome) =
-                    std::pin::Pin::new(future).poll(context)
+                && let std::task::Poll::Ready(outcome) = std::pin::Pin::new(future).poll(context)
             {
                 *slot = Some(outcome);
             }
@@ -92,7 +96,10 @@ async fn keys_outlive_an_outage_of_the_provider_for_a_day() {
     assert_eq!(world.identities.problems().len(), 1);
     assert_eq!(world.at(NOW_MS + 23 * HOUR_MS, &world.signer).await, Ok(()));
     let unavailable = Err(RefusalCode::Unavailable);
-    assert_eq!(world.at(NOW_MS + 25 * HOUR_MS, &world.signer).await, unavailable);
+    assert_eq!(
+        world.at(NOW_MS + 25 * HOUR_MS, &world.signer).await,
+        unavailable
+    );
     world.provider.answers().down = false;
     // Within the pause the last outcome stands, after it the provider is asked again.
     let later = NOW_MS + 25 * HOUR_MS;
@@ -173,7 +180,12 @@ async fn keys_may_lie_in_a_file_or_at_an_address() {
     let claims = json!({ "iss": "https://acme.okta.example", "aud": "oam", "sub": "1",
         "iat": NOW, "exp": NOW + 60 });
     let token = Secret::new(signer.sign(None, &claims));
-    let at = async |now_ms| identities.verify(&token, TokenKind::Id, now_ms).await.is_ok();
+    let at = async |now_ms| {
+        identities
+            .verify(&token, TokenKind::Id, now_ms)
+            .await
+            .is_ok()
+    };
     assert!(!at(NOW_MS).await);
     put(&[&signer.jwk]);
     assert!(at(NOW_MS + 10_000).await, "read again for an unknown key");

@@ -62,13 +62,17 @@ fn userinfo_adds_groups_and_must_be_about_the_same_subject() {
     let mut bare = answer(json!({}));
     bare.remove("groups");
     let info = claims(json!({ "sub": "00u1", "groups": ["a", "b"], "client_id": "evil" }));
-    let person = introspected(&thin, &bare, Some(&info), NOW)
-        .unwrap_or_else(|r| panic!("{}", r.sentence));
+    let person =
+        introspected(&thin, &bare, Some(&info), NOW).unwrap_or_else(|r| panic!("{}", r.sentence));
     assert_eq!(
         person.groups,
         Groups::Known(vec!["a".to_owned(), "b".to_owned()])
     );
-    assert_eq!(person.claims["client_id"], json!("oam"), "userinfo does not overwrite");
+    assert_eq!(
+        person.claims["client_id"],
+        json!("oam"),
+        "userinfo does not overwrite"
+    );
     let other = claims(json!({ "sub": "00u2", "groups": ["admins"] }));
     assert!(introspected(&thin, &bare, Some(&other), NOW).is_err());
     let unasked = introspected(&thin, &bare, None, NOW).map(|person| person.groups);

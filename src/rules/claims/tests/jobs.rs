@@ -84,13 +84,21 @@ fn pod(aud: &str, issued: u64, life: u64) -> Claims {
 #[test]
 fn the_default_token_of_a_pod_is_refused() {
     const YEAR: u64 = 365 * 24 * 3600;
-    let source = jobs("cluster", "https://kube.example", "https://oam.acme.example");
+    let source = jobs(
+        "cluster",
+        "https://kube.example",
+        "https://oam.acme.example",
+    );
     let api = "https://kubernetes.default.svc";
     refused(&source, &pod(api, NOW, YEAR), "aud");
     let ours = "https://oam.acme.example";
     refused(&source, &pod(ours, NOW - 4000, YEAR), "iat");
     let young = taken(&source, &pod(ours, NOW - 60, YEAR));
-    assert_eq!(young.expires_at, NOW - 60 + 3600, "the source's age bounds it");
+    assert_eq!(
+        young.expires_at,
+        NOW - 60 + 3600,
+        "the source's age bounds it"
+    );
     let source = asking(source, "kubernetes.io.namespace", "ml");
     taken(&source, &pod(ours, NOW, 3600));
     let source = asking(source, "kubernetes.io.serviceaccount.name", "other");
@@ -99,7 +107,11 @@ fn the_default_token_of_a_pod_is_refused() {
 
 #[test]
 fn a_workload_may_be_its_own_authorized_party() {
-    let source = jobs("gcp", "https://accounts.google.com", "https://oam.acme.example");
+    let source = jobs(
+        "gcp",
+        "https://accounts.google.com",
+        "https://oam.acme.example",
+    );
     let token = claims(json!({
         "iss": "https://accounts.google.com", "aud": "https://oam.acme.example", "azp": "1077",
         "sub": "1077", "email": "runner@acme.iam.gserviceaccount.com", "email_verified": true,

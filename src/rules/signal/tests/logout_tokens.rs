@@ -42,7 +42,10 @@ fn what_is_no_logout_token_is_rejected() {
         ("exp", json!(NOW - 61)),
         ("events", json!({})),
         ("events", json!({ EVENT: true })),
-        ("events", json!({ "https://schemas.openid.net/event/backchannel-logout": {} })),
+        (
+            "events",
+            json!({ "https://schemas.openid.net/event/backchannel-logout": {} }),
+        ),
         ("sub", json!(7)),
         ("sid", json!("")),
     ] {
@@ -58,7 +61,10 @@ fn what_is_no_logout_token_is_rejected() {
     assert!(logout(&people(), None, &nobody, NOW_MS).is_err());
     for typ in ["at+jwt", "secevent+jwt"] {
         let token = logout_token(json!({}));
-        assert!(logout(&people(), Some(typ), &token, NOW_MS).is_err(), "{typ}");
+        assert!(
+            logout(&people(), Some(typ), &token, NOW_MS).is_err(),
+            "{typ}"
+        );
     }
     let mut endless = logout_token(json!({ "iat": NOW - 601 }));
     endless.remove("exp");

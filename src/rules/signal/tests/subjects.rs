@@ -45,9 +45,18 @@ fn each_form_of_a_subject_is_read() {
                 { "format": "iss_sub", "iss": KEYCLOAK, "sub": "f7" } ] }),
             vec![by_sub("f7"), email("ada@acme.example")],
         ),
-        (json!({ "format": "phone_number", "phone_number": "+1" }), vec![]),
-        (json!({ "format": "jwt_id", "iss": KEYCLOAK, "jti": "x" }), vec![]),
-        (json!({ "format": "complex", "tenant": { "format": "opaque", "id": "t" } }), vec![]),
+        (
+            json!({ "format": "phone_number", "phone_number": "+1" }),
+            vec![],
+        ),
+        (
+            json!({ "format": "jwt_id", "iss": KEYCLOAK, "jti": "x" }),
+            vec![],
+        ),
+        (
+            json!({ "format": "complex", "tenant": { "format": "opaque", "id": "t" } }),
+            vec![],
+        ),
     ];
     for (subject, expected) in cases {
         let signal = about(subject.clone()).unwrap_or_else(|r| panic!("{subject}: {r:?}"));
@@ -84,7 +93,10 @@ fn an_unknown_critical_member_is_not_acted_on() {
 fn a_foreign_issuer_of_a_subject_stays_foreign() {
     let signal = about(json!({ "format": "iss_sub", "iss": "https://evil.example", "sub": "f7" }))
         .unwrap_or_else(|r| panic!("{r:?}"));
-    assert_eq!(signal.subject.issuer.as_deref(), Some("https://evil.example"));
+    assert_eq!(
+        signal.subject.issuer.as_deref(),
+        Some("https://evil.example")
+    );
 }
 
 #[test]
@@ -99,6 +111,10 @@ fn malformed_subjects_are_told_to_the_transmitter() {
         json!({ "format": "complex", "user": "f7" }),
     ] {
         let rejected = about(bad.clone()).map(|signal| format!("{signal:?}"));
-        assert_eq!(rejected.map_err(|r| r.err), Err(SetError::InvalidRequest), "{bad}");
+        assert_eq!(
+            rejected.map_err(|r| r.err),
+            Err(SetError::InvalidRequest),
+            "{bad}"
+        );
     }
 }

@@ -1,0 +1,145 @@
+//! What is not an end: groups that changed, streams, an administrator's orders.
+
+use super::super::{Order, facts, order};
+use super::{NOW_MS, World, by_sub, key, org, roles, signal};
+use crate::issuer::store::{Change, Store};
+use crate::model::feed::FeedEvent;
+use crate::model::signal::{SignalMeaning, SignalSubject};
+
+#[tokio::test]
+async fn lost_groups_withdraw_only_the_roles_that_are_lost() {
+    let world = World::start().await;
+    let changed = SignalMeaning::ClaimsChanged {
+        groups: Some(vec!["sales".to_owned()]),
+    };
+    let applied = world.apply(&signal(changed, by_sub("ada"))).await;
+    assert_eq!(applied.revoked.len(), 1);
+    assert_eq!(world.live("ada").await, ["reader"]);
+    let row = world.row("ada").await;
+    assert_eq!(row.held, roles(&["reader"]));
+    assert_eq!(row.seen.groups, Some(vec!["sales".to_owned()]));
+    assert_eq!(
+        world.events("ada").await,
+        [FeedEvent::RolesChanged {
+            at_ms: NOW_MS - 5_000,
+            held: roles(&["reader"]),
+            lost: roles(&["publisher"]),
+        }]
+    );
+    let entries = world.entries().await;
+    assert!(entries[1].ends_with("lost: publisher"), "{entries:?}");
+}
+
+#[tokio::test]
+async fn a_role_by_claims_is_neither_lost_nor_gained_by_groups() {
+    let world = World::start().await;
+    let held = |name: &str, names: &[&str]| Change::RolesChanged {
+        key: key(name),
+        groups: Some(vec!["publishers".to_owned()]),
+        lost: Vec::new(),
+        held: roles(names),
+        at_ms: 0,
+        feed: None,
+    };
+    world
+        .commit(vec![held("ada", &["auditor", "publisher", "reader"])])
+        .await
+        .unwrap();
+    for (id, name, expected) in [
+        ("a", "ada", &["auditor", "reader"][..]),
+        ("b", "bob", &["reader"][..]),
+    ] {
+        let meaning = SignalMeaning::ClaimsChanged {
+            groups: Some(Vec::new()),
+        };
+        let mut changed = signal(meaning, by_sub(name));
+        changed.id = id.to_owned();
+        world.apply(&changed).await;
+        let mut now_held = world.row(name).await.held;
+        now_held.sort();
+        assert_eq!(now_held, roles(expected), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn unchanged_roles_are_not_news() {
+    let world = World::start().await;
+    let meaning = SignalMeaning::ClaimsChanged {
+        groups: Some(vec!["publishers".to_owned(), "choir".to_owned()]),
+    };
+    let applied = world.apply(&signal(meaning, by_sub("ada"))).await;
+    assert_eq!(applied.revoked.len(), 0);
+    assert_eq!(world.events("ada").await, []);
+    assert_eq!(world.live("ada").await, ["publisher", "reader"]);
+}
+
+#[tokio::test]
+async fn a_stream_lives_by_its_verification_and_not_after_it_was_stopped() {
+    let world = World::start().await;
+    let transmitter = "https://acme.okta.example".to_owned();
+    let verified = async || {
+        world
+            .store
+            .stream_verified(transmitter.clone())
+            .await
+            .unwrap()
+    };
+    let mut news = signal(SignalMeaning::StreamVerified, SignalSubject::default());
+    // A transmitter whose clock is ahead is no evidence from the future.
+    news.at_ms = NOW_MS + 30_000;
+    assert_eq!(world.apply(&news).await.alarm, None);
+    assert_eq!(verified().await, Some(NOW_MS));
+    news.meaning = SignalMeaning::StreamStopped;
+    news.id = "j-2".to_owned();
+    assert!(world.apply(&news).await.alarm.is_some());
+    assert_eq!(verified().await, Some(0));
+    for (id, meaning, alarms) in [
+        ("j-3", SignalMeaning::NotActedOn, true),
+        ("j-4", SignalMeaning::Noted, false),
+    ] {
+        let mut other = signal(meaning, by_sub("ada"));
+        other.id = id.to_owned();
+        let applied = world.apply(&other).await;
+        assert_eq!((applied.alarm.is_some(), applied.people.len()), (alarms, 0));
+    }
+    assert_eq!(world.live("ada").await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_administrators_words_are_kept_to_one_line() {
+    let world = World::start().await;
+    let row = world.row("ada").await;
+    let end = Order::EndAccount {
+        reason: Some("left\n\u{1b}[31m on Friday ".to_owned()),
+    };
+    let applied = order(
+        &world.store,
+        &org(),
+        &row.seen.key,
+        Some(&row),
+        &end,
+        NOW_MS,
+    )
+    .await
+    .unwrap();
+    assert_eq!(applied.revoked.len(), 2);
+    let reason = facts(&world.row("ada").await).account.unwrap().reason;
+    assert_eq!(reason, "revoked by an administrator (left  [31m on Friday)");
+    order(
+        &world.store,
+        &org(),
+        &row.seen.key,
+        None,
+        &Order::Restore,
+        NOW_MS,
+    )
+    .await
+    .unwrap();
+    let known = facts(&world.row("ada").await);
+    assert_eq!(
+        (known.account.is_some(), known.session.is_some()),
+        (false, true)
+    );
+    let entries = world.entries().await;
+    assert!(entries[1].starts_with("restoration 00u-ada"), "{entries:?}");
+}
