@@ -19,9 +19,9 @@ use crate::model::organization::VERSION;
 use crate::model::record::Happening;
 use crate::model::report::HeldAt;
 use crate::model::time::Moment;
-use crate::rules::record::GENESIS;
+use crate::rules::record::{GENESIS, withheld};
 use crate::rules::standing::words;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::time::Duration;
 
 /// A record is made durable this long after it was written, ms (promise 4: within one second).
@@ -125,16 +125,16 @@ impl Keeper {
         if self.ledger.dirty {
             self.sync_log();
         }
-        let head = self.ledger.durable_head().filter(|_| !self.ledger.dirty)?;
+        let end = self.ledger.durable_head().filter(|_| !self.ledger.dirty)?;
         let now = self.now();
         let office = self.offices.get(name)?;
         let (org, bearer) = office.usable_bearer(now)?;
         let records = &office.issuing.records;
         let held = records.held.as_ref().map_or(0, |held| held.seq);
-        if records.under_way || held >= head.seq {
+        if records.under_way || held >= end.seq {
             return None;
         }
-        let upload = match self.upload(name, held, head) {
+        let upload = match self.upload(name, held, end) {
             Ok(upload) => upload,
             Err(why) => {
                 self.not_taken(name, why);
@@ -147,15 +147,15 @@ impl Keeper {
         Some((sending, generation))
     }
 
-    fn upload(&self, name: &OrgName, held: u64, head: Anchor) -> Result<Upload, String> {
+    fn upload(&self, name: &OrgName, held: u64, end: Anchor) -> Result<Upload, String> {
         let journal = &self.ports.journal;
         let alone = self.settings.orgs.len() == 1 && self.strays.is_empty();
         let lines = journal.lines(held + 1, BATCH_LINES, BATCH_BYTES)?;
         Ok(Upload {
             v: VERSION,
             log: journal.name()?,
-            head_seq: head.seq,
-            head_hash: head.hash,
+            head_seq: end.seq,
+            head_hash: end.hash,
             lines: lines
                 .into_iter()
                 .map(|line| for_eyes_of(name, line, alone))
@@ -274,45 +274,27 @@ impl Keeper {
 /// A line as `name` may see it.
 fn for_eyes_of(name: &OrgName, line: String, alone: bool) -> String {
     #[derive(Deserialize)]
-    struct Seen<'a> {
-        seq: u64,
-        #[serde(borrow)]
-        prev: &'a str,
-        #[serde(borrow)]
-        hash: &'a str,
+    struct Seen {
         #[serde(default)]
         what: Option<Happening>,
         #[serde(default)]
         org: Option<OrgName>,
     }
-    /// What is told of a line that is another organization's: its place in the chain.
-    #[derive(Serialize)]
-    struct Place<'a> {
-        seq: u64,
-        prev: &'a str,
-        hash: &'a str,
-    }
-    let place = match serde_json::from_str::<Seen<'_>>(&line) {
-        Ok(seen) => {
-            // What the agent says of itself is everybody's; an ask that names no organization may
-            // have been meant for any.
-            let whole = match &seen.org {
-                Some(org) => org == name,
-                None => alone || matches!(seen.what, Some(Happening::Start | Happening::Alarm)),
-            };
-            if whole {
-                return line;
-            }
-            serde_json::to_string(&Place {
-                seq: seen.seq,
-                prev: seen.prev,
-                hash: seen.hash,
-            })
+    // What the agent says of itself is everybody's; an ask that names no organization may have been
+    // meant for any. Whose a damaged line was can't be told.
+    let whole = match serde_json::from_str::<Seen>(&line) {
+        Ok(Seen { org: Some(org), .. }) => org == *name,
+        Ok(Seen { what, org: None }) => {
+            alone || matches!(what, Some(Happening::Start | Happening::Alarm))
         }
-        // Damaged: whose it was can't be told. The organization sees that there is something amiss.
-        Err(_) => return if alone { line } else { String::new() },
+        Err(_) => alone,
     };
-    place.unwrap_or_default()
+    if whole {
+        line
+    } else {
+        // Nothing at all of a damaged line: the organization sees that there is something amiss.
+        withheld(&line).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

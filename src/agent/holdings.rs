@@ -2,7 +2,7 @@
 //! issuer alone grants.
 
 use super::command::{Command, LoginNews, ReportKind};
-use super::issuing::Reading;
+use super::issuing::{Issuing, Reading};
 use super::keeper::{Inner, Keeper};
 use crate::config::agent::Org;
 use crate::model::answer::EndpointFault;
@@ -34,25 +34,20 @@ impl Keeper {
             return Ok(Cow::Borrowed(org));
         }
         let issuing = self.offices.get(&org.name).map(|office| &office.issuing);
-        let roles = issuing.and_then(|issuing| issuing.roles());
-        match roles {
-            Some(roles) => Ok(Cow::Owned(Org {
-                roles,
-                ..org.clone()
-            })),
-            None => {
-                let why = issuing
-                    .and_then(|issuing| issuing.unread.as_ref())
-                    .map_or_else(String::new, |(why, _)| format!(": {why}"));
-                Err(Refusal::unavailable(
-                    format!(
-                        "the issuer of {} has not said which roles you hold{why}",
-                        org.name
-                    ),
-                    "try again in a moment; `oam status` shows how the issuer is reached",
-                ))
-            }
+        if let Some(roles) = issuing.and_then(Issuing::roles) {
+            let org = org.clone();
+            return Ok(Cow::Owned(Org { roles, ..org }));
         }
+        let why = issuing
+            .and_then(|issuing| issuing.unread.as_ref())
+            .map_or_else(String::new, |(why, _)| format!(": {why}"));
+        Err(Refusal::unavailable(
+            format!(
+                "the issuer of {} has not said which roles you hold{why}",
+                org.name
+            ),
+            "try again in a moment; `oam status` shows how the issuer is reached",
+        ))
     }
 
     /// Whether a command must wait until the roles are read: they are not known, or they are not young

@@ -8,7 +8,7 @@ use super::office::{Chosen, Following, Office};
 use super::opening::Opening;
 use super::ports::{
     Arrived, Clock, Configuration, Dice, Exchange, Files, Idp, Issuer, Journal, Minted, Notices,
-    Published, Store, Vault,
+    Published, Vault,
 };
 use super::state::{Sealed, SealedSession, Tombstone};
 use crate::config::agent::Settings;
@@ -354,34 +354,6 @@ impl Keeper {
             Command::Configured(Ok(settings)) => self.configured(&settings),
             Command::Configured(Err(why)) => self.settings_trouble = Some(why),
         }
-    }
-
-    fn retire(&mut self, reply: oneshot::Sender<Outcome>) {
-        let idle = self.tickets.is_empty()
-            && self.following.is_empty()
-            && self.logins.is_empty()
-            && !self.would_be_lost()
-            && self.offices.values().all(|office| office.desk.is_idle());
-        if idle {
-            self.retired = true;
-            let _ = reply.send(Outcome::Done);
-        } else {
-            let refusal = Refusal::new(
-                crate::model::refusal::RefusalCode::Busy,
-                "the agent is in use and stays",
-                "end running `oam exec` commands and sign-ins (a session that is kept in memory only ends with the agent: sign out first), then try again",
-            );
-            let _ = reply.send(Outcome::Refused(refusal, 0));
-        }
-    }
-
-    /// A session that is kept in memory only ends with the agent (promise 3).
-    fn would_be_lost(&self) -> bool {
-        let live = self
-            .offices
-            .values()
-            .any(|office| office.desk.standing().live().is_some());
-        live && self.ports.vault.store() == Store::Memory
     }
 
     /// Sign-ins that waited for the sealed state to be read.

@@ -348,26 +348,12 @@ impl Desk {
             } => {
                 self.minted(flight, token, expires_in_s, now, &mut effects);
             }
-            Event::MintFailed {
-                flight,
-                meaning,
-                words,
-            } => {
-                self.mint_failed(flight, meaning, Said::Words(&words), now, &mut effects);
-            }
-            Event::MintDenied {
-                flight,
-                meaning,
-                refusal,
-            } => {
-                self.mint_failed(flight, meaning, Said::Refusal(refusal), now, &mut effects);
-            }
-            Event::Renew => self.renew(now, &mut effects),
-            Event::Vouched(as_of) => self.vouched(as_of, now, &mut effects),
-            Event::Doubted(reason) => self.doubted(reason, now, &mut effects),
-            Event::RolesChanged { held, lost } => {
-                self.roles_changed(&held, &lost, &mut effects);
-            }
+            Event::MintFailed { .. }
+            | Event::MintDenied { .. }
+            | Event::Renew
+            | Event::Vouched(_)
+            | Event::Doubted(_)
+            | Event::RolesChanged { .. } => self.told(event, now, &mut effects),
             Event::Rejected(token) => {
                 if self.cache.reject(token, now) {
                     effects.push(Effect::Drop(token));
@@ -383,5 +369,31 @@ impl Desk {
             Event::Tick => self.tick(now, &mut effects),
         }
         effects
+    }
+    /// What token endpoint and issuer say besides tokens.
+    fn told(&mut self, event: Event, now: Moment, effects: &mut Vec<Effect>) {
+        match event {
+            Event::MintFailed {
+                flight,
+                meaning,
+                words,
+            } => {
+                self.mint_failed(flight, meaning, Said::Words(&words), now, effects);
+            }
+            Event::MintDenied {
+                flight,
+                meaning,
+                refusal,
+            } => {
+                self.mint_failed(flight, meaning, Said::Refusal(refusal), now, effects);
+            }
+            Event::Renew => self.renew(now, effects),
+            Event::Vouched(as_of) => self.vouched(as_of, now, effects),
+            Event::Doubted(reason) => self.doubted(reason, now, effects),
+            Event::RolesChanged { held, lost } => {
+                self.roles_changed(&held, &lost, effects);
+            }
+            _ => {}
+        }
     }
 }

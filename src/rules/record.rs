@@ -6,8 +6,10 @@
 //! and would break with every field that a later version adds.
 
 mod verify;
+mod withheld;
 
 pub use verify::{Fault, FaultKind, Known, Summary, Verifier};
+pub use withheld::{of_withheld, withheld};
 
 use crate::model::record::Happening;
 use aws_lc_rs::digest;

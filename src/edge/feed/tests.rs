@@ -310,12 +310,12 @@ async fn the_feed_is_heard_message_by_message_and_resumes_after_its_cursor() {
             },
         ]
     );
-    let head = seen[0].head.to_lowercase();
+    let sent = seen[0].head.to_lowercase();
     assert!(
-        bears(&seen[0]) && head.contains("last-event-id: 1.3"),
-        "{head}"
+        bears(&seen[0]) && sent.contains("last-event-id: 1.3"),
+        "{sent}"
     );
-    assert!(head.contains("accept: text/event-stream"), "{head}");
+    assert!(sent.contains("accept: text/event-stream"), "{sent}");
 }
 
 #[tokio::test]

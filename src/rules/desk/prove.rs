@@ -49,8 +49,8 @@ impl Desk {
         live.trouble = None;
         live.failed_at = None;
         live.doubt = false;
-        let older = |suspicion: &Suspicion| suspicion.before == Some(flight);
-        if live.suspicion.as_ref().is_some_and(older) {
+        let too_early = |suspicion: &Suspicion| suspicion.before == Some(flight);
+        if live.suspicion.as_ref().is_some_and(too_early) {
             // Asked for before the evidence came: the answer may be older, and proves nothing.
             return self.begin_refresh(effects);
         }
