@@ -144,11 +144,14 @@ async fn algorithms_may_change_from_key_to_key() {
         algorithm: SigningAlgorithm::EdDsa,
         ..SIGNING
     };
-    rotate(&*shelf, &master(1), other, &org(), NOW, true)
+    rotate(&*shelf, &master(1), other, &org(), NOW + 1, true)
         .await
         .unwrap();
     keys.reload().await.unwrap();
-    assert_eq!(keys.algorithms(NOW), ["ES256", "EdDSA"]);
-    let token = keys.sign(&json!({}), TokenKind::IdToken, NOW).ok().unwrap();
+    assert_eq!(keys.algorithms(NOW + 1), ["ES256", "EdDSA"]);
+    let token = keys
+        .sign(&json!({}), TokenKind::IdToken, NOW + 1)
+        .ok()
+        .unwrap();
     assert_eq!(decode_header(token.expose()).unwrap().alg, Algorithm::EdDSA);
 }

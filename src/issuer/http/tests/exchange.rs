@@ -136,10 +136,10 @@ async fn what_is_wrong_with_a_request_has_the_protocols_word_and_is_on_record() 
 
 #[tokio::test]
 async fn a_body_of_another_type_or_size_is_refused_and_on_record() {
-    let world = World::with(|text| text.replace("[limits]", "[limits]\nbody_bytes = 8192")).await;
+    let world = World::with(|text| text.replace("[limits]", "[limits]\nbody_bytes = 16384")).await;
     let json = world.post("/oauth/token", "application/json", "{}").await;
     assert_eq!(json.expect(415).json()["error"], "invalid_request");
-    let huge = "a=".to_owned() + &"x".repeat(10_000);
+    let huge = "a=".to_owned() + &"x".repeat(20_000);
     let form = "application/x-www-form-urlencoded";
     let huge = world.post("/oauth/token", form, huge).await.expect(413);
     assert_eq!(huge.json()["error"], "invalid_request");
