@@ -71,29 +71,15 @@ async fn a_setting_that_needs_a_restart_is_kept_and_the_others_change() {
     let path = world.folder.path().join("issuer.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     let text = text
-<<<<<<< HEAD
-        .replace(
-            "https://oam.acme.example\"\ndatabase",
-            "https://new.acme.example\"\ndatabase",
-        )
-=======
         .replace("/issuer.db", "/another.db")
->>>>>>> demo
         .replace("heartbeat = \"1s\"", "heartbeat = \"2s\"");
     std::fs::write(&path, text).unwrap();
     until("the new heartbeat", || async {
         world.issuer.in_force().settings.heartbeat_ms == 2000
     })
     .await;
-<<<<<<< HEAD
-    assert_eq!(
-        world.issuer.in_force().settings.url,
-        "https://oam.acme.example"
-    );
-=======
     let database = world.issuer.in_force().settings.database.clone();
     assert!(database.ends_with("/issuer.db"), "{database}");
->>>>>>> demo
 }
 
 #[tokio::test]
