@@ -15,6 +15,7 @@ use crate::model::refusal::Refusal;
 use crate::rules::policy::Index;
 use crate::rules::policy::diff::{self, Effect};
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -204,11 +205,9 @@ fn differences(old: &Index, new: &Index) -> String {
             .as_ref()
             .map_or("the organization", RoleName::as_str);
         let who = change.who.as_deref().map(|who| format!(" ({who})"));
-        words.push_str(&format!(
-            "; {role}{} {verb} {}",
-            who.unwrap_or_default(),
-            change.what
-        ));
+        let who = who.unwrap_or_default();
+        // Writing to a String does not fail.
+        let _ = write!(words, "; {role}{who} {verb} {}", change.what);
     }
     words
 }
