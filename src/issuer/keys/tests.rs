@@ -149,6 +149,9 @@ async fn algorithms_may_change_from_key_to_key() {
         .unwrap();
     keys.reload().await.unwrap();
     assert_eq!(keys.algorithms(NOW + 1), ["ES256", "EdDSA"]);
-    let token = keys.sign(&json!({}), TokenKind::IdToken, NOW + 1).ok().unwrap();
+    let token = keys
+        .sign(&json!({}), TokenKind::IdToken, NOW + 1)
+        .ok()
+        .unwrap();
     assert_eq!(decode_header(token.expose()).unwrap().alg, Algorithm::EdDSA);
 }

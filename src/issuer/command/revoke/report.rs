@@ -1,6 +1,6 @@
 //! What is shown: for people and, with `--json`, for programs.
 
-use super::super::database::when;
+use crate::issuer::when::when;
 use super::find::Found;
 use crate::issuer::mint::Outcome;
 use crate::issuer::show::{Line, Look};
