@@ -54,9 +54,7 @@ pub async fn admit(
         ClaimantKind::Job => None,
         ClaimantKind::Person => {
             let row = issuer.store.person(claimant.key.clone()).await;
-            row.map_err(|fault| {
-                NotAdmitted::Unknown(Refused::of_exchange(fault.refusal(), false))
-            })?
+            row.map_err(|fault| NotAdmitted::Unknown(Refused::of_exchange(fault.refusal(), false)))?
         }
     };
     admit_by(in_force, claimant, row)
@@ -211,8 +209,5 @@ impl Barred {
 pub fn name(entry: &mut AuditRecord, claimant: &Claimant) {
     entry.source = Some(claimant.key.source.clone());
     entry.person = Some(claimant.key.key.clone());
-    entry.name = claimant
-        .username
-        .clone()
-        .or_else(|| claimant.email.clone());
+    entry.name = claimant.username.clone().or_else(|| claimant.email.clone());
 }

@@ -131,7 +131,7 @@ pub async fn wake_all(issuer: Arc<Issuer>) {
         };
         tokio::time::sleep(pause).await;
         tokio::select! {
-            changed = changes.changed() => if changed.is_err() { return },
+            news = changes.changed() => if news.is_err() { return },
             _ = stopping.wait_for(|stopping| *stopping) => return,
         }
     }

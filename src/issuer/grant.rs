@@ -105,10 +105,7 @@ async fn granted(
             Ok(grant) => return Ok(grant),
         }
     }
-    Err(Refused::of_exchange(
-        StoreFault::Overtaken.refusal(),
-        false,
-    ))
+    Err(Refused::of_exchange(StoreFault::Overtaken.refusal(), false))
 }
 
 /// Step 1: who asks.

@@ -59,13 +59,33 @@ impl Default for Metrics {
         r.register("refusals", "Refused requests by code", refusals.clone());
         r.register("signals", "Signals by outcome", signals.clone());
         r.register("alarms", "Alarms by kind", alarms.clone());
-        r.register("exchange_seconds", "Time of an exchange", exchange_seconds.clone());
+        r.register(
+            "exchange_seconds",
+            "Time of an exchange",
+            exchange_seconds.clone(),
+        );
         r.register("commit_seconds", "Time of a commit", commit_seconds.clone());
         r.register("feeds_open", "Open feed streams", feeds_open.clone());
-        r.register("signals_unmatched", "Signals that matched nobody", signals_unmatched.clone());
-        r.register("agent_records", "Records of agents taken", agent_records.clone());
-        r.register("introspections", "Introspections answered", introspections.clone());
-        r.register("unrecorded_refusals", "Refusals not put on record", unrecorded.clone());
+        r.register(
+            "signals_unmatched",
+            "Signals that matched nobody",
+            signals_unmatched.clone(),
+        );
+        r.register(
+            "agent_records",
+            "Records of agents taken",
+            agent_records.clone(),
+        );
+        r.register(
+            "introspections",
+            "Introspections answered",
+            introspections.clone(),
+        );
+        r.register(
+            "unrecorded_refusals",
+            "Refusals not put on record",
+            unrecorded.clone(),
+        );
         Self {
             registry,
             exchanges,

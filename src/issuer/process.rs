@@ -58,8 +58,8 @@ pub fn quiet_panics() {
             || "at an unknown place".to_owned(),
             |at| format!("at {}:{}", at.file(), at.line()),
         );
-        let _ = io::stderr()
-            .write_all(format!("oam-issuer: a fault of its own {place}\n").as_bytes());
+        let _ =
+            io::stderr().write_all(format!("oam-issuer: a fault of its own {place}\n").as_bytes());
     }));
 }
 

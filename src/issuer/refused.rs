@@ -210,7 +210,11 @@ mod tests {
 
     #[test]
     fn an_identity_that_ended_is_not_called_a_wrong_token() {
-        let of = |code| Refused::of_bearer(Refusal::new(code, "s", "n")).error.status();
+        let of = |code| {
+            Refused::of_bearer(Refusal::new(code, "s", "n"))
+                .error
+                .status()
+        };
         assert_eq!(of(RefusalCode::Revoked), 403);
         assert_eq!(of(RefusalCode::Ended), 403);
         assert_eq!(of(RefusalCode::BadRequest), 401);

@@ -15,6 +15,7 @@ use crate::model::refusal::Refusal;
 use crate::rules::policy::Index;
 use crate::rules::policy::diff::{self, Effect};
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,7 +94,10 @@ pub async fn apply(issuer: &Arc<Issuer>, config: &Path, cause: Cause) -> Result<
         Ok(Ok(files)) => files,
         Ok(Err(faults)) => {
             return Err(Refusal::bad_request(
-                format!("the policy or configuration on disk is not in force: {}", files::words(&faults)),
+                format!(
+                    "the policy or configuration on disk is not in force: {}",
+                    files::words(&faults)
+                ),
                 "correct the file",
             ));
         }
@@ -141,7 +145,11 @@ async fn put(issuer: &Arc<Issuer>, files: Files, cause: Cause) -> Result<(), Ref
     }
     issuer.feeds.limit(new.settings.limits.feeds);
     issuer.put_in_force(new);
-    tracing::info!(policy = changed, cause = cause.word(), "another configuration is in force");
+    tracing::info!(
+        policy = changed,
+        cause = cause.word(),
+        "another configuration is in force"
+    );
     if changed {
         roles(issuer).await;
     }
@@ -192,9 +200,14 @@ fn differences(old: &Index, new: &Index) -> String {
             Effect::Gains => "gains",
             Effect::Differs => "differs:",
         };
-        let role = change.role.as_ref().map_or("the organization", RoleName::as_str);
+        let role = change
+            .role
+            .as_ref()
+            .map_or("the organization", RoleName::as_str);
         let who = change.who.as_deref().map(|who| format!(" ({who})"));
-        words.push_str(&format!("; {role}{} {verb} {}", who.unwrap_or_default(), change.what));
+        let who = who.unwrap_or_default();
+        // Writing to a String does not fail.
+        let _ = write!(words, "; {role}{who} {verb} {}", change.what);
     }
     words
 }
@@ -237,7 +250,10 @@ pub async fn roles(issuer: &Arc<Issuer>) {
     let mut under: HashMap<Vec<RoleName>, Index> = HashMap::new();
     let mut after = None;
     loop {
-        let page = issuer.store.recent_people(since_ms, after.take(), PEOPLE).await;
+        let page = issuer
+            .store
+            .recent_people(since_ms, after.take(), PEOPLE)
+            .await;
         let page = match page {
             Ok(page) => page,
             Err(fault) => {

@@ -298,7 +298,10 @@ impl Health {
     /// All that is wrong.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        parts.iter().map(|(part, why)| (*part, why.clone())).collect()
+        parts
+            .iter()
+            .map(|(part, why)| (*part, why.clone()))
+            .collect()
     }
 }
 

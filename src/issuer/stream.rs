@@ -139,7 +139,14 @@ mod tests {
     fn a_cursor_is_read_as_it_was_told_and_anything_else_is_nobodys() {
         assert_eq!(cursor("abc.17").seq, 17);
         assert_eq!(cursor("abc.17").generation, "abc");
-        for bad in ["", "17", "abc.", "abc.x", "abc.-1", "\u{1f4a9}.99999999999999999999999"] {
+        for bad in [
+            "",
+            "17",
+            "abc.",
+            "abc.x",
+            "abc.-1",
+            "\u{1f4a9}.99999999999999999999999",
+        ] {
             assert_eq!(cursor(bad).generation, "", "{bad}");
         }
     }

@@ -25,7 +25,7 @@ pub async fn keys(issuer: Arc<Issuer>) {
     let mut stopping = issuer.stopping.subscribe();
     loop {
         tokio::select! {
-            changed = changes.changed() => if changed.is_err() { return },
+            news = changes.changed() => if news.is_err() { return },
             _ = stopping.wait_for(|stopping| *stopping) => return,
         }
         match issuer.keys.reload().await {

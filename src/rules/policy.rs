@@ -4,7 +4,7 @@
 //! whose literal beginning is that of the repository, so that it does not grow with the file.
 
 pub mod cases;
-mod claims;
+pub mod claims;
 pub mod diff;
 pub mod explain;
 mod grants;

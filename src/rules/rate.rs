@@ -31,7 +31,11 @@ impl Rate {
     /// `per_minute` asks a minute, `burst` of them at once. Zeros count as one: a limit that lets
     /// nobody in is a configuration's fault, which `config` names.
     pub const fn new(per_minute: u32, burst: u32) -> Self {
-        let per_minute = if per_minute == 0 { 1 } else { per_minute as u64 };
+        let per_minute = if per_minute == 0 {
+            1
+        } else {
+            per_minute as u64
+        };
         let burst = if burst == 0 { 1 } else { burst as u64 };
         let interval_us = MINUTE_US / per_minute;
         Self {
@@ -87,10 +91,7 @@ mod tests {
             Pace::Pass { next_us } => next_us,
             Pace::Wait { .. } => next,
         });
-        assert_eq!(
-            rate.ask(next, 1_000_000),
-            Pace::Wait { wait_us: 1_000_000 }
-        );
+        assert_eq!(rate.ask(next, 1_000_000), Pace::Wait { wait_us: 1_000_000 });
     }
 
     #[test]

@@ -60,7 +60,10 @@ fn target<'a>(
     match (below, resource) {
         (Some((hub, path)), _) if hub.name == named.name => Ok((named, Some(path))),
         (Some((hub, _)), _) => Err(Refusal::denied(
-            format!("`audience` is {}, and `resource` is of {}", named.name, hub.name),
+            format!(
+                "`audience` is {}, and `resource` is of {}",
+                named.name, hub.name
+            ),
             "name one hub in both",
         )),
         (None, Some(resource)) if resource.contains("://") => {

@@ -62,7 +62,11 @@ impl Network {
         }
         let width: u32 = if address.is_ipv4() { 32 } else { 128 };
         let rest = width - u32::from(self.prefix);
-        Some(bits(address).checked_shr(rest).map_or(0, |kept| kept.checked_shl(rest).unwrap_or(0)))
+        Some(
+            bits(address)
+                .checked_shr(rest)
+                .map_or(0, |kept| kept.checked_shl(rest).unwrap_or(0)),
+        )
     }
 }
 
@@ -140,7 +144,14 @@ mod tests {
     #[test]
     fn what_is_no_network_is_refused() {
         for bad in [
-            "", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.1/8", "::1/129", "proxy", "1.2.3.4/8/8",
+            "",
+            "10.0.0.0/33",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "10.0.0.1/8",
+            "::1/129",
+            "proxy",
+            "1.2.3.4/8/8",
         ] {
             assert!(Network::parse(bad).is_err(), "{bad:?}");
         }
@@ -164,7 +175,11 @@ mod tests {
             at("203.0.113.9")
         );
         assert_eq!(
-            client(at("10.0.0.1"), &["1.1.1.1", "203.0.113.9, 10.0.0.2"], &trusted),
+            client(
+                at("10.0.0.1"),
+                &["1.1.1.1", "203.0.113.9, 10.0.0.2"],
+                &trusted
+            ),
             at("203.0.113.9")
         );
         assert_eq!(
@@ -191,6 +206,9 @@ mod tests {
             neighbourhood(at("2001:db8::1")),
             neighbourhood(at("2001:db8::ffff"))
         );
-        assert_ne!(neighbourhood(at("192.0.2.1")), neighbourhood(at("192.0.2.2")));
+        assert_ne!(
+            neighbourhood(at("192.0.2.1")),
+            neighbourhood(at("192.0.2.2"))
+        );
     }
 }

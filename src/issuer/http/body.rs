@@ -171,14 +171,16 @@ impl Form {
     pub fn secret(&mut self, name: &str) -> Result<Secret, Refused> {
         self.need(name)?;
         let place = self.0.iter_mut().find(|(known, _)| known == name);
-        Ok(Secret::new(
-            place.map_or_else(String::new, |(_, value)| std::mem::take(&mut **value)),
-        ))
+        Ok(Secret::new(place.map_or_else(String::new, |(_, value)| {
+            std::mem::take(&mut **value)
+        })))
     }
 
     /// The first name that is none of these.
     pub fn unknown(&self, known: &[&str]) -> bool {
-        self.0.iter().any(|(name, _)| !known.contains(&name.as_str()))
+        self.0
+            .iter()
+            .any(|(name, _)| !known.contains(&name.as_str()))
     }
 }
 

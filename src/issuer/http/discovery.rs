@@ -22,8 +22,17 @@ pub async fn openid(State(issuer): State<Arc<Issuer>>) -> Response {
     document["subject_types_supported"] = json!(["public"]);
     document["id_token_signing_alg_values_supported"] =
         json!(issuer.keys.algorithms(clock::now_ms()));
-    document["claims_supported"] =
-        json!(["iss", "aud", "sub", "act", "role", "repository", "exp", "iat", "jti"]);
+    document["claims_supported"] = json!([
+        "iss",
+        "aud",
+        "sub",
+        "act",
+        "role",
+        "repository",
+        "exp",
+        "iat",
+        "jti"
+    ]);
     published(&issuer, &document)
 }
 
@@ -62,7 +71,10 @@ pub async fn jwks(State(issuer): State<Arc<Issuer>>, headers: HeaderMap) -> Resp
     let known = headers
         .get(IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == set.etag || tag.trim() == "*"));
+        .is_some_and(|tags| {
+            tags.split(',')
+                .any(|tag| tag.trim() == set.etag || tag.trim() == "*")
+        });
     let mut response = if known {
         super::answer::empty(304)
     } else {

@@ -24,7 +24,11 @@ struct Readiness {
 
 /// Up, and nothing else.
 pub async fn healthz() -> Response {
-    raw(200, "text/plain; charset=utf-8", Bytes::from_static(b"ok\n"))
+    raw(
+        200,
+        "text/plain; charset=utf-8",
+        Bytes::from_static(b"ok\n"),
+    )
 }
 
 /// Ready to grant, and with the configuration that lies on disk. Keys of a provider that can't be had
@@ -67,12 +71,11 @@ pub async fn metrics(
     headers: HeaderMap,
 ) -> Response {
     let in_force = issuer.in_force();
-    let may = match &in_force.metrics_token {
-        Some(wanted) => bearer::token(&headers).is_ok_and(|given| given.matches(wanted)),
-        None => {
-            let proxied = ["x-forwarded-for", "forwarded", "via"];
-            origin.from.is_loopback() && !proxied.iter().any(|name| headers.contains_key(*name))
-        }
+    let may = if let Some(wanted) = &in_force.metrics_token {
+        bearer::token(&headers).is_ok_and(|given| given.matches(wanted))
+    } else {
+        let proxied = ["x-forwarded-for", "forwarded", "via"];
+        origin.from.is_loopback() && !proxied.iter().any(|name| headers.contains_key(*name))
     };
     if !may {
         let refused = Refused::new(

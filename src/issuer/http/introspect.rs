@@ -60,9 +60,8 @@ async fn told(
     let row = issuer.store.token(sha256(token.expose().as_bytes())).await;
     let row = row.map_err(|fault| Refused::of_exchange(fault.refusal(), false))?;
     let now_s = clock::now_s();
-    let live = row.filter(|row| {
-        row.hub == hub && row.revoked_at_ms.is_none() && row.expires_at > now_s
-    });
+    let live =
+        row.filter(|row| row.hub == hub && row.revoked_at_ms.is_none() && row.expires_at > now_s);
     match live {
         Some(row) => active(issuer, &token, &row).await,
         None => Ok(json!({ "active": false })),
@@ -70,11 +69,7 @@ async fn told(
 }
 
 /// The hub of the client that asks.
-async fn client(
-    issuer: &Issuer,
-    headers: &HeaderMap,
-    origin: &Origin,
-) -> Result<HubName, Refused> {
+async fn client(issuer: &Issuer, headers: &HeaderMap, origin: &Origin) -> Result<HubName, Refused> {
     let (name, secret) = basic(headers).ok_or_else(unknown)?;
     let found = secrets::verify_client(&*issuer.store, &name, &secret, clock::now_ms()).await;
     let found = found.map_err(|fault| Refused::of_exchange(fault.refusal(), false))?;
@@ -107,7 +102,10 @@ fn basic(headers: &HeaderMap) -> Option<(String, Secret)> {
     if plain.is_empty() || plain.len() > 128 || secret.is_empty() {
         return None;
     }
-    Some((plain.into_owned(), Secret::new(decoded(secret)?.into_owned())))
+    Some((
+        plain.into_owned(),
+        Secret::new(decoded(secret)?.into_owned()),
+    ))
 }
 
 fn decoded(text: &str) -> Option<Cow<'_, str>> {
@@ -196,7 +194,10 @@ mod tests {
     #[test]
     fn name_and_secret_are_read_as_the_rfc_encodes_them() {
         assert_eq!(read("gate:s3cret"), Some(("gate".into(), "s3cret".into())));
-        assert_eq!(read("ga%3Ate:a%2Bb:c"), Some(("ga:te".into(), "a+b:c".into())));
+        assert_eq!(
+            read("ga%3Ate:a%2Bb:c"),
+            Some(("ga:te".into(), "a+b:c".into()))
+        );
         for bad in ["gate", ":", "gate:", ":secret"] {
             assert_eq!(read(bad), None, "{bad}");
         }

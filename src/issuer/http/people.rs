@@ -29,8 +29,7 @@ pub async fn roles(
         Ok(admitted) => {
             let claimant = &admitted.claimant;
             let roles = policy::holdings(&in_force.policy, claimant);
-            if let (true, Groups::Unknown { sentence, next }) =
-                (roles.is_empty(), &claimant.groups)
+            if let (true, Groups::Unknown { sentence, next }) = (roles.is_empty(), &claimant.groups)
             {
                 // "No roles" would be a lie: nobody knows.
                 let refusal = Refusal::denied(sentence.clone(), next.clone());

@@ -65,10 +65,7 @@ async fn taken(
                 Ok(answer) => return Ok(answer),
             }
         }
-        Err(Refused::of_exchange(
-            StoreFault::Overtaken.refusal(),
-            false,
-        ))
+        Err(Refused::of_exchange(StoreFault::Overtaken.refusal(), false))
     };
     match outcome.await {
         Ok(answer) => Ok(answer),
@@ -88,7 +85,10 @@ async fn read(issuer: &Issuer, headers: &HeaderMap, body: Body) -> Result<Upload
         )
     })?;
     let hex = |text: &str, length: usize| {
-        text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        text.len() == length
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
     let sound = upload.v == VERSION
         && hex(&upload.log, NAME)
@@ -99,7 +99,9 @@ async fn read(issuer: &Issuer, headers: &HeaderMap, body: Body) -> Result<Upload
         return Ok(upload);
     }
     Err(Refused::bad_request(
-        format!("the batch is not of version {VERSION}, or its log's name, head or lines are not as they must be"),
+        format!(
+            "the batch is not of version {VERSION}, or its log's name, head or lines are not as they must be"
+        ),
         format!("send at most {LINES} lines of one log"),
     ))
 }

@@ -43,10 +43,13 @@ async fn revoked(
     let mut form = Form::read(issuer, headers, body).await?;
     let token = form.secret("token")?;
     let digest = sha256(token.expose().as_bytes());
-    let unavailable = |fault: crate::issuer::store::StoreFault| {
-        Refused::of_exchange(fault.refusal(), false)
-    };
-    let row = issuer.store.token(digest.clone()).await.map_err(unavailable)?;
+    let unavailable =
+        |fault: crate::issuer::store::StoreFault| Refused::of_exchange(fault.refusal(), false);
+    let row = issuer
+        .store
+        .token(digest.clone())
+        .await
+        .map_err(unavailable)?;
     let now_ms = clock::now_ms();
     let live = row.filter(|row| row.revoked_at_ms.is_none() && row.expires_at > now_ms / 1000);
     let Some(row) = live else {

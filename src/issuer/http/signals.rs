@@ -159,7 +159,11 @@ fn malformed(refused: Refused) -> Turned {
     }
     Turned {
         // RFC 8935 §2.3 knows 400 only.
-        status: if refused.status == Some(408) { 408 } else { 400 },
+        status: if refused.status == Some(408) {
+            408
+        } else {
+            400
+        },
         word: "invalid_request",
         sentence: refused.refusal.sentence,
         code: RefusalCode::BadRequest,

@@ -9,6 +9,8 @@ mod read;
 mod reader;
 mod rows;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod words;
 mod writer;
 
@@ -127,12 +129,6 @@ impl SqliteStore {
             let answer = readers.ask(&self.path, kind, question)?;
             answer.await.unwrap_or_else(|_| Err(words::closed()))
         })
-    }
-
-    /// Forgets what may be forgotten at this moment, as the writer does by itself every minute.
-    #[cfg(test)]
-    fn sweep(&self, now_ms: u64) -> Later<'_, ()> {
-        self.write(move |reply| Job::Sweep(now_ms, reply))
     }
 }
 

@@ -11,10 +11,8 @@ mod tokens;
 
 use super::sqlite::SqliteStore;
 use super::{Later, Store};
-pub(super) use audit::{lines, verified};
-pub(super) use fixture::{
-    NOW, NOW_MS, changes, commit, end, entries, exchange, noted, person, refused, row, seen, token,
-};
+pub(super) use audit::verified;
+pub(super) use fixture::{NOW, NOW_MS, changes, commit, end, entries, exchange, noted, person};
 
 /// Runs one function on a new `SQLite` store.
 fn on_sqlite(test: impl for<'a> FnOnce(&'a dyn Store) -> Later<'a, ()>) {

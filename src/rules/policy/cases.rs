@@ -37,7 +37,12 @@ pub fn claimant(
     let mut all = claims;
     let subject = all.entry("sub".to_owned()).or_insert_with(|| who.into());
     let subject = subject.as_str().unwrap_or(who).to_owned();
-    let text = |name: &str| all.get(name).and_then(Value::as_str).map(str::to_owned);
+    // A number stands for its text, as in the tokens of those who send ids as numbers.
+    let text = |name: &str| match all.get(name)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
     let key = source.key_claim.as_deref().and_then(text);
     Claimant {
         key: ClaimantKey {

@@ -5,23 +5,20 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Whether every condition holds.
-pub(super) fn hold(
-    conditions: &BTreeMap<String, Vec<String>>,
-    claims: &BTreeMap<String, Value>,
-) -> bool {
+pub fn hold(conditions: &BTreeMap<String, Vec<String>>, claims: &BTreeMap<String, Value>) -> bool {
     conditions
         .iter()
         .all(|(name, patterns)| holds(name, patterns, claims))
 }
 
 /// Whether the claim `name` matches one of `patterns`. A claim that is not there matches nothing.
-pub(super) fn holds(name: &str, patterns: &[String], claims: &BTreeMap<String, Value>) -> bool {
+pub fn holds(name: &str, patterns: &[String], claims: &BTreeMap<String, Value>) -> bool {
     find(name, claims).is_some_and(|value| matches(value, patterns))
 }
 
 /// The claim `name`: as it stands, else into tables at its dots. The longest name that is there wins at each
 /// level, so `kubernetes.io.namespace` finds `{"kubernetes.io": {"namespace": …}}`.
-pub(super) fn find<'c>(name: &str, claims: &'c BTreeMap<String, Value>) -> Option<&'c Value> {
+pub fn find<'c>(name: &str, claims: &'c BTreeMap<String, Value>) -> Option<&'c Value> {
     split(name, &|key| claims.get(key))
 }
 

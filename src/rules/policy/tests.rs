@@ -1,12 +1,16 @@
+use super::cases::claimant;
 use super::diff::{Effect, diff};
 use super::explain::explain;
 use super::fixture::{grant, index, job, member, person, policy, role, wanted};
 use super::{Index, decide, held_names, holdings};
-use crate::model::claimant::{Claimant, Groups};
+use crate::model::claimant::{Claimant, ClaimantKind, Groups};
+use crate::model::issuer::{Source, SourceKeys};
+use crate::model::organization::SubjectKind;
 use crate::model::policy::{Decision, Wanted};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::role::Action;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 fn ask(who: &Claimant, repository: Option<&str>, action: Action) -> Result<Decision, Refusal> {
     decide(&index(), who, &wanted(repository, action))
@@ -266,6 +270,47 @@ fn an_explanation_says_of_every_role_why_it_does_not_apply() {
     assert_eq!(json["roles"][1]["chosen"], json!(true));
     assert_eq!(json["refusal"], json!(null));
     assert_eq!(json["subject"], json!("okta:00u1"));
+}
+
+#[test]
+fn somebody_described_has_the_key_that_a_token_would_give() {
+    let source = Source {
+        name: "github".parse().unwrap(),
+        kind: ClaimantKind::Job,
+        issuer: "https://token.actions.githubusercontent.com".to_owned(),
+        audiences: vec!["https://issuer.acme.example".to_owned()],
+        algorithms: vec!["RS256".to_owned()],
+        keys: SourceKeys::Discovery,
+        subject: SubjectKind::IdToken,
+        access_tokens: None,
+        groups_claim: "groups".to_owned(),
+        groups_from_userinfo: false,
+        key_claim: Some("repository_id".to_owned()),
+        username_claim: "repository".to_owned(),
+        required: BTreeMap::new(),
+        longest_age_ms: 3_600_000,
+    };
+    let claims = |value| serde_json::from_value(value).unwrap();
+    let job = claimant(
+        &source,
+        "job",
+        Vec::new(),
+        claims(json!({"repository_id": 7})),
+    );
+    assert_eq!(
+        (job.key.to_string(), job.subject),
+        ("github:7".to_owned(), "job".to_owned())
+    );
+    let unnamed = claimant(
+        &source,
+        "job",
+        Vec::new(),
+        claims(json!({"sub": "repo:a/b"})),
+    );
+    assert_eq!(
+        (unnamed.key.to_string(), unnamed.subject.as_str()),
+        ("github:job".to_owned(), "repo:a/b")
+    );
 }
 
 #[test]

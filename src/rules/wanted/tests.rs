@@ -49,7 +49,10 @@ fn an_audience_names_the_hub_and_a_path_the_repository() {
         assert_eq!(wanted.action, Action::Write);
     }
     assert_eq!(ok(Some("models"), None, None).repository, None);
-    assert_eq!(ok(None, Some("https://hub.example/"), None).repository, None);
+    assert_eq!(
+        ok(None, Some("https://hub.example/"), None).repository,
+        None
+    );
 }
 
 #[test]
@@ -75,7 +78,10 @@ fn a_hub_that_is_not_ours_is_refused_and_a_longer_host_is_another_one() {
         (Some("models"), Some("acme/model?x=1")),
     ] {
         assert!(
-            matches!(read(&hubs(), audience, resource, None), Err(Unclear::Target(_))),
+            matches!(
+                read(&hubs(), audience, resource, None),
+                Err(Unclear::Target(_))
+            ),
             "{audience:?} {resource:?}"
         );
     }
@@ -83,9 +89,19 @@ fn a_hub_that_is_not_ours_is_refused_and_a_longer_host_is_another_one() {
 
 #[test]
 fn a_scope_with_more_than_one_of_each_or_an_unknown_word_is_refused() {
-    for scope in ["read write", "role:a role:b", "admin", "role:", "role:../x", "READ"] {
+    for scope in [
+        "read write",
+        "role:a role:b",
+        "admin",
+        "role:",
+        "role:../x",
+        "READ",
+    ] {
         assert!(
-            matches!(read(&hubs(), Some("models"), None, Some(scope)), Err(Unclear::Scope(_))),
+            matches!(
+                read(&hubs(), Some("models"), None, Some(scope)),
+                Err(Unclear::Scope(_))
+            ),
             "{scope:?}"
         );
     }

@@ -1,11 +1,11 @@
 //! What is shown: for people and, with `--json`, for programs.
 
-use crate::issuer::when::when;
 use super::find::Found;
 use crate::issuer::mint::Outcome;
 use crate::issuer::show::{Line, Look};
 use crate::issuer::standing::{Applied, Order};
 use crate::issuer::store::{Ended, PersonRow, TokenRow};
+use crate::issuer::when::when;
 use crate::model::refusal::Refusal;
 use serde::Serialize;
 

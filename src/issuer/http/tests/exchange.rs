@@ -24,10 +24,9 @@ async fn a_person_gets_a_token_of_a_role_and_it_is_on_record_before() {
     assert_eq!(told["expires_in"], 900);
     assert_eq!(told["oam"]["role"], "publisher");
     assert_eq!(told["oam"]["request_id"], answer.header("x-request-id"));
-    let claims: Value = jsonwebtoken::dangerous::insecure_decode_claims(
-        told["access_token"].as_str().unwrap(),
-    )
-    .unwrap();
+    let claims: Value =
+        jsonwebtoken::dangerous::insecure_decode_claims(told["access_token"].as_str().unwrap())
+            .unwrap();
     assert_eq!(claims["sub"], "role:publisher");
     assert_eq!(claims["act"]["sub"], "ada");
     assert_eq!(claims["repository"], "acme/model");
@@ -96,8 +95,14 @@ async fn what_is_wrong_with_a_request_has_the_protocols_word_and_is_on_record() 
         (with("subject_token_type", "urn:other"), "invalid_request"),
         (with("requested_token_type", "urn:other"), "invalid_request"),
         (with("actor_token", "x"), "invalid_request"),
-        (with("resource", "https://evil.example/acme/model"), "invalid_target"),
-        (with("resource", "https://hub.acme.example/other/model"), "invalid_target"),
+        (
+            with("resource", "https://evil.example/acme/model"),
+            "invalid_target",
+        ),
+        (
+            with("resource", "https://hub.acme.example/other/model"),
+            "invalid_target",
+        ),
         (with("resource", ""), "invalid_target"),
         (with("audience", "nobody"), "invalid_target"),
         (with("scope", "role:reader write"), "invalid_scope"),
@@ -107,7 +112,10 @@ async fn what_is_wrong_with_a_request_has_the_protocols_word_and_is_on_record() 
     ];
     let count = cases.len();
     for (pairs, error) in cases {
-        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let pairs: Vec<(&str, &str)> = pairs
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
         let answer = world.form("/oauth/token", &pairs).await.expect(400);
         let told = answer.json();
         assert_eq!(told["error"], error, "{pairs:?}: {told}");
@@ -117,17 +125,21 @@ async fn what_is_wrong_with_a_request_has_the_protocols_word_and_is_on_record() 
     }
     let refusals = world.audit("refusal").await;
     assert_eq!(refusals.len(), count);
-    assert!(refusals.iter().all(|e| e["refusal"].is_string() && e["request_id"].is_string()));
+    assert!(
+        refusals
+            .iter()
+            .all(|e| e["refusal"].is_string() && e["request_id"].is_string())
+    );
     assert!(world.audit("exchange").await.is_empty());
     assert!(!format!("{refusals:?}").contains(&ada));
 }
 
 #[tokio::test]
 async fn a_body_of_another_type_or_size_is_refused_and_on_record() {
-    let world = World::with(|text| text.replace("[limits]", "[limits]\nbody_bytes = 8192")).await;
+    let world = World::with(|text| text.replace("[limits]", "[limits]\nbody_bytes = 16384")).await;
     let json = world.post("/oauth/token", "application/json", "{}").await;
     assert_eq!(json.expect(415).json()["error"], "invalid_request");
-    let huge = "a=".to_owned() + &"x".repeat(10_000);
+    let huge = "a=".to_owned() + &"x".repeat(20_000);
     let form = "application/x-www-form-urlencoded";
     let huge = world.post("/oauth/token", form, huge).await.expect(413);
     assert_eq!(huge.json()["error"], "invalid_request");
@@ -140,11 +152,19 @@ async fn a_revoked_person_gets_nothing_until_restored_and_signed_in_anew() {
     let ada = world.id_token("ada", &json!({}));
     world.exchange(&ada, MODEL, "write").await.expect(200);
     world.order("ada", end()).await;
-    let refused = world.exchange(&ada, MODEL, "write").await.expect(400).json();
+    let refused = world
+        .exchange(&ada, MODEL, "write")
+        .await
+        .expect(400)
+        .json();
     assert_eq!(refused["error"], "invalid_grant");
     assert_eq!(refused["oam"]["code"], "revoked");
     world.order("ada", Order::Restore).await;
-    let still = world.exchange(&ada, MODEL, "write").await.expect(400).json();
+    let still = world
+        .exchange(&ada, MODEL, "write")
+        .await
+        .expect(400)
+        .json();
     assert_eq!(still["error"], "invalid_grant");
     let later = json!({ "auth_time": crate::issuer::clock::now_s() + 2, "iat": crate::issuer::clock::now_s() });
     let anew = world.id_token("ada", &later);

@@ -42,8 +42,8 @@ impl Stream {
         loop {
             if let Some((frame, rest)) = self.buffer.split_once("\n\n") {
                 let field = |name: &str| {
-                    let lines = frame.lines();
-                    lines.filter_map(|l| l.strip_prefix(name)).next().map(str::to_owned)
+                    let mut lines = frame.lines();
+                    lines.find_map(|l| l.strip_prefix(name)).map(str::to_owned)
                 };
                 let frame = Frame {
                     id: field("id: "),
@@ -63,7 +63,10 @@ impl Stream {
 
     async fn until(&mut self, event: &str) -> Frame {
         loop {
-            let frame = self.next().await.unwrap_or_else(|| panic!("the end, not {event}"));
+            let frame = self
+                .next()
+                .await
+                .unwrap_or_else(|| panic!("the end, not {event}"));
             if frame.event == event {
                 return frame;
             }
@@ -92,12 +95,17 @@ async fn a_verified_stream_of_signals_is_evidence() {
     let ada = world.id_token("ada", &json!({}));
     let verified = "https://schemas.openid.net/secevent/ssf/event-type/verification";
     let set = world.event(verified, "ada", &json!({ "state": "x" }));
-    let push = world.post("/signals/ssf", "application/secevent+jwt", set).await;
+    let push = world
+        .post("/signals/ssf", "application/secevent+jwt", set)
+        .await;
     push.expect(202);
     let before_s = clock::now_s() - 5;
     let mut stream = Stream::open(&world, &ada, None).await;
     let beat = stream.next().await.unwrap();
-    assert!(beat.data["as_of_ms"].as_u64().unwrap() >= before_s * 1000, "{beat:?}");
+    assert!(
+        beat.data["as_of_ms"].as_u64().unwrap() >= before_s * 1000,
+        "{beat:?}"
+    );
 }
 
 #[tokio::test]
@@ -109,10 +117,20 @@ async fn a_leaver_is_told_at_once_and_the_stream_ends() {
     let mut his = Stream::open(&world, &bob, None).await;
     hers.until("heartbeat").await;
     world
-        .order("ada", Order::EndAccount { reason: Some("left on Friday".into()) })
+        .order(
+            "ada",
+            Order::EndAccount {
+                reason: Some("left on Friday".into()),
+            },
+        )
         .await;
     let told = hers.until("revoked").await;
-    assert!(told.data["reason"].as_str().unwrap().contains("left on Friday"));
+    assert!(
+        told.data["reason"]
+            .as_str()
+            .unwrap()
+            .contains("left on Friday")
+    );
     assert!(told.data["at_ms"].is_u64());
     assert!(hers.next().await.is_none());
     his.until("heartbeat").await;
@@ -146,7 +164,10 @@ async fn a_logout_is_told_as_doubt() {
     let mut stream = Stream::open(&world, &ada, None).await;
     stream.until("heartbeat").await;
     let token = world.logout_token("ada");
-    world.form("/signals/logout", &[("logout_token", &token)]).await.expect(200);
+    world
+        .form("/signals/logout", &[("logout_token", &token)])
+        .await
+        .expect(200);
     stream.until("doubt").await;
     assert!(stream.next().await.is_none());
 }
@@ -180,7 +201,9 @@ async fn an_unknown_cursor_is_answered_with_reset() {
     for after in ["x", "other.3", "é.1", ""] {
         let path = format!("/v1/feed?after={after}");
         let request = world.client.get(format!("{}{path}", world.url));
-        let request = request.bearer_auth(&ada).header("accept", "application/json");
+        let request = request
+            .bearer_auth(&ada)
+            .header("accept", "application/json");
         let poll = super::world::answer(request).await.expect(200).json();
         let items = poll["items"].as_array().unwrap();
         let last = items.last().unwrap();
@@ -197,7 +220,10 @@ async fn an_unknown_cursor_is_answered_with_reset() {
 #[tokio::test]
 async fn a_cursor_of_somebody_else_tells_nothing_of_them() {
     let world = World::start().await;
-    let (ada, bob) = (world.id_token("ada", &json!({})), world.id_token("bob", &json!({})));
+    let (ada, bob) = (
+        world.id_token("ada", &json!({})),
+        world.id_token("bob", &json!({})),
+    );
     let mut hers = Stream::open(&world, &ada, None).await;
     let cursor = hers.next().await.unwrap().id.unwrap();
     world.order("ada", Order::EndAccount { reason: None }).await;

@@ -22,13 +22,22 @@ async fn a_registered_hub_learns_of_its_own_live_tokens_only() {
     ] {
         assert_eq!(told[name], value, "{told}");
     }
-    assert_eq!(told["act"], json!({ "iss": "https://login.acme.example", "sub": "ada" }));
+    assert_eq!(
+        told["act"],
+        json!({ "iss": "https://login.acme.example", "sub": "ada" })
+    );
     assert!(told["jti"].is_string() && told["exp"].is_u64());
     assert!(!told.to_string().contains("@acme.example"));
     let inactive = json!({ "active": false });
-    assert_eq!(world.introspect(&other, &token).await.expect(200).json(), inactive);
+    assert_eq!(
+        world.introspect(&other, &token).await.expect(200).json(),
+        inactive
+    );
     for unknown in [&ada, "x", &token[1..]] {
-        assert_eq!(world.introspect(&gate, unknown).await.expect(200).json(), inactive);
+        assert_eq!(
+            world.introspect(&gate, unknown).await.expect(200).json(),
+            inactive
+        );
     }
 }
 
@@ -47,7 +56,10 @@ async fn an_unregistered_client_learns_nothing_and_is_on_record() {
         assert_eq!(answer.json()["error"], "invalid_client");
         assert!(answer.header("www-authenticate").starts_with("Basic"));
     }
-    world.form("/oauth/introspect", &[("token", &token)]).await.expect(401);
+    world
+        .form("/oauth/introspect", &[("token", &token)])
+        .await
+        .expect(401);
     assert_eq!(world.audit("refusal").await.len(), 4);
 }
 
@@ -83,7 +95,10 @@ async fn hubs_and_agents_find_out_everything_by_themselves() {
         let document = world.get(path).await.expect(200);
         assert!(document.header("cache-control").starts_with("public"));
         assert_eq!(document.json()["issuer"], "https://oam.acme.example");
-        assert_eq!(document.json()["jwks_uri"], "https://oam.acme.example/jwks.json");
+        assert_eq!(
+            document.json()["jwks_uri"],
+            "https://oam.acme.example/jwks.json"
+        );
     }
     let keys = world.get("/jwks.json").await.expect(200);
     assert_eq!(keys.json()["keys"].as_array().unwrap().len(), 1);
@@ -97,6 +112,12 @@ async fn hubs_and_agents_find_out_everything_by_themselves() {
 #[tokio::test]
 async fn an_address_or_method_that_is_not_there_is_said_as_json() {
     let world = World::start().await;
-    assert_eq!(world.get("/nothing").await.expect(404).json()["error"], "invalid_request");
-    assert_eq!(world.get("/oauth/token").await.expect(405).json()["error"], "invalid_request");
+    assert_eq!(
+        world.get("/nothing").await.expect(404).json()["error"],
+        "invalid_request"
+    );
+    assert_eq!(
+        world.get("/oauth/token").await.expect(405).json()["error"],
+        "invalid_request"
+    );
 }

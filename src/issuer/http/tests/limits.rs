@@ -16,7 +16,10 @@ async fn a_body_that_comes_too_slowly_is_given_up() {
         Content-Type: application/x-www-form-urlencoded\r\n\r\ngrant";
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut told = vec![0; 4096];
-    let read = timeout(LONG, stream.read(&mut told)).await.unwrap().unwrap();
+    let read = timeout(LONG, stream.read(&mut told))
+        .await
+        .unwrap()
+        .unwrap();
     let told = String::from_utf8_lossy(&told[..read]).into_owned();
     assert!(told.starts_with("HTTP/1.1 408"), "{told}");
     assert!(told.contains("too slowly"), "{told}");
@@ -28,7 +31,9 @@ async fn a_flood_of_bad_tokens_is_slowed_down_and_does_not_fill_the_log() {
     let world = World::start().await;
     let mut slowed = 0;
     for _ in 0..260 {
-        let answer = world.exchange("x.y.z", "https://hub.acme.example/acme/model", "read").await;
+        let answer = world
+            .exchange("x.y.z", "https://hub.acme.example/acme/model", "read")
+            .await;
         slowed += usize::from(answer.status == 429);
     }
     assert!(slowed > 20, "{slowed}");
@@ -42,7 +47,10 @@ async fn a_flood_of_bad_tokens_is_slowed_down_and_does_not_fill_the_log() {
 async fn the_clients_address_is_believed_only_from_a_trusted_proxy() {
     let direct = World::start().await;
     let proxied = World::with(|text| {
-        text.replace("heartbeat", "trusted_proxies = [\"127.0.0.0/8\"]\nheartbeat")
+        text.replace(
+            "heartbeat",
+            "trusted_proxies = [\"127.0.0.0/8\"]\nheartbeat",
+        )
     })
     .await;
     for (world, from) in [(&direct, "127.0.0.1"), (&proxied, "203.0.113.9")] {
@@ -60,7 +68,9 @@ async fn metrics_are_for_this_machine_or_for_the_scrape_token() {
     assert!(text.header("content-type").starts_with("text/plain"));
     assert!(text.text.contains("oam_issuer_feeds_open 0"));
     let proxied = open.client.get(format!("{}/metrics", open.url));
-    answer(proxied.header("x-forwarded-for", "127.0.0.1")).await.expect(401);
+    answer(proxied.header("x-forwarded-for", "127.0.0.1"))
+        .await
+        .expect(401);
 
     let closed = World::with(|text| {
         let folder = text.split("database = \"").nth(1).unwrap();
@@ -68,7 +78,10 @@ async fn metrics_are_for_this_machine_or_for_the_scrape_token() {
         let path = format!("{folder}/scrape");
         std::fs::write(&path, "s3cret").unwrap();
         super::world::private(std::path::Path::new(&path));
-        text.replace("heartbeat", &format!("metrics_token = {{ file = \"{path}\" }}\nheartbeat"))
+        text.replace(
+            "heartbeat",
+            &format!("metrics_token = {{ file = \"{path}\" }}\nheartbeat"),
+        )
     })
     .await;
     closed.get("/metrics").await.expect(401);

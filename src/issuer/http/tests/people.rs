@@ -30,7 +30,10 @@ async fn a_bearer_learns_its_own_roles_and_why() {
         "?hub=models&repository=../x",
         "?hub=models&hub=models",
     ] {
-        world.bearer(&format!("/v1/why{bad}"), &bob).await.expect(400);
+        world
+            .bearer(&format!("/v1/why{bad}"), &bob)
+            .await
+            .expect(400);
     }
 }
 
@@ -109,7 +112,10 @@ async fn an_agents_records_are_taken_once_and_a_gap_is_an_alarm() {
     let gap = upload(NAME, &head, &[&log[4].0]);
     let told = send(&world, &ada, &gap).await.expect(200).json();
     assert_eq!(told["held_seq"], 5);
-    assert!(told["alarm"].as_str().unwrap().contains("missing"), "{told}");
+    assert!(
+        told["alarm"].as_str().unwrap().contains("missing"),
+        "{told}"
+    );
     assert_eq!(world.audit("alarm").await.len(), 1);
     let kept = world.issuer.store.agent_records(0, 10).await.unwrap();
     assert_eq!(kept.len(), 3);
@@ -118,11 +124,18 @@ async fn an_agents_records_are_taken_once_and_a_gap_is_an_alarm() {
 #[tokio::test]
 async fn nobody_adds_to_a_log_of_somebody_else() {
     let world = World::start().await;
-    let (ada, bob) = (world.id_token("ada", &json!({})), world.id_token("bob", &json!({})));
+    let (ada, bob) = (
+        world.id_token("ada", &json!({})),
+        world.id_token("bob", &json!({})),
+    );
     let log = log(2);
     let head = (2, log[1].1.clone());
-    send(&world, &ada, &upload(NAME, &head, &[&log[0].0])).await.expect(200);
-    let refused = send(&world, &bob, &upload(NAME, &head, &[&log[1].0])).await.expect(403);
+    send(&world, &ada, &upload(NAME, &head, &[&log[0].0]))
+        .await
+        .expect(200);
+    let refused = send(&world, &bob, &upload(NAME, &head, &[&log[1].0]))
+        .await
+        .expect(403);
     assert_eq!(refused.json()["error"], "access_denied");
     assert_eq!(world.audit("agent-records").await.len(), 1);
     assert_eq!(world.audit("refusal").await.len(), 1);
@@ -161,21 +174,33 @@ async fn a_signal_ends_an_account_once_and_one_that_matches_nobody_is_an_alarm()
     assert_eq!(world.audit("revocation").await.len(), 1);
     let told = world.introspect(&gate, &token).await.json();
     assert_eq!(told, json!({ "active": false }));
-    push(world.event(DISABLED, "nobody", &json!({}))).await.expect(202);
+    push(world.event(DISABLED, "nobody", &json!({})))
+        .await
+        .expect(202);
     assert_eq!(world.audit("alarm").await.len(), 1);
     let metrics = world.get("/metrics").await.expect(200).text;
-    assert!(metrics.contains("oam_issuer_alarms_total{kind=\"signal\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("oam_issuer_alarms_total{kind=\"signal\"} 1"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
 async fn a_signal_that_is_wrong_is_refused_in_the_protocols_words() {
     let world = World::start().await;
-    let wrong = world.post("/signals/ssf", "application/secevent+jwt", "x.y.z").await;
+    let wrong = world
+        .post("/signals/ssf", "application/secevent+jwt", "x.y.z")
+        .await;
     let told = wrong.expect(400).json();
     assert_eq!(told["err"], "invalid_request");
     assert!(told["description"].is_string());
-    world.post("/signals/ssf", "text/plain", "x").await.expect(400);
-    let wrong = world.form("/signals/logout", &[("logout_token", "x.y.z")]).await;
+    world
+        .post("/signals/ssf", "text/plain", "x")
+        .await
+        .expect(400);
+    let wrong = world
+        .form("/signals/logout", &[("logout_token", "x.y.z")])
+        .await;
     let wrong = wrong.expect(400);
     assert!(wrong.json()["error"].is_string());
     assert_eq!(wrong.header("cache-control"), "no-store");
@@ -189,7 +214,9 @@ async fn a_logout_makes_the_tokens_so_far_worthless() {
     let ada = world.id_token("ada", &json!({}));
     world.bearer("/v1/roles", &ada).await.expect(200);
     let token = world.logout_token("ada");
-    let out = world.form("/signals/logout", &[("logout_token", &token)]).await;
+    let out = world
+        .form("/signals/logout", &[("logout_token", &token)])
+        .await;
     assert_eq!(out.expect(200).header("cache-control"), "no-store");
     let refused = world.bearer("/v1/roles", &ada).await.expect(403).json();
     assert_eq!(refused["oam"]["code"], "ended");

@@ -5,7 +5,7 @@ mod ends;
 mod people;
 
 use super::rows::{TOKEN, algorithm, int, owner_columns, token};
-use crate::issuer::store::{Change, KeyRow, SecretRow, StoreFault, TokenRow};
+use crate::issuer::store::{Change, KeyRow, SecretOwner, SecretRow, StoreFault, TokenRow};
 use crate::model::claimant::ClaimantKey;
 use crate::model::feed::FeedEvent;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -74,11 +74,8 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             feed,
         } => {
             people::roles_changed(database, key, groups.as_deref(), held, *at_ms)?;
-            for role in lost {
-                revoked.extend(ends::inactive(database, key, Some(role), *at_ms)?);
-            }
-            feed.as_ref()
-                .map_or(Ok(()), |feed| append(database, key, feed))
+            revoked.extend(ends::roles_lost(database, key, lost, *at_ms)?);
+            feed.iter().try_for_each(|feed| append(database, key, feed))
         }
         Change::Held {
             key,
@@ -88,36 +85,22 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             feed,
         } => {
             people::held(database, key, held, *at_ms)?;
-            for role in lost {
-                revoked.extend(ends::inactive(database, key, Some(role), *at_ms)?);
-            }
-            feed.as_ref()
-                .map_or(Ok(()), |feed| append(database, key, feed))
+            revoked.extend(ends::roles_lost(database, key, lost, *at_ms)?);
+            feed.iter().try_for_each(|feed| append(database, key, feed))
         }
         Change::Once {
             transmitter,
             id,
             until_ms,
         } => once(database, transmitter, id, *until_ms),
-        Change::StreamVerified { transmitter, at_ms } => run(
-            database,
-            "INSERT INTO streams (transmitter, verified_at_ms) VALUES (?1, ?2)
-             ON CONFLICT DO UPDATE SET verified_at_ms =
-                 iif(excluded.verified_at_ms = 0, 0, max(verified_at_ms, excluded.verified_at_ms))",
-            params![transmitter, int(*at_ms)],
-        ),
+        Change::StreamVerified { transmitter, at_ms } => {
+            stream_verified(database, transmitter, *at_ms)
+        }
         Change::AgentLog(row, lines) => agent_log::hold(database, row, lines),
         Change::PutKey(key) => put_key(database, key),
         Change::DropKey(kid) => run(database, "DELETE FROM keys WHERE kid = ?1", [kid]),
         Change::PutSecret(secret) => put_secret(database, secret),
-        Change::DropSecret { owner, number } => {
-            let (kind, owner) = owner_columns(owner);
-            run(
-                database,
-                "DELETE FROM secrets WHERE kind = ?1 AND owner = ?2 AND number = ?3",
-                params![kind, owner, int(*number)],
-            )
-        }
+        Change::DropSecret { owner, number } => drop_secret(database, owner, *number),
         Change::PolicyDigest(digest) => run(
             database,
             "INSERT OR REPLACE INTO meta (name, value) VALUES ('policy_digest', ?1)",
@@ -232,6 +215,26 @@ fn put_key(database: &Connection, key: &KeyRow) -> Done {
             int(key.signs_from_ms),
             key.gone_at_ms.map(int),
         ],
+    )
+}
+
+/// The latest counts; 0 says that the stream was stopped.
+fn stream_verified(database: &Connection, transmitter: &str, at_ms: u64) -> Done {
+    run(
+        database,
+        "INSERT INTO streams (transmitter, verified_at_ms) VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET verified_at_ms =
+             iif(excluded.verified_at_ms = 0, 0, max(verified_at_ms, excluded.verified_at_ms))",
+        params![transmitter, int(at_ms)],
+    )
+}
+
+fn drop_secret(database: &Connection, owner: &SecretOwner, number: u64) -> Done {
+    let (kind, owner) = owner_columns(owner);
+    run(
+        database,
+        "DELETE FROM secrets WHERE kind = ?1 AND owner = ?2 AND number = ?3",
+        params![kind, owner, int(number)],
     )
 }
 

@@ -69,7 +69,6 @@ impl Writing {
         for (name, value) in [
             ("synchronous", "FULL"),
             ("foreign_keys", "ON"),
-            // The copies that undo one batch of a group stay in memory.
             ("temp_store", "MEMORY"),
             ("cache_size", "-32768"),
         ] {

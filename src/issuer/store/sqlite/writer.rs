@@ -43,9 +43,9 @@ pub(super) enum Job {
         /// Number of entries dropped.
         reply: Reply<u64>,
     },
-    /// Forget what may be forgotten at this moment, Unix milliseconds.
+    /// Something that only a test asks.
     #[cfg(test)]
-    Sweep(u64, Reply<()>),
+    Work(Box<dyn FnOnce(&mut Writer) + Send>),
 }
 
 /// The writer's own state.
@@ -103,6 +103,16 @@ impl Writer {
         }
     }
 
+    /// The open connection, for a test that spoils it.
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &Connection {
+        &self
+            .writing
+            .as_ref()
+            .expect("a database is open")
+            .connection
+    }
+
     fn serve(&mut self, first: Job) {
         let mut group = Vec::new();
         let mut other = None;
@@ -127,10 +137,7 @@ impl Writer {
                 let _ = reply.send(pruned);
             }
             #[cfg(test)]
-            Some(Job::Sweep(now_ms, reply)) => {
-                let swept = self.sweep(now_ms).map(drop);
-                let _ = reply.send(swept);
-            }
+            Some(Job::Work(work)) => work(self),
             Some(Job::Commit(..)) | None => {}
         }
     }
@@ -141,23 +148,30 @@ impl Writer {
         }
         let (batches, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
         let count = batches.len();
-        let mut results = self.transaction(|database, head| together(database, head, &batches));
-        if results.is_err() && count > 1 {
-            // One of them is bad in a way that could not be seen before: the others need not fail with it.
-            results = self.transaction(|database, head| apart(database, head, &batches));
-        }
-        let path = &self.path;
-        let results = match results {
-            Ok(results) => results
-                .into_iter()
-                .map(|result| result.map_err(|undone| told(path, undone)))
+        let results = match self.group(&batches) {
+            Ok(results) => results,
+            // One of them is bad in a way that only shows while it is written. The others need not fail
+            // with it: each is tried alone.
+            Err(_) if count > 1 => batches
+                .chunks(1)
+                .flat_map(|alone| self.group(alone).unwrap_or_else(|fault| vec![Err(fault)]))
                 .collect(),
-            Err(undone) => vec![Err(told(path, undone)); count],
+            Err(fault) => vec![Err(fault)],
         };
         for (reply, result) in replies.into_iter().zip(results) {
             // Who asked may be gone; what was written stays.
             let _ = reply.send(result);
         }
+    }
+
+    /// One transaction of several batches; the result of each.
+    fn group(
+        &mut self,
+        batches: &[Batch],
+    ) -> Result<Vec<Result<Committed, StoreFault>>, StoreFault> {
+        let results = self.transaction(|database, head| together(database, head, batches));
+        let path = &self.path;
+        results.map_err(|undone| told(path, undone))
     }
 
     fn prune(&mut self, before_ms: u64, at_ms: u64) -> Result<u64, StoreFault> {
@@ -178,7 +192,8 @@ impl Writer {
         }
     }
 
-    fn sweep(&mut self, now_ms: u64) -> Result<bool, StoreFault> {
+    /// Forgets some of what may be forgotten; tells whether there is more.
+    pub(super) fn sweep(&mut self, now_ms: u64) -> Result<bool, StoreFault> {
         self.transaction(|database, _| Ok(sweep::some(database, now_ms)?))
             .map_err(|undone| told(&self.path, undone))
     }
@@ -290,8 +305,9 @@ fn within<T>(
     done
 }
 
-/// The batches of a group without a way back for each: the copies of pages that a savepoint keeps cost
-/// as much again as the writing. What can be refused is refused before anything of its batch is written.
+/// Writes batches, without a way back for each: what can be refused is refused before anything of its
+/// batch is written. A savepoint for each was measured: the copies of pages that it keeps cost as much
+/// again as the writing.
 ///
 /// # Errors
 /// A fault that only appeared while writing; the whole transaction is undone.
@@ -299,7 +315,7 @@ fn together(
     database: &Connection,
     head: &mut Head,
     batches: &[Batch],
-) -> Result<Vec<Result<Committed, Undone>>, Undone> {
+) -> Result<Vec<Result<Committed, StoreFault>>, Undone> {
     let mut results = Vec::with_capacity(batches.len());
     for batch in batches {
         let checked = batch
@@ -308,36 +324,9 @@ fn together(
             .try_for_each(|change| apply::check(database, change));
         results.push(match checked {
             Ok(()) => Ok(written(database, head, batch)?),
-            Err(Undone::Told(fault)) => Err(Undone::Told(fault)),
+            Err(Undone::Told(fault)) => Err(fault),
             Err(undone) => return Err(undone),
         });
-    }
-    Ok(results)
-}
-
-/// The batches of a group, each in its own savepoint: what one can't do undoes nothing of the others.
-///
-/// # Errors
-/// A fault that ended the whole transaction.
-fn apart(
-    database: &Connection,
-    head: &mut Head,
-    batches: &[Batch],
-) -> Result<Vec<Result<Committed, Undone>>, Undone> {
-    let mut results = Vec::with_capacity(batches.len());
-    for batch in batches {
-        statement(database, "SAVEPOINT batch")?;
-        let before = head.clone();
-        let result = written(database, head, batch);
-        if result.is_err() {
-            *head = before;
-            if database.is_autocommit() {
-                return result.map(|_| results);
-            }
-            statement(database, "ROLLBACK TO batch")?;
-        }
-        statement(database, "RELEASE batch")?;
-        results.push(result);
     }
     Ok(results)
 }

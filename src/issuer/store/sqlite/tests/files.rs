@@ -1,0 +1,178 @@
+//! The files: made private, whose they are, gone, replaced.
+
+use super::*;
+use crate::issuer::store::{Committed, Cursor};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+fn refusal(path: &Path, org: &str) -> String {
+    match SqliteStore::open(path, &org.parse().unwrap()) {
+        Ok(_) => panic!("opened"),
+        Err(refusal) => refusal.sentence,
+    }
+}
+
+/// A consistent copy, as an administrator makes one.
+fn backup(path: &Path, to: &Path) {
+    Connection::open(path)
+        .unwrap()
+        .execute("VACUUM INTO ?1", [to.to_str().unwrap()])
+        .unwrap();
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    PathBuf::from(format!("{}{ending}", path.display()))
+}
+
+#[test]
+fn the_files_are_private_whatever_they_were() {
+    let (_folder, path) = place();
+    fs::write(&path, "").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let store = open(&path);
+    wait(commit(&store, exchange("ada", "a1", 0)));
+    for file in [path.clone(), beside(&path, "-wal"), beside(&path, "-shm")] {
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+}
+
+#[test]
+fn a_database_that_is_not_ours_is_refused_by_name() {
+    let (folder, path) = place();
+    drop(open(&path));
+    assert!(refusal(&path, "other").contains("belongs to the organization acme, not to other"));
+    Connection::open(&path)
+        .unwrap()
+        .pragma_update(None, "user_version", 7)
+        .unwrap();
+    assert!(refusal(&path, "acme").contains("has version 7, and this program knows up to 1"));
+    let nowhere = folder.path().join("none/issuer.db");
+    assert!(refusal(&nowhere, "acme").contains("is not there"));
+    assert!(refusal(folder.path(), "acme").contains("is a folder"));
+    let text = folder.path().join("notes.txt");
+    fs::write(
+        &text,
+        "not a database, but long enough to be taken for one".repeat(40),
+    )
+    .unwrap();
+    assert!(refusal(&text, "acme").contains("is damaged"));
+}
+
+#[test]
+fn a_command_begins_no_database() {
+    let (_folder, path) = place();
+    let refusal = SqliteStore::open_existing(&path, &acme()).err().unwrap();
+    assert!(refusal.sentence.contains("is not there"));
+    assert!(!path.exists());
+    drop(open(&path));
+    assert!(SqliteStore::open_existing(&path, &acme()).is_ok());
+}
+
+#[test]
+fn a_database_that_was_moved_away_is_not_begun_anew_and_goes_on_when_it_is_back() {
+    let (folder, path) = place();
+    let store = open(&path);
+    wait(commit(&store, exchange("ada", "a1", 0)));
+    let aside = folder.path().join("aside");
+    fs::rename(&path, &aside).unwrap();
+    let words = unavailable(&store, exchange("ada", "a2", 0));
+    assert!(words.contains("was deleted or moved away"), "{words}");
+    assert!(words.contains("restore the last backup"), "{words}");
+    assert!(!path.exists());
+    // Nor is anything read from a file that nobody finds.
+    assert!(wait(store.token("a1".into())).is_err());
+    fs::rename(&aside, &path).unwrap();
+    wait(async {
+        commit(&store, exchange("ada", "a3", 0)).await;
+        assert!(store.token("a1".into()).await.unwrap().is_some());
+        assert_eq!(store.token("a2".into()).await.unwrap(), None);
+        assert_eq!(verified(&store).await, 2);
+    });
+}
+
+#[test]
+fn an_idle_store_notices_by_itself_that_its_file_is_gone() {
+    let (folder, path) = place();
+    let store = open(&path);
+    wait(async {
+        let mut heard = store.changes();
+        // Its readers have their files open.
+        assert_eq!(store.policy_digest().await, Ok(None));
+        fs::rename(&path, folder.path().join("aside")).unwrap();
+        // A reader that was not open yet can tell only that it finds nothing.
+        let told = |words: &str| words.contains("was deleted or moved away");
+        while !matches!(store.policy_digest().await, Err(StoreFault::Unavailable(words)) if told(&words))
+        {
+            tokio::task::yield_now().await;
+        }
+        heard.mark_unchanged();
+        fs::rename(folder.path().join("aside"), &path).unwrap();
+        heard.changed().await.unwrap();
+        assert_eq!(store.policy_digest().await, Ok(None));
+    });
+}
+
+#[test]
+fn a_backup_put_in_place_is_taken_and_cursors_of_before_are_reset() {
+    let (folder, path) = place();
+    let saved = folder.path().join("saved");
+    let store = open(&path);
+    let cursor: Cursor = wait(async {
+        commit(&store, exchange("ada", "a1", 0)).await;
+        backup(&path, &saved);
+        commit(&store, exchange("ada", "a2", 0)).await;
+        commit(&store, changes([end("ada", EndKind::Session, NOW_MS)])).await;
+        store.feed(person("ada"), None).await.unwrap().head
+    });
+    fs::rename(&saved, &path).unwrap();
+    wait(async {
+        let after: Committed = commit(&store, exchange("ada", "a3", 0)).await;
+        assert_eq!(after.audit_seq, 2);
+        assert!(store.token("a1".into()).await.unwrap().is_some());
+        assert_eq!(store.token("a2".into()).await.unwrap(), None);
+        assert_eq!(verified(&store).await, 2);
+        // A number that will be given again must not hide what it is given to.
+        commit(&store, changes([end("ada", EndKind::Account, NOW_MS)])).await;
+        let page = store.feed(person("ada"), Some(cursor)).await.unwrap();
+        assert!(page.reset);
+    });
+    drop(store);
+    let check: String = Connection::open(&path)
+        .unwrap()
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(check, "ok");
+}
+
+#[test]
+fn a_file_of_another_organization_put_in_place_is_refused_until_it_is_ours() {
+    let (folder, path) = place();
+    let other = folder.path().join("other");
+    drop(SqliteStore::open(&other, &"other".parse().unwrap()).unwrap());
+    let saved = folder.path().join("saved");
+    let store = open(&path);
+    wait(commit(&store, exchange("ada", "a1", 0)));
+    backup(&path, &saved);
+    fs::rename(&other, &path).unwrap();
+    let words = unavailable(&store, exchange("ada", "a2", 0));
+    assert!(
+        words.contains("belongs to the organization other"),
+        "{words}"
+    );
+    fs::rename(&saved, &path).unwrap();
+    wait(commit(&store, exchange("ada", "a2", 0)));
+    assert_eq!(wait(verified(&store)), 2);
+}
+
+#[test]
+fn a_write_ahead_log_that_was_deleted_takes_nothing_with_it() {
+    let (_folder, path) = place();
+    let store = open(&path);
+    wait(commit(&store, exchange("ada", "a1", 0)));
+    fs::remove_file(beside(&path, "-wal")).unwrap();
+    wait(commit(&store, exchange("ada", "a2", 0)));
+    let other = open(&path);
+    assert_eq!(wait(verified(&other)), 2);
+    assert_eq!(wait(verified(&store)), 2);
+}
