@@ -233,7 +233,7 @@ fn one(
     listener: TcpListener,
     tls: Option<RustlsConfig>,
     handle: Handle<SocketAddr>,
-) -> impl Future<Output = io::Result<()>> {
+) -> impl Future<Output = io::Result<()>> + use<> {
     let service = router(issuer).into_make_service_with_connect_info::<SocketAddr>();
     async move {
         if let Some(config) = tls {

@@ -116,6 +116,16 @@ impl Show {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
+    /// How far a long work is, on one line that the next call or talk replaces; for a person at a terminal
+    /// only. Empty: the line goes.
+    pub fn progress(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        if err.is_terminal() {
+            let line = Line::new().look(Look::Faint, text).render(self.colour.1);
+            let _ = write!(err, "\r\u{1b}[K{line}").and_then(|()| err.flush());
+        }
+    }
+
     /// The next step, on its own line.
     pub fn next(&self, step: &str) {
         let mut text = Line::new()

@@ -1,17 +1,162 @@
-//! `oam-issuer audit`.
+//! `oam-issuer audit verify|export|tail|prune`: the organization's log read from the database itself, also
+//! while the server is down.
 
+mod agents;
+mod export;
+mod filter;
+mod reading;
+mod tail;
+mod verify;
+
+use super::database::{self, Database};
+use super::opening;
+use crate::issuer::clock;
 use crate::issuer::show::Show;
+use crate::issuer::store::Store;
+use crate::issuer::when;
 use crate::model::refusal::Refusal;
-use clap::Args;
+use clap::{Args, Subcommand, ValueEnum};
+use filter::FilterArgs;
+use serde::Serialize;
 
 /// `oam-issuer audit`.
 #[derive(Debug, Args)]
-pub struct AuditArgs {}
-
-/// Runs it; the branch `store` brings it.
-pub fn run(show: &Show, _args: &AuditArgs) -> u8 {
-    show.refusal(&Refusal::unavailable(
-        "this build has no `audit`",
-        "merge the branch that brings it",
-    ))
+pub struct AuditArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: AuditWhat,
 }
+
+/// What to do with the log.
+#[derive(Debug, Subcommand)]
+pub enum AuditWhat {
+    /// Check the whole chain and the agents' logs; exits 1 when something is not as it was written.
+    #[command(
+        after_help = "Examples:\n  oam-issuer audit verify\n  oam-issuer audit verify --anchor 1200:5f3c…\n\n\
+            A log that was written anew as a whole, or whose end was cut, can only be told with an entry that is \
+            known from elsewhere: note number and hash of the last entry now and then, and give them as --anchor."
+    )]
+    Verify {
+        /// An entry known from elsewhere, NUMBER:HASH; may be repeated.
+        #[arg(long = "anchor", value_name = "NUMBER:HASH", value_parser = verify::anchor)]
+        anchors: Vec<crate::rules::record::Known>,
+    },
+    /// Print entries, oldest first.
+    #[command(
+        after_help = "Examples:\n  oam-issuer audit export > audit.jsonl\n  oam-issuer audit export --format csv --person ada --since 30d > ada.csv\n  \
+            oam-issuer audit export --token-sha256 \"$(printf %s \"$TOKEN\" | sha256sum | cut -d' ' -f1)\"\n\n\
+            jsonl: the lines as they are hashed. csv: a cell that a spreadsheet would take for a formula (it begins with \
+            = + - @, a tab or a carriage return) gets a ' in front."
+    )]
+    Export {
+        /// How entries are written.
+        #[arg(long, value_enum, default_value = "jsonl")]
+        format: Format,
+        /// Which entries.
+        #[command(flatten)]
+        filter: FilterArgs,
+    },
+    /// Show the last entries, and with -f those that come.
+    #[command(
+        after_help = "Examples:\n  oam-issuer audit tail\n  oam-issuer audit tail -f --role model-publisher\n  oam-issuer audit tail -f --json"
+    )]
+    Tail {
+        /// Go on with entries as they are written.
+        #[arg(long, short)]
+        follow: bool,
+        /// How many of the last ones.
+        #[arg(long, short = 'n', default_value_t = 20, value_name = "COUNT")]
+        lines: usize,
+        /// Which entries.
+        #[command(flatten)]
+        filter: FilterArgs,
+    },
+    /// Drop the oldest entries; the log says so and from which hash it goes on.
+    #[command(
+        after_help = "Examples:\n  oam-issuer audit prune\n  oam-issuer audit prune --before 2026-01-01\n\nWithout --before entries \
+            older than `audit_days` of issuer.toml are dropped. Export first what must be kept."
+    )]
+    Prune {
+        /// Drop entries from before this: 90d, 2026-01-01, or RFC 3339.
+        #[arg(long, value_name = "TIME")]
+        before: Option<String>,
+    },
+}
+
+/// How entries are exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A JSON object a line, as it is hashed.
+    Jsonl,
+    /// Comma-separated values with a header (RFC 4180).
+    Csv,
+}
+
+/// Runs it.
+pub fn run(show: &Show, args: &AuditArgs) -> u8 {
+    show.done(work(show, args))
+}
+
+fn work(show: &Show, args: &AuditArgs) -> Result<u8, Refusal> {
+    let Database {
+        settings, store, ..
+    } = database::open(show)?;
+    let now_ms = clock::now_ms();
+    match &args.what {
+        AuditWhat::Verify { anchors } => opening::wait(verify::run(show, &store, anchors.clone()))?,
+        AuditWhat::Export { format, filter } => {
+            let filter = filter.read(now_ms)?;
+            opening::wait(export::run(show, &store, filter, *format))?
+        }
+        AuditWhat::Tail {
+            follow,
+            lines,
+            filter,
+        } => {
+            let filter = filter.read(now_ms)?;
+            opening::wait(tail::run(show, &store, &filter, *lines, *follow))?
+        }
+        AuditWhat::Prune { before } => {
+            let before_ms = before_ms(before.as_deref(), settings.limits.audit_days, now_ms)?;
+            let dropped =
+                opening::wait(store.prune(before_ms, now_ms))?.map_err(|fault| fault.refusal())?;
+            pruned(show, dropped, before_ms);
+            Ok(0)
+        }
+    }
+}
+
+/// Up to where a prune goes: what was asked, else what the settings say.
+fn before_ms(asked: Option<&str>, audit_days: u64, now_ms: u64) -> Result<u64, Refusal> {
+    match asked {
+        Some(text) => when::read(text, now_ms)
+            .map_err(|why| Refusal::bad_request(why, "run `oam-issuer audit prune --help`")),
+        None if audit_days == 0 => Err(Refusal::bad_request(
+            "`audit_days` of issuer.toml is 0: entries are kept for ever, so nothing was dropped",
+            "name a time with --before, or set `audit_days`",
+        )),
+        None => Ok(now_ms.saturating_sub(audit_days.saturating_mul(86_400_000))),
+    }
+}
+
+/// `audit prune --json`.
+#[derive(Serialize)]
+struct PruneReport {
+    dropped: u64,
+    before: String,
+}
+
+fn pruned(show: &Show, dropped: u64, before_ms: u64) {
+    let before = when::when(before_ms);
+    if show.json() {
+        return show.value(&PruneReport { dropped, before });
+    }
+    show.line(match dropped {
+        0 => format!("no entry is older than {before}: nothing was dropped"),
+        1 => format!("1 entry from before {before} was dropped"),
+        many => format!("{many} entries from before {before} were dropped"),
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -116,6 +116,15 @@ impl Verifier {
         }
     }
 
+    /// The log begins after this entry: those up to it were dropped. Before the first line only.
+    #[must_use]
+    pub fn going_on_from(mut self, last: &Known) -> Self {
+        self.summary.last = last.seq;
+        self.high = last.seq;
+        self.prev.clone_from(&last.hash);
+        self
+    }
+
     /// The lines that follow are of this file. Files come oldest first.
     pub fn file(&mut self, name: &str) {
         name.clone_into(&mut self.file);

@@ -9,13 +9,14 @@ use super::chain::{self, Head};
 use super::open::{Found, Opening, Writing};
 use super::place::Shared;
 use super::{sweep, words};
+use crate::issuer::clock;
 use crate::issuer::store::{Batch, Committed, StoreFault};
 use crate::model::name::OrgName;
 use rusqlite::{Connection, Error, ErrorCode};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Batches in one transaction.
@@ -97,7 +98,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             if Instant::now() >= self.sweep_at {
-                let more = self.sweep(now_ms()).unwrap_or(false);
+                let more = self.sweep(clock::now_ms()).unwrap_or(false);
                 self.sweep_at = Instant::now() + if more { LOOK } else { SWEEP };
             }
         }
@@ -373,12 +374,4 @@ fn told(path: &std::path::Path, undone: Undone) -> StoreFault {
         Undone::Told(fault) => fault,
         Undone::Database(error) => words::fault(path, &error),
     }
-}
-
-fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| u64::try_from(since.as_millis()).ok())
-        .unwrap_or(0)
 }
