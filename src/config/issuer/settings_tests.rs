@@ -62,7 +62,9 @@ fn the_commented_lines_of_the_example_are_right_too() {
     let mut text = String::new();
     for line in EXAMPLE.lines() {
         let bare = line.strip_prefix("# ").unwrap_or(line);
-        let setting = bare.contains(" = ") && !bare.starts_with(char::is_uppercase);
+        let key = bare.split(" = ").next().unwrap_or_default();
+        let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+        let setting = key != bare && !key.is_empty() && key.chars().all(plain);
         let keep = setting || (bare.starts_with('[') && bare.ends_with(']'));
         text.push_str(if keep { bare } else { line });
         text.push('\n');
