@@ -33,14 +33,14 @@ impl Head {
                 hash: GENESIS.to_owned(),
             });
         };
-        let link = record::link(&line).map_err(|_| {
+        let end = record::link(&line).map_err(|_| {
             Undone::Told(StoreFault::Unavailable(
                 "the last entry of the audit log is not as it was written, so nothing is granted: run `oam-issuer audit verify`, then put the last backup in place".to_owned(),
             ))
         })?;
         Ok(Self {
-            seq: link.seq,
-            hash: link.hash,
+            seq: end.seq,
+            hash: end.hash,
         })
     }
 
@@ -50,7 +50,7 @@ impl Head {
         database: &Connection,
         entry: &AuditRecord,
     ) -> Result<(), Undone> {
-        let link = record::chain(self.seq + 1, &self.hash, entry)
+        let added = record::chain(self.seq + 1, &self.hash, entry)
             .map_err(|words| Undone::Told(StoreFault::Unavailable(words)))?;
         database
             .prepare_cached(
@@ -58,9 +58,9 @@ impl Head {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
-                int(link.seq),
+                int(added.seq),
                 int(entry.at_ms),
-                link.line,
+                added.line,
                 entry.person.as_ref().or(entry.name.as_ref()),
                 entry.role.as_ref().map(RoleName::as_str),
                 entry.repository.as_ref().map(Repository::as_str),
@@ -72,7 +72,7 @@ impl Head {
                 .prepare_cached("INSERT OR IGNORE INTO names (name, person) VALUES (?1, ?2)")?
                 .execute((name, person))?;
         }
-        (self.seq, self.hash) = (link.seq, link.hash);
+        (self.seq, self.hash) = (added.seq, added.hash);
         Ok(())
     }
 }
@@ -107,15 +107,15 @@ pub(super) fn begin_prune(
         database.query_row("SELECT line FROM audit WHERE seq = ?1", [last], |row| {
             row.get(0)
         })?;
-    let link = record::link(&line).map_err(|_| {
+    let end = record::link(&line).map_err(|_| {
         Undone::Told(StoreFault::Unavailable(format!(
             "entry {last} of the audit log is not as it was written, so nothing is dropped: run `oam-issuer audit verify`"
         )))
     })?;
     let mut entry = AuditRecord::new(AuditEvent::Retention, org.clone(), at_ms);
     entry.detail = Some(retention::words(&Known {
-        seq: link.seq,
-        hash: link.hash,
+        seq: end.seq,
+        hash: end.hash,
     }));
     head.append(database, &entry)?;
     database.execute(

@@ -26,7 +26,7 @@ const GROUP: usize = 128;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// How often it forgets what may be forgotten.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_mins(1);
 
 /// Where an answer goes.
 type Reply<T> = oneshot::Sender<Result<T, StoreFault>>;
@@ -119,9 +119,10 @@ impl Writer {
         let mut other = None;
         let mut next = Some(first);
         while let Some(job) = next.take() {
-            match job {
-                Job::Commit(batch, reply) => group.push((batch, reply)),
-                job => other = Some(job),
+            if let Job::Commit(batch, reply) = job {
+                group.push((batch, reply));
+            } else {
+                other = Some(job);
             }
             if other.is_none() && group.len() < GROUP {
                 next = self.jobs.try_recv().ok();

@@ -39,160 +39,73 @@ pub async fn verified(store: &dyn Store) -> u64 {
     summary.count
 }
 
-pub async fn every_filter_finds_its_lines(store: &dyn Store) {
+/// A filter by `name value` words, moments as milliseconds after [`NOW_MS`].
+fn filter(words: &str) -> AuditFilter {
+    let mut filter = AuditFilter::default();
+    for word in words.split_whitespace() {
+        let (name, value) = word.split_once('=').unwrap();
+        let text = Some(value.to_owned());
+        match name {
+            "person" => filter.person = text,
+            "role" => filter.role = text,
+            "repository" => filter.repository = text,
+            "token" => filter.token_sha256 = text,
+            "request" => filter.request_id = text,
+            "from" => filter.from_ms = Some(NOW_MS + value.parse::<u64>().unwrap()),
+            "to" => filter.to_ms = Some(NOW_MS + value.parse::<u64>().unwrap()),
+            other => panic!("{other}"),
+        }
+    }
+    filter
+}
+
+/// Ada's token, a start, another of hers without her name, and Bob's.
+async fn four_entries(store: &dyn Store) {
     let mut other = token("bob", "b1");
     other.role = role("reader");
     other.repository = Some("acme/other".parse().unwrap());
     let mut late = entry(&other);
     late.at_ms += 10_000;
-    commit(
-        store,
-        changes([Change::Seen(seen("ada")), Change::Seen(seen("bob"))]),
-    )
-    .await;
+    let people = [Change::Seen(seen("ada")), Change::Seen(seen("bob"))];
+    commit(store, changes(people)).await;
     let mut nameless = entry(&token("ada", "a2"));
     nameless.name = None;
     nameless.at_ms += 5_000;
-    commit(
-        store,
-        entries([
-            entry(&token("ada", "a1")),
-            noted(AuditEvent::Start, NOW_MS + 1_000),
-            nameless,
-            late,
-        ]),
-    )
-    .await;
-    let text = |text: &str| Some(text.to_owned());
-    let all = AuditFilter::default;
-    for (filter, seqs) in [
-        (all(), vec![1, 2, 3, 4]),
-        (
-            AuditFilter {
-                person: text("00u-ada"),
-                ..all()
-            },
-            vec![1, 3],
-        ),
-        (
-            AuditFilter {
-                person: text("okta:00u-ada"),
-                ..all()
-            },
-            vec![1, 3],
-        ),
+    let first = entry(&token("ada", "a1"));
+    let start = noted(AuditEvent::Start, NOW_MS + 1_000);
+    commit(store, entries([first, start, nameless, late])).await;
+}
+
+pub async fn every_filter_finds_its_lines(store: &dyn Store) {
+    four_entries(store).await;
+    let cases: [(&str, &[u64]); 17] = [
+        ("", &[1, 2, 3, 4]),
+        ("person=00u-ada", &[1, 3]),
+        ("person=okta:00u-ada", &[1, 3]),
         // By name and by mail address also where the entry tells another name.
+        ("person=Ada", &[1, 3]),
+        ("person=ada@acme.example", &[1, 3]),
+        ("person=nobody", &[]),
+        ("role=publisher", &[1, 3]),
+        ("repository=acme/other", &[4]),
+        ("token=a2", &[3]),
+        ("request=request-b1", &[4]),
+        ("from=1000", &[2, 3, 4]),
+        ("to=5000", &[1, 2]),
+        ("from=1 to=10000", &[2, 3]),
+        ("from=60000", &[]),
+        ("person=ada role=reader", &[]),
+        ("person=ada token=a2", &[3]),
         (
-            AuditFilter {
-                person: text("Ada"),
-                ..all()
-            },
-            vec![1, 3],
+            "person=bob role=reader repository=acme/other token=b1 request=request-b1 from=0 to=20000",
+            &[4],
         ),
-        (
-            AuditFilter {
-                person: text("ada@acme.example"),
-                ..all()
-            },
-            vec![1, 3],
-        ),
-        (
-            AuditFilter {
-                person: text("nobody"),
-                ..all()
-            },
-            vec![],
-        ),
-        (
-            AuditFilter {
-                role: text("publisher"),
-                ..all()
-            },
-            vec![1, 3],
-        ),
-        (
-            AuditFilter {
-                repository: text("acme/other"),
-                ..all()
-            },
-            vec![4],
-        ),
-        (
-            AuditFilter {
-                token_sha256: text("a2"),
-                ..all()
-            },
-            vec![3],
-        ),
-        (
-            AuditFilter {
-                request_id: text("request-b1"),
-                ..all()
-            },
-            vec![4],
-        ),
-        (
-            AuditFilter {
-                from_ms: Some(NOW_MS + 1_000),
-                ..all()
-            },
-            vec![2, 3, 4],
-        ),
-        (
-            AuditFilter {
-                to_ms: Some(NOW_MS + 5_000),
-                ..all()
-            },
-            vec![1, 2],
-        ),
-        (
-            AuditFilter {
-                from_ms: Some(NOW_MS + 1),
-                to_ms: Some(NOW_MS + 10_000),
-                ..all()
-            },
-            vec![2, 3],
-        ),
-        (
-            AuditFilter {
-                from_ms: Some(NOW_MS + 60_000),
-                ..all()
-            },
-            vec![],
-        ),
-        (
-            AuditFilter {
-                person: text("ada"),
-                role: text("reader"),
-                ..all()
-            },
-            vec![],
-        ),
-        (
-            AuditFilter {
-                person: text("ada"),
-                token_sha256: text("a2"),
-                ..all()
-            },
-            vec![3],
-        ),
-        (
-            AuditFilter {
-                person: text("bob"),
-                role: text("reader"),
-                repository: text("acme/other"),
-                token_sha256: text("b1"),
-                request_id: text("request-b1"),
-                from_ms: Some(NOW_MS),
-                to_ms: Some(NOW_MS + 20_000),
-            },
-            vec![4],
-        ),
-    ] {
+    ];
+    for (words, seqs) in cases {
         for limit in [1, 50] {
-            let seen = found(store, filter.clone(), limit).await;
+            let seen = found(store, filter(words), limit).await;
             let seen: Vec<u64> = seen.into_iter().map(|(seq, _)| seq).collect();
-            assert_eq!(seen, seqs, "{filter:?}");
+            assert_eq!(seen, seqs, "{words:?}");
         }
     }
     verified(store).await;

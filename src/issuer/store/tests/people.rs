@@ -15,105 +15,49 @@ async fn see(store: &dyn Store, person: PersonSeen) {
     commit(store, changes([Change::Seen(person)])).await;
 }
 
+/// A subject by `name value` words.
+fn subject(words: &str) -> SignalSubject {
+    let mut subject = SignalSubject::default();
+    for word in words.split_whitespace() {
+        let (name, value) = word.split_once('=').unwrap();
+        let text = Some(value.to_owned());
+        match name {
+            "issuer" => subject.issuer = text,
+            "subject" => subject.subject = text,
+            "email" => subject.email = text,
+            "key" => subject.key = text,
+            "session" => subject.session = text,
+            other => panic!("{other}"),
+        }
+    }
+    subject
+}
+
 pub async fn a_signal_finds_whom_every_member_of_it_names(store: &dyn Store) {
     see(store, seen("ada")).await;
     see(store, seen("bob")).await;
     let mut elsewhere = seen("ada");
     elsewhere.key.source = "entra".parse().unwrap();
     see(store, elsewhere).await;
-    let issuer = Some("https://acme.okta.example".to_owned());
-    let text = |text: &str| Some(text.to_owned());
-    let subject = SignalSubject::default;
-    for (asked, found) in [
-        (
-            SignalSubject {
-                subject: text("sub-ada"),
-                ..subject()
-            },
-            vec!["ada"],
-        ),
-        (
-            SignalSubject {
-                subject: text("SUB-ada"),
-                ..subject()
-            },
-            vec![],
-        ),
-        (
-            SignalSubject {
-                issuer: issuer.clone(),
-                subject: text("sub-ada"),
-                ..subject()
-            },
-            vec!["ada"],
-        ),
-        (
-            SignalSubject {
-                issuer: text("https://acme.okta.example/"),
-                subject: text("sub-ada"),
-                ..subject()
-            },
-            vec![],
-        ),
-        (
-            SignalSubject {
-                email: text("ADA@acme.EXAMPLE"),
-                ..subject()
-            },
-            vec!["ada"],
-        ),
-        (
-            SignalSubject {
-                email: text("ada@acme.example"),
-                subject: text("sub-bob"),
-                ..subject()
-            },
-            vec![],
-        ),
-        (
-            SignalSubject {
-                key: text("00u-bob"),
-                ..subject()
-            },
-            vec!["bob"],
-        ),
-        (
-            SignalSubject {
-                key: text("00u-bob"),
-                session: text("sid-bob"),
-                ..subject()
-            },
-            vec!["bob"],
-        ),
-        (
-            SignalSubject {
-                session: text("sid-ada"),
-                ..subject()
-            },
-            vec!["ada"],
-        ),
-        (
-            SignalSubject {
-                session: text("sid-eve"),
-                ..subject()
-            },
-            vec![],
-        ),
+    let cases: [(&str, &[&str]); 12] = [
+        ("subject=sub-ada", &["ada"]),
+        ("subject=SUB-ada", &[]),
+        ("issuer=https://acme.okta.example subject=sub-ada", &["ada"]),
+        ("issuer=https://acme.okta.example/ subject=sub-ada", &[]),
+        ("email=ADA@acme.EXAMPLE", &["ada"]),
+        ("email=ada@acme.example subject=sub-bob", &[]),
+        ("key=00u-bob", &["bob"]),
+        ("key=00u-bob session=sid-bob", &["bob"]),
+        ("session=sid-ada", &["ada"]),
+        ("session=sid-eve", &[]),
         // Nobody is meant by nothing, nor by an issuer alone.
-        (
-            SignalSubject {
-                issuer,
-                ..subject()
-            },
-            vec![],
-        ),
-        (subject(), vec![]),
-    ] {
-        let rows = store
-            .people("okta".parse().unwrap(), asked.clone())
-            .await
-            .unwrap();
-        assert_eq!(names(&rows), found, "{asked:?}");
+        ("issuer=https://acme.okta.example", &[]),
+        ("", &[]),
+    ];
+    for (words, found) in cases {
+        let asked = subject(words);
+        let rows = store.people("okta".parse().unwrap(), asked).await.unwrap();
+        assert_eq!(names(&rows), found, "{words:?}");
     }
 }
 
