@@ -58,12 +58,12 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
         Change::RevokeToken { sha256, at_ms } => {
             revoke_token(database, sha256, *at_ms, revoked).map_err(Undone::from)
         }
-        Change::End { key, ended, feed } => ends::end(database, key, ended, feed, revoked),
         Change::Unseal(sha256) => run(
             database,
             "UPDATE tokens SET sealed = NULL WHERE sha256 = ?1",
             [sha256],
         ),
+        Change::End { key, ended, feed } => ends::end(database, key, ended, feed, revoked),
         Change::Restore { key } => ends::restore(database, key),
         Change::RolesChanged {
             key,
