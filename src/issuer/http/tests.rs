@@ -2,6 +2,7 @@
 
 mod exchange;
 mod feed;
+mod hub_made;
 mod hubs;
 mod limits;
 mod people;
