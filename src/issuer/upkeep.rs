@@ -19,7 +19,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Between two sweeps.
 const SWEEP: Duration = Duration::from_secs(5);
 /// Between two looks at the certificates.
-const CERTIFICATES: Duration = Duration::from_secs(5);
+const CERTIFICATES: Duration = Duration::from_secs(1);
 
 /// Reads the keys again whenever something was committed: a rotation is a commit of another process.
 pub async fn keys(issuer: Arc<Issuer>) {

@@ -7,4 +7,5 @@ mod hubs;
 mod limits;
 mod people;
 mod running;
+mod tls;
 mod world;

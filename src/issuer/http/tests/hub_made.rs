@@ -1,10 +1,10 @@
 //! Tokens that a hub makes: announced before, on record after, ended when they can't be.
 
-use super::world::World;
+use super::world::{World, until};
 use crate::issuer::standing::Order;
 use axum::Router;
 use axum::http::Uri;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -68,8 +68,11 @@ async fn under_way(
     let ada = world.id_token("ada", &json!({}));
     let resource = format!("{}/acme/model", hub.url);
     let asking = Arc::clone(world);
-    let asked =
-        tokio::spawn(async move { asking.exchange(&ada, &resource, "role:publisher write").await });
+    let asked = tokio::spawn(async move {
+        asking
+            .exchange(&ada, &resource, "role:publisher write")
+            .await
+    });
     let go = hub.asked.recv().await.unwrap();
     (asked, go)
 }
@@ -106,7 +109,10 @@ async fn an_end_while_the_hub_is_asked_ends_its_token_and_refuses() {
     assert!(hub.revoked.lock().unwrap()[0].contains("hf_of_the_hub"));
     assert!(world.audit("exchange").await.is_empty());
     let detail = world.audit("refusal").await[0]["detail"].clone();
-    assert!(detail.as_str().unwrap().contains("not handed out"), "{detail}");
+    assert!(
+        detail.as_str().unwrap().contains("not handed out"),
+        "{detail}"
+    );
 }
 
 #[tokio::test]
@@ -133,24 +139,17 @@ async fn a_caller_that_goes_away_does_not_take_the_record_along() {
     {
         let asking = Arc::clone(&world);
         let call = tokio::spawn(async move {
-            asking.exchange(&ada, &resource, "role:publisher write").await
+            asking
+                .exchange(&ada, &resource, "role:publisher write")
+                .await
         });
         let go = hub.asked.recv().await.unwrap();
         call.abort();
         assert!(call.await.is_err());
         go.send(()).unwrap();
     }
-    let recorded = async {
-        loop {
-            let entries: Vec<Value> = world.audit("exchange").await;
-            if let Some(entry) = entries.first() {
-                return entry.clone();
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    let entry = tokio::time::timeout(super::world::LONG, recorded)
-        .await
-        .unwrap();
+    let recorded = async || !world.audit("exchange").await.is_empty();
+    until("the record", recorded).await;
+    let entry = &world.audit("exchange").await[0];
     assert_eq!(entry["person"], "ada");
 }
