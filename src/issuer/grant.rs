@@ -177,8 +177,23 @@ async fn admission(
 
 /// Step 3: whether they may.
 fn decision(in_force: &InForce, claimant: &Claimant, wanted: &Wanted) -> Result<Decision, Refused> {
-    policy::decide(&in_force.policy, claimant, wanted)
-        .map_err(|refusal| Refused::of_exchange(refusal, wanted.role.is_some()))
+    policy::decide(&in_force.policy, claimant, wanted).map_err(|refusal| {
+        let role_at_fault = is_beyond_the_role(in_force, claimant, wanted);
+        Refused::of_exchange(refusal, role_at_fault)
+    })
+}
+
+/// Whether the role that is named is what can't be had: it is not held, or allows the action nowhere on this
+/// hub. Otherwise it is the repository that it does not cover.
+fn is_beyond_the_role(in_force: &InForce, claimant: &Claimant, wanted: &Wanted) -> bool {
+    wanted.role.as_ref().is_some_and(|name| {
+        let held = policy::holdings(&in_force.policy, claimant);
+        let mut grants = held
+            .iter()
+            .filter(|held| held.role == *name)
+            .flat_map(|held| &held.grants);
+        !grants.any(|grant| grant.hub == wanted.hub && grant.action >= wanted.action)
+    })
 }
 
 /// A read may be served by a token that can write only to somebody who may write there anyway.

@@ -43,7 +43,11 @@ pub async fn refusal(issuer: &Issuer, mut entry: AuditRecord, refused: &Refused,
     entry.event = AuditEvent::Refusal;
     entry.at_ms = clock::now_ms();
     entry.refusal = Some(refused.refusal.code);
-    entry.rule = Some(refused.refusal.sentence.clone());
+    // For the organization's own eyes what is missing belongs to the rule.
+    entry.rule = Some(format!(
+        "{}; {}",
+        refused.refusal.sentence, refused.refusal.next
+    ));
     let batch = Batch {
         changes: Vec::new(),
         entries: vec![entry],

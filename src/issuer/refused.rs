@@ -125,14 +125,15 @@ impl Refused {
         }
     }
 
-    /// The refusal of an exchange, from its code. `named_role`: the request named a role.
-    pub fn of_exchange(refusal: Refusal, named_role: bool) -> Self {
+    /// The refusal of an exchange, from its code. `role_at_fault`: the role that the request names is not
+    /// held or does not allow the action, whatever the repository.
+    pub fn of_exchange(refusal: Refusal, role_at_fault: bool) -> Self {
         let error = match refusal.code {
             RefusalCode::Revoked
             | RefusalCode::Ended
             | RefusalCode::SignedOut
             | RefusalCode::Unproven => OAuthError::InvalidGrant,
-            RefusalCode::Denied if named_role => OAuthError::InvalidScope,
+            RefusalCode::Denied if role_at_fault => OAuthError::InvalidScope,
             RefusalCode::Denied => OAuthError::InvalidTarget,
             RefusalCode::BadRequest | RefusalCode::Rejected => OAuthError::InvalidRequest,
             RefusalCode::Busy => OAuthError::SlowDown,

@@ -106,9 +106,8 @@ grants = [{ hub = "models", repositories = ["acme/*"], action = "write" }]
             if answer.is_ok_and(|text| text.starts_with("HTTP/1.1 200")) {
                 return self;
             }
-            if let Some(status) = self.child.try_wait().unwrap() {
-                panic!("oam-issuer ended: {status}");
-            }
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "oam-issuer ended: {ended:?}");
             assert!(began.elapsed() < Duration::from_secs(20), "not ready");
             std::thread::sleep(Duration::from_millis(20));
         }

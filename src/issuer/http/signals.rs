@@ -135,7 +135,7 @@ async fn applied(issuer: &Issuer, origin: &Origin, signal: &Signal) -> Result<()
         tracing::error!(
             why,
             request_id = origin.request_id,
-            "a signal that a person must look at"
+            "alarm: a signal that a person must look at"
         );
     }
     record::settle(issuer, applied.revoked);

@@ -27,20 +27,20 @@ impl Head {
             .prepare_cached("SELECT line FROM audit ORDER BY seq DESC LIMIT 1")?
             .query_row([], |row| row.get(0))
             .optional()?;
-        let Some(line) = last else {
+        let Some(text) = last else {
             return Ok(Self {
                 seq: 0,
                 hash: GENESIS.to_owned(),
             });
         };
-        let end = record::link(&line).map_err(|_| {
+        let link = record::link(&text).map_err(|_| {
             Undone::Told(StoreFault::Unavailable(
                 "the last entry of the audit log is not as it was written, so nothing is granted: run `oam-issuer audit verify`, then put the last backup in place".to_owned(),
             ))
         })?;
         Ok(Self {
-            seq: end.seq,
-            hash: end.hash,
+            seq: link.seq,
+            hash: link.hash,
         })
     }
 
@@ -50,7 +50,7 @@ impl Head {
         database: &Connection,
         entry: &AuditRecord,
     ) -> Result<(), Undone> {
-        let added = record::chain(self.seq + 1, &self.hash, entry)
+        let link = record::chain(self.seq + 1, &self.hash, entry)
             .map_err(|words| Undone::Told(StoreFault::Unavailable(words)))?;
         database
             .prepare_cached(
@@ -58,9 +58,9 @@ impl Head {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
-                int(added.seq),
+                int(link.seq),
                 int(entry.at_ms),
-                added.line,
+                link.line,
                 entry.person.as_ref().or(entry.name.as_ref()),
                 entry.role.as_ref().map(RoleName::as_str),
                 entry.repository.as_ref().map(Repository::as_str),
@@ -72,7 +72,7 @@ impl Head {
                 .prepare_cached("INSERT OR IGNORE INTO names (name, person) VALUES (?1, ?2)")?
                 .execute((name, person))?;
         }
-        (self.seq, self.hash) = (added.seq, added.hash);
+        (self.seq, self.hash) = (link.seq, link.hash);
         Ok(())
     }
 }
@@ -103,19 +103,19 @@ pub(super) fn begin_prune(
     let Some(first) = first.filter(|first| *first <= last) else {
         return Ok(None);
     };
-    let line: String =
+    let text: String =
         database.query_row("SELECT line FROM audit WHERE seq = ?1", [last], |row| {
             row.get(0)
         })?;
-    let end = record::link(&line).map_err(|_| {
+    let link = record::link(&text).map_err(|_| {
         Undone::Told(StoreFault::Unavailable(format!(
             "entry {last} of the audit log is not as it was written, so nothing is dropped: run `oam-issuer audit verify`"
         )))
     })?;
     let mut entry = AuditRecord::new(AuditEvent::Retention, org.clone(), at_ms);
     entry.detail = Some(retention::words(&Known {
-        seq: end.seq,
-        hash: end.hash,
+        seq: link.seq,
+        hash: link.hash,
     }));
     head.append(database, &entry)?;
     database.execute(

@@ -140,6 +140,7 @@ impl Writer {
             }
             #[cfg(test)]
             Some(Job::Work(work)) => work(self),
+            // Commits are in the group.
             Some(Job::Commit(..)) | None => {}
         }
     }
