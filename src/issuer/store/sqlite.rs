@@ -70,14 +70,14 @@ impl SqliteStore {
     fn start(path: &Path, org: &OrgName, how: Opening) -> Result<Self, Refusal> {
         let writing = Writing::open(path, org, how)?;
         let shared = Arc::new(Shared::new(writing.generation.clone()));
-        let (jobs, waiting) = sync_channel(WAITING);
+        let (jobs, asked) = sync_channel(WAITING);
         let mut threads = Vec::new();
         let started = || {
             let readers = Readers::start(path, &shared, &mut threads)?;
             let writer = Writer::new(
                 path.to_owned(),
                 org.clone(),
-                waiting,
+                asked,
                 Arc::clone(&shared),
                 writing,
             );

@@ -84,7 +84,7 @@ pub(super) async fn check(
 /// The end of a log after one more line of it, and what is wrong with that line.
 fn follow(end: Option<&Known>, line: &str) -> (Option<Known>, Option<String>) {
     let (last, hash) = end.map_or((0, GENESIS), |end| (end.seq, end.hash.as_str()));
-    let (link, prev) = match placed(line) {
+    let (record, prev) = match placed(line) {
         Ok(placed) => placed,
         Err(FaultKind::Changed) => {
             let what = format!("the record after {last} was changed while it was held");
@@ -95,25 +95,25 @@ fn follow(end: Option<&Known>, line: &str) -> (Option<Known>, Option<String>) {
             return (end.cloned(), Some(what));
         }
     };
-    let fault = if link.seq <= last {
-        Some(format!("record {} stands after record {last}", link.seq))
-    } else if link.seq > last + 1 {
+    let fault = if record.seq <= last {
+        Some(format!("record {} stands after record {last}", record.seq))
+    } else if record.seq > last + 1 {
         Some(format!(
             "records {} to {} are missing",
             last + 1,
-            link.seq - 1
+            record.seq - 1
         ))
     } else if prev != hash {
         Some(format!(
             "record {} does not follow from record {last}",
-            link.seq
+            record.seq
         ))
     } else {
         None
     };
     let known = Known {
-        seq: link.seq,
-        hash: link.hash,
+        seq: record.seq,
+        hash: record.hash,
     };
     (Some(known), fault)
 }

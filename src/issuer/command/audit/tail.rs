@@ -30,7 +30,9 @@ pub(super) async fn run(
     while follow && !show.is_over() {
         changes.mark_unchanged();
         let seen = pages(store, filter, after, |page| {
-            page.iter().for_each(|line| print(show, line));
+            for line in page {
+                print(show, line);
+            }
             !show.is_over()
         });
         after = seen.await?;

@@ -46,9 +46,13 @@ fn place(entries: u64) -> Place {
 fn entry(number: u64, event: AuditEvent) -> AuditRecord {
     let mut entry = AuditRecord::new(event, "acme".parse().unwrap(), number * 1000);
     entry.role = Some(
-        if number % 3 == 0 { "third" } else { "other" }
-            .parse()
-            .unwrap(),
+        if number.is_multiple_of(3) {
+            "third"
+        } else {
+            "other"
+        }
+        .parse()
+        .unwrap(),
     );
     entry
 }

@@ -204,7 +204,9 @@ pub(super) async fn check(
         to_ms: None,
     };
     pages(store, &AuditFilter::default(), 0, |page| {
-        page.iter().for_each(|line| reading.line(line));
+        for line in page {
+            reading.line(line);
+        }
         progress.at(reading.count, "entries verified");
         true
     })

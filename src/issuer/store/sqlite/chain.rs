@@ -27,13 +27,13 @@ impl Head {
             .prepare_cached("SELECT line FROM audit ORDER BY seq DESC LIMIT 1")?
             .query_row([], |row| row.get(0))
             .optional()?;
-        let Some(line) = last else {
+        let Some(text) = last else {
             return Ok(Self {
                 seq: 0,
                 hash: GENESIS.to_owned(),
             });
         };
-        let link = record::link(&line).map_err(|_| {
+        let link = record::link(&text).map_err(|_| {
             Undone::Told(StoreFault::Unavailable(
                 "the last entry of the audit log is not as it was written, so nothing is granted: run `oam-issuer audit verify`, then put the last backup in place".to_owned(),
             ))
@@ -103,11 +103,11 @@ pub(super) fn begin_prune(
     let Some(first) = first.filter(|first| *first <= last) else {
         return Ok(None);
     };
-    let line: String =
+    let text: String =
         database.query_row("SELECT line FROM audit WHERE seq = ?1", [last], |row| {
             row.get(0)
         })?;
-    let link = record::link(&line).map_err(|_| {
+    let link = record::link(&text).map_err(|_| {
         Undone::Told(StoreFault::Unavailable(format!(
             "entry {last} of the audit log is not as it was written, so nothing is dropped: run `oam-issuer audit verify`"
         )))

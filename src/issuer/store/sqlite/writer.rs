@@ -26,7 +26,7 @@ const GROUP: usize = 128;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// How often it forgets what may be forgotten.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_mins(1);
 
 /// Where an answer goes.
 type Reply<T> = oneshot::Sender<Result<T, StoreFault>>;
@@ -139,6 +139,7 @@ impl Writer {
             }
             #[cfg(test)]
             Some(Job::Work(work)) => work(self),
+            // Commits are in the group.
             Some(Job::Commit(..)) | None => {}
         }
     }
