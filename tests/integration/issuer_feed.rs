@@ -139,7 +139,9 @@ fn a_stream_ends_with_its_bearer() {
     }
     // Beyond the minute by which clocks may differ nothing new begins with it either.
     let late = company.forged("ada", &json!({}), &json!({"seconds": -90}));
-    let refused = Feed::open(&company.url, &late, None).err().expect("expired");
+    let refused = Feed::open(&company.url, &late, None)
+        .err()
+        .expect("expired");
     assert_eq!(refused.expect(401).json()["error"], "invalid_token");
 }
 

@@ -59,12 +59,12 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
         Change::RevokeToken { sha256, at_ms } => {
             revoke_token(database, sha256, *at_ms, revoked).map_err(Undone::from)
         }
+        Change::End { key, ended, feed } => ends::end(database, key, ended, feed, revoked),
         Change::Unseal(sha256) => run(
             database,
             "UPDATE tokens SET sealed = NULL WHERE sha256 = ?1",
             [sha256],
         ),
-        Change::End { key, ended, feed } => ends::end(database, key, ended, feed, revoked),
         Change::Restore { key } => ends::restore(database, key),
         Change::RolesChanged {
             key,
@@ -216,26 +216,6 @@ fn put_key(database: &Connection, key: &KeyRow) -> Done {
             int(key.signs_from_ms),
             key.gone_at_ms.map(int),
         ],
-    )
-}
-
-/// The latest counts; 0 says that the stream was stopped.
-fn stream_verified(database: &Connection, transmitter: &str, at_ms: u64) -> Done {
-    run(
-        database,
-        "INSERT INTO streams (transmitter, verified_at_ms) VALUES (?1, ?2)
-         ON CONFLICT DO UPDATE SET verified_at_ms =
-             iif(excluded.verified_at_ms = 0, 0, max(verified_at_ms, excluded.verified_at_ms))",
-        params![transmitter, int(at_ms)],
-    )
-}
-
-fn drop_secret(database: &Connection, owner: &SecretOwner, number: u64) -> Done {
-    let (kind, owner) = owner_columns(owner);
-    run(
-        database,
-        "DELETE FROM secrets WHERE kind = ?1 AND owner = ?2 AND number = ?3",
-        params![kind, owner, int(number)],
     )
 }
 
