@@ -8,7 +8,7 @@ use super::rows::{TOKEN, algorithm, int, owner_columns, token};
 use crate::issuer::store::{Change, KeyRow, SecretOwner, SecretRow, StoreFault, TokenRow};
 use crate::model::claimant::ClaimantKey;
 use crate::model::feed::FeedEvent;
-use crate::model::name::{HubName, Repository};
+use crate::model::name::{HubName, Repository, RoleName};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Why a batch is undone.
@@ -75,8 +75,8 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             feed,
         } => {
             people::roles_changed(database, key, groups.as_deref(), held, *at_ms)?;
-            revoked.extend(ends::roles_lost(database, key, lost, *at_ms)?);
-            feed.iter().try_for_each(|feed| append(database, key, feed))
+            revoked.extend(lost_roles(database, key, lost, *at_ms)?);
+            told(database, key, feed.as_ref())
         }
         Change::Held {
             key,
@@ -86,17 +86,15 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             feed,
         } => {
             people::held(database, key, held, *at_ms)?;
-            revoked.extend(ends::roles_lost(database, key, lost, *at_ms)?);
-            feed.iter().try_for_each(|feed| append(database, key, feed))
+            revoked.extend(lost_roles(database, key, lost, *at_ms)?);
+            told(database, key, feed.as_ref())
         }
         Change::Once {
             transmitter,
             id,
             until_ms,
         } => once(database, transmitter, id, *until_ms),
-        Change::StreamVerified { transmitter, at_ms } => {
-            stream_verified(database, transmitter, *at_ms)
-        }
+        Change::StreamVerified { transmitter, at_ms } => verified(database, transmitter, *at_ms),
         Change::AgentLog(row, lines) => agent_log::hold(database, row, lines),
         Change::PutKey(key) => put_key(database, key),
         Change::DropKey(kid) => run(database, "DELETE FROM keys WHERE kid = ?1", [kid]),
@@ -108,6 +106,45 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             [digest],
         ),
     }
+}
+
+/// Makes the tokens of lost roles inactive.
+fn lost_roles(
+    database: &Connection,
+    key: &ClaimantKey,
+    lost: &[RoleName],
+    at_ms: u64,
+) -> rusqlite::Result<Vec<TokenRow>> {
+    let mut revoked = Vec::new();
+    for role in lost {
+        revoked.extend(ends::inactive(database, key, Some(role), at_ms)?);
+    }
+    Ok(revoked)
+}
+
+/// At 0 the stream was stopped.
+fn verified(database: &Connection, transmitter: &str, at_ms: u64) -> Done {
+    run(
+        database,
+        "INSERT INTO streams (transmitter, verified_at_ms) VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET verified_at_ms =
+             iif(excluded.verified_at_ms = 0, 0, max(verified_at_ms, excluded.verified_at_ms))",
+        params![transmitter, int(at_ms)],
+    )
+}
+
+fn drop_secret(database: &Connection, owner: &SecretOwner, number: u64) -> Done {
+    let (kind, owner) = owner_columns(owner);
+    run(
+        database,
+        "DELETE FROM secrets WHERE kind = ?1 AND owner = ?2 AND number = ?3",
+        params![kind, owner, int(number)],
+    )
+}
+
+/// Appends to the feed when there is something to tell.
+fn told(database: &Connection, key: &ClaimantKey, feed: Option<&FeedEvent>) -> Done {
+    feed.map_or(Ok(()), |feed| append(database, key, feed))
 }
 
 fn run(database: &Connection, sql: &str, params: impl rusqlite::Params) -> Done {
