@@ -60,7 +60,14 @@ pub struct Suspicion {
     pub reason: String,
     /// A refresh that was under way then: its answer may be older than the evidence, and proves nothing.
     pub before: Option<u64>,
+    /// The provider is not asked before this: see [`PROVIDER_SETTLES_MS`].
+    pub ask_from: Moment,
 }
+
+/// How long a provider is given to end a session of which it just told, ms. It sends its logout token first
+/// and ends the session when that was answered (`oidc-provider` does, OIDC Back-Channel Logout 1.0 says
+/// nothing of the order): asked at once it would still vouch for the session.
+pub const PROVIDER_SETTLES_MS: u64 = 1_000;
 
 /// A refresh under way: one per session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -239,8 +239,9 @@ fn a_database_file_that_is_gone_grants_nothing_and_a_new_one_serves_agents_again
     });
     let token = company.world.oam(&write).expect(0).stdout;
     assert!(on_record(&company).contains(&sha256(token.trim().as_bytes())));
+    let fresh = company.granted(&ada, "acme/model", "role:model-publisher write");
     assert_eq!(
-        company.at_the_hub(token.trim(), "acme/model", "receive-pack"),
+        company.at_the_hub(&fresh, "acme/model", "receive-pack"),
         200
     );
     company.verify();

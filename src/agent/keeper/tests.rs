@@ -193,6 +193,12 @@ impl Desk {
         self.settle().await;
     }
 
+    /// The time passes that a provider is given after a doubt.
+    fn provider_has_settled(&mut self) {
+        self.fake.pass(crate::rules::session::PROVIDER_SETTLES_MS);
+        self.keeper.tick();
+    }
+
     /// Answers the refresh that was sent last.
     async fn answer(&mut self, result: Result<Arrived, EndpointFault>) {
         self.settle().await;

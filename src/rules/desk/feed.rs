@@ -6,7 +6,7 @@ use crate::model::name::RoleName;
 use crate::model::order::MintOrder;
 use crate::model::refusal::Refusal;
 use crate::model::time::Moment;
-use crate::rules::session::Suspicion;
+use crate::rules::session::{PROVIDER_SETTLES_MS, Suspicion};
 
 impl Desk {
     /// A younger subject token is wanted, though nobody waits for a proof.
@@ -16,7 +16,7 @@ impl Desk {
             .live()
             .is_some_and(|live| live.bound && !live.failed_recently(now));
         if wanted {
-            self.begin_refresh(effects);
+            self.begin_refresh(now, effects);
         }
     }
 
@@ -55,7 +55,8 @@ impl Desk {
         self.serve_followers_again(now, effects);
     }
 
-    /// Nothing is served until a refresh that begins now or later proves the session.
+    /// Nothing is served until a refresh that begins later proves the session: not at once, see
+    /// [`PROVIDER_SETTLES_MS`].
     pub(super) fn doubted(&mut self, reason: String, now: Moment, effects: &mut Vec<Effect>) {
         let Some(live) = self.standing.live_mut() else {
             return;
@@ -63,10 +64,10 @@ impl Desk {
         live.suspicion = Some(Suspicion {
             reason,
             before: live.flight.map(|flight| flight.id),
+            ask_from: now.plus(PROVIDER_SETTLES_MS),
         });
         live.last_proof = None;
         live.failed_at = None;
-        let bound = live.bound;
         let (tokens, waiters) = self.cache.clear();
         effects.extend(tokens.into_iter().map(Effect::Drop));
         let refusal = self.standing.refusal(&self.org, now, &self.limits);
@@ -84,9 +85,15 @@ impl Desk {
                 self.set_pending(id);
             }
         }
-        if bound {
-            self.begin_refresh(effects);
-        }
+    }
+
+    /// Milliseconds until the provider is asked about a session that it may have ended; none when there is
+    /// nothing to ask, or it was asked.
+    pub(super) fn asks_about_doubt_in(&self, now: Moment) -> Option<u64> {
+        let live = self.standing.live()?;
+        let suspicion = live.suspicion.as_ref()?;
+        let pending = live.bound && live.flight.is_none() && live.failed_at.is_none();
+        pending.then(|| now.until(suspicion.ask_from))
     }
 
     fn has_started(&self, who: Who) -> bool {

@@ -10,13 +10,14 @@ use crate::rules::session::{Flight, Suspicion};
 use crate::rules::standing::Meaning;
 
 impl Desk {
-    /// Starts a refresh unless one is under way.
-    pub(super) fn begin_refresh(&mut self, effects: &mut Vec<Effect>) {
+    /// Starts a refresh unless one is under way, or the provider is given time to end the session.
+    pub(super) fn begin_refresh(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         let next = self.flights + 1;
         let Some(live) = self.standing.live_mut() else {
             return;
         };
-        if live.flight.is_some() {
+        let too_soon = |suspicion: &Suspicion| !now.reached(suspicion.ask_from);
+        if live.flight.is_some() || live.suspicion.as_ref().is_some_and(too_soon) {
             return;
         }
         self.flights = next;
@@ -52,7 +53,7 @@ impl Desk {
         let too_early = |suspicion: &Suspicion| suspicion.before == Some(flight);
         if live.suspicion.as_ref().is_some_and(too_early) {
             // Asked for before the evidence came: the answer may be older, and proves nothing.
-            return self.begin_refresh(effects);
+            return self.begin_refresh(now, effects);
         }
         live.suspicion = None;
         live.last_proof = Some(now);

@@ -52,7 +52,7 @@ impl Desk {
             Need::Nothing => self.serve(who, &order, offline, now, effects),
             Need::Proof => {
                 self.wait_for_proof(who, order, offline, now);
-                self.begin_refresh(effects);
+                self.begin_refresh(now, effects);
             }
             Need::FailedRecently => {
                 self.wait_for_proof(who, order, offline, now);
@@ -140,7 +140,7 @@ impl Desk {
             Proof::Missed => self.refuse_standing(who, now, effects),
             Proof::ToBeHad => {
                 self.wait_for_proof(who, order.clone(), offline, now);
-                self.begin_refresh(effects);
+                self.begin_refresh(now, effects);
             }
         }
     }
@@ -258,7 +258,7 @@ impl Desk {
                     self.doubted(refusal.sentence, now, effects);
                     self.cache.slot(&order).proven_again = true;
                 }
-                _ => self.begin_refresh(effects),
+                _ => self.begin_refresh(now, effects),
             }
             return;
         }

@@ -14,6 +14,9 @@ impl Desk {
             return;
         }
         self.notice_end(now, effects);
+        if self.asks_about_doubt_in(now) == Some(0) {
+            self.begin_refresh(now, effects);
+        }
         if self.followers.is_empty() {
             return;
         }
@@ -28,7 +31,7 @@ impl Desk {
                 Need::Proof | Need::Nothing
             )
         {
-            self.begin_refresh(effects);
+            self.begin_refresh(now, effects);
         }
         for (id, order, offline) in self.followers_in_need(now) {
             let allowed = self.standing.live().is_some_and(|live| {
@@ -70,6 +73,9 @@ impl Desk {
         if live.flight.is_some() || !live.bound {
             return u64::MAX;
         }
+        if let Some(asks) = self.asks_about_doubt_in(now).filter(|ms| *ms > 0) {
+            return asks;
+        }
         if let Some(failed) = live.failed_at {
             return FAILURE_MEMORY_MS.saturating_sub(now.since(failed));
         }
@@ -84,6 +90,7 @@ impl Desk {
     /// Milliseconds until this desk wants a [`super::Event::Tick`]; none when nothing is pending.
     pub fn next_wake(&self, now: Moment) -> Option<u64> {
         let mut wakes: Vec<u64> = self.waiting.iter().map(|w| now.until(w.deadline)).collect();
+        wakes.extend(self.asks_about_doubt_in(now));
         if let Some(live) = self.standing.live() {
             let ends = self.ends_in(live, now);
             wakes.push(if self.ends_soon_noticed {

@@ -81,6 +81,7 @@ fn an_exchange_that_says_ended_proves_the_session_before_anything_is_served() {
         let held = desk.get();
         desk.settle().await;
         assert_eq!(desk.fake.mints.borrow().len(), 0);
+        desk.provider_has_settled();
         let renewed = with_id("id2", "rt2", live_until(&desk.fake, 3600));
         desk.answer(Ok(renewed)).await;
         assert_eq!(desk.fake.mints.borrow().len(), 2);

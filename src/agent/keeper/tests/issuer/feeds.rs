@@ -67,6 +67,7 @@ fn a_doubt_takes_tokens_and_files_away_until_the_provider_proves_the_session() {
             1,
             "not again with the same bearer"
         );
+        desk.provider_has_settled();
         desk.answer(Ok(with_id("id2", "rt2", live_until(&desk.fake, 3600))))
             .await;
         desk.mint_as(Ok(granted("t2"))).await;
@@ -90,6 +91,12 @@ fn a_doubt_that_the_provider_confirms_ends_the_session() {
         };
         desk.feed(None, event).await;
         let outcome = desk.get();
+        desk.settle().await;
+        assert!(
+            desk.fake.refreshes.borrow().is_empty(),
+            "a provider that tells of a logout ends the session only afterwards"
+        );
+        desk.provider_has_settled();
         desk.answer(Err(refused())).await;
         assert_eq!(code_of(outcome.await.unwrap()), RefusalCode::Ended);
     });
