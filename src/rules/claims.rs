@@ -199,7 +199,8 @@ fn required(source: &Source, claims: &Claims) -> Result<(), Refusal> {
 fn name_of(source: &Source, claims: &Claims, claim: &str) -> Result<String, Refusal> {
     let text = match read::at(claims, claim) {
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
+        // OIDC Core §2 and RFC 7519 §4.1.2: `sub` is a text; the number 7 is not the person "7".
+        Some(Value::Number(number)) if claim != "sub" => number.to_string(),
         Some(_) => String::new(),
         None => return Err(missing(source, claim)),
     };

@@ -72,6 +72,7 @@ fn each_claim_that_is_wrong_is_named() {
         ("sub", json!("")),
         ("sub", json!("a\nb")),
         ("sub", json!(["00u1"])),
+        ("sub", json!(7)),
         ("groups", json!({ "ml": true })),
         ("groups", json!(["ml", 7])),
         ("groups", json!(7)),
