@@ -22,3 +22,12 @@ mod commands;
 mod exec;
 #[path = "cli/home.rs"]
 mod home;
+#[cfg(unix)]
+#[path = "cli/issuer.rs"]
+mod issuer;
+#[cfg(unix)]
+#[path = "cli/job.rs"]
+mod job;
+#[cfg(unix)]
+#[path = "cli/login_url.rs"]
+mod login_url;

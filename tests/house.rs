@@ -80,6 +80,8 @@ const SYSTEM_FILES: &[&str] = &[
     "src/issuer/place.rs",
     // Hardening, signals, readiness of the issuer.
     "src/issuer/process.rs",
+    // Whether a file is still the one that was read: its inode.
+    "src/issuer/files.rs",
     // Mode and identity of the database: this room may not import `edge`.
     "src/issuer/store/sqlite/file.rs",
 ];

@@ -125,8 +125,9 @@ impl Keeper {
             intent: denied.intent,
             role: ask.role.as_ref(),
         };
+        let org = self.with_roles(org)?;
         let groups = &live.identity.groups;
-        choose(org, hub, groups, wish, self.settings.unknown_intent)
+        choose(&org, hub, groups, wish, self.settings.unknown_intent)
     }
 
     pub(super) fn get(

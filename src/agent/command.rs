@@ -6,6 +6,7 @@ use crate::model::ask::Ask;
 use crate::model::caller::Caller;
 use crate::model::granted::{Granted, TokenAnswer};
 use crate::model::name::OrgName;
+use crate::model::organization::Organization;
 use crate::model::refusal::Refusal;
 use crate::model::report::{AnchorReport, RolesReport, StatusReport, WhyReport};
 use crate::model::secret::Secret;
@@ -75,6 +76,18 @@ pub enum Command {
         /// The report.
         reply: oneshot::Sender<Outcome>,
     },
+    /// What an organization publishes about itself.
+    Organization {
+        /// Its issuer's URL.
+        url: String,
+        /// [`Outcome::Organization`] or [`Outcome::Refused`].
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// The configuration is to be read now.
+    Reload {
+        /// [`Outcome::Done`] when it is in force, or [`Outcome::Refused`].
+        reply: oneshot::Sender<Outcome>,
+    },
     /// Whether nothing is in the works, so that this agent may be replaced.
     Retire {
         /// [`Outcome::Done`] (then the agent ends) or [`Outcome::Refused`].
@@ -123,6 +136,8 @@ pub enum Outcome {
     Why(WhyReport),
     /// Head of the log.
     Anchor(AnchorReport),
+    /// What an organization publishes.
+    Organization(Box<Organization>),
 }
 
 /// What a follower hears.

@@ -2,20 +2,19 @@
 
 use super::command::Outcome;
 use super::keeper::{Inner, Keeper, Ticket};
-use super::office::{HeldSecret, Session, subject_expires};
-use super::ports::{Arrived, Minted, Notice};
+use super::office::{Session, subject_expires};
+use super::ports::{Arrived, Notice};
 use crate::config::agent::Org;
 use crate::model::answer::EndpointFault;
 use crate::model::granted::TokenAnswer;
 use crate::model::name::{OrgName, RoleName};
-use crate::model::order::MintOrder;
 use crate::model::record::{Happening, Record};
 use crate::model::refusal::Refusal;
 use crate::rules::cache::TokenId;
 use crate::rules::desk::{Effect, Event};
 use crate::rules::role::holds;
 use crate::rules::session::Flight;
-use crate::rules::standing::{MintMeaning, of_exchange, of_refresh, words};
+use crate::rules::standing::{of_refresh, words};
 use crate::rules::{notice, standing::Meaning};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -86,7 +85,7 @@ impl Keeper {
         record.front = Some(chosen.front);
         record.caller = Some(chosen.caller);
         record.intent = Some(chosen.intent);
-        record.rule = Some(chosen.choice.rule);
+        held.sign(&mut record, &chosen.choice.rule);
         if self.write_grant(&record) {
             if let Some(office) = self.offices.get_mut(org) {
                 office.went_out(&granted, now);
@@ -139,6 +138,7 @@ impl Keeper {
         record.refusal = Some(refusal.code);
         record.detail = Some(refusal.sentence.clone());
         record.epoch = Some(epoch);
+        record.request_id.clone_from(&self.request_in_hand);
         // Refusals leave also when they can't be recorded.
         self.write(&record);
         let _ = reply.send(Outcome::Refused(refusal, epoch));
@@ -233,6 +233,7 @@ impl Keeper {
                         words: words(&fault),
                     },
                 );
+                self.renewal_over(name, false);
             }
         }
     }
@@ -277,6 +278,7 @@ impl Keeper {
             let effects = office.desk.lose_roles(&lost);
             self.carry_out(name, effects);
         }
+        let other_groups = had != arrived.identity.groups;
         self.step(
             name,
             Event::Refreshed {
@@ -285,6 +287,11 @@ impl Keeper {
                 subject_expires: expires,
             },
         );
+        self.relink(name);
+        self.renewal_over(name, true);
+        if other_groups && self.offices.get(name).is_some_and(|o| o.bearer().is_some()) {
+            self.read_roles(name);
+        }
     }
 
     /// An answer whose ID token fails a check: its refresh token is kept, and it proves nothing. Only
@@ -304,74 +311,6 @@ impl Keeper {
                 words: words(flaw),
             },
         );
-    }
-
-    fn mint(&mut self, name: &OrgName, flight: u64, order: MintOrder) {
-        let ready = self.offices.get(name).and_then(|office| {
-            let org = office.signed_in_to.clone()?;
-            Some((office.subject(&org)?, org))
-        });
-        let Some((subject, org)) = ready else {
-            let event = Event::MintFailed {
-                flight,
-                meaning: MintMeaning::Unavailable,
-                words: "what was signed in to is not known".into(),
-            };
-            return self.step(name, event);
-        };
-        let (exchange, inner, name) = (
-            Rc::clone(&self.ports.exchange),
-            self.inner.clone(),
-            name.clone(),
-        );
-        tokio::task::spawn_local(async move {
-            let result = exchange.mint(&org, subject, order).await;
-            let _ = inner.send(Inner::Minted {
-                org: name,
-                flight,
-                result,
-            });
-        });
-    }
-
-    pub(super) fn minted(
-        &mut self,
-        org: &OrgName,
-        flight: u64,
-        result: Result<Minted, EndpointFault>,
-    ) {
-        let now = self.now();
-        match result {
-            Ok(minted) => {
-                let token = self.number();
-                let Some(office) = self.offices.get_mut(org) else {
-                    return;
-                };
-                if !office.desk.awaits_mint(flight) {
-                    return self.revoke_token(org, minted.token, minted.sha256);
-                }
-                let expires_in_s = minted.expires_in_s;
-                office.held.insert(token, HeldSecret::new(minted, now));
-                self.step(
-                    org,
-                    Event::Minted {
-                        flight,
-                        token,
-                        expires_in_s,
-                    },
-                );
-            }
-            Err(fault) => {
-                let (meaning, words) = (of_exchange(&fault), words(&fault));
-                self.step(
-                    org,
-                    Event::MintFailed {
-                        flight,
-                        meaning,
-                        words,
-                    },
-                );
-            }
-        }
+        self.renewal_over(name, false);
     }
 }

@@ -75,6 +75,7 @@ impl Keeper {
         record.detail = Some(detail.unwrap_or_else(|| word.word().to_owned()));
         record.epoch = Some(epoch);
         self.write(&record);
+        self.unlink(org);
         drop(session);
         for (token, sha256) in held {
             self.revoke_token(org, token, sha256);
@@ -210,7 +211,7 @@ impl Keeper {
         if let Some(name) = name {
             return self.settings.org(&name).cloned().ok_or_else(|| {
                 let next = if self.settings.orgs.is_empty() {
-                    "add it to config.toml; `oam config path` names the file".to_owned()
+                    "run `oam login URL` with the address of its issuer, or add it to config.toml, which `oam config path` names".to_owned()
                 } else {
                     format!("use one of: {}", list())
                 };
@@ -226,7 +227,7 @@ impl Keeper {
             (Some(org), _) | (None, [org]) => Ok(org.clone()),
             (None, []) => Err(Refusal::bad_request(
                 "no organization is configured",
-                "write config.toml; `oam config path` names the file",
+                "run `oam login URL` with the address of your company's issuer, or write config.toml, which `oam config path` names",
             )),
             (None, _) => Err(Refusal::bad_request(
                 "more than one organization is configured",

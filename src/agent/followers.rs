@@ -97,7 +97,8 @@ impl Keeper {
         let granted = following.chosen.granted(held, office.desk.epoch(), now);
         let (secret, gate) = (Arc::clone(&held.token), office.gate.clone());
         let name = following.name.clone();
-        let record = self.delivery(following, &granted, now.wall_ms);
+        let mut record = self.delivery(following, &granted, now.wall_ms);
+        held.sign(&mut record, &following.chosen.choice.rule);
         if !self.write_grant(&record) {
             return self.withdraw(follower, self.unrecorded(), true);
         }
@@ -153,7 +154,6 @@ impl Keeper {
         record.front = Some("exec".into());
         record.caller = Some(following.chosen.caller.clone());
         record.intent = Some(following.chosen.intent);
-        record.rule = Some(following.chosen.choice.rule.clone());
         record
     }
 
@@ -179,6 +179,7 @@ impl Keeper {
         record.intent = Some(chosen.intent);
         record.refusal = Some(refusal.code);
         record.detail = Some(refusal.sentence.clone());
+        record.request_id.clone_from(&self.request_in_hand);
         // The file goes first: a full disk must not keep a token alive.
         self.delete_file(&name);
         self.write(&record);

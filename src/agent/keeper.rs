@@ -1,29 +1,31 @@
 //! The one task that owns the state.
 
-use super::command::{Command, Outcome};
+use super::command::{Command, Outcome, ReportKind};
+use super::feeding::FeedNews;
 use super::ledger::Ledger;
 use super::login::Logins;
 use super::office::{Chosen, Following, Office};
 use super::opening::Opening;
 use super::ports::{
-    Arrived, Clock, Dice, Exchange, Files, Idp, Journal, Minted, Notices, Store, Vault,
+    Arrived, Clock, Configuration, Dice, Exchange, Files, Idp, Issuer, Journal, Minted, Notices,
+    Published, Vault,
 };
 use super::state::{Sealed, SealedSession, Tombstone};
 use crate::config::agent::Settings;
 use crate::model::answer::EndpointFault;
+use crate::model::feed::UploadAnswer;
 use crate::model::name::OrgName;
+use crate::model::organization::Holdings;
 use crate::model::refusal::Refusal;
 use crate::model::time::Moment;
 use crate::rules::desk::Event;
+use crate::rules::link::Input;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-
-/// A record is made durable this long after it was written, ms (promise 4: within one second).
-const SYNC_AFTER_MS: u64 = 800;
 
 /// While a child of `oam exec` uses a token, the desks are looked at this often at least, ms.
 const LONGEST_WITH_CHILDREN_MS: u64 = 15_000;
@@ -39,6 +41,8 @@ pub struct Ports {
     pub idp: Rc<dyn Idp>,
     /// The token endpoint.
     pub exchange: Rc<dyn Exchange>,
+    /// The organization's own issuer, where it has one.
+    pub issuer: Rc<dyn Issuer>,
     /// Sealed state and tombstones.
     pub vault: Rc<dyn Vault>,
     /// The audit log's file.
@@ -47,6 +51,10 @@ pub struct Ports {
     pub notices: Rc<dyn Notices>,
     /// Token files.
     pub files: Rc<dyn Files>,
+    /// What organizations publish about themselves.
+    pub published: Rc<dyn Published>,
+    /// The configuration's files.
+    pub configuration: Rc<dyn Configuration>,
 }
 
 /// What comes back from calls that run aside.
@@ -60,7 +68,23 @@ pub(super) enum Inner {
     Minted {
         org: OrgName,
         flight: u64,
+        request_id: String,
         result: Result<Minted, EndpointFault>,
+    },
+    Feed {
+        org: OrgName,
+        number: u64,
+        news: FeedNews,
+    },
+    Holdings {
+        org: OrgName,
+        generation: u64,
+        result: Result<Holdings, EndpointFault>,
+    },
+    Uploaded {
+        org: OrgName,
+        generation: u64,
+        result: Result<UploadAnswer, EndpointFault>,
     },
     HungUp {
         org: OrgName,
@@ -110,6 +134,8 @@ pub struct Keeper {
     pub(super) save_trouble: Option<String>,
     pub(super) parked: Vec<Command>,
     pub(super) sync_at: Option<Moment>,
+    /// Request id of the exchange whose refusal is being carried out.
+    pub(super) request_in_hand: Option<String>,
     pub(super) retired: bool,
     /// The last tick.
     ticked: Moment,
@@ -146,6 +172,7 @@ impl Keeper {
             save_trouble: None,
             parked: Vec::new(),
             sync_at: None,
+            request_in_hand: None,
             retired: false,
             inner,
             answers,
@@ -188,7 +215,7 @@ impl Keeper {
                 break;
             }
         }
-        self.close();
+        self.close().await;
     }
 
     pub(super) fn now(&self) -> Moment {
@@ -210,7 +237,8 @@ impl Keeper {
         let children = (!self.following.is_empty())
             .then(|| now.until(self.ticked.plus(LONGEST_WITH_CHILDREN_MS)));
         let sync = self.sync_at.map(|at| now.until(at));
-        desks.chain(children).chain(sync).min()
+        let links = self.link_wake(now);
+        desks.chain(children).chain(sync).chain(links).min()
     }
 
     fn tick(&mut self) {
@@ -222,7 +250,10 @@ impl Keeper {
         let orgs: Vec<OrgName> = self.offices.keys().cloned().collect();
         for org in orgs {
             self.step(&org, Event::Tick);
+            self.link_step(&org, Input::Tick);
         }
+        self.release_overdue(now);
+        self.send_records(now);
     }
 
     /// Lets the desk of `org` decide, and carries out what it says.
@@ -246,8 +277,20 @@ impl Keeper {
             Inner::Minted {
                 org,
                 flight,
+                request_id,
                 result,
-            } => self.minted(&org, flight, result),
+            } => self.minted(&org, flight, request_id, result),
+            Inner::Feed { org, number, news } => self.feed_says(&org, number, news),
+            Inner::Holdings {
+                org,
+                generation,
+                result,
+            } => self.holdings(&org, generation, result),
+            Inner::Uploaded {
+                org,
+                generation,
+                result,
+            } => self.uploaded(&org, generation, result),
             Inner::HungUp { org, follower } => self.hung_up(&org, follower),
             Inner::LoggedIn { .. } if matches!(self.opening, Opening::UnderWay) => {
                 // To store it now would write over sessions that are just being read.
@@ -263,6 +306,8 @@ impl Keeper {
         if self.must_wait_for_opening(&command) {
             self.parked.push(command);
             self.open_aside();
+        } else if let Some(org) = self.must_wait_for_roles(&command) {
+            self.park_for_roles(&org, command);
         } else {
             self.execute(command);
         }
@@ -295,42 +340,20 @@ impl Keeper {
                 news,
             } => self.login(org, store, caller, news),
             Command::Logout { org, caller, reply } => self.logout(org, caller, reply),
+            Command::Report {
+                kind: ReportKind::Why(ask, caller),
+                reply,
+            } => self.answer_why(&ask, &caller, reply),
             Command::Report { kind, reply } => {
                 let outcome = self.report(kind);
                 let _ = reply.send(outcome);
             }
+            Command::Organization { url, reply } => self.organization(&url, reply),
+            Command::Reload { reply } => self.reload(reply),
             Command::Retire { reply } => self.retire(reply),
             Command::Configured(Ok(settings)) => self.configured(&settings),
             Command::Configured(Err(why)) => self.settings_trouble = Some(why),
         }
-    }
-
-    fn retire(&mut self, reply: oneshot::Sender<Outcome>) {
-        let idle = self.tickets.is_empty()
-            && self.following.is_empty()
-            && self.logins.is_empty()
-            && !self.would_be_lost()
-            && self.offices.values().all(|office| office.desk.is_idle());
-        if idle {
-            self.retired = true;
-            let _ = reply.send(Outcome::Done);
-        } else {
-            let refusal = Refusal::new(
-                crate::model::refusal::RefusalCode::Busy,
-                "the agent is in use and stays",
-                "end running `oam exec` commands and sign-ins (a session that is kept in memory only ends with the agent: sign out first), then try again",
-            );
-            let _ = reply.send(Outcome::Refused(refusal, 0));
-        }
-    }
-
-    /// A session that is kept in memory only ends with the agent (promise 3).
-    fn would_be_lost(&self) -> bool {
-        let live = self
-            .offices
-            .values()
-            .any(|office| office.desk.standing().live().is_some());
-        live && self.ports.vault.store() == Store::Memory
     }
 
     /// Sign-ins that waited for the sealed state to be read.
@@ -338,33 +361,6 @@ impl Keeper {
         for inner in std::mem::take(&mut self.arrived) {
             self.answered(inner);
         }
-    }
-
-    /// The log is dirty: it will be durable within a second.
-    pub(super) fn log_is_dirty(&mut self) {
-        if self.sync_at.is_none() {
-            self.sync_at = Some(self.now().plus(SYNC_AFTER_MS));
-        }
-    }
-
-    pub(super) fn sync_log(&mut self) {
-        self.sync_at = None;
-        if !self.ledger.dirty {
-            return;
-        }
-        match self.ledger.sync() {
-            Ok(()) => self.save_quietly(),
-            Err(why) => {
-                self.ledger.not_durable = Some(why);
-                self.log_is_dirty();
-            }
-        }
-    }
-
-    /// The orderly end: files withdrawn, log durable and anchored.
-    fn close(&mut self) {
-        let _ = self.ports.files.sweep();
-        self.sync_log();
     }
 }
 

@@ -145,6 +145,12 @@ impl Ledger {
             } else {
                 "memory".into()
             },
+            held: Vec::new(),
         }
+    }
+
+    /// The number of the last record.
+    pub(super) const fn sequence(&self) -> u64 {
+        self.seq
     }
 }

@@ -1,6 +1,7 @@
 //! Signing in: one attempt per organization; a second one replaces the first.
 
 use super::command::LoginNews;
+use super::issuing::Records;
 use super::keeper::{Inner, Keeper};
 use super::office::{Session, live_of};
 use super::opening::Opening;
@@ -140,7 +141,7 @@ impl Keeper {
         };
         let result = result.and_then(|arrived| self.take_in(name, &login, arrived));
         match result {
-            Ok(news) => say(&login.news, news),
+            Ok(news) => self.greet(name, &login.news, news),
             Err(refusal) => {
                 let mut record = Record::new(Happening::LoginFailed, self.now().wall_ms);
                 record.org = Some(name.clone());
@@ -193,8 +194,17 @@ impl Keeper {
                 "make room or fix the folder's permissions, then sign in again",
             ));
         }
+        self.unlink(name);
+        if let Some(office) = self.offices.get_mut(name) {
+            // Perhaps another person, whose log has another name there: the issuer says what it holds.
+            office.issuing.records = Records::default();
+        }
         self.take_effect(name, login, &identity);
         self.carry_out(name, effects);
+        self.relink(name);
+        if org.exchange.issuer().is_some() {
+            self.read_roles(name);
+        }
         let roles = org
             .roles
             .iter()

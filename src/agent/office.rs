@@ -2,13 +2,16 @@
 //! about.
 
 use super::command::{EpochGate, News};
+use super::issuing::Issuing;
 use super::ports::Minted;
 use super::state::{SealedSession, SessionTokens, Tombstone};
-use crate::config::agent::{Exchange, Org, SubjectToken};
+use crate::config::agent::{Org, SubjectToken};
 use crate::model::caller::Caller;
 use crate::model::granted::{Granted, Scheme};
 use crate::model::name::{HubName, OrgName, Repository};
 use crate::model::order::MintOrder;
+use crate::model::organization::Granting;
+use crate::model::record::Record;
 use crate::model::report::{TokenOut, TokenState};
 use crate::model::role::OfflineRule;
 use crate::model::secret::Secret;
@@ -36,6 +39,8 @@ pub(super) struct Office {
     pub held: BTreeMap<TokenId, HeldSecret>,
     /// Tokens handed out, newest last, by hash.
     pub outstanding: Vec<TokenOut>,
+    /// What is known through the organization's own issuer.
+    pub issuing: Issuing,
 }
 
 /// The secrets of a session.
@@ -52,6 +57,8 @@ pub(super) struct HeldSecret {
     pub sha256: String,
     pub expires_at: u64,
     pub wider_than_asked: bool,
+    /// The issuer's word about it: the rule, and the request that both sides have on record.
+    pub granting: Option<Granting>,
 }
 
 impl HeldSecret {
@@ -61,7 +68,15 @@ impl HeldSecret {
             token: minted.token,
             sha256: minted.sha256,
             wider_than_asked: minted.wider_than_asked,
+            granting: minted.granting,
         }
+    }
+
+    /// Puts on record by which rule it was granted: the issuer's, where there is one.
+    pub(super) fn sign(&self, record: &mut Record, own: &str) {
+        let granting = self.granting.as_ref();
+        record.rule = Some(granting.map_or(own, |g| g.rule.as_str()).to_owned());
+        record.request_id = granting.map(|g| g.request_id.clone());
     }
 }
 
@@ -139,6 +154,7 @@ impl Office {
             signed_in_to: None,
             held: BTreeMap::new(),
             outstanding: tombstone.map(|t| t.outstanding.clone()).unwrap_or_default(),
+            issuing: Issuing::default(),
         }
     }
 
@@ -183,6 +199,7 @@ impl Office {
             digest: session.digest.clone(),
             in_flight: session.in_flight,
             outstanding: self.outstanding.clone(),
+            issuer: self.issuing.kept(),
         })
     }
 }
@@ -196,9 +213,7 @@ pub(super) const fn limits(org: &Org) -> Limits {
 }
 
 pub(super) const fn subject_kind(org: &Org) -> SubjectToken {
-    match &org.exchange {
-        Exchange::Rfc8693(exchange) => exchange.subject,
-    }
+    org.exchange.subject()
 }
 
 /// When the token that is exchanged expires, Unix seconds.
@@ -229,6 +244,7 @@ pub(super) fn live_of(
         trouble: None,
         failed_at: None,
         doubt: false,
+        suspicion: None,
         flight: None,
         bound: true,
     })

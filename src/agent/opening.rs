@@ -77,7 +77,10 @@ impl Keeper {
     pub(super) const fn must_wait_for_opening(&self, command: &Command) -> bool {
         match self.opening {
             Opening::Open => false,
-            Opening::NotYet | Opening::UnderWay => !matches!(command, Command::Configured(_)),
+            Opening::NotYet | Opening::UnderWay => !matches!(
+                command,
+                Command::Configured(_) | Command::Organization { .. } | Command::Reload { .. }
+            ),
             Opening::Failed(_) => matches!(
                 command,
                 Command::Get { .. }
@@ -172,6 +175,7 @@ impl Keeper {
         office.desk.resume_at(sealed.epoch);
         office.gate.set(sealed.epoch);
         office.outstanding = sealed.outstanding;
+        office.issuing.resume(sealed.issuer);
         office.session = Some(Session {
             tokens: sealed.tokens,
             signed_in_at_ms: sealed.signed_in_at_ms,
@@ -183,6 +187,7 @@ impl Keeper {
         if !bound {
             self.step(&name, Event::Bound(false));
         }
+        self.relink(&name);
     }
 
     /// The sealed state as it should be now.

@@ -4,12 +4,15 @@
 //! an event. Calls that must be ordered with the answer (journal, vault, files) are synchronous.
 
 use super::state::{Sealed, SessionTokens, Tombstone};
-use crate::config::agent::Org;
+use crate::config::agent::{Org, Settings};
 use crate::model::answer::EndpointFault;
+use crate::model::feed::{FeedItem, Poll, Upload, UploadAnswer};
 use crate::model::identity::Identity;
-use crate::model::name::OrgName;
+use crate::model::name::{HubName, OrgName, Repository, RoleName};
 pub use crate::model::order::MintOrder;
+use crate::model::organization::{Granting, Holdings, Organization, WhyAnswer};
 use crate::model::refusal::Refusal;
+use crate::model::role::Action;
 use crate::model::secret::Secret;
 use crate::model::time::Moment;
 use std::collections::BTreeMap;
@@ -76,19 +79,72 @@ pub struct Minted {
     pub expires_in_s: u64,
     /// The endpoint said nothing that ties the token to the repository asked for.
     pub wider_than_asked: bool,
+    /// What the organization's own issuer says about it.
+    pub granting: Option<Granting>,
 }
 
 /// The token endpoint.
 pub trait Exchange {
-    /// One exchange (RFC 8693), its answer checked (R33).
+    /// One exchange (RFC 8693), its answer checked (R33). The organization's own issuer puts
+    /// `request_id` on its record.
     fn mint(
         &self,
         org: &Org,
         subject: Arc<Secret>,
         order: MintOrder,
+        request_id: String,
     ) -> Later<Result<Minted, EndpointFault>>;
     /// RFC 7009 for a role token. `Ok(false)`: the endpoint has no revocation.
     fn revoke(&self, org: &Org, token: Arc<Secret>) -> Later<Result<bool, String>>;
+}
+
+/// What is asked of `why`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The hub.
+    pub hub: HubName,
+    /// The repository; none: the whole hub.
+    pub repository: Option<Repository>,
+    /// The action.
+    pub action: Action,
+    /// A role that the person named.
+    pub role: Option<RoleName>,
+}
+
+/// The organization's own issuer, beside the exchange. `bearer` is the token that is exchanged.
+pub trait Issuer {
+    /// What the bearer may do.
+    fn roles(&self, org: &Org, bearer: Arc<Secret>) -> Later<Result<Holdings, EndpointFault>>;
+    /// Why, or why not.
+    fn why(
+        &self,
+        org: &Org,
+        bearer: Arc<Secret>,
+        question: Question,
+    ) -> Later<Result<WhyAnswer, EndpointFault>>;
+    /// Sends records.
+    fn upload(
+        &self,
+        org: &Org,
+        bearer: Arc<Secret>,
+        upload: Upload,
+    ) -> Later<Result<UploadAnswer, EndpointFault>>;
+    /// Asks once for what has come after a cursor.
+    fn poll(
+        &self,
+        org: &Org,
+        bearer: Arc<Secret>,
+        after: Option<String>,
+    ) -> Later<Result<Poll, EndpointFault>>;
+    /// Opens the feed after a cursor and hands each message to `hear`, until it ends; then what ended
+    /// it, or nothing when it ended in order.
+    fn feed(
+        &self,
+        org: &Org,
+        bearer: Arc<Secret>,
+        after: Option<String>,
+        hear: Box<dyn Fn(FeedItem)>,
+    ) -> Later<Result<(), EndpointFault>>;
 }
 
 /// Where a session is kept.
@@ -141,6 +197,11 @@ pub trait Journal {
     fn line(&self, seq: u64) -> Result<Option<String>, String>;
     /// The folder, for display.
     fn folder(&self) -> String;
+    /// The lines from number `from` on, without line feeds: `most` at most, and no more than `bytes`
+    /// bytes, but one if there is one.
+    fn lines(&self, from: u64, most: usize, bytes: usize) -> Result<Vec<String>, String>;
+    /// Names this log at the organization: 32 hex digits, made once and kept beside it.
+    fn name(&self) -> Result<String, String>;
     /// What was found amiss and put right when the log was opened: a last line that a crash cut off.
     /// Told once.
     fn repaired(&self) -> Option<String> {
@@ -175,4 +236,20 @@ pub trait Files {
     fn sweep(&self) -> Result<(), String>;
     /// Whether the folder lies in memory.
     fn in_memory(&self) -> bool;
+}
+
+/// What organizations publish about themselves.
+pub trait Published {
+    /// The set-up published by the issuer at `url`, checked. `known` is the organization that is
+    /// set up with this issuer: its way out (roots, proxy) is taken.
+    fn organization(&self, url: &str, known: Option<&Org>) -> Later<Result<Organization, Refusal>>;
+}
+
+/// The configuration's files.
+pub trait Configuration {
+    /// Reads, merges and checks them.
+    ///
+    /// # Errors
+    /// All faults, one a line; or why a file can't be read or trusted.
+    fn load(&self) -> Result<Settings, String>;
 }

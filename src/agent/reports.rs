@@ -9,6 +9,7 @@ use super::ports::Store;
 use crate::config::agent::Org;
 use crate::model::ask::{Ask, Intent};
 use crate::model::caller::Caller;
+use crate::model::organization::HeldRole;
 use crate::model::refusal::Refusal;
 use crate::model::report::{
     GrantRow, HubRow, OrgStatus, RoleRow, RolesReport, StatusReport, TokenOut, TokenState,
@@ -33,7 +34,9 @@ impl Keeper {
                 self.sync_log();
                 let sealed = self.ports.vault.store() != Store::Memory
                     && matches!(self.opening, Opening::Open);
-                Outcome::Anchor(self.ledger.report(sealed))
+                let mut report = self.ledger.report(sealed);
+                report.held = self.held_by_organizations();
+                Outcome::Anchor(report)
             }
         }
     }
@@ -102,10 +105,10 @@ impl Keeper {
             session_ends_at: live.map(|live| (live.signed_in_at_ms + limits.session_age_ms) / 1000),
             epoch: office.desk.epoch(),
             roles: live.map_or_else(Vec::new, |live| {
-                let held = org
-                    .roles
-                    .iter()
-                    .filter(|role| holds(role, &live.identity.groups));
+                // The issuer may not have said them yet: then none is known.
+                let org = self.with_roles(org);
+                let roles = org.iter().flat_map(|org| &org.roles);
+                let held = roles.filter(|role| holds(role, &live.identity.groups));
                 held.map(|role| role.name.clone()).collect()
             }),
             hubs: org
@@ -122,26 +125,29 @@ impl Keeper {
                 .map(|out| token_out(office, out, now))
                 .collect(),
             more_tokens: newest(office, now).skip(self.tokens_shown()).count(),
+            feed: self.feed_status(org),
+            records: self.records_status(org),
         })
     }
 
     fn roles(&self) -> RolesReport {
-        let roles = self.settings.orgs.iter().flat_map(|org| {
-            let live = self
-                .offices
-                .get(&org.name)
-                .and_then(|office| office.desk.standing().live());
-            let groups = live.map(|live| live.identity.groups.clone());
-            org.roles
-                .iter()
-                .map(move |role| role_row(org, role, groups.as_deref()))
-        });
-        RolesReport {
-            roles: roles.collect(),
+        let mut roles = Vec::new();
+        for org in &self.settings.orgs {
+            let office = self.offices.get(&org.name);
+            if org.exchange.issuer().is_some() {
+                let holdings = office.and_then(|office| office.issuing.holdings.as_ref());
+                let held = holdings.iter().flat_map(|holdings| &holdings.roles);
+                roles.extend(held.map(|held| held_row(org, held)));
+                continue;
+            }
+            let live = office.and_then(|office| office.desk.standing().live());
+            let groups = live.map(|live| live.identity.groups.as_slice());
+            roles.extend(org.roles.iter().map(|role| role_row(org, role, groups)));
         }
+        RolesReport { roles }
     }
 
-    fn why(&self, ask: &Ask, caller: &Caller) -> WhyReport {
+    pub(super) fn why(&self, ask: &Ask, caller: &Caller) -> WhyReport {
         let empty = WhyReport {
             hub: None,
             org: None,
@@ -204,6 +210,27 @@ fn held_or_out(office: &Office, out: &TokenOut) -> TokenState {
     match (out.state, held) {
         (TokenState::Held, false) => TokenState::OutstandingUntil,
         (state, _) => state,
+    }
+}
+
+fn held_row(org: &Org, held: &HeldRole) -> RoleRow {
+    RoleRow {
+        org: org.name.clone(),
+        role: held.role.clone(),
+        description: held.description.clone(),
+        held: true,
+        because: held.because.clone(),
+        lifetime_s: held.lifetime_s,
+        offline: held.offline,
+        grants: held
+            .grants
+            .iter()
+            .map(|grant| GrantRow {
+                hub: grant.hub.clone(),
+                repositories: grant.repositories.clone(),
+                action: grant.action,
+            })
+            .collect(),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::model::name::{OrgName, RoleName};
 use crate::model::refusal::Refusal;
 use crate::rules::desk::Event;
 use crate::rules::role::{Wish, choose};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 impl Keeper {
@@ -51,6 +52,7 @@ impl Keeper {
                 self.choose_again(org);
             }
             self.step(&org.name, Event::Bound(bound));
+            self.relink(&org.name);
         }
         let gone: Vec<OrgName> = self
             .offices
@@ -60,12 +62,16 @@ impl Keeper {
             .collect();
         for name in gone {
             self.step(&name, Event::Bound(false));
+            self.relink(&name);
         }
     }
 
     /// Children of `oam exec` whose ask would get another role now, or none, lose their file: a role
     /// is not renewed for as long as a child cares to run.
-    fn choose_again(&mut self, org: &Org) {
+    pub(super) fn choose_again(&mut self, org: &Org) {
+        let Ok(org) = self.with_roles(org).map(Cow::into_owned) else {
+            return;
+        };
         let groups = self
             .offices
             .get(&org.name)
@@ -84,7 +90,7 @@ impl Keeper {
                     intent: chosen.intent,
                     role: Some(&chosen.choice.role),
                 };
-                match choose(org, hub, &groups, wish, self.settings.unknown_intent) {
+                match choose(&org, hub, &groups, wish, self.settings.unknown_intent) {
                     Ok(choice) if choice == chosen.choice => None,
                     Ok(_) => Some((*id, changed(&chosen.choice.role))),
                     Err(refusal) => Some((*id, refusal)),

@@ -2,6 +2,7 @@
 
 use crate::model::identity::Identity;
 use crate::model::name::OrgName;
+use crate::model::organization::Holdings;
 use crate::model::report::TokenOut;
 use crate::model::secret::{self, Secret};
 use crate::model::standing::StandingWord;
@@ -37,6 +38,20 @@ pub struct SealedSession {
     /// Tokens handed out that may still live.
     #[serde(default)]
     pub outstanding: Vec<TokenOut>,
+    /// What is known through the organization's own issuer.
+    #[serde(default)]
+    pub issuer: KeptOfIssuer,
+}
+
+/// What is kept of an issuer's word, so that a restart can choose roles at once and misses nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct KeptOfIssuer {
+    /// The roles that were last read.
+    pub holdings: Option<Holdings>,
+    /// Cursor of the feed.
+    pub cursor: Option<String>,
+    /// Last record that the organization holds.
+    pub records: Option<Anchor>,
 }
 
 /// The tokens of a session. They never leave the agent.
@@ -105,6 +120,7 @@ impl SealedSession {
             digest: self.digest.clone(),
             in_flight: self.in_flight,
             outstanding: self.outstanding.clone(),
+            issuer: self.issuer.clone(),
         }
     }
 }

@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ExitCode::from(oam::cli::run(std::env::args_os(), oam::demo::run))
+    let line = std::env::args_os();
+    ExitCode::from(oam::cli::run(line, oam::demo::run, &oam::edge::job::Jobs))
 }

@@ -1,5 +1,9 @@
 //! The command line as data. Help texts live here; each command has an example.
 
+mod login;
+
+pub use login::{LoginArgs, LoginTarget, StoreArg};
+
 use crate::model::name::{HubName, OrgName, RoleName};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -30,7 +34,7 @@ pub struct Cli {
 pub enum Command {
     /// Sign in at the identity provider of an organization.
     #[command(
-        after_help = "Example:\n  oam login acme\n\nThe browser is $BROWSER, else the system's. Ctrl-C cancels and leaves nothing open."
+        after_help = "Examples:\n  oam login https://issuer.acme.example   the first time: sets acme up, then signs in\n  oam login acme\n\nThe browser is $BROWSER, else the system's. Ctrl-C cancels and leaves nothing open."
     )]
     Login(LoginArgs),
     /// Sign out: revokes the session at the identity provider and wipes it here.
@@ -51,12 +55,12 @@ pub enum Command {
     Why(WhyArgs),
     /// Print one role token, for scripts.
     #[command(
-        after_help = "Example:\n  curl -H \"Authorization: Bearer $(oam token --repo acme/model)\" https://hub.example/api/models/acme/model\n\nTo a terminal only with --show. The token reads unless --write is given."
+        after_help = "Example:\n  curl -H \"Authorization: Bearer $(oam token --repo acme/model)\" https://hub.example/api/models/acme/model\n\nTo a terminal only with --show. The token reads unless --write is given.\n\nIn a CI job:\n  oam token --issuer https://issuer.acme.example --repo acme/model --json"
     )]
     Token(TokenArgs),
     /// Run a command with the hub's token, kept fresh until the command ends.
     #[command(
-        after_help = "Examples:\n  oam exec -- hf upload acme/model ./weights\n  oam exec --repo acme/model --write -- python train.py\n  oam exec --hub github --expect 30m -- gh pr list\n\nRepository and intent of an `hf` command are read from its arguments. Exit status and signals are the command's own."
+        after_help = "Examples:\n  oam exec -- hf upload acme/model ./weights\n  oam exec --repo acme/model --write -- python train.py\n  oam exec --hub github --expect 30m -- gh pr list\n  oam exec --issuer https://issuer.acme.example --repo acme/model --write -- git push   (in a CI job)\n\nRepository and intent of an `hf` command are read from its arguments. Exit status and signals are the command's own."
     )]
     Exec(ExecArgs),
     /// Show the audit log, or verify it.
@@ -98,31 +102,6 @@ pub struct JsonArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-}
-
-/// `oam login`.
-#[derive(Debug, Args)]
-pub struct LoginArgs {
-    /// The organization; needed when there are several and no default.
-    #[arg(value_name = "ORG")]
-    pub org: Option<OrgName>,
-    /// Print the address instead of opening a browser.
-    #[arg(long)]
-    pub no_browser: bool,
-    /// Where the session is kept.
-    #[arg(long, value_enum, default_value_t = StoreArg::Keyring)]
-    pub store: StoreArg,
-}
-
-/// Where a session is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum StoreArg {
-    /// The system's keyring holds the key.
-    Keyring,
-    /// The kernel's keyring holds the key: gone at the next boot.
-    Kernel,
-    /// Nothing is stored: gone with the agent.
-    Memory,
 }
 
 /// `oam logout`.
@@ -181,6 +160,22 @@ pub struct WishArgs {
     pub write: bool,
 }
 
+/// A CI job in the place of a person; shared by `token` and `exec`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "In a CI job")]
+pub struct JobArgs {
+    /// The organization's issuer, else `$OAM_ISSUER`: the job's own OIDC token is the identity, and no
+    /// agent is asked.
+    #[arg(long, value_name = "URL")]
+    pub issuer: Option<String>,
+    /// The variable with the job's ID token; none: `$OAM_ID_TOKEN`, else GitHub Actions is asked for one.
+    #[arg(long, value_name = "NAME", conflicts_with = "id_token_file")]
+    pub id_token_env: Option<String>,
+    /// The file with the job's ID token, read again for each token (Kubernetes changes it).
+    #[arg(long, value_name = "PATH")]
+    pub id_token_file: Option<PathBuf>,
+}
+
 /// `oam token`.
 #[derive(Debug, Args)]
 pub struct TokenArgs {
@@ -193,6 +188,9 @@ pub struct TokenArgs {
     /// Print JSON: the token, its role, repository and expiry.
     #[arg(long)]
     pub json: bool,
+    /// In a CI job.
+    #[command(flatten)]
+    pub job: JobArgs,
 }
 
 /// `oam exec`.
@@ -213,6 +211,9 @@ pub struct ExecArgs {
         allow_hyphen_values = true
     )]
     pub command: Vec<OsString>,
+    /// In a CI job.
+    #[command(flatten)]
+    pub job: JobArgs,
 }
 
 /// `oam log`.

@@ -1,6 +1,12 @@
 //! `oam login`: the agent makes the address and waits for the browser to come back; the browser is
 //! opened here, where the person's display is.
 
+mod changes;
+mod files;
+mod setup;
+mod undo;
+mod written;
+
 use super::args::{LoginArgs, StoreArg};
 use super::link::{Link, OtherVersion, astray};
 use super::show::{Line, Look, Show};
@@ -15,8 +21,26 @@ use std::thread;
 /// Signs in. Ctrl-C ends this program, the agent sees the closed connection and cancels.
 pub fn run(show: &Show, args: &LoginArgs) -> Done {
     let mut link = Link::open(show, OtherVersion::Replace)?;
+    let setup::Ready { org, undo } = setup::ready(show, args, &mut link)?;
+    let pending = undo::Pending::begin(undo);
+    let outcome = sign_in(show, args, &mut link, org);
+    if outcome.is_err() {
+        pending.give_back();
+    }
+    pending.settle();
+    let (org, who, roles) = outcome?;
+    tell(show, &org, &who, &roles);
+    Ok(0)
+}
+
+fn sign_in(
+    show: &Show,
+    args: &LoginArgs,
+    link: &mut Link,
+    org: Option<OrgName>,
+) -> Result<SignedIn, Refusal> {
     link.send(Request::Login {
-        org: args.org.clone(),
+        org,
         store: match args.store {
             StoreArg::Keyring => StoreChoice::Keyring,
             StoreArg::Kernel => StoreChoice::Kernel,
@@ -24,11 +48,9 @@ pub fn run(show: &Show, args: &LoginArgs) -> Done {
         },
     })?;
     let settled = Arc::new(AtomicBool::new(false));
-    let outcome = follow(show, args, &mut link, &settled);
+    let outcome = follow(show, args, link, &settled);
     settled.store(true, Ordering::Relaxed);
-    let (org, who, roles) = outcome?;
-    tell(show, &org, &who, &roles);
-    Ok(0)
+    outcome
 }
 
 type SignedIn = (OrgName, String, Vec<String>);

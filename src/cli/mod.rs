@@ -5,6 +5,7 @@ mod browser;
 mod config_check;
 mod doctor;
 mod exec;
+mod job;
 mod link;
 mod log;
 mod login;
@@ -21,6 +22,7 @@ mod when;
 mod why;
 mod wish;
 
+use crate::model::job::JobOutside;
 use crate::model::refusal::Refusal;
 use args::{Cli, Command, ConfigWhat};
 use clap::Parser;
@@ -31,9 +33,13 @@ use std::ffi::OsString;
 /// What a command comes to: its exit code, or a refusal that says it.
 type Done = Result<u8, Refusal>;
 
-/// Runs one command line and tells its exit code (design §3.3). `demo` is `oam demo`, given by the
-/// binary: this room lies below the demo and may not import it.
-pub fn run(line: impl IntoIterator<Item = OsString>, demo: fn(bool) -> u8) -> u8 {
+/// Runs one command line and tells its exit code (design §3.3). `demo` is `oam demo` and `outside` a
+/// CI job's HTTP, given by the binary: this room may import neither.
+pub fn run(
+    line: impl IntoIterator<Item = OsString>,
+    demo: fn(bool) -> u8,
+    outside: &'static dyn JobOutside,
+) -> u8 {
     let cli = match Cli::try_parse_from(line) {
         Ok(cli) => cli,
         Err(fault) => {
@@ -47,7 +53,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>, demo: fn(bool) -> u8) -> u8
         }
     };
     let show = Show::new(cli.command.json());
-    let code = match dispatch(&show, cli.command, demo) {
+    let code = match dispatch(&show, cli.command, demo, outside) {
         Ok(code) => code,
         Err(refusal) => {
             show.refusal(&refusal);
@@ -57,15 +63,20 @@ pub fn run(line: impl IntoIterator<Item = OsString>, demo: fn(bool) -> u8) -> u8
     show.finish(code)
 }
 
-fn dispatch(show: &Show, command: Command, demo: fn(bool) -> u8) -> Done {
+fn dispatch(
+    show: &Show,
+    command: Command,
+    demo: fn(bool) -> u8,
+    outside: &'static dyn JobOutside,
+) -> Done {
     match command {
         Command::Login(args) => login::run(show, &args),
         Command::Logout(args) => logout::run(show, args),
         Command::Status(args) => status::run(show, &args),
         Command::Roles(_) => roles::run(show),
         Command::Why(args) => why::run(show, &args),
-        Command::Token(args) => token::run(show, &args),
-        Command::Exec(args) => exec::run(show, &args),
+        Command::Token(args) => token::run(show, &args, outside),
+        Command::Exec(args) => exec::run(show, &args, outside),
         Command::Log(args) => log::run(show, &args),
         Command::Doctor(_) => Ok(doctor::run(show)),
         Command::Setup(args) => setup::run(show, &args),

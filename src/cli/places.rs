@@ -15,8 +15,9 @@ pub fn company_config() -> PathBuf {
 
 /// The user's configuration, in the platform's configuration directory.
 pub fn user_config() -> Option<PathBuf> {
-    let dirs = directories::BaseDirs::new()?;
-    Some(dirs.config_dir().join("oam").join("config.toml"))
+    // As the agent has it: on Windows a folder deeper than `%APPDATA%\oam`.
+    let dirs = directories::ProjectDirs::from("", "", "oam")?;
+    Some(dirs.config_dir().join("config.toml"))
 }
 
 /// The folder of the audit log when no agent tells it.

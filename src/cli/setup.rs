@@ -1,7 +1,7 @@
 //! `oam setup`: connects OAM to git, to `hf`, to the service manager and to the shell, and takes it
 //! back with `--undo`. Every one is idempotent and shows what it changes.
 
-mod disk;
+pub(in crate::cli) mod disk;
 mod git;
 mod hf;
 mod report;
@@ -14,9 +14,11 @@ use super::args::{SetupArgs, SetupWhat};
 use super::link::{Link, OtherVersion};
 use super::show::{Line, Look, Show};
 use super::status;
+use crate::model::name::HubName;
 use crate::model::refusal::Refusal;
 use crate::model::report::HubRow;
 use report::SetupReport;
+use std::path::Path;
 use surroundings::Surroundings;
 
 /// Connects, or takes back, and shows what was changed.
@@ -81,13 +83,25 @@ fn set_up(
     }
 }
 
+/// The line for `credential.URL.helper` with which git reads its answer for `hub` from a file of
+/// `oam exec`.
+///
+/// # Errors
+/// The helper is not beside this program.
+pub fn git_helper(hub: &HubName, answer: &Path) -> Result<String, Refusal> {
+    let program = Surroundings::find()?.own_program("git-credential-oam")?;
+    let command = git::command(&program)?;
+    let answer = quoted(path_text(answer)?);
+    Ok(format!("{command} --hub {hub} --token-file {answer}"))
+}
+
 /// Text as one word of a POSIX shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// A path as text; a refusal when it is none, because it is to be written into a text file.
-fn path_text(path: &std::path::Path) -> Result<&str, Refusal> {
+fn path_text(path: &Path) -> Result<&str, Refusal> {
     path.to_str()
         .filter(|text| !text.chars().any(char::is_control))
         .ok_or_else(|| {

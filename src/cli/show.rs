@@ -118,6 +118,12 @@ impl Show {
         self.next(&refusal.next);
     }
 
+    /// A question, without a line break behind it: the answer follows on the same line.
+    pub fn question(&self, text: &str) {
+        let line = Line::new().look(Look::Strong, text).render(self.colour.1);
+        let _ = io::stderr().lock().write_all(line.as_bytes());
+    }
+
     /// The next step, on its own line.
     pub fn next(&self, step: &str) {
         let mut text = Line::new()

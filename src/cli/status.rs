@@ -6,7 +6,9 @@ use super::link::{Link, OtherVersion, astray};
 use super::show::{Line, Look, Show};
 use super::when;
 use crate::model::name::RoleName;
-use crate::model::report::{OrgStatus, StatusReport, TokenOut, TokenState};
+use crate::model::report::{
+    FeedStatus, OrgStatus, RecordsStatus, StatusReport, TokenOut, TokenState,
+};
 use crate::model::standing::StandingWord;
 use crate::wire::message::{Reply, Request};
 
@@ -50,7 +52,7 @@ fn print(show: &Show, report: &StatusReport, now: u64) {
     }
     if report.orgs.is_empty() {
         show.line("no organization is configured");
-        show.next("write the configuration; `oam config path` tells where it lies");
+        show.next("run `oam login URL` with the address of your company's issuer, or write the configuration; `oam config path` tells where it lies");
     }
     for org in &report.orgs {
         print_org(show, org, now);
@@ -91,6 +93,18 @@ fn print_org(show: &Show, org: &OrgStatus, now: u64) {
             },
         );
     }
+    if let Some(feed) = org.feed.as_ref().filter(|_| is_alive(org.standing)) {
+        row("feed", fed(feed, now));
+        if let Some(why) = &feed.roles_trouble {
+            row("roles not read", why.clone());
+        }
+    }
+    if let Some(records) = &org.records {
+        row("records", kept(records));
+        if let Some(alarm) = &records.alarm {
+            row("alarm", alarm.clone());
+        }
+    }
     for hub in &org.hubs {
         row("hub", format!("{} {} ({})", hub.hub, hub.url, hub.kind));
     }
@@ -112,6 +126,32 @@ fn print_org(show: &Show, org: &OrgStatus, now: u64) {
             org.more_tokens
         ));
     }
+}
+
+/// `connected, evidence of 3 s ago`.
+fn fed(feed: &FeedStatus, now: u64) -> String {
+    let state = match feed.state.as_str() {
+        "buffered" => "buffered: a proxy holds it back, so it proves nothing",
+        "late" => "late: a heartbeat is missing",
+        other => other,
+    };
+    let polled = if feed.polling { ", polled" } else { "" };
+    let evidence = feed.as_of.map_or_else(String::new, |at| {
+        format!(", evidence of {} ago", when::span(now.saturating_sub(at)))
+    });
+    format!("{state}{polled}{evidence}")
+}
+
+/// `41 of 42 held by the organization`.
+fn kept(records: &RecordsStatus) -> String {
+    let why = records
+        .trouble
+        .as_ref()
+        .map_or_else(String::new, |why| format!(" ({why})"));
+    format!(
+        "{} of {} held by the organization{why}",
+        records.held, records.written
+    )
 }
 
 const fn is_alive(standing: StandingWord) -> bool {

@@ -3,9 +3,9 @@
 //! `edge/` has the agent's; this room may not import it, and talks to the agent like anybody else.
 
 #[cfg(not(unix))]
-pub use other::{Watch, access_folder, access_options, end_as, is_runnable, own_group};
+pub use other::{Watch, access_folder, access_options, before_end, end_as, is_runnable, own_group};
 #[cfg(unix)]
-pub use unix::{Watch, access_folder, access_options, end_as, is_runnable, own_group};
+pub use unix::{Watch, access_folder, access_options, before_end, end_as, is_runnable, own_group};
 
 use std::path::Path;
 
@@ -113,6 +113,20 @@ mod unix {
         });
     }
 
+    /// Calls `last` when a signal is about to end this process, then ends by it. Until this process
+    /// ends otherwise.
+    pub fn before_end(last: impl FnOnce() + Send + 'static) {
+        let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else {
+            return;
+        };
+        thread::spawn(move || {
+            if let Some(number) = signals.forever().next() {
+                last();
+                let _ = signal_hook::low_level::emulate_default_handler(number);
+            }
+        });
+    }
+
     /// Puts a program into a group of its own: Ctrl-C at our terminal does not reach it.
     pub fn own_group(command: &mut Command) {
         command.process_group(0);
@@ -212,6 +226,9 @@ mod other {
             child.wait()
         }
     }
+
+    /// The console ends programs without a word here.
+    pub fn before_end(_last: impl FnOnce() + Send + 'static) {}
 
     /// No child ends by a signal here.
     pub fn end_as(_status: ExitStatus) -> u8 {

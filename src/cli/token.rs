@@ -2,17 +2,19 @@
 
 use super::Done;
 use super::args::{TokenArgs, WishArgs};
+use super::job::Job;
 use super::link::{Link, OtherVersion, astray};
 use super::show::Show;
 use super::wish;
 use crate::model::ask::{Ask, Intent};
 use crate::model::granted::TokenAnswer;
+use crate::model::job::{JobFault, JobOutside};
 use crate::model::refusal::Refusal;
 use crate::wire::message::{Reply, Request};
 use zeroize::Zeroizing;
 
 /// Prints one token. It reads unless `--write` is given: the narrower token is the better default.
-pub fn run(show: &Show, args: &TokenArgs) -> Done {
+pub fn run(show: &Show, args: &TokenArgs, outside: &'static dyn JobOutside) -> Done {
     if show.to_terminal() && !args.show {
         return Err(Refusal::bad_request(
             "a token is not printed to a terminal, where it stays in the scroll-back",
@@ -20,6 +22,15 @@ pub fn run(show: &Show, args: &TokenArgs) -> Done {
         ));
     }
     let ask = ask_of(&args.wish)?;
+    if let Some(job) = Job::find(outside, &args.job)? {
+        let token = job.mint(&job.order(&ask)?).map_err(JobFault::told)?;
+        if show.json() {
+            show.value(&token);
+        } else {
+            print(show, &token.answer);
+        }
+        return Ok(0);
+    }
     let mut link = Link::open(show, OtherVersion::Name)?;
     let front = "token".to_owned();
     let Reply::Token(answer) = link.ask(Request::Get { ask, front })? else {

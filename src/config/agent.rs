@@ -1,7 +1,8 @@
 //! From the texts of the configuration files to the agent's settings (design §3.4).
 
 pub use crate::model::settings::{
-    Body, Exchange, Hub, HubKind, Org, Provider, Rfc8693, Settings, SubjectToken, UnknownIntent,
+    Body, Exchange, Hub, HubKind, Issuer, Org, Provider, Rfc8693, Settings, SubjectToken,
+    UnknownIntent,
 };
 
 /// A configuration file's text and the name to show for it.

@@ -26,15 +26,27 @@ pub fn binding(org: &Org) -> String {
                 Body::Form => "form",
                 Body::Json => "json",
             });
-            form.text(match exchange.subject {
-                SubjectToken::IdToken => "id-token",
-                SubjectToken::AccessToken => "access-token",
-            });
+            form.text(subject_word(exchange.subject));
             form.option(exchange.client_id.as_deref());
             form.option(exchange.audience.as_deref());
             form.option(exchange.resource.as_deref());
             form.option(exchange.scope.as_deref());
             form.option(exchange.revocation_endpoint.as_deref());
+        }
+        Exchange::Issuer(issuer) => {
+            form.text("issuer");
+            for text in [
+                &issuer.url,
+                &issuer.token_endpoint,
+                &issuer.revocation_endpoint,
+                &issuer.roles_endpoint,
+                &issuer.why_endpoint,
+                &issuer.feed_endpoint,
+                &issuer.records_endpoint,
+            ] {
+                form.text(text);
+            }
+            form.text(subject_word(issuer.subject));
         }
     }
     // By name: the order in the file says nothing.
@@ -47,6 +59,13 @@ pub fn binding(org: &Org) -> String {
         form.text(hub.kind.word());
     }
     form.hex()
+}
+
+const fn subject_word(subject: SubjectToken) -> &'static str {
+    match subject {
+        SubjectToken::IdToken => "id-token",
+        SubjectToken::AccessToken => "access-token",
+    }
 }
 
 /// Every text with its length in front, so that no two settings give the same bytes.
@@ -125,8 +144,36 @@ mod tests {
     }
 
     fn exchange(org: &mut Org) -> &mut crate::config::agent::Rfc8693 {
-        let crate::config::agent::Exchange::Rfc8693(exchange) = &mut org.exchange;
-        exchange
+        match &mut org.exchange {
+            crate::config::agent::Exchange::Rfc8693(exchange) => exchange,
+            crate::config::agent::Exchange::Issuer(_) => panic!("the example has no issuer"),
+        }
+    }
+
+    #[test]
+    fn whatever_could_redirect_a_session_to_another_issuer_changes_the_digest() {
+        use crate::config::agent::{Exchange, Issuer, SubjectToken};
+        let mut before = org(FILE);
+        let rfc8693 = binding(&before);
+        before.exchange = Exchange::Issuer(Issuer::at("https://issuer.example"));
+        assert_ne!(rfc8693, binding(&before));
+        let changes: [fn(&mut Issuer); 8] = [
+            |i| i.url.push('x'),
+            |i| i.token_endpoint.push('x'),
+            |i| i.revocation_endpoint.push('x'),
+            |i| i.roles_endpoint.push('x'),
+            |i| i.why_endpoint.push('x'),
+            |i| i.feed_endpoint.push('x'),
+            |i| i.records_endpoint.push('x'),
+            |i| i.subject = SubjectToken::AccessToken,
+        ];
+        for (index, change) in changes.iter().enumerate() {
+            let mut after = before.clone();
+            if let Exchange::Issuer(issuer) = &mut after.exchange {
+                change(issuer);
+            }
+            assert_ne!(binding(&before), binding(&after), "change {index}");
+        }
     }
 
     #[test]

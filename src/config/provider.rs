@@ -1,9 +1,8 @@
-//! Reading an organization's identity provider and exchange.
+//! Reading an organization's identity provider.
 
 use super::address::{self, AddressFault};
-use super::agent::{Body, Exchange, Provider, Rfc8693, SubjectToken};
+use super::agent::Provider;
 use super::fields::{Fields, Placed, names, text_of};
-use super::pattern::check_template;
 use super::tree::{Report, shown};
 use std::collections::BTreeMap;
 
@@ -51,61 +50,6 @@ pub(super) fn read_provider(org: &Fields<'_>, report: &mut Report<'_>) -> Option
     })
 }
 
-/// Reads `[orgs.NAME.exchange]`.
-pub(super) fn read_exchange(org: &Fields<'_>, report: &mut Report<'_>) -> Option<Exchange> {
-    const KEYS: [&str; 9] = [
-        "kind",
-        "token_endpoint",
-        "body",
-        "subject",
-        "client_id",
-        "audience",
-        "resource",
-        "scope",
-        "revocation_endpoint",
-    ];
-    let Some(entry) = org.entry("exchange") else {
-        org.missing("exchange", report);
-        return None;
-    };
-    let path = org.path_of("exchange");
-    let table = Fields::open(&entry.node, entry.place, &path, &KEYS, report);
-    // Asked for, not assumed: other kinds are to come, and a default would turn one file's meaning.
-    let kind = table.required("kind", report);
-    if let Some(kind) = kind {
-        super::fields::choose(kind, &table.path_of("kind"), &[("rfc8693", ())], report);
-    }
-    let token_endpoint = checked(&table, "token_endpoint", true, address::endpoint, report);
-    let bodies = [("form", Body::Form), ("json", Body::Json)];
-    let subjects = [
-        ("id-token", SubjectToken::IdToken),
-        ("access-token", SubjectToken::AccessToken),
-    ];
-    let body = table.choice("body", &bodies, Body::Form, report);
-    let subject = table.choice("subject", &subjects, SubjectToken::IdToken, report);
-    let client_id = table.text("client_id", report);
-    let audience = template(&table, "audience", report);
-    let resource = template(&table, "resource", report);
-    let scope = template(&table, "scope", report);
-    let revocation = checked(
-        &table,
-        "revocation_endpoint",
-        false,
-        address::endpoint,
-        report,
-    );
-    Some(Exchange::Rfc8693(Rfc8693 {
-        token_endpoint: token_endpoint?,
-        body,
-        subject,
-        client_id: client_id.map(|t| t.value.to_owned()),
-        audience,
-        resource,
-        scope,
-        revocation_endpoint: revocation,
-    }))
-}
-
 /// A URL that passes `check`, kept as written.
 pub(super) fn checked(
     table: &Fields<'_>,
@@ -131,15 +75,6 @@ pub(super) fn checked(
             None
         }
     }
-}
-
-fn template(table: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<String> {
-    let text = table.text(key, report)?;
-    if let Err((what, next)) = check_template(text.value) {
-        let path = table.path_of(key);
-        report.add(text.place, format!("`{}` {what}", shown(&path)), next);
-    }
-    Some(text.value.to_owned())
 }
 
 /// Scopes as written, with `openid` in front when it is not among them: without it no provider

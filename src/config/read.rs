@@ -1,11 +1,12 @@
 //! Both files to settings: merge, read, and the checks that look at several tables at once.
 
 use super::agent::{Org, Settings, Source, UnknownIntent};
+use super::exchange::read_exchange;
 use super::fault::ConfigFault;
 use super::fields::{Fields, names};
 use super::hub::{ReadHub, read_hubs};
 use super::merge::{check_enforced, overlay, take};
-use super::provider::{read_exchange, read_provider};
+use super::provider::read_provider;
 use super::role::read_roles;
 use super::suggest;
 use super::tree::{Entry, Node, Report, shown};

@@ -4,9 +4,9 @@ use super::board::{Failure, seconds};
 use super::browser::visit;
 use super::child::{SCRIPT, Saw, saw};
 use super::programs::{DEADLINE, Line, Ran, Running};
-use super::seed::{ADA, FOREIGN, ORG, REPOSITORY, ROLE_TOKEN_S};
+use super::seed::{ADA, FOREIGN, HUB, ORG, PUBLISHER, READER, REPOSITORY, ROLE_TOKEN_S};
 use super::tour::Tour;
-use crate::model::name::RoleName;
+use crate::model::report::RolesReport;
 use crate::model::standing::StandingWord;
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ enum SignIn {
 }
 
 impl Tour<'_> {
-    /// `oam login`: the demo is the person's browser.
+    /// `oam login ISSUER`: the issuer's URL is all that is needed. The demo is the person's browser.
     pub async fn sign_in(&mut self) -> Result<(), Failure> {
         let ran = match self.login("kernel").await? {
             SignIn::Done(ran) => ran,
@@ -46,23 +46,64 @@ impl Tour<'_> {
                 org.standing.word()
             )));
         }
-        let roles: Vec<&str> = org.roles.iter().map(RoleName::as_str).collect();
         let line = format!(
-            "signed in to {ORG} as {} in {took}; agent {} holds the session, store: {}",
+            "signed in to {ORG} by the issuer's address alone, as {} in {took}; agent {} holds the session, store: {}",
             org.email.as_deref().unwrap_or(ADA.subject),
             report.agent_pid,
             report.store
         );
         self.board.done(&line);
-        self.board.note(&format!("roles: {}", roles.join(", ")));
         Ok(())
+    }
+
+    /// The provider says groups, the issuer's policy makes them roles.
+    pub async fn roles_come_from_groups(&mut self) -> Result<(), Failure> {
+        let ran = self
+            .oam(&["roles", "--json"])
+            .await?
+            .expect(0, "`oam roles` failed")?;
+        let report: RolesReport = serde_json::from_str(&ran.stdout())
+            .map_err(|error| ran.failure(format!("`oam roles --json` is not a report: {error}")))?;
+        let held: Vec<_> = report.roles.iter().filter(|row| row.held).collect();
+        let mut names: Vec<&str> = held.iter().map(|row| row.role.as_str()).collect();
+        names.sort_unstable();
+        if names != [PUBLISHER, READER] {
+            return Err(ran.failure("the policy did not make Ada's groups the two roles"));
+        }
+        self.board.done(&format!(
+            "groups become roles: {} → {}",
+            ADA.groups.join(", "),
+            names.join(", ")
+        ));
+        for row in held {
+            self.board.note(&format!("{}: {}", row.role, row.because));
+        }
+        Ok(())
+    }
+
+    /// The token that the hub accepted last for `role` has exactly these actions.
+    fn narrow(&self, role: &str, actions: &[&str]) -> Result<(), Failure> {
+        let ledger = self.world.ledger();
+        let seen = ledger.last_actions(role).unwrap_or_default();
+        if seen == actions {
+            Ok(())
+        } else {
+            let text = format!("the hub saw a token of {role} that allows {seen:?}");
+            Err(Failure::new(text))
+        }
     }
 
     async fn login(&mut self, store: &str) -> Result<SignIn, Failure> {
         let work = self.home.work();
-        let args = ["login", ORG, "--no-browser", "--store", store];
+        let args = [
+            "login",
+            &self.world.issuer,
+            "--no-browser",
+            "--store",
+            store,
+        ];
         let mut running = self.programs.start(&work, "oam", &args)?;
-        let issuer = format!("{}/authorize?", self.world.issuer);
+        let issuer = format!("{}/authorize?", self.world.provider);
         let address = |line: &Line| address_in(line.text(), &issuer);
         let Some(address) = running
             .until(DEADLINE, "no address to open was printed", address)
@@ -118,8 +159,10 @@ impl Tour<'_> {
             .await?;
         let took = seconds(ran.took);
         ran.expect(0, "the clone failed")?;
-        self.board
-            .done(&format!("cloned {url} in {took}, as model-reader"));
+        self.narrow(READER, &["read"])?;
+        self.board.done(&format!(
+            "cloned {url} in {took}, as {READER}: the token could read and nothing else"
+        ));
         Ok(())
     }
 
@@ -145,8 +188,9 @@ impl Tour<'_> {
         if there.stdout() != head {
             return Err(there.failure("the hub does not have the commit that was pushed"));
         }
+        self.narrow(PUBLISHER, &["read", "write"])?;
         self.board.done(&format!(
-            "pushed commit {} in {took}, as model-publisher",
+            "pushed commit {} in {took}, as {PUBLISHER}: another token, one that could write",
             head.get(..8).unwrap_or(&head)
         ));
         Ok(())
@@ -154,14 +198,14 @@ impl Tour<'_> {
 
     /// A repository that no role covers: policy refuses, and no token is made.
     pub async fn foreign_repository_is_denied(&mut self) -> Result<(), Failure> {
-        let before = self.world.traffic().exchanges;
+        let before = self.company.exchanges().await?;
         let url = format!("{}/{FOREIGN}", self.world.hub);
         let ran = self
             .programs
             .run(&self.home.work(), "git", &["ls-remote", &url])
             .await?;
         let ran = ran.expect(128, "a repository that no role covers was not refused")?;
-        if self.world.traffic().exchanges != before {
+        if self.company.exchanges().await? != before {
             return Err(ran.failure("a token was made for a repository that no role covers"));
         }
         self.board.done(&format!(
@@ -176,7 +220,8 @@ impl Tour<'_> {
     /// `oam exec` with a child that uses the token file.
     pub async fn start_child(&mut self) -> Result<Running, Failure> {
         let args = [
-            "exec", "--repo", REPOSITORY, "--", "sh", "-c", SCRIPT, "child", REPOSITORY,
+            "exec", "--hub", HUB, "--repo", REPOSITORY, "--", "sh", "-c", SCRIPT, "child",
+            REPOSITORY,
         ];
         let mut child = self.programs.start(&self.home.work(), "oam", &args)?;
         match child

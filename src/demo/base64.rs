@@ -25,6 +25,15 @@ pub fn url_safe(bytes: &[u8]) -> String {
     text
 }
 
+/// The standard alphabet with padding, as HTTP Basic wants it (RFC 7617).
+pub fn standard_text(bytes: &[u8]) -> String {
+    let mut text = url_safe(bytes).replace('-', "+").replace('_', "/");
+    while !text.len().is_multiple_of(4) {
+        text.push('=');
+    }
+    text
+}
+
 /// Decodes the standard alphabet, as in HTTP Basic (RFC 7617). `None`: not base64.
 pub fn standard(text: &str) -> Option<Vec<u8>> {
     let text = text.trim_end_matches('=').as_bytes();
@@ -48,7 +57,7 @@ pub fn standard(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{standard, url_safe};
+    use super::{standard, standard_text, url_safe};
 
     #[test]
     fn url_safe_text_has_no_padding_and_no_reserved_letters() {
@@ -57,6 +66,8 @@ mod tests {
         assert_eq!(url_safe(b"fo"), "Zm8");
         assert_eq!(url_safe(b"foo"), "Zm9v");
         assert_eq!(url_safe(&[0xfb, 0xff, 0xfe]), "-__-");
+        assert_eq!(standard_text(b"f"), "Zg==");
+        assert_eq!(standard_text(&[0xfb, 0xff, 0xfe]), "+//+");
     }
 
     #[test]

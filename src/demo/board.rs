@@ -50,6 +50,15 @@ impl Board {
         }
     }
 
+    /// On standard error, for programs whose output is something else.
+    pub fn on_stderr() -> Self {
+        Self {
+            out: Box::new(std::io::stderr()),
+            began: Instant::now(),
+            colour: false,
+        }
+    }
+
     /// A step that happened.
     pub fn done(&mut self, text: &str) {
         self.step("✓", "32", text);

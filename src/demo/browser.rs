@@ -1,4 +1,5 @@
-//! The demo's browser: GET on loopback, redirects followed. It is also the attacker with forged tokens.
+//! The demo's browser: GET on loopback, redirects followed. It is also the attacker with forged tokens,
+//! and how provider and hub call the issuer.
 //!
 //! Rejected: the HTTP client of the agent. It may go through the machine's proxy, and a demo that
 //! talks to its own loopback servers needs neither TLS nor a pool.
@@ -14,6 +15,15 @@ const HOPS: usize = 5;
 const MOST: u64 = 1 << 20;
 /// Time for one page.
 const DEADLINE: Duration = Duration::from_secs(15);
+
+/// What is sent with a request.
+#[derive(Clone, Copy, Default)]
+pub struct Sent<'a> {
+    /// The `Authorization` header.
+    pub authorization: Option<&'a str>,
+    /// Media type and body: with it the request is a POST.
+    pub body: Option<(&'a str, &'a str)>,
+}
 
 /// What came back.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,13 +64,25 @@ pub async fn visit(url: &str) -> Result<Page, String> {
 /// # Errors
 /// Not loopback, no connection, no HTTP; in words.
 pub async fn fetch(url: &Url, authorization: Option<&str>) -> Result<Page, String> {
-    match tokio::time::timeout(DEADLINE, exchange(url, authorization)).await {
+    let sent = Sent {
+        authorization,
+        body: None,
+    };
+    send(url, sent).await
+}
+
+/// One GET, or a POST when there is a body.
+///
+/// # Errors
+/// As [`fetch`].
+pub async fn send(url: &Url, sent: Sent<'_>) -> Result<Page, String> {
+    match tokio::time::timeout(DEADLINE, exchange(url, sent)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(format!("no answer within {} s", DEADLINE.as_secs())),
     }
 }
 
-async fn exchange(url: &Url, authorization: Option<&str>) -> Result<Page, String> {
+async fn exchange(url: &Url, sent: Sent<'_>) -> Result<Page, String> {
     let host = url
         .host_str()
         .filter(|host| matches!(*host, "127.0.0.1" | "[::1]"));
@@ -75,11 +97,20 @@ async fn exchange(url: &Url, authorization: Option<&str>) -> Result<Page, String
         .query()
         .map(|query| format!("?{query}"))
         .unwrap_or_default();
-    let credential = authorization
+    let credential = sent
+        .authorization
         .map(|value| format!("Authorization: {value}\r\n"))
         .unwrap_or_default();
+    let (method, kind, body) = match sent.body {
+        Some((kind, body)) => {
+            let length = body.len();
+            let head = format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n");
+            ("POST", head, body)
+        }
+        None => ("GET", String::new(), ""),
+    };
     let request = format!(
-        "GET {}{query} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: */*\r\n{credential}Connection: close\r\n\r\n",
+        "{method} {}{query} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: */*\r\n{credential}{kind}Connection: close\r\n\r\n{body}",
         url.path()
     );
     stream.write_all(request.as_bytes()).await.map_err(said)?;

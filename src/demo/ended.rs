@@ -1,37 +1,41 @@
 //! Steps from the end of the identity on.
 
 use super::board::{Failure, seconds};
+use super::browser::fetch;
 use super::child::{EXIT, Saw, saw};
 use super::programs::{DEADLINE, Ran, Running};
-use super::seed::{FRESH_S, ORG, REPOSITORY};
+use super::seed::{HUB, ORG, REPOSITORY};
 use super::tour::{Tour, kill};
 use crate::model::report::TokenState;
 use crate::model::standing::StandingWord;
 use std::time::{Duration, Instant};
 
-/// Longest time from the end of the identity to the first refusal: the proof may be as old as
-/// `fresh`, then one is asked for.
-const REFUSAL: Duration = Duration::from_secs(FRESH_S + 8);
+/// Longest time from the signal to the first refusal with the feed (design §4). No renewal at the
+/// provider could bring it: that one goes on honouring the session.
+const REFUSAL: Duration = Duration::from_secs(2);
 
 /// When a push was refused for the first time.
 struct Refusal {
     ran: Ran,
     after: Duration,
-    /// Pushes that still went through, on a proof not yet `fresh` seconds old.
+    /// Pushes that still went through while the signal was on its way.
     passed: u32,
 }
 
 impl Tour<'_> {
-    /// The company switches Ada off; push and child are refused.
-    pub async fn end_of_the_identity(&mut self, mut child: Running) -> Result<(), Failure> {
-        let ended = Instant::now();
-        if self.world.end_identity() == 0 {
-            return Err(Failure::new(
-                "nobody was signed in at the provider any more",
-            ));
-        }
-        self.board.done("the identity ends at the provider");
-        // Both at once: the agent proves in the background for the child, and on ask for the push.
+    /// Ada leaves: her account is disabled at the provider, which tells the issuer; push, child and a
+    /// token that was out already are refused.
+    pub async fn leaver(&mut self, mut child: Running) -> Result<(), Failure> {
+        let out = self
+            .oam(&["token", "--hub", HUB, "--repo", REPOSITORY])
+            .await?
+            .expect(0, "`oam token` failed")?
+            .stdout();
+        let left = Instant::now();
+        self.world.disable_account().await?;
+        self.board
+            .done("Ada leaves: the provider disables her account and tells the issuer");
+        // Both at once: nobody asks for the child.
         let gone = async {
             let found = child
                 .until(
@@ -40,17 +44,17 @@ impl Tour<'_> {
                     last_words,
                 )
                 .await?;
-            Ok::<_, Failure>((found, ended.elapsed()))
+            Ok::<_, Failure>((found, left.elapsed()))
         };
-        let (push, gone) = tokio::join!(self.push_until_refused(ended), gone);
+        let (push, gone) = tokio::join!(self.push_until_refused(left), gone);
         let (push, (found, gone_after)) = (push?, gone?);
         let lines = Self::refused(&push.ran)?;
         let late = match push.passed {
             0 => String::new(),
-            n => format!(" ({n} before it on a proof younger than {FRESH_S} s)"),
+            n => format!(" ({n} went through before it)"),
         };
         self.board.done(&format!(
-            "push refused {} after the end{late}",
+            "push refused {} after the signal, by the feed{late}",
             seconds(push.after)
         ));
         for line in &lines {
@@ -63,23 +67,39 @@ impl Tour<'_> {
                 .failure("the child's token file was not withdrawn"));
         }
         self.board.done(&format!(
-            "the child's token file was gone {} after the end",
+            "the child's token file was gone {} after the signal",
             seconds(gone_after)
         ));
+        self.old_token_is_dead(&out).await?;
         self.child_is_refused(child).await
     }
 
-    async fn push_until_refused(&self, ended: Instant) -> Result<Refusal, Failure> {
+    /// A token that had left the agent before the end: the hub asks the issuer and refuses it.
+    async fn old_token_is_dead(&mut self, token: &str) -> Result<(), Failure> {
+        let address = format!("{}/api/whoami-v2", self.world.hub)
+            .parse()
+            .map_err(|error| Failure::new(format!("not a URL: {error}")))?;
+        let page = fetch(&address, Some(&format!("Bearer {token}"))).await?;
+        if page.status != 401 {
+            let text = format!("the hub answered {} to a token of before", page.status);
+            return Err(Failure::new(text));
+        }
+        self.board
+            .done("a token that was out already is dead at the hub too (introspection)");
+        Ok(())
+    }
+
+    async fn push_until_refused(&self, left: Instant) -> Result<Refusal, Failure> {
         let mut passed = 0;
         loop {
             let ran = self.git(&["push", "--quiet"]).await?;
-            let after = ended.elapsed();
+            let after = left.elapsed();
             match ran.code {
                 Some(0) if after < REFUSAL => passed += 1,
                 Some(128) => return Ok(Refusal { ran, after, passed }),
                 Some(0) => {
                     return Err(ran.failure(format!(
-                        "a push still went through {} after the end",
+                        "a push still went through {} after the signal",
                         seconds(after)
                     )));
                 }
@@ -109,7 +129,7 @@ impl Tour<'_> {
         let url = self.url();
         Self::refused(&self.git(&["ls-remote", &url]).await?)?;
         let (_, org) = self.status().await?;
-        if !matches!(org.standing, StandingWord::Ended | StandingWord::Revoked) {
+        if org.standing != StandingWord::Revoked {
             return Err(Failure::new(format!(
                 "after the end the standing is {}",
                 org.standing.word()
@@ -122,23 +142,9 @@ impl Tour<'_> {
         {
             return Err(Failure::new("the agent still holds a token after the end"));
         }
-        let last = org
-            .tokens
-            .iter()
-            .map(|token| token.granted.expires_in_s)
-            .max();
-        let Some(last) = last else {
-            return Err(Failure::new(
-                "`oam status` does not tell of the tokens that are still out",
-            ));
-        };
         self.board.done(&format!(
             "ls-remote refused; oam status: {}",
             org.standing.word()
-        ));
-        let count = org.tokens.len();
-        self.board.note(&format!(
-            "{count} tokens outstanding, the last for {last} s: this hub can't revoke"
         ));
         Ok(())
     }
@@ -168,21 +174,9 @@ impl Tour<'_> {
         Ok(())
     }
 
-    /// `oam log --verify`.
-    pub async fn log_is_whole(&mut self) -> Result<(), Failure> {
-        let ran = self
-            .oam(&["log", "--verify"])
-            .await?
-            .expect(0, "the audit log was not verified")?;
-        self.board.done("audit log verified (oam log --verify)");
-        for line in ran.stdout().lines() {
-            self.board.note(line);
-        }
-        Ok(())
-    }
-
     /// What provider and hub counted.
-    pub fn summary(&mut self) -> Result<(), Failure> {
+    pub async fn summary(&mut self) -> Result<(), Failure> {
+        let exchanges = self.company.exchanges().await?;
         let (traffic, ledger) = (self.world.traffic(), self.world.ledger());
         if traffic.sign_ins != 1 {
             return Err(Failure::new(format!(
@@ -190,7 +184,7 @@ impl Tour<'_> {
                 traffic.sign_ins
             )));
         }
-        if ledger.tokens.len() > traffic.exchanges as usize {
+        if ledger.tokens.len() > exchanges {
             return Err(Failure::new("the hub saw more tokens than were issued"));
         }
         if self.accepted_at_end != Some(ledger.accepted) {
@@ -205,8 +199,9 @@ impl Tour<'_> {
             ledger.refused_tokens()
         );
         let provider = format!(
-            "{ORG}: 1 sign-in, {} refreshes, {} role tokens issued, {} asks refused after the end",
-            traffic.refreshes, traffic.exchanges, traffic.refused
+            "{ORG}: 1 sign-in, {} refreshes, {} identity for a CI job, {exchanges} role tokens issued",
+            traffic.refreshes,
+            self.world.job_tokens()
         );
         self.board.done("all of it happened");
         self.board.note(&hub);

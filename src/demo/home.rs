@@ -47,6 +47,8 @@ impl Home {
             home.config(),
             home.work(),
             home.hub().join("home"),
+            home.company().join("home"),
+            home.job().join("home"),
         ] {
             fs::create_dir_all(&folder).map_err(|error| {
                 Failure::new(format!("the private home can't be made: {error}"))
@@ -58,6 +60,8 @@ impl Home {
             seed::ADA.email
         );
         home.write(&home.home().join(".gitconfig"), &identity)?;
+        let job = "[user]\n\tname = Release job\n\temail = ci@acme.example\n";
+        home.write(&home.job().join("home/.gitconfig"), job)?;
         Ok(home)
     }
 
@@ -84,6 +88,16 @@ impl Home {
     /// `GIT_PROJECT_ROOT` of the hub.
     pub fn hub(&self) -> PathBuf {
         self.root.join("hub")
+    }
+
+    /// Where the issuer's settings, policy and database lie.
+    pub fn company(&self) -> PathBuf {
+        self.root.join("company")
+    }
+
+    /// Where the CI job runs: another machine, as it were.
+    pub fn job(&self) -> PathBuf {
+        self.root.join("job")
     }
 
     /// The folder of the agent's socket, to see whether one was ever started.
@@ -116,6 +130,16 @@ impl Home {
             all.push((name.to_owned(), value));
         }
         all
+    }
+
+    /// The environment of the issuer: nothing of the person's.
+    pub fn company_environment(&self) -> Vec<(String, String)> {
+        bare_environment(&self.company().join("home"))
+    }
+
+    /// The environment of the CI job: no agent, no keyring, no secret.
+    pub fn job_environment(&self) -> Vec<(String, String)> {
+        bare_environment(&self.job().join("home"))
     }
 
     /// The environment of the hub's git: another home, so that it shares nothing with the person's.

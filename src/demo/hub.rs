@@ -1,12 +1,47 @@
-//! The demo's hub: it verifies every token that it is shown, and counts.
+//! The demo's hub: it verifies every token that it is shown by the issuer's published keys, asks the
+//! issuer whether it still lives, and counts.
 
 use super::base64;
 use super::cgi::plain_name;
-use super::exchange::{RoleClaims, strict};
 use axum::http::{HeaderMap, StatusCode, header};
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{DecodingKey, Validation};
-use std::collections::{BTreeMap, BTreeSet};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Claims of a role token (RFC 9068): what the hub checks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleClaims {
+    /// The issuer.
+    pub iss: String,
+    /// On whose behalf: the role.
+    pub sub: String,
+    /// The hub.
+    pub aud: String,
+    /// Unix seconds.
+    pub iat: u64,
+    /// Unix seconds.
+    pub exp: u64,
+    /// Unique.
+    pub jti: String,
+    /// The role that it was issued to.
+    pub role: String,
+    /// The one repository that it opens.
+    pub repository: String,
+    /// What it allows there.
+    pub actions: Vec<String>,
+}
+
+/// Validation without any tolerance: issuer and hub share one clock here.
+fn strict(issuer: &str, audience: &str) -> Validation {
+    let mut rules = Validation::new(Algorithm::ES256);
+    rules.leeway = 0;
+    rules.set_issuer(&[issuer]);
+    rules.set_audience(&[audience]);
+    rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    rules
+}
 
 /// Why a request was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +58,8 @@ pub enum Reason {
     WrongRepository,
     /// It does not allow the action.
     WrongAction,
+    /// The issuer says that it no longer lives: revoked, or its person's access ended.
+    Inactive,
 }
 
 impl Reason {
@@ -35,6 +72,7 @@ impl Reason {
             Self::WrongAudience => "wrong audience",
             Self::WrongRepository => "wrong repository",
             Self::WrongAction => "wrong action",
+            Self::Inactive => "no longer active",
         }
     }
 
@@ -47,7 +85,7 @@ impl Reason {
     }
 }
 
-/// What the hub saw. Only [`Hub::admit`] and [`Hub::who`] write it, after the verification.
+/// What the hub saw. Only [`Hub::count`] writes it, after the verification.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     /// Requests that came with a verified token.
@@ -55,7 +93,7 @@ pub struct Ledger {
     /// Requests that were refused, by reason.
     pub refused: BTreeMap<Reason, u32>,
     /// The different tokens accepted, by `jti`.
-    pub tokens: BTreeSet<String>,
+    pub tokens: BTreeMap<String, RoleClaims>,
 }
 
 impl Ledger {
@@ -67,24 +105,32 @@ impl Ledger {
             .filter(|(reason, _)| **reason != Reason::Missing);
         shown.map(|(_, count)| count).sum()
     }
+
+    /// The actions of the token that was accepted last for `role`, the least first.
+    pub fn last_actions(&self, role: &str) -> Option<&[String]> {
+        let of_role = self.tokens.values().filter(|claims| claims.role == role);
+        of_role
+            .max_by_key(|claims| claims.iat)
+            .map(|claims| claims.actions.as_slice())
+    }
 }
 
 /// The hub.
 pub struct Hub {
     url: String,
-    key: DecodingKey,
+    keys: BTreeMap<String, DecodingKey>,
     rules: Validation,
     /// What it saw.
     pub ledger: Ledger,
 }
 
 impl Hub {
-    /// A hub at `url` that trusts the tokens of `issuer`, signed by `key`.
-    pub fn new(url: String, issuer: &str, key: DecodingKey) -> Self {
+    /// A hub at `url` that trusts the tokens of `issuer` once it knows its keys.
+    pub fn new(url: String, issuer: &str) -> Self {
         let rules = strict(issuer, &url);
         Self {
             url,
-            key,
+            keys: BTreeMap::new(),
             rules,
             ledger: Ledger::default(),
         }
@@ -95,40 +141,62 @@ impl Hub {
         &self.url
     }
 
-    /// Lets a request for `action` on `repository` in, or says why not.
+    /// Takes the issuer's published keys (RFC 7517 §5).
+    ///
+    /// # Errors
+    /// What is there is not a key set.
+    pub fn trust(&mut self, jwks: &str) -> Result<(), String> {
+        let set: JwkSet =
+            serde_json::from_str(jwks).map_err(|_| "the issuer's keys can't be read".to_owned())?;
+        let usable = set.keys.iter().filter_map(|jwk| {
+            let key = DecodingKey::from_jwk(jwk).ok()?;
+            Some((jwk.common.key_id.clone()?, key))
+        });
+        self.keys = usable.collect();
+        Ok(())
+    }
+
+    /// Whether the token of a request names a key that is not known yet.
+    pub fn lacks_key(&self, headers: &HeaderMap) -> bool {
+        let kid = token_of(headers)
+            .ok()
+            .and_then(|token| jsonwebtoken::decode_header(token).ok()?.kid);
+        kid.is_some_and(|kid| !self.keys.contains_key(&kid))
+    }
+
+    /// Checks a request for `action` on `repository`, all but whether the token still lives.
     ///
     /// # Errors
     /// The reason.
-    pub fn admit(
-        &mut self,
+    pub fn check(
+        &self,
         headers: &HeaderMap,
         repository: &str,
         action: &str,
     ) -> Result<RoleClaims, Reason> {
-        let outcome = self.verify(headers).and_then(|claims| {
-            if claims.repository != repository {
-                Err(Reason::WrongRepository)
-            } else if !claims.actions.iter().any(|a| a == action) {
-                Err(Reason::WrongAction)
-            } else {
-                Ok(claims)
-            }
-        });
-        self.count(outcome)
+        let claims = self.verify(headers)?;
+        if claims.repository != repository {
+            Err(Reason::WrongRepository)
+        } else if !claims.actions.iter().any(|a| a == action) {
+            Err(Reason::WrongAction)
+        } else {
+            Ok(claims)
+        }
     }
 
     /// Who the bearer is, whatever the repository.
     ///
     /// # Errors
     /// The reason.
-    pub fn who(&mut self, headers: &HeaderMap) -> Result<RoleClaims, Reason> {
-        let outcome = self.verify(headers);
-        self.count(outcome)
-    }
-
-    fn verify(&self, headers: &HeaderMap) -> Result<RoleClaims, Reason> {
+    pub fn verify(&self, headers: &HeaderMap) -> Result<RoleClaims, Reason> {
         let token = token_of(headers)?;
-        jsonwebtoken::decode::<RoleClaims>(token, &self.key, &self.rules)
+        let kid = jsonwebtoken::decode_header(&token)
+            .ok()
+            .and_then(|header| header.kid);
+        let key = kid
+            .and_then(|kid| self.keys.get(&kid))
+            .ok_or(Reason::Forged)?;
+        jsonwebtoken::decode::<RoleClaims>(token, key, &self.rules)
             .map(|data| data.claims)
             .map_err(|error| match error.kind() {
                 ErrorKind::ExpiredSignature => Reason::Expired,
@@ -137,11 +205,17 @@ impl Hub {
             })
     }
 
-    fn count(&mut self, outcome: Result<RoleClaims, Reason>) -> Result<RoleClaims, Reason> {
+    /// Writes down how a request ended.
+    ///
+    /// # Errors
+    /// `outcome` itself.
+    pub fn count(&mut self, outcome: Result<RoleClaims, Reason>) -> Result<RoleClaims, Reason> {
         match &outcome {
             Ok(claims) => {
                 self.ledger.accepted += 1;
-                self.ledger.tokens.insert(claims.jti.clone());
+                self.ledger
+                    .tokens
+                    .insert(claims.jti.clone(), claims.clone());
             }
             Err(reason) => *self.ledger.refused.entry(*reason).or_default() += 1,
         }
@@ -150,7 +224,10 @@ impl Hub {
 }
 
 /// The token of a request: the password of Basic, or Bearer. Two headers are one too many.
-fn token_of(headers: &HeaderMap) -> Result<String, Reason> {
+///
+/// # Errors
+/// There is none, or what is there is none.
+pub fn token_of(headers: &HeaderMap) -> Result<String, Reason> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or(Reason::Missing)?;
     if values.next().is_some() {

@@ -1,6 +1,5 @@
-use super::{Hub, Reason, wanted};
+use super::{Hub, Reason, RoleClaims, wanted};
 use crate::demo::base64;
-use crate::demo::exchange::RoleClaims;
 use crate::demo::key::Key;
 use crate::demo::world::now_s;
 use axum::http::{HeaderMap, header};
@@ -25,7 +24,9 @@ fn claims() -> RoleClaims {
 
 fn hub() -> (Hub, Key) {
     let key = Key::generate().unwrap();
-    (Hub::new(HUB.into(), ISSUER, key.public().clone()), key)
+    let mut hub = Hub::new(HUB.into(), ISSUER);
+    hub.trust(&key.jwks().to_string()).unwrap();
+    (hub, key)
 }
 
 fn bearer(token: &str) -> HeaderMap {
@@ -38,11 +39,11 @@ fn bearer(token: &str) -> HeaderMap {
 }
 
 fn verdict(change: impl FnOnce(&mut RoleClaims), action: &str) -> Result<(), Reason> {
-    let (mut hub, key) = hub();
+    let (hub, key) = hub();
     let mut claims = claims();
     change(&mut claims);
     let token = key.sign("at+jwt", &claims).unwrap();
-    hub.admit(&bearer(&token), "acme/model", action).map(|_| ())
+    hub.check(&bearer(&token), "acme/model", action).map(|_| ())
 }
 
 #[test]
@@ -92,7 +93,8 @@ fn a_token_without_a_signature_of_ours_is_forged() {
         "hf_abc".to_owned(),
         String::new(),
     ] {
-        let outcome = hub.admit(&bearer(&token), "acme/model", "read").map(|_| ());
+        let outcome = hub.check(&bearer(&token), "acme/model", "read");
+        let outcome = hub.count(outcome).map(|_| ());
         assert_eq!(outcome, Err(Reason::Forged), "{token}");
     }
     assert_eq!(hub.ledger.accepted, 0);
@@ -102,14 +104,16 @@ fn a_token_without_a_signature_of_ours_is_forged() {
 #[test]
 fn no_header_is_missing_and_two_are_too_many() {
     let (mut hub, key) = hub();
-    assert_eq!(hub.who(&HeaderMap::new()).err(), Some(Reason::Missing));
+    let missing = hub.verify(&HeaderMap::new());
+    assert_eq!(hub.count(missing).err(), Some(Reason::Missing));
     let token = key.sign("at+jwt", &claims()).unwrap();
     let mut twice = bearer(&token);
     twice.append(
         header::AUTHORIZATION,
         format!("Bearer {token}").parse().unwrap(),
     );
-    assert_eq!(hub.who(&twice).err(), Some(Reason::Forged));
+    let forged = hub.verify(&twice);
+    assert_eq!(hub.count(forged).err(), Some(Reason::Forged));
     assert_eq!(hub.ledger.refused_tokens(), 1);
 }
 
@@ -125,8 +129,25 @@ fn basic_carries_the_token_as_password_under_any_name() {
         header::AUTHORIZATION,
         format!("Basic {standard}").parse().unwrap(),
     );
-    assert!(hub.admit(&headers, "acme/model", "read").is_ok());
+    let outcome = hub.check(&headers, "acme/model", "read");
+    assert!(hub.count(outcome).is_ok());
     assert_eq!(hub.ledger.tokens.len(), 1);
+    assert_eq!(
+        hub.ledger.last_actions("model-reader"),
+        Some(&["read".to_owned()][..])
+    );
+}
+
+#[test]
+fn a_key_that_the_issuer_published_later_is_asked_for() {
+    let (mut hub, old) = hub();
+    let new = Key::generate().unwrap();
+    let token = new.sign("at+jwt", &claims()).unwrap();
+    assert!(hub.lacks_key(&bearer(&token)));
+    assert!(!hub.lacks_key(&bearer(&old.sign("at+jwt", &claims()).unwrap())));
+    assert!(!hub.lacks_key(&bearer("hf_abc")));
+    hub.trust(&new.jwks().to_string()).unwrap();
+    assert!(hub.check(&bearer(&token), "acme/model", "read").is_ok());
 }
 
 #[test]

@@ -69,9 +69,7 @@ pub struct Traffic {
     pub sign_ins: u32,
     /// Refreshes that were honoured.
     pub refreshes: u32,
-    /// Role tokens issued.
-    pub exchanges: u32,
-    /// Refreshes and exchanges refused because the session is over.
+    /// Refreshes refused because the session is over.
     pub refused: u32,
 }
 
@@ -91,26 +89,29 @@ pub struct Idp {
     codes: BTreeMap<String, Code>,
     sessions: BTreeMap<String, Session>,
     refreshes: BTreeMap<String, Refresh>,
+    /// Ada's groups: a change of teams changes them.
+    groups: Vec<String>,
     /// What happened so far.
     pub traffic: Traffic,
 }
 
 impl Idp {
     /// A provider with nobody signed in.
-    pub const fn new(issuer: String, key: Key) -> Self {
+    pub fn new(issuer: String, key: Key) -> Self {
         Self {
             issuer,
             key,
             codes: BTreeMap::new(),
             sessions: BTreeMap::new(),
             refreshes: BTreeMap::new(),
-            traffic: Traffic {
-                sign_ins: 0,
-                refreshes: 0,
-                exchanges: 0,
-                refused: 0,
-            },
+            groups: ADA.groups.iter().map(|&group| group.to_owned()).collect(),
+            traffic: Traffic::default(),
         }
+    }
+
+    /// Ada changes teams: tokens from now on say these groups.
+    pub fn move_to(&mut self, groups: &[&str]) {
+        self.groups = groups.iter().map(|&group| group.to_owned()).collect();
     }
 
     /// Its issuer, which is its URL.
@@ -118,7 +119,7 @@ impl Idp {
         &self.issuer
     }
 
-    /// Its key, shared with the token endpoint.
+    /// Its key: it signs ID tokens and signals.
     pub const fn key(&self) -> &Key {
         &self.key
     }
@@ -295,12 +296,7 @@ impl Idp {
             nonce,
             name: session.person.name.to_owned(),
             email: session.person.email.to_owned(),
-            groups: session
-                .person
-                .groups
-                .iter()
-                .map(|&group| group.to_owned())
-                .collect(),
+            groups: self.groups.clone(),
         };
         let id_token = self
             .key
@@ -347,8 +343,7 @@ impl Idp {
         }
     }
 
-    /// Whether the session is honoured.
-    pub fn alive(&self, sid: &str) -> bool {
+    fn alive(&self, sid: &str) -> bool {
         self.sessions.get(sid).is_some_and(|session| session.alive)
     }
 }

@@ -1,6 +1,6 @@
 //! `oam demo --keep`: what to try by hand.
 
-use super::seed::REPOSITORY;
+use super::seed::{HUB, REPOSITORY};
 use super::tour::Tour;
 
 impl Tour<'_> {
@@ -22,7 +22,7 @@ impl Tour<'_> {
             "cd {}",
             quoted(&self.home.work().display().to_string())
         ));
-        for (text, command) in ideas(&self.world.issuer, &self.world.hub, &self.url()) {
+        for (text, command) in ideas(&self.world.provider, &self.world.hub, &self.url()) {
             self.board.line("");
             self.board.line(&format!("# {text}"));
             self.board.line(&command);
@@ -34,11 +34,12 @@ impl Tour<'_> {
 }
 
 /// What to try, and how.
-fn ideas(issuer: &str, hub: &str, url: &str) -> [(&'static str, String); 7] {
+fn ideas(provider: &str, hub: &str, url: &str) -> [(&'static str, String); 9] {
     let again = "cd again && git commit --allow-empty -m try && git push && cd ..";
+    let issuer = "oam-issuer --config ../company/issuer.toml";
     // By curl's standard input: arguments are public, and a token is a secret.
     let header = format!(
-        r#"printf 'header = "Authorization: Bearer %s"' "$(oam token --repo {REPOSITORY})""#
+        r#"printf 'header = "Authorization: Bearer %s"' "$(oam token --hub {HUB} --repo {REPOSITORY})""#
     );
     [
         (
@@ -55,19 +56,27 @@ fn ideas(issuer: &str, hub: &str, url: &str) -> [(&'static str, String); 7] {
         ),
         (
             "a child whose token file stays fresh",
-            format!("oam exec --repo {REPOSITORY} -- sh -c 'ls -l \"$HF_TOKEN_PATH\"'"),
+            format!("oam exec --hub {HUB} --repo {REPOSITORY} -- sh -c 'ls -l \"$HF_TOKEN_PATH\"'"),
         ),
         (
             "the hub says who the token is",
             format!("{header} | curl -K - {hub}/api/whoami-v2"),
         ),
         (
-            "end the identity, then push again",
-            format!("curl -X POST {issuer}/end"),
+            "disable the account at the provider, then push again",
+            format!("curl -X POST {provider}/disable"),
         ),
         (
             "every answer has its record",
             "oam log && oam log --verify".to_owned(),
+        ),
+        (
+            "the organization's own record of it",
+            format!("{issuer} audit tail && {issuer} audit verify"),
+        ),
+        (
+            "what the policy says, and why",
+            format!("{issuer} policy why --as ada --hub {HUB} --repo {REPOSITORY} --write"),
         ),
     ]
 }

@@ -1,4 +1,4 @@
-//! The signing key of the demo's identity provider and token endpoint: ES256, made at start.
+//! A signing key of the demo: ES256, made at start. The identity provider has one, and the CI host.
 
 use super::base64;
 use aws_lc_rs::digest::{SHA256, digest};

@@ -1,27 +1,34 @@
-//! The demo: an identity provider, a token endpoint and a hub on loopback, seeded; it drives the
-//! shipped binaries as separate processes, and no code outside this room knows that it is a demo.
+//! The demo: an identity provider, a hub and a CI host on loopback, seeded; it drives the shipped
+//! binaries as separate processes, the issuer among them, and no code outside this room knows that it
+//! is a demo.
 //!
-//! `idp`, `exchange` and `hub` decide, `world` serves them; `home`, `programs` and `browser` are the
-//! person's side; `tour` is the order of the steps, `alive`, `forged` and `ended` the steps
-//! themselves.
+//! `idp`, `hub` and `ci` decide, `world` and `gate` serve them, `company` runs the issuer between them;
+//! `home`, `programs` and `browser` are the person's side; `tour` is the order of the steps, `alive`,
+//! `forged`, `job`, `teams`, `ended` and `audits` the steps themselves.
 
 pub mod alive;
+pub mod audits;
 pub mod base64;
 pub mod board;
 pub mod browser;
 pub mod cgi;
 pub mod child;
+pub mod ci;
+pub mod company;
 pub mod ended;
-pub mod exchange;
 pub mod forged;
+pub mod gate;
 pub mod home;
 pub mod hub;
 pub mod idp;
+pub mod job;
 pub mod keep;
 pub mod key;
 pub mod oauth;
 pub mod programs;
 pub mod seed;
+pub mod signal;
+pub mod teams;
 pub mod tour;
 pub mod world;
 

@@ -1,4 +1,4 @@
-//! What the identity provider and the token endpoint have in common: parameters and errors.
+//! What the identity provider's endpoints have in common: parameters and errors.
 
 use axum::Json;
 use axum::http::{StatusCode, header};

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// The programs that ship together.
-const SHIPPED: [&str; 3] = ["oam", "oam-agent", "git-credential-oam"];
+const SHIPPED: [&str; 4] = ["oam", "oam-agent", "oam-issuer", "git-credential-oam"];
 /// Longest run of one command.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 /// How long output is still read after a process ended: a daemon that it started may hold the pipe.
@@ -124,7 +124,11 @@ impl Programs {
         Self::in_folder(folder, environment)
     }
 
-    fn in_folder(folder: PathBuf, environment: Vec<(String, String)>) -> Result<Self, Failure> {
+    /// Those in `folder`.
+    ///
+    /// # Errors
+    /// Names the one that is not there.
+    pub fn in_folder(folder: PathBuf, environment: Vec<(String, String)>) -> Result<Self, Failure> {
         let programs = Self {
             folder,
             environment,
@@ -139,6 +143,15 @@ impl Programs {
             }
         }
         Ok(programs)
+    }
+
+    /// The same programs in another environment.
+    #[must_use]
+    pub fn with_environment(&self, environment: Vec<(String, String)>) -> Self {
+        Self {
+            folder: self.folder.clone(),
+            environment,
+        }
     }
 
     /// Where they lie.
@@ -368,7 +381,7 @@ mod tests {
     #[test]
     fn a_missing_program_is_named() {
         let folder = tempfile::TempDir::new().unwrap();
-        for name in ["oam", "git-credential-oam"] {
+        for name in ["oam", "oam-issuer", "git-credential-oam"] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         let failure = Programs::in_folder(folder.path().to_path_buf(), Vec::new()).unwrap_err();

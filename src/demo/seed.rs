@@ -1,20 +1,37 @@
-//! What the demo's world holds: one company, one person, two roles, one repository.
+//! What the demo's world holds: one company, one person, one CI job, three roles, two repositories,
+//! and the issuer's files.
 
-/// The organization's name in the configuration.
+/// The organization's name.
 pub const ORG: &str = "acme";
 /// The public client that the agent signs in as.
 pub const CLIENT: &str = "oam-demo";
 /// The repository on the hub.
 pub const REPOSITORY: &str = "acme/model";
+/// Another one that people's roles cover and the CI job's does not.
+pub const SECOND: &str = "acme/other";
 /// A repository that no role covers.
 pub const FOREIGN: &str = "other/secrets";
+/// The hub's name in the policy.
+pub const HUB: &str = "hub";
+/// A second hub of the company; nothing listens there.
+pub const MIRROR: &str = "mirror";
+/// The role that every member of `ml` holds.
+pub const READER: &str = "model-reader";
+/// The role of `ml-publishers`.
+pub const PUBLISHER: &str = "model-publisher";
+/// The role of the release job.
+pub const JOB_ROLE: &str = "model-release";
+/// GitHub's ids, as its tokens say them: names can be taken over, ids can't.
+pub const CI_REPOSITORY_ID: &str = "74";
+/// The id of the owner.
+pub const CI_OWNER_ID: &str = "65";
+/// Life of a CI job's ID token, seconds.
+pub const CI_JOB_S: u64 = 300;
 /// Life of an ID token, seconds.
 pub const ID_TOKEN_S: u64 = 300;
 /// Life of a role token, seconds. The agent hands out nothing with less than 60 s of life, so it
 /// must renew within seconds, and the demo shows a renewal without anybody waiting for minutes.
 pub const ROLE_TOKEN_S: u64 = 65;
-/// Age in seconds from which the agent wants a new proof of the identity.
-pub const FRESH_S: u64 = 2;
 
 /// A person at the identity provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,66 +54,104 @@ pub const ADA: Person = Person {
     groups: &["ml", "ml-publishers"],
 };
 
-/// A role as the token endpoint knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SeededRole {
-    /// Its name.
-    pub name: &'static str,
-    /// Group whose members hold it; none: everybody of the company.
-    pub group: Option<&'static str>,
-    /// Namespace of repositories that it covers.
-    pub namespace: &'static str,
-    /// Actions, the least first.
-    pub actions: &'static [&'static str],
+/// Her groups after the change of teams.
+pub const TEAM_LEFT: [&str; 1] = ["ml"];
+
+/// Where everything is.
+pub struct Places<'a> {
+    /// Where the issuer's files lie, absolute.
+    pub folder: &'a str,
+    /// The issuer's URL.
+    pub issuer: &'a str,
+    /// The identity provider's.
+    pub provider: &'a str,
+    /// The hub's.
+    pub hub: &'a str,
+    /// The CI host's.
+    pub ci: &'a str,
 }
 
-/// The roles.
-pub const ROLES: &[SeededRole] = &[
-    SeededRole {
-        name: "model-reader",
-        group: None,
-        namespace: "acme",
-        actions: &["read"],
-    },
-    SeededRole {
-        name: "model-publisher",
-        group: Some("ml-publishers"),
-        namespace: "acme",
-        actions: &["read", "write"],
-    },
-];
-
-/// The user's `config.toml`.
-pub fn configuration(issuer: &str, hub: &str) -> String {
+/// The issuer's `issuer.toml`.
+pub fn settings(places: &Places<'_>) -> String {
+    let Places {
+        folder,
+        issuer,
+        provider,
+        hub,
+        ci,
+    } = places;
+    let listen = issuer.trim_start_matches("http://");
     format!(
         r#"# Written by `oam demo`.
-[orgs.{ORG}]
-issuer = "{issuer}"
-client_id = "{CLIENT}"
-fresh = "{FRESH_S}s"
-lease = "10m"
+url = "{issuer}"
+listen = ["{listen}"]
+database = "{folder}/issuer.db"
+policy = "{folder}/policy.toml"
+master_key = {{ env = "OAM_MASTER_KEY" }}
 
-[orgs.{ORG}.exchange]
-kind = "rfc8693"
-token_endpoint = "{issuer}/exchange"
-audience = "{{hub}}"
-resource = "{{repository}}"
-scope = "role:{{role}} {{action}}"
+[sources.company]
+issuer = "{provider}"
+audiences = ["{CLIENT}"]
+algorithms = ["ES256"]
 
-[orgs.{ORG}.hubs.hub]
+# What `preset = "github-actions"` says, but for the address: the demo's CI host stands in for GitHub.
+[sources.ci]
+kind = "job"
+issuer = "{ci}"
+algorithms = ["ES256"]
+key_claim = "repository_id"
+username_claim = "repository"
+
+[hubs.{HUB}]
 url = "{hub}"
 kind = "huggingface"
+backend = {{ kind = "jwt" }}
 
-[orgs.{ORG}.roles.model-reader]
+[hubs.{MIRROR}]
+url = "http://127.0.0.1:9"
+kind = "git"
+backend = {{ kind = "jwt" }}
+
+# The provider tells when somebody leaves or changes teams.
+[transmitters.company]
+issuer = "{provider}"
+jwks_uri = "{provider}/jwks.json"
+audiences = ["{issuer}"]
+source = "company"
+"#
+    )
+}
+
+/// The issuer's `policy.toml`.
+pub fn policy() -> String {
+    format!(
+        r#"# Written by `oam demo`.
+[org]
+name = "{ORG}"
+sign_in = "company"
+client_id = "{CLIENT}"
+scopes = ["openid", "profile", "email", "groups", "offline_access"]
+
+[roles.{READER}]
 description = "clone and download models"
-lifetime = "15m"
-grants = [{{ hub = "hub", repositories = ["acme/*"], action = "read" }}]
+lifetime = "{ROLE_TOKEN_S}s"
+members = [{{ source = "company", groups = ["ml"] }}]
+grants = [
+  {{ hub = "{HUB}", repositories = ["{ORG}/*"], action = "read" }},
+  {{ hub = "{MIRROR}", repositories = ["{ORG}/*"], action = "read" }},
+]
 
-[orgs.{ORG}.roles.model-publisher]
+[roles.{PUBLISHER}]
 description = "push and upload models"
-groups = ["ml-publishers"]
-lifetime = "15m"
-grants = [{{ hub = "hub", repositories = ["acme/*"], action = "write" }}]
+lifetime = "{ROLE_TOKEN_S}s"
+members = [{{ source = "company", groups = ["ml-publishers"] }}]
+grants = [{{ hub = "{HUB}", repositories = ["{ORG}/*"], action = "write" }}]
+
+[roles.{JOB_ROLE}]
+description = "the release job of the one repository"
+lifetime = "{ROLE_TOKEN_S}s"
+members = [{{ source = "ci", claims = {{ repository_id = "{CI_REPOSITORY_ID}", ref = "refs/heads/main" }} }}]
+grants = [{{ hub = "{HUB}", repositories = ["{REPOSITORY}"], action = "write" }}]
 "#
     )
 }
@@ -122,40 +177,30 @@ END
 
 #[cfg(test)]
 mod tests {
-    use super::{FRESH_S, ORG, ROLE_TOKEN_S, ROLES, configuration};
-    use crate::config::agent::{Settings, Source, read};
-
-    fn settings() -> Settings {
-        let text = configuration("http://127.0.0.1:1", "http://127.0.0.1:2");
-        let source = Source {
-            name: "config.toml",
-            text: &text,
-        };
-        read(None, Some(source)).unwrap_or_else(|faults| panic!("{faults:?}"))
-    }
+    use super::{ORG, Places, ROLE_TOKEN_S, policy, settings};
+    use crate::config::issuer::{Source, read_policy, read_settings};
 
     #[test]
-    fn the_configuration_is_accepted_and_names_every_seeded_role() {
-        let settings = settings();
-        let org = &settings.orgs[0];
-        assert_eq!((org.name.as_str(), org.fresh_ms), (ORG, FRESH_S * 1000));
-        assert_eq!(org.hubs[0].url, "http://127.0.0.1:2");
-        let named: Vec<&str> = org.roles.iter().map(|role| role.name.as_str()).collect();
-        assert_eq!(
-            named,
-            ROLES.iter().map(|role| role.name).collect::<Vec<_>>()
-        );
-    }
-
-    #[test]
-    fn a_role_token_outlives_the_margin_and_no_role() {
-        let settings = settings();
+    fn the_issuer_accepts_settings_and_policy_and_tokens_outlive_the_margin() {
+        let text = settings(&Places {
+            folder: "/company",
+            issuer: "http://127.0.0.1:1",
+            provider: "http://127.0.0.1:2",
+            hub: "http://127.0.0.1:3",
+            ci: "http://127.0.0.1:4",
+        });
+        let source = |name, text| Source { name, text };
+        let settings = read_settings(source("issuer.toml", &text))
+            .unwrap_or_else(|faults| panic!("{faults:?}"));
+        let policy = read_policy(source("policy.toml", &policy()), &settings)
+            .unwrap_or_else(|faults| panic!("{faults:?}"));
+        assert_eq!(policy.org.name.as_str(), ORG);
         const { assert!(ROLE_TOKEN_S * 1000 > crate::rules::cache::MARGIN_MS) };
         assert!(
-            settings.orgs[0]
+            policy
                 .roles
                 .iter()
-                .all(|role| role.lifetime_s > ROLE_TOKEN_S)
+                .all(|role| role.lifetime_s == ROLE_TOKEN_S)
         );
     }
 }

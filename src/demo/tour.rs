@@ -2,10 +2,11 @@
 
 use super::board::{Board, Failure};
 use super::cgi::Backend;
+use super::company::Company;
 use super::home::Home;
 use super::programs::{Programs, Ran};
 use super::seed;
-use super::world::World;
+use super::world::{World, free_address};
 use crate::model::report::{OrgStatus, StatusReport};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,8 +19,10 @@ pub struct Tour<'a> {
     pub home: &'a Home,
     /// The programs.
     pub programs: &'a Programs,
-    /// The servers.
+    /// Provider, hub and CI host.
     pub world: World,
+    /// The issuer between them.
+    pub company: Company,
     /// The agent's process, as it last said.
     pub agent: Option<u32>,
     /// What the hub had accepted when push and child had been refused.
@@ -36,36 +39,47 @@ pub async fn run(
     programs: &Programs,
     keep: bool,
 ) -> Result<(), Failure> {
-    let world = open(board, home, programs).await?;
+    let (world, company) = open(board, home, programs).await?;
     let mut tour = Tour {
         board,
         home,
         programs,
         world,
+        company,
         agent: None,
         accepted_at_end: None,
     };
     tour.sign_in().await?;
+    tour.roles_come_from_groups().await?;
     tour.set_up_git().await?;
     tour.clone_repository().await?;
     tour.push().await?;
     tour.foreign_repository_is_denied().await?;
-    tour.forged_tokens_are_refused().await?;
+    tour.bad_tokens_are_refused().await?;
+    tour.job_pushes_without_a_secret().await?;
+    tour.job_elsewhere_is_refused().await?;
     if keep {
         tour.invite();
         return std::future::pending().await;
     }
     let mut child = tour.start_child().await?;
     tour.renewal(&mut child).await?;
-    tour.end_of_the_identity(child).await?;
+    tour.change_of_teams().await?;
+    tour.back_in_the_team().await?;
+    tour.leaver(child).await?;
     tour.status_tells_the_end().await?;
     tour.restart_changes_nothing().await?;
-    tour.log_is_whole().await?;
-    tour.summary()
+    tour.audits_are_whole().await?;
+    tour.audits_join().await?;
+    tour.summary().await
 }
 
-/// Starts the servers, fills the hub, writes the configuration.
-async fn open(board: &mut Board, home: &Home, programs: &Programs) -> Result<World, Failure> {
+/// Starts the servers, fills the hub, starts the issuer between them.
+async fn open(
+    board: &mut Board,
+    home: &Home,
+    programs: &Programs,
+) -> Result<(World, Company), Failure> {
     let git = programs.run(home.root(), "git", &["--version"]).await;
     let git = git.map_err(|failure| Failure {
         what: format!("the demo needs git: {}", failure.what),
@@ -76,25 +90,21 @@ async fn open(board: &mut Board, home: &Home, programs: &Programs) -> Result<Wor
         environment: home.hub_environment(),
     };
     fill_hub(home, programs).await?;
-    let world = World::start(backend).await?;
-    board.done(&format!(
-        "identity provider and token endpoint at {}",
-        world.issuer
-    ));
+    let world = World::start(backend, &free_address().await?).await?;
+    board.done(&format!("identity provider at {}", world.provider));
     board.done(&format!(
         "hub at {}, served by {}, verifying every token",
         world.hub,
         git.stdout()
     ));
-    let configuration = seed::configuration(&world.issuer, &world.hub);
-    home.write(&home.config().join("config.toml"), &configuration)?;
+    let company = Company::start(board, home, programs, &world).await?;
     board.done(&format!("private home in {}", home.root().display()));
-    Ok(world)
+    Ok((world, company))
 }
 
 /// Makes the bare repositories and the first commit.
 async fn fill_hub(home: &Home, programs: &Programs) -> Result<(), Failure> {
-    for repository in [seed::REPOSITORY, seed::FOREIGN] {
+    for repository in [seed::REPOSITORY, seed::SECOND, seed::FOREIGN] {
         let bare = home.hub().join(format!("{repository}.git"));
         let path = bare.display().to_string();
         let init = ["init", "--quiet", "--bare", "--initial-branch=main", &path];

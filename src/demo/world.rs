@@ -1,14 +1,17 @@
-//! The demo's servers on loopback: provider, token endpoint, hub, each on its own port.
+//! The demo's servers on loopback: provider, hub, CI host, each on its own port. The issuer between
+//! them is the shipped program, see `company`.
 
-use super::cgi::{Backend, Call};
-use super::exchange;
-use super::hub::{self, Hub, Ledger, Reason};
+use super::base64;
+use super::cgi::Backend;
+use super::ci::Ci;
+use super::gate;
+use super::hub::{Hub, Ledger};
 use super::idp::{Authorized, Idp, Traffic};
 use super::key::Key;
 use super::oauth::{OauthError, Params};
-use axum::body::Body;
-use axum::extract::{Form, Query, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use super::signal;
+use axum::extract::{Form, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -20,20 +23,28 @@ use tokio::task::JoinHandle;
 
 type Pairs = Vec<(String, String)>;
 
-/// Provider and hub as the handlers share them. A lock is held for one decision, never across a wait.
-struct Shared {
+/// What the handlers share. A lock is held for one decision, never across a wait.
+pub(super) struct Shared {
     idp: Mutex<Idp>,
-    hub: Mutex<Hub>,
-    hub_url: String,
-    backend: Backend,
+    pub(super) hub: Mutex<Hub>,
+    ci: Mutex<Ci>,
+    /// The issuer's URL.
+    pub(super) issuer: String,
+    /// The hub's own client at the issuer, as the value of `Authorization`; none before it is registered.
+    pub(super) introspector: Mutex<Option<String>>,
+    pub(super) backend: Backend,
 }
 
 /// The running servers; dropping it stops them.
 pub struct World {
-    /// The provider's URL, which is its issuer.
+    /// The identity provider's URL, which is its `iss`.
+    pub provider: String,
+    /// The issuer's URL.
     pub issuer: String,
     /// The hub's URL.
     pub hub: String,
+    /// The CI host's URL, which is its `iss`.
+    pub ci: String,
     shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -47,7 +58,7 @@ impl Drop for World {
 }
 
 /// A poisoned lock only says that a handler died; what it guards are counters and maps.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -59,33 +70,44 @@ pub fn now_s() -> u64 {
 }
 
 impl World {
-    /// Starts everything on free ports of 127.0.0.1.
+    /// Starts everything on free ports of 127.0.0.1. The hub trusts the issuer at `issuer`.
     ///
     /// # Errors
     /// No port, or no key; in words.
-    pub async fn start(backend: Backend) -> Result<Self, String> {
-        let (idp_door, issuer) = open_door().await?;
+    pub async fn start(backend: Backend, issuer: &str) -> Result<Self, String> {
+        let (idp_door, provider) = open_door().await?;
         let (hub_door, hub) = open_door().await?;
-        let key = Key::generate()?;
+        let (ci_door, ci) = open_door().await?;
         let shared = Arc::new(Shared {
-            hub: Mutex::new(Hub::new(hub.clone(), &issuer, key.public().clone())),
-            idp: Mutex::new(Idp::new(issuer.clone(), key)),
-            hub_url: hub.clone(),
+            hub: Mutex::new(Hub::new(hub.clone(), issuer)),
+            idp: Mutex::new(Idp::new(provider.clone(), Key::generate()?)),
+            ci: Mutex::new(Ci::new(ci.clone())?),
+            issuer: issuer.to_owned(),
+            introspector: Mutex::new(None),
             backend,
         });
         let tasks = vec![
             serve(idp_door, provider_routes(shared.clone())),
-            serve(hub_door, hub_routes(shared.clone())),
+            serve(hub_door, gate::routes(shared.clone())),
+            serve(ci_door, ci_routes(shared.clone())),
         ];
         Ok(Self {
-            issuer,
+            provider,
+            issuer: issuer.to_owned(),
             hub,
+            ci,
             shared,
             tasks,
         })
     }
 
-    /// What happened at provider and token endpoint.
+    /// From now on the hub asks the issuer about every token, as the client `name` with `secret`.
+    pub fn introspect_as(&self, name: &str, secret: &str) {
+        let pair = base64::standard_text(format!("{name}:{secret}").as_bytes());
+        *locked(&self.shared.introspector) = Some(format!("Basic {pair}"));
+    }
+
+    /// What happened at the provider.
     pub fn traffic(&self) -> Traffic {
         locked(&self.shared.idp).traffic
     }
@@ -95,19 +117,68 @@ impl World {
         locked(&self.shared.hub).ledger.clone()
     }
 
-    /// Ends the identity at the provider; answers how many sessions were alive.
-    pub fn end_identity(&self) -> usize {
-        locked(&self.shared.idp).end_all()
+    /// The variables of the job at the CI host.
+    pub fn job_variables(&self) -> [(&'static str, String); 2] {
+        locked(&self.shared.ci).variables()
     }
 
-    /// A token signed with the provider's real key over claims of the caller's choosing: what the
-    /// hub must refuse for its content alone.
+    /// Tokens that the CI host gave its job.
+    pub fn job_tokens(&self) -> u32 {
+        locked(&self.shared.ci).given
+    }
+
+    /// Ada changes teams: the provider says other groups from now on, and pushes that to the issuer.
     ///
     /// # Errors
-    /// Signing failed; in words.
-    pub fn signed(&self, claims: &exchange::RoleClaims) -> Result<String, String> {
-        locked(&self.shared.idp).key().sign("at+jwt", claims)
+    /// The issuer did not take the signal; in words.
+    pub async fn change_teams(&self, groups: &[&str]) -> Result<(), String> {
+        let content = json!({ "claims": { "groups": groups }, "initiating_entity": "admin" });
+        let token = {
+            let mut idp = locked(&self.shared.idp);
+            idp.move_to(groups);
+            signal::event(
+                &idp,
+                &self.issuer,
+                signal::TOKEN_CLAIMS_CHANGE,
+                &content,
+                now_s(),
+            )?
+        };
+        signal::push(&self.issuer, &token).await
     }
+
+    /// Ada leaves: her account is disabled at the provider, which pushes that to the issuer and, as
+    /// three of five real providers do, goes on renewing her session all the same.
+    ///
+    /// # Errors
+    /// The issuer did not take the signal; in words.
+    pub async fn disable_account(&self) -> Result<(), String> {
+        self.tell(signal::ACCOUNT_DISABLED).await
+    }
+
+    /// The account is enabled again: a new sign-in will do.
+    ///
+    /// # Errors
+    /// The issuer did not take the signal; in words.
+    pub async fn enable_account(&self) -> Result<(), String> {
+        self.tell(signal::ACCOUNT_ENABLED).await
+    }
+
+    async fn tell(&self, event: &str) -> Result<(), String> {
+        let idp = &self.shared.idp;
+        let token = signal::event(&locked(idp), &self.issuer, event, &json!({}), now_s())?;
+        signal::push(&self.issuer, &token).await
+    }
+}
+
+/// A free port of 127.0.0.1 for a program that is told its port. It could be taken by another in
+/// between; the program then says so and the demo fails.
+///
+/// # Errors
+/// There is none; in words.
+pub async fn free_address() -> Result<String, String> {
+    let (_door, url) = open_door().await?;
+    Ok(url)
 }
 
 async fn open_door() -> Result<(TcpListener, String), String> {
@@ -131,16 +202,40 @@ fn provider_routes(shared: Arc<Shared>) -> Router {
         .route("/authorize", get(authorize))
         .route("/token", post(token))
         .route("/revoke", post(revoke))
-        .route("/exchange", post(exchange_token))
-        .route("/end", post(end))
+        .route("/disable", post(disable))
         .with_state(shared)
 }
 
-fn hub_routes(shared: Arc<Shared>) -> Router {
+fn ci_routes(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/api/whoami-v2", get(whoami))
-        .fallback(git)
+        .route("/.well-known/openid-configuration", get(ci_metadata))
+        .route("/jwks.json", get(ci_jwks))
+        .route("/token", get(ci_token))
         .with_state(shared)
+}
+
+async fn ci_metadata(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    Json(locked(&shared.ci).metadata())
+}
+
+async fn ci_jwks(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    Json(locked(&shared.ci).jwks())
+}
+
+async fn ci_token(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    Query(asked): Query<Pairs>,
+) -> Result<Response, OauthError> {
+    let bearer = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .unwrap_or_default();
+    let asked = Params::new(asked)?;
+    locked(&shared.ci)
+        .token(bearer, &asked, now_s())
+        .map(tokens)
 }
 
 async fn metadata(State(shared): State<Arc<Shared>>) -> Json<Value> {
@@ -191,84 +286,22 @@ async fn revoke(
     Ok(())
 }
 
-async fn exchange_token(
-    State(shared): State<Arc<Shared>>,
-    Form(asked): Form<Pairs>,
-) -> Result<Response, OauthError> {
-    let asked = Params::new(asked)?;
-    exchange::exchange(&mut locked(&shared.idp), &shared.hub_url, &asked, now_s()).map(tokens)
-}
-
-/// For `--keep`: ends the identity by hand. Anybody on this machine may: it is a demo's identity.
-async fn end(State(shared): State<Arc<Shared>>) -> String {
-    let ended = locked(&shared.idp).end_all();
-    format!("sessions ended: {ended}\n")
-}
-
-fn refused(reason: Reason) -> Response {
-    let mut response = (
-        reason.status(),
-        format!("token refused: {}\n", reason.word()),
-    )
-        .into_response();
-    if reason.status() == StatusCode::UNAUTHORIZED {
-        let offer = header::HeaderValue::from_static("Basic realm=\"oam demo hub\"");
-        response
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, offer);
-    }
-    response
-}
-
-async fn whoami(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    let verdict = locked(&shared.hub).who(&headers);
-    match verdict {
-        Ok(claims) => {
-            let right = if claims.actions.iter().any(|a| a == "write") {
-                "write"
-            } else {
-                "read"
-            };
-            Json(json!({
-                "type": "user",
-                "id": claims.sub,
-                "name": claims.sub,
-                "fullname": claims.role,
-                "orgs": [],
-                "auth": { "type": "access_token", "accessToken": { "displayName": claims.role, "role": right } },
-            }))
-            .into_response()
-        }
-        Err(reason) => refused(reason),
-    }
-}
-
-async fn git(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let get = parts.method == Method::GET;
-    let query = parts.uri.query().unwrap_or_default().to_owned();
-    let wanted = (get || parts.method == Method::POST)
-        .then(|| hub::wanted(get, parts.uri.path(), &query))
-        .flatten();
-    let Some(wanted) = wanted else {
-        return (StatusCode::NOT_FOUND, "this hub speaks git's smart HTTP\n").into_response();
+/// For `--keep`: disables Ada's account by hand. Anybody on this machine may: it is a demo's identity.
+async fn disable(State(shared): State<Arc<Shared>>) -> Response {
+    let signed = signal::event(
+        &locked(&shared.idp),
+        &shared.issuer,
+        signal::ACCOUNT_DISABLED,
+        &json!({}),
+        now_s(),
+    );
+    let pushed = match signed {
+        Ok(token) => signal::push(&shared.issuer, &token).await,
+        Err(why) => Err(why),
     };
-    let verdict = locked(&shared.hub).admit(&parts.headers, &wanted.repository, wanted.action);
-    let claims = match verdict {
-        Ok(claims) => claims,
-        Err(reason) => return refused(reason),
-    };
-    let call = Call {
-        method: if get { "GET" } else { "POST" },
-        repository: wanted.repository,
-        service: wanted.service,
-        query,
-        user: claims.role,
-        headers: parts.headers,
-    };
-    match shared.backend.serve(call, Body::new(body)).await {
-        Ok(response) => response,
-        Err(text) => (StatusCode::INTERNAL_SERVER_ERROR, text).into_response(),
+    match pushed {
+        Ok(()) => "account disabled; the issuer took the signal\n".into_response(),
+        Err(why) => (StatusCode::BAD_GATEWAY, format!("{why}\n")).into_response(),
     }
 }
 

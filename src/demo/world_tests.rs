@@ -1,7 +1,8 @@
 use super::{World, now_s};
 use crate::demo::browser::{fetch, visit};
 use crate::demo::cgi::Backend;
-use crate::demo::exchange::RoleClaims;
+use crate::demo::hub::RoleClaims;
+use crate::demo::key::Key;
 use crate::demo::seed;
 use std::path::Path;
 use std::process::Output;
@@ -55,7 +56,20 @@ fn ok(output: &Output) {
     );
 }
 
-async fn world(home: &Path) -> World {
+/// An issuer that publishes this key and nothing else.
+async fn issuer(key: &Key) -> String {
+    let jwks = key.jwks();
+    let routes = axum::Router::new().route(
+        "/jwks.json",
+        axum::routing::get(|| async move { axum::Json(jwks) }),
+    );
+    let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", door.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(door, routes).await });
+    url
+}
+
+async fn world(home: &Path, key: &Key) -> World {
     let root = home.join("hub");
     let bare = root.join("acme/model.git");
     std::fs::create_dir_all(&bare).unwrap();
@@ -66,18 +80,17 @@ async fn world(home: &Path) -> World {
         &["init", "--quiet", "--bare", "--initial-branch=main"],
     )
     .await);
-    World::start(Backend {
+    let backend = Backend {
         root,
         environment: environment(home),
-    })
-    .await
-    .unwrap()
+    };
+    World::start(backend, &issuer(key).await).await.unwrap()
 }
 
-fn token(world: &World, actions: &[&str]) -> String {
+fn token(world: &World, key: &Key, actions: &[&str]) -> String {
     let claims = RoleClaims {
         iss: world.issuer.clone(),
-        sub: "u-1".into(),
+        sub: "role:r".into(),
         aud: world.hub.clone(),
         iat: now_s(),
         exp: now_s() + 60,
@@ -86,13 +99,14 @@ fn token(world: &World, actions: &[&str]) -> String {
         repository: "acme/model".into(),
         actions: actions.iter().map(|&action| action.to_owned()).collect(),
     };
-    world.signed(&claims).unwrap()
+    key.sign("at+jwt", &claims).unwrap()
 }
 
 #[tokio::test]
 async fn real_git_pushes_and_clones_through_verified_tokens_only() {
     let home = TempDir::new().unwrap();
-    let world = world(home.path()).await;
+    let key = Key::generate().unwrap();
+    let world = world(home.path(), &key).await;
     let url = format!("{}/{}", world.hub, seed::REPOSITORY);
     let work = home.path().join("work");
     std::fs::create_dir(&work).unwrap();
@@ -117,7 +131,8 @@ async fn real_git_pushes_and_clones_through_verified_tokens_only() {
     )
     .await);
 
-    let (read, write) = (token(&world, &["read"]), token(&world, &["read", "write"]));
+    let read = token(&world, &key, &["read"]);
+    let write = token(&world, &key, &["read", "write"]);
     let push = ["push", "--quiet", &url, "main"];
     assert_eq!(
         git(home.path(), &work, None, &push).await.status.code(),
@@ -145,35 +160,37 @@ async fn real_git_pushes_and_clones_through_verified_tokens_only() {
 #[tokio::test]
 async fn the_hub_asks_for_basic_and_tells_who_the_bearer_is() {
     let home = TempDir::new().unwrap();
-    let world = world(home.path()).await;
+    let key = Key::generate().unwrap();
+    let world = world(home.path(), &key).await;
     let who = format!("{}/api/whoami-v2", world.hub).parse().unwrap();
     assert_eq!(fetch(&who, None).await.unwrap().status, 401);
-    let bearer = format!("Bearer {}", token(&world, &["read"]));
+    let bearer = format!("Bearer {}", token(&world, &key, &["read"]));
     let page = fetch(&who, Some(&bearer)).await.unwrap();
     assert_eq!(page.status, 200);
     let answer: serde_json::Value = serde_json::from_str(&page.body).unwrap();
-    assert_eq!(answer["name"], "u-1");
+    assert_eq!(answer["name"], "role:r");
     assert_eq!(answer["auth"]["accessToken"]["role"], "read");
 }
 
 #[tokio::test]
 async fn discovery_names_the_issuer_it_was_asked_at_and_a_bad_sign_in_gets_a_page() {
     let home = TempDir::new().unwrap();
-    let world = world(home.path()).await;
+    let key = Key::generate().unwrap();
+    let world = world(home.path(), &key).await;
     let page = visit(&format!(
         "{}/.well-known/openid-configuration",
-        world.issuer
+        world.provider
     ))
     .await
     .unwrap();
     let metadata: serde_json::Value = serde_json::from_str(&page.body).unwrap();
-    assert_eq!(metadata["issuer"], world.issuer);
+    assert_eq!(metadata["issuer"], world.provider);
     assert_eq!(metadata["code_challenge_methods_supported"][0], "S256");
-    let page = visit(&format!("{}/authorize?client_id=nobody", world.issuer))
+    let page = visit(&format!("{}/authorize?client_id=nobody", world.provider))
         .await
         .unwrap();
     assert_eq!(page.status, 400);
-    let twice = format!("{}/authorize?client_id=a&client_id=b", world.issuer);
+    let twice = format!("{}/authorize?client_id=a&client_id=b", world.provider);
     assert_eq!(visit(&twice).await.unwrap().status, 400);
 }
 
@@ -203,7 +220,7 @@ async fn sign_in(world: &World) -> serde_json::Value {
 
     let verifier = "v".repeat(43);
     let challenge = crate::demo::key::challenge_of(&verifier);
-    let mut ask = url::Url::parse(&format!("{}/authorize", world.issuer)).unwrap();
+    let mut ask = url::Url::parse(&format!("{}/authorize", world.provider)).unwrap();
     ask.query_pairs_mut().extend_pairs([
         ("client_id", seed::CLIENT),
         ("redirect_uri", &redirect),
@@ -230,42 +247,26 @@ async fn sign_in(world: &World) -> serde_json::Value {
         ("redirect_uri", &redirect),
         ("code_verifier", &verifier),
     ];
-    let (status, answer) = post(&format!("{}/token", world.issuer), &form).await;
+    let (status, answer) = post(&format!("{}/token", world.provider), &form).await;
     assert_eq!(status, 200, "{answer}");
     answer
 }
 
 #[tokio::test]
-async fn the_whole_way_over_http_from_sign_in_to_the_end_of_the_session() {
+async fn a_change_of_teams_is_in_the_next_token_even_when_nobody_takes_the_signal() {
     let home = TempDir::new().unwrap();
-    let world = world(home.path()).await;
+    let key = Key::generate().unwrap();
+    let world = world(home.path(), &key).await;
     let signed_in = sign_in(&world).await;
-    let form = [
-        (
-            "grant_type",
-            "urn:ietf:params:oauth:grant-type:token-exchange",
-        ),
-        ("subject_token", signed_in["id_token"].as_str().unwrap()),
-        (
-            "subject_token_type",
-            "urn:ietf:params:oauth:token-type:id_token",
-        ),
-        ("audience", &world.hub),
-        ("resource", "acme/model"),
-        ("scope", "role:model-reader read"),
-    ];
-    let exchange = format!("{}/exchange", world.issuer);
-    let (status, role) = post(&exchange, &form).await;
-    assert_eq!(status, 200, "{role}");
-    let bearer = format!("Bearer {}", role["access_token"].as_str().unwrap());
-    for (service, status) in [("git-upload-pack", 200), ("git-receive-pack", 403)] {
-        let refs = format!("{}/acme/model/info/refs?service={service}", world.hub);
-        let page = fetch(&refs.parse().unwrap(), Some(&bearer)).await.unwrap();
-        assert_eq!(page.status, status, "{service}");
-    }
-
-    assert_eq!(world.end_identity(), 1);
-    assert_eq!(post(&exchange, &form).await.0, 400);
+    let groups = |answer: &serde_json::Value| {
+        let token = answer["id_token"].as_str().unwrap();
+        let claims: serde_json::Value =
+            jsonwebtoken::dangerous::insecure_decode_claims(token).unwrap();
+        claims["groups"].clone()
+    };
+    assert_eq!(groups(&signed_in), serde_json::json!(seed::ADA.groups));
+    // This issuer has no `/signals/ssf`.
+    assert!(world.change_teams(&["ml"]).await.is_err());
     let form = [
         ("grant_type", "refresh_token"),
         ("client_id", seed::CLIENT),
@@ -274,9 +275,25 @@ async fn the_whole_way_over_http_from_sign_in_to_the_end_of_the_session() {
             signed_in["refresh_token"].as_str().unwrap(),
         ),
     ];
-    let (status, answer) = post(&format!("{}/token", world.issuer), &form).await;
-    assert_eq!(
-        (status, answer["error"].as_str()),
-        (400, Some("invalid_grant"))
-    );
+    let (status, answer) = post(&format!("{}/token", world.provider), &form).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(groups(&answer), serde_json::json!(["ml"]));
+}
+
+#[tokio::test]
+async fn a_jobs_ticket_gets_an_identity_that_its_host_publishes_the_key_of() {
+    let home = TempDir::new().unwrap();
+    let key = Key::generate().unwrap();
+    let world = world(home.path(), &key).await;
+    let [(_, url), (_, ticket)] = world.job_variables();
+    let address = format!("{url}&audience=x").parse().unwrap();
+    assert_eq!(fetch(&address, None).await.unwrap().status, 401);
+    let bearer = format!("Bearer {ticket}");
+    let page = fetch(&address, Some(&bearer)).await.unwrap();
+    let answer: serde_json::Value = serde_json::from_str(&page.body).unwrap();
+    let header = jsonwebtoken::decode_header(answer["value"].as_str().unwrap()).unwrap();
+    let keys = format!("{}/jwks.json", world.ci).parse().unwrap();
+    let keys = fetch(&keys, None).await.unwrap().body;
+    assert!(keys.contains(&header.kid.unwrap()), "{keys}");
+    assert_eq!(world.job_tokens(), 1);
 }

@@ -2,13 +2,15 @@
 
 use super::clock::{SystemClock, SystemDice};
 use super::exchange::TokenExchange;
+use super::feed::OwnIssuer;
 use super::files::TokenFiles;
 use super::http::Http;
 use super::journal::{FileJournal, ROTATE_AT};
 use super::listen::{Listening, Taken, passed, take};
 use super::notice::Desktop;
 use super::oidc::Oidc;
-use super::settings::SettingsFiles;
+use super::organization::Issuers;
+use super::settings::{SettingsFiles, StandardFiles};
 use super::vault::FileVault;
 use super::{process, socket};
 use crate::agent::command::{Command, Mailbox};
@@ -168,11 +170,14 @@ fn keeper(place: &Place, state: &std::path::Path, mailbox: &Mailbox) -> Keeper {
         clock,
         dice: Rc::new(SystemDice),
         idp: Rc::new(Oidc::new(Rc::clone(&http))),
-        exchange: Rc::new(TokenExchange::new(http)),
+        exchange: Rc::new(TokenExchange::new(Rc::clone(&http))),
+        issuer: Rc::new(OwnIssuer::new(Rc::clone(&http))),
         vault: Rc::new(FileVault::new(state)),
         journal: Rc::new(FileJournal::new(state, ROTATE_AT)),
         notices: Rc::new(Desktop),
         files: Rc::new(TokenFiles::new(&place.folder)),
+        published: Rc::new(Issuers::new(http)),
+        configuration: Rc::new(StandardFiles),
     };
     let taken = settings.as_ref().map(|settings| Arc::new(settings.clone()));
     let mut keeper = Keeper::new(ports, taken.unwrap_or_default(), VERSION);

@@ -160,6 +160,8 @@ impl Connection {
             Request::Roles => report(ReportKind::Roles, reply),
             Request::Why { ask } => report(ReportKind::Why(ask, caller), reply),
             Request::Anchor => report(ReportKind::Anchor, reply),
+            Request::Organization { url } => Command::Organization { url, reply },
+            Request::Reload => Command::Reload { reply },
             Request::Retire => Command::Retire { reply },
         };
         if let Err(refusal) = self.hand_over(command) {

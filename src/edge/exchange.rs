@@ -1,9 +1,12 @@
 //! From a session's token to a role token: RFC 8693 at any token endpoint, its answer checked (R33).
 
 mod answer;
+mod issuer;
 mod template;
 #[cfg(test)]
 mod tests;
+
+pub(in crate::edge) use answer::sha256_hex;
 
 use super::http::{Answer, Http, Payload, TOTAL, Tokens, Via};
 use super::oidc::words;
@@ -35,16 +38,35 @@ impl Exchange for TokenExchange {
         org: &Org,
         subject: Arc<Secret>,
         order: MintOrder,
+        request_id: String,
     ) -> Later<Result<Minted, EndpointFault>> {
         let (http, via) = (Rc::clone(&self.0), Via::of(&org.provider));
-        let Kind::Rfc8693(endpoint) = org.exchange.clone();
-        Box::pin(async move { mint(&http, &via, &endpoint, &subject, &order).await })
+        let kind = org.exchange.clone();
+        Box::pin(async move {
+            match kind {
+                Kind::Rfc8693(endpoint) => mint(&http, &via, &endpoint, &subject, &order).await,
+                Kind::Issuer(endpoint) => {
+                    issuer::mint(&http, &via, &endpoint, &subject, &order, &request_id).await
+                }
+            }
+        })
     }
 
     fn revoke(&self, org: &Org, token: Arc<Secret>) -> Later<Result<bool, String>> {
         let (http, via) = (Rc::clone(&self.0), Via::of(&org.provider));
-        let Kind::Rfc8693(endpoint) = org.exchange.clone();
-        Box::pin(async move { revoke(&http, &via, &endpoint, &token).await })
+        let (endpoint, client) = match &org.exchange {
+            Kind::Rfc8693(endpoint) => (
+                endpoint.revocation_endpoint.clone(),
+                endpoint.client_id.clone(),
+            ),
+            Kind::Issuer(endpoint) => (Some(endpoint.revocation_endpoint.clone()), None),
+        };
+        Box::pin(async move {
+            match endpoint {
+                Some(url) => revoke(&http, &via, &url, client.as_deref(), &token).await,
+                None => Ok(false),
+            }
+        })
     }
 }
 
@@ -79,6 +101,7 @@ async fn mint(
         token: Arc::new(checked.token),
         expires_in_s: checked.expires_in_s,
         wider_than_asked: template::wider_than_asked(endpoint, order),
+        granting: None,
     })
 }
 
@@ -92,17 +115,15 @@ const fn subject_type(subject: SubjectToken) -> &'static str {
 async fn revoke(
     http: &Http,
     via: &Via,
-    endpoint: &Rfc8693,
+    url: &str,
+    client: Option<&str>,
     token: &Secret,
 ) -> Result<bool, String> {
-    let Some(url) = &endpoint.revocation_endpoint else {
-        return Ok(false);
-    };
     let mut pairs = vec![
         ("token", token.expose()),
         ("token_type_hint", "access_token"),
     ];
-    if let Some(client) = &endpoint.client_id {
+    if let Some(client) = client {
         pairs.push(("client_id", client));
     }
     // RFC 7009 is a form, whatever the exchange itself wants.

@@ -7,15 +7,18 @@ mod body;
 pub(crate) mod fault;
 #[cfg(test)]
 pub(crate) mod stand_in;
+mod streaming;
 pub(crate) mod tokens;
 
 pub use body::Payload;
+pub use streaming::Streaming;
 pub use tokens::{ExpiresIn, Tokens};
 
 use crate::agent::ports::Clock;
 use crate::config::agent::Provider;
 use crate::model::answer::EndpointFault;
 use crate::model::time::Moment;
+use reqwest::header::HeaderMap;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -81,6 +84,8 @@ pub struct Answer {
     pub content_type: String,
     /// The body.
     pub body: Zeroizing<Vec<u8>>,
+    /// `Retry-After` in seconds; a date there is not understood.
+    pub retry_after_s: Option<u64>,
 }
 
 impl Http {
@@ -104,11 +109,28 @@ impl Http {
         payload: Payload,
         total: Duration,
     ) -> Result<Answer, EndpointFault> {
+        self.post_with(via, url, payload, HeaderMap::new(), total)
+            .await
+    }
+
+    /// One POST with these headers besides, sent at most once.
+    ///
+    /// # Errors
+    /// As [`Http::post`].
+    pub async fn post_with(
+        &self,
+        via: &Via,
+        url: &str,
+        payload: Payload,
+        headers: HeaderMap,
+        total: Duration,
+    ) -> Result<Answer, EndpointFault> {
         let url = endpoint(url).map_err(|why| EndpointFault::NotSent { why })?;
         let request = self
             .client(via, &url)?
             .post(url)
             .header(reqwest::header::CONTENT_TYPE, payload.content_type())
+            .headers(headers)
             .body(payload.into_body());
         send(request, total).await
     }
@@ -123,8 +145,22 @@ impl Http {
         url: &str,
         total: Duration,
     ) -> Result<Answer, EndpointFault> {
+        self.get_with(via, url, HeaderMap::new(), total).await
+    }
+
+    /// One GET of a JSON document with these headers besides.
+    ///
+    /// # Errors
+    /// As [`Http::post`].
+    pub async fn get_with(
+        &self,
+        via: &Via,
+        url: &str,
+        headers: HeaderMap,
+        total: Duration,
+    ) -> Result<Answer, EndpointFault> {
         let url = endpoint(url).map_err(|why| EndpointFault::NotSent { why })?;
-        send(self.client(via, &url)?.get(url), total).await
+        send(self.client(via, &url)?.get(url).headers(headers), total).await
     }
 
     /// Now, from the same clock that everything here uses.
@@ -159,6 +195,25 @@ impl Http {
 }
 
 impl Answer {
+    /// The answer of the organization's own issuer when its status is 200; its refusals are kept in the
+    /// words that people read.
+    ///
+    /// # Errors
+    /// [`EndpointFault::Denied`], or as [`Answer::ok`] when something else answered in its place.
+    pub fn ok_of_issuer(self) -> Result<Self, EndpointFault> {
+        if self.status != 200
+            && let Some((error, denial)) = fault::denial(&self.body)
+        {
+            return Err(EndpointFault::Denied {
+                status: self.status,
+                error,
+                denial: Box::new(denial),
+                retry_after_s: self.retry_after_s,
+            });
+        }
+        self.ok()
+    }
+
     /// The answer when its status is 200.
     ///
     /// # Errors
@@ -260,14 +315,19 @@ fn roots(path: &str) -> Result<Vec<reqwest::Certificate>, String> {
 }
 
 async fn send(request: reqwest::RequestBuilder, total: Duration) -> Result<Answer, EndpointFault> {
-    let mut response = request
+    let response = request
         .header(reqwest::header::ACCEPT, "application/json")
         .timeout(total)
         .send()
         .await
         .map_err(|e| fault::of(&e))?;
+    collect(response).await
+}
+
+async fn collect(mut response: reqwest::Response) -> Result<Answer, EndpointFault> {
     let status = response.status().as_u16();
     let content_type = content_type(response.headers());
+    let retry_after_s = retry_after(response.headers());
     let announced = response.content_length().unwrap_or(0);
     let mut body = Zeroizing::new(Vec::with_capacity(
         usize::try_from(announced)
@@ -288,7 +348,13 @@ async fn send(request: reqwest::RequestBuilder, total: Duration) -> Result<Answe
         status,
         content_type,
         body,
+        retry_after_s,
     })
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(reqwest::header::RETRY_AFTER)?;
+    value.to_str().ok()?.trim().parse().ok()
 }
 
 fn content_type(headers: &reqwest::header::HeaderMap) -> String {

@@ -3,6 +3,7 @@
 //!
 //! All of them are kept: a log that forgets by itself can't be told from one that was cut.
 
+mod onward;
 mod tail;
 
 use super::files::{private, private_folder, sync_folder, words};
@@ -21,6 +22,8 @@ pub struct FileJournal {
     folder: PathBuf,
     rotate_at: u64,
     inner: RefCell<Inner>,
+    /// Where the last reading of many lines ended.
+    mark: RefCell<Option<onward::Mark>>,
 }
 
 #[derive(Default)]
@@ -47,6 +50,7 @@ impl FileJournal {
             folder: state.join("audit"),
             rotate_at,
             inner: RefCell::default(),
+            mark: RefCell::default(),
         }
     }
 
@@ -219,6 +223,16 @@ impl Journal for FileJournal {
 
     fn folder(&self) -> String {
         self.folder.display().to_string()
+    }
+
+    fn lines(&self, from: u64, most: usize, bytes: usize) -> Result<Vec<String>, String> {
+        let wanted = onward::Wanted { from, most, bytes };
+        onward::lines(&self.files()?, wanted, &mut self.mark.borrow_mut())
+    }
+
+    fn name(&self) -> Result<String, String> {
+        private_folder(&self.folder)?;
+        onward::name(&self.folder.join("name"))
     }
 }
 

@@ -4,6 +4,7 @@
 mod watch;
 
 use super::files::words;
+use crate::agent::ports::Configuration;
 use crate::config::agent::{Settings, Source, read};
 use directories::ProjectDirs;
 use std::fs::{self, Metadata, OpenOptions};
@@ -22,6 +23,15 @@ pub struct SettingsFiles {
     seen: Option<Vec<Stamp>>,
     #[cfg(target_os = "linux")]
     watch: Option<watch::Watch>,
+}
+
+/// The files of this machine and user, read when somebody asks for it.
+pub struct StandardFiles;
+
+impl Configuration for StandardFiles {
+    fn load(&self) -> Result<Settings, String> {
+        SettingsFiles::standard().load()
+    }
 }
 
 /// How a file looks from outside; `None`: it is not there.

@@ -30,6 +30,7 @@ pub(super) fn reply(outcome: Outcome) -> (Reply, Option<(EpochGate, u64)>) {
         Outcome::Roles(report) => Reply::Roles(report),
         Outcome::Why(report) => Reply::Why(report),
         Outcome::Anchor(report) => Reply::Anchor(report),
+        Outcome::Organization(organization) => Reply::Organization { organization },
     };
     (reply, None)
 }

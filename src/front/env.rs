@@ -92,6 +92,36 @@ pub fn changes(kind: &str, hub_url: &str, file: &str, variables: &[String]) -> V
     list
 }
 
+/// Where git is told of settings by variables: how many there are.
+const GIT_COUNT: &str = "GIT_CONFIG_COUNT";
+
+/// The changes that make git ask `helper` for the tokens of this hub, for one command and without a
+/// file. `there` is the inherited [`GIT_COUNT`]: what somebody else set that way stays.
+///
+/// The first, empty helper resets inherited ones: they would be handed a copy of the token. For
+/// GitHub the `Authorization` header goes that a checkout leaves in the repository's settings, because it would
+/// go out besides ours.
+pub fn git_changes(kind: &str, hub_url: &str, helper: &str, there: Option<&str>) -> Vec<Change> {
+    let first: usize = there.and_then(|count| count.parse().ok()).unwrap_or(0);
+    let key = format!("credential.{hub_url}.helper");
+    let mut settings = vec![(key.clone(), ""), (key, helper)];
+    if kind == "github" {
+        settings.push((format!("http.{hub_url}/.extraheader"), ""));
+    }
+    let mut list = vec![Change::Set(
+        GIT_COUNT.to_owned(),
+        first.saturating_add(settings.len()).to_string(),
+    )];
+    for (at, (key, value)) in (first..).zip(settings) {
+        list.push(Change::Set(format!("GIT_CONFIG_KEY_{at}"), key));
+        list.push(Change::Set(
+            format!("GIT_CONFIG_VALUE_{at}"),
+            value.to_owned(),
+        ));
+    }
+    list
+}
+
 fn place(name: &str, holds: Holds, hub_url: &str) -> Change {
     let value = match holds {
         Holds::UrlUnless(public) if public == hub_url => return Change::Remove(name.to_owned()),
@@ -112,7 +142,7 @@ pub fn is_variable(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Change, changes};
+    use super::{Change, changes, git_changes};
 
     fn set(name: &str, value: &str) -> Change {
         Change::Set(name.into(), value.into())
@@ -168,6 +198,27 @@ mod tests {
         assert!(list.contains(&removed("GITHUB_TOKEN")));
         // Without it the tool would send the token to the public host.
         assert!(list.contains(&set("GH_HOST", "git.acme.example")));
+    }
+
+    #[test]
+    fn git_asks_our_helper_alone_and_what_was_set_before_stays() {
+        let list = git_changes("git", "https://git.example", "!exec /b/h", Some("2"));
+        assert_eq!(
+            list,
+            [
+                set("GIT_CONFIG_COUNT", "4"),
+                set("GIT_CONFIG_KEY_2", "credential.https://git.example.helper"),
+                set("GIT_CONFIG_VALUE_2", ""),
+                set("GIT_CONFIG_KEY_3", "credential.https://git.example.helper"),
+                set("GIT_CONFIG_VALUE_3", "!exec /b/h"),
+            ]
+        );
+        let list = git_changes("github", "https://github.com", "h", Some("odd"));
+        assert_eq!(list[0], set("GIT_CONFIG_COUNT", "3"));
+        assert!(list.contains(&set(
+            "GIT_CONFIG_KEY_2",
+            "http.https://github.com/.extraheader"
+        )));
     }
 
     #[test]

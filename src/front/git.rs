@@ -24,13 +24,14 @@ use std::time::Duration;
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 const HELP: &str = "\
-Usage: git-credential-oam [--hub NAME] get|store|erase
+Usage: git-credential-oam [--hub NAME] [--token-file PATH] get|store|erase
 
 Answers git with a short-lived role token of the agent. git runs it; `oam setup git` sets it up.
 
-  --hub NAME   the host belongs to this hub: when no token can be had, git stops instead of asking
-  --help       this text
-  --version    the version
+  --hub NAME         the host belongs to this hub: when no token can be had, git stops instead of asking
+  --token-file PATH  the token is in this file, which `oam exec` keeps in a CI job: no agent is asked
+  --help             this text
+  --version          the version
 
 OAM_NO_AUTOSTART=1 in the environment keeps `get` from starting the agent.
 ";
@@ -55,18 +56,28 @@ enum Call {
         operation: Operation,
         /// `oam setup git` says that the host is ours.
         hub: Option<HubName>,
+        /// `oam exec` in a CI job says where the answer lies.
+        file: Option<String>,
     },
 }
 
 impl Call {
     fn of(args: &[String]) -> Self {
         let mut hub = None;
+        let mut file = None;
         let mut operation = None;
         let mut rest = args.iter().map(String::as_str);
         while let Some(arg) = rest.next() {
             let name = match arg {
                 "--help" | "-h" => return Self::Help,
                 "--version" | "-V" => return Self::Version,
+                "--token-file" => {
+                    match rest.next() {
+                        Some(path) => file = Some(path.to_owned()),
+                        None => return Self::Wrong("--token-file needs the path of a file"),
+                    }
+                    continue;
+                }
                 "--hub" => rest.next(),
                 _ => match arg.strip_prefix("--hub=") {
                     Some(name) => Some(name),
@@ -86,6 +97,7 @@ impl Call {
         operation.map_or(Self::Wrong("no operation"), |operation| Self::Run {
             operation,
             hub,
+            file,
         })
     }
 }
@@ -155,7 +167,7 @@ pub fn run(
                 .write_all(format!("oam: {why}\n{HELP}").as_bytes());
             return 2;
         }
-        Call::Run { operation, hub } => match operation {
+        Call::Run { operation, hub, .. } => match operation {
             Operation::Get => get(stdin, &mut out, hub.as_ref(), ask),
             Operation::Erase => erase(stdin, ask),
             // Read, so that git does not write into a closed pipe; nothing of it is kept.
@@ -271,12 +283,27 @@ mod tests {
                 call(args),
                 Call::Run {
                     operation: Operation::Get,
-                    hub
+                    hub,
+                    file: None,
                 }
             );
         }
         assert!(matches!(call(&["--hub", "../x", "get"]), Call::Wrong(_)));
         assert!(matches!(call(&["get", "--hub"]), Call::Wrong(_)));
+    }
+
+    #[test]
+    fn a_token_file_is_named_by_its_path() {
+        let file = Some("/run/job/answer".to_owned());
+        assert_eq!(
+            call(&["--token-file", "/run/job/answer", "get"]),
+            Call::Run {
+                operation: Operation::Get,
+                hub: None,
+                file,
+            }
+        );
+        assert!(matches!(call(&["get", "--token-file"]), Call::Wrong(_)));
     }
 
     #[test]
@@ -286,7 +313,8 @@ mod tests {
             call(&["capability"]),
             Call::Run {
                 operation,
-                hub: None
+                hub: None,
+                file: None,
             }
         );
         assert!(matches!(call(&[]), Call::Wrong(_)));

@@ -125,13 +125,15 @@ pub async fn wake_all(issuer: Arc<Issuer>) {
     let mut stopping = issuer.stopping.subscribe();
     let mut seen = 0;
     loop {
-        let pause = match news(&*issuer.store, &issuer.feeds, &mut seen).await {
-            Ok(()) => PAUSE,
-            Err(()) => FAILED,
+        let (pause, again) = match news(&*issuer.store, &issuer.feeds, &mut seen).await {
+            Ok(()) => (PAUSE, false),
+            Err(()) => (FAILED, true),
         };
         tokio::time::sleep(pause).await;
         tokio::select! {
-            news = changes.changed() => if news.is_err() { return },
+            // What a failed look would have found brings no second change.
+            news = changes.changed(), if !again => if news.is_err() { return },
+            () = std::future::ready(()), if again && !*issuer.stopping.borrow() => {}
             _ = stopping.wait_for(|stopping| *stopping) => return,
         }
     }

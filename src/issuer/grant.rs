@@ -152,7 +152,8 @@ async fn attempt(
         lifetime_s: decision.lifetime_s,
         request_id: &ask.origin.request_id,
         now_ms,
-        may_write: may_write(in_force, &admitted.claimant, wanted),
+        // Only a hub can be unable to make a token that reads.
+        may_write: mint::asks_hub(hub) && may_write(in_force, &admitted.claimant, wanted),
     };
     let minted = minted(in_force, &order).await?;
     let row = row(&order, &minted);

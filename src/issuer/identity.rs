@@ -305,7 +305,9 @@ pub(in crate::issuer) fn words(fault: &EndpointFault) -> String {
         EndpointFault::NotSent { why }
         | EndpointFault::Lost { why }
         | EndpointFault::Unreadable { why } => why.clone(),
-        EndpointFault::Status { status, .. } => format!("status {status}"),
+        EndpointFault::Status { status, .. } | EndpointFault::Denied { status, .. } => {
+            format!("status {status}")
+        }
         EndpointFault::Check { name, why } => format!("{name}: {why}"),
     }
 }

@@ -15,6 +15,7 @@ use crate::model::refusal::Refusal;
 use crate::rules::policy::Index;
 use crate::rules::policy::diff::{self, Effect};
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,8 +55,9 @@ impl Cause {
 pub async fn watch(issuer: Arc<Issuer>, config: PathBuf, mut asked: mpsc::Receiver<()>) {
     let mut stopping = issuer.stopping.subscribe();
     let mut seen = stamps(&issuer, &config);
-    // A change whose record could not be written is tried again.
-    let mut owed = false;
+    // A change whose record could not be written is tried again. The first look is owed too: the files may
+    // have changed after they were read and before this watch began.
+    let mut owed = true;
     loop {
         let cause = tokio::select! {
             _ = stopping.wait_for(|stopping| *stopping) => return,
@@ -66,6 +68,7 @@ pub async fn watch(issuer: Arc<Issuer>, config: PathBuf, mut asked: mpsc::Receiv
         if cause == Cause::File && !seen.moved() && !owed {
             continue;
         }
+        let before = stamps(&issuer, &config);
         owed = match apply(&issuer, &config, cause).await {
             Ok(()) => false,
             Err(refusal) => {
@@ -74,6 +77,8 @@ pub async fn watch(issuer: Arc<Issuer>, config: PathBuf, mut asked: mpsc::Receiv
             }
         };
         seen = stamps(&issuer, &config);
+        // Changed while it was read, or another policy file is named now: once more.
+        owed |= seen != before;
     }
 }
 
@@ -204,11 +209,9 @@ fn differences(old: &Index, new: &Index) -> String {
             .as_ref()
             .map_or("the organization", RoleName::as_str);
         let who = change.who.as_deref().map(|who| format!(" ({who})"));
-        words.push_str(&format!(
-            "; {role}{} {verb} {}",
-            who.unwrap_or_default(),
-            change.what
-        ));
+        let who = who.unwrap_or_default();
+        // Writing to a String does not fail.
+        let _ = write!(words, "; {role}{who} {verb} {}", change.what);
     }
     words
 }

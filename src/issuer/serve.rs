@@ -84,7 +84,7 @@ async fn serve(config: PathBuf, files: Files) -> Result<(), Refusal> {
     let (hangup, asked) = mpsc::channel(1);
     let mut tasks = JoinSet::new();
     begin(&mut tasks, &issuer, config, asked, tls.clone());
-    let served = Served::begin(&issuer, listeners, tls.map(|(_, config)| config));
+    let served = Served::begin(&issuer, listeners, tls.as_ref().map(|(_, config)| config));
     for address in &served.addresses {
         tracing::info!(%address, url = issuer.in_force().settings.url, "listening");
     }
@@ -200,7 +200,7 @@ impl Served {
     pub fn begin(
         issuer: &Arc<Issuer>,
         listeners: Vec<TcpListener>,
-        tls: Option<RustlsConfig>,
+        tls: Option<&RustlsConfig>,
     ) -> Self {
         let mut served = Self {
             addresses: Vec::new(),
@@ -210,7 +210,7 @@ impl Served {
         for listener in listeners {
             served.addresses.extend(listener.local_addr());
             let handle = served.handle.clone();
-            let task = one(Arc::clone(issuer), listener, tls.clone(), handle);
+            let task = one(issuer, listener, tls.cloned(), handle);
             served.tasks.spawn(task);
         }
         served
@@ -229,25 +229,22 @@ impl Served {
 }
 
 fn one(
-    issuer: Arc<Issuer>,
+    issuer: &Arc<Issuer>,
     listener: TcpListener,
     tls: Option<RustlsConfig>,
     handle: Handle<SocketAddr>,
-) -> impl Future<Output = io::Result<()>> {
-    let service = router(&issuer).into_make_service_with_connect_info::<SocketAddr>();
+) -> impl Future<Output = io::Result<()>> + use<> {
+    let service = router(issuer).into_make_service_with_connect_info::<SocketAddr>();
     async move {
-        match tls {
-            Some(config) => {
-                let server = axum_server::from_tcp_rustls(listener, config)?;
-                let mut server = server.handle(handle).http1_only();
-                server.http_builder().http1().header_read_timeout(HEADERS);
-                server.first_request_timeout(HEADERS).serve(service).await
-            }
-            None => {
-                let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only();
-                server.http_builder().http1().header_read_timeout(HEADERS);
-                server.first_request_timeout(HEADERS).serve(service).await
-            }
+        if let Some(config) = tls {
+            let server = axum_server::from_tcp_rustls(listener, config)?;
+            let mut server = server.handle(handle).http1_only();
+            server.http_builder().http1().header_read_timeout(HEADERS);
+            server.first_request_timeout(HEADERS).serve(service).await
+        } else {
+            let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only();
+            server.http_builder().http1().header_read_timeout(HEADERS);
+            server.first_request_timeout(HEADERS).serve(service).await
         }
     }
 }

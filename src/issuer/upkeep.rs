@@ -14,18 +14,22 @@ use std::time::Duration;
 
 /// Least time between two readings of the keys.
 const KEYS_PAUSE: Duration = Duration::from_millis(250);
+/// Pause after keys that could not be read.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Between two sweeps.
 const SWEEP: Duration = Duration::from_secs(5);
 /// Between two looks at the certificates.
-const CERTIFICATES: Duration = Duration::from_secs(5);
+const CERTIFICATES: Duration = Duration::from_secs(1);
 
 /// Reads the keys again whenever something was committed: a rotation is a commit of another process.
 pub async fn keys(issuer: Arc<Issuer>) {
     let mut changes = issuer.store.changes();
     let mut stopping = issuer.stopping.subscribe();
     loop {
+        let failed = issuer.health.is_wrong(KEYS);
         tokio::select! {
             news = changes.changed() => if news.is_err() { return },
+            () = tokio::time::sleep(AGAIN), if failed => {}
             _ = stopping.wait_for(|stopping| *stopping) => return,
         }
         match issuer.keys.reload().await {

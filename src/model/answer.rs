@@ -2,6 +2,8 @@
 //!
 //! Edges collect the facts; `rules/standing.rs` decides what they mean (promise 3).
 
+use super::organization::Denial;
+use super::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 
 /// Facts about a token endpoint's unsuccessful answer. Nothing in it is the endpoint's own prose:
@@ -28,6 +30,18 @@ pub enum EndpointFault {
         /// The body was empty, or nothing OAuth-shaped was in it.
         bare: bool,
     },
+    /// The organization's own issuer refused, in the words that people read: they are ours, and the
+    /// session is bound to that issuer (promise 9).
+    Denied {
+        /// The HTTP status.
+        status: u16,
+        /// The `error` code, as above.
+        error: Option<String>,
+        /// Member `oam` of the answer, cut to plain text.
+        denial: Box<Denial>,
+        /// `Retry-After`, seconds.
+        retry_after_s: Option<u64>,
+    },
     /// Status 200 whose body can't be read as what was asked.
     Unreadable {
         /// Our own short words.
@@ -40,4 +54,25 @@ pub enum EndpointFault {
         /// Our own short words.
         why: String,
     },
+}
+
+impl EndpointFault {
+    /// The issuer's own refusal, if it is one.
+    pub const fn denial(&self) -> Option<&Denial> {
+        if let Self::Denied { denial, .. } = self {
+            Some(denial)
+        } else {
+            None
+        }
+    }
+
+    /// That refusal in its three parts.
+    pub fn refusal(&self) -> Option<Refusal> {
+        let denial = self.denial()?;
+        Some(Refusal::new(
+            denial.code,
+            denial.sentence.clone(),
+            denial.next.clone(),
+        ))
+    }
 }

@@ -11,6 +11,7 @@ pub mod feed;
 pub mod granted;
 pub mod identity;
 pub mod issuer;
+pub mod job;
 pub mod line;
 pub mod name;
 pub mod order;

@@ -36,6 +36,10 @@ pub enum Happening {
     Erase,
     /// The log or state is not as it was left.
     Alarm,
+    /// The issuer said that the identity must be proven anew before anything is served.
+    Doubt,
+    /// The issuer said that roles were lost or gained.
+    RolesChanged,
 }
 
 /// One record: who asked, for what, by which rule, with which token, until when.
@@ -93,6 +97,10 @@ pub struct Record {
     /// Epoch of the session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u64>,
+    /// Of the exchange at the organization's issuer: its record has the same. Last, and left out when
+    /// there is none, so that lines of before are byte for byte the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 impl Record {
@@ -117,6 +125,7 @@ impl Record {
             refusal: None,
             detail: None,
             epoch: None,
+            request_id: None,
         }
     }
 

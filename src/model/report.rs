@@ -59,6 +59,46 @@ pub struct OrgStatus {
     /// How many more are alive; the log has all.
     #[serde(default)]
     pub more_tokens: usize,
+    /// The link to the organization's own issuer, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<FeedStatus>,
+    /// How much of the audit log the organization holds, where it has an issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<RecordsStatus>,
+}
+
+/// The feed of an organization's issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedStatus {
+    /// `off`, `connecting`, `connected`, `late` (a heartbeat is missing), `buffered` (heartbeats come
+    /// through a buffer and prove nothing) or `down`.
+    pub state: String,
+    /// It is polled meanwhile.
+    #[serde(default)]
+    pub polling: bool,
+    /// Unix seconds of the issuer's last evidence that was believed.
+    pub as_of: Option<u64>,
+    /// Unix seconds at which the roles were last read.
+    #[serde(default)]
+    pub roles_read_at: Option<u64>,
+    /// Why they could not be read the last time.
+    #[serde(default)]
+    pub roles_trouble: Option<String>,
+}
+
+/// The agent's records at the organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordsStatus {
+    /// Number of the last record that the organization holds; 0: none, or not known yet.
+    pub held: u64,
+    /// Number of the last record of the log.
+    pub written: u64,
+    /// What the organization found wrong with the log.
+    #[serde(default)]
+    pub alarm: Option<String>,
+    /// Why records could not be sent the last time.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 /// A hub, as `oam setup` needs it.
@@ -167,4 +207,18 @@ pub struct AnchorReport {
     pub anchored_hash: String,
     /// Where the anchor lies: `sealed` or `memory`.
     pub anchored_in: String,
+    /// What organizations hold of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldAt>,
+}
+
+/// How much of the log an organization holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldAt {
+    /// The organization.
+    pub org: OrgName,
+    /// Number of the last record that it holds.
+    pub sequence: u64,
+    /// Hash of that record, lower-case hex.
+    pub hash: String,
 }

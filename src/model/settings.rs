@@ -39,7 +39,7 @@ pub struct Org {
     pub exchange: Exchange,
     /// The hubs that belong to it.
     pub hubs: Vec<Hub>,
-    /// Its roles.
+    /// Its roles; none where its issuer says them.
     pub roles: Vec<Role>,
     /// A proof younger than this is fresh, ms.
     pub fresh_ms: u64,
@@ -77,6 +77,72 @@ pub struct Provider {
 pub enum Exchange {
     /// Any RFC 8693 token endpoint.
     Rfc8693(Rfc8693),
+    /// The organization's own issuer (`oam-issuer`): it says the roles, grants, and feeds the agent.
+    Issuer(Issuer),
+}
+
+impl Exchange {
+    /// Which token of the session is exchanged; at the issuer it is the bearer too.
+    pub const fn subject(&self) -> SubjectToken {
+        match self {
+            Self::Rfc8693(exchange) => exchange.subject,
+            Self::Issuer(issuer) => issuer.subject,
+        }
+    }
+
+    /// The issuer, for an organization that has one.
+    pub const fn issuer(&self) -> Option<&Issuer> {
+        match self {
+            Self::Rfc8693(_) => None,
+            Self::Issuer(issuer) => Some(issuer),
+        }
+    }
+
+    /// Where tokens are exchanged.
+    pub fn token_endpoint(&self) -> &str {
+        match self {
+            Self::Rfc8693(exchange) => &exchange.token_endpoint,
+            Self::Issuer(issuer) => &issuer.token_endpoint,
+        }
+    }
+}
+
+/// An `oam-issuer`. The endpoints follow from its URL unless they are given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer {
+    /// Its URL, as written.
+    pub url: String,
+    /// RFC 8693.
+    pub token_endpoint: String,
+    /// RFC 7009 for role tokens.
+    pub revocation_endpoint: String,
+    /// What the bearer may do.
+    pub roles_endpoint: String,
+    /// Why, or why not.
+    pub why_endpoint: String,
+    /// Revocations and heartbeats.
+    pub feed_endpoint: String,
+    /// Where the agent's records go.
+    pub records_endpoint: String,
+    /// Which token of the session is exchanged and is the bearer.
+    pub subject: SubjectToken,
+}
+
+impl Issuer {
+    /// An issuer whose endpoints have the documented paths below `url`.
+    pub fn at(url: &str) -> Self {
+        let base = url.trim_end_matches('/');
+        Self {
+            url: url.to_owned(),
+            token_endpoint: format!("{base}/oauth/token"),
+            revocation_endpoint: format!("{base}/oauth/revoke"),
+            roles_endpoint: format!("{base}/v1/roles"),
+            why_endpoint: format!("{base}/v1/why"),
+            feed_endpoint: format!("{base}/v1/feed"),
+            records_endpoint: format!("{base}/v1/records"),
+            subject: SubjectToken::IdToken,
+        }
+    }
 }
 
 /// An RFC 8693 token endpoint.

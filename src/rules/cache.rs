@@ -103,6 +103,16 @@ impl<W> Cache<W> {
             .map(|(order, _)| order.clone())
     }
 
+    /// The roles of everything that is held or wanted.
+    pub fn roles(&self) -> impl Iterator<Item = &RoleName> {
+        self.slots.keys().map(|order| &order.role)
+    }
+
+    /// Whether the last exchange for this order was refused, and waits for a proof.
+    pub fn is_proven_again(&self, order: &MintOrder) -> bool {
+        self.slots.get(order).is_some_and(|slot| slot.proven_again)
+    }
+
     /// Whether any exchange is under way.
     pub fn is_minting(&self) -> bool {
         self.slots.values().any(|slot| slot.flight.is_some())

@@ -4,6 +4,7 @@
 //! which they must be carried out. The desk reads no clock, holds no secret and calls nobody.
 
 mod end;
+mod feed;
 mod follow;
 mod prove;
 mod serve;
@@ -17,10 +18,12 @@ mod properties;
 #[cfg(test)]
 mod stories;
 
+use self::serve::Said;
 use super::cache::{Cache, TokenId};
 use super::session::{Flight, Limits, Live, Standing};
 use super::standing::{Meaning, MintMeaning};
 use crate::model::identity::Identity;
+use crate::model::name::RoleName;
 use crate::model::order::MintOrder;
 use crate::model::refusal::Refusal;
 use crate::model::role::OfflineRule;
@@ -90,6 +93,28 @@ pub enum Event {
         meaning: MintMeaning,
         /// Our words for it.
         words: String,
+    },
+    /// The organization's issuer did not, in its own words.
+    MintDenied {
+        /// Number of the exchange.
+        flight: u64,
+        /// What the answer means.
+        meaning: MintMeaning,
+        /// The issuer's refusal.
+        refusal: Refusal,
+    },
+    /// Somebody needs a younger subject token: the feed, or roles that can't be read with the old one.
+    Renew,
+    /// The issuer's own evidence, as of then: a proof of that time.
+    Vouched(Moment),
+    /// The issuer has weak evidence that the session is over: prove it at the provider before serving.
+    Doubted(String),
+    /// The issuer says which roles are held now, and which were lost.
+    RolesChanged {
+        /// All that are held.
+        held: Vec<RoleName>,
+        /// Those that were held before.
+        lost: Vec<RoleName>,
     },
     /// The hub rejected a token.
     Rejected(TokenId),
@@ -191,6 +216,8 @@ struct Follower {
     delivered: Option<TokenId>,
     /// It waits for a proof or an exchange.
     pending: bool,
+    /// It has had a token.
+    started: bool,
 }
 
 /// The state.
@@ -321,13 +348,12 @@ impl Desk {
             } => {
                 self.minted(flight, token, expires_in_s, now, &mut effects);
             }
-            Event::MintFailed {
-                flight,
-                meaning,
-                words,
-            } => {
-                self.mint_failed(flight, meaning, &words, now, &mut effects);
-            }
+            Event::MintFailed { .. }
+            | Event::MintDenied { .. }
+            | Event::Renew
+            | Event::Vouched(_)
+            | Event::Doubted(_)
+            | Event::RolesChanged { .. } => self.told(event, now, &mut effects),
             Event::Rejected(token) => {
                 if self.cache.reject(token, now) {
                     effects.push(Effect::Drop(token));
@@ -343,5 +369,31 @@ impl Desk {
             Event::Tick => self.tick(now, &mut effects),
         }
         effects
+    }
+    /// What token endpoint and issuer say besides tokens.
+    fn told(&mut self, event: Event, now: Moment, effects: &mut Vec<Effect>) {
+        match event {
+            Event::MintFailed {
+                flight,
+                meaning,
+                words,
+            } => {
+                self.mint_failed(flight, meaning, Said::Words(&words), now, effects);
+            }
+            Event::MintDenied {
+                flight,
+                meaning,
+                refusal,
+            } => {
+                self.mint_failed(flight, meaning, Said::Refusal(refusal), now, effects);
+            }
+            Event::Renew => self.renew(now, effects),
+            Event::Vouched(as_of) => self.vouched(as_of, now, effects),
+            Event::Doubted(reason) => self.doubted(reason, now, effects),
+            Event::RolesChanged { held, lost } => {
+                self.roles_changed(&held, &lost, effects);
+            }
+            _ => {}
+        }
     }
 }

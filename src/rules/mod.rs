@@ -8,6 +8,7 @@ pub mod desk;
 pub mod feed;
 pub mod hub;
 pub mod keys;
+pub mod link;
 pub mod notice;
 pub mod pattern;
 pub mod policy;

@@ -6,8 +6,10 @@
 //! and would break with every field that a later version adds.
 
 mod verify;
+mod withheld;
 
 pub use verify::{Fault, FaultKind, Known, Summary, Verifier};
+pub use withheld::{of_withheld, withheld};
 
 use crate::model::record::Happening;
 use aws_lc_rs::digest;
@@ -91,11 +93,15 @@ pub fn link(line: &str) -> Result<Link, FaultKind> {
     })
 }
 
-/// The same with the hash that the line names as that of the one before it.
+/// The same with the hash that the line names as that of the one before it; also of a line that is
+/// withheld, which has its place in the chain and nothing to check.
 ///
 /// # Errors
 /// What is wrong with the line.
 pub fn placed(line: &str) -> Result<(Link, String), FaultKind> {
+    if let Some(place) = of_withheld(line) {
+        return Ok(place);
+    }
     Ok((link(line)?, read(line.as_bytes())?.prev.to_owned()))
 }
 

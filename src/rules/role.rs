@@ -206,6 +206,11 @@ fn named_role(
 ) -> Refusal {
     let org_name = &org.name;
     match org.roles.iter().find(|role| role.name == *name) {
+        // Here are only the roles that the issuer says are held.
+        None if org.exchange.issuer().is_some() => Refusal::denied(
+            format!("you do not hold {name} at {org_name}"),
+            format!("`oam roles` lists yours; ask the administrators of {org_name} for it"),
+        ),
         None => Refusal::denied(
             format!("{org_name} has no role named {name}"),
             "`oam roles` lists them",

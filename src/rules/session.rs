@@ -44,10 +44,22 @@ pub struct Live {
     /// An answer to a refresh was lost: the refresh token may be used up, so each further flight is
     /// a single shot (promise 3: exactly one retry).
     pub doubt: bool,
+    /// Evidence that the session may be over (a logout): nothing is served until a refresh, sent after
+    /// it came, proves the session at the provider.
+    pub suspicion: Option<Suspicion>,
     /// A refresh under way.
     pub flight: Option<Flight>,
     /// The configuration still names what was signed in to (promise 9).
     pub bound: bool,
+}
+
+/// Why a session must be proven before anything is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspicion {
+    /// In our words.
+    pub reason: String,
+    /// A refresh that was under way then: its answer may be older than the evidence, and proves nothing.
+    pub before: Option<u64>,
 }
 
 /// A refresh under way: one per session.
@@ -99,12 +111,13 @@ impl Live {
 
     /// Whether the last proof is fresh.
     pub fn is_fresh(&self, now: Moment, limits: &Limits) -> bool {
-        self.proof_age(now).is_some_and(|age| age < limits.fresh_ms)
+        self.suspicion.is_none() && self.proof_age(now).is_some_and(|age| age < limits.fresh_ms)
     }
 
     /// Whether a role with this offline rule may be served without a fresh proof.
     pub fn within_lease(&self, now: Moment, limits: &Limits, offline: OfflineRule) -> bool {
         offline == OfflineRule::Grace
+            && self.suspicion.is_none()
             && self
                 .proof_age(now)
                 .is_some_and(|age| age <= limits.lease_ms)
@@ -165,7 +178,9 @@ impl Standing {
                 format!("undo the edit, or run `oam login {org}`"),
             ),
             Self::Live(live) => {
-                Refusal::standing(org, StandingWord::Unproven, live.trouble.as_deref())
+                let suspicion = live.suspicion.as_ref().map(|s| s.reason.as_str());
+                let why = suspicion.or(live.trouble.as_deref());
+                Refusal::standing(org, StandingWord::Unproven, why)
             }
             Self::SignedOut { detail } => {
                 Refusal::standing(org, StandingWord::SignedOut, detail.as_deref())
@@ -221,6 +236,7 @@ mod tests {
             trouble: None,
             failed_at: None,
             doubt: false,
+            suspicion: None,
             flight: None,
             bound: true,
         }

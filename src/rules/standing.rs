@@ -1,6 +1,7 @@
 //! What an endpoint's answer says about the session (promise 3, facts of real providers).
 
 use crate::model::answer::EndpointFault;
+use crate::model::refusal::RefusalCode;
 
 /// The meaning of an answer that did not bring a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +58,10 @@ pub fn of_refresh(fault: &EndpointFault) -> Meaning {
             bare: true,
         } => Meaning::EndedIfRepeated,
         EndpointFault::Check { name, .. } if name == "sub" || name == "iss" => Meaning::Ended,
+        // `Denied` is our issuer's, which is never asked for a renewal.
         EndpointFault::Lost { .. }
         | EndpointFault::Status { .. }
+        | EndpointFault::Denied { .. }
         | EndpointFault::Unreadable { .. }
         | EndpointFault::Check { .. } => Meaning::Ambiguous,
     }
@@ -69,6 +72,10 @@ pub fn of_refresh(fault: &EndpointFault) -> Meaning {
 pub enum MintMeaning {
     /// The subject token is not honoured: the session itself may be over; prove it.
     SubjectRefused,
+    /// The issuer says that the identity is revoked: final.
+    Revoked,
+    /// The issuer says that the session is over as far as it knows; the provider decides.
+    Ended,
     /// Policy at the token endpoint.
     Denied,
     /// Try again later.
@@ -80,6 +87,9 @@ pub enum MintMeaning {
 /// Classifies the answer to an exchange (RFC 8693 §2.2.2).
 pub fn of_exchange(fault: &EndpointFault) -> MintMeaning {
     match fault {
+        EndpointFault::Denied { denial, error, .. } => {
+            of_denial(denial.code, error.as_deref().unwrap_or_default())
+        }
         EndpointFault::Status {
             error: Some(code), ..
         } => match code.as_str() {
@@ -93,6 +103,22 @@ pub fn of_exchange(fault: &EndpointFault) -> MintMeaning {
         EndpointFault::Status { status: 401, .. } => MintMeaning::SubjectRefused,
         EndpointFault::Status { status: 403, .. } => MintMeaning::Denied,
         _ => MintMeaning::Unavailable,
+    }
+}
+
+/// Classifies our issuer's own refusal.
+fn of_denial(code: RefusalCode, error: &str) -> MintMeaning {
+    match code {
+        RefusalCode::Revoked => MintMeaning::Revoked,
+        RefusalCode::Ended => MintMeaning::Ended,
+        RefusalCode::SignedOut | RefusalCode::Unproven => MintMeaning::SubjectRefused,
+        // RFC 8693 §2.2.2: so it spells also a subject token that is not good, an expired one among them.
+        RefusalCode::BadRequest if error == "invalid_request" => MintMeaning::SubjectRefused,
+        RefusalCode::Denied | RefusalCode::Rejected => MintMeaning::Denied,
+        RefusalCode::BadRequest => MintMeaning::OurMistake,
+        RefusalCode::Unavailable | RefusalCode::Busy | RefusalCode::Unreachable => {
+            MintMeaning::Unavailable
+        }
     }
 }
 
@@ -111,6 +137,7 @@ pub fn words(fault: &EndpointFault) -> String {
             error: None,
             ..
         } => format!("it answered {status}"),
+        EndpointFault::Denied { denial, .. } => denial.sentence.clone(),
         EndpointFault::Unreadable { why } => format!("its answer can't be read ({why})"),
         EndpointFault::Check { name, why } => {
             format!("its answer fails the check of `{name}` ({why})")
@@ -193,6 +220,51 @@ mod tests {
                 of_refresh(&status(400, Some(code), false)),
                 Meaning::OurMistake
             );
+        }
+    }
+    #[test]
+    fn the_issuers_own_refusal_says_by_its_code_what_follows() {
+        use crate::model::organization::Denial;
+        let of = |code, error: &str| {
+            of_exchange(&EndpointFault::Denied {
+                status: 400,
+                error: Some(error.into()),
+                denial: Box::new(Denial {
+                    code,
+                    sentence: "s".into(),
+                    next: "n".into(),
+                    request_id: "r".into(),
+                }),
+                retry_after_s: None,
+            })
+        };
+        for (code, error, meaning) in [
+            (RefusalCode::Revoked, "invalid_grant", MintMeaning::Revoked),
+            (RefusalCode::Ended, "invalid_grant", MintMeaning::Ended),
+            (
+                RefusalCode::Unproven,
+                "invalid_grant",
+                MintMeaning::SubjectRefused,
+            ),
+            (
+                RefusalCode::BadRequest,
+                "invalid_request",
+                MintMeaning::SubjectRefused,
+            ),
+            (
+                RefusalCode::BadRequest,
+                "unsupported_grant_type",
+                MintMeaning::OurMistake,
+            ),
+            (RefusalCode::Denied, "invalid_target", MintMeaning::Denied),
+            (RefusalCode::Busy, "slow_down", MintMeaning::Unavailable),
+            (
+                RefusalCode::Unavailable,
+                "temporarily_unavailable",
+                MintMeaning::Unavailable,
+            ),
+        ] {
+            assert_eq!(of(code, error), meaning, "{code:?} {error}");
         }
     }
 }

@@ -48,8 +48,11 @@ pub(super) struct Flat {
     scheme: Scheme,
     #[serde(default)]
     username: String,
+    /// Read for a reply that is kept in a file only.
+    #[serde(default)]
+    pub(super) hub_url: String,
     #[serde(default, deserialize_with = "token")]
-    token: Option<Secret>,
+    pub(super) token: Option<Secret>,
     expires_at: Option<u64>,
 }
 

@@ -156,8 +156,12 @@ pub fn reply(line: &[u8]) -> Result<ReplyFrame, FrameFault> {
 /// # Errors
 /// [`FrameFault`].
 pub fn brief(line: &[u8]) -> Result<(Brief, String), FrameFault> {
-    let flat: Flat = decode(line, |flat: &Flat| flat.v)?;
-    flat.understood().ok_or(FrameFault::Garbage)
+    flat(line)?.understood().ok_or(FrameFault::Garbage)
+}
+
+/// The fields of such a reply, before they are looked at.
+pub(super) fn flat(line: &[u8]) -> Result<Flat, FrameFault> {
+    decode(line, |flat: &Flat| flat.v)
 }
 
 /// The whole message first, the envelope only when that fails: the good case parses once.

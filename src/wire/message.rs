@@ -3,6 +3,7 @@
 use crate::model::ask::Ask;
 use crate::model::granted::{Granted, TokenAnswer};
 use crate::model::name::OrgName;
+use crate::model::organization::Organization;
 use crate::model::refusal::Refusal;
 use crate::model::report::{AnchorReport, RolesReport, StatusReport, WhyReport};
 use crate::model::secret::{self, Secret};
@@ -82,6 +83,15 @@ pub enum Request {
     },
     /// [`Reply::Anchor`].
     Anchor,
+    /// What an organization publishes about itself at its issuer: [`Reply::Organization`]. Nothing is
+    /// set up by it.
+    Organization {
+        /// The issuer's URL.
+        url: String,
+    },
+    /// Reads the configuration now: [`Reply::Done`] when it is in force, [`Reply::Refused`] when the
+    /// old one stays.
+    Reload,
     /// Asks an agent of another version to end when idle: [`Reply::Done`] or [`Reply::Refused`] (busy).
     Retire,
 }
@@ -187,6 +197,11 @@ pub enum Reply {
     Why(WhyReport),
     /// Head of the audit log.
     Anchor(AnchorReport),
+    /// What an organization publishes about itself, checked.
+    Organization {
+        /// The document, under a name of its own: it has a `v`, like the envelope.
+        organization: Box<Organization>,
+    },
 }
 
 /// A token file that the agent keeps fresh.

@@ -301,5 +301,7 @@ fn every_command_has_its_manual_page() {
     for name in ["oam.1", "oam-exec.1", "oam-config-check.1"] {
         let text = fs::read_to_string(pages.join(name)).unwrap();
         assert!(text.contains(".TH"), "{name}");
+        let in_a_job = text.contains("IN A CI JOB") && text.contains("issuer");
+        assert_eq!(in_a_job, name == "oam-exec.1", "{name}");
     }
 }

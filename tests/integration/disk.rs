@@ -1,46 +1,7 @@
 //! The log's disk is full, or a crash cut its last line.
 
 use crate::support::World;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-/// A small file system at a folder, taken away at the end.
-struct Small(PathBuf);
-
-impl Small {
-    fn mount(at: &Path) -> Self {
-        std::fs::create_dir_all(at).unwrap();
-        let done = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=64k,mode=700", "none"])
-            .arg(at)
-            .status()
-            .expect("mount");
-        assert!(done.success(), "a tmpfs can't be mounted here");
-        Self(at.to_owned())
-    }
-
-    fn fill(&self) {
-        let mut file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.0.join("fill"))
-            .unwrap();
-        while file.write(&[0; 4096]).is_ok_and(|count| count == 4096) {}
-    }
-
-    fn make_room(&self) {
-        File::create(self.0.join("fill")).unwrap();
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        // Lazily: the agent still has the log open.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
+use crate::support::disk::Small;
 
 /// A world whose audit folder is small. The mount goes before the folder that it lies in.
 struct Cramped {
@@ -53,7 +14,7 @@ fn cramped() -> Cramped {
     let state = world.home.join(".local/state/oam");
     std::fs::create_dir_all(&state).unwrap();
     crate::support::world::set_mode(&state, 0o700);
-    let small = Small::mount(&state.join("audit"));
+    let small = Small::mount(&state.join("audit"), "64k");
     world.login();
     Cramped { small, world }
 }

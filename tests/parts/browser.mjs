@@ -1,14 +1,16 @@
 #!/usr/bin/env node
 // A person without a screen: opens URL, signs in, follows every redirect up to the page that awaits the browser.
 // For use as $BROWSER. OAM_TEST_ACCOUNT says who (default ada), OAM_TEST_PASSWORD the password (default: the account's
-// name), OAM_TEST_DENY=1 presses "Deny", OAM_TEST_USER_CODE is typed where a device code is asked for.
-import { appendFileSync } from 'node:fs';
+// name), OAM_TEST_DENY=1 presses "Deny", OAM_TEST_USER_CODE is typed where a device code is asked for, OAM_TEST_COOKIES is
+// a file that keeps the cookies from one run to the next, so that somebody who signed in can sign out.
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { Cookies, form, pageText } from './lib/page.mjs';
 
 const account = process.env.OAM_TEST_ACCOUNT ?? 'ada';
 const password = process.env.OAM_TEST_PASSWORD ?? account;
 const deny = process.env.OAM_TEST_DENY === '1';
-const cookies = new Cookies();
+const jar = process.env.OAM_TEST_COOKIES;
+const cookies = new Cookies(jar && existsSync(jar) ? JSON.parse(readFileSync(jar, 'utf8')) : []);
 let signedIn = 0;
 
 async function request(url, { method = 'GET', fields } = {}) {
@@ -31,6 +33,8 @@ function fill(html, url) {
     signedIn += 1;
     if (signedIn > 1 && !deny) throw new Error(`sign-in refused: ${pageText(html)}`);
     fields.set('account', account).set('password', password).set('action', deny ? 'deny' : 'login');
+  } else if (url.pathname.endsWith('/session/end')) {
+    fields.set('logout', 'yes');
   } else if (fields.has('confirm')) {
     if (deny) fields.set('abort', 'yes');
   } else if (fields.has('user_code')) {
@@ -64,6 +68,7 @@ try {
   const start = process.argv[2];
   if (process.env.OAM_TEST_OPENED) appendFileSync(process.env.OAM_TEST_OPENED, `${start}\n`);
   const { status, text, url } = await visit(start);
+  if (jar) writeFileSync(jar, JSON.stringify(cookies.all()), { mode: 0o600 });
   process.stdout.write(`${text}\n`);
   if (status !== 200) process.stderr.write(`${url.origin}${url.pathname} answered ${status}\n`);
   process.exitCode = status === 200 ? 0 : 1;

@@ -8,7 +8,7 @@ import { listen } from './lib/http.mjs';
 import { Events } from './lib/events.mjs';
 import { OPTIONS } from './hub/defaults.mjs';
 import { Gate } from './hub/token.mjs';
-import { Trust } from './hub/trust.mjs';
+import { exactPublisher, Trust } from './hub/trust.mjs';
 import { Repositories } from './hub/repository.mjs';
 import { Objects } from './hub/lfs.mjs';
 import { Servers } from './hub/server.mjs';
@@ -27,7 +27,7 @@ function folder(options) {
 await main(async () => {
   const options = readOptions('OAM_HUB', OPTIONS);
   options.public = [...options.public];
-  options.trusted_publishers = [...options.trusted_publishers];
+  options.trusted_publishers = options.trusted_publishers.map(exactPublisher);
   const dir = folder(options);
   const repositories = new Repositories(dir);
   const world = { options, repositories, objects: new Objects(repositories.lfsDir), events: new Events(), disturbance: new Disturbance() };

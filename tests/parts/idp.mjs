@@ -6,7 +6,7 @@ import { announce, main, readOptions } from './lib/process.mjs';
 import { listen } from './lib/http.mjs';
 import { Events } from './lib/events.mjs';
 import { OPTIONS } from './idp/defaults.mjs';
-import { Keys } from './idp/keys.mjs';
+import { Keys } from './lib/keys.mjs';
 import { Store } from './idp/store.mjs';
 import { Exchange } from './idp/exchange.mjs';
 import { Faults } from './idp/faults.mjs';
@@ -43,14 +43,14 @@ await main(async () => {
   if (options.state) mkdirSync(options.state, { recursive: true, mode: 0o700 });
   const keys = await Keys.open(options.state);
   const store = new Store(options.state);
-  const world = { options, keys, store, events: new Events(), faults: new Faults(), tampering: new Tampering() };
+  const world = { options, keys, store, events: new Events(), faults: new Faults(), tampering: new Tampering(), backchannels: [] };
   world.front = new Front(world);
   // The port first: the issuer's name contains it.
   const issuer = `http://127.0.0.1:${await world.front.open(options.port)}${options.issuer_path}`;
   world.issuer = issuer;
   world.exchange = new Exchange({ issuer, options, store, keys, current: () => world.provider });
   world.rebuild = () => {
-    world.provider = buildProvider(issuer, options, store, keys, world.exchange);
+    world.provider = buildProvider(issuer, world);
     world.handle = world.provider.callback();
   };
   world.rebuild();

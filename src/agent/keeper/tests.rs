@@ -3,9 +3,11 @@
 mod ends;
 mod faults;
 mod following;
+mod issuer;
 mod outside;
 mod renewals;
 mod settings;
+mod setup;
 
 use super::*;
 use crate::agent::command::{LoginNews, News, Outcome};
@@ -27,7 +29,9 @@ struct Desk {
 
 /// Runs a story on one thread, as the agent does.
 fn story<F: Future<Output = ()>>(told: F) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
     tokio::task::LocalSet::new().block_on(&runtime.unwrap(), told);
 }
 
@@ -55,6 +59,7 @@ fn minted(token: &str) -> Minted {
         sha256: format!("sha256 of {token}"),
         expires_in_s: 900,
         wider_than_asked: false,
+        granting: None,
     }
 }
 
@@ -82,10 +87,13 @@ impl Desk {
             dice: Rc::<Fake>::clone(fake),
             idp: Rc::<Fake>::clone(fake),
             exchange: Rc::<Fake>::clone(fake),
+            issuer: Rc::<issuer::FakeIssuer>::clone(&fake.issuer),
             vault: Rc::<Fake>::clone(fake),
             journal: Rc::<Fake>::clone(fake),
             notices: Rc::<Fake>::clone(fake),
             files: Rc::<Fake>::clone(fake),
+            published: Rc::<Fake>::clone(fake),
+            configuration: Rc::<Fake>::clone(fake),
         };
         let mut keeper = Keeper::new(ports, Arc::new(settings.clone()), "test");
         keeper.open_aside();

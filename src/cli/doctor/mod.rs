@@ -138,7 +138,7 @@ fn config() -> Check {
         Ok(settings) if settings.orgs.is_empty() => Check::bad(
             "config",
             "no organization is configured",
-            "write the configuration; `oam config path` tells where it lies",
+            "run `oam login URL` with the address of your company's issuer, or write the configuration; `oam config path` tells where it lies",
         ),
         Ok(settings) => {
             let names: Vec<&str> = settings.orgs.iter().map(|org| org.name.as_str()).collect();

@@ -5,24 +5,30 @@
 
 mod child;
 mod follow;
+mod job;
+mod kept;
 mod plan;
 
 use super::Done;
 use super::args::ExecArgs;
+use super::job::Job;
 use super::link::{Link, OtherVersion};
 use super::show::{Line, Look, Show};
 use super::{status, when};
 use crate::front::env::{self, Change};
 use crate::model::ask::Ask;
 use crate::model::granted::Granted;
+use crate::model::job::JobOutside;
 use crate::model::refusal::Refusal;
+use crate::model::report::HubRow;
 use crate::model::role::Action;
+use crate::model::secret::Secret;
 use crate::wire::message::Following;
 use plan::Plan;
 use std::process::Command;
 
 /// Runs the command. The exit status is the child's.
-pub fn run(show: &Show, args: &ExecArgs) -> Done {
+pub fn run(show: &Show, args: &ExecArgs, outside: &'static dyn JobOutside) -> Done {
     let Some((program, arguments)) = args.command.split_first() else {
         return Err(Refusal::bad_request(
             "no command is given",
@@ -42,13 +48,13 @@ pub fn run(show: &Show, args: &ExecArgs) -> Done {
     for note in &wanted.notes {
         show.say(note.as_str());
     }
+    if let Some(job) = Job::find(outside, &args.job)? {
+        return job::run(show, args, command, &wanted, job);
+    }
     let mut link = Link::open(show, OtherVersion::Name)?;
     let report = status::ask(&mut link)?;
-    let (ask, kind) = plan::aim(
-        &wanted,
-        &report,
-        std::env::var("HF_ENDPOINT").ok().as_deref(),
-    )?;
+    let hubs: Vec<HubRow> = report.orgs.into_iter().flat_map(|org| org.hubs).collect();
+    let (ask, kind) = plan::aim(&wanted, &hubs, std::env::var("HF_ENDPOINT").ok().as_deref())?;
     let (link, following) = start(link, show, &ask, kind.as_deref())?;
     tell(show, &following, args.expect);
     equip(&mut command, &following);
@@ -143,19 +149,24 @@ fn equip(command: &mut Command, following: &Following) {
         &following.path,
         &following.variables,
     );
+    let token = following.token.as_ref().map(|answer| &*answer.token);
     for change in changes {
-        match change {
-            Change::Remove(name) => {
-                command.env_remove(name);
-            }
-            Change::Set(name, value) => {
-                command.env(name, value);
-            }
-            Change::SetToken(name) => {
-                if let Some(answer) = &following.token {
-                    // The process library keeps its own copy until the child runs: it can't be wiped.
-                    command.env(name, answer.token.expose());
-                }
+        set(command, change, token);
+    }
+}
+
+fn set(command: &mut Command, change: Change, token: Option<&Secret>) {
+    match change {
+        Change::Remove(name) => {
+            command.env_remove(name);
+        }
+        Change::Set(name, value) => {
+            command.env(name, value);
+        }
+        Change::SetToken(name) => {
+            if let Some(token) = token {
+                // The process library keeps its own copy until the child runs: it can't be wiped.
+                command.env(name, token.expose());
             }
         }
     }

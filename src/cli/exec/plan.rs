@@ -5,7 +5,7 @@ use crate::cli::wish;
 use crate::front::hf::{self, Need};
 use crate::model::ask::{Ask, HubRef, Intent};
 use crate::model::refusal::Refusal;
-use crate::model::report::{HubRow, StatusReport};
+use crate::model::report::HubRow;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -90,11 +90,11 @@ fn personal(name: &str, word: &str) -> Refusal {
 /// kind; `endpoint` is the inherited `HF_ENDPOINT`, which says which one.
 pub fn aim(
     wanted: &Wanted,
-    report: &StatusReport,
+    hubs: &[HubRow],
     endpoint: Option<&str>,
 ) -> Result<(Ask, Option<String>), Refusal> {
     let mut ask = wanted.ask.clone();
-    let rows: Vec<&HubRow> = report.orgs.iter().flat_map(|org| &org.hubs).collect();
+    let rows: Vec<&HubRow> = hubs.iter().collect();
     let row = match &ask.hub {
         HubRef::Name(name) => rows.iter().find(|row| row.hub == *name),
         HubRef::Url { protocol, host } => {
@@ -152,7 +152,7 @@ fn hub_of_hf<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::{HubRef, Intent, Plan, StatusReport, aim, plan};
+    use super::{HubRef, HubRow, Intent, Plan, aim, plan};
     use crate::cli::args::WishArgs;
     use std::ffi::OsString;
 
@@ -176,21 +176,13 @@ mod tests {
         }
     }
 
-    fn report(hubs: &[(&str, &str, &str)]) -> StatusReport {
-        let hubs: Vec<_> = hubs
-            .iter()
-            .map(|(hub, url, kind)| serde_json::json!({"hub": hub, "url": url, "kind": kind}))
-            .collect();
-        serde_json::from_value(serde_json::json!({
-            "agent_version": "1", "agent_pid": 1, "store": "memory", "warnings": [],
-            "orgs": [{
-                "org": "acme", "issuer": "https://idp", "standing": "active", "detail": null,
-                "next": null, "subject": null, "email": null, "signed_in_at": null,
-                "last_proof_at": null, "session_ends_at": null, "epoch": 0, "roles": [],
-                "hubs": hubs, "tokens": []
-            }]
-        }))
-        .unwrap()
+    fn report(hubs: &[(&str, &str, &str)]) -> Vec<HubRow> {
+        let row = |(hub, url, kind): &(&str, &str, &str)| HubRow {
+            hub: hub.parse().unwrap(),
+            url: (*url).to_owned(),
+            kind: (*kind).to_owned(),
+        };
+        hubs.iter().map(row).collect()
     }
 
     #[test]

@@ -64,9 +64,12 @@ const fn outcome(what: Happening) -> Outcome {
         Happening::Grant | Happening::Renewal => Outcome::Granted,
         Happening::Refusal | Happening::LoginFailed => Outcome::Refused,
         Happening::Withdrawal | Happening::Erase => Outcome::Withdrawn,
-        Happening::Login | Happening::Logout | Happening::End | Happening::Proof => {
-            Outcome::Session
-        }
+        Happening::Login
+        | Happening::Logout
+        | Happening::End
+        | Happening::Proof
+        | Happening::Doubt
+        | Happening::RolesChanged => Outcome::Session,
         Happening::Start | Happening::Alarm => Outcome::Agent,
     }
 }

@@ -214,6 +214,8 @@ fn outcome(entry: &Entry) -> Line {
         Happening::Logout => (Look::Strong, "signed out"),
         Happening::End => (Look::Bad, "session over"),
         Happening::Proof => (Look::Faint, "proven"),
+        Happening::Doubt => (Look::Warn, "in doubt"),
+        Happening::RolesChanged => (Look::Strong, "roles changed"),
         Happening::Start => (Look::Faint, "agent started"),
         Happening::Alarm => (Look::Bad, "ALARM"),
     };

@@ -5,7 +5,7 @@ use crate::cli::Done;
 use crate::cli::show::{Line, Look, Show};
 use crate::cli::when;
 use crate::model::refusal::Refusal;
-use crate::model::report::AnchorReport;
+use crate::model::report::{AnchorReport, HeldAt};
 use crate::rules::record::{Fault, Known, Summary, Verifier};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -23,6 +23,9 @@ struct Report<'a> {
     anchored_in: Option<&'a str>,
     /// Why it is not anchored.
     not_anchored: Option<&'a str>,
+    /// What organizations hold of it, as the agent knows.
+    #[serde(skip_serializing_if = "<[HeldAt]>::is_empty")]
+    held: &'a [HeldAt],
     #[serde(flatten)]
     summary: &'a Summary,
 }
@@ -55,6 +58,7 @@ pub fn run(show: &Show, place: &Where) -> Done {
             last_at_ms: seen.last_at_ms,
             anchored_in: anchor.ok().map(|anchor| anchor.anchored_in.as_str()),
             not_anchored: anchor.err().map(|refusal| refusal.sentence.as_str()),
+            held: anchor.map_or(&[], |anchor| &anchor.held),
             summary: &summary,
         });
     } else {
@@ -63,16 +67,22 @@ pub fn run(show: &Show, place: &Where) -> Done {
     Ok(u8::from(!summary.intact()))
 }
 
-/// What the agent knows of the log: its head, and the record that the sealed state anchors.
-fn known(anchor: &AnchorReport) -> [Known; 2] {
+/// What the agent knows of the log: its head, the record that the sealed state anchors, and those that
+/// organizations hold.
+fn known(anchor: &AnchorReport) -> Vec<Known> {
     let known = |seq, hash: &str| Known {
         seq,
         hash: hash.to_owned(),
     };
-    [
+    let own = [
         known(anchor.sequence, &anchor.hash),
         known(anchor.anchored_sequence, &anchor.anchored_hash),
-    ]
+    ];
+    let held = anchor
+        .held
+        .iter()
+        .map(|held| known(held.sequence, &held.hash));
+    own.into_iter().chain(held).collect()
 }
 
 fn check(place: &Where) -> Result<(Seen, Summary), Refusal> {
@@ -132,6 +142,12 @@ fn tell(show: &Show, place: &Where, seen: &Seen, summary: &Summary) {
         show.line(Line::new().look(Look::Bad, "the log is not as it was written"));
     }
     show.line(anchored(place.anchor.as_ref(), summary));
+    for held in place.anchor.iter().flat_map(|anchor| &anchor.held) {
+        show.line(format!(
+            "anchored at {} up to record {} of {}",
+            held.org, held.sequence, summary.last
+        ));
+    }
 }
 
 /// `1 file`, `2 files`.
@@ -193,7 +209,7 @@ mod tests {
     use super::{Where, check};
     use crate::model::record::{Happening, Record};
     use crate::model::refusal::Refusal;
-    use crate::model::report::AnchorReport;
+    use crate::model::report::{AnchorReport, HeldAt};
     use crate::rules::record::{FaultKind, GENESIS, chain};
     use std::fs;
     use std::path::Path;
@@ -217,6 +233,7 @@ mod tests {
             anchored_sequence: seq,
             anchored_hash: hash.into(),
             anchored_in: "sealed".into(),
+            held: Vec::new(),
         });
         Where {
             folder: folder.to_owned(),
@@ -255,6 +272,35 @@ mod tests {
             unanchored.intact(),
             "without an anchor a cut tail can't be seen"
         );
+    }
+
+    #[test]
+    fn what_an_organization_holds_can_t_be_written_anew_or_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = lines(4);
+        let write = |count: usize| {
+            let text = made[..count]
+                .iter()
+                .fold(String::new(), |text, (line, _)| text + line + "\n");
+            fs::write(folder.path().join("audit.jsonl"), text).unwrap();
+        };
+        let mut place = place(folder.path(), Some((1, made[0].1.as_str())));
+        let held = |hash: &str| HeldAt {
+            org: "acme".parse().unwrap(),
+            sequence: 3,
+            hash: hash.into(),
+        };
+        write(4);
+        place.anchor.as_mut().unwrap().held = vec![held(&made[2].1)];
+        let (_, summary) = check(&place).unwrap();
+        assert!(summary.intact() && summary.anchored_up_to == 3);
+        place.anchor.as_mut().unwrap().held = vec![held(&made[1].1)];
+        assert_eq!(
+            check(&place).unwrap().1.faults[0].kind,
+            FaultKind::Rewritten
+        );
+        write(2);
+        assert_eq!(check(&place).unwrap().1.faults[0].kind, FaultKind::Cut);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::cli::system::{access_folder, access_options};
 use crate::model::refusal::Refusal;
 
-pub(super) use crate::cli::system::Access;
+pub(in crate::cli) use crate::cli::system::Access;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -17,9 +17,22 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Refusal> {
     }
 }
 
+/// The text of a file; none when it is not there.
+pub(in crate::cli) fn read_text(path: &Path) -> Result<Option<String>, Refusal> {
+    let Some(bytes) = read(path)? else {
+        return Ok(None);
+    };
+    String::from_utf8(bytes).map(Some).map_err(|_| {
+        Refusal::unavailable(
+            format!("{} is not UTF-8", path.display()),
+            "save it as a text file in UTF-8",
+        )
+    })
+}
+
 /// Writes a file by a temporary one beside it, flushed and renamed over it. A symbolic link stays
 /// one: people keep their dot files in repositories.
-pub(super) fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Refusal> {
+pub(in crate::cli) fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Refusal> {
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     if let Some(folder) = path.parent() {
         create_folder(folder, access)?;
@@ -47,7 +60,7 @@ fn write_new(at: &Path, bytes: &[u8], over: &Path, access: Access) -> std::io::R
 }
 
 /// Removes a file; whether it was there.
-pub(super) fn remove(path: &Path) -> Result<bool, Refusal> {
+pub(in crate::cli) fn remove(path: &Path) -> Result<bool, Refusal> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),

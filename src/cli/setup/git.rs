@@ -138,7 +138,7 @@ fn global_file(around: &Surroundings) -> PathBuf {
 /// The helper as a shell command that becomes the helper: git runs it by `sh -c` in any case, and
 /// `exec` saves the shell a fork (measured: 5 % of a whole `git credential fill`; a short name, for
 /// which git runs itself once more, costs 50 %).
-fn command(helper: &Path) -> Result<String, Refusal> {
+pub(super) fn command(helper: &Path) -> Result<String, Refusal> {
     let text = path_text(helper)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '+');
     if text.starts_with('/') && text.chars().all(plain) {

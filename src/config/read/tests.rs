@@ -65,7 +65,9 @@ fn the_example_file_is_read_without_a_fault() {
     assert_eq!(org.provider.extra["prompt"], "consent");
     assert_eq!((org.fresh_ms, org.lease_ms), (60_000, 600_000));
     assert_eq!(org.session_age_ms, 604_800_000);
-    let Exchange::Rfc8693(exchange) = &org.exchange;
+    let Exchange::Rfc8693(exchange) = &org.exchange else {
+        panic!("another kind of exchange");
+    };
     assert_eq!(exchange.scope.as_deref(), Some("role:{role} {action}"));
     assert_eq!(org.hubs[0].kind, HubKind::HuggingFace);
     assert_eq!(org.hubs[1].url, "https://git.acme.example:8443");

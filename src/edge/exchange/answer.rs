@@ -64,7 +64,7 @@ pub(super) fn check(
 }
 
 /// SHA-256, lower-case hex: how a token stands in records (R24).
-pub(super) fn sha256_hex(text: &str) -> String {
+pub(in crate::edge) fn sha256_hex(text: &str) -> String {
     let hash = digest::digest(&digest::SHA256, text.as_bytes());
     hash.as_ref().iter().fold(String::new(), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
@@ -72,7 +72,7 @@ pub(super) fn sha256_hex(text: &str) -> String {
     })
 }
 
-fn wrong(name: &str, why: impl Into<String>) -> EndpointFault {
+pub(super) fn wrong(name: &str, why: impl Into<String>) -> EndpointFault {
     EndpointFault::Check {
         name: name.to_owned(),
         why: why.into(),

@@ -72,7 +72,7 @@ fn fill(template: &str, order: &MintOrder) -> Result<Option<String>, String> {
 /// A repository's name as it may stand in a template. It comes from a remote's address, so from
 /// anybody: a space in it would be a second scope, a colon or comma a second field. Rejected
 /// alternative: to escape them, because no two endpoints would undo it alike.
-fn plain(repository: &Repository) -> Result<&str, String> {
+pub(super) fn plain(repository: &Repository) -> Result<&str, String> {
     let plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | '+' | '/');
     let text = repository.as_str();

@@ -67,7 +67,12 @@ fn good() -> Value {
 async fn mint(org: &Org, order: MintOrder) -> Result<Minted, EndpointFault> {
     let exchange = TokenExchange::new(Rc::new(Http::new(Still::at(NOW))));
     exchange
-        .mint(org, Arc::new(Secret::new("subject".into())), order)
+        .mint(
+            org,
+            Arc::new(Secret::new("subject".into())),
+            order,
+            "0123".into(),
+        )
         .await
 }
 

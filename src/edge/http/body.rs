@@ -56,6 +56,14 @@ impl Payload {
         }
     }
 
+    /// `application/json`: any value that holds no secret, since its buffer may grow.
+    pub fn value(value: &impl serde::Serialize) -> Option<Self> {
+        Some(Self {
+            content_type: "application/json",
+            bytes: Zeroizing::new(serde_json::to_vec(value).ok()?),
+        })
+    }
+
     /// The value of `Content-Type`.
     pub const fn content_type(&self) -> &'static str {
         self.content_type

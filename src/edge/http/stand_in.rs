@@ -11,6 +11,8 @@ pub(crate) enum Canned {
     Say(u16, &'static str, String),
     /// The whole answer's bytes.
     Raw(Vec<u8>),
+    /// The same in parts, each sent by itself.
+    Parts(Vec<Vec<u8>>),
     /// The connection is reset without an answer.
     Reset,
     /// Nothing, for ever.
@@ -139,6 +141,13 @@ async fn answer(mut stream: TcpStream, canned: Canned) {
         }
         Canned::Raw(bytes) => {
             let _ = stream.write_all(&bytes).await;
+        }
+        Canned::Parts(parts) => {
+            for part in parts {
+                let _ = stream.write_all(&part).await;
+                let _ = stream.flush().await;
+                tokio::task::yield_now().await;
+            }
         }
         Canned::Reset => {
             // Dropped without a byte; the client sees its connection end.

@@ -30,6 +30,10 @@ pub struct Tokens {
     /// How long it lives.
     #[serde(default, deserialize_with = "expires_in")]
     pub expires_in: ExpiresIn,
+    /// What the organization's own issuer adds. Not typed here: other endpoints may have a member of
+    /// that name which is something else.
+    #[serde(default)]
+    pub oam: Option<serde_json::Value>,
 }
 
 /// `expires_in` as providers send it: a number, a number in quotes, or nothing.
@@ -61,7 +65,18 @@ impl Tokens {
     /// [`EndpointFault::Status`] unless the status is 200; [`EndpointFault::Unreadable`] for a body
     /// that is not such an answer. The reader's own text is dropped: it quotes the body.
     pub fn read(answer: Answer) -> Result<Self, EndpointFault> {
-        let answer = answer.ok()?;
+        Self::understood(&answer.ok()?)
+    }
+
+    /// Reads the answer of the organization's own issuer.
+    ///
+    /// # Errors
+    /// As [`Tokens::read`], and [`EndpointFault::Denied`].
+    pub fn read_of_issuer(answer: Answer) -> Result<Self, EndpointFault> {
+        Self::understood(&answer.ok_of_issuer()?)
+    }
+
+    fn understood(answer: &Answer) -> Result<Self, EndpointFault> {
         serde_json::from_slice(&answer.body).map_err(|_| EndpointFault::Unreadable {
             why: if answer.content_type == "text/html" {
                 "the answer is a web page".to_owned()
@@ -109,6 +124,7 @@ mod tests {
             status: 200,
             content_type: "application/json".into(),
             body: Zeroizing::new(body.as_bytes().to_vec()),
+            retry_after_s: None,
         })
     }
 

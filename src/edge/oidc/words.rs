@@ -15,6 +15,7 @@ pub(crate) fn of(fault: &EndpointFault) -> String {
             ..
         } => format!("it answered {status}, `{code}`"),
         EndpointFault::Status { status, .. } => format!("it answered {status}"),
+        EndpointFault::Denied { denial, .. } => denial.sentence.clone(),
         EndpointFault::Check { name, why } => format!("the check of `{name}` failed: {why}"),
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn state(refresh: &str) -> Sealed {
         digest: "d".into(),
         in_flight: Some(1),
         outstanding: Vec::new(),
+        issuer: crate::agent::state::KeptOfIssuer::default(),
     };
     Sealed {
         sessions: BTreeMap::from([("acme".parse().unwrap(), session)]),

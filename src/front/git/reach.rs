@@ -4,9 +4,11 @@ use super::{Call, Operation};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::wire::brief::Brief;
 use crate::wire::client::Client;
+use crate::wire::kept;
 use crate::wire::message::Request;
 use crate::wire::place::Place;
 use crate::wire::until::Until;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Longest wait of `erase`: git waits for it, and nothing is lost when it is cut.
@@ -15,19 +17,26 @@ const ERASE_LIMIT: Duration = Duration::from_secs(2);
 /// A connection made before standard input is read, so that the agent looks at its caller meanwhile.
 pub struct Reach {
     early: Option<Client>,
+    /// The answer lies in this file, and there is no agent.
+    file: Option<PathBuf>,
     until: Until,
 }
 
 impl Reach {
     /// Connects if these arguments will need the agent and it runs; starts nothing yet.
     pub fn early(args: &[String], until: Until) -> Self {
-        let wanted = match Call::of(args) {
-            Call::Run { operation, .. } => matches!(operation, Operation::Get | Operation::Erase),
-            Call::Help | Call::Version | Call::Wrong(_) => false,
+        let (wanted, file) = match Call::of(args) {
+            Call::Run {
+                operation, file, ..
+            } => (
+                file.is_none() && matches!(operation, Operation::Get | Operation::Erase),
+                file.map(PathBuf::from),
+            ),
+            Call::Help | Call::Version | Call::Wrong(_) => (false, None),
         };
         let reach = || Place::find().and_then(|place| Client::connect(&place)).ok();
         let early = if wanted { reach() } else { None };
-        Self { early, until }
+        Self { early, file, until }
     }
 
     /// One request, one reply. Only `get` starts the agent.
@@ -35,6 +44,9 @@ impl Reach {
     /// # Errors
     /// The agent was not reached, or what it said can't be read.
     pub fn ask(&mut self, request: Request) -> Result<Brief, Refusal> {
+        if let Some(file) = &self.file {
+            return kept::ask(file, request);
+        }
         let erases = matches!(request, Request::Erase { .. });
         let most = if erases { ERASE_LIMIT } else { super::DEADLINE };
         if let Some(client) = self.early.take() {

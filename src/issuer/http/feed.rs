@@ -172,7 +172,7 @@ impl Stream {
         let left_s = self.listener.expires_at().saturating_sub(clock::now_s());
         let expiry = Instant::now() + Duration::from_secs(left_s);
         // Streams that came together, after a restart, must not tick together for ever.
-        let mut beat_at = self.in_ms(self.heartbeat_ms - jitter_ms(self.heartbeat_ms / 2));
+        let mut beat_at = in_ms(self.heartbeat_ms - jitter_ms(self.heartbeat_ms / 2));
         let mut retry_at = None;
         loop {
             let beat = tokio::select! {
@@ -184,7 +184,7 @@ impl Stream {
                 () = sleep_until(beat_at) => true,
             };
             if beat {
-                beat_at = self.in_ms(self.heartbeat_ms);
+                beat_at = in_ms(self.heartbeat_ms);
             }
             let look = {
                 let _turn = self.seat.turn().await;
@@ -192,7 +192,7 @@ impl Stream {
             };
             retry_at = match look {
                 // Nothing is known: no heartbeat, and another look soon.
-                Err(_) => Some(self.in_ms(AGAIN_MS + jitter_ms(AGAIN_MS))),
+                Err(_) => Some(in_ms(AGAIN_MS + jitter_ms(AGAIN_MS))),
                 Ok(look) => {
                     if !self.say(&look.items).await || look.over {
                         return;
@@ -203,10 +203,6 @@ impl Stream {
         }
     }
 
-    fn in_ms(&self, ms: u64) -> Instant {
-        Instant::now() + Duration::from_millis(ms)
-    }
-
     async fn say(&self, items: &[FeedItem]) -> bool {
         if items.is_empty() {
             return true;
@@ -215,6 +211,10 @@ impl Stream {
         let sent = timeout(STUCK, self.sender.send(Bytes::from(frames))).await;
         matches!(sent, Ok(Ok(())))
     }
+}
+
+fn in_ms(ms: u64) -> Instant {
+    Instant::now() + Duration::from_millis(ms)
 }
 
 /// One event on the wire.

@@ -71,12 +71,11 @@ pub async fn metrics(
     headers: HeaderMap,
 ) -> Response {
     let in_force = issuer.in_force();
-    let may = match &in_force.metrics_token {
-        Some(wanted) => bearer::token(&headers).is_ok_and(|given| given.matches(wanted)),
-        None => {
-            let proxied = ["x-forwarded-for", "forwarded", "via"];
-            origin.from.is_loopback() && !proxied.iter().any(|name| headers.contains_key(*name))
-        }
+    let may = if let Some(wanted) = &in_force.metrics_token {
+        bearer::token(&headers).is_ok_and(|given| given.matches(wanted))
+    } else {
+        let proxied = ["x-forwarded-for", "forwarded", "via"];
+        origin.from.is_loopback() && !proxied.iter().any(|name| headers.contains_key(*name))
     };
     if !may {
         let refused = Refused::new(

@@ -14,11 +14,12 @@ pub struct Limiter<K> {
     callers: Mutex<Callers<K>>,
 }
 
+/// Times in Unix microseconds, as [`Rate`] keeps them.
 struct Callers<K> {
-    next_us: HashMap<K, u64>,
+    next: HashMap<K, u64>,
     /// Callers that did not fit share this one.
-    others_us: u64,
-    swept_us: u64,
+    others: u64,
+    swept: u64,
 }
 
 impl<K: Hash + Eq + Clone> Limiter<K> {
@@ -27,9 +28,9 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         Self {
             most,
             callers: Mutex::new(Callers {
-                next_us: HashMap::new(),
-                others_us: 0,
-                swept_us: 0,
+                next: HashMap::new(),
+                others: 0,
+                swept: 0,
             }),
         }
     }
@@ -41,24 +42,22 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     pub fn ask(&self, rate: Rate, caller: &K, now_us: u64) -> Result<(), u64> {
         let mut callers = self.lock();
         callers.make_room(self.most, caller, now_us);
-        let Callers {
-            next_us, others_us, ..
-        } = &mut *callers;
-        let known = next_us.get(caller).copied();
-        let fits = known.is_some() || next_us.len() < self.most;
-        let before = if fits { known.unwrap_or(0) } else { *others_us };
+        let Callers { next, others, .. } = &mut *callers;
+        let known = next.get(caller).copied();
+        let fits = known.is_some() || next.len() < self.most;
+        let before = if fits { known.unwrap_or(0) } else { *others };
         match rate.ask(before, now_us) {
-            Pace::Pass { next_us: next } if fits => {
-                match next_us.get_mut(caller) {
-                    Some(kept) => *kept = next,
+            Pace::Pass { next_us } if fits => {
+                match next.get_mut(caller) {
+                    Some(kept) => *kept = next_us,
                     None => {
-                        next_us.insert(caller.clone(), next);
+                        next.insert(caller.clone(), next_us);
                     }
                 }
                 Ok(())
             }
-            Pace::Pass { next_us: next } => {
-                *others_us = next;
+            Pace::Pass { next_us } => {
+                *others = next_us;
                 Ok(())
             }
             Pace::Wait { wait_us } => Err(wait_us.div_ceil(1_000_000).max(1)),
@@ -71,9 +70,9 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     /// As [`Limiter::ask`].
     pub fn look(&self, rate: Rate, caller: &K, now_us: u64) -> Result<(), u64> {
         let callers = self.lock();
-        let known = callers.next_us.get(caller).copied();
-        let full = callers.next_us.len() >= self.most;
-        let before = known.unwrap_or(if full { callers.others_us } else { 0 });
+        let known = callers.next.get(caller).copied();
+        let full = callers.next.len() >= self.most;
+        let before = known.unwrap_or(if full { callers.others } else { 0 });
         match rate.ask(before, now_us) {
             Pace::Pass { .. } => Ok(()),
             Pace::Wait { wait_us } => Err(wait_us.div_ceil(1_000_000).max(1)),
@@ -87,10 +86,10 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
 
 impl<K: Hash + Eq> Callers<K> {
     fn make_room(&mut self, most: usize, caller: &K, now_us: u64) {
-        let full = self.next_us.len() >= most && !self.next_us.contains_key(caller);
-        if full && now_us.saturating_sub(self.swept_us) >= SWEEP_US {
-            self.swept_us = now_us;
-            self.next_us.retain(|_, next| !Rate::is_idle(*next, now_us));
+        let full = self.next.len() >= most && !self.next.contains_key(caller);
+        if full && now_us.saturating_sub(self.swept) >= SWEEP_US {
+            self.swept = now_us;
+            self.next.retain(|_, next| !Rate::is_idle(*next, now_us));
         }
     }
 }
@@ -121,7 +120,7 @@ mod tests {
             .filter(|caller| limiter.ask(rate, caller, START).is_ok())
             .count();
         assert_eq!(passed, 5);
-        assert_eq!(limiter.lock().next_us.len(), 4);
+        assert_eq!(limiter.lock().next.len(), 4);
     }
 
     #[test]
@@ -132,7 +131,7 @@ mod tests {
             assert_eq!(limiter.ask(rate, &caller, START), Ok(()));
         }
         assert_eq!(limiter.ask(rate, &7, START + 3_000_000), Ok(()));
-        assert!(limiter.lock().next_us.contains_key(&7));
-        assert_eq!(limiter.lock().next_us.len(), 1);
+        assert!(limiter.lock().next.contains_key(&7));
+        assert_eq!(limiter.lock().next.len(), 1);
     }
 }

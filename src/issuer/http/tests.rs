@@ -2,8 +2,10 @@
 
 mod exchange;
 mod feed;
+mod hub_made;
 mod hubs;
 mod limits;
 mod people;
 mod running;
+mod tls;
 mod world;

@@ -35,12 +35,15 @@ fn general(hub: &IssuerHub, fault: &EndpointFault) -> Refusal {
             format!("hub {name} gave no answer: {why}"),
             "try again in a moment",
         ),
-        EndpointFault::Status { status: 429, .. } => Refusal::new(
-            RefusalCode::Busy,
-            format!("hub {name} takes no more requests for now"),
-            "try again in a minute",
-        ),
-        EndpointFault::Status { status, error, .. } => {
+        EndpointFault::Status { status: 429, .. } | EndpointFault::Denied { status: 429, .. } => {
+            Refusal::new(
+                RefusalCode::Busy,
+                format!("hub {name} takes no more requests for now"),
+                "try again in a minute",
+            )
+        }
+        EndpointFault::Status { status, error, .. }
+        | EndpointFault::Denied { status, error, .. } => {
             let error = error
                 .as_ref()
                 .map(|e| format!(" ({e})"))

@@ -1,7 +1,7 @@
 use super::{Held, Taken, needs, take};
 use crate::model::feed::Upload;
 use crate::model::record::{Happening, Record};
-use crate::rules::record::{GENESIS, Link, chain, link};
+use crate::rules::record::{GENESIS, Link, chain, link, withheld};
 use proptest::prelude::*;
 
 fn log_of(count: u64, detail: &str) -> Vec<Link> {
@@ -82,6 +82,28 @@ fn a_gap_is_an_alarm_and_what_follows_is_taken() {
     let late = organization.take(&upload(&lines[3..5], &lines[8]));
     assert!(alarm(&late).contains("record 5 is not the one that is held"));
     assert_eq!(late.lines, Vec::<String>::new());
+}
+
+#[test]
+fn a_line_of_another_organization_keeps_its_place_and_no_other_can_take_it() {
+    let lines = log(5);
+    let mut sent = upload(&lines, &lines[4]);
+    for at in [0, 2, 4] {
+        sent.lines[at] = withheld(&sent.lines[at]).unwrap();
+    }
+    let mut organization = Organization::new();
+    let taken = organization.take(&sent);
+    assert_eq!(taken.alarm, None);
+    assert_eq!((taken.lines.len(), taken.held.last.seq), (5, 5));
+    // A made-up place does not hold the chain together.
+    let mut forged = upload(&lines, &lines[4]);
+    forged.lines[2] = withheld(&log_of(5, "another")[2].line).unwrap();
+    let taken = Organization::new().take(&forged);
+    assert!(
+        alarm(&taken).contains("does not follow"),
+        "{}",
+        alarm(&taken)
+    );
 }
 
 #[test]

@@ -93,6 +93,7 @@ pub fn live(at: Moment) -> Box<Live> {
         trouble: None,
         failed_at: None,
         doubt: false,
+        suspicion: None,
         flight: None,
         bound: true,
     })

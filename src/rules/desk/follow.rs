@@ -7,6 +7,7 @@ use crate::model::refusal::Refusal;
 use crate::model::role::OfflineRule;
 use crate::model::time::Moment;
 use crate::rules::cache::TokenId;
+use crate::rules::session::Live;
 
 impl Desk {
     pub(super) fn unfollow(&mut self, id: u64) {
@@ -22,6 +23,7 @@ impl Desk {
         follower.pending = false;
         if follower.delivered != Some(token) {
             follower.delivered = Some(token);
+            follower.started = true;
             effects.push(Effect::Deliver {
                 follower: id,
                 token,
@@ -113,7 +115,8 @@ impl Desk {
     /// token is due get its successor.
     pub(super) fn serve_followers_again(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         // A late answer to a refresh comes also after an edit: then nobody is served (promise 9).
-        if !self.standing.live().is_some_and(|live| live.bound) {
+        let may = |live: &Live| live.bound && live.suspicion.is_none();
+        if !self.standing.live().is_some_and(may) {
             return;
         }
         for (id, order, offline) in self.followers_in_need(now) {

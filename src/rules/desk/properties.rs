@@ -1,9 +1,11 @@
 //! Properties that hold for every order of events (promises 1 to 4).
 
-use super::fixture::{LIMITS, START, live, order};
+mod world;
+
+use super::fixture::{LIMITS, START, live};
 use super::*;
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use world::World;
 
 /// What the world does next.
 #[derive(Debug, Clone)]
@@ -22,6 +24,14 @@ enum Move {
     SignOut,
     Revoke,
     Bind(bool),
+    /// Evidence of so many ms ago.
+    Vouch(u32),
+    Doubt,
+    /// The role of the third order is lost; or nothing is, and it is not held.
+    RolesLost(bool),
+    /// Which meaning the issuer's refusal has.
+    MintDenied(u8),
+    Renew,
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -39,250 +49,13 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(Move::SignOut),
         1 => Just(Move::Revoke),
         1 => any::<bool>().prop_map(Move::Bind),
+        3 => prop_oneof![0..3_000u32, 30_000..900_000u32].prop_map(Move::Vouch),
+        1 => Just(Move::Doubt),
+        1 => any::<bool>().prop_map(Move::RolesLost),
+        2 => (0..4u8).prop_map(Move::MintDenied),
+        1 => Just(Move::Renew),
     ];
     proptest::collection::vec(one, 1..80)
-}
-
-/// A keeper that does nothing but remember.
-struct World {
-    desk: Desk,
-    now: Moment,
-    asked: u64,
-    open: BTreeSet<u64>,
-    strict: BTreeMap<u64, bool>,
-    refresh: Option<Flight>,
-    mints: BTreeSet<u64>,
-    tokens: BTreeMap<u64, Moment>,
-    next_token: u64,
-    signed_in: bool,
-    last_proof: Option<Moment>,
-    bound: bool,
-    limits: Limits,
-}
-
-impl World {
-    fn new(fresh_ms: u64) -> Self {
-        let limits = Limits { fresh_ms, ..LIMITS };
-        Self {
-            desk: Desk::new("acme", limits, 0, 0),
-            bound: true,
-            limits,
-            now: START,
-            asked: 0,
-            open: BTreeSet::new(),
-            strict: BTreeMap::new(),
-            refresh: None,
-            mints: BTreeSet::new(),
-            tokens: BTreeMap::new(),
-            next_token: 0,
-            signed_in: false,
-            last_proof: None,
-        }
-    }
-
-    fn event(&mut self, event: Event) {
-        let effects = self.desk.step(event, self.now);
-        for effect in effects {
-            self.check(&effect);
-        }
-    }
-
-    fn check(&mut self, effect: &Effect) {
-        match *effect {
-            Effect::End { .. } => {
-                self.signed_in = false;
-                self.tokens.clear();
-                self.refresh = None;
-                self.mints.clear();
-                self.last_proof = None;
-            }
-            Effect::Drop(token) => {
-                self.tokens.remove(&token);
-            }
-            Effect::Grant { ticket, token } => {
-                assert!(self.open.remove(&ticket), "a second answer to {ticket}");
-                self.check_served(token, self.strict[&ticket]);
-            }
-            Effect::Deliver { token, follower } => {
-                self.check_served(token, self.strict[&follower]);
-            }
-            Effect::Refuse { ticket, .. } => {
-                assert!(self.open.remove(&ticket), "a second answer to {ticket}");
-            }
-            Effect::Refresh(flight) => {
-                let retry = self
-                    .refresh
-                    .is_some_and(|f| f.id == flight.id && flight.attempt == 2 && f.attempt == 1);
-                assert!(self.refresh.is_none() || retry, "two renewals at once");
-                self.refresh = Some(flight);
-            }
-            Effect::Mint { flight, .. } => {
-                assert!(self.signed_in);
-                assert!(self.bound, "an exchange under an edited configuration");
-                assert!(self.mints.insert(flight));
-            }
-            Effect::Withdraw { .. } | Effect::Notify(_) => {}
-        }
-    }
-
-    fn check_served(&self, token: u64, strict: bool) {
-        assert!(self.signed_in, "a token left after the end");
-        assert!(self.bound, "a token left under an edited configuration");
-        let expires = self
-            .tokens
-            .get(&token)
-            .expect("a token of an earlier epoch left");
-        assert!(self.now.until(*expires) >= 60_000, "less than the margin");
-        let age = self.last_proof.map_or(u64::MAX, |at| self.now.since(at));
-        // An exchange for a strict role began with a fresh proof; its end may lie later.
-        assert!(strict || age <= self.limits.lease_ms, "beyond the lease");
-    }
-
-    fn play(&mut self, step: &Move) {
-        match *step {
-            Move::Ask(n, strict) => {
-                self.asked += 1;
-                let ticket = self.asked;
-                self.open.insert(ticket);
-                self.strict.insert(ticket, strict);
-                self.event(Event::Asked {
-                    who: Who::Ticket(ticket),
-                    order: order(n),
-                    offline: rule(strict),
-                });
-            }
-            Move::Follow(n, strict) => {
-                self.asked += 1;
-                let who = Who::Follower(self.asked);
-                self.strict.insert(self.asked, strict);
-                self.event(Event::Asked {
-                    who,
-                    order: order(n),
-                    offline: rule(strict),
-                });
-            }
-            Move::Unfollow => self.event(Event::Unfollowed(self.asked)),
-            Move::Pass(ms) => self.pass(u64::from(ms)),
-            Move::RefreshOk(life) => self.refresh_ok(u64::from(life)),
-            Move::RefreshBad(n) => self.refresh_bad(n),
-            Move::MintOk(life) => self.mint_ok(u64::from(life)),
-            Move::MintBad(n) => self.mint_bad(n),
-            Move::Reject => self.event(Event::Rejected(self.next_token)),
-            Move::SignIn(life) => self.sign_in(u64::from(life)),
-            Move::SignOut => self.event(Event::SignedOut),
-            Move::Revoke => self.event(Event::Revoked(None)),
-            Move::Bind(bound) => {
-                self.bound = bound || self.desk.standing().live().is_none();
-                self.event(Event::Bound(bound));
-            }
-        }
-    }
-
-    fn sign_in(&mut self, seconds: u64) {
-        self.signed_in = true;
-        self.bound = true;
-        self.last_proof = Some(self.now);
-        self.refresh = None;
-        self.mints.clear();
-        let mut live = live(self.now);
-        live.subject_expires = Some(self.now.unix() + seconds);
-        self.event(Event::SignedIn(live));
-    }
-
-    /// A wake that changes nothing would be a loop without a pause.
-    fn check_wake(&mut self) {
-        if self.desk.next_wake(self.now) == Some(0) {
-            self.event(Event::Tick);
-            assert_ne!(self.desk.next_wake(self.now), Some(0), "{:?}", self.desk);
-        }
-    }
-
-    fn pass(&mut self, ms: u64) {
-        self.now = self.now.plus(ms);
-        self.event(Event::Tick);
-    }
-
-    fn refresh_ok(&mut self, life: u64) {
-        if let Some(flight) = self.refresh.take() {
-            self.last_proof = Some(self.now);
-            let identity = super::fixture::identity();
-            self.event(Event::Refreshed {
-                flight: flight.id,
-                identity,
-                subject_expires: Some(self.now.unix() + life),
-            });
-        }
-    }
-
-    fn refresh_bad(&mut self, n: u8) {
-        let Some(flight) = self.refresh else { return };
-        let meanings = [
-            Meaning::Ended,
-            Meaning::EndedIfRepeated,
-            Meaning::Ambiguous,
-            Meaning::Untouched,
-            Meaning::OurMistake,
-        ];
-        let meaning = meanings[usize::from(n)];
-        let retried =
-            flight.attempt == 1 && matches!(meaning, Meaning::EndedIfRepeated | Meaning::Ambiguous);
-        if !retried {
-            self.refresh = None;
-        }
-        self.event(Event::RefreshFailed {
-            flight: flight.id,
-            meaning,
-            words: "down".into(),
-        });
-    }
-
-    fn mint_ok(&mut self, life: u64) {
-        if let Some(flight) = self.mints.pop_first() {
-            self.next_token += 1;
-            self.tokens
-                .insert(self.next_token, self.now.plus(life * 1000));
-            self.event(Event::Minted {
-                flight,
-                token: self.next_token,
-                expires_in_s: life,
-            });
-        }
-    }
-
-    fn mint_bad(&mut self, n: u8) {
-        if let Some(flight) = self.mints.pop_first() {
-            let meaning = [
-                MintMeaning::SubjectRefused,
-                MintMeaning::Denied,
-                MintMeaning::Unavailable,
-                MintMeaning::OurMistake,
-            ][usize::from(n)];
-            self.event(Event::MintFailed {
-                flight,
-                meaning,
-                words: "no".into(),
-            });
-        }
-    }
-
-    /// The network answers everything, time passes: nobody may be left waiting.
-    fn settle(&mut self) {
-        for _ in 0..8 {
-            self.pass(2_000);
-            self.refresh_bad(3);
-            while !self.mints.is_empty() {
-                self.mint_bad(2);
-            }
-        }
-    }
-}
-
-fn rule(strict: bool) -> OfflineRule {
-    if strict {
-        OfflineRule::Strict
-    } else {
-        OfflineRule::Grace
-    }
 }
 
 proptest! {

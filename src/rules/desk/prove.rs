@@ -6,7 +6,7 @@ use super::{Desk, Effect, Waiting};
 use crate::model::identity::Identity;
 use crate::model::standing::StandingWord;
 use crate::model::time::Moment;
-use crate::rules::session::Flight;
+use crate::rules::session::{Flight, Suspicion};
 use crate::rules::standing::Meaning;
 
 impl Desk {
@@ -46,10 +46,16 @@ impl Desk {
         live.flight = None;
         live.identity = identity;
         live.subject_expires = subject_expires;
-        live.last_proof = Some(now);
         live.trouble = None;
         live.failed_at = None;
         live.doubt = false;
+        let too_early = |suspicion: &Suspicion| suspicion.before == Some(flight);
+        if live.suspicion.as_ref().is_some_and(too_early) {
+            // Asked for before the evidence came: the answer may be older, and proves nothing.
+            return self.begin_refresh(effects);
+        }
+        live.suspicion = None;
+        live.last_proof = Some(now);
         for waiting in std::mem::take(&mut self.waiting) {
             let (who, order, offline) = (waiting.who, waiting.order, waiting.offline);
             self.serve_or_mint(who, &order, offline, now, effects, Proof::JustMade);

@@ -4,6 +4,7 @@ use super::{Desk, Effect, Follower, Occasion, Waiting, Who};
 use crate::model::order::MintOrder;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::role::OfflineRule;
+use crate::model::standing::StandingWord;
 use crate::model::time::Moment;
 use crate::rules::cache::{HeldToken, MARGIN_MS, TokenId};
 use crate::rules::session::{Need, PROOF_DEADLINE_MS};
@@ -18,6 +19,14 @@ pub(super) enum Proof {
     JustMade,
     /// It failed or did not come in time: to try again at once would never end.
     Missed,
+}
+
+/// Why an exchange brought no token.
+pub(super) enum Said<'a> {
+    /// Our words for the endpoint's answer.
+    Words(&'a str),
+    /// The refusal of the organization's own issuer, which is shown as it is.
+    Refusal(Refusal),
 }
 
 impl Desk {
@@ -35,6 +44,7 @@ impl Desk {
                 offline,
                 delivered: None,
                 pending: true,
+                started: false,
             };
             self.followers.insert(id, follower);
         }
@@ -222,27 +232,46 @@ impl Desk {
         &mut self,
         flight: u64,
         meaning: MintMeaning,
-        words: &str,
+        said: Said<'_>,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
         let Some(order) = self.cache.order_of_flight(flight) else {
             return;
         };
+        if let (MintMeaning::Revoked, Said::Refusal(refusal)) = (meaning, &said) {
+            let detail = self.reason_in(&refusal.sentence);
+            return self.end(StandingWord::Revoked, detail, now, effects);
+        }
         let slot = self.cache.slot(&order);
         slot.flight = None;
         let waiters = std::mem::take(&mut slot.waiters);
-        if meaning == MintMeaning::SubjectRefused && !slot.proven_again {
+        let first = !slot.proven_again;
+        if first && matches!(meaning, MintMeaning::SubjectRefused | MintMeaning::Ended) {
             // The first sign of an ended session can be a refused exchange: prove before answering.
             slot.proven_again = true;
             for (who, offline) in waiters {
                 self.wait_for_proof(who, order.clone(), offline, now);
             }
-            self.begin_refresh(effects);
+            match said {
+                Said::Refusal(refusal) if meaning == MintMeaning::Ended => {
+                    self.doubted(refusal.sentence, now, effects);
+                    self.cache.slot(&order).proven_again = true;
+                }
+                _ => self.begin_refresh(effects),
+            }
             return;
         }
         slot.proven_again = false;
-        let refusal = self.mint_refusal(meaning, &order, words);
+        let denied = meaning == MintMeaning::Denied && matches!(said, Said::Refusal(_));
+        let refusal = match said {
+            Said::Words(words) => self.mint_refusal(meaning, &order, words),
+            Said::Refusal(refusal) => refusal,
+        };
+        if denied {
+            // The issuer alone grants: what it denies is not served from before either.
+            self.take_back(&order, &refusal, effects);
+        }
         for (who, _) in waiters {
             self.refuse(who, refusal.clone(), effects);
         }
@@ -260,7 +289,10 @@ impl Desk {
             order.role
         );
         match meaning {
-            MintMeaning::Denied | MintMeaning::SubjectRefused => Refusal::denied(
+            MintMeaning::Denied
+            | MintMeaning::SubjectRefused
+            | MintMeaning::Revoked
+            | MintMeaning::Ended => Refusal::denied(
                 sentence,
                 format!(
                     "ask the administrators of {} whether you hold {}",

@@ -12,6 +12,7 @@ pub struct Builder {
     keyring: bool,
     notifications: bool,
     config: Box<dyn Fn(&str) -> String>,
+    unconfigured: bool,
 }
 
 impl Default for Builder {
@@ -22,6 +23,7 @@ impl Default for Builder {
             keyring: true,
             notifications: false,
             config: Box::new(str::to_owned),
+            unconfigured: false,
         }
     }
 }
@@ -57,6 +59,12 @@ impl Builder {
         self
     }
 
+    /// No configuration: a sign-in by an issuer's URL writes it.
+    pub fn unconfigured(mut self) -> Self {
+        self.unconfigured = true;
+        self
+    }
+
     /// Starts everything but the agent, which its first client starts.
     pub fn start(self) -> World {
         let folder = tempfile::Builder::new()
@@ -70,7 +78,9 @@ impl Builder {
         }
         let idp = Part::start("idp.mjs", &self.idp);
         let mut hub_options = self.hub;
-        hub_options["issuer"] = json!(idp.get("issuer"));
+        if hub_options["issuer"].is_null() {
+            hub_options["issuer"] = json!(idp.get("issuer"));
+        }
         if hub_options["introspection"] == true {
             hub_options["introspection"] = json!({
                 "url": idp.get("token_introspection"),
@@ -98,7 +108,9 @@ impl Builder {
             desktop,
             _folder: folder,
         };
-        world.write_config(&(self.config)(&world.usual_config()));
+        if !self.unconfigured {
+            world.write_config(&(self.config)(&world.usual_config()));
+        }
         world
     }
 }

@@ -2,12 +2,20 @@
 
 pub mod agents;
 pub mod builder;
+pub mod company;
+pub mod company_files;
 pub mod desktop;
+pub mod disk;
+pub mod feed;
 pub mod http;
+pub mod nginx;
 pub mod parts;
+pub mod port;
 pub mod traces;
 pub mod wait;
 pub mod world;
 
 pub use builder::Builder;
+pub use company::Company;
+pub use company_files::Plan;
 pub use world::{Run, World};

@@ -1,7 +1,7 @@
 // Every way in which the provider can be made to misbehave.
 import { control, exchange, refresh, signIn } from '../lib/client.mjs';
 import { check, equal, expect } from './bench.mjs';
-import { jose } from '../idp/keys.mjs';
+import { jose } from '../lib/keys.mjs';
 import { TOKEN_FIELDS } from '../idp/tamper.mjs';
 
 const PUBLISHER = { audience: 'http://127.0.0.1:9', resource: 'acme/model', scope: 'role:model-publisher write' };

@@ -79,6 +79,20 @@ async function checkTrust(idp, hub, env, files) {
     }
     equal((await trade(await identity(), 'acme/model')).error, 'invalid_grant', 'another repository');
   });
+  await check('hub: a trusted publisher names exact values, and any token may be ended by who has it', async () => {
+    for (const bad of [{ claims: { role: 'c*' } }, { resource: 'acme/*' }, { claims: { sub: '' } }]) {
+      const refused = await control(hub.control, 'trust', { ...publisher, ...bad }).catch(({ message }) => message);
+      expect(/exact values/.test(refused), JSON.stringify(bad));
+    }
+    const { access_token: token } = await trade(await identity());
+    const info = () => fetch(`${hub.url}/api/models/acme/other`, { headers: { authorization: `Bearer ${token}` } });
+    const end = (body) => fetch(`${hub.url}/api/credentials/revoke`, { method: 'POST', body: JSON.stringify(body) });
+    equal((await info()).status, 200, 'before');
+    equal([(await end({})).status, (await end({ credentials: ['unknown', token] })).status, (await info()).status], [400, 200, 401], 'ended');
+    await control(hub.control, 'token-answer', { expires_in: 999_999, token_type: null });
+    const wrong = await trade(await identity());
+    equal([wrong.expires_in, wrong.token_type], [999_999, undefined], 'a wrong answer to order');
+  });
   await check('hf: uploads with the ID token of a job, without any stored token', async () => {
     const job = { ...env, HF_TOKEN_PATH: join(scratch, 'nothing'), HF_OIDC_RESOURCE: 'acme/other', HF_OIDC_ID_TOKEN: await identity() };
     await must(process.env.HF, ['upload', 'acme/other', join(files, 'config.json'), 'config.json'], { env: job });
@@ -92,6 +106,10 @@ async function checkTrust(idp, hub, env, files) {
     equal([body.expires_in, body.access_token.startsWith('hf_oauth_')], [28_800, true], 'answer');
     const push = await fetch(`${hub.url}/acme/model/info/refs?service=git-receive-pack`, { headers: { authorization: `Bearer ${body.access_token}` } });
     equal(push.status, 403, 'read only');
+    const organization = { client_id: 'org', client_secret: ['old', 'new'], name: 'acme', members: ['ada@example.com'] };
+    await control(hub.control, 'options', { organization });
+    for (const secret of organization.client_secret) equal((await ask('ada@example.com', 'write-repos', secret)).status, 200, `${secret} secret`);
+    await control(hub.control, 'options', { organization: { ...organization, client_secret: 's' } });
     const errors = [await ask('eve@example.com', 'read-repos'), await ask('ada@example.com', 'everything'), await ask('ada@example.com', 'read-repos', 'x')];
     equal(errors.map((each) => each.body.error), ['invalid_grant', 'invalid_scope', 'invalid_client'], 'errors');
   });

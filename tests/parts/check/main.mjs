@@ -5,6 +5,8 @@ import { checkFaults } from './faults.mjs';
 import { checkTokens } from './tokens.mjs';
 import { checkGit } from './git.mjs';
 import { checkHf } from './hf.mjs';
+import { checkSignals } from './signals.mjs';
+import { checkJobs } from './jobs.mjs';
 import { checkDesktop } from './desktop.mjs';
 
 const idp = await start('idp');
@@ -17,6 +19,8 @@ await checkFaults(idp);
 await checkTokens(idp, hub);
 await checkGit(idp, hub);
 await checkHf(idp, hub);
+await checkSignals(idp);
+await checkJobs();
 await checkDesktop();
 await check('a part ends when its stdin closes', async () => {
   const { code } = await Promise.race([hub.stop(), new Promise((resolve) => { setTimeout(resolve, 3000, {}); })]);

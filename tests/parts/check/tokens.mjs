@@ -1,7 +1,7 @@
 // The hub's gate: one refused token of each kind, and why the log says it was.
 import { createHash } from 'node:crypto';
 import { control, exchange, signIn } from '../lib/client.mjs';
-import { check, equal, expect } from './bench.mjs';
+import { check, equal, expect, start } from './bench.mjs';
 
 const b64 = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
@@ -52,6 +52,15 @@ export async function checkTokens(idp, hub) {
     equal((await ask(token))[0], 200, 'active');
     await control(idp.control, 'revoke-account', { account: 'ada' });
     equal(await ask(token), [401, 'inactive'], 'revoked');
+  });
+  await check('hub: keys by the issuer\'s discovery, and a name that is not the issuer\'s', async () => {
+    const other = await start('hub', { issuer: idp.issuer, jwks: 'discovery', audience: hub.url, repositories: ['acme/model'] });
+    const look = async (gate, token) => (await fetch(`${gate.url}${push}`, { headers: { authorization: `Bearer ${token}` } })).status;
+    equal(await look(other, await mint()), 200, 'found');
+    await other.stop();
+    const liar = await start('hub', { issuer: `${idp.issuer}/`, jwks: 'discovery', audience: hub.url, repositories: ['acme/model'] });
+    equal(await look(liar, await mint()), 503, 'another name');
+    await liar.stop();
   });
   await check('hub: reject turns a good token down once', async () => {
     const token = await roleToken(idp, hub);

@@ -1,5 +1,6 @@
 // What a test may do to the hub, on a port of its own.
 import { controlServer } from '../lib/http.mjs';
+import { exactPublisher } from './trust.mjs';
 
 const number = (value, other) => (value === undefined ? other : Number(value));
 
@@ -92,11 +93,12 @@ export const openControl = (world) => controlServer({
   'GET /control/hold': () => ({ held: world.disturbance.held }),
   'POST /control/release': () => world.disturbance.release(),
   'POST /control/options': (change) => {
-    for (const name of ['introspect', 'www_authenticate', 'lfs_locks', 'lfs_threshold', 'leeway_seconds', 'bearer', 'public', 'typ', 'trusted_publishers', 'organization', 'hub_token_seconds']) {
-      if (name in change) world.options[name] = change[name];
+    for (const name of ['introspect', 'introspection', 'www_authenticate', 'lfs_locks', 'lfs_threshold', 'leeway_seconds', 'bearer', 'public', 'typ', 'trusted_publishers', 'organization', 'hub_token_seconds']) {
+      if (name in change) world.options[name] = name === 'trusted_publishers' ? change[name].map(exactPublisher) : change[name];
     }
   },
-  'POST /control/trust': (publisher) => { world.options.trusted_publishers.push({ claims: {}, ...publisher }); },
+  'POST /control/trust': (publisher) => { world.options.trusted_publishers.push(exactPublisher(publisher)); },
+  'POST /control/token-answer': ({ count = 1, ...values }) => { world.trust.answers.push({ values, count }); },
   'POST /control/revoke-token': ({ sha256 }) => ({ known: world.trust.revoke(sha256) }),
   'POST /control/down': () => world.close(),
   'POST /control/up': () => world.open(),

@@ -42,6 +42,10 @@ async function answer(world, request, response, url, entry) {
     await world.trust.serve(request, response, entry);
     return;
   }
+  if (request.method === 'POST' && url.pathname === '/api/credentials/revoke') {
+    await world.trust.serveRevocation(request, response, entry);
+    return;
+  }
   const ask = await findAsk(world, request, url);
   if (!ask) {
     sendJson(response, 404, { message: 'nothing here' });

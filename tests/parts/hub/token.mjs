@@ -35,6 +35,13 @@ const REASONS = {
   ERR_JOSE_ALG_NOT_ALLOWED: 'algorithm not allowed', ERR_JWS_INVALID: 'not a token', ERR_JWT_INVALID: 'not a token',
 };
 
+/** Where the issuer itself says that its keys are. Its name must be the one that was asked, byte for byte. */
+export async function jwksByDiscovery(issuer) {
+  const answer = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, { redirect: 'error' }).catch(() => null);
+  const metadata = answer?.status === 200 ? await answer.json() : {};
+  return metadata.issuer === issuer ? metadata.jwks_uri : null;
+}
+
 export class Gate {
   #keys;
 
@@ -42,14 +49,24 @@ export class Gate {
     this.options = options;
     this.trust = trust;
     this.audience = options.audience ?? url;
-    const jwks = options.jwks ?? (options.issuer && `${options.issuer}/jwks`);
-    if (jwks) this.#keys = jose.createRemoteJWKSet(new URL(jwks), { cooldownDuration: 0, cacheMaxAge: 60_000 });
+  }
+
+  async #keySet() {
+    const { issuer, jwks } = this.options;
+    if (!issuer && !jwks) throw new Refused(401, 'signed tokens are not taken here');
+    if (!this.#keys) {
+      const found = jwks === 'discovery' ? await jwksByDiscovery(issuer) : jwks ?? `${issuer}/jwks`;
+      if (!found) throw new Refused(503, 'the issuer does not say who it is');
+      this.#keys = jose.createRemoteJWKSet(new URL(found), { cooldownDuration: 0, cacheMaxAge: 60_000 });
+    }
+    return this.#keys;
   }
 
   async #signed(token) {
     const { issuer, typ, leeway_seconds: clockTolerance } = this.options;
+    const keys = await this.#keySet();
     try {
-      const { payload } = await jose.jwtVerify(token, this.#keys, {
+      const { payload } = await jose.jwtVerify(token, keys, {
         issuer: issuer ?? undefined, audience: this.audience, algorithms: ['ES256', 'RS256', 'EdDSA'],
         requiredClaims: ['exp', 'sub'], clockTolerance, ...(typ ? { typ } : {}),
       });
@@ -79,7 +96,6 @@ export class Gate {
     if (own) return own;
     const looksSigned = token.split('.').length === 3;
     if (looksSigned) {
-      if (!this.#keys) throw new Refused(401, 'signed tokens are not taken here');
       const claims = await this.#signed(token);
       if (this.options.introspect) await this.#introspected(token);
       return claims;

@@ -3,12 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { load } from '../lib/modules.mjs';
 import { basicCredentials, readBody, sendJson } from '../lib/http.mjs';
 import { sha256 } from '../lib/events.mjs';
+import { jwksByDiscovery } from './token.mjs';
 
 const jose = await load('jose');
 const GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ID_TOKEN = 'urn:ietf:params:oauth:token-type:id_token';
 const EMAIL = 'urn:huggingface:token-type:user-email';
-const SCOPES = { 'read-repos': 'read', 'write-repos': 'write', 'manage-repos': 'manage' };
+const SCOPES = { 'read-repos': ['read'], 'write-repos': ['read', 'write'], 'manage-repos': ['read', 'write', 'manage'] };
 
 class Refusal extends Error {
   constructor(error, description, status = 400) {
@@ -18,15 +19,23 @@ class Refusal extends Error {
 }
 
 async function keysOf(issuer) {
-  const answer = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`).catch(() => null);
-  const metadata = answer?.status === 200 ? await answer.json() : {};
-  if (metadata.issuer !== issuer) throw new Refusal('invalid_grant', 'the issuer does not say who it is');
-  return jose.createRemoteJWKSet(new URL(metadata.jwks_uri), { cooldownDuration: 0 });
+  const found = await jwksByDiscovery(issuer);
+  if (!found) throw new Refusal('invalid_grant', 'the issuer does not say who it is');
+  return jose.createRemoteJWKSet(new URL(found), { cooldownDuration: 0 });
+}
+
+/** Claims and resource are compared exactly, so a pattern would never match: whoever writes one is told. */
+export function exactPublisher({ issuer, resource, claims = {}, read_only = false }) {
+  for (const value of [issuer, resource, ...Object.values(claims)]) {
+    if (typeof value !== 'string' || value === '' || value.includes('*')) throw new Error(`a trusted publisher names exact values: ${JSON.stringify(value)}`);
+  }
+  return { issuer, resource, claims, read_only };
 }
 
 export class Trust {
   #issued = new Map(); // SHA-256 of a token -> its claims
   #keys = new Map();
+  answers = []; // { values, count }: members of the next answers that are put in or replaced
 
   constructor(options, url) {
     this.options = options;
@@ -64,11 +73,11 @@ export class Trust {
   #organization({ subject_token: email, scope }, request) {
     const org = this.options.organization;
     const caller = basicCredentials(request);
-    if (!org || caller?.user !== org.client_id || caller.password !== org.client_secret) throw new Refusal('invalid_client', 'unknown client', 401);
+    if (!org || caller?.user !== org.client_id || ![org.client_secret].flat().includes(caller.password)) throw new Refusal('invalid_client', 'unknown client', 401);
     if (!org.members.includes(email)) throw new Refusal('invalid_grant', 'no such member');
     const scopes = (scope ?? 'read-repos').split(' ').filter(Boolean);
     if (!scopes.every((each) => Object.hasOwn(SCOPES, each))) throw new Refusal('invalid_scope', 'unknown scope');
-    const actions = [...new Set(scopes.map((each) => SCOPES[each]))];
+    const actions = [...new Set(scopes.flatMap((each) => SCOPES[each]))];
     const repository = ['', 'datasets/', 'spaces/'].map((prefix) => `${prefix}${org.name}/*`);
     return { ...this.#issue('hf_oauth_', { sub: email, repository, actions }, org.seconds ?? 28_800), scope: scopes.join(' ') };
   }
@@ -87,11 +96,38 @@ export class Trust {
     throw new Refusal('invalid_request', 'subject_token_type is not supported');
   }
 
+  #spoil(answer) {
+    const plan = this.answers[0];
+    if (!plan) return answer;
+    plan.count -= 1;
+    if (plan.count === 0) this.answers.shift();
+    const changed = { ...answer, ...plan.values };
+    for (const [name, value] of Object.entries(changed)) if (value === null) delete changed[name];
+    return changed;
+  }
+
+  /** POST /api/credentials/revoke: whoever has a token may end it, of whatever kind. Unknown ones are passed over. */
+  async serveRevocation(request, response, entry) {
+    entry.kind = 'revoke';
+    let list;
+    try { list = JSON.parse((await readBody(request)).toString()).credentials; } catch { /* refused below */ }
+    if (!Array.isArray(list) || !list.length || !list.every((each) => typeof each === 'string')) {
+      entry.reason = 'no credentials';
+      sendJson(response, 400, { error: 'credentials: a list of tokens' });
+      return;
+    }
+    entry.tokens = list.map(sha256);
+    entry.known = entry.tokens.filter((hash) => this.revoke(hash)).length;
+    sendJson(response, 200, {});
+  }
+
   /** POST /oauth/token. The reason of a refusal goes to the log. */
   async serve(request, response, entry) {
     entry.kind = 'token';
     try {
-      sendJson(response, 200, await this.#grant(request));
+      const answer = await this.#grant(request);
+      entry.token = sha256(answer.access_token);
+      sendJson(response, 200, this.#spoil(answer));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       entry.reason = error.message;

@@ -1,7 +1,7 @@
 // What a test may do to the provider, on a port of its own.
 import { randomBytes } from 'node:crypto';
 import { controlServer } from '../lib/http.mjs';
-import { newKey } from './keys.mjs';
+import { mint } from '../lib/mint.mjs';
 
 const LOGOUT = 'http://schemas.openid.net/event/backchannel-logout';
 
@@ -64,18 +64,13 @@ function lifetimes({ options, rebuild }) {
   };
 }
 
-/** Any claims, signed by the provider's key, or by one that nobody published. */
-async function mint({ keys, issuer }, { claims = {}, header = {}, alg = 'RS256', key = 'provider', seconds = 300 }) {
-  const iat = Math.floor(Date.now() / 1000);
-  const full = { iss: issuer, iat, exp: iat + seconds, ...claims };
-  const foreign = key === 'foreign' ? { ...(await newKey(alg)), kid: keys.pick(alg).kid } : undefined;
-  return { token: await keys.sign(full, { alg, header, key: foreign }) };
-}
+/** Any claims as this provider would sign them. */
+const forge = async ({ keys, issuer }, input) => ({ token: await mint(keys, { ...input, claims: { iss: issuer, ...input.claims } }) });
 
-async function backchannel(world, { account, sid, uri, client = 'oam', claims = {}, header = {}, key }) {
-  const { token } = await mint(world, {
+async function backchannel(world, { account, sid, uri, client = 'oam', claims = {}, header = {}, ...rest }) {
+  const { token } = await forge(world, {
     claims: { aud: client, jti: randomBytes(12).toString('hex'), sub: account, sid, events: { [LOGOUT]: {} }, ...claims },
-    header: { typ: 'logout+jwt', ...header }, key, seconds: 120,
+    header: { typ: 'logout+jwt', ...header }, seconds: 120, ...rest,
   });
   if (!uri) return { logout_token: token };
   const answer = await fetch(uri, { method: 'POST', redirect: 'manual', body: new URLSearchParams({ logout_token: token }) });
@@ -89,8 +84,10 @@ function signing(world) {
       world.rebuild();
       return { kids: world.keys.jwks.map((key) => key.kid) };
     },
-    'POST /control/mint': (input) => mint(world, input),
+    'POST /control/mint': (input) => forge(world, input),
     'POST /control/backchannel': (input) => backchannel(world, input),
+    'POST /control/backchannel-uri': ({ uri }) => { world.options.backchannel_logout_uri = uri; world.rebuild(); },
+    'GET /control/backchannels': () => ({ sent: world.backchannels }),
   };
 }
 

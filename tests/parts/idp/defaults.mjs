@@ -46,6 +46,7 @@ export const OPTIONS = {
   rotation: 'as-it-comes', // or 'always', 'never'
   strict_offline: false, // true: a refresh token only with scope offline_access and prompt=consent
   device: true,
+  backchannel_logout_uri: null, // where a sign-out at the provider is told to (client `oam`); its ID tokens then carry `sid`
   alg: 'RS256', // of ID tokens
   role_token_format: 'jwt', // or 'opaque': then only introspection tells
   any_redirect_port: true, // false: only the registered redirect URIs, as some providers do

@@ -27,6 +27,17 @@ function refreshSettings(options) {
   return settings;
 }
 
+/** The clients as registered; `oam` hears of sign-outs when the test says where. */
+function clients({ clients: list, alg, backchannel_logout_uri: uri }) {
+  const told = uri ? { backchannel_logout_uri: uri, backchannel_logout_session_required: true } : {};
+  return list.map((client) => ({ id_token_signed_response_alg: alg, ...client, ...(client.client_id === 'oam' ? told : {}) }));
+}
+
+/** The provider's own requests. Its default refuses loopback addresses, and everything here is one. */
+function request(url, { dispatcher: _refusesLoopback, ...options }) {
+  return fetch(url, options);
+}
+
 function configuration(options, store, keys) {
   const secondsOf = {
     IdToken: options.id_token_seconds, AccessToken: options.access_token_seconds, RefreshToken: options.refresh_token_seconds,
@@ -34,7 +45,8 @@ function configuration(options, store, keys) {
   };
   return {
     adapter: adapterOf(store),
-    clients: options.clients.map((client) => ({ id_token_signed_response_alg: options.alg, ...client })),
+    clients: clients(options),
+    fetch: request,
     jwks: { keys: keys.jwks },
     cookies: { keys: keys.cookies },
     findAccount: account(options.accounts),
@@ -69,9 +81,21 @@ function rememberIdTokens(provider, store, options) {
   });
 }
 
-export function buildProvider(issuer, options, store, keys, exchange) {
+/** What became of each logout token, for the tests to wait for. */
+function noteBackchannels(provider, { backchannels, events }) {
+  const note = (ok) => (client, account, sid, fault) => {
+    backchannels.push({ ok, client: client.clientId, account, sid, fault });
+    events.touch();
+  };
+  provider.on('backchannel.success', (_ctx, client, account, sid) => note(true)(client, account, sid));
+  provider.on('backchannel.error', (_ctx, error, client, account, sid) => note(false)(client, account, sid, error.message));
+}
+
+export function buildProvider(issuer, world) {
+  const { options, store, keys, exchange } = world;
   const provider = new Provider(issuer, configuration(options, store, keys));
   rememberIdTokens(provider, store, options);
+  noteBackchannels(provider, world);
   provider.registerGrantType(EXCHANGE, async (ctx) => {
     const { status, body } = await exchange.grant(ctx.oidc.params, ctx.oidc.client.clientId);
     ctx.status = status;

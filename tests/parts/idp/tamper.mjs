@@ -1,9 +1,8 @@
 // Wrong ID tokens and wrong redirects, as an attacker or a mixed-up provider would give them.
-import { createHmac, createPublicKey, randomBytes } from 'node:crypto';
-import { jose } from './keys.mjs';
-import { newKey } from './keys.mjs';
+import { randomBytes } from 'node:crypto';
+import { jose, newKey } from '../lib/keys.mjs';
+import { brokenSignature, unsigned, withPublicKeyAsSecret } from '../lib/mint.mjs';
 
-const b64 = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 const now = () => Math.floor(Date.now() / 1000);
 
 /** Fields where one claim is wrong and the signature is the provider's. */
@@ -21,25 +20,6 @@ const CLAIMS = {
   auth_time: (claims) => ({ ...claims, auth_time: now() + 600 }),
 };
 
-function withoutSignature(header, claims) {
-  return `${b64({ ...header, alg: 'none' })}.${b64(claims)}.`;
-}
-
-/** The old confusion: the public key, which everybody knows, taken as the secret of an HMAC. */
-function withPublicKeyAsSecret(header, claims, jwk) {
-  const { kty, n, e, crv, x, y } = jwk;
-  const pem = createPublicKey({ key: { kty, n, e, crv, x, y }, format: 'jwk' }).export({ type: 'spki', format: 'pem' });
-  const text = `${b64({ ...header, alg: 'HS256' })}.${b64(claims)}`;
-  return `${text}.${createHmac('sha256', pem).update(text).digest('base64url')}`;
-}
-
-function brokenSignature(token) {
-  const [header, claims, signature] = token.split('.');
-  const bytes = Buffer.from(signature, 'base64url');
-  bytes[bytes.length >> 1] ^= 0xff;
-  return `${header}.${claims}.${bytes.toString('base64url')}`;
-}
-
 export const TOKEN_FIELDS = [...Object.keys(CLAIMS), 'alg-none', 'alg-hs256', 'sig', 'kid', 'foreign-key', 'missing', 'garbage', 'claims'];
 
 /** The same token with one thing wrong. */
@@ -51,7 +31,7 @@ export async function tamperToken(token, { field, value }, keys) {
   if (field in CLAIMS) return again(value === undefined ? CLAIMS[field](claims) : { ...claims, [field]: value });
   switch (field) {
     case 'claims': return again({ ...claims, ...value });
-    case 'alg-none': return withoutSignature(header, claims);
+    case 'alg-none': return unsigned(header, claims);
     case 'alg-hs256': return withPublicKeyAsSecret(header, claims, signer);
     case 'sig': return brokenSignature(token);
     case 'kid': return again(claims, { key: await newKey(header.alg) });

@@ -7,7 +7,11 @@ const decode = (text) => text
   .replace(/&(\w+);/g, (all, name) => ENTITIES[name] ?? all);
 
 export class Cookies {
-  #jar = new Map();
+  #jar;
+
+  constructor(entries = []) { this.#jar = new Map(entries); }
+
+  all() { return [...this.#jar]; }
 
   take(url, response) {
     for (const line of response.headers.getSetCookie()) {

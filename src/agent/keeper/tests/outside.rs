@@ -1,7 +1,8 @@
 //! Ports that only remember, and do what the test says.
 
+use super::issuer::FakeIssuer;
 use super::*;
-use crate::agent::ports::{Later, MintOrder, Notice, PendingLogin};
+use crate::agent::ports::{Configuration, Later, MintOrder, Notice, PendingLogin, Published};
 use crate::agent::state::Sealed;
 use crate::config::agent::Org;
 use std::cell::{Cell, RefCell};
@@ -17,6 +18,7 @@ pub(super) struct Refresh {
 pub(super) struct Mint {
     pub(super) endpoint: String,
     pub(super) repository: String,
+    pub(super) request_id: String,
     pub(super) answer: oneshot::Sender<Result<Minted, EndpointFault>>,
 }
 
@@ -31,6 +33,8 @@ pub(super) struct Fake {
     pub(super) logins: RefCell<Vec<oneshot::Sender<Result<Arrived, Refusal>>>>,
     /// Calls with these names fail.
     pub(super) broken: RefCell<Vec<&'static str>>,
+    /// What the configuration's files say.
+    pub(super) written: RefCell<Settings>,
     /// The disk.
     pub(super) sealed: RefCell<Option<String>>,
     pub(super) tombs: RefCell<BTreeMap<OrgName, Tombstone>>,
@@ -40,6 +44,8 @@ pub(super) struct Fake {
     /// Held back until the test lets the sealed state open.
     pub(super) opens: RefCell<Vec<oneshot::Sender<()>>>,
     pub(super) slow_open: Cell<bool>,
+    /// What the organization's own issuer is asked.
+    pub(super) issuer: Rc<FakeIssuer>,
 }
 
 impl Fake {
@@ -52,6 +58,7 @@ impl Fake {
             mints: RefCell::default(),
             logins: RefCell::default(),
             broken: RefCell::default(),
+            written: RefCell::default(),
             sealed: RefCell::default(),
             tombs: RefCell::default(),
             lines: RefCell::default(),
@@ -59,6 +66,7 @@ impl Fake {
             store: Cell::new(Store::Keyring),
             opens: RefCell::default(),
             slow_open: Cell::new(false),
+            issuer: Rc::default(),
         })
     }
 
@@ -163,20 +171,20 @@ impl Exchange for Fake {
         org: &Org,
         _: Arc<Secret>,
         order: MintOrder,
+        request_id: String,
     ) -> Later<Result<Minted, EndpointFault>> {
-        let crate::config::agent::Exchange::Rfc8693(exchange) = &org.exchange;
         let (answer, receiver) = oneshot::channel();
         self.mints.borrow_mut().push(Mint {
-            endpoint: exchange.token_endpoint.clone(),
+            endpoint: org.exchange.token_endpoint().to_owned(),
             repository: order.repository.map(|r| r.to_string()).unwrap_or_default(),
+            request_id,
             answer,
         });
         Box::pin(async move { receiver.await.unwrap() })
     }
 
     fn revoke(&self, org: &Org, token: Arc<Secret>) -> Later<Result<bool, String>> {
-        let crate::config::agent::Exchange::Rfc8693(exchange) = &org.exchange;
-        let endpoint = &exchange.token_endpoint;
+        let endpoint = org.exchange.token_endpoint();
         self.note(format!("revoke-token {endpoint} {}", token.expose()));
         Box::pin(async { Ok(true) })
     }
@@ -270,6 +278,16 @@ impl Journal for Fake {
     fn folder(&self) -> String {
         "audit".into()
     }
+
+    fn lines(&self, from: u64, most: usize, _: usize) -> Result<Vec<String>, String> {
+        let lines = self.lines.borrow();
+        let after = lines.iter().skip(usize::try_from(from - 1).unwrap());
+        Ok(after.take(most).cloned().collect())
+    }
+
+    fn name(&self) -> Result<String, String> {
+        Ok("0123456789abcdef0123456789abcdef".into())
+    }
 }
 
 impl Notices for Fake {
@@ -300,5 +318,24 @@ impl Files for Fake {
 
     fn in_memory(&self) -> bool {
         true
+    }
+}
+
+impl Published for Fake {
+    fn organization(
+        &self,
+        url: &str,
+        known: Option<&Org>,
+    ) -> Later<Result<crate::model::organization::Organization, Refusal>> {
+        self.note(format!("asked {url} {}", known.is_some()));
+        let refusal = Refusal::unavailable("the issuer is not there", "try again");
+        Box::pin(async move { Err(refusal) })
+    }
+}
+
+impl Configuration for Fake {
+    fn load(&self) -> Result<Settings, String> {
+        self.call("load")?;
+        Ok(self.written.borrow().clone())
     }
 }

@@ -6,8 +6,9 @@ use crate::config::agent::Exchange as Kind;
 fn edited() -> Settings {
     let mut edited = settings();
     edited.orgs[0].provider.issuer = "https://evil.example".into();
-    let Kind::Rfc8693(exchange) = &mut edited.orgs[0].exchange;
-    exchange.token_endpoint = "https://evil.example/token".into();
+    if let Kind::Rfc8693(exchange) = &mut edited.orgs[0].exchange {
+        exchange.token_endpoint = "https://evil.example/token".into();
+    }
     edited
 }
 

@@ -42,11 +42,8 @@ impl Stream {
         loop {
             if let Some((frame, rest)) = self.buffer.split_once("\n\n") {
                 let field = |name: &str| {
-                    let lines = frame.lines();
-                    lines
-                        .filter_map(|l| l.strip_prefix(name))
-                        .next()
-                        .map(str::to_owned)
+                    let mut lines = frame.lines();
+                    lines.find_map(|l| l.strip_prefix(name)).map(str::to_owned)
                 };
                 let frame = Frame {
                     id: field("id: "),

@@ -1,21 +1,9 @@
 //! Health, reload, a database that goes.
 
-use super::world::{LONG, POLICY, World};
+use super::world::{POLICY, World, until};
 use serde_json::json;
-use std::future::Future;
-use tokio::time::timeout;
 
 const MODEL: &str = "https://hub.acme.example/acme/model";
-
-/// Asks again until it is so.
-async fn until<F: Future<Output = bool>>(what: &str, so: impl Fn() -> F) {
-    let looking = async {
-        while !so().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    assert!(timeout(LONG, looking).await.is_ok(), "{what} did not come");
-}
 
 #[tokio::test]
 async fn a_healthy_issuer_says_so() {
@@ -30,7 +18,7 @@ async fn a_broken_policy_leaves_the_old_one_in_force_and_says_where_it_is_broken
     let world = World::start().await;
     let ada = world.id_token("ada", &json!({}));
     world.policy(&POLICY.replace("[org]", "[org")).await;
-    until("unreadiness", || async {
+    until("unreadiness", async || {
         world.get("/readyz").await.status == 503
     })
     .await;
@@ -39,7 +27,7 @@ async fn a_broken_policy_leaves_the_old_one_in_force_and_says_where_it_is_broken
     world.exchange(&ada, MODEL, "write").await.expect(200);
     assert_eq!(world.audit("policy-change").await.len(), 1);
     world.policy(POLICY).await;
-    until("readiness", || async {
+    until("readiness", async || {
         world.get("/readyz").await.status == 200
     })
     .await;
@@ -53,7 +41,7 @@ async fn a_changed_policy_file_is_noticed_by_itself_and_on_record_with_both_dige
     let old = world.issuer.in_force().policy_digest.clone();
     let path = world.folder.path().join("policy.toml");
     std::fs::write(path, POLICY.replace("\"ml\"", "\"others\"")).unwrap();
-    until("the new policy", || async {
+    until("the new policy", async || {
         world.exchange(&ada, MODEL, "write").await.status == 400
     })
     .await;
@@ -74,7 +62,7 @@ async fn a_setting_that_needs_a_restart_is_kept_and_the_others_change() {
         .replace("/issuer.db", "/another.db")
         .replace("heartbeat = \"1s\"", "heartbeat = \"2s\"");
     std::fs::write(&path, text).unwrap();
-    until("the new heartbeat", || async {
+    until("the new heartbeat", async || {
         world.issuer.in_force().settings.heartbeat_ms == 2000
     })
     .await;
@@ -94,7 +82,7 @@ async fn without_a_database_nothing_is_granted_and_readiness_says_so() {
     assert_eq!(refused.json()["error"], "temporarily_unavailable");
     assert_eq!(refused.json()["oam"]["code"], "unavailable");
     assert!(!refused.header("retry-after").is_empty());
-    until("unreadiness", || async {
+    until("unreadiness", async || {
         world.get("/readyz").await.status == 503
     })
     .await;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use url::form_urlencoded::Serializer;
 
 /// Longest wait for anything that must happen.
@@ -329,6 +330,17 @@ fn key(who: &str) -> ClaimantKey {
         source: "okta".parse().unwrap(),
         key: who.to_owned(),
     }
+}
+
+/// Looks again until it is so.
+pub async fn until(what: &str, so: impl AsyncFn() -> bool) {
+    let looking = async {
+        while !so().await {
+            // Between two looks, so that what is looked for gets the processor.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(timeout(LONG, looking).await.is_ok(), "{what} did not come");
 }
 
 pub async fn answer(request: reqwest::RequestBuilder) -> Answer {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { load } from '../lib/modules.mjs';
+import { load } from './modules.mjs';
 
 const jose = await load('jose');
 

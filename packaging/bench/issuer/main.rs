@@ -1,0 +1,45 @@
+//! The issuer's numbers, printed as a table: `bash packaging/bench/issuer/run`.
+//!
+//! Load and server share the machine, so what counts is work per second of the server's own CPU, and the
+//! ratio to a peer in the same run: `oidc-provider` answering introspection, which signs and stores nothing.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark stops at what does not work, and prints"
+)]
+
+mod feed;
+mod leaver;
+mod load;
+mod policy;
+mod server;
+mod table;
+
+use std::process::ExitCode;
+use table::Table;
+
+fn main() -> ExitCode {
+    // `cargo bench` passes `--bench`; a word picks the parts whose name holds it.
+    let only: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with("--"))
+        .collect();
+    let wanted =
+        |part: &str| only.is_empty() || only.iter().any(|word| part.contains(word.as_str()));
+    let mut table = Table::default();
+    if wanted("policy") {
+        policy::measure(&mut table);
+    }
+    if wanted("exchange") {
+        load::measure(&mut table);
+    }
+    if wanted("feed") {
+        feed::measure(&mut table);
+    }
+    if wanted("leaver") {
+        leaver::measure(&mut table);
+    }
+    table.print()
+}

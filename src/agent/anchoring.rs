@@ -1,0 +1,391 @@
+//! Where the audit log is anchored: durable on disk, its head in the sealed state, and its lines at the
+//! organizations that have an issuer.
+//!
+//! There is one log and one chain, whatever organizations a person works for. To each organization go
+//! its own lines, whole; of another organization's line only its place in the chain goes, as
+//! `{"seq":…,"prev":…,"hash":…}`: the chain can be followed over it, and nothing of it can be read.
+//! Rejected: a chain for each organization, because what was done between two of its lines could then
+//! be left out unseen, and one log is what a person reads; and leaving foreign lines out, because a gap
+//! is what the organization has to raise an alarm for. A person who wants to hide a line from its own
+//! organization would have to send it as foreign; the hash is held then, and the line must be shown
+//! for it when somebody asks.
+
+use super::keeper::{Inner, Keeper};
+use super::state::Anchor;
+use crate::model::answer::EndpointFault;
+use crate::model::feed::{Upload, UploadAnswer};
+use crate::model::name::OrgName;
+use crate::model::organization::VERSION;
+use crate::model::record::Happening;
+use crate::model::report::HeldAt;
+use crate::model::time::Moment;
+use crate::rules::record::{GENESIS, withheld};
+use crate::rules::standing::words;
+use aws_lc_rs::digest::{Context, SHA256};
+use serde::Deserialize;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// A record is made durable this long after it was written, ms (promise 4: within one second).
+const SYNC_AFTER_MS: u64 = 800;
+/// A batch goes this long after the first of its records is durable, ms.
+const BATCH_AFTER_MS: u64 = 3_000;
+/// Lines and bytes of a batch at most.
+const BATCH_LINES: usize = 256;
+/// (as texts in JSON they are twice as long at most, and the issuer takes 1 MiB).
+const BATCH_BYTES: usize = 500 * 1024;
+/// First and longest wait after a batch that was not taken, ms.
+const FIRST_WAIT_MS: u64 = 5_000;
+const LONGEST_WAIT_MS: u64 = 300_000;
+/// The last batch at the end of the agent may take this long.
+const PARTING: Duration = Duration::from_secs(1);
+
+impl Keeper {
+    /// The log is dirty: it will be durable within a second.
+    pub(super) fn log_is_dirty(&mut self) {
+        if self.sync_at.is_none() {
+            self.sync_at = Some(self.now().plus(SYNC_AFTER_MS));
+        }
+    }
+
+    pub(super) fn sync_log(&mut self) {
+        self.sync_at = None;
+        if !self.ledger.dirty {
+            return;
+        }
+        match self.ledger.sync() {
+            Ok(()) => {
+                self.save_quietly();
+                let names: Vec<OrgName> = self.offices.keys().cloned().collect();
+                for name in names {
+                    self.records_are_due(&name);
+                }
+            }
+            Err(why) => {
+                self.ledger.not_durable = Some(why);
+                self.log_is_dirty();
+            }
+        }
+    }
+
+    /// There may be records that the organization does not hold yet.
+    pub(super) fn records_are_due(&mut self, name: &OrgName) {
+        let now = self.now();
+        let written = self.ledger.sequence();
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        // With an old bearer they wait for its renewal: the session is not renewed for them.
+        let may = office.usable_bearer(now).is_some();
+        let records = &mut office.issuing.records;
+        let held = records.held.as_ref().map_or(0, |held| held.seq);
+        if may && held < written && records.due.is_none() {
+            records.due = Some(now.plus(BATCH_AFTER_MS));
+        }
+    }
+
+    /// Sends the batches that are due.
+    pub(super) fn send_records(&mut self, now: Moment) {
+        let due = |at: Option<Moment>| at.is_some_and(|at| now.reached(at));
+        let names: Vec<OrgName> = self
+            .offices
+            .iter()
+            .filter(|(_, office)| due(office.issuing.records.due))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in names {
+            self.send_batch(&name);
+        }
+    }
+
+    fn send_batch(&mut self, name: &OrgName) {
+        if let Some(office) = self.offices.get_mut(name) {
+            office.issuing.records.due = None;
+        }
+        let Some((sending, generation)) = self.batch(name) else {
+            return;
+        };
+        let (inner, org) = (self.inner.clone(), name.clone());
+        tokio::task::spawn_local(async move {
+            let result = sending.await;
+            let _ = inner.send(Inner::Uploaded {
+                org,
+                generation,
+                result,
+            });
+        });
+    }
+
+    /// The next batch, on its way; none when there is none or it can't go now.
+    fn batch(
+        &mut self,
+        name: &OrgName,
+    ) -> Option<(
+        super::ports::Later<Result<UploadAnswer, EndpointFault>>,
+        u64,
+    )> {
+        // The organization must not hold what a crash could take from the disk.
+        if self.ledger.dirty {
+            self.sync_log();
+        }
+        let end = self.ledger.durable_head().filter(|_| !self.ledger.dirty)?;
+        let now = self.now();
+        let office = self.offices.get(name)?;
+        let (org, bearer) = office.usable_bearer(now)?;
+        let records = &office.issuing.records;
+        let held = records.held.as_ref().map_or(0, |held| held.seq);
+        if records.under_way || held >= end.seq {
+            return None;
+        }
+        let upload = match self.upload(name, held, end) {
+            Ok(upload) => upload,
+            Err(why) => {
+                self.not_taken(name, why);
+                return None;
+            }
+        };
+        let generation = self.offices.get(name)?.issuing.generation;
+        let sending = self.ports.issuer.upload(&org, bearer, upload);
+        self.offices.get_mut(name)?.issuing.records.under_way = true;
+        Some((sending, generation))
+    }
+
+    fn upload(&self, name: &OrgName, held: u64, end: Anchor) -> Result<Upload, String> {
+        let journal = &self.ports.journal;
+        let alone = self.settings.orgs.len() == 1 && self.strays.is_empty();
+        let lines = journal.lines(held + 1, BATCH_LINES, BATCH_BYTES)?;
+        let subject = self.subject_of(name).unwrap_or_default();
+        Ok(Upload {
+            v: VERSION,
+            log: name_at(&journal.name()?, name, &subject),
+            head_seq: end.seq,
+            head_hash: end.hash,
+            lines: lines
+                .into_iter()
+                .map(|line| for_eyes_of(name, line, alone))
+                .collect(),
+        })
+    }
+
+    pub(super) fn uploaded(
+        &mut self,
+        name: &OrgName,
+        generation: u64,
+        result: Result<UploadAnswer, EndpointFault>,
+    ) {
+        let now = self.now();
+        let written = self.ledger.sequence();
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        if office.issuing.generation != generation {
+            // Perhaps of the session before: what is held is asked for again.
+            office.issuing.records.under_way = false;
+            return self.records_are_due(name);
+        }
+        let records = &mut office.issuing.records;
+        records.under_way = false;
+        match result {
+            Err(fault) => {
+                self.heed(name, generation, &fault);
+                self.not_taken(name, words(&fault));
+            }
+            Ok(answer) => {
+                let before = records.held.as_ref().map_or(0, |held| held.seq);
+                records.alarm = answer.alarm;
+                records.trouble = None;
+                if answer.held_seq > written {
+                    // Another log of this name, or one that was cut: nothing to send until it grew.
+                    let sentence = format!(
+                        "the organization holds record {} of this log, which ends at record {written}",
+                        answer.held_seq
+                    );
+                    records.alarm.get_or_insert(sentence);
+                }
+                records.held = Some(Anchor {
+                    seq: answer.held_seq,
+                    hash: answer.held_hash,
+                });
+                if answer.held_seq == before {
+                    return self.not_taken(name, "no record was taken".into());
+                }
+                records.failures = 0;
+                if answer.held_seq < written {
+                    records.due = Some(now);
+                }
+            }
+        }
+    }
+
+    /// Kept, and tried again later and later.
+    fn not_taken(&mut self, name: &OrgName, why: String) {
+        let now = self.now();
+        let roll = u64::try_from(self.ports.dice.roll() % 1000).unwrap_or(0);
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        let records = &mut office.issuing.records;
+        let wait = (FIRST_WAIT_MS << records.failures.min(6)).min(LONGEST_WAIT_MS);
+        records.failures = records.failures.saturating_add(1);
+        records.trouble = Some(why);
+        records.due = office
+            .issuing
+            .bearer
+            .is_some()
+            .then(|| now.plus(wait - wait / 4 + wait / 2 * roll / 1000));
+    }
+
+    /// What organizations hold, for `oam log --verify`.
+    pub(super) fn held_by_organizations(&self) -> Vec<HeldAt> {
+        let held = self.offices.iter().filter_map(|(name, office)| {
+            let held = office.issuing.records.held.as_ref()?;
+            let real = held.seq > 0 && held.hash != GENESIS;
+            real.then(|| HeldAt {
+                org: name.clone(),
+                sequence: held.seq,
+                hash: held.hash.clone(),
+            })
+        });
+        held.collect()
+    }
+
+    /// The orderly end: files withdrawn, log durable and anchored, and the last records sent.
+    pub(super) async fn close(&mut self) {
+        let _ = self.ports.files.sweep();
+        self.sync_log();
+        let names: Vec<OrgName> = self.offices.keys().cloned().collect();
+        let mut sendings = Vec::new();
+        for name in names {
+            if let Some((sending, _)) = self.batch(&name) {
+                sendings.push((name, sending));
+            }
+        }
+        if sendings.is_empty() {
+            return;
+        }
+        let parting = async {
+            for (name, sending) in sendings {
+                if let Ok(answer) = sending.await
+                    && let Some(office) = self.offices.get_mut(&name)
+                {
+                    office.issuing.records.held = Some(Anchor {
+                        seq: answer.held_seq,
+                        hash: answer.held_hash,
+                    });
+                }
+            }
+        };
+        let _ = tokio::time::timeout(PARTING, parting).await;
+        self.save_quietly();
+    }
+}
+
+/// The name of the log at an organization: another one for each person, because a log there belongs to
+/// whoever sent it first, and for each organization, so that two of them can't tell that one person works
+/// for both.
+fn name_at(log: &str, org: &OrgName, subject: &str) -> String {
+    let mut context = Context::new(&SHA256);
+    for text in [log, org.as_str(), subject] {
+        context.update(text.as_bytes());
+        context.update(&[0]);
+    }
+    let hash = context.finish();
+    let half = hash.as_ref().iter().take(16);
+    half.fold(String::with_capacity(32), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// A line as `name` may see it.
+fn for_eyes_of(name: &OrgName, line: String, alone: bool) -> String {
+    #[derive(Deserialize)]
+    struct Seen {
+        #[serde(default)]
+        what: Option<Happening>,
+        #[serde(default)]
+        org: Option<OrgName>,
+    }
+    // What the agent says of itself is everybody's; an ask that names no organization may have been
+    // meant for any. Whose a damaged line was can't be told.
+    let whole = match serde_json::from_str::<Seen>(&line) {
+        Ok(Seen { org: Some(org), .. }) => org == *name,
+        Ok(Seen { what, org: None }) => {
+            alone || matches!(what, Some(Happening::Start | Happening::Alarm))
+        }
+        Err(_) => alone,
+    };
+    if whole {
+        line
+    } else {
+        // Nothing at all of a damaged line: the organization sees that there is something amiss.
+        withheld(&line).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{for_eyes_of, name_at};
+    use crate::model::record::{Happening, Record};
+    use crate::rules::record::{GENESIS, chain};
+
+    fn line(org: Option<&str>, what: Happening) -> String {
+        let mut record = Record::new(what, 7);
+        record.org = org.map(|org| org.parse().unwrap());
+        record.detail = Some("secret plans".into());
+        chain(3, GENESIS, &record).unwrap().line
+    }
+
+    fn seen(line: &str, alone: bool) -> String {
+        for_eyes_of(&"acme".parse().unwrap(), line.to_owned(), alone)
+    }
+
+    #[test]
+    fn own_lines_go_whole_and_of_others_only_their_place_in_the_chain() {
+        let own = line(Some("acme"), Happening::Grant);
+        assert_eq!(seen(&own, false), own);
+        for other in [
+            line(Some("beta"), Happening::Grant),
+            line(None, Happening::Refusal),
+        ] {
+            let sent = seen(&other, false);
+            let hash = &other[other.len() - 66..other.len() - 2];
+            assert_eq!(
+                sent,
+                format!("{{\"seq\":3,\"prev\":\"{GENESIS}\",\"hash\":\"{hash}\"}}")
+            );
+        }
+        let start = line(None, Happening::Start);
+        assert_eq!(seen(&start, false), start);
+        let unnamed = line(None, Happening::Refusal);
+        assert_eq!(seen(&unnamed, true), unnamed);
+        let beta = line(Some("beta"), Happening::Grant);
+        assert!(
+            !seen(&beta, true).contains("plans"),
+            "also when beta is gone"
+        );
+    }
+
+    #[test]
+    fn a_log_has_another_name_for_each_organization_and_person() {
+        let name = |org: &str, who: &str| name_at("00ff", &org.parse().unwrap(), who);
+        let names = [
+            name("acme", "ada"),
+            name("acme", "bob"),
+            name("beta", "ada"),
+        ];
+        assert!(names[0] != names[1] && names[0] != names[2] && names[1] != names[2]);
+        assert_eq!(names[0], name("acme", "ada"));
+        let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+        assert!(
+            names
+                .iter()
+                .all(|name| name.len() == 32 && name.chars().all(hex))
+        );
+    }
+
+    #[test]
+    fn a_damaged_line_is_not_shown_to_an_organization_that_may_not_be_its_own() {
+        assert_eq!(seen("{\"seq\":3,\"org\":\"beta\" secret", false), "");
+    }
+}

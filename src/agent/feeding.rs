@@ -1,0 +1,270 @@
+//! The feed of an organization's own issuer: carries out what the link decides.
+
+use super::keeper::{Inner, Keeper};
+use crate::model::answer::EndpointFault;
+use crate::model::feed::{FeedItem, Poll};
+use crate::model::name::{OrgName, RoleName};
+use crate::model::record::{Happening, Record};
+use crate::model::refusal::RefusalCode;
+use crate::model::time::Moment;
+use crate::rules::desk::Event;
+use crate::rules::link::{Closed, Input, Step};
+
+/// What the issuer said by the feed, or how a connection to it ended.
+pub(super) enum FeedNews {
+    /// A message.
+    Heard(FeedItem),
+    /// The connection is over; the bearer that it was made with.
+    Closed(u64, Result<(), EndpointFault>),
+    /// A poll's answer; the bearer that it was made with.
+    Polled(u64, Result<Poll, EndpointFault>),
+}
+
+impl Keeper {
+    /// The session of an organization is another than before, or none: its link follows.
+    pub(super) fn relink(&mut self, name: &OrgName) {
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        let bearer = office.next_bearer();
+        self.link_step(name, Input::Bearer(bearer));
+        if bearer.is_some() {
+            self.records_are_due(name);
+        }
+    }
+
+    /// The session is another person's, or begins anew: nothing of the link before is true.
+    pub(super) fn unlink(&mut self, name: &OrgName) {
+        let now = self.now();
+        self.link_step(name, Input::Bearer(None));
+        if let Some(office) = self.offices.get_mut(name) {
+            office.issuing.forget(now);
+            office.issuing.bearer = None;
+        }
+    }
+
+    /// Whether news must not be missed: a token is out, or a child uses one.
+    pub(super) fn wants_news(&self, name: &OrgName, now: Moment) -> bool {
+        let follows = self.following.values().any(|f| f.chosen.org == *name);
+        let out = self.offices.get(name).is_some_and(|office| {
+            let mut out = office.outstanding.iter();
+            out.any(|out| out.granted.expires_at > now.unix())
+        });
+        follows || out
+    }
+
+    /// Milliseconds until a link wants to be woken.
+    pub(super) fn link_wake(&self, now: Moment) -> Option<u64> {
+        let wakes = self.offices.iter().filter_map(|(name, office)| {
+            let wanted = self.wants_news(name, now);
+            let link = office.issuing.link.next_wake(wanted, now);
+            let parked = office.issuing.parked_until.map(|at| now.until(at));
+            let records = office.issuing.records.due.map(|at| now.until(at));
+            link.into_iter().chain(parked).chain(records).min()
+        });
+        wakes.min()
+    }
+
+    /// Lets the link of `name` decide, and carries out what it says.
+    pub(super) fn link_step(&mut self, name: &OrgName, input: Input) {
+        let now = self.now();
+        let wanted = self.wants_news(name, now);
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        if office.issuing.bearer.is_none() && !matches!(input, Input::Bearer(_)) {
+            return;
+        }
+        let roll = match input {
+            Input::Bearer(None) => 0,
+            _ => u64::try_from(self.ports.dice.roll() & u128::from(u64::MAX)).unwrap_or(0),
+        };
+        let epoch = office.desk.epoch();
+        let steps = office.issuing.link.step(input, wanted, now, roll);
+        for step in steps {
+            // A step can end the session; what was decided about its link is void then.
+            if self.offices.get(name).map(|o| o.desk.epoch()) != Some(epoch) {
+                break;
+            }
+            match step {
+                Step::Hangup => self.hang_up(name),
+                Step::Connect { number, after } => self.open_feed(name, number, after),
+                Step::Poll { number, after } => self.poll(name, number, after),
+                Step::ReadRoles => self.read_roles(name),
+                Step::Tell(event) => self.tell(name, event),
+            }
+        }
+    }
+
+    fn hang_up(&mut self, name: &OrgName) {
+        let feed = self
+            .offices
+            .get_mut(name)
+            .and_then(|office| office.issuing.feed.take());
+        if let Some(feed) = feed {
+            feed.abort();
+        }
+    }
+
+    /// What the issuer says goes on record before the desk acts on it. Heartbeats do not: the proof that
+    /// a grant rests on would be four records a minute.
+    fn tell(&mut self, name: &OrgName, event: Event) {
+        match &event {
+            Event::Doubted(reason) => {
+                let reason = reason.clone();
+                self.record_of_issuer(name, Happening::Doubt, reason);
+            }
+            Event::RolesChanged { held, lost } => {
+                let words = if lost.is_empty() {
+                    format!("held now: {}", listed(held))
+                } else {
+                    format!("lost: {}", listed(lost))
+                };
+                let (held, lost) = (held.clone(), lost.clone());
+                self.record_of_issuer(name, Happening::RolesChanged, words);
+                self.roles_are(name, &held, &lost);
+            }
+            _ => {}
+        }
+        self.step(name, event);
+    }
+
+    fn record_of_issuer(&mut self, name: &OrgName, what: Happening, detail: String) {
+        let mut record = Record::new(what, self.now().wall_ms);
+        record.org = Some(name.clone());
+        record.subject = self.subject_of(name);
+        record.detail = Some(detail);
+        self.write(&record);
+    }
+
+    fn open_feed(&mut self, name: &OrgName, number: u64, after: Option<String>) {
+        let now = self.now();
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        let Some((org, bearer)) = office.usable_bearer(now) else {
+            return;
+        };
+        let generation = office.issuing.generation;
+        let (inner, heard, from) = (self.inner.clone(), self.inner.clone(), name.clone());
+        let hear = Box::new(move |item| {
+            let _ = heard.send(Inner::Feed {
+                org: from.clone(),
+                number,
+                news: FeedNews::Heard(item),
+            });
+        });
+        let feed = self.ports.issuer.feed(&org, bearer, after, hear);
+        let name = name.clone();
+        let task = tokio::task::spawn_local(async move {
+            let news = FeedNews::Closed(generation, feed.await);
+            let _ = inner.send(Inner::Feed {
+                org: name,
+                number,
+                news,
+            });
+        });
+        office.issuing.feed = Some(task.abort_handle());
+    }
+
+    fn poll(&self, name: &OrgName, number: u64, after: Option<String>) {
+        let Some(office) = self.offices.get(name) else {
+            return;
+        };
+        let Some((org, bearer)) = office.usable_bearer(self.now()) else {
+            return;
+        };
+        let generation = office.issuing.generation;
+        let poll = self.ports.issuer.poll(&org, bearer, after);
+        let (inner, name) = (self.inner.clone(), name.clone());
+        tokio::task::spawn_local(async move {
+            let news = FeedNews::Polled(generation, poll.await);
+            let _ = inner.send(Inner::Feed {
+                org: name,
+                number,
+                news,
+            });
+        });
+    }
+
+    pub(super) fn feed_says(&mut self, name: &OrgName, number: u64, news: FeedNews) {
+        let input = match news {
+            FeedNews::Heard(item) => Input::Heard(number, item),
+            FeedNews::Closed(generation, result) => {
+                if let Err(fault) = &result {
+                    tracing::debug!("the feed of {name} closed: {}", fault_words(fault));
+                    self.heed(name, generation, fault);
+                }
+                Input::Closed(number, closed(result.err().as_ref()))
+            }
+            FeedNews::Polled(_, Ok(poll)) => Input::Polled(number, Ok(poll.items)),
+            FeedNews::Polled(generation, Err(fault)) => {
+                self.heed(name, generation, &fault);
+                Input::Polled(number, Err(closed(Some(&fault))))
+            }
+        };
+        self.link_step(name, input);
+    }
+
+    /// An answer of the issuer that the identity or session is over, to the bearer in use: it counts
+    /// like the same word on the feed.
+    pub(super) fn heed(&mut self, name: &OrgName, generation: u64, fault: &EndpointFault) {
+        let Some(denial) = fault.denial() else { return };
+        let current = self.offices.get(name).is_some_and(|office| {
+            office.issuing.bearer.is_some() && office.issuing.generation == generation
+        });
+        if !current {
+            return;
+        }
+        let sentence = denial.sentence.clone();
+        match denial.code {
+            RefusalCode::Revoked => {
+                let reason = self
+                    .offices
+                    .get(name)
+                    .and_then(|office| office.desk.reason_in(&sentence));
+                self.step(name, Event::Revoked(reason));
+            }
+            RefusalCode::Ended => {
+                let doubted = self.offices.get(name).is_some_and(|office| {
+                    let live = office.desk.standing().live();
+                    live.is_some_and(|live| live.suspicion.is_some())
+                });
+                if !doubted {
+                    self.tell(name, Event::Doubted(sentence));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn fault_words(fault: &EndpointFault) -> String {
+    crate::rules::standing::words(fault)
+}
+
+fn closed(fault: Option<&EndpointFault>) -> Closed {
+    match fault {
+        Some(EndpointFault::Denied {
+            status,
+            retry_after_s,
+            ..
+        }) => Closed {
+            refused: matches!(status, 401 | 403),
+            retry_after_ms: retry_after_s.map(|s| s.saturating_mul(1000)),
+        },
+        Some(EndpointFault::Status { status: 401, .. }) => Closed {
+            refused: true,
+            retry_after_ms: None,
+        },
+        _ => Closed::default(),
+    }
+}
+
+fn listed(roles: &[RoleName]) -> String {
+    if roles.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
+    names.join(", ")
+}

@@ -1,0 +1,327 @@
+//! The roles of an organization whose own issuer says them: read, kept for choosing and display. The
+//! issuer alone grants.
+
+use super::command::{Command, LoginNews, ReportKind};
+use super::issuing::{Issuing, Reading};
+use super::keeper::{Inner, Keeper};
+use crate::config::agent::Org;
+use crate::model::answer::EndpointFault;
+use crate::model::ask::Ask;
+use crate::model::caller::Caller;
+use crate::model::name::{OrgName, RoleName};
+use crate::model::organization::Holdings;
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::time::Moment;
+use crate::rules::desk::Event;
+use crate::rules::hub::{Owner, owner};
+use crate::rules::session::{FAILURE_MEMORY_MS, Need};
+use crate::rules::standing::words;
+use std::borrow::Cow;
+use tokio::sync::mpsc;
+
+/// Roles younger than this are not read again because somebody asks, ms.
+const YOUNG_MS: u64 = 60_000;
+/// Whoever needs the roles waits this long for them, ms.
+const PATIENCE_MS: u64 = 4_000;
+
+impl Keeper {
+    /// The organization with the roles that count: its own, or those that its issuer says.
+    ///
+    /// # Errors
+    /// Its issuer has not said them.
+    pub(super) fn with_roles<'a>(&self, org: &'a Org) -> Result<Cow<'a, Org>, Refusal> {
+        if org.exchange.issuer().is_none() {
+            return Ok(Cow::Borrowed(org));
+        }
+        let issuing = self.offices.get(&org.name).map(|office| &office.issuing);
+        if let Some(roles) = issuing.and_then(Issuing::roles) {
+            let org = org.clone();
+            return Ok(Cow::Owned(Org { roles, ..org }));
+        }
+        let why = issuing
+            .and_then(|issuing| issuing.unread.as_ref())
+            .map_or_else(String::new, |(why, _)| format!(": {why}"));
+        Err(Refusal::unavailable(
+            format!(
+                "the issuer of {} has not said which roles you hold{why}",
+                org.name
+            ),
+            "try again in a moment; `oam status` shows how the issuer is reached",
+        ))
+    }
+
+    /// Whether a command must wait until the roles are read: they are not known, or they are not young
+    /// and would refuse it.
+    pub(super) fn must_wait_for_roles(&self, command: &Command) -> Option<OrgName> {
+        match command {
+            Command::Get {
+                ask, front, caller, ..
+            } => self.roles_needed_by(ask, front, caller),
+            Command::Follow { ask, caller, .. }
+            | Command::Report {
+                kind: ReportKind::Why(ask, caller),
+                ..
+            } => self.roles_needed_by(ask, "why", caller),
+            Command::Report {
+                kind: ReportKind::Roles,
+                ..
+            } => {
+                let mut orgs = self.settings.orgs.iter().map(|org| &org.name);
+                orgs.find(|name| self.may_read(name)).cloned()
+            }
+            _ => None,
+        }
+    }
+
+    fn roles_needed_by(&self, ask: &Ask, front: &str, caller: &Caller) -> Option<OrgName> {
+        let Owner::Hub(org, _) = owner(&self.settings, &ask.hub) else {
+            return None;
+        };
+        if !self.may_read(&org.name) {
+            return None;
+        }
+        let known = self.offices.get(&org.name)?.issuing.holdings.is_some();
+        let chosen = known
+            && matches!(
+                self.resolve(ask, front, caller),
+                super::asks::Resolved::Chosen(_)
+            );
+        (!chosen).then(|| org.name.clone())
+    }
+
+    /// Whether a session may be asked for its roles now: not within a minute of the last reading, nor
+    /// just after one that failed.
+    fn may_read(&self, name: &OrgName) -> bool {
+        let now = self.now();
+        let Some(office) = self.offices.get(name) else {
+            return false;
+        };
+        let standing = office.desk.standing();
+        if office.bearer().is_none() || standing.need(now, office.desk.limits()) == Need::Login {
+            return false;
+        }
+        let issuing = &office.issuing;
+        let within = |at: Moment, ms: u64| now.since(at) < ms;
+        let young = issuing.read_at.is_some_and(|at| within(at, YOUNG_MS));
+        let failed = issuing
+            .unread
+            .as_ref()
+            .is_some_and(|(_, at)| within(*at, FAILURE_MEMORY_MS));
+        !young && !failed
+    }
+
+    /// Keeps a command until the roles are there, or it has waited long enough.
+    pub(super) fn park_for_roles(&mut self, name: &OrgName, command: Command) {
+        let until = self.now().plus(PATIENCE_MS);
+        if let Some(office) = self.offices.get_mut(name) {
+            office.issuing.parked.push(command);
+            office.issuing.parked_until.get_or_insert(until);
+        }
+        self.read_roles(name);
+    }
+
+    /// Reads the roles, with a younger bearer where the one at hand is too old.
+    pub(super) fn read_roles(&mut self, name: &OrgName) {
+        let now = self.now();
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        let issuing = &mut office.issuing;
+        match issuing.reading {
+            Reading::Asked | Reading::Overtaken => {
+                issuing.reading = Reading::Overtaken;
+                return;
+            }
+            Reading::Idle | Reading::Renewing => {}
+        }
+        if let Some((org, bearer)) = office.usable_bearer(now) {
+            office.issuing.reading = Reading::Asked;
+            let generation = office.issuing.generation;
+            let asked = self.ports.issuer.roles(&org, bearer);
+            let (inner, org) = (self.inner.clone(), name.clone());
+            tokio::task::spawn_local(async move {
+                let result = asked.await;
+                let _ = inner.send(Inner::Holdings {
+                    org,
+                    generation,
+                    result,
+                });
+            });
+            return;
+        }
+        office.issuing.reading = Reading::Renewing;
+        self.step(name, Event::Renew);
+        let renewing = self
+            .offices
+            .get(name)
+            .and_then(|office| office.desk.standing().live())
+            .is_some_and(|live| live.flight.is_some());
+        if !renewing {
+            self.roles_unread(name, "the session could not be renewed".into());
+        }
+    }
+
+    /// A renewal came to its end: whoever waited for a younger bearer goes on, or not.
+    pub(super) fn renewal_over(&mut self, name: &OrgName, renewed: bool) {
+        let waits = self
+            .offices
+            .get(name)
+            .is_some_and(|office| office.issuing.reading == Reading::Renewing);
+        if waits && renewed {
+            self.read_roles(name);
+        } else if waits {
+            self.roles_unread(name, "the session could not be renewed".into());
+        }
+    }
+
+    pub(super) fn holdings(
+        &mut self,
+        name: &OrgName,
+        generation: u64,
+        result: Result<Holdings, EndpointFault>,
+    ) {
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        let before = std::mem::take(&mut office.issuing.reading);
+        if office.issuing.bearer.is_none() || before == Reading::Idle {
+            return self.release(name);
+        }
+        let another = office.issuing.generation != generation;
+        match result {
+            // What was said to an older bearer, or before something changed, is asked for again.
+            _ if another || before == Reading::Overtaken => self.read_roles(name),
+            Ok(holdings) => self.take_holdings(name, holdings),
+            Err(fault) => {
+                self.heed(name, generation, &fault);
+                self.roles_unread(name, words(&fault));
+            }
+        }
+    }
+
+    fn roles_unread(&mut self, name: &OrgName, why: String) {
+        let now = self.now();
+        if let Some(office) = self.offices.get_mut(name) {
+            office.issuing.reading = Reading::Idle;
+            office.issuing.unread = Some((why, now));
+        }
+        self.release(name);
+    }
+
+    fn take_holdings(&mut self, name: &OrgName, holdings: Holdings) {
+        let now = self.now();
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        let held: Vec<RoleName> = holdings.roles.iter().map(|r| r.role.clone()).collect();
+        let issuing = &mut office.issuing;
+        issuing.read_at = Some(now);
+        issuing.unread = None;
+        let changed = issuing.holdings.as_ref() != Some(&holdings);
+        issuing.holdings = Some(holdings);
+        if changed {
+            self.save_quietly();
+            let lost = Vec::new();
+            self.step(name, Event::RolesChanged { held, lost });
+            if let Some(org) = self.org(name) {
+                self.choose_again(&org);
+            }
+        }
+        self.release(name);
+    }
+
+    /// The feed said which roles are held: those that are not go at once, new ones are read.
+    pub(super) fn roles_are(&mut self, name: &OrgName, held: &[RoleName], lost: &[RoleName]) {
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        if let Some(holdings) = &mut office.issuing.holdings {
+            let stays = |role: &RoleName| held.contains(role) && !lost.contains(role);
+            holdings.roles.retain(|known| stays(&known.role));
+        }
+        self.save_quietly();
+    }
+
+    /// Executes what waited for the roles.
+    pub(super) fn release(&mut self, name: &OrgName) {
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        office.issuing.parked_until = None;
+        let commands = std::mem::take(&mut office.issuing.parked);
+        let greetings = std::mem::take(&mut office.issuing.greetings);
+        let names: Vec<String> = office
+            .issuing
+            .holdings
+            .iter()
+            .flat_map(|holdings| holdings.roles.iter().map(|held| held.role.to_string()))
+            .collect();
+        for (news, greeting) in greetings {
+            let greeting = match greeting {
+                LoginNews::SignedIn {
+                    org,
+                    subject,
+                    email,
+                    ..
+                } => LoginNews::SignedIn {
+                    org,
+                    subject,
+                    email,
+                    roles: names.clone(),
+                },
+                other => other,
+            };
+            let _ = news.try_send(greeting);
+        }
+        for command in commands {
+            self.execute(command);
+        }
+    }
+
+    /// Releases those who have waited long enough.
+    pub(super) fn release_overdue(&mut self, now: Moment) {
+        let due = |at: Option<Moment>| at.is_some_and(|at| now.reached(at));
+        let names: Vec<OrgName> = self
+            .offices
+            .iter()
+            .filter(|(_, office)| due(office.issuing.parked_until))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in names {
+            self.release(&name);
+        }
+    }
+
+    /// Tells a sign-in its roles, when they are being read.
+    pub(super) fn greet(
+        &mut self,
+        name: &OrgName,
+        news: &mpsc::Sender<LoginNews>,
+        greeting: LoginNews,
+    ) {
+        let until = self.now().plus(PATIENCE_MS);
+        if let Some(office) = self.offices.get_mut(name)
+            && office.issuing.reading != Reading::Idle
+        {
+            office.issuing.greetings.push((news.clone(), greeting));
+            office.issuing.parked_until.get_or_insert(until);
+            return;
+        }
+        let _ = news.try_send(greeting);
+    }
+
+    /// The issuer denied an exchange that was chosen here: what is known of the roles is old.
+    pub(super) fn roles_are_old(&mut self, name: &OrgName, code: RefusalCode) {
+        if code != RefusalCode::Denied {
+            return;
+        }
+        let now = self.now();
+        let stale = self.offices.get(name).is_some_and(|office| {
+            let read_at = office.issuing.read_at;
+            read_at.is_none_or(|at| now.since(at) >= YOUNG_MS)
+        });
+        if stale {
+            self.read_roles(name);
+        }
+    }
+}

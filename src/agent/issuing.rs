@@ -1,0 +1,169 @@
+//! What the keeper knows through an organization's own issuer, beside the session.
+
+use super::command::{Command, LoginNews};
+use super::office::Office;
+use super::state::{Anchor, KeptOfIssuer};
+use crate::config::agent::Org;
+use crate::model::organization::Holdings;
+use crate::model::role::{Grant, Role};
+use crate::model::secret::Secret;
+use crate::model::time::Moment;
+use crate::rules::link::{Bearer, Link};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+/// One organization's issuer.
+#[derive(Default)]
+pub(super) struct Issuing {
+    /// Decides about the feed.
+    pub link: Link,
+    /// The feed that is open.
+    pub feed: Option<AbortHandle>,
+    /// The last bearer, to tell a younger one from the same.
+    pub bearer: Option<Arc<Secret>>,
+    /// Its number.
+    pub generation: u64,
+    /// What the person may do, by the issuer's word.
+    pub holdings: Option<Holdings>,
+    /// When that was read.
+    pub read_at: Option<Moment>,
+    /// Why it could not be read the last time, and when that was.
+    pub unread: Option<(String, Moment)>,
+    pub reading: Reading,
+    /// Commands that wait for the roles, and until when.
+    pub parked: Vec<Command>,
+    pub parked_until: Option<Moment>,
+    /// Sign-ins that are told their roles.
+    pub greetings: Vec<(mpsc::Sender<LoginNews>, LoginNews)>,
+    pub records: Records,
+}
+
+/// How the reading of roles stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Reading {
+    /// Nothing is asked.
+    #[default]
+    Idle,
+    /// A younger bearer is awaited.
+    Renewing,
+    /// Asked.
+    Asked,
+    /// Asked, and overtaken: what comes may be of before.
+    Overtaken,
+}
+
+/// The audit log at the organization.
+#[derive(Default)]
+pub(super) struct Records {
+    /// The last record that it holds; none: not known.
+    pub held: Option<Anchor>,
+    /// A batch is under way.
+    pub under_way: bool,
+    /// When the next batch is due.
+    pub due: Option<Moment>,
+    pub failures: u32,
+    /// What the organization found wrong with the log.
+    pub alarm: Option<String>,
+    /// Why the last batch was not taken.
+    pub trouble: Option<String>,
+}
+
+impl Issuing {
+    /// What is sealed.
+    pub(super) fn kept(&self) -> KeptOfIssuer {
+        KeptOfIssuer {
+            holdings: self.holdings.clone(),
+            cursor: self.link.cursor().cloned(),
+            records: self.records.held.clone(),
+        }
+    }
+
+    /// Goes on from what was sealed.
+    pub(super) fn resume(&mut self, kept: KeptOfIssuer) {
+        self.link = Link::new(kept.cursor);
+        self.holdings = kept.holdings;
+        self.records.held = kept.records;
+    }
+
+    /// The session is over: nothing of it is true for the next one. What waits stays, to be answered;
+    /// what the organization holds of the log stays true.
+    pub(super) fn forget(&mut self, now: Moment) {
+        self.holdings = None;
+        self.read_at = None;
+        self.unread = None;
+        self.reading = Reading::Idle;
+        self.records.due = None;
+        self.records.failures = 0;
+        if !self.parked.is_empty() {
+            self.parked_until = Some(now);
+        }
+    }
+
+    /// The roles as the desk's rules choose among them. Whoever holds a role by the issuer's word holds
+    /// it: there is no group to ask for here.
+    pub(super) fn roles(&self) -> Option<Vec<Role>> {
+        let holdings = self.holdings.as_ref()?;
+        let roles = holdings.roles.iter().map(|held| Role {
+            name: held.role.clone(),
+            description: held.description.clone(),
+            groups: Vec::new(),
+            lifetime_s: held.lifetime_s,
+            offline: held.offline,
+            grants: held
+                .grants
+                .iter()
+                .map(|grant| Grant {
+                    hub: grant.hub.clone(),
+                    repositories: grant.repositories.clone(),
+                    action: grant.action,
+                })
+                .collect(),
+        });
+        Some(roles.collect())
+    }
+}
+
+impl Office {
+    /// What the session has to show at the issuer, when it may be shown: somebody is signed in, to an
+    /// organization that has one, under the configuration of the sign-in.
+    pub(super) fn bearer(&self) -> Option<(Arc<Secret>, Option<u64>)> {
+        let org = self.signed_in_to.as_ref()?;
+        org.exchange.issuer()?;
+        let live = self.desk.standing().live().filter(|live| live.bound)?;
+        Some((self.subject(org)?, live.subject_expires))
+    }
+
+    /// The bearer, when it is young enough to be sent; and where to.
+    pub(super) fn usable_bearer(&self, now: Moment) -> Option<(Org, Arc<Secret>)> {
+        let (bearer, _) = self.bearer()?;
+        let usable = self
+            .desk
+            .standing()
+            .live()
+            .is_some_and(|live| live.subject_is_usable(now));
+        usable.then(|| self.signed_in_to.clone().map(|org| (org, bearer)))?
+    }
+
+    /// Counts a bearer that is another than the last one.
+    pub(super) fn next_bearer(&mut self) -> Option<Bearer> {
+        let now = self.bearer();
+        let issuing = &mut self.issuing;
+        let Some((secret, expires)) = now else {
+            issuing.bearer = None;
+            return None;
+        };
+        let same = issuing
+            .bearer
+            .as_ref()
+            .is_some_and(|known| known.matches(&secret));
+        if !same {
+            issuing.generation += 1;
+            issuing.bearer = Some(secret);
+        }
+        Some(Bearer {
+            generation: issuing.generation,
+            expires,
+        })
+    }
+}

@@ -1,0 +1,268 @@
+//! An organization with an issuer of its own: roles, feed, reasons, records.
+
+mod answers;
+mod exchanges;
+mod feeds;
+
+use super::*;
+use crate::agent::ports::{Issuer as Port, Later, Question};
+use crate::config::agent::{Exchange as Kind, Issuer, Org};
+use crate::model::feed::{FeedEvent, FeedItem, Poll, Upload};
+use crate::model::organization::{Denial, Granting, HeldGrant, HeldRole, VERSION, WhyAnswer};
+use crate::model::refusal::RefusalCode;
+use crate::model::report::StatusReport;
+use crate::model::role::{Action, OfflineRule};
+use std::cell::RefCell;
+
+type Answer<T> = oneshot::Sender<Result<T, EndpointFault>>;
+
+/// A feed that is open.
+pub(super) struct OpenFeed {
+    bearer: String,
+    after: Option<String>,
+    hear: Box<dyn Fn(FeedItem)>,
+    end: Answer<()>,
+}
+
+/// An issuer that only remembers.
+#[derive(Default)]
+pub(super) struct FakeIssuer {
+    roles: RefCell<Vec<(String, Answer<Holdings>)>>,
+    whys: RefCell<Vec<(Question, Answer<WhyAnswer>)>>,
+    uploads: RefCell<Vec<(Upload, Answer<UploadAnswer>)>>,
+    polls: RefCell<Vec<Answer<Poll>>>,
+    feeds: RefCell<Vec<OpenFeed>>,
+}
+
+/// A sender that the test dropped is a connection that broke.
+fn later<T: 'static>(
+    answer: oneshot::Receiver<Result<T, EndpointFault>>,
+) -> Later<Result<T, EndpointFault>> {
+    Box::pin(async move { answer.await.unwrap_or_else(|_| Err(lost())) })
+}
+
+impl Port for FakeIssuer {
+    fn roles(&self, _: &Org, bearer: Arc<Secret>) -> Later<Result<Holdings, EndpointFault>> {
+        let (sender, receiver) = oneshot::channel();
+        self.roles
+            .borrow_mut()
+            .push((bearer.expose().to_owned(), sender));
+        later(receiver)
+    }
+
+    fn why(
+        &self,
+        _: &Org,
+        _: Arc<Secret>,
+        question: Question,
+    ) -> Later<Result<WhyAnswer, EndpointFault>> {
+        let (sender, receiver) = oneshot::channel();
+        self.whys.borrow_mut().push((question, sender));
+        later(receiver)
+    }
+
+    fn upload(
+        &self,
+        _: &Org,
+        _: Arc<Secret>,
+        upload: Upload,
+    ) -> Later<Result<UploadAnswer, EndpointFault>> {
+        let (sender, receiver) = oneshot::channel();
+        self.uploads.borrow_mut().push((upload, sender));
+        later(receiver)
+    }
+
+    fn poll(
+        &self,
+        _: &Org,
+        _: Arc<Secret>,
+        _: Option<String>,
+    ) -> Later<Result<Poll, EndpointFault>> {
+        let (sender, receiver) = oneshot::channel();
+        self.polls.borrow_mut().push(sender);
+        later(receiver)
+    }
+
+    fn feed(
+        &self,
+        _: &Org,
+        bearer: Arc<Secret>,
+        after: Option<String>,
+        hear: Box<dyn Fn(FeedItem)>,
+    ) -> Later<Result<(), EndpointFault>> {
+        let (end, receiver) = oneshot::channel();
+        self.feeds.borrow_mut().push(OpenFeed {
+            bearer: bearer.expose().to_owned(),
+            after,
+            hear,
+            end,
+        });
+        later(receiver)
+    }
+}
+
+fn with_issuer() -> Settings {
+    let mut settings = settings();
+    settings.orgs[0].exchange = Kind::Issuer(Issuer::at("https://issuer.acme.example"));
+    settings.orgs[0].roles.clear();
+    settings
+}
+
+fn held(name: &str, action: Action) -> HeldRole {
+    HeldRole {
+        role: name.parse().unwrap(),
+        description: None,
+        because: format!("member of {name}s"),
+        lifetime_s: 900,
+        offline: OfflineRule::Grace,
+        grants: vec![HeldGrant {
+            hub: "hub".parse().unwrap(),
+            repositories: vec!["acme/*".into()],
+            action,
+        }],
+    }
+}
+
+fn holdings(roles: Vec<HeldRole>) -> Holdings {
+    Holdings {
+        v: VERSION,
+        subject: "okta:ada".into(),
+        roles,
+    }
+}
+
+fn denied(code: RefusalCode, sentence: &str) -> EndpointFault {
+    EndpointFault::Denied {
+        status: 400,
+        error: Some("invalid_grant".into()),
+        denial: Box::new(Denial {
+            code,
+            sentence: sentence.into(),
+            next: "ask for it".into(),
+            request_id: "its-own-id".into(),
+        }),
+        retry_after_s: None,
+    }
+}
+
+fn granted(token: &str) -> Minted {
+    Minted {
+        granting: Some(Granting {
+            role: "reader".parse().unwrap(),
+            action: Action::Read,
+            rule: "reader grants read on hub for acme/* (line 9)".into(),
+            wider_than_asked: false,
+            request_id: "shared-id".into(),
+        }),
+        ..minted(token)
+    }
+}
+
+fn live_until(fake: &Fake, seconds: u64) -> Identity {
+    Identity {
+        id_token_expires: Some(fake.now.get().unix() + seconds),
+        ..identity()
+    }
+}
+
+fn with_id(id: &str, refresh: &str, identity: Identity) -> Arrived {
+    let mut arrived = arrived(refresh, identity);
+    arrived.tokens.id = Arc::new(Secret::new(id.into()));
+    arrived
+}
+
+impl Desk {
+    fn issuer(&self) -> Rc<FakeIssuer> {
+        Rc::clone(&self.fake.issuer)
+    }
+
+    /// Ada is signed in, her roles are told, the feed is open.
+    async fn at_issuer() -> Self {
+        let fake = Fake::new();
+        let mut desk = Self::start(&fake, &with_issuer()).await;
+        let mut heard = desk.login_to("acme", Store::Keyring);
+        desk.settle().await;
+        let arrival = fake.logins.borrow_mut().pop().unwrap();
+        let arrived = with_id("id1", "rt1", live_until(&fake, 3600));
+        arrival.send(Ok(arrived)).ok().unwrap();
+        desk.settle().await;
+        desk.tell_roles(vec![
+            held("reader", Action::Read),
+            held("publisher", Action::Write),
+        ])
+        .await;
+        assert!(matches!(heard.try_recv(), Ok(LoginNews::Challenge { .. })));
+        match heard.try_recv() {
+            Ok(LoginNews::SignedIn { roles, .. }) => assert_eq!(roles, ["reader", "publisher"]),
+            _ => panic!("not signed in"),
+        }
+        fake.trace.borrow_mut().clear();
+        desk
+    }
+
+    async fn tell_roles(&mut self, roles: Vec<HeldRole>) {
+        let (_, answer) = self
+            .issuer()
+            .roles
+            .borrow_mut()
+            .pop()
+            .expect("the roles are asked for");
+        answer.send(Ok(holdings(roles))).ok().unwrap();
+        self.settle().await;
+    }
+
+    async fn feed(&mut self, id: Option<&str>, event: FeedEvent) {
+        {
+            let issuer = self.issuer();
+            let feeds = issuer.feeds.borrow();
+            let feed = feeds.last().expect("a feed is open");
+            (feed.hear)(FeedItem {
+                id: id.map(Into::into),
+                event,
+            });
+        }
+        self.settle().await;
+    }
+
+    async fn beat(&mut self, age_ms: u64) {
+        let sent_at_ms = self.fake.now.get().wall_ms;
+        let event = FeedEvent::Heartbeat {
+            as_of_ms: sent_at_ms - age_ms,
+            sent_at_ms,
+        };
+        self.feed(None, event).await;
+    }
+
+    async fn mint_as(&mut self, minted: Result<Minted, EndpointFault>) -> String {
+        self.settle().await;
+        let mint = self.fake.mints.borrow_mut().pop().expect("an exchange");
+        mint.answer.send(minted).ok().unwrap();
+        self.settle().await;
+        mint.request_id
+    }
+
+    async fn wait(&mut self, ms: u64) {
+        self.fake.pass(ms);
+        self.keeper.tick();
+        self.settle().await;
+    }
+
+    fn status(&mut self) -> StatusReport {
+        let (reply, mut outcome) = oneshot::channel();
+        self.keeper.command(Command::Report {
+            kind: crate::agent::command::ReportKind::Status,
+            reply,
+        });
+        match outcome.try_recv() {
+            Ok(Outcome::Status(report)) => report,
+            _ => panic!("no status"),
+        }
+    }
+
+    fn last_record(&self) -> crate::model::record::Record {
+        let lines = self.fake.lines.borrow();
+        let entry: crate::model::record::Entry =
+            serde_json::from_str(lines.last().unwrap()).unwrap();
+        entry.record
+    }
+}

@@ -1,0 +1,133 @@
+//! Roles, reasons and records.
+
+use super::*;
+
+#[test]
+fn an_ask_waits_for_the_roles_and_a_refusal_is_not_made_from_old_ones() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        let mut outcome = desk.get_of("other/model");
+        // Young: refused at once, the issuer is not asked again.
+        assert_eq!(code_of(outcome.try_recv().unwrap()), RefusalCode::Denied);
+        desk.wait(61_000).await;
+        let outcome = desk.get_of("other/model");
+        desk.settle().await;
+        let mut wider = held("reader", Action::Read);
+        wider.grants[0].repositories = vec!["**".into()];
+        desk.tell_roles(vec![wider]).await;
+        desk.answer(Ok(with_id("id2", "rt2", live_until(&desk.fake, 3600))))
+            .await;
+        desk.mint_as(Ok(granted("t1"))).await;
+        assert_eq!(token_of(outcome.await.unwrap()), "t1");
+    });
+}
+
+#[test]
+fn whoever_waits_for_roles_that_do_not_come_is_told_so() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        desk.wait(61_000).await;
+        let mut outcome = desk.get_of("other/model");
+        desk.wait(4_000).await;
+        assert_eq!(code_of(outcome.try_recv().unwrap()), RefusalCode::Denied);
+    });
+}
+
+#[test]
+fn the_issuers_reason_is_the_answer_to_why() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        let (reply, outcome) = oneshot::channel();
+        desk.keeper.command(Command::Report {
+            kind: crate::agent::command::ReportKind::Why(ask(), Caller::default()),
+            reply,
+        });
+        let (question, answer) = desk.issuer().whys.borrow_mut().pop().unwrap();
+        assert_eq!(
+            (question.hub.as_str(), question.action, question.role),
+            ("hub", Action::Read, None)
+        );
+        let refusal = Refusal::denied("your groups hold no role", "ask for one");
+        let said = WhyAnswer {
+            v: VERSION,
+            hub: question.hub,
+            repository: question.repository,
+            action: question.action,
+            decision: None,
+            refusal: Some(refusal.clone()),
+        };
+        answer.send(Ok(said)).ok().unwrap();
+        match outcome.await.unwrap() {
+            Outcome::Why(report) => {
+                assert_eq!((report.role, report.refusal), (None, Some(refusal)));
+            }
+            _ => panic!("another outcome"),
+        }
+    });
+}
+
+#[test]
+fn records_go_in_batches_are_kept_over_an_outage_and_are_shown() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        desk.wait(1_000).await;
+        desk.wait(3_000).await;
+        let (upload, answer) = desk.issuer().uploads.borrow_mut().pop().expect("a batch");
+        assert_eq!(upload.log.len(), 32);
+        assert_ne!(upload.log, "0123456789abcdef0123456789abcdef");
+        assert_eq!(upload.lines.len() as u64, upload.head_seq);
+        answer.send(Err(lost())).ok().unwrap();
+        desk.settle().await;
+        assert_eq!(desk.status().orgs[0].records.clone().unwrap().held, 0);
+        desk.wait(8_000).await;
+        let (again, answer) = desk
+            .issuer()
+            .uploads
+            .borrow_mut()
+            .pop()
+            .expect("the batch again");
+        assert_eq!(again.lines[..upload.lines.len()], upload.lines[..]);
+        let said = UploadAnswer {
+            v: VERSION,
+            held_seq: again.head_seq,
+            held_hash: again.head_hash.clone(),
+            alarm: None,
+        };
+        answer.send(Ok(said)).ok().unwrap();
+        desk.settle().await;
+        assert_eq!(
+            desk.status().orgs[0].records.clone().unwrap().held,
+            again.head_seq
+        );
+        assert_eq!(desk.keeper.held_by_organizations()[0].hash, again.head_hash);
+        // Nothing new: nothing is sent, and nobody is woken for it.
+        desk.wait(60_000).await;
+        assert!(desk.issuer().uploads.borrow().is_empty());
+    });
+}
+
+#[test]
+fn the_last_records_are_sent_at_the_end() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        let issuer = desk.issuer();
+        let answer = async {
+            loop {
+                if let Some((upload, answer)) = issuer.uploads.borrow_mut().pop() {
+                    let said = UploadAnswer {
+                        v: VERSION,
+                        held_seq: upload.head_seq,
+                        held_hash: upload.head_hash,
+                        alarm: None,
+                    };
+                    return answer.send(Ok(said)).is_ok();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let ((), answered) = tokio::join!(desk.keeper.close(), answer);
+        assert!(answered);
+        let written = desk.fake.lines.borrow().len() as u64;
+        assert_eq!(desk.keeper.held_by_organizations()[0].sequence, written);
+    });
+}

@@ -1,0 +1,219 @@
+//! What comes by the feed.
+
+use super::*;
+
+#[test]
+fn a_heartbeat_keeps_the_proof_fresh_without_a_renewal() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        desk.beat(0).await;
+        let outcome = desk.get();
+        desk.mint_as(Ok(granted("t1"))).await;
+        token_of(outcome.await.unwrap());
+        for _ in 0..20 {
+            desk.wait(15_000).await;
+            desk.beat(1_000).await;
+        }
+        assert_eq!(token_of(desk.get().await.unwrap()), "t1");
+        assert!(desk.fake.refreshes.borrow().is_empty());
+        let feed = desk.status().orgs[0].feed.clone().unwrap();
+        assert_eq!(feed.state, "connected");
+        assert_eq!(feed.as_of, Some(desk.fake.now.get().unix() - 1));
+    });
+}
+
+#[test]
+fn a_revocation_on_the_feed_ends_the_session_at_once() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        desk.beat(0).await;
+        let mut heard = desk.follow();
+        desk.mint_as(Ok(granted("t1"))).await;
+        assert!(matches!(heard.try_recv(), Ok(News::Following(..))));
+        let event = FeedEvent::Revoked {
+            at_ms: 1,
+            reason: "account-disabled".into(),
+        };
+        desk.feed(Some("1.2"), event).await;
+        assert!(is_withdrawn(&mut heard, true));
+        assert!(desk.fake.files.borrow().is_empty());
+        match desk.get().await.unwrap() {
+            Outcome::Refused(refusal, _) => assert!(refusal.sentence.ends_with("account-disabled")),
+            _ => panic!("another outcome"),
+        }
+        assert!(desk.fake.place_of("bury") < desk.fake.place_of("record End"));
+        assert_eq!(desk.status().orgs[0].feed.clone().unwrap().state, "off");
+        assert_eq!(desk.keeper.link_wake(desk.keeper.now()), None);
+    });
+}
+
+#[test]
+fn a_doubt_takes_tokens_and_files_away_until_the_provider_proves_the_session() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        desk.beat(0).await;
+        let mut heard = desk.follow();
+        desk.mint_as(Ok(granted("t1"))).await;
+        assert!(matches!(heard.try_recv(), Ok(News::Following(..))));
+        let event = FeedEvent::Doubt {
+            at_ms: 1,
+            reason: "logout".into(),
+        };
+        desk.feed(Some("1.2"), event).await;
+        assert!(is_withdrawn(&mut heard, false), "paused");
+        assert!(desk.fake.files.borrow().is_empty());
+        assert_eq!(
+            desk.issuer().feeds.borrow().len(),
+            1,
+            "not again with the same bearer"
+        );
+        desk.answer(Ok(with_id("id2", "rt2", live_until(&desk.fake, 3600))))
+            .await;
+        desk.mint_as(Ok(granted("t2"))).await;
+        assert!(matches!(heard.try_recv(), Ok(News::Renewed { .. })));
+        let issuer = desk.issuer();
+        let feeds = issuer.feeds.borrow();
+        assert_eq!(
+            (feeds[1].bearer.as_str(), feeds[1].after.as_deref()),
+            ("id2", Some("1.2"))
+        );
+    });
+}
+
+#[test]
+fn a_doubt_that_the_provider_confirms_ends_the_session() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        let event = FeedEvent::Doubt {
+            at_ms: 1,
+            reason: "logout".into(),
+        };
+        desk.feed(None, event).await;
+        let outcome = desk.get();
+        desk.answer(Err(refused())).await;
+        assert_eq!(code_of(outcome.await.unwrap()), RefusalCode::Ended);
+    });
+}
+
+#[test]
+fn a_lost_role_goes_from_a_running_child_and_the_others_stay() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        desk.beat(0).await;
+        let mut heard = desk.follow();
+        desk.mint_as(Ok(granted("t1"))).await;
+        assert!(matches!(heard.try_recv(), Ok(News::Following(..))));
+        let event = FeedEvent::RolesChanged {
+            at_ms: 1,
+            held: vec!["publisher".parse().unwrap()],
+            lost: vec!["reader".parse().unwrap()],
+        };
+        desk.feed(Some("1.3"), event).await;
+        match heard.try_recv() {
+            Ok(News::Withdrawn(refusal)) => {
+                assert_eq!(refusal.code, RefusalCode::Denied);
+                assert!(
+                    refusal.sentence.contains("no longer hold reader"),
+                    "{}",
+                    refusal.sentence
+                );
+            }
+            _ => panic!("not withdrawn"),
+        }
+        assert!(desk.fake.files.borrow().is_empty());
+        desk.tell_roles(vec![held("publisher", Action::Write)])
+            .await;
+        let outcome = desk.get();
+        let mut minted = granted("t2");
+        minted.granting.as_mut().unwrap().role = "publisher".parse().unwrap();
+        desk.mint_as(Ok(minted)).await;
+        assert_eq!(token_of(outcome.await.unwrap()), "t2");
+    });
+}
+
+#[test]
+fn a_restart_chooses_at_once_and_goes_on_with_the_feed_while_the_bearer_lives() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        let event = FeedEvent::RolesChanged {
+            at_ms: 1,
+            held: vec!["reader".parse().unwrap()],
+            lost: vec![],
+        };
+        desk.feed(Some("1.7"), event).await;
+        desk.tell_roles(vec![held("reader", Action::Read)]).await;
+        desk.answer(Ok(with_id("id2", "rt2", live_until(&desk.fake, 3600))))
+            .await;
+        let fake = Rc::clone(&desk.fake);
+        fake.issuer.feeds.borrow_mut().clear();
+        let mut desk = Desk::start(&fake, &with_issuer()).await;
+        {
+            let feeds = fake.issuer.feeds.borrow();
+            assert_eq!(feeds.len(), 1);
+            assert_eq!(
+                (feeds[0].bearer.as_str(), feeds[0].after.as_deref()),
+                ("id2", Some("1.7"))
+            );
+        }
+        // The heartbeat is its first proof: no renewal is needed.
+        desk.beat(500).await;
+        let outcome = desk.get();
+        desk.mint_as(Ok(granted("t1"))).await;
+        assert_eq!(token_of(outcome.await.unwrap()), "t1");
+        assert!(fake.refreshes.borrow().is_empty());
+    });
+}
+
+#[test]
+fn a_restored_session_whose_bearer_has_expired_asks_nobody() {
+    story(async {
+        let desk = Desk::at_issuer().await;
+        let fake = Rc::clone(&desk.fake);
+        drop(desk);
+        fake.issuer.feeds.borrow_mut().clear();
+        fake.pass(3_700_000);
+        let desk = Desk::start(&fake, &with_issuer()).await;
+        assert!(fake.issuer.feeds.borrow().is_empty() && fake.refreshes.borrow().is_empty());
+        assert_eq!(desk.keeper.link_wake(fake.now.get()), None);
+    });
+}
+
+#[test]
+fn an_organization_without_an_issuer_has_no_link_and_no_wake_for_one() {
+    story(async {
+        let desk = Desk::signed_in(&settings()).await;
+        assert!(desk.fake.issuer.feeds.borrow().is_empty());
+        assert_eq!(desk.keeper.link_wake(desk.fake.now.get()), None);
+    });
+}
+
+#[test]
+fn a_lost_feed_is_made_anew_and_polled_while_a_token_is_out() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        desk.beat(0).await;
+        let outcome = desk.get();
+        desk.mint_as(Ok(granted("t1"))).await;
+        token_of(outcome.await.unwrap());
+        let feed = desk.issuer().feeds.borrow_mut().pop().unwrap();
+        feed.end.send(Err(lost())).ok().unwrap();
+        desk.settle().await;
+        assert_eq!(desk.status().orgs[0].feed.clone().unwrap().state, "down");
+        for _ in 0..40 {
+            desk.wait(1_000).await;
+        }
+        assert!(!desk.issuer().feeds.borrow().is_empty());
+        let poll = desk.issuer().polls.borrow_mut().pop().expect("a poll");
+        let sent_at_ms = desk.fake.now.get().wall_ms;
+        let items = vec![FeedItem {
+            id: None,
+            event: FeedEvent::Heartbeat {
+                as_of_ms: sent_at_ms,
+                sent_at_ms,
+            },
+        }];
+        poll.send(Ok(Poll { v: VERSION, items })).ok().unwrap();
+        desk.settle().await;
+        assert!(desk.status().orgs[0].feed.clone().unwrap().polling);
+    });
+}

@@ -1,0 +1,106 @@
+//! Exchanges: sent aside, their answers on record under the request that both sides know.
+
+use super::keeper::{Inner, Keeper};
+use super::office::HeldSecret;
+use super::ports::Minted;
+use crate::model::answer::EndpointFault;
+use crate::model::name::OrgName;
+use crate::model::order::MintOrder;
+use crate::rules::desk::Event;
+use crate::rules::standing::{MintMeaning, of_exchange, words};
+
+impl Keeper {
+    pub(super) fn mint(&mut self, name: &OrgName, flight: u64, order: MintOrder) {
+        let ready = self.offices.get(name).and_then(|office| {
+            let org = office.signed_in_to.clone()?;
+            Some((office.subject(&org)?, org))
+        });
+        let Some((subject, org)) = ready else {
+            let event = Event::MintFailed {
+                flight,
+                meaning: MintMeaning::Unavailable,
+                words: "what was signed in to is not known".into(),
+            };
+            return self.step(name, event);
+        };
+        let request_id = format!("{:032x}", self.ports.dice.roll());
+        let (inner, name) = (self.inner.clone(), name.clone());
+        let minting = self
+            .ports
+            .exchange
+            .mint(&org, subject, order, request_id.clone());
+        tokio::task::spawn_local(async move {
+            let result = minting.await;
+            let _ = inner.send(Inner::Minted {
+                org: name,
+                flight,
+                request_id,
+                result,
+            });
+        });
+    }
+
+    pub(super) fn minted(
+        &mut self,
+        org: &OrgName,
+        flight: u64,
+        request_id: String,
+        result: Result<Minted, EndpointFault>,
+    ) {
+        let now = self.now();
+        match result {
+            Ok(minted) => {
+                let token = self.number();
+                let Some(office) = self.offices.get_mut(org) else {
+                    return;
+                };
+                if !office.desk.awaits_mint(flight) {
+                    return self.revoke_token(org, minted.token, minted.sha256);
+                }
+                let expires_in_s = minted.expires_in_s;
+                office.held.insert(token, HeldSecret::new(minted, now));
+                self.step(
+                    org,
+                    Event::Minted {
+                        flight,
+                        token,
+                        expires_in_s,
+                    },
+                );
+            }
+            Err(fault) => self.not_minted(org, flight, request_id, &fault),
+        }
+    }
+
+    fn not_minted(
+        &mut self,
+        org: &OrgName,
+        flight: u64,
+        request_id: String,
+        fault: &EndpointFault,
+    ) {
+        let meaning = of_exchange(fault);
+        let event = match fault.refusal() {
+            Some(refusal) => Event::MintDenied {
+                flight,
+                meaning,
+                refusal,
+            },
+            None => Event::MintFailed {
+                flight,
+                meaning,
+                words: words(fault),
+            },
+        };
+        // At the issuer the request is on record even when its answer was lost.
+        let has_issuer = self.offices.get(org).is_some_and(|o| o.bearer().is_some());
+        let said = fault.denial().map(|denial| denial.request_id.clone());
+        let said = said.filter(|id| !id.is_empty());
+        self.request_in_hand = said.or_else(|| has_issuer.then_some(request_id));
+        self.step(org, event);
+        self.request_in_hand = None;
+        if let Some(denial) = fault.denial() {
+            self.roles_are_old(org, denial.code);
+        }
+    }
+}

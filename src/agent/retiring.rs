@@ -1,0 +1,37 @@
+//! An agent of another version takes over when nothing is in the works.
+
+use super::command::Outcome;
+use super::keeper::Keeper;
+use super::ports::Store;
+use crate::model::refusal::{Refusal, RefusalCode};
+use tokio::sync::oneshot;
+
+impl Keeper {
+    pub(super) fn retire(&mut self, reply: oneshot::Sender<Outcome>) {
+        let idle = self.tickets.is_empty()
+            && self.following.is_empty()
+            && self.logins.is_empty()
+            && !self.would_be_lost()
+            && self.offices.values().all(|office| office.desk.is_idle());
+        if idle {
+            self.retired = true;
+            let _ = reply.send(Outcome::Done);
+        } else {
+            let refusal = Refusal::new(
+                RefusalCode::Busy,
+                "the agent is in use and stays",
+                "end running `oam exec` commands and sign-ins (a session that is kept in memory only ends with the agent: sign out first), then try again",
+            );
+            let _ = reply.send(Outcome::Refused(refusal, 0));
+        }
+    }
+
+    /// A session that is kept in memory only ends with the agent (promise 3).
+    fn would_be_lost(&self) -> bool {
+        let live = self
+            .offices
+            .values()
+            .any(|office| office.desk.standing().live().is_some());
+        live && self.ports.vault.store() == Store::Memory
+    }
+}

@@ -1,0 +1,131 @@
+//! What the organization's own issuer has to do with reports: its reasons, and how it is reached.
+
+use super::asks::Resolved;
+use super::command::Outcome;
+use super::keeper::Keeper;
+use super::ports::Question;
+use crate::config::agent::{Org, UnknownIntent};
+use crate::model::answer::EndpointFault;
+use crate::model::ask::{Ask, Intent};
+use crate::model::caller::Caller;
+use crate::model::name::OrgName;
+use crate::model::organization::WhyAnswer;
+use crate::model::report::{FeedStatus, RecordsStatus, WhyReport};
+use crate::model::role::Action;
+use crate::model::time::Moment;
+use crate::rules::standing::words;
+use tokio::sync::oneshot;
+
+impl Keeper {
+    /// Asks the issuer where there is one: it alone grants. Without its answer it is said what would be
+    /// asked for, and that it is only that.
+    pub(super) fn answer_why(&self, ask: &Ask, caller: &Caller, reply: oneshot::Sender<Outcome>) {
+        let own = self.why(ask, caller);
+        let asked = self.question(ask, caller).and_then(|(name, question)| {
+            let office = self.offices.get(&name)?;
+            let (org, bearer) = office.usable_bearer(self.now())?;
+            Some(self.ports.issuer.why(&org, bearer, question))
+        });
+        let Some(asked) = asked else {
+            let _ = reply.send(Outcome::Why(own));
+            return;
+        };
+        tokio::task::spawn_local(async move {
+            let report = told(own, asked.await);
+            let _ = reply.send(Outcome::Why(report));
+        });
+    }
+
+    /// What the issuer is asked; nothing when the session or the ask itself refuses already.
+    fn question(&self, ask: &Ask, caller: &Caller) -> Option<(OrgName, Question)> {
+        match self.resolve(ask, "why", caller) {
+            Resolved::NotOurs => None,
+            Resolved::Chosen(chosen) => Some((
+                chosen.org,
+                Question {
+                    hub: chosen.hub,
+                    repository: chosen.repository,
+                    action: chosen.choice.action,
+                    // A role that was not named is for the issuer to choose: it says why not another.
+                    role: ask.role.clone(),
+                },
+            )),
+            Resolved::Refused(denied) if denied.by_standing => None,
+            Resolved::Refused(denied) => {
+                let action = match (denied.intent, self.settings.unknown_intent) {
+                    (Intent::Read, _) | (Intent::Unknown, UnknownIntent::Read) => Action::Read,
+                    (Intent::Write, _) | (Intent::Unknown, UnknownIntent::Write) => Action::Write,
+                    (Intent::Unknown, UnknownIntent::Refuse) => return None,
+                };
+                let question = Question {
+                    hub: denied.hub?,
+                    // A path that can't be understood is refused here, and not asked about.
+                    repository: match (&denied.repository, ask.path.as_deref()) {
+                        (None, Some(path)) if !path.trim_matches('/').is_empty() => return None,
+                        (repository, _) => repository.clone(),
+                    },
+                    action,
+                    role: ask.role.clone(),
+                };
+                Some((denied.org?, question))
+            }
+        }
+    }
+
+    pub(super) fn feed_status(&self, org: &Org) -> Option<FeedStatus> {
+        org.exchange.issuer()?;
+        let now = self.now();
+        let issuing = &self.offices.get(&org.name)?.issuing;
+        Some(FeedStatus {
+            state: issuing.link.word(now).word().to_owned(),
+            polling: issuing.link.polls() && self.wants_news(&org.name, now),
+            as_of: issuing.link.as_of().map(Moment::unix),
+            roles_read_at: issuing.read_at.map(Moment::unix),
+            roles_trouble: issuing.unread.as_ref().map(|(why, _)| why.clone()),
+        })
+    }
+
+    pub(super) fn records_status(&self, org: &Org) -> Option<RecordsStatus> {
+        org.exchange.issuer()?;
+        let records = &self.offices.get(&org.name)?.issuing.records;
+        Some(RecordsStatus {
+            held: records.held.as_ref().map_or(0, |held| held.seq),
+            written: self.ledger.sequence(),
+            alarm: records.alarm.clone(),
+            trouble: records.trouble.clone(),
+        })
+    }
+}
+
+fn told(own: WhyReport, answer: Result<WhyAnswer, EndpointFault>) -> WhyReport {
+    match answer {
+        Ok(answer) => {
+            let decision = answer.decision;
+            WhyReport {
+                repository: answer.repository,
+                action: Some(answer.action),
+                role: decision.as_ref().map(|d| d.role.clone()),
+                rule: decision.map(|d| format!("{}; {}", d.rule, d.because)),
+                refusal: answer.refusal,
+                ..own
+            }
+        }
+        Err(fault) => match fault.refusal() {
+            Some(refusal) => WhyReport {
+                role: None,
+                rule: None,
+                refusal: Some(refusal),
+                ..own
+            },
+            None => WhyReport {
+                rule: own.rule.map(|rule| {
+                    format!(
+                        "{rule} (as last read; the issuer was not asked: {})",
+                        words(&fault)
+                    )
+                }),
+                ..own
+            },
+        },
+    }
+}

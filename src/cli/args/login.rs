@@ -1,0 +1,68 @@
+//! The arguments of `oam login`.
+
+use crate::model::name::{NameFault, OrgName};
+use clap::{Args, ValueEnum};
+use std::str::FromStr;
+
+/// `oam login`.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// The organization (needed when there are several and no default), or the address of its issuer,
+    /// which sets it up.
+    #[arg(value_name = "ORG|URL")]
+    pub target: Option<LoginTarget>,
+    /// Take over a set-up that replaces the one that is there, without asking.
+    #[arg(long)]
+    pub yes: bool,
+    /// Print the address instead of opening a browser.
+    #[arg(long)]
+    pub no_browser: bool,
+    /// Where the session is kept.
+    #[arg(long, value_enum, default_value_t = StoreArg::Keyring)]
+    pub store: StoreArg,
+}
+
+/// What `oam login` is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoginTarget {
+    /// An organization that is set up.
+    Org(OrgName),
+    /// An issuer's address as typed.
+    Issuer(String),
+}
+
+impl FromStr for LoginTarget {
+    type Err = NameFault;
+
+    fn from_str(text: &str) -> Result<Self, NameFault> {
+        if text.contains("://") {
+            return Ok(Self::Issuer(text.to_owned()));
+        }
+        text.parse().map(Self::Org)
+    }
+}
+
+/// Where a session is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StoreArg {
+    /// The system's keyring holds the key.
+    Keyring,
+    /// The kernel's keyring holds the key: gone at the next boot.
+    Kernel,
+    /// Nothing is stored: gone with the agent.
+    Memory,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LoginTarget;
+
+    #[test]
+    fn an_address_is_told_from_a_name_by_its_scheme() {
+        let read = |text: &str| text.parse::<LoginTarget>();
+        assert_eq!(read("acme"), Ok(LoginTarget::Org("acme".parse().unwrap())));
+        let address = "https://issuer.acme.example/";
+        assert_eq!(read(address), Ok(LoginTarget::Issuer(address.into())));
+        assert!(read("a b").is_err() && read("").is_err());
+    }
+}

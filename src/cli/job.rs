@@ -1,0 +1,366 @@
+//! A CI job in the place of a person: who it is, and its exchange with the issuer. No agent, no
+//! stored secret.
+
+use super::args::JobArgs;
+use crate::config::organization::issuer_url;
+use crate::model::ask::{Ask, HubRef, Intent, repository_of_path};
+use crate::model::job::{ActionsRequest, JobFault, JobOrder, JobOutside, JobToken};
+use crate::model::organization::{OrgHub, Organization};
+use crate::model::refusal::Refusal;
+use crate::model::report::HubRow;
+use crate::model::role::Action;
+use crate::model::secret::Secret;
+use std::env;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroize;
+
+/// The variable that holds the ID token unless another is named.
+pub const ID_TOKEN: &str = "OAM_ID_TOKEN";
+/// The variable that stands for `--issuer`.
+const ISSUER: &str = "OAM_ISSUER";
+/// Longest ID token, bytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// Where the job's ID token comes from; asked or read anew for each exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Identity {
+    /// A file: Kubernetes puts a new token there before the old one ends.
+    File(PathBuf),
+    /// A variable.
+    Variable(String),
+    /// GitHub, asked with the runner's own token.
+    Actions,
+}
+
+/// A job at its organization's issuer.
+pub struct Job {
+    outside: &'static dyn JobOutside,
+    organization: Organization,
+    identity: Identity,
+}
+
+impl Job {
+    /// The job, when an issuer is named; none: the agent is to be asked.
+    ///
+    /// # Errors
+    /// No identity of the job is found, or the issuer can't be used.
+    pub fn find(outside: &'static dyn JobOutside, args: &JobArgs) -> Result<Option<Self>, Refusal> {
+        let set = || variable(ISSUER);
+        let Some(issuer) = args.issuer.clone().or_else(set) else {
+            if args.id_token_env.is_some() || args.id_token_file.is_some() {
+                return Err(Refusal::bad_request(
+                    "an ID token is named, and no issuer to take it to",
+                    "add --issuer URL, or set OAM_ISSUER",
+                ));
+            }
+            return Ok(None);
+        };
+        let issuer = issuer_url(&issuer)?;
+        let identity = identity(args, &|name| variable(name))?;
+        let organization = outside.organization(&issuer)?;
+        Ok(Some(Self {
+            outside,
+            organization,
+            identity,
+        }))
+    }
+
+    /// The organization's hubs.
+    pub fn hubs(&self) -> Vec<HubRow> {
+        let row = |hub: &OrgHub| HubRow {
+            hub: hub.name.clone(),
+            url: hub.url.clone(),
+            kind: hub.kind.clone(),
+        };
+        self.organization.hubs.iter().map(row).collect()
+    }
+
+    /// What to order for an ask.
+    ///
+    /// # Errors
+    /// The ask names no hub or repository that can be meant.
+    pub fn order(&self, ask: &Ask) -> Result<JobOrder, Refusal> {
+        order(&self.organization, ask)
+    }
+
+    /// One token.
+    ///
+    /// # Errors
+    /// The job's identity is not there, or the issuer gave no token.
+    pub fn mint(&self, order: &JobOrder) -> Result<JobToken, JobFault> {
+        let subject = self.subject()?;
+        self.outside.exchange(order, &subject)
+    }
+
+    fn subject(&self) -> Result<Secret, Refusal> {
+        let audience = &self.organization.job_audience;
+        match &self.identity {
+            Identity::File(path) => from_file(path),
+            Identity::Variable(name) => {
+                let text = env::var(name).unwrap_or_default();
+                id_token(text, &format!("the variable {name}"), audience)
+            }
+            Identity::Actions => {
+                let request = ActionsRequest {
+                    url: variable("ACTIONS_ID_TOKEN_REQUEST_URL").unwrap_or_default(),
+                    token: Secret::new(
+                        variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN").unwrap_or_default(),
+                    ),
+                };
+                self.outside.actions_token(&request, audience)
+            }
+        }
+    }
+}
+
+/// What is named wins; then the variable that is for nobody but us; then what GitHub offers.
+fn identity(args: &JobArgs, get: &dyn Fn(&str) -> Option<String>) -> Result<Identity, Refusal> {
+    if let Some(path) = &args.id_token_file {
+        return Ok(Identity::File(path.clone()));
+    }
+    if let Some(name) = &args.id_token_env {
+        if get(name).is_none() {
+            return Err(Refusal::bad_request(
+                format!("the variable {name} is not set in this job"),
+                "have the CI system set it to an ID token for the issuer",
+            ));
+        }
+        return Ok(Identity::Variable(name.clone()));
+    }
+    if get(ID_TOKEN).is_some() {
+        return Ok(Identity::Variable(ID_TOKEN.to_owned()));
+    }
+    if get("ACTIONS_ID_TOKEN_REQUEST_URL").is_some()
+        && get("ACTIONS_ID_TOKEN_REQUEST_TOKEN").is_some()
+    {
+        return Ok(Identity::Actions);
+    }
+    Err(nobody(get))
+}
+
+fn nobody(get: &dyn Fn(&str) -> Option<String>) -> Refusal {
+    let next = if get("GITHUB_ACTIONS").is_some() {
+        "add `permissions: id-token: write` to the job; a pull request from a fork never gets it"
+    } else if get("GITLAB_CI").is_some() {
+        "add `id_tokens: OAM_ID_TOKEN: aud: URL-OF-THE-ISSUER` to the job"
+    } else {
+        "set OAM_ID_TOKEN to the job's OIDC token, or name its place with --id-token-env or --id-token-file"
+    };
+    Refusal::bad_request("this job has no identity to show to the issuer", next)
+}
+
+fn from_file(path: &Path) -> Result<Secret, Refusal> {
+    let failed = |error: std::io::Error| {
+        Refusal::bad_request(
+            format!(
+                "the ID token in {} could not be read: {}",
+                path.display(),
+                error.kind()
+            ),
+            "check the path; in Kubernetes: a projected `serviceAccountToken` volume",
+        )
+    };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut text = String::with_capacity(8 * 1024);
+    file.take(LONGEST)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    id_token(text, &format!("the file {}", path.display()), "")
+}
+
+/// Looks only at the form: whose it is and how long it lives is the issuer's to say.
+fn id_token(mut text: String, place: &str, audience: &str) -> Result<Secret, Refusal> {
+    let token = text.trim();
+    let jwt = token.bytes().filter(|byte| *byte == b'.').count() == 2
+        && token.bytes().all(|byte| byte.is_ascii_graphic());
+    let secret = jwt.then(|| Secret::new(token.to_owned()));
+    text.zeroize();
+    secret.ok_or_else(|| {
+        let audience = if audience.is_empty() {
+            String::new()
+        } else {
+            format!(" made for the audience {audience}")
+        };
+        Refusal::bad_request(
+            format!("{place} holds no ID token"),
+            format!("have the CI system put a signed OIDC token{audience} there"),
+        )
+    })
+}
+
+/// A variable; an empty one counts as unset, which is how CI systems leave out what they can't give.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+fn order(organization: &Organization, ask: &Ask) -> Result<JobOrder, Refusal> {
+    let hub = hub(&organization.hubs, &ask.hub, organization)?;
+    let repository = ask.path.as_deref().map(repository_of_path).transpose();
+    let repository = repository.map_err(|fault| {
+        Refusal::bad_request(fault.to_string(), "give the repository as `acme/model`")
+    })?;
+    Ok(JobOrder {
+        org: organization.org.clone(),
+        token_endpoint: organization.token_endpoint.clone(),
+        hub: hub.clone(),
+        repository: repository.flatten(),
+        action: match ask.intent {
+            Intent::Write => Action::Write,
+            Intent::Read | Intent::Unknown => Action::Read,
+        },
+        role: ask.role.clone(),
+    })
+}
+
+fn hub<'a>(
+    hubs: &'a [OrgHub],
+    wanted: &HubRef,
+    organization: &Organization,
+) -> Result<&'a OrgHub, Refusal> {
+    let names: Vec<&str> = hubs.iter().map(|hub| hub.name.as_str()).collect();
+    let names = names.join(", ");
+    let org = &organization.org;
+    let (found, what) = match wanted {
+        HubRef::Name(name) => (
+            hubs.iter().find(|hub| hub.name == *name),
+            format!("{org} has no hub named {name}"),
+        ),
+        HubRef::Url { protocol, host } => {
+            let url = format!("{protocol}://{host}");
+            (
+                hubs.iter().find(|hub| hub.url == url),
+                format!("no hub of {org} owns this address"),
+            )
+        }
+        HubRef::Only => match hubs {
+            [hub] => (Some(hub), String::new()),
+            [] => (None, format!("{org} has no hub")),
+            _ => (None, format!("{org} has more than one hub")),
+        },
+    };
+    found.ok_or_else(|| Refusal::bad_request(what, format!("name one with --hub: {names}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args() -> JobArgs {
+        JobArgs {
+            issuer: None,
+            id_token_env: None,
+            id_token_file: None,
+        }
+    }
+
+    fn env_of<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        move |name| {
+            let found = pairs.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        }
+    }
+
+    const GITHUB: [(&str, &str); 3] = [
+        ("GITHUB_ACTIONS", "true"),
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://x"),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t"),
+    ];
+
+    #[test]
+    fn what_is_named_wins_over_what_is_found() {
+        let all = [&GITHUB[..], &[("OAM_ID_TOKEN", "a.b.c"), ("MINE", "a.b.c")]].concat();
+        let get = env_of(&all);
+        let mut named = args();
+        assert_eq!(
+            identity(&named, &get),
+            Ok(Identity::Variable("OAM_ID_TOKEN".into()))
+        );
+        named.id_token_env = Some("MINE".into());
+        assert_eq!(
+            identity(&named, &get),
+            Ok(Identity::Variable("MINE".into()))
+        );
+        named.id_token_file = Some("/var/run/token".into());
+        assert_eq!(
+            identity(&named, &get),
+            Ok(Identity::File("/var/run/token".into()))
+        );
+        assert_eq!(identity(&args(), &env_of(&GITHUB)), Ok(Identity::Actions));
+    }
+
+    #[test]
+    fn a_job_without_identity_is_told_what_its_ci_system_needs() {
+        for (env, said) in [
+            (&[("GITHUB_ACTIONS", "true")][..], "id-token: write"),
+            (&[("GITLAB_CI", "true")], "id_tokens: OAM_ID_TOKEN"),
+            (&[], "--id-token-file"),
+        ] {
+            let refusal = identity(&args(), &env_of(env)).unwrap_err();
+            assert!(refusal.next.contains(said), "{refusal:?}");
+        }
+        let mut named = args();
+        named.id_token_env = Some("MINE".into());
+        assert!(
+            identity(&named, &env_of(&GITHUB)).is_err(),
+            "no silent other way"
+        );
+    }
+
+    #[test]
+    fn a_file_is_read_again_and_what_is_no_token_is_not_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        assert!(from_file(&path).is_err());
+        for (text, good) in [
+            ("a.b.c\n", true),
+            ("", false),
+            ("hunter2", false),
+            ("a.b c.d", false),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let read = from_file(&path);
+            assert_eq!(read.is_ok(), good, "{text}");
+            if let Err(refusal) = read {
+                assert!(!format!("{refusal:?}").contains("hunter2"));
+            }
+        }
+    }
+
+    fn acme() -> Organization {
+        serde_json::from_value(serde_json::json!({
+            "v": 1, "org": "acme", "issuer": "https://i.example",
+            "sign_in": {"issuer": "https://l.example", "client_id": "oam", "scopes": [],
+                "redirect_path": "/", "groups_claim": "groups", "subject": "id-token",
+                "fresh_s": 60, "lease_s": 600, "session_age_s": 6000, "device_login": false},
+            "token_endpoint": "https://i.example/t", "revocation_endpoint": "", "roles_endpoint": "",
+            "why_endpoint": "", "feed_endpoint": "", "records_endpoint": "", "job_audience": "a",
+            "hubs": [
+                {"name": "models", "url": "https://h.example", "kind": "huggingface", "username": "u"},
+                {"name": "code", "url": "https://g.example:8443", "kind": "git", "username": "u"}
+            ]
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_order_names_the_hub_and_the_repository_and_reads_unless_told() {
+        let ask = super::super::wish::ask(
+            Some("https://g.example:8443/acme/code.git"),
+            None,
+            None,
+            Intent::Read,
+        )
+        .unwrap();
+        let ordered = order(&acme(), &ask).unwrap();
+        assert_eq!(ordered.hub.name.as_str(), "code");
+        assert_eq!(ordered.repository.unwrap().as_str(), "acme/code");
+        assert_eq!(ordered.action, Action::Read);
+        let only = super::super::wish::ask(Some("acme/model"), None, None, Intent::Write).unwrap();
+        let refusal = order(&acme(), &only).unwrap_err();
+        assert!(refusal.next.contains("models, code"), "{refusal:?}");
+        let foreign =
+            super::super::wish::ask(Some("https://evil.example/a/b"), None, None, Intent::Read);
+        assert!(order(&acme(), &foreign.unwrap()).is_err());
+    }
+}

@@ -1,0 +1,155 @@
+//! Tokens that a hub makes: announced before, on record after, ended when they can't be.
+
+use super::world::{World, until};
+use crate::issuer::standing::Order;
+use axum::Router;
+use axum::http::Uri;
+use serde_json::json;
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+/// A hub on loopback. Before it answers a request for a token it tells, and waits to be let go on.
+struct Hub {
+    url: String,
+    asked: mpsc::Receiver<oneshot::Sender<()>>,
+    revoked: Arc<Mutex<Vec<String>>>,
+}
+
+async fn hub() -> Hub {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (tell, asked) = mpsc::channel(1);
+    let revoked = Arc::new(Mutex::new(Vec::new()));
+    let ended = Arc::clone(&revoked);
+    let app = Router::new().fallback(async move |uri: Uri, body: String| {
+        if uri.path() == "/api/credentials/revoke" {
+            ended.lock().unwrap().push(body);
+            return axum::Json(json!({}));
+        }
+        let (go, gone) = oneshot::channel();
+        tell.send(go).await.unwrap();
+        gone.await.unwrap();
+        axum::Json(json!({
+            "access_token": "hf_of_the_hub", "token_type": "bearer", "expires_in": 3600,
+            "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+        }))
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Hub {
+        url,
+        asked,
+        revoked,
+    }
+}
+
+/// A company whose hub `models` makes its own tokens.
+async fn world(hub: &Hub) -> Arc<World> {
+    let world = World::with(|text| {
+        text.replace(
+            "url = \"https://hub.acme.example\"\nbackend = { kind = \"jwt\" }",
+            &format!(
+                "url = \"{}\"\nkind = \"huggingface\"\nbackend = {{ kind = \"huggingface-trusted-publisher\" }}",
+                hub.url
+            ),
+        )
+    });
+    Arc::new(world.await)
+}
+
+/// An exchange that is under way: the hub was asked and has not answered.
+async fn under_way(
+    hub: &mut Hub,
+    world: &Arc<World>,
+) -> (
+    tokio::task::JoinHandle<super::world::Answer>,
+    oneshot::Sender<()>,
+) {
+    let ada = world.id_token("ada", &json!({}));
+    let resource = format!("{}/acme/model", hub.url);
+    let asking = Arc::clone(world);
+    let asked = tokio::spawn(async move {
+        asking
+            .exchange(&ada, &resource, "role:publisher write")
+            .await
+    });
+    let go = hub.asked.recv().await.unwrap();
+    (asked, go)
+}
+
+#[tokio::test]
+async fn a_hub_is_asked_only_after_an_entry_says_so() {
+    let mut hub = hub().await;
+    let world = world(&hub).await;
+    let (asked, go) = under_way(&mut hub, &world).await;
+    let attempts = world.audit("attempt").await;
+    assert_eq!(attempts.len(), 1);
+    assert_eq!(attempts[0]["role"], "publisher");
+    assert!(world.audit("exchange").await.is_empty());
+    go.send(()).unwrap();
+    let told = asked.await.unwrap().expect(200).json();
+    assert_eq!(told["access_token"], "hf_of_the_hub");
+    assert!(told["expires_in"].as_u64().unwrap() <= 900);
+    let entry = &world.audit("exchange").await[0];
+    assert_eq!(entry["request_id"], attempts[0]["request_id"]);
+    assert!(!entry.to_string().contains("hf_of_the_hub"));
+    assert!(hub.revoked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_end_while_the_hub_is_asked_ends_its_token_and_refuses() {
+    let mut hub = hub().await;
+    let world = world(&hub).await;
+    let (asked, go) = under_way(&mut hub, &world).await;
+    world.order("ada", Order::EndAccount { reason: None }).await;
+    go.send(()).unwrap();
+    let refused = asked.await.unwrap().expect(400).json();
+    assert_eq!(refused["oam"]["code"], "revoked");
+    assert_eq!(hub.revoked.lock().unwrap().len(), 1);
+    assert!(hub.revoked.lock().unwrap()[0].contains("hf_of_the_hub"));
+    assert!(world.audit("exchange").await.is_empty());
+    let detail = world.audit("refusal").await[0]["detail"].clone();
+    assert!(
+        detail.as_str().unwrap().contains("not handed out"),
+        "{detail}"
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_can_not_be_put_on_record_is_ended_at_its_hub() {
+    let mut hub = hub().await;
+    let world = world(&hub).await;
+    let (asked, go) = under_way(&mut hub, &world).await;
+    for file in ["issuer.db", "issuer.db-wal", "issuer.db-shm"] {
+        let _ = std::fs::remove_file(world.folder.path().join(file));
+    }
+    go.send(()).unwrap();
+    let refused = asked.await.unwrap().expect(503);
+    assert_eq!(refused.json()["oam"]["code"], "unavailable");
+    assert!(!refused.text.contains("hf_of_the_hub"));
+    assert_eq!(hub.revoked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_does_not_take_the_record_along() {
+    let mut hub = hub().await;
+    let world = world(&hub).await;
+    let ada = world.id_token("ada", &json!({}));
+    let resource = format!("{}/acme/model", hub.url);
+    {
+        let asking = Arc::clone(&world);
+        let call = tokio::spawn(async move {
+            asking
+                .exchange(&ada, &resource, "role:publisher write")
+                .await
+        });
+        let go = hub.asked.recv().await.unwrap();
+        call.abort();
+        assert!(call.await.is_err());
+        go.send(()).unwrap();
+    }
+    let recorded = async || !world.audit("exchange").await.is_empty();
+    until("the record", recorded).await;
+    let entry = &world.audit("exchange").await[0];
+    assert_eq!(entry["person"], "ada");
+}

@@ -1,0 +1,65 @@
+//! nginx before the issuer, as companies put it: with and without buffering.
+
+use super::parts::tool;
+use super::port::Port;
+use super::wait::until_true;
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A running nginx.
+pub struct Nginx {
+    child: Child,
+}
+
+impl Nginx {
+    /// Passes `port` on to `inner`. With `buffering` it holds answers back as it does by itself, and
+    /// does not let the issuer's header change that.
+    pub fn start(folder: &Path, port: &Port, inner: u16, buffering: bool) -> Self {
+        let folder = folder.join("nginx");
+        std::fs::create_dir_all(&folder).unwrap();
+        let buffers = if buffering {
+            "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;"
+        } else {
+            "proxy_buffering off;"
+        };
+        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|kind| format!("{kind}_temp_path {}/{kind};", folder.display()))
+            .join(" ");
+        let config = folder.join("nginx.conf");
+        let text = format!(
+            "daemon off; master_process off; worker_processes 1; error_log stderr crit; pid {pid};\n\
+             events {{ worker_connections 4096; }}\n\
+             http {{ access_log off; {temporary}\n\
+             server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{inner}; {buffers}\n\
+             proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $http_host;\n\
+             proxy_set_header X-Forwarded-For $remote_addr; proxy_read_timeout 300s; }} }} }}\n",
+            pid = folder.join("pid").display(),
+            port = port.number,
+        );
+        std::fs::write(&config, text).unwrap();
+        let child = Command::new(tool("NGINX"))
+            .arg("-e")
+            .arg("stderr")
+            .arg("-p")
+            .arg(&folder)
+            .arg("-c")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nginx (package nginx-light)");
+        until_true("nginx to listen", || {
+            TcpStream::connect(("127.0.0.1", port.number)).is_ok()
+        });
+        Self { child }
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
