@@ -8,7 +8,6 @@ use super::rows::{TOKEN, algorithm, int, owner_columns, token};
 use crate::issuer::store::{Change, KeyRow, SecretOwner, SecretRow, StoreFault, TokenRow};
 use crate::model::claimant::ClaimantKey;
 use crate::model::feed::FeedEvent;
-use crate::model::name::{HubName, Repository, RoleName};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Why a batch is undone.
@@ -59,12 +58,12 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
         Change::RevokeToken { sha256, at_ms } => {
             revoke_token(database, sha256, *at_ms, revoked).map_err(Undone::from)
         }
-        Change::End { key, ended, feed } => ends::end(database, key, ended, feed, revoked),
         Change::Unseal(sha256) => run(
             database,
             "UPDATE tokens SET sealed = NULL WHERE sha256 = ?1",
             [sha256],
         ),
+        Change::End { key, ended, feed } => ends::end(database, key, ended, feed, revoked),
         Change::Restore { key } => ends::restore(database, key),
         Change::RolesChanged {
             key,
@@ -75,8 +74,8 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             feed,
         } => {
             people::roles_changed(database, key, groups.as_deref(), held, *at_ms)?;
-            revoked.extend(lost_roles(database, key, lost, *at_ms)?);
-            told(database, key, feed.as_ref())
+            revoked.extend(ends::roles_lost(database, key, lost, *at_ms)?);
+            feed.iter().try_for_each(|feed| append(database, key, feed))
         }
         Change::Held {
             key,
@@ -86,15 +85,17 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             feed,
         } => {
             people::held(database, key, held, *at_ms)?;
-            revoked.extend(lost_roles(database, key, lost, *at_ms)?);
-            told(database, key, feed.as_ref())
+            revoked.extend(ends::roles_lost(database, key, lost, *at_ms)?);
+            feed.iter().try_for_each(|feed| append(database, key, feed))
         }
         Change::Once {
             transmitter,
             id,
             until_ms,
         } => once(database, transmitter, id, *until_ms),
-        Change::StreamVerified { transmitter, at_ms } => verified(database, transmitter, *at_ms),
+        Change::StreamVerified { transmitter, at_ms } => {
+            stream_verified(database, transmitter, *at_ms)
+        }
         Change::AgentLog(row, lines) => agent_log::hold(database, row, lines),
         Change::PutKey(key) => put_key(database, key),
         Change::DropKey(kid) => run(database, "DELETE FROM keys WHERE kid = ?1", [kid]),
@@ -106,45 +107,6 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             [digest],
         ),
     }
-}
-
-/// Makes the tokens of lost roles inactive.
-fn lost_roles(
-    database: &Connection,
-    key: &ClaimantKey,
-    lost: &[RoleName],
-    at_ms: u64,
-) -> rusqlite::Result<Vec<TokenRow>> {
-    let mut revoked = Vec::new();
-    for role in lost {
-        revoked.extend(ends::inactive(database, key, Some(role), at_ms)?);
-    }
-    Ok(revoked)
-}
-
-/// At 0 the stream was stopped.
-fn verified(database: &Connection, transmitter: &str, at_ms: u64) -> Done {
-    run(
-        database,
-        "INSERT INTO streams (transmitter, verified_at_ms) VALUES (?1, ?2)
-         ON CONFLICT DO UPDATE SET verified_at_ms =
-             iif(excluded.verified_at_ms = 0, 0, max(verified_at_ms, excluded.verified_at_ms))",
-        params![transmitter, int(at_ms)],
-    )
-}
-
-fn drop_secret(database: &Connection, owner: &SecretOwner, number: u64) -> Done {
-    let (kind, owner) = owner_columns(owner);
-    run(
-        database,
-        "DELETE FROM secrets WHERE kind = ?1 AND owner = ?2 AND number = ?3",
-        params![kind, owner, int(number)],
-    )
-}
-
-/// Appends to the feed when there is something to tell.
-fn told(database: &Connection, key: &ClaimantKey, feed: Option<&FeedEvent>) -> Done {
-    feed.map_or(Ok(()), |feed| append(database, key, feed))
 }
 
 fn run(database: &Connection, sql: &str, params: impl rusqlite::Params) -> Done {
@@ -177,7 +139,7 @@ fn issue(database: &Connection, token: &TokenRow, epoch: Option<u64>) -> Done {
             token.name,
             token.role.as_str(),
             token.hub.as_str(),
-            token.repository.as_ref().map(Repository::as_str),
+            token.repository.as_ref().map(|path| path.as_str()),
             token.action.word(),
             int(token.issued_at),
             int(token.expires_at),
@@ -256,6 +218,26 @@ fn put_key(database: &Connection, key: &KeyRow) -> Done {
     )
 }
 
+/// The latest counts; 0 says that the stream was stopped.
+fn stream_verified(database: &Connection, transmitter: &str, at_ms: u64) -> Done {
+    run(
+        database,
+        "INSERT INTO streams (transmitter, verified_at_ms) VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET verified_at_ms =
+             iif(excluded.verified_at_ms = 0, 0, max(verified_at_ms, excluded.verified_at_ms))",
+        params![transmitter, int(at_ms)],
+    )
+}
+
+fn drop_secret(database: &Connection, owner: &SecretOwner, number: u64) -> Done {
+    let (kind, owner) = owner_columns(owner);
+    run(
+        database,
+        "DELETE FROM secrets WHERE kind = ?1 AND owner = ?2 AND number = ?3",
+        params![kind, owner, int(number)],
+    )
+}
+
 fn put_secret(database: &Connection, secret: &SecretRow) -> Done {
     let (kind, owner) = owner_columns(&secret.owner);
     run(
@@ -267,7 +249,7 @@ fn put_secret(database: &Connection, secret: &SecretRow) -> Done {
             owner,
             int(secret.number),
             secret.value,
-            secret.hub.as_ref().map(HubName::as_str),
+            secret.hub.as_ref().map(|hub| hub.as_str()),
             int(secret.made_at_ms),
             secret.until_ms.map(int),
         ],

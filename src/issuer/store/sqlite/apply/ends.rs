@@ -61,9 +61,23 @@ pub(super) fn restore(database: &Connection, key: &ClaimantKey) -> Done {
     )
 }
 
+/// Makes the tokens of these roles inactive.
+pub(super) fn roles_lost(
+    database: &Connection,
+    key: &ClaimantKey,
+    lost: &[RoleName],
+    at_ms: u64,
+) -> Result<Vec<TokenRow>> {
+    let mut revoked = Vec::new();
+    for role in lost {
+        revoked.extend(inactive(database, key, Some(role), at_ms)?);
+    }
+    Ok(revoked)
+}
+
 /// Makes tokens of a claimant (of one role) inactive; tells those that live at that moment. Also tokens
 /// issued after the moment that the signal tells: it is late, and they are younger than what ended.
-pub(super) fn inactive(
+fn inactive(
     database: &Connection,
     key: &ClaimantKey,
     role: Option<&RoleName>,
