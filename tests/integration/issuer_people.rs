@@ -166,7 +166,7 @@ fn loses_the_role(lose: impl Fn(&Company)) {
     let world = &company.world;
     company.login("ada");
     let (reader, reads) = child(&company, false);
-    let (mut writer, writes) = child(&company, true);
+    let (mut publisher, writes) = child(&company, true);
     company.until_fed();
     let token = std::fs::read_to_string(&writes).unwrap();
     let client = company.hub_introspects();
@@ -202,8 +202,8 @@ fn loses_the_role(lose: impl Fn(&Company)) {
     company.until_audited("the change of roles", |e| {
         e["event"] == "roles-changed" && e.to_string().contains("model-publisher")
     });
-    drop(writer.stdin.take());
-    let said = Run::of(&writer.wait_with_output().unwrap()).stderr;
+    drop(publisher.stdin.take());
+    let said = Run::of(&publisher.wait_with_output().unwrap()).stderr;
     assert!(said.contains("oam: "), "the child was told: {said}");
     drop(reader);
 }

@@ -5,6 +5,9 @@ use crate::support::company::now;
 use crate::support::wait::until_true;
 use serde_json::{Value, json};
 
+/// What the transmitter is told to send about an account.
+type Order<'a> = Box<dyn Fn(&str) -> Value + 'a>;
+
 /// A person whom the issuer has seen, with a token that is out.
 pub fn seen(company: &Company, account: &str) -> String {
     let subject = company.id_token(account, &json!({}));
@@ -39,7 +42,7 @@ fn every_dialect_and_event_has_its_effect() {
     let iss_sub = |account: &str| json!({"format": "iss_sub", "iss": iss, "sub": account});
     let email =
         |account: &str| json!({"format": "email", "email": format!("{account}@example.com")});
-    let cases: Vec<(&str, Box<dyn Fn(&str) -> Value>, bool)> = vec![
+    let cases: Vec<(&str, Order<'_>, bool)> = vec![
         (
             "caep session-revoked",
             Box::new(|a| json!({"type": "session-revoked", "subject": iss_sub(a)})),

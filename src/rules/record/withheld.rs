@@ -40,12 +40,12 @@ pub fn of_withheld(line: &str) -> Option<(Link, String)> {
     // In one spelling only, so that a line can't be told in two ways.
     let same = serde_json::to_string(&place).is_ok_and(|spelled| spelled == line);
     (same && is_hash(prev) && is_hash(hash)).then(|| {
-        let link = Link {
+        let placed = Link {
             seq,
             hash: hash.to_owned(),
             line: line.to_owned(),
         };
-        (link, prev.to_owned())
+        (placed, prev.to_owned())
     })
 }
 
@@ -76,7 +76,7 @@ mod tests {
             format!(" {place}"),
             place.replace("\"seq\":3", "\"seq\": 3"),
             place.replace(GENESIS, "0"),
-            place.replace("}", ",\"x\":1}"),
+            place.replace('}', ",\"x\":1}"),
             String::new(),
         ] {
             assert!(of_withheld(&other).is_none(), "{other}");

@@ -9,6 +9,7 @@ use super::wait::{LONG, until, until_true};
 use super::world::{Run, World};
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -380,7 +381,8 @@ impl Drop for Company {
             let log = self.log();
             let tail: Vec<&str> = log.lines().rev().take(40).collect();
             for line in tail.iter().rev() {
-                eprintln!("issuer: {line}");
+                // A failed test shows what the issuer said; nobody is left to tell about a broken pipe.
+                let _ = writeln!(std::io::stderr(), "issuer: {line}");
             }
         }
     }

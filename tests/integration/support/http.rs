@@ -1,6 +1,7 @@
 //! Plain loopback HTTP, as little as the tests need: one request a connection, everything visible.
 
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -115,12 +116,13 @@ impl Ask {
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let mut head = format!("{} /{path} HTTP/1.1\r\nHost: {authority}\r\n", self.method);
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         let length = self.body.len();
-        head.push_str(&format!(
+        let _ = write!(
+            head,
             "Connection: close\r\nContent-Length: {length}\r\n\r\n"
-        ));
+        );
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(&self.body);
         (authority.to_owned(), bytes)
