@@ -148,6 +148,24 @@ fn systemd_takes_our_units() {
     assert!(!said.contains("oam-agent"), "{said}");
 }
 
+#[test]
+fn systemd_takes_the_issuers_unit() {
+    let folder = tempfile::tempdir().unwrap();
+    let unit = "oam-issuer.service";
+    let text = std::fs::read_to_string(package().join("packaging/systemd").join(unit)).unwrap();
+    // Where this test's issuer lies: systemd looks whether the program is there.
+    let text = text.replace("/usr/bin/oam-issuer", env!("CARGO_BIN_EXE_oam-issuer"));
+    std::fs::write(folder.path().join(unit), text).unwrap();
+    let output = std::process::Command::new("systemd-analyze")
+        .args(["--man=no", "verify"])
+        .arg(folder.path().join(unit))
+        .output()
+        .expect("systemd-analyze (package systemd)");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(!said.contains("oam-issuer"), "{said}");
+}
+
 /// The shipped programs, but saying that they are of version 0.0.9.
 fn older_programs(world: &World) -> PathBuf {
     let folder = world.home.join("older");
