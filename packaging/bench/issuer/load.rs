@@ -57,11 +57,11 @@ pub fn measure(table: &mut Table) {
 
 /// Whole requests, each with another ID token of one of 200 people.
 fn requests(server: &Server) -> Vec<String> {
-    let made = AtomicUsize::new(0);
+    let count = AtomicUsize::new(0);
     let make = || {
         let mut mine = Vec::new();
         loop {
-            let number = made.fetch_add(1, Ordering::Relaxed);
+            let number = count.fetch_add(1, Ordering::Relaxed);
             if number >= TOKENS {
                 return mine;
             }
