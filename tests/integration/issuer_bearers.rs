@@ -63,7 +63,7 @@ fn a_bearer_of_another_subject_sees_and_changes_nothing_of_mine() {
     let uploads = |company: &Company| company.audited("agent-records").len();
     let before = uploads(&company);
     let log = company.audited("agent-records")[0].clone();
-    let name = crate::issuer_audit::log_of(&company.world);
+    let name = crate::issuer_audit::log_of(&company);
     let upload = json!({"v": 1, "log": name, "head_seq": 1, "head_hash": "0".repeat(64), "lines": [world.records()[0].to_string()]});
     let answer = Ask::post(&format!("{}/v1/records", company.url))
         .bearer(&brian)
