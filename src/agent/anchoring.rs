@@ -150,14 +150,14 @@ impl Keeper {
         Some((sending, generation))
     }
 
-    fn upload(&self, name: &OrgName, held: u64, end: Anchor) -> Result<Upload, String> {
-        let journal = &self.ports.journal;
+    fn upload(&mut self, name: &OrgName, held: u64, end: Anchor) -> Result<Upload, String> {
         let alone = self.settings.orgs.len() == 1 && self.strays.is_empty();
+        let journal = &self.ports.journal;
         let lines = journal.lines(held + 1, BATCH_LINES, BATCH_BYTES)?;
         let subject = self.subject_of(name).unwrap_or_default();
         Ok(Upload {
             v: VERSION,
-            log: name_at(&journal.name()?, name, &subject),
+            log: name_at(self.ledger.first()?, name, &subject),
             head_seq: end.seq,
             head_hash: end.hash,
             lines: lines
@@ -280,12 +280,14 @@ impl Keeper {
     }
 }
 
-/// The name of the log at an organization: another one for each person, because a log there belongs to
-/// whoever sent it first, and for each organization, so that two of them can't tell that one person works
-/// for both.
-fn name_at(log: &str, org: &OrgName, subject: &str) -> String {
+/// The name of the log at an organization. It follows from the log's first line, so that a log that was
+/// taken back to an earlier state is still the same one, and the organization sees what is missing;
+/// rejected: a name made up and kept beside the log, which can be taken back or deleted with it. It is
+/// another one for each person, because a log there belongs to whoever sent it first, and for each
+/// organization, so that two of them can't tell that one person works for both.
+fn name_at(first: &str, org: &OrgName, subject: &str) -> String {
     let mut context = Context::new(&SHA256);
-    for text in [log, org.as_str(), subject] {
+    for text in [first, org.as_str(), subject] {
         context.update(text.as_bytes());
         context.update(&[0]);
     }
@@ -368,7 +370,7 @@ mod tests {
 
     #[test]
     fn a_log_has_another_name_for_each_organization_and_person() {
-        let name = |org: &str, who: &str| name_at("00ff", &org.parse().unwrap(), who);
+        let name = |org: &str, who: &str| name_at("{}", &org.parse().unwrap(), who);
         let names = [
             name("acme", "ada"),
             name("acme", "bob"),

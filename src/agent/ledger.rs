@@ -13,6 +13,8 @@ pub(super) struct Ledger {
     seq: u64,
     hash: String,
     anchored: Option<Anchor>,
+    /// The oldest line that is there; read once.
+    first: Option<String>,
     /// Lines were written since the last sync.
     pub(super) dirty: bool,
     /// Why the last append failed.
@@ -29,6 +31,7 @@ impl Ledger {
             seq: 0,
             hash: GENESIS.to_owned(),
             anchored: None,
+            first: None,
             dirty: false,
             trouble: None,
             not_durable: None,
@@ -147,6 +150,16 @@ impl Ledger {
             },
             held: Vec::new(),
         }
+    }
+
+    /// The oldest line that is there.
+    pub(super) fn first(&mut self) -> Result<&str, String> {
+        if self.first.is_none() {
+            self.first = self.journal.lines(1, 1, 1)?.pop();
+        }
+        self.first
+            .as_deref()
+            .ok_or_else(|| "the audit log is empty".into())
     }
 
     /// The number of the last record.

@@ -200,8 +200,6 @@ pub trait Journal {
     /// The lines from number `from` on, without line feeds: `most` at most, and no more than `bytes`
     /// bytes, but one if there is one.
     fn lines(&self, from: u64, most: usize, bytes: usize) -> Result<Vec<String>, String>;
-    /// Names this log at the organization: 32 hex digits, made once and kept beside it.
-    fn name(&self) -> Result<String, String>;
     /// What was found amiss and put right when the log was opened: a last line that a crash cut off.
     /// Told once.
     fn repaired(&self) -> Option<String> {

@@ -229,11 +229,6 @@ impl Journal for FileJournal {
         let wanted = onward::Wanted { from, most, bytes };
         onward::lines(&self.files()?, wanted, &mut self.mark.borrow_mut())
     }
-
-    fn name(&self) -> Result<String, String> {
-        private_folder(&self.folder)?;
-        onward::name(&self.folder.join("name"))
-    }
 }
 
 /// Opens the current file for appending and cuts what a crash left of a last line.

@@ -3,24 +3,16 @@
 use crate::support::company::now;
 use crate::support::http::Ask;
 use crate::support::wait::until_true;
-use crate::support::{Company, Plan, World};
+use crate::support::{Company, Plan};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
-fn log_file(world: &World) -> PathBuf {
-    world.home.join(".local/state/oam/audit/audit.jsonl")
-}
-
-/// The name under which this machine's agent sends its log.
-pub fn log_of(world: &World) -> String {
-    let folder = log_file(world);
-    let named = std::fs::read_dir(folder.parent().unwrap())
-        .unwrap()
-        .flatten()
-        .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
-        .find(|text| text.trim().len() == 32 && text.trim().chars().all(|c| c.is_ascii_hexdigit()));
-    named.expect("a log name").trim().to_owned()
+/// The name under which ada's agent sends its log, as the organization has it on record.
+pub fn log_of(company: &Company) -> String {
+    let taken = company.audited("agent-records");
+    let detail = taken[0]["detail"].as_str().unwrap().to_owned();
+    let mut words = detail.split_whitespace().skip_while(|word| *word != "log");
+    words.nth(1).expect("a log name").to_owned()
 }
 
 /// Up to which record of the agent's the organization holds, as the last entry says.

@@ -60,7 +60,7 @@ fn a_bearer_of_another_subject_sees_and_changes_nothing_of_mine() {
     drop(hers);
 
     // Brian can't add to Ada's log, nor rewrite it: her log stays as she sent it.
-    let name = crate::issuer_audit::log_of(&company.world);
+    let name = crate::issuer_audit::log_of(&company);
     let upload = json!({"v": 1, "log": name, "head_seq": 1, "head_hash": "0".repeat(64), "lines": [world.records()[0].to_string()]});
     let answer = Ask::post(&format!("{}/v1/records", company.url))
         .bearer(&brian)

@@ -1,9 +1,7 @@
-//! Reading on in the log: the lines that the organization does not hold yet, and the log's name.
+//! Reading on in the log: the lines that the organization does not hold yet.
 
 use super::{read_private, seq_of, words};
-use crate::edge::clock;
-use crate::edge::files::durable_write;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Lines from a number on.
@@ -135,28 +133,6 @@ fn first_line(path: &Path) -> io::Result<Option<u64>> {
     Ok(seq_of(&String::from_utf8_lossy(&line)))
 }
 
-/// The name of the log, made when there is none. It lies beside the log and goes with it: another log
-/// at the same place has another name.
-pub(super) fn name(path: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    match read_private(path).and_then(|file| file.take(64).read_to_string(&mut text)) {
-        Ok(_) if is_name(text.trim_end()) => return Ok(text.trim_end().to_owned()),
-        Ok(_) => {}
-        Err(fault) if fault.kind() == ErrorKind::NotFound => {}
-        Err(fault) => return Err(words("read", path, &fault)),
-    }
-    let mut random = [0u8; 16];
-    clock::fill(&mut random);
-    let name = format!("{:032x}", u128::from_be_bytes(random));
-    durable_write(path, format!("{name}\n").as_bytes(), 0o600)?;
-    Ok(name)
-}
-
-fn is_name(text: &str) -> bool {
-    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    text.len() == 32 && text.bytes().all(hex)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::FileJournal;
@@ -219,14 +195,5 @@ mod tests {
         }
         assert_eq!(numbers(&journal.lines(1, 99, 10_000).unwrap()), [4, 5]);
         assert_eq!(numbers(&journal.lines(6, 99, 10_000).unwrap()), [8, 9]);
-    }
-
-    #[test]
-    fn a_log_keeps_its_name_and_another_log_has_another() {
-        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let name = FileJournal::new(one.path(), 1).name().unwrap();
-        assert!(super::is_name(&name));
-        assert_eq!(FileJournal::new(one.path(), 1).name().unwrap(), name);
-        assert_ne!(FileJournal::new(two.path(), 1).name().unwrap(), name);
     }
 }

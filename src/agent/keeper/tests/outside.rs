@@ -284,10 +284,6 @@ impl Journal for Fake {
         let after = lines.iter().skip(usize::try_from(from - 1).unwrap());
         Ok(after.take(most).cloned().collect())
     }
-
-    fn name(&self) -> Result<String, String> {
-        Ok("0123456789abcdef0123456789abcdef".into())
-    }
 }
 
 impl Notices for Fake {

@@ -8,6 +8,7 @@ use super::rows::{TOKEN, algorithm, int, owner_columns, token};
 use crate::issuer::store::{Change, KeyRow, SecretOwner, SecretRow, StoreFault, TokenRow};
 use crate::model::claimant::ClaimantKey;
 use crate::model::feed::FeedEvent;
+use crate::model::name::{HubName, Repository};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Why a batch is undone.
@@ -139,7 +140,7 @@ fn issue(database: &Connection, token: &TokenRow, epoch: Option<u64>) -> Done {
             token.name,
             token.role.as_str(),
             token.hub.as_str(),
-            token.repository.as_ref().map(|path| path.as_str()),
+            token.repository.as_ref().map(Repository::as_str),
             token.action.word(),
             int(token.issued_at),
             int(token.expires_at),
@@ -249,7 +250,7 @@ fn put_secret(database: &Connection, secret: &SecretRow) -> Done {
             owner,
             int(secret.number),
             secret.value,
-            secret.hub.as_ref().map(|hub| hub.as_str()),
+            secret.hub.as_ref().map(HubName::as_str),
             int(secret.made_at_ms),
             secret.until_ms.map(int),
         ],

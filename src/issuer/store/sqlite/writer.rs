@@ -119,9 +119,10 @@ impl Writer {
         let mut other = None;
         let mut next = Some(first);
         while let Some(job) = next.take() {
-            match job {
-                Job::Commit(batch, reply) => group.push((batch, reply)),
-                job => other = Some(job),
+            if let Job::Commit(batch, reply) = job {
+                group.push((batch, reply));
+            } else {
+                other = Some(job);
             }
             if other.is_none() && group.len() < GROUP {
                 next = self.jobs.try_recv().ok();
