@@ -36,9 +36,9 @@ pub fn withheld(line: &str) -> Option<String> {
 /// always has more members.
 pub fn of_withheld(line: &str) -> Option<(Link, String)> {
     let Place { seq, prev, hash } = serde_json::from_str(line).ok()?;
-    let place = Place { seq, prev, hash };
+    let known = Place { seq, prev, hash };
     // In one spelling only, so that a line can't be told in two ways.
-    let same = serde_json::to_string(&place).is_ok_and(|spelled| spelled == line);
+    let same = serde_json::to_string(&known).is_ok_and(|spelled| spelled == line);
     (same && is_hash(prev) && is_hash(hash)).then(|| {
         let placed = Link {
             seq,
