@@ -2,11 +2,41 @@
 
 use super::board::Failure;
 use super::programs::Ran;
+use super::seed::ORG;
 use super::tour::Tour;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Longest wait until the agent has sent its records: it sends them in batches.
+const SENT: Duration = Duration::from_secs(15);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(200);
 
 impl Tour<'_> {
+    /// The agent's own records arrive at the organization, chained as they are.
+    pub async fn organization_holds_records(&mut self) -> Result<(), Failure> {
+        let began = Instant::now();
+        loop {
+            let ran = self.oam(&["log", "--verify"]).await?;
+            let text = ran.stdout();
+            let held = text
+                .lines()
+                .find(|line| line.contains(&format!("anchored at {ORG} up to record ")))
+                .filter(|line| !line.contains(" up to record 0 "));
+            if let Some(line) = held {
+                self.board
+                    .done("the organization holds the agent's records too:");
+                self.board.note(line);
+                return Ok(());
+            }
+            if began.elapsed() > SENT {
+                return Err(ran.failure("the organization does not hold the agent's records"));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// `oam log --verify` and `oam-issuer audit verify`.
     pub async fn audits_are_whole(&mut self) -> Result<(), Failure> {
         let ran = self

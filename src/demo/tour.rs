@@ -66,6 +66,7 @@ pub async fn run(
     tour.renewal(&mut child).await?;
     tour.change_of_teams().await?;
     tour.back_in_the_team().await?;
+    tour.organization_holds_records().await?;
     tour.leaver(child).await?;
     tour.status_tells_the_end().await?;
     tour.restart_changes_nothing().await?;

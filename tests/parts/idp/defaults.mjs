@@ -45,6 +45,7 @@ export const OPTIONS = {
   id_token_at_refresh: true,
   rotation: 'as-it-comes', // or 'always', 'never'
   strict_offline: false, // true: a refresh token only with scope offline_access and prompt=consent
+  expires_with_session: false, // true: a sign-out at the provider ends the grants of its session
   device: true,
   backchannel_logout_uri: null, // where a sign-out at the provider is told to (client `oam`); its ID tokens then carry `sid`
   alg: 'RS256', // of ID tokens

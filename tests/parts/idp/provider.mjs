@@ -22,7 +22,7 @@ function refreshSettings(options) {
   if (options.rotation !== 'as-it-comes') settings.rotateRefreshToken = options.rotation === 'always';
   if (!options.strict_offline) {
     settings.issueRefreshToken = (_ctx, client) => client.grantTypeAllowed('refresh_token');
-    settings.expiresWithSession = () => false;
+    settings.expiresWithSession = () => options.expires_with_session;
   }
   return settings;
 }
