@@ -81,9 +81,11 @@ fn publisher() -> Company {
         .settings(|text| text.replace("kind = \"jwt\"", "kind = \"huggingface-trusted-publisher\""))
         .hub(json!({"repositories": ["acme/model", "acme/other"]}))
         .start();
-    let claims = json!({"sub": "role:model-publisher", "role": "model-publisher"});
-    let trust = json!({"issuer": company.url, "resource": "acme/model", "claims": claims});
-    company.world.hub.control("trust", &trust);
+    for role in ["model-publisher", "model-reader"] {
+        let claims = json!({"sub": format!("role:{role}"), "role": role});
+        let trust = json!({"issuer": company.url, "resource": "acme/model", "claims": claims});
+        company.world.hub.control("trust", &trust);
+    }
     company
 }
 
