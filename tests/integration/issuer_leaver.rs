@@ -26,12 +26,15 @@ fn at_work(company: Company) -> AtWork {
     let token = world.token().expect("a token");
     let child = child_that_waits(world);
     let url = world.url("acme/model");
+    world.git("", &["lfs", "install", "--skip-repo"]).expect(0);
     world.git("", &["clone", &url, "c"]).expect(0);
-    std::fs::write(world.home.join("c/layers.txt"), "2\n").unwrap();
+    world.git("c", &["lfs", "track", "*.bin"]).expect(0);
+    std::fs::write(world.home.join("c/weights.bin"), vec![7; 100_000]).unwrap();
     world.git("c", &["add", "."]).expect(0);
-    world.git("c", &["commit", "-m", "layers"]).expect(0);
+    world.git("c", &["commit", "-m", "weights"]).expect(0);
     let head = world.hub.ask("head?path=acme/model");
-    let hold = json!({"path": "git-receive-pack$", "method": "POST", "at": "arrival"});
+    // git has had its token and is at the hub; git-lfs, which it runs before it sends anything, asks next.
+    let hold = json!({"path": "info/lfs", "at": "arrival"});
     world.hub.control("hold", &hold);
     let push = world
         .command("git")
@@ -43,7 +46,7 @@ fn at_work(company: Company) -> AtWork {
         .unwrap();
     world
         .hub
-        .ask("wait?held=1&path=git-receive-pack&count=1&deadline_ms=30000");
+        .ask("wait?held=1&path=info/lfs&count=1&deadline_ms=30000");
     company.until_fed();
     let granted = company.audited("exchange").len();
     AtWork {

@@ -135,9 +135,18 @@ fn a_wrong_group_is_refused_with_the_rule() {
     assert_eq!(entry["name"], "brian");
     assert_eq!(entry["request_id"], answer.json()["oam"]["request_id"]);
     assert!(
-        entry["rule"].as_str().unwrap().contains("ml-research"),
+        entry["rule"].as_str().unwrap().contains("is not held"),
         "{entry}"
     );
+    // Without a role: what would do, and who has it.
+    let answer = company.exchange(&token, "acme/model", "write").expect(400);
+    assert_eq!(
+        answer.json()["error"],
+        "invalid_target",
+        "{}",
+        answer.text()
+    );
+    assert!(answer.text().contains("ml-research"), "{}", answer.text());
 }
 
 /// A child of `oam exec` for reading or writing, and the path of its token file.

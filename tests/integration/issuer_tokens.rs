@@ -273,7 +273,7 @@ fn a_request_that_says_something_twice_or_wrongly_is_refused_by_name() {
         ),
         (
             "a repository of nobody",
-            &[("resource", "other/model")],
+            &[("resource", "other/model"), ("scope", "read")],
             "invalid_target",
         ),
         (
