@@ -115,7 +115,12 @@ fn a_jobs_token_for_another_repository_is_refused() {
     let answer = company
         .exchange(&job, "acme/other", "role:ci-publisher write")
         .expect(400);
-    assert_eq!(answer.json()["error"], "invalid_scope", "{}", answer.text());
+    assert_eq!(
+        answer.json()["error"],
+        "invalid_target",
+        "{}",
+        answer.text()
+    );
     // And what it got for its own repository is good for no other.
     let token = company.granted(&job, "acme/model", "write");
     assert_eq!(
