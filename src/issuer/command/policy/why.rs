@@ -209,7 +209,8 @@ fn claims(args: &WhyArgs) -> Result<BTreeMap<String, Value>, Refusal> {
     Ok(claims)
 }
 
-/// The hub that is meant: the one named, the only one, or the only one with a grant for the repository.
+/// The hub that is meant: the one named, the only one, or the only one with a grant of that action for the
+/// repository.
 fn hub(settings: &IssuerSettings, policy: &Policy, args: &WhyArgs) -> Result<HubName, Refusal> {
     let names: Vec<&HubName> = settings.hubs.iter().map(|hub| &hub.name).collect();
     if let Some(name) = &args.hub {
@@ -224,7 +225,8 @@ fn hub(settings: &IssuerSettings, policy: &Policy, args: &WhyArgs) -> Result<Hub
     }
     let covers = |hub: &&&HubName| {
         let grants = policy.roles.iter().flat_map(|role| &role.grants);
-        let mut of_hub = grants.filter(|granted| granted.grant.hub == ***hub);
+        let mut of_hub = grants
+            .filter(|granted| granted.grant.hub == ***hub && granted.grant.action >= action(args));
         let path = args.repo.as_ref().map(Repository::as_str);
         of_hub.any(|granted| {
             let mut patterns = granted.grant.repositories.iter();
