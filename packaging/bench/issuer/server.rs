@@ -185,7 +185,7 @@ database = "{folder}/issuer.db"
 policy = "{folder}/policy.toml"
 master_key = {{ env = "OAM_MASTER_KEY" }}
 [limits]
-exchanges_per_minute = 1000000
+exchanges_per_minute = 100000
 burst = 100000
 feeds = 20000
 [sources.company]
