@@ -36,6 +36,8 @@ pub struct IdClaims {
     pub nonce: Option<String>,
     /// For display.
     pub name: String,
+    /// What people are called by at the command line.
+    pub preferred_username: String,
     /// For display.
     pub email: String,
     /// Groups.
@@ -142,7 +144,7 @@ impl Idp {
             "revocation_endpoint_auth_methods_supported": ["none"],
             "code_challenge_methods_supported": ["S256"],
             "scopes_supported": ["openid", "profile", "email", "groups", "offline_access"],
-            "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "sid", "name", "email", "groups"],
+            "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "sid", "name", "preferred_username", "email", "groups"],
             "authorization_response_iss_parameter_supported": true,
         })
     }
@@ -295,6 +297,7 @@ impl Idp {
             sid: sid.to_owned(),
             nonce,
             name: session.person.name.to_owned(),
+            preferred_username: session.person.username.to_owned(),
             email: session.person.email.to_owned(),
             groups: self.groups.clone(),
         };

@@ -40,6 +40,8 @@ pub struct Person {
     pub subject: &'static str,
     /// For display.
     pub name: &'static str,
+    /// The user name.
+    pub username: &'static str,
     /// For display.
     pub email: &'static str,
     /// Groups, as in the `groups` claim.
@@ -50,6 +52,7 @@ pub struct Person {
 pub const ADA: Person = Person {
     subject: "u-1815",
     name: "Ada",
+    username: "ada",
     email: "ada@acme.example",
     groups: &["ml", "ml-publishers"],
 };

@@ -10,7 +10,7 @@ use oam::demo::home::Home;
 use oam::demo::programs::{DEADLINE, Line, Programs};
 use oam::demo::seed::{HUB, ORG, REPOSITORY};
 use oam::demo::tour::clean_up;
-use oam::demo::world::{World, free_address};
+use oam::demo::world::{World, free_address, now_s};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,11 @@ async fn leavers(runs: usize) -> Vec<Duration> {
         sign_in(&home, &programs, &world).await;
         times.push(leave(&home, &programs, &world).await);
         world.enable_account().await.unwrap();
+        // A sign-in must be later than the end, and providers tell whole seconds.
+        let ended = now_s();
+        while now_s() <= ended {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         if run % 20 == 19 {
             eprintln!("leaver: {} of {runs}", run + 1);
         }
