@@ -7,27 +7,25 @@ use crate::support::{Company, Plan};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// The name under which ada's agent sends its log, as the organization has it on record.
-pub fn log_of(company: &Company) -> String {
-    let taken = company.audited("agent-records");
-    let detail = taken[0]["detail"].as_str().unwrap().to_owned();
-    let mut words = detail.split_whitespace().skip_while(|word| *word != "log");
-    words.nth(1).expect("a log name").to_owned()
+/// The name under which this person's log is known at the organization, and up to which record it is
+/// held there, as the last entry says.
+pub fn held_log(company: &Company) -> Option<(String, u64)> {
+    let entry = company.audited("agent-records").pop()?;
+    let detail = entry["detail"].as_str().expect("a detail");
+    let after = |words: &str| {
+        let rest = detail.split(words).nth(1);
+        rest.and_then(|rest| rest.split([' ', ',']).next())
+            .unwrap_or_else(|| panic!("no `{words}` in {detail}"))
+            .to_owned()
+    };
+    Some((
+        after("of log "),
+        after("held up to ").parse().expect("a number"),
+    ))
 }
 
-/// Up to which record of the agent's the organization holds, as the last entry says.
 fn held(company: &Company) -> u64 {
-    let taken = company.audited("agent-records");
-    let numbers = taken.iter().flat_map(|entry| {
-        let detail = entry["detail"].as_str().unwrap_or_default().to_owned();
-        let numbers: Vec<u64> = detail
-            .split(|c: char| !c.is_ascii_digit())
-            .filter_map(|word| word.parse().ok())
-            .filter(|n| *n < 100_000)
-            .collect();
-        numbers
-    });
-    numbers.max().unwrap_or(0)
+    held_log(company).map_or(0, |(_, seq)| seq)
 }
 
 #[test]

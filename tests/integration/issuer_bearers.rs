@@ -60,7 +60,7 @@ fn a_bearer_of_another_subject_sees_and_changes_nothing_of_mine() {
     drop(hers);
 
     // Brian can't add to Ada's log, nor rewrite it: her log stays as she sent it.
-    let name = crate::issuer_audit::log_of(&company);
+    let (name, before) = crate::issuer_audit::held_log(&company).expect("her records");
     let upload = json!({"v": 1, "log": name, "head_seq": 1, "head_hash": "0".repeat(64), "lines": [world.records()[0].to_string()]});
     let answer = Ask::post(&format!("{}/v1/records", company.url))
         .bearer(&brian)
@@ -71,6 +71,7 @@ fn a_bearer_of_another_subject_sees_and_changes_nothing_of_mine() {
     assert_eq!(answer["oam"]["code"], "denied", "{answer}");
     let uploads = company.audited("agent-records");
     assert!(!uploads.is_empty() && uploads.iter().all(|e| e["name"] == "ada"));
+    assert!(crate::issuer_audit::held_log(&company).unwrap().1 >= before);
     company.verify();
     world.oam(&["log", "--verify"]).expect(0);
 }
