@@ -132,8 +132,8 @@ CREATE TABLE secrets (
     PRIMARY KEY (kind, owner, number)
 ) STRICT, WITHOUT ROWID;
 
--- The organization's log. `line` is what is hashed; the columns are copies, to find lines by. `person`
--- is the stable key, or the name where there is none.
+-- The organization's log. `line` is what is hashed; the columns are copies, to find lines by without
+-- an index (read/audit.rs says why). `person` is the stable key, or the name where there is none.
 CREATE TABLE audit (
     seq INTEGER PRIMARY KEY,
     at_ms INTEGER NOT NULL,
@@ -145,14 +145,8 @@ CREATE TABLE audit (
     request_id TEXT
 ) STRICT;
 CREATE INDEX audit_by_time ON audit (at_ms);
-CREATE INDEX audit_by_person ON audit (person) WHERE person IS NOT NULL;
-CREATE INDEX audit_by_role ON audit (role) WHERE role IS NOT NULL;
-CREATE INDEX audit_by_repository ON audit (repository) WHERE repository IS NOT NULL;
-CREATE INDEX audit_by_token ON audit (token) WHERE token IS NOT NULL;
-CREATE INDEX audit_by_request ON audit (request_id) WHERE request_id IS NOT NULL;
 
--- Every name under which a stable key stands in the log: read for each entry, written for a new name
--- only. An index over the names of all entries would be one more page written for each of them.
+-- Every name under which a stable key stands in the log: read for each entry, written for a new name only.
 CREATE TABLE names (
     name TEXT NOT NULL COLLATE NOCASE,
     person TEXT NOT NULL,

@@ -135,7 +135,7 @@ pub(super) fn reading(path: &Path) -> rusqlite::Result<Connection> {
     // Opened for writing, because a reader of a write-ahead log takes part in its index; but it may not
     // write, and its end touches no file.
     connection.pragma_update(None, "query_only", "ON")?;
-    connection.pragma_update(None, "cache_size", "-8192")?;
+    connection.pragma_update(None, "cache_size", "-4096")?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(connection)
 }
