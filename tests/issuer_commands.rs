@@ -54,7 +54,7 @@ struct Office {
 }
 
 impl Office {
-    /// Settings, a master key from `keys master`, a database as the first start of a server leaves it.
+    /// Settings, a master key from `keys master`, a database as `init` and the first start of a server leave it.
     fn new() -> Self {
         let office = Self {
             folder: tempfile::tempdir().unwrap(),

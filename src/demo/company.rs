@@ -53,6 +53,9 @@ impl Company {
         run(&programs, &folder, &["policy", "check"])
             .await?
             .expect(0, "the demo's policy has a fault")?;
+        run(&programs, &folder, &["init"])
+            .await?
+            .expect(0, "the issuer's database could not be begun")?;
         let began = Instant::now();
         let running = programs.start(&folder, "oam-issuer", &with_settings(&["serve"]))?;
         let running = ready(running, world).await?;

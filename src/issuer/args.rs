@@ -3,6 +3,7 @@
 use super::command::audit::AuditArgs;
 use super::command::client::ClientArgs;
 use super::command::config::ConfigArgs;
+use super::command::init::InitArgs;
 use super::command::keys::KeysArgs;
 use super::command::policy::PolicyArgs;
 use super::command::revoke::{PeopleArgs, RestoreArgs, RevokeArgs};
@@ -18,7 +19,7 @@ use std::path::PathBuf;
     version,
     propagate_version = false,
     disable_help_subcommand = true,
-    after_help = "Examples:\n  oam-issuer config check\n  oam-issuer policy why --as ada --repo acme/model --write\n  \
+    after_help = "Examples:\n  oam-issuer config check\n  oam-issuer init\n  oam-issuer policy why --as ada --repo acme/model --write\n  \
         oam-issuer serve\n  oam-issuer revoke ada --reason \"left on Friday\"\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 5 denied by policy.\n\
         Commands work on the database directly, also while the server is down; a running server notices."
@@ -43,6 +44,11 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Begin the organization's database, once, as the user that serves.
+    #[command(
+        after_help = "Example:\n  oam-issuer init\n\nServing never begins one by itself: a new database has forgotten every revocation, so one that is lost is restored."
+    )]
+    Init(InitArgs),
     /// Run the server.
     #[command(
         after_help = "Example:\n  oam-issuer --config ./issuer.toml serve\n\nSIGHUP reads configuration and policy again; SIGTERM lets open requests finish."

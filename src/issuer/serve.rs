@@ -100,11 +100,14 @@ async fn serve(config: PathBuf, files: Files) -> Result<(), Refusal> {
     mark(&issuer, AuditEvent::Stop, None).await
 }
 
-/// Store, keys and configuration; whatever is wrong is said before anything is served.
+/// Store, keys and configuration. The database is there, or nothing is served: see `command::init`. Whatever is wrong is said before anything is served.
 pub(super) async fn open(files: Files) -> Result<Issuer, Refusal> {
     let org = &files.policy.org.name;
     let settings = &files.settings;
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(Path::new(&settings.database), org)?);
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open_existing(
+        Path::new(&settings.database),
+        org,
+    )?);
     let master = Arc::new(MasterKey::read(&settings.master_key)?);
     secrets::check(&*store, &master).await?;
     let keys = SigningKeys::open(

@@ -233,7 +233,13 @@ fn a_database_file_that_is_gone_grants_nothing_and_a_new_one_serves_agents_again
     assert_eq!(status, 503);
     assert!(problems.to_string().contains("database"), "{problems}");
 
+    // Nor does a restart begin another one by itself: it would have forgotten every revocation.
     company.end("-TERM");
+    company.spawn();
+    assert_eq!(company.gone(), 1);
+    assert!(company.log().contains("forgotten every revocation"));
+    company.issuer(&["init"]).expect(0);
+    company.issuer(&["init"]).expect(2);
     company.up();
     let write = ["token", "--hub", "hub", "--repo", CORPUS, "--write"];
     until_true("the agent to recover", || {

@@ -8,6 +8,7 @@ use serde_json::json;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
@@ -61,41 +62,22 @@ impl Server {
         let address = door.local_addr().unwrap().to_string();
         drop(door);
         fs::write(folder.path().join("issuer.toml"), settings(&path, &address)).unwrap();
+        write_policy(folder.path(), true);
+        let begun = issuer(&folder, "init").status().unwrap();
+        assert!(begun.success(), "oam-issuer init: {begun}");
         let server = Self {
-            child: serve(&folder),
+            child: issuer(&folder, "serve").spawn().unwrap(),
             pid: 0,
             address,
             key,
             folder,
         };
-        server.write_policy(true);
         server.ready()
     }
 
-    /// The policy, with or without the second role of everybody.
+    /// Another policy, with or without the second role of everybody.
     pub fn write_policy(&self, publishers: bool) {
-        let mut policy = String::from(
-            r#"[org]
-name = "acme"
-sign_in = "company"
-client_id = "oam"
-[roles.model-reader]
-members = [{ source = "company", groups = ["ml"] }]
-grants = [{ hub = "models", repositories = ["acme/*"], action = "read" }]
-"#,
-        );
-        if publishers {
-            policy.push_str(
-                r#"[roles.model-publisher]
-members = [{ source = "company", groups = ["ml"] }]
-grants = [{ hub = "models", repositories = ["acme/*"], action = "write" }]
-"#,
-            );
-        }
-        let path = self.folder.path().join("policy.toml");
-        let new = path.with_extension("new");
-        fs::write(&new, policy).unwrap();
-        fs::rename(&new, &path).unwrap();
+        write_policy(self.folder.path(), publishers);
     }
 
     fn ready(mut self) -> Self {
@@ -164,17 +146,43 @@ pub fn get(address: &str, path: &str) -> std::io::Result<String> {
     Ok(text)
 }
 
-fn serve(folder: &TempDir) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_oam-issuer"))
+/// The policy, with or without the second role of everybody.
+fn write_policy(folder: &Path, publishers: bool) {
+    let mut policy = String::from(
+        r#"[org]
+name = "acme"
+sign_in = "company"
+client_id = "oam"
+[roles.model-reader]
+members = [{ source = "company", groups = ["ml"] }]
+grants = [{ hub = "models", repositories = ["acme/*"], action = "read" }]
+"#,
+    );
+    if publishers {
+        policy.push_str(
+            r#"[roles.model-publisher]
+members = [{ source = "company", groups = ["ml"] }]
+grants = [{ hub = "models", repositories = ["acme/*"], action = "write" }]
+"#,
+        );
+    }
+    let path = folder.join("policy.toml");
+    let new = path.with_extension("new");
+    fs::write(&new, policy).unwrap();
+    fs::rename(&new, &path).unwrap();
+}
+
+fn issuer(folder: &TempDir, command: &str) -> Command {
+    let mut issuer = Command::new(env!("CARGO_BIN_EXE_oam-issuer"));
+    issuer
         .arg("--config")
         .arg(folder.path().join("issuer.toml"))
-        .arg("serve")
+        .arg(command)
         .env("OAM_MASTER_KEY", "17".repeat(32))
         .env("OAM_LOG", "warn")
         .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::inherit());
+    issuer
 }
 
 fn settings(folder: &str, address: &str) -> String {

@@ -19,6 +19,23 @@ pub(super) struct Database {
     pub(super) store: SqliteStore,
 }
 
+/// The organization that the policy names, whatever else is wrong with it.
+///
+/// # Errors
+/// It names none.
+pub(super) fn organization(settings: &IssuerSettings) -> Result<OrgName, Refusal> {
+    let policy = Path::new(&settings.policy);
+    org_name(&opening::text(policy)?).ok_or_else(|| {
+        Refusal::unavailable(
+            format!(
+                "{} does not say which organization it is for",
+                policy.display()
+            ),
+            "add `name = …` to [org]; `oam-issuer policy check` tells more",
+        )
+    })
+}
+
 /// Opens the database that there is. None is begun: an administrator who runs a command before the first
 /// start would leave one that the server's own user can't write.
 ///
@@ -27,16 +44,7 @@ pub(super) struct Database {
 /// faults of the policy do not matter: a key is rotated also while somebody repairs it.
 pub(super) fn open(show: &Show) -> Result<Database, Refusal> {
     let settings = opening::settings(show)?;
-    let policy = Path::new(&settings.policy);
-    let org = org_name(&opening::text(policy)?).ok_or_else(|| {
-        Refusal::unavailable(
-            format!(
-                "{} does not say which organization it is for",
-                policy.display()
-            ),
-            "add `name = …` to [org]; `oam-issuer policy check` tells more",
-        )
-    })?;
+    let org = organization(&settings)?;
     let store = SqliteStore::open_existing(Path::new(&settings.database), &org)?;
     Ok(Database {
         settings,

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod client;
 pub mod config;
 mod database;
+pub mod init;
 pub mod keys;
 mod man;
 pub mod opening;
@@ -49,6 +50,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn dispatch(show: &Show, command: &Command) -> u8 {
     match command {
+        Command::Init(args) => init::run(show, args),
         Command::Serve(args) => serve::run(show, args),
         Command::Config(args) => config::run(show, args),
         Command::Policy(args) => policy::run(show, args),

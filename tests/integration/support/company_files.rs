@@ -79,7 +79,7 @@ impl Plan {
         company
     }
 
-    /// Starts everything but the issuer.
+    /// Starts everything but the issuer, whose database is begun.
     pub fn prepare(self) -> Company {
         let temporary = tempfile::Builder::new()
             .prefix("oam-c")
@@ -132,6 +132,7 @@ impl Plan {
             &(self.settings)(&company.usual_settings()),
         );
         company.write_policy(&(self.policy)(USUAL_POLICY));
+        company.issuer(&["init"]).expect(0);
         company
     }
 }

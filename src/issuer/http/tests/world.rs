@@ -9,6 +9,7 @@ use crate::issuer::seal::MasterKey;
 use crate::issuer::serve::{Served, open};
 use crate::issuer::standing::{self, Order};
 use crate::issuer::state::Issuer;
+use crate::issuer::store::sqlite::SqliteStore;
 use crate::issuer::store::{AuditFilter, PersonRow};
 use crate::model::claimant::ClaimantKey;
 use serde_json::{Value, json};
@@ -128,6 +129,8 @@ impl World {
         let text = ISSUER.replace("DIR", folder.path().to_str().unwrap());
         std::fs::write(at("issuer.toml"), change(text)).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let begun = SqliteStore::open(&at("issuer.db"), &"acme".parse().unwrap());
+        begun.map_err(|refusal| refusal.sentence).map(drop).unwrap();
         let (issuer, served, hangup) = up(at("issuer.toml")).await;
         Self {
             url: format!("http://{}", served.addresses[0]),

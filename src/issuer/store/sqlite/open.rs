@@ -180,7 +180,7 @@ fn prepare(path: &Path, create: bool) -> Result<(), Refusal> {
         return Err(refused(
             path,
             "is not there",
-            "look at `database` in issuer.toml; the first `oam-issuer serve` makes it",
+            "restore its last backup; only where there never was one, `oam-issuer init` begins it: a new database has forgotten every revocation",
         ));
     }
     file::prepare(path).map_err(|fault| looked(path, &fault))
