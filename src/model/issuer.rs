@@ -139,10 +139,13 @@ pub enum AccessTokenCheck {
         /// Its secret.
         client_secret: SecretPlace,
     },
-    /// OIDC Core §5.3. The token's audience can't be seen: only for providers that bind tokens to clients.
+    /// OIDC Core §5.3, for access tokens that are JWTs: they say themselves for which client they are.
     UserInfo {
         /// Endpoint; none: from discovery.
         endpoint: Option<String>,
+        /// Whether a token that does not say so is taken all the same. Every application that people of
+        /// this provider sign in to can then act as them here.
+        any_client: bool,
     },
 }
 

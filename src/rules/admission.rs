@@ -101,12 +101,13 @@ fn not_too_old(claimant: &Claimant, org: &OrgRules, now_ms: u64) -> Result<(), R
 }
 
 /// The sign-in that the token stands for: `auth_time`, else the time at which it was made. An answer
-/// about a token proves it alive now and says nothing of a new sign-in, so that its `iat` counts.
+/// about a token proves it alive now and says nothing of a new sign-in: a token that tells neither time
+/// is from before every end.
 fn signed_in_at(claimant: &Claimant) -> u64 {
     claimant
         .auth_time
         .or_else(|| made_at(claimant))
-        .unwrap_or(claimant.proven_at)
+        .unwrap_or(0)
 }
 
 /// When the provider last stood for the session. By its own clock where the token says it: an end by

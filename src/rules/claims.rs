@@ -72,7 +72,9 @@ pub fn introspected(
 
 /// The claimant of an access token by the provider's userinfo (OIDC Core §5.3), asked at `now_s`. `token`
 /// holds the claims of the access token itself where it is a JWT: the provider has just taken exactly
-/// these bytes, so what they say of client, audience and times counts, and their identity does not.
+/// these bytes, so what they say of client, audience and times counts, and their identity does not. One
+/// that is no JWT could have been issued to any client of the provider, whose operator could show it here:
+/// it is taken only where the source says `any_client`.
 ///
 /// # Errors
 /// A refusal that names the member.
@@ -80,13 +82,14 @@ pub fn by_userinfo(
     source: &Source,
     userinfo: &Claims,
     token: Option<&Claims>,
+    any_client: bool,
     now_s: u64,
 ) -> Result<Claimant, Refusal> {
     let mut claims = userinfo.clone();
     let times = match token {
         Some(token) => {
             token_type::access(source, token)?;
-            audience::of_access(source, token, false)?;
+            audience::of_access(source, token, !any_client)?;
             for name in ["iat", "auth_time", "exp", "sid"] {
                 if let Some(value) = token.get(name) {
                     claims.insert(name.to_owned(), value.clone());
@@ -94,7 +97,16 @@ pub fn by_userinfo(
             }
             times::of_access(source, token, now_s)?
         }
-        None => times::asked_at(now_s),
+        None if any_client => times::asked_at(now_s),
+        None => {
+            return Err(Refusal::bad_request(
+                format!(
+                    "this access token of {} does not say for whom it is",
+                    source.name
+                ),
+                "check access tokens of the source by introspection, or let the provider issue them as JWTs; `any_client` in `access_tokens` takes them from every client of the provider",
+            ));
+        }
     };
     built(source, claims, times, false)
 }

@@ -191,8 +191,18 @@ fn an_access_token_needs_to_be_checked_somehow() {
         "[\"oam\"]\nsubject = \"access-token\"\ngroups_from_userinfo = true\naccess_tokens = { check = \"userinfo\" }",
     );
     let settings = issuer_of(&text).unwrap();
-    let check = AccessTokenCheck::UserInfo { endpoint: None };
-    assert_eq!(settings.sources[0].access_tokens, Some(check));
+    let check = |any_client| AccessTokenCheck::UserInfo {
+        endpoint: None,
+        any_client,
+    };
+    assert_eq!(settings.sources[0].access_tokens, Some(check(false)));
+    let said = source(
+        "access_tokens = { check = \"introspection\", client_id = \"x\", client_secret = { env = \"X\" }, any_client = true }",
+    );
+    assert!(said.contains("any_client` is not used"), "{said}");
+    let text = text.replace("\"userinfo\" }", "\"userinfo\", any_client = true }");
+    let settings = issuer_of(&text).unwrap();
+    assert_eq!(settings.sources[0].access_tokens, Some(check(true)));
 }
 
 #[test]

@@ -254,14 +254,31 @@ fn algorithms(table: &Fields<'_>, preset: Option<&Preset>, report: &mut Report<'
 fn access_tokens(table: &Fields<'_>, report: &mut Report<'_>) -> Option<AccessTokenCheck> {
     let entry = table.entry("access_tokens")?;
     let path = table.path_of("access_tokens");
-    let known = ["check", "endpoint", "client_id", "client_secret"];
+    let known = [
+        "check",
+        "endpoint",
+        "client_id",
+        "client_secret",
+        "any_client",
+    ];
     let inner = Fields::open(&entry.node, entry.place, &path, &known, report);
     let checks = [("introspection", true), ("userinfo", false)];
     let check = inner
         .required("check", report)
         .and_then(|text| choose(text, &inner.path_of("check"), &checks, report));
     let endpoint = checked(&inner, "endpoint", false, endpoint, report);
+    let any_client = inner.yes("any_client", false, report);
     if check? {
+        if let Some(entry) = inner.entry("any_client") {
+            report.add(
+                entry.place,
+                format!(
+                    "`{}` is not used: an introspection says for whom a token is",
+                    shown(&inner.path_of("any_client"))
+                ),
+                "remove the line",
+            );
+        }
         let client_id = inner.required("client_id", report);
         let client_secret = needed_secret(&inner, "client_secret", report);
         return Some(AccessTokenCheck::Introspection {
@@ -282,7 +299,10 @@ fn access_tokens(table: &Fields<'_>, report: &mut Report<'_>) -> Option<AccessTo
             );
         }
     }
-    Some(AccessTokenCheck::UserInfo { endpoint })
+    Some(AccessTokenCheck::UserInfo {
+        endpoint,
+        any_client,
+    })
 }
 
 /// An access token can't speak for a person unless it is said how it is checked.

@@ -46,6 +46,13 @@ async fn claimant(
     let token = token(headers)?;
     let verified = in_force.identities.bearer(&token, clock::now_ms()).await;
     let claimant = verified.map_err(Refused::of_bearer)?;
+    // The leeway of clocks is for an exchange. A stream ends with its bearer, and must not begin again by it.
+    if claimant.expires_at <= clock::now_s() {
+        return Err(Refused::of_bearer(Refusal::bad_request(
+            "this bearer is over",
+            "renew the token and try again",
+        )));
+    }
     let limits = &in_force.settings.limits;
     let rate = Rate::new(
         limits.exchanges_per_minute.saturating_mul(SHARE),

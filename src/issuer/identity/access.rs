@@ -2,7 +2,7 @@
 
 use super::asked::Asked;
 use super::directory::Directory;
-use super::jose::Token;
+use super::jose::{self, Token};
 use super::words;
 use crate::issuer::outside::{Auth, Outside};
 use crate::issuer::place;
@@ -30,6 +30,7 @@ enum Way {
     },
     UserInfo {
         endpoint: Option<String>,
+        any_client: bool,
     },
 }
 
@@ -61,8 +62,12 @@ impl Access {
                 client_id: client_id.clone(),
                 client_secret: place::secret(client_secret, "client_secret")?,
             },
-            AccessTokenCheck::UserInfo { endpoint } => Way::UserInfo {
+            AccessTokenCheck::UserInfo {
+                endpoint,
+                any_client,
+            } => Way::UserInfo {
                 endpoint: endpoint.clone(),
+                any_client: *any_client,
             },
         };
         Ok(Self {
@@ -122,11 +127,19 @@ impl Access {
                 let info = info.map_err(|fault| userinfo_refusal(&source.name, &fault))?;
                 claims::introspected(source, &answer, Some(&info), now_ms / 1000)
             }
-            Way::UserInfo { endpoint } => {
+            Way::UserInfo {
+                endpoint,
+                any_client,
+            } => {
+                // One that looks like a JWT and can't be read is not taken for an opaque one.
+                let read = if jose::looks_signed(token) {
+                    Some(Token::read(token)?.into_claims())
+                } else {
+                    None
+                };
                 let info = self.userinfo(endpoint.as_deref(), token, now_ms).await;
                 let info = info.map_err(|fault| userinfo_refusal(&source.name, &fault))?;
-                let read = Token::read(token).ok().map(Token::into_claims);
-                claims::by_userinfo(source, &info, read.as_ref(), now_ms / 1000)
+                claims::by_userinfo(source, &info, read.as_ref(), *any_client, now_ms / 1000)
             }
         }
     }

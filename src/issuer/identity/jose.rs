@@ -22,6 +22,13 @@ impl Header {
     }
 }
 
+/// Whether a text is meant as a signed token: three parts, of which the first begins as the Base64url of a
+/// JSON object does.
+pub(super) fn looks_signed(token: &Secret) -> bool {
+    let text = token.expose();
+    text.split('.').count() == 3 && text.starts_with("ey")
+}
+
 /// A token that nobody has verified.
 pub(in crate::issuer) struct Token {
     pub(in crate::issuer) header: Header,

@@ -95,6 +95,9 @@ fn an_introspection_is_no_new_sign_in() {
     let mut asked = person(None, NOW - 500);
     asked.proven_at = NOW;
     assert_eq!(code(&facts, &asked), Some(RefusalCode::Revoked));
+    // One that tells no time at all could be the very one that was ended.
+    asked.claims.remove("iat");
+    assert_eq!(code(&facts, &asked), Some(RefusalCode::Revoked));
 }
 
 #[test]

@@ -47,7 +47,8 @@ pub(super) fn of_access(source: &Source, answer: &Claims, now_s: u64) -> Result<
     Ok(Times {
         proven_at: now_s,
         auth_time: sign_in(source, answer, now_s)?,
-        expires_at: expires,
+        // A provider can say any number.
+        expires_at: expires.min(now_s.saturating_add(source.longest_age_ms / 1000)),
     })
 }
 

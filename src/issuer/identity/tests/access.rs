@@ -110,17 +110,39 @@ async fn groups_come_from_userinfo_where_the_source_says_so() {
     ));
 }
 
-#[tokio::test]
-async fn userinfo_alone_says_who_and_the_token_says_for_whom() {
-    let world = World::with(|mut source| {
-        source.access_tokens = Some(AccessTokenCheck::UserInfo { endpoint: None });
+async fn by_userinfo(any_client: bool) -> World {
+    World::with(|mut source| {
+        source.access_tokens = Some(AccessTokenCheck::UserInfo {
+            endpoint: None,
+            any_client,
+        });
         vec![source]
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn userinfo_alone_says_who_and_the_token_says_for_whom() {
+    let world = by_userinfo(false).await;
     let refused = Err(RefusalCode::BadRequest);
     assert_eq!(shown(&world, "opaque", NOW_MS).await, refused);
     world.provider.answers().userinfo = (200, json!({ "sub": "00u1" }));
-    assert_eq!(shown(&world, "good", NOW_MS).await, Ok(NOW));
+    // It is good at the provider, and any of its clients could have got it.
+    assert_eq!(shown(&world, "of any client", NOW_MS).await, refused);
+    let ours = world.signer.sign(Some("at+jwt"), &world.claims(&json!({})));
+    assert_eq!(shown(&world, &ours, NOW_MS).await, Ok(NOW));
+    let mut nobodys = world.claims(&json!({}));
+    nobodys.as_object_mut().unwrap().remove("aud");
+    let nobodys = world.signer.sign(Some("at+jwt"), &nobodys);
+    assert_eq!(shown(&world, &nobodys, NOW_MS).await, refused);
+    // What is meant as a JWT and can't be read is not taken for an opaque one.
+    let world = by_userinfo(true).await;
+    world.provider.answers().userinfo = (200, json!({ "sub": "00u1" }));
+    assert_eq!(shown(&world, "of any client", NOW_MS).await, Ok(NOW));
+    assert_eq!(
+        shown(&world, "eyJhbGciOiJub25lIn0.e30.x", NOW_MS).await,
+        refused
+    );
     let foreign = world.signer.sign(
         Some("at+jwt"),
         &world.claims(&json!({ "aud": "api", "client_id": "other" })),

@@ -83,16 +83,25 @@ fn userinfo_adds_groups_and_must_be_about_the_same_subject() {
 fn userinfo_alone_needs_a_subject_and_believes_what_the_token_says_of_itself() {
     let info = claims(json!({ "sub": "00u1", "groups": ["ml"] }));
     let person =
-        by_userinfo(&okta(), &info, None, NOW).unwrap_or_else(|r| panic!("{}", r.sentence));
+        by_userinfo(&okta(), &info, None, true, NOW).unwrap_or_else(|r| panic!("{}", r.sentence));
     assert_eq!(person.expires_at, NOW + UNTOLD_LIFE_S);
+    assert!(
+        by_userinfo(&okta(), &info, None, false, NOW).is_err(),
+        "any client of the provider could have got it"
+    );
     let token = claims(json!({ "exp": NOW + 60, "iat": NOW - 5, "azp": "oam", "sub": "evil" }));
-    let person =
-        by_userinfo(&okta(), &info, Some(&token), NOW).unwrap_or_else(|r| panic!("{}", r.sentence));
+    let person = by_userinfo(&okta(), &info, Some(&token), false, NOW)
+        .unwrap_or_else(|r| panic!("{}", r.sentence));
     assert_eq!(
         (person.subject.as_str(), person.expires_at),
         ("00u1", NOW + 60)
     );
+    let nobodys = claims(json!({ "exp": NOW + 60 }));
+    assert!(by_userinfo(&okta(), &info, Some(&nobodys), false, NOW).is_err());
+    let for_ever = claims(json!({ "exp": u64::MAX, "azp": "oam" }));
+    let capped = by_userinfo(&okta(), &info, Some(&for_ever), false, NOW).map(|p| p.expires_at);
+    assert_eq!(capped, Ok(NOW + okta().longest_age_ms / 1000));
     let foreign = claims(json!({ "exp": NOW + 60, "client_id": "other", "aud": "account" }));
-    assert!(by_userinfo(&okta(), &info, Some(&foreign), NOW).is_err());
-    assert!(by_userinfo(&okta(), &Claims::new(), None, NOW).is_err());
+    assert!(by_userinfo(&okta(), &info, Some(&foreign), true, NOW).is_err());
+    assert!(by_userinfo(&okta(), &Claims::new(), None, true, NOW).is_err());
 }
