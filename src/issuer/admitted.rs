@@ -5,13 +5,16 @@ use super::clock;
 use super::refused::Refused;
 use super::standing;
 use super::state::{InForce, Issuer};
-use super::store::{Batch, Change, EndKind, PersonRow, PersonSeen};
+use super::store::{Batch, Change, EndKind, PersonRow, PersonSeen, StoreFault};
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::{Claimant, ClaimantKind, Groups};
 use crate::model::feed::FeedEvent;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::rules::admission;
 use crate::rules::policy;
+
+/// How exact the time of the last sight of a person is kept, milliseconds.
+const SEEN_AGAIN_MS: u64 = 60_000;
 
 /// A claimant that may ask.
 pub struct Admitted {
@@ -105,7 +108,11 @@ impl Admitted {
             return Vec::new();
         }
         let at_ms = clock::now_ms();
-        let mut changes = vec![Change::Seen(self.seen(at_ms))];
+        let seen = self.seen(at_ms);
+        let mut changes = Vec::with_capacity(2);
+        if !self.row.as_ref().is_some_and(|row| is_kept(row, &seen)) {
+            changes.push(Change::Seen(seen));
+        }
         let newest = self
             .row
             .as_ref()
@@ -150,13 +157,20 @@ impl Admitted {
         if !self.is_news() {
             return Ok(());
         }
+        let mut changes = self.sight(in_force);
+        changes.extend(self.epoch().map(|epoch| Change::AtEpoch {
+            key: self.claimant.key.clone(),
+            epoch,
+        }));
         let batch = Batch {
-            changes: self.sight(in_force),
+            changes,
             entries: Vec::new(),
         };
-        let kept = issuer.commit(batch).await;
-        kept.map(drop)
-            .map_err(|fault| Refused::of_exchange(fault.refusal(), false))
+        match issuer.commit(batch).await {
+            // What overtook it knows more than this sight, by the policy it was compared with too.
+            Ok(_) | Err(StoreFault::Overtaken) => Ok(()),
+            Err(fault) => Err(Refused::of_exchange(fault.refusal(), false)),
+        }
     }
 
     fn seen(&self, at_ms: u64) -> PersonSeen {
@@ -176,6 +190,21 @@ impl Admitted {
             at_ms,
         }
     }
+}
+
+/// Whether what the store keeps of a person already says what this sight does. Writing it again with every
+/// token would cost as much as the token's own row.
+fn is_kept(row: &PersonRow, seen: &PersonSeen) -> bool {
+    let kept = &row.seen;
+    let recent = seen.at_ms < kept.at_ms.saturating_add(SEEN_AGAIN_MS);
+    let older = seen.proven_at < kept.proven_at;
+    // Older evidence changes nothing but the sessions.
+    let same = seen.proven_at == kept.proven_at
+        && row.groups_changed_at_ms.is_none()
+        && (&seen.issuer, &seen.subject, &seen.username)
+            == (&kept.issuer, &kept.subject, &kept.username)
+        && (&seen.email, &seen.groups) == (&kept.email, &kept.groups);
+    recent && seen.session == kept.session && (older || same)
 }
 
 impl Barred {

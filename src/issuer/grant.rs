@@ -97,9 +97,10 @@ async fn granted(
     let claimant = identity(issuer, in_force, ask).await?;
     admitted::name(entry, &claimant);
     pace(issuer, in_force, &claimant)?;
-    // Once more, for an end that came in between: a second one is answered with a refusal.
+    // Once more, for an end or another policy that came in between: a second one is answered with a refusal.
     for _ in 0..2 {
-        match attempt(issuer, in_force, ask, claimant.clone(), entry).await {
+        let in_force = issuer.in_force();
+        match attempt(issuer, &in_force, ask, claimant.clone(), entry).await {
             Err(Stop::Overtaken) => {}
             Err(Stop::Refused(refused)) => return Err(refused),
             Ok(grant) => return Ok(grant),
@@ -266,7 +267,7 @@ async fn on_record(
     let fault = match issuer.commit(batch).await {
         Ok(committed) => {
             record::settle(issuer, committed.revoked);
-            return Ok(minted);
+            return current(issuer, in_force, entry).await.map(|()| minted);
         }
         Err(fault) => fault,
     };
@@ -284,6 +285,34 @@ async fn on_record(
         StoreFault::Overtaken => Err(Stop::Overtaken),
         other => Err(Stop::Refused(not_recorded(&other))),
     }
+}
+
+/// Whether the policy that decided is still the one in force, after the token is on record. Another one
+/// compares what everybody holds once it is in force, and could have passed this person before the record
+/// was there: the token is not handed out, whatever the new policy says.
+async fn current(issuer: &Issuer, in_force: &InForce, entry: &mut AuditRecord) -> Result<(), Stop> {
+    if issuer.in_force().policy_digest == in_force.policy_digest {
+        return Ok(());
+    }
+    let at_ms = clock::now_ms();
+    let sha256 = entry.token_sha256.take().unwrap_or_default();
+    let taken_back = AuditRecord {
+        event: AuditEvent::TokenRevoked,
+        at_ms,
+        token_sha256: Some(sha256.clone()),
+        detail: Some("the policy changed while it was made; it was not handed out".to_owned()),
+        ..entry.clone()
+    };
+    entry.expires_at = None;
+    entry.detail = None;
+    let batch = Batch {
+        changes: vec![Change::RevokeToken { sha256, at_ms }],
+        entries: vec![taken_back],
+    };
+    let committed = issuer.commit(batch).await;
+    let committed = committed.map_err(|fault| Stop::Refused(not_recorded(&fault)))?;
+    record::settle(issuer, committed.revoked);
+    Err(Stop::Overtaken)
 }
 
 fn not_recorded(fault: &StoreFault) -> Refused {

@@ -6,7 +6,7 @@ use super::files::{self, Files, Watch};
 use super::record;
 use super::standing::{listed, relaxed, roles_under, shown};
 use super::state::{CONFIGURATION, InForce, Issuer};
-use super::store::{Batch, Change, PersonRow};
+use super::store::{Batch, Change, PersonRow, StoreFault};
 use crate::model::audit::{AuditEvent, AuditRecord};
 use crate::model::feed::FeedEvent;
 use crate::model::issuer::IssuerSettings;
@@ -136,7 +136,7 @@ async fn put(issuer: &Arc<Issuer>, files: Files, cause: Cause) -> Result<(), Ref
     }
     let new = InForce::new(settings, policy, &policy_text, &issuer.foundation())?;
     if new.policy_digest == old.policy_digest && new.settings == old.settings {
-        return Ok(());
+        return compared(issuer).await;
     }
     let changed = new.policy_digest != old.policy_digest;
     if changed {
@@ -145,7 +145,7 @@ async fn put(issuer: &Arc<Issuer>, files: Files, cause: Cause) -> Result<(), Ref
             moved(&old.policy_digest, &new.policy_digest, cause),
             differences(&old.policy, &new.policy)
         );
-        on_record(issuer, &new.policy_digest, detail).await?;
+        on_record(issuer, detail).await?;
     }
     issuer.feeds.limit(new.settings.limits.feeds);
     issuer.put_in_force(new);
@@ -154,10 +154,7 @@ async fn put(issuer: &Arc<Issuer>, files: Files, cause: Cause) -> Result<(), Ref
         cause = cause.word(),
         "another configuration is in force"
     );
-    if changed {
-        roles(issuer).await;
-    }
-    Ok(())
+    compared(issuer).await
 }
 
 /// Puts back what can't change while the server runs; names what would have.
@@ -227,29 +224,53 @@ pub async fn found_at_start(issuer: &Arc<Issuer>) -> Result<(), Refusal> {
     if known == digest {
         return Ok(());
     }
-    on_record(issuer, &digest, moved(&known, &digest, Cause::Start)).await?;
-    roles(issuer).await;
-    Ok(())
+    on_record(issuer, moved(&known, &digest, Cause::Start)).await?;
+    compared(issuer).await
 }
 
-async fn on_record(issuer: &Issuer, digest: &str, detail: String) -> Result<(), Refusal> {
+async fn on_record(issuer: &Issuer, detail: String) -> Result<(), Refusal> {
     let entry = AuditRecord {
         detail: Some(detail),
         ..issuer.entry(AuditEvent::PolicyChange)
     };
     let batch = Batch {
-        changes: vec![Change::PolicyDigest(digest.to_owned())],
+        changes: Vec::new(),
         entries: vec![entry],
     };
     let written = issuer.commit(batch).await;
     written.map(drop).map_err(|fault| fault.refusal())
 }
 
-/// Compares the roles of everybody seen lately with those under the policy in force: who lost one is
-/// told by the feed at once, and the tokens of lost roles are inactive. Who asks meanwhile is decided by
-/// the new policy anyhow.
-pub async fn roles(issuer: &Arc<Issuer>) {
+/// Compares everybody's roles with the policy in force, unless that was done. Its digest is kept only
+/// after that: a comparison that failed is owed, also to the next start.
+async fn compared(issuer: &Arc<Issuer>) -> Result<(), Refusal> {
     let in_force = issuer.in_force();
+    let known = issuer.store.policy_digest().await;
+    if known.map_err(|fault| fault.refusal())?.as_ref() == Some(&in_force.policy_digest) {
+        return Ok(());
+    }
+    let done = roles(issuer, &in_force).await;
+    let done = match done {
+        Ok(()) => {
+            let digest = Change::PolicyDigest(in_force.policy_digest.clone());
+            let batch = Batch {
+                changes: vec![digest],
+                entries: Vec::new(),
+            };
+            issuer.commit(batch).await.map(drop)
+        }
+        Err(fault) => Err(fault),
+    };
+    done.map_err(|fault| {
+        tracing::error!(?fault, "roles under the new policy could not be compared");
+        fault.refusal()
+    })
+}
+
+/// Compares the roles of everybody seen lately with those under the policy in force: who lost one is
+/// told by the feed at once, and the tokens of lost roles are inactive. A token that the old policy decided
+/// meanwhile is not handed out (`grant`).
+async fn roles(issuer: &Arc<Issuer>, in_force: &InForce) -> Result<(), StoreFault> {
     let since_ms = clock::now_ms().saturating_sub(RECENT_MS);
     let mut under: HashMap<Vec<RoleName>, Index> = HashMap::new();
     let mut after = None;
@@ -257,14 +278,7 @@ pub async fn roles(issuer: &Arc<Issuer>) {
         let page = issuer
             .store
             .recent_people(since_ms, after.take(), PEOPLE)
-            .await;
-        let page = match page {
-            Ok(page) => page,
-            Err(fault) => {
-                tracing::error!(?fault, "roles under the new policy could not be compared");
-                return;
-            }
-        };
+            .await?;
         let mut batch = Batch::default();
         for row in &page {
             let relaxed = under
@@ -273,18 +287,13 @@ pub async fn roles(issuer: &Arc<Issuer>) {
             compare(issuer, relaxed, row, &mut batch);
         }
         if !batch.changes.is_empty() {
-            match issuer.commit(batch).await {
-                Ok(committed) => record::settle(issuer, committed.revoked),
-                Err(fault) => {
-                    tracing::error!(?fault, "roles under the new policy could not be kept");
-                    return;
-                }
-            }
+            let committed = issuer.commit(batch).await?;
+            record::settle(issuer, committed.revoked);
         }
         let full = page.len() == PEOPLE;
         match page.into_iter().last() {
             Some(last) if full => after = Some(last.seen.key),
-            _ => return,
+            _ => return Ok(()),
         }
     }
 }

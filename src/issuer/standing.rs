@@ -232,7 +232,9 @@ impl<'a> Draft<'a> {
     }
 
     fn restore(&mut self, row: &PersonRow) {
-        if row.account.is_none() {
+        // One that is older than the end, and arrived after it, speaks of an end before this one.
+        let later = |end: &Ended| end.at_ms > self.signal.at_ms;
+        if row.account.as_ref().is_none_or(later) {
             return;
         }
         let detail = self.signal.reason.clone();
@@ -246,8 +248,12 @@ impl<'a> Draft<'a> {
 
     /// Only the roles that are lost are withdrawn; the others' tokens live on.
     fn groups(&mut self, policy: &Index, row: &PersonRow, groups: Option<Vec<String>>) {
-        let after = person::roles_with(policy, row, groups.clone());
         let at_ms = self.signal.at_ms;
+        // A later signal told the groups already.
+        if row.groups_changed_at_ms.is_some_and(|known| known > at_ms) {
+            return;
+        }
+        let after = person::roles_with(policy, row, groups.clone());
         if after.changed {
             let detail = format!(
                 "{}; lost: {}",

@@ -79,8 +79,15 @@ pub enum Change {
         /// Whom.
         key: ClaimantKey,
     },
+    /// Nothing but a condition: the batch is refused as overtaken when the claimant's epoch is another.
+    AtEpoch {
+        /// Whose.
+        key: ClaimantKey,
+        /// The epoch that the batch was decided at.
+        epoch: u64,
+    },
     /// The person's groups are others: these are kept until the next [`Change::Seen`], live tokens of
-    /// lost roles are inactive, `feed` appended when there is one.
+    /// lost roles are inactive, `feed` appended when there is one. Epoch + 1 when a role is lost.
     RolesChanged {
         /// Whom.
         key: ClaimantKey,
@@ -97,7 +104,7 @@ pub enum Change {
     },
     /// The person holds other roles than when last compared, with the groups as they are: by another
     /// policy, or by a newer token. Live tokens of lost roles are inactive, `feed` appended when there is
-    /// one. Unlike [`Change::RolesChanged`] it says nothing about groups.
+    /// one; epoch + 1 when a role is lost. Unlike [`Change::RolesChanged`] it says nothing about groups.
     Held {
         /// Whom.
         key: ClaimantKey,
@@ -142,7 +149,8 @@ pub enum Change {
         /// [`SecretRow::number`].
         number: u64,
     },
-    /// Remembers the digest of the policy in force, so that a change while stopped is on record too.
+    /// Remembers the digest of the policy that everybody's roles were compared with, so that a change while
+    /// stopped, or one whose comparison failed, is made up for.
     PolicyDigest(String),
 }
 
@@ -198,7 +206,7 @@ pub struct PersonRow {
     pub seen: PersonSeen,
     /// Roles held when last compared.
     pub held: Vec<RoleName>,
-    /// Grows with every end.
+    /// Grows with every end and every role lost.
     pub epoch: u64,
     /// The account is ended until restored.
     pub account: Option<Ended>,

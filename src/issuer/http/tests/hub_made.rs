@@ -1,6 +1,6 @@
 //! Tokens that a hub makes: announced before, on record after, ended when they can't be.
 
-use super::world::{World, until};
+use super::world::{POLICY, World, until};
 use crate::issuer::standing::Order;
 use axum::Router;
 use axum::http::Uri;
@@ -113,6 +113,35 @@ async fn an_end_while_the_hub_is_asked_ends_its_token_and_refuses() {
         detail.as_str().unwrap().contains("not handed out"),
         "{detail}"
     );
+}
+
+#[tokio::test]
+async fn a_policy_that_changes_while_the_hub_is_asked_ends_its_token_and_refuses() {
+    let mut hub = hub().await;
+    let world = world(&hub).await;
+    let (asked, go) = under_way(&mut hub, &world).await;
+    let before = world.issuer.in_force().policy_digest.clone();
+    // Nobody of hers is on record yet, so that the comparison of everybody's roles passes her.
+    world.policy(&POLICY.replace("\"ml\"", "\"others\"")).await;
+    until("the new policy", async || {
+        let now = world.issuer.in_force().policy_digest.clone();
+        now != before && world.issuer.store.policy_digest().await == Ok(Some(now))
+    })
+    .await;
+    go.send(()).unwrap();
+    let refused = asked.await.unwrap().expect(400);
+    assert!(!refused.text.contains("hf_of_the_hub"));
+    until("the end of the token", async || {
+        hub.revoked.lock().unwrap().len() == 1
+    })
+    .await;
+    let ended = &world.audit("token-revoked").await[0];
+    assert_eq!(
+        ended["token_sha256"],
+        world.audit("exchange").await[0]["token_sha256"]
+    );
+    assert!(ended["detail"].as_str().unwrap().contains("not handed out"));
+    assert_eq!(world.audit("refusal").await.len(), 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Health, reload, a database that goes.
 
 use super::world::{POLICY, World, until};
+use crate::issuer::store::{Batch, Change};
 use serde_json::json;
 
 const MODEL: &str = "https://hub.acme.example/acme/model";
@@ -51,6 +52,39 @@ async fn a_changed_policy_file_is_noticed_by_itself_and_on_record_with_both_dige
     assert!(detail.contains(&old) && detail.contains(&new), "{detail}");
     assert!(detail.contains("the file changed"), "{detail}");
     assert!(detail.contains("publisher"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_comparison_of_roles_that_was_not_finished_is_owed() {
+    let world = World::start().await;
+    let ada = world.id_token("ada", &json!({}));
+    world.exchange(&ada, MODEL, "write").await.expect(200);
+    let row = world.person("ada").await.unwrap();
+    let mut held = row.held.clone();
+    held.push("gone".parse().unwrap());
+    // As a change leaves it whose policy is in force, and after whose entry the store failed.
+    let batch = Batch {
+        changes: vec![
+            Change::Held {
+                key: row.seen.key.clone(),
+                held,
+                lost: Vec::new(),
+                at_ms: row.seen.at_ms,
+                feed: None,
+            },
+            Change::PolicyDigest("of the policy before".to_owned()),
+        ],
+        entries: Vec::new(),
+    };
+    world.issuer.store.commit(batch).await.unwrap();
+    world.policy(POLICY).await;
+    until("the comparison", async || {
+        world.issuer.store.policy_digest().await
+            == Ok(Some(world.issuer.in_force().policy_digest.clone()))
+    })
+    .await;
+    assert_eq!(world.person("ada").await.unwrap().held, row.held);
+    assert_eq!(world.audit("roles-changed").await.len(), 1);
 }
 
 #[tokio::test]

@@ -62,6 +62,32 @@ async fn a_role_by_claims_is_neither_lost_nor_gained_by_groups() {
 }
 
 #[tokio::test]
+async fn an_older_signal_that_arrives_late_does_not_undo_a_younger_one() {
+    let world = World::start().await;
+    let told = |id: &str, meaning: SignalMeaning, age_ms: u64| {
+        let mut told = signal(meaning, by_sub("ada"));
+        (told.id, told.at_ms) = (id.to_owned(), NOW_MS - age_ms);
+        told
+    };
+    let groups = |group: &str| SignalMeaning::ClaimsChanged {
+        groups: Some(vec![group.to_owned()]),
+    };
+    world.apply(&told("a", groups("publishers"), 1_000)).await;
+    let applied = world.apply(&told("b", groups("sales"), 4_000)).await;
+    assert_eq!((applied.people.len(), applied.revoked.len()), (0, 0));
+    let row = world.row("ada").await;
+    assert_eq!(row.seen.groups, Some(vec!["publishers".to_owned()]));
+    assert_eq!(world.live("ada").await, ["publisher", "reader"]);
+    let ended = told("c", SignalMeaning::AccountEnded, 500);
+    world.apply(&ended).await;
+    let restored = |id, age_ms| told(id, SignalMeaning::AccountRestored, age_ms);
+    world.apply(&restored("d", 900)).await;
+    assert!(world.row("ada").await.account.is_some());
+    world.apply(&restored("e", 400)).await;
+    assert!(world.row("ada").await.account.is_none());
+}
+
+#[tokio::test]
 async fn unchanged_roles_are_not_news() {
     let world = World::start().await;
     let meaning = SignalMeaning::ClaimsChanged {

@@ -1,4 +1,4 @@
-//! Changes, each as its statements. All run inside the transaction and savepoint of their batch.
+//! Changes, each as its statements. All run inside the one transaction of their group.
 
 mod agent_log;
 mod ends;
@@ -36,6 +36,7 @@ pub(super) fn check(database: &Connection, change: &Change) -> Done {
             token,
             epoch: Some(epoch),
         } => same_epoch(database, &token.key, *epoch),
+        Change::AtEpoch { key, epoch } => same_epoch(database, key, *epoch),
         Change::Once {
             transmitter, id, ..
         } => {
@@ -55,7 +56,9 @@ pub(super) fn check(database: &Connection, change: &Change) -> Done {
 pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<TokenRow>) -> Done {
     match change {
         Change::Seen(seen) => people::seen(database, seen),
-        Change::Issue { token, epoch } => issue(database, token, *epoch),
+        // Its epoch was compared by `check`: what the same batch changes of the person is the token's own.
+        Change::Issue { token, .. } => issue(database, token),
+        Change::AtEpoch { .. } => Ok(()),
         Change::RevokeToken { sha256, at_ms } => {
             revoke_token(database, sha256, *at_ms, revoked).map_err(Undone::from)
         }
@@ -75,6 +78,7 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             feed,
         } => {
             people::roles_changed(database, key, groups.as_deref(), held, *at_ms)?;
+            people::overtake(database, key, lost)?;
             revoked.extend(ends::roles_lost(database, key, lost, *at_ms)?);
             feed.iter().try_for_each(|feed| append(database, key, feed))
         }
@@ -86,6 +90,7 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             feed,
         } => {
             people::held(database, key, held, *at_ms)?;
+            people::overtake(database, key, lost)?;
             revoked.extend(ends::roles_lost(database, key, lost, *at_ms)?);
             feed.iter().try_for_each(|feed| append(database, key, feed))
         }
@@ -124,10 +129,7 @@ fn same_epoch(database: &Connection, key: &ClaimantKey, epoch: u64) -> Done {
 }
 
 /// A token that a hub gives a second time is the later row.
-fn issue(database: &Connection, token: &TokenRow, epoch: Option<u64>) -> Done {
-    if let Some(epoch) = epoch {
-        same_epoch(database, &token.key, epoch)?;
-    }
+fn issue(database: &Connection, token: &TokenRow) -> Done {
     run(
         database,
         "INSERT OR REPLACE INTO tokens (sha256, source, key, name, role, hub, repository, action,

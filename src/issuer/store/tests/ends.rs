@@ -1,7 +1,7 @@
 //! Ends, restorations and lost roles.
 
 use super::fixture::*;
-use crate::issuer::store::{Change, EndKind, Store};
+use crate::issuer::store::{Change, EndKind, Store, StoreFault};
 use crate::model::feed::FeedEvent;
 
 pub async fn every_kind_of_end_makes_tokens_inactive_and_is_told(store: &dyn Store) {
@@ -121,7 +121,16 @@ pub async fn tokens_of_lost_roles_end_and_others_live_on(store: &dyn Store) {
     );
     let row = row(store, "ada").await;
     assert_eq!(row.held, [role("reader")]);
-    assert_eq!(row.epoch, 0, "nothing of the person ended");
+    assert_eq!(row.epoch, 1, "what was decided before is overtaken");
+    let late = exchange("ada", "late", 0);
+    assert_eq!(refused(store, late).await, StoreFault::Overtaken);
+    let at_epoch = |epoch| Change::AtEpoch {
+        key: person("ada"),
+        epoch,
+    };
+    let older = |epoch| changes([Change::Seen(seen("ada")), at_epoch(epoch)]);
+    assert_eq!(refused(store, older(0)).await, StoreFault::Overtaken);
+    commit(store, older(1)).await;
     let page = store.feed(person("ada"), Some(before)).await.unwrap();
     assert_eq!(page.events.len(), 1);
     assert_eq!(page.events[0].1, feed);
@@ -163,6 +172,8 @@ pub async fn groups_of_a_signal_count_until_younger_evidence(store: &dyn Store) 
     commit(store, changed(None, NOW_MS + 9_000)).await;
     assert_eq!(row(store, "ada").await.seen.groups, None);
     commit(store, changed(Some(vec![]), NOW_MS + 9_500)).await;
+    // One that is older, and late.
+    commit(store, changed(Some(vec!["old".into()]), NOW_MS + 9_499)).await;
     assert_eq!(row(store, "ada").await.seen.groups, Some(vec![]));
 }
 

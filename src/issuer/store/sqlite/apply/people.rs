@@ -141,7 +141,8 @@ pub(super) fn known(database: &Connection, key: &ClaimantKey, at_ms: u64) -> Don
     )
 }
 
-/// The groups and roles are others. No groups: they are unknown from now on.
+/// The groups and roles are others. No groups: they are unknown from now on. An older signal that arrives
+/// late does not take back the groups of a younger one.
 pub(super) fn roles_changed(
     database: &Connection,
     key: &ClaimantKey,
@@ -153,9 +154,8 @@ pub(super) fn roles_changed(
     let groups = groups.map(json).transpose()?;
     run(
         database,
-        "UPDATE people SET groups = ?3, held = ?4,
-             groups_changed_at_ms = max(ifnull(groups_changed_at_ms, 0), ?5)
-         WHERE source = ?1 AND key = ?2",
+        "UPDATE people SET groups = ?3, held = ?4, groups_changed_at_ms = ?5
+         WHERE source = ?1 AND key = ?2 AND ifnull(groups_changed_at_ms, 0) <= ?5",
         params![
             key.source.as_str(),
             key.key,
@@ -163,6 +163,18 @@ pub(super) fn roles_changed(
             json(held)?,
             int(at_ms)
         ],
+    )
+}
+
+/// Roles were lost: a token that was decided before and is committed after this is refused.
+pub(super) fn overtake(database: &Connection, key: &ClaimantKey, lost: &[RoleName]) -> Done {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    run(
+        database,
+        "UPDATE people SET epoch = epoch + 1 WHERE source = ?1 AND key = ?2",
+        (key.source.as_str(), &key.key),
     )
 }
 
