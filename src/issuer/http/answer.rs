@@ -11,10 +11,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
 use std::any::Any;
+use std::io::Write;
 use zeroize::Zeroizing;
-
-/// Room for an answer with a token: a buffer that grows leaves its old bytes behind.
-const ROOM: usize = 16 * 1024;
 
 #[derive(Serialize)]
 struct ErrorAnswer<'a> {
@@ -34,10 +32,28 @@ pub fn json<T: Serialize>(status: u16, value: &T) -> Response {
 
 /// A JSON answer that holds a token.
 pub fn secret_json<T: Serialize>(value: &T) -> Response {
-    let mut buffer = Zeroizing::new(Vec::with_capacity(ROOM));
-    match serde_json::to_writer(&mut *buffer, value) {
+    // Measured first: a buffer that grows leaves its old bytes behind, and one that is large enough for any
+    // answer takes longer to wipe than this one takes to write.
+    let mut length = Length(0);
+    let measured = serde_json::to_writer(&mut length, value);
+    let mut buffer = Zeroizing::new(Vec::with_capacity(length.0));
+    match measured.and_then(|()| serde_json::to_writer(&mut *buffer, value)) {
         Ok(()) => raw(200, "application/json", Bytes::from_owner(buffer)),
         Err(_) => empty(500),
+    }
+}
+
+/// Counts what is written to it, and keeps nothing.
+struct Length(usize);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

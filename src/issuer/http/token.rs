@@ -17,7 +17,10 @@ use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::runtime::Handle;
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -36,6 +39,42 @@ struct TokenAnswer<'a> {
     oam: &'a Granting,
 }
 
+/// Work that is not broken off when its caller goes away, because something has to be put on record: it is
+/// finished in a task of its own then. A task for each exchange was measured: the two switches to it and
+/// back cost as much as the policy's decision.
+struct ToItsEnd(Option<Pin<Box<dyn Future<Output = Granted> + Send>>>);
+
+type Granted = Result<Grant, Refused>;
+
+impl ToItsEnd {
+    fn new(work: impl Future<Output = Granted> + Send + 'static) -> Self {
+        Self(Some(Box::pin(work)))
+    }
+}
+
+impl Future for ToItsEnd {
+    type Output = Granted;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Granted> {
+        let Some(mut work) = self.0.take() else {
+            return Poll::Pending;
+        };
+        let polled = work.as_mut().poll(context);
+        if polled.is_pending() {
+            self.0 = Some(work);
+        }
+        polled
+    }
+}
+
+impl Drop for ToItsEnd {
+    fn drop(&mut self) {
+        if let (Some(work), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(work);
+        }
+    }
+}
+
 /// The exchange.
 pub async fn exchange(
     State(issuer): State<Arc<Issuer>>,
@@ -45,7 +84,7 @@ pub async fn exchange(
 ) -> Response {
     let began = clock::now_us();
     let outcome = match ask(&issuer, &origin, &headers, body).await {
-        Ok(ask) => granted(&issuer, ask).await,
+        Ok(ask) => ToItsEnd::new(grant::exchange(Arc::clone(&issuer), ask)).await,
         Err(refused) => {
             let mut entry = issuer.entry(AuditEvent::Refusal);
             record::origin(&mut entry, &origin);
@@ -62,21 +101,6 @@ pub async fn exchange(
         Ok(grant) => answered(&grant),
         Err(refused) => answer::refused(&refused, &origin.request_id),
     }
-}
-
-/// In a task of its own: a caller that goes away while a hub is asked must not take along what has to be
-/// put on record.
-async fn granted(issuer: &Arc<Issuer>, ask: Ask) -> Result<Grant, Refused> {
-    let task = tokio::spawn(grant::exchange(Arc::clone(issuer), ask));
-    task.await.unwrap_or_else(|_| {
-        Err(Refused {
-            error: OAuthError::ServerError,
-            ..Refused::unavailable(
-                "the issuer has a fault of its own",
-                "tell its administrators the request's id",
-            )
-        })
-    })
 }
 
 fn answered(grant: &Grant) -> Response {

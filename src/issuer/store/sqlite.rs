@@ -2,6 +2,7 @@
 
 mod apply;
 mod chain;
+mod checkpoint;
 mod file;
 mod open;
 mod place;
@@ -23,6 +24,7 @@ use crate::model::feed::FeedEvent;
 use crate::model::name::{OrgName, SourceName};
 use crate::model::refusal::Refusal;
 use crate::model::signal::SignalSubject;
+use checkpoint::Checkpoints;
 use open::{Opening, Writing};
 use place::{Place, Shared};
 use reader::{Kind, Readers};
@@ -42,7 +44,6 @@ const WAITING: usize = 4_096;
 /// Several processes may have it open: the server and the commands beside it. Dropping it waits until
 /// what was asked is done.
 pub struct SqliteStore {
-    path: Arc<Path>,
     shared: Arc<Shared>,
     /// None only while it is dropped.
     ways: Option<(SyncSender<Job>, Readers)>,
@@ -68,10 +69,15 @@ impl SqliteStore {
     }
 
     fn start(path: &Path, org: &OrgName, how: Opening) -> Result<Self, Refusal> {
-        let writing = Writing::open(path, org, how)?;
+        let mut writing = Writing::open(path, org, how)?;
         let shared = Arc::new(Shared::new(writing.generation.clone()));
         let (jobs, asked) = sync_channel(WAITING);
         let mut threads = Vec::new();
+        let checkpoints =
+            Checkpoints::start(path, &shared, &mut threads).map_err(|e| no_thread(&e))?;
+        checkpoints
+            .follow(&mut writing.connection)
+            .map_err(|error| words::refusal(path, &error))?;
         let started = || {
             let readers = Readers::start(path, &shared, &mut threads)?;
             let writer = Writer::new(
@@ -79,23 +85,15 @@ impl SqliteStore {
                 org.clone(),
                 asked,
                 Arc::clone(&shared),
+                checkpoints,
                 writing,
             );
             let thread = thread::Builder::new().name("oam-store-write".to_owned());
             threads.push(thread.spawn(move || writer.run())?);
             Ok(readers)
         };
-        let readers = started().map_err(|error: std::io::Error| {
-            Refusal::unavailable(
-                format!(
-                    "the system gave no thread for the database: {}",
-                    error.kind()
-                ),
-                "look at the limits of this process (tasks), then start again",
-            )
-        })?;
+        let readers = started().map_err(|error: std::io::Error| no_thread(&error))?;
         Ok(Self {
-            path: path.into(),
             shared,
             ways: Some((jobs, readers)),
             threads,
@@ -126,10 +124,19 @@ impl SqliteStore {
     ) -> Later<'_, T> {
         Box::pin(async move {
             let (_, readers) = self.ways.as_ref().ok_or_else(words::closed)?;
-            let answer = readers.ask(&self.path, kind, question)?;
-            answer.await.unwrap_or_else(|_| Err(words::closed()))
+            readers.ask(kind, question).await
         })
     }
+}
+
+fn no_thread(error: &std::io::Error) -> Refusal {
+    Refusal::unavailable(
+        format!(
+            "the system gave no thread for the database: {}",
+            error.kind()
+        ),
+        "look at the limits of this process (tasks), then start again",
+    )
 }
 
 impl Drop for SqliteStore {

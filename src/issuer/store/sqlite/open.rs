@@ -17,10 +17,6 @@ const MIGRATIONS: &[&str] = &[include_str!("1.sql")];
 /// How long a commit waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Pages after which the write-ahead log is copied into the database: with `SQLite`'s own 1,000 every
-/// third group of commits would do it.
-const CHECKPOINT_PAGES: u32 = 8_000;
-
 /// How a database is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opening {
@@ -74,9 +70,6 @@ impl Writing {
         ] {
             connection.pragma_update(None, name, value).map_err(told)?;
         }
-        connection
-            .pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
-            .map_err(told)?;
         let generation = migrate(&mut connection, path, org, how)?;
         let looked = |fault: std::io::Error| looked(path, &fault);
         Ok(Self {

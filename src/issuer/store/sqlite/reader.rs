@@ -20,8 +20,8 @@ const IDLE: usize = 4;
 /// Questions that may wait in each queue.
 const WAITING: usize = 4_096;
 
-/// A question with the way of its answer. It tells whether the connection is to be opened anew.
-type Question = Box<dyn FnOnce(Result<(&Connection, &Place), StoreFault>) -> bool + Send>;
+/// A question with the way of its answer.
+type Question = Box<dyn FnOnce(&mut Reader) + Send>;
 
 /// How long a question takes.
 #[derive(Debug, Clone, Copy)]
@@ -49,11 +49,7 @@ impl Readers {
         shared: &Arc<Shared>,
         threads: &mut Vec<JoinHandle<()>>,
     ) -> std::io::Result<Self> {
-        let reader = || Reader {
-            path: path.to_owned(),
-            shared: Arc::clone(shared),
-            open: None,
-        };
+        let reader = || Reader::new(path, shared);
         let mut lane = || -> std::io::Result<SyncSender<Question>> {
             let (ask, asked) = sync_channel::<Question>(WAITING);
             let reader = reader();
@@ -68,40 +64,30 @@ impl Readers {
         })
     }
 
-    /// Asks, and gives where the answer will be.
+    /// Asks.
     ///
     /// # Errors
-    /// Too many wait, or the store is closed.
-    pub(super) fn ask<T: Send + 'static>(
+    /// Too many wait, the store is closed, or what the database says.
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
-        path: &Arc<Path>,
         kind: Kind,
         question: impl FnOnce(&Connection, &Place) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<oneshot::Receiver<Result<T, StoreFault>>, StoreFault> {
-        let (reply, answer) = oneshot::channel();
-        let path = Arc::clone(path);
-        let question: Question = Box::new(move |database| {
-            let (result, anew) = match database.map(|(database, place)| question(database, place)) {
-                Ok(Ok(value)) => (Ok(value), false),
-                Ok(Err(error)) => (Err(words::fault(&path, &error)), may_heal(&error)),
-                Err(fault) => (Err(fault), false),
-            };
-            let _ = reply.send(result);
-            anew
-        });
+    ) -> Result<T, StoreFault> {
         let lane = match kind {
             Kind::Long => &self.long,
             Kind::Quick => match self.take() {
                 None => &self.quick,
                 Some(mut reader) => {
-                    reader.answer(question);
+                    let answer = reader.answer(question);
                     self.idle().push(reader);
-                    return Ok(answer);
+                    return answer;
                 }
             },
         };
+        let (reply, answer) = oneshot::channel();
+        let question: Question = Box::new(move |reader| drop(reply.send(reader.answer(question))));
         match lane.try_send(question) {
-            Ok(()) => Ok(answer),
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(words::closed())),
             Err(TrySendError::Full(_)) => Err(words::busy()),
             Err(TrySendError::Disconnected(_)) => Err(words::closed()),
         }
@@ -128,7 +114,8 @@ fn may_heal(error: &rusqlite::Error) -> bool {
     )
 }
 
-struct Reader {
+/// A connection that only reads, opened when it is needed, and anew when the database is another one.
+pub(super) struct Reader {
     path: PathBuf,
     shared: Arc<Shared>,
     /// The connection, and which opening of the database it belongs to.
@@ -136,21 +123,37 @@ struct Reader {
 }
 
 impl Reader {
-    fn run(mut self, asked: &Receiver<Question>) {
-        while let Ok(question) = asked.recv() {
-            self.answer(question);
+    /// Nothing is opened yet.
+    pub(super) fn new(path: &Path, shared: &Arc<Shared>) -> Self {
+        Self {
+            path: path.to_owned(),
+            shared: Arc::clone(shared),
+            open: None,
         }
     }
 
-    fn answer(&mut self, question: Question) {
-        let place = self.shared.place();
-        let anew = match self.database(&place) {
-            Ok(database) => question(Ok((database, &place))),
-            Err(fault) => question(Err(fault)),
-        };
-        if anew {
-            self.open = None;
+    fn run(mut self, asked: &Receiver<Question>) {
+        while let Ok(question) = asked.recv() {
+            question(&mut self);
         }
+    }
+
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// There is no database, or what it says.
+    pub(super) fn answer<T>(
+        &mut self,
+        question: impl FnOnce(&Connection, &Place) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreFault> {
+        let place = self.shared.place();
+        let answer = question(self.database(&place)?, &place);
+        answer.map_err(|error| {
+            if may_heal(&error) {
+                self.open = None;
+            }
+            words::fault(&self.path, &error)
+        })
     }
 
     fn database(&mut self, place: &Place) -> Result<&Connection, StoreFault> {

@@ -68,6 +68,26 @@ fn unavailable(store: &SqliteStore, batch: crate::issuer::store::Batch) -> Strin
 }
 
 #[test]
+fn the_write_ahead_log_is_copied_beside_the_commits_and_begins_again() {
+    let (_folder, path) = place();
+    let store = open(&path);
+    let mut large = noted(AuditEvent::Refusal, NOW_MS);
+    large.detail = Some("x".repeat(400_000));
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    let mut count = 0;
+    wait(async {
+        // Several times what the log may hold.
+        while size(&path) < 4 * 8_000 * 4096 {
+            commit(&store, entries([large.clone()])).await;
+            count += 1;
+        }
+        assert_eq!(verified(&store).await, count);
+    });
+    let log = size(&path.with_extension("db-wal"));
+    assert!(log < 3 * 8_000 * 4096, "{log} bytes");
+}
+
+#[test]
 fn two_handles_on_one_file_make_one_chain_and_hear_of_each_other() {
     let (_folder, path) = place();
     let (server, command) = (open(&path), open(&path));

@@ -6,6 +6,7 @@
 
 use super::apply::{self, Undone};
 use super::chain::{self, Head};
+use super::checkpoint::Checkpoints;
 use super::open::{Found, Opening, Writing};
 use super::place::Shared;
 use super::{sweep, words};
@@ -55,6 +56,7 @@ pub(super) struct Writer {
     org: OrgName,
     jobs: Receiver<Job>,
     shared: Arc<Shared>,
+    checkpoints: Checkpoints,
     /// None while there is no database to write to.
     writing: Option<Writing>,
     /// The audit log's end; none when another process may have moved it.
@@ -67,12 +69,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// A writer of an open database.
+    /// A writer of an open database, whose commits `checkpoints` follows.
     pub(super) fn new(
         path: PathBuf,
         org: OrgName,
         jobs: Receiver<Job>,
         shared: Arc<Shared>,
+        checkpoints: Checkpoints,
         writing: Writing,
     ) -> Self {
         let data_version = data_version(&writing.connection).unwrap_or(-1);
@@ -81,6 +84,7 @@ impl Writer {
             org,
             jobs,
             shared,
+            checkpoints,
             writing: Some(writing),
             head: None,
             data_version,
@@ -250,7 +254,12 @@ impl Writer {
         if let Some(old) = self.writing.take() {
             old.abandon();
         }
-        match Writing::open(&self.path, &self.org, how) {
+        let opened = Writing::open(&self.path, &self.org, how).and_then(|mut writing| {
+            let followed = self.checkpoints.follow(&mut writing.connection);
+            followed.map_err(|error| words::refusal(&self.path, &error))?;
+            Ok(writing)
+        });
+        match opened {
             Ok(writing) => {
                 self.data_version = data_version(&writing.connection).unwrap_or(-1);
                 self.stale = false;
