@@ -88,6 +88,15 @@ impl Feeds {
     }
 }
 
+impl Feeds {
+    fn wake_everybody(&self) {
+        let people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
+        for wake in people.values().flatten() {
+            wake.notify_one();
+        }
+    }
+}
+
 impl Seat {
     /// Resolves when there is something new for this person.
     pub async fn woken(&self) {
@@ -123,7 +132,7 @@ impl Drop for Seat {
 pub async fn wake_all(issuer: Arc<Issuer>) {
     let mut changes = issuer.store.changes();
     let mut stopping = issuer.stopping.subscribe();
-    let mut seen = 0;
+    let mut seen = Seen::default();
     loop {
         let (pause, again) = match news(&*issuer.store, &issuer.feeds, &mut seen).await {
             Ok(()) => (PAUSE, false),
@@ -139,14 +148,31 @@ pub async fn wake_all(issuer: Arc<Issuer>) {
     }
 }
 
-async fn news(store: &dyn Store, feeds: &Feeds, seen: &mut u64) -> Result<(), ()> {
+/// Up to where everybody was woken.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Name of the database; none: no look yet.
+    generation: Option<String>,
+    seq: u64,
+}
+
+async fn news(store: &dyn Store, feeds: &Feeds, seen: &mut Seen) -> Result<(), ()> {
     loop {
-        let page = store.feed_of_all(*seen, PAGE).await.map_err(drop)?;
-        for (seq, key, _) in &page {
-            feeds.wake(key);
-            *seen = (*seen).max(*seq);
+        let page = store.feed_of_all(seen.seq, PAGE).await.map_err(drop)?;
+        if seen.generation.as_ref() != Some(&page.generation) {
+            // A backup took the place of the database: its numbers begin again somewhere, and everybody
+            // has to begin anew there.
+            if seen.generation.replace(page.generation).is_some() {
+                feeds.wake_everybody();
+                seen.seq = 0;
+                continue;
+            }
         }
-        if page.len() < PAGE {
+        for (seq, key, _) in &page.events {
+            feeds.wake(key);
+            seen.seq = seen.seq.max(*seq);
+        }
+        if page.events.len() < PAGE {
             return Ok(());
         }
     }

@@ -1,6 +1,8 @@
 //! An exchange in five steps: identity, admission, policy, token, record. The answer leaves only after
 //! its record is committed (promise 4), and no step is taken back by a caller that goes away.
 
+mod on_record;
+
 use super::admitted::{self, Admitted, NotAdmitted};
 use super::clock;
 use super::identity::TokenKind;
@@ -8,10 +10,9 @@ use super::mint::{self, MintRequest, Minted};
 use super::record;
 use super::refused::Refused;
 use super::state::{InForce, Issuer};
-use super::store::{Batch, Change, StoreFault, TokenRow};
+use super::store::{StoreFault, TokenRow};
 use crate::model::audit::{AuditEvent, AuditRecord};
 use crate::model::claimant::Claimant;
-use crate::model::issuer::IssuerHub;
 use crate::model::organization::Granting;
 use crate::model::policy::{Decision, Wanted};
 use crate::model::refusal::Refusal;
@@ -142,7 +143,7 @@ async fn attempt(
     decided(entry, &decision);
     let hub = in_force.hub(&wanted.hub).ok_or_else(gone)?;
     if mint::asks_hub(hub) {
-        announced(issuer, entry).await?;
+        on_record::announced(issuer, entry).await?;
     }
     let now_ms = clock::now_ms();
     let order = MintRequest {
@@ -158,7 +159,7 @@ async fn attempt(
     };
     let minted = minted(in_force, &order).await?;
     let row = row(&order, &minted);
-    on_record(issuer, in_force, &admitted, hub, row, minted, entry)
+    on_record::kept(issuer, in_force, &admitted, hub, row, minted, entry)
         .await
         .map(|minted| grant(ask, decision, minted))
 }
@@ -207,20 +208,6 @@ fn may_write(in_force: &InForce, claimant: &Claimant, wanted: &Wanted) -> bool {
     wanted.action >= Action::Write || policy::decide(&in_force.policy, claimant, &write).is_ok()
 }
 
-/// Before a hub is asked an entry says so: its answer can be lost, and then a token is out there.
-async fn announced(issuer: &Issuer, entry: &AuditRecord) -> Result<(), Refused> {
-    let batch = Batch {
-        changes: Vec::new(),
-        entries: vec![AuditRecord {
-            event: AuditEvent::Attempt,
-            at_ms: clock::now_ms(),
-            ..entry.clone()
-        }],
-    };
-    let announced = issuer.commit(batch).await;
-    announced.map(drop).map_err(|fault| not_recorded(&fault))
-}
-
 /// Step 4: a token.
 async fn minted(in_force: &InForce, order: &MintRequest<'_>) -> Result<Minted, Refused> {
     in_force.mint.mint(order).await.map_err(|fault| {
@@ -234,89 +221,6 @@ async fn minted(in_force: &InForce, order: &MintRequest<'_>) -> Result<Minted, R
         }
         Refused::of_exchange(fault.refusal, false)
     })
-}
-
-/// Step 5: person, token and entry in one transaction. A token that a hub made and that can't be put on
-/// record is ended there.
-async fn on_record(
-    issuer: &Issuer,
-    in_force: &InForce,
-    admitted: &Admitted,
-    hub: &IssuerHub,
-    row: TokenRow,
-    minted: Minted,
-    entry: &mut AuditRecord,
-) -> Result<Minted, Stop> {
-    entry.token_sha256 = Some(row.sha256.clone());
-    entry.expires_at = Some(row.expires_at);
-    if minted.wider_than_asked {
-        entry.detail = Some("wider than asked: the hub makes no narrower token".to_owned());
-    }
-    let mut changes = admitted.sight(in_force);
-    changes.push(Change::Issue {
-        token: row,
-        epoch: admitted.epoch(),
-    });
-    let batch = Batch {
-        changes,
-        entries: vec![AuditRecord {
-            at_ms: clock::now_ms(),
-            ..entry.clone()
-        }],
-    };
-    let fault = match issuer.commit(batch).await {
-        Ok(committed) => {
-            record::settle(issuer, committed.revoked);
-            return current(issuer, in_force, entry).await.map(|()| minted);
-        }
-        Err(fault) => fault,
-    };
-    entry.token_sha256 = None;
-    entry.expires_at = None;
-    entry.detail = None;
-    if minted.revocable() {
-        let outcome = in_force.mint.withdraw(hub, minted).await;
-        entry.detail = Some(format!(
-            "a token was made and not handed out; {}",
-            outcome.words()
-        ));
-    }
-    match fault {
-        StoreFault::Overtaken => Err(Stop::Overtaken),
-        other => Err(Stop::Refused(not_recorded(&other))),
-    }
-}
-
-/// Whether the policy that decided is still the one in force, after the token is on record. Another one
-/// compares what everybody holds once it is in force, and could have passed this person before the record
-/// was there: the token is not handed out, whatever the new policy says.
-async fn current(issuer: &Issuer, in_force: &InForce, entry: &mut AuditRecord) -> Result<(), Stop> {
-    if issuer.in_force().policy_digest == in_force.policy_digest {
-        return Ok(());
-    }
-    let at_ms = clock::now_ms();
-    let sha256 = entry.token_sha256.take().unwrap_or_default();
-    let taken_back = AuditRecord {
-        event: AuditEvent::TokenRevoked,
-        at_ms,
-        token_sha256: Some(sha256.clone()),
-        detail: Some("the policy changed while it was made; it was not handed out".to_owned()),
-        ..entry.clone()
-    };
-    entry.expires_at = None;
-    entry.detail = None;
-    let batch = Batch {
-        changes: vec![Change::RevokeToken { sha256, at_ms }],
-        entries: vec![taken_back],
-    };
-    let committed = issuer.commit(batch).await;
-    let committed = committed.map_err(|fault| Stop::Refused(not_recorded(&fault)))?;
-    record::settle(issuer, committed.revoked);
-    Err(Stop::Overtaken)
-}
-
-fn not_recorded(fault: &StoreFault) -> Refused {
-    Refused::of_exchange(fault.refusal(), false)
 }
 
 fn gone() -> Stop {

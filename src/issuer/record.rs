@@ -62,7 +62,9 @@ pub async fn refusal(issuer: &Issuer, mut entry: AuditRecord, refused: &Refused,
 }
 
 /// Ends tokens at their hubs that a committed change made inactive, without letting anybody wait for it.
-pub fn settle(issuer: &Issuer, rows: Vec<TokenRow>) {
+/// The issuer's own are inactive with the commit: there is nothing to tell of them.
+pub fn settle(issuer: &Issuer, mut rows: Vec<TokenRow>) {
+    rows.retain(|row| row.sealed.is_some());
     if rows.is_empty() {
         return;
     }

@@ -1,12 +1,11 @@
 //! A store in memory, for tests of what only reads and writes rows: no transactions, no files.
 
 use super::store::{
-    AgentLogRow, AuditFilter, AuditLine, Batch, Change, Committed, Cursor, FeedPage, KeyRow, Later,
-    PersonRow, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
+    AgentLogRow, AuditFilter, AuditLine, Batch, Change, Committed, Cursor, FeedOfAll, FeedPage,
+    KeyRow, Later, PersonRow, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
 };
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::ClaimantKey;
-use crate::model::feed::FeedEvent;
 use crate::model::name::SourceName;
 use crate::model::signal::SignalSubject;
 use std::sync::{Mutex, MutexGuard};
@@ -101,9 +100,18 @@ impl Store for Shelf {
             .cloned();
         now(Ok(found))
     }
-    fn due_at_hubs(&self, now_s: u64, limit: usize) -> Later<'_, Vec<TokenRow>> {
+    fn due_at_hubs(
+        &self,
+        now_s: u64,
+        revoked_until_ms: u64,
+        limit: usize,
+    ) -> Later<'_, Vec<TokenRow>> {
         let over = |row: &&TokenRow| {
-            row.sealed.is_some() && (row.expires_at <= now_s || row.revoked_at_ms.is_some())
+            let expired = row.expires_at <= now_s;
+            row.sealed.is_some()
+                && row
+                    .revoked_at_ms
+                    .map_or(expired, |at| at <= revoked_until_ms)
         };
         let found = self
             .rows()
@@ -156,7 +164,7 @@ impl Store for Shelf {
     fn feed(&self, _: ClaimantKey, _: Option<Cursor>) -> Later<'_, FeedPage> {
         not_here()
     }
-    fn feed_of_all(&self, _: u64, _: usize) -> Later<'_, Vec<(u64, ClaimantKey, FeedEvent)>> {
+    fn feed_of_all(&self, _: u64, _: usize) -> Later<'_, FeedOfAll> {
         not_here()
     }
     fn stream_verified(&self, _: String) -> Later<'_, Option<u64>> {

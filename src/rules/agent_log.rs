@@ -86,7 +86,7 @@ struct Reading<'a> {
     lines: Vec<String>,
     faults: Vec<String>,
     /// The last record that is held already: its chain speaks for those before it.
-    overlap: Option<(Known, String)>,
+    overlap: Option<Known>,
 }
 
 impl Reading<'_> {
@@ -123,7 +123,7 @@ impl Reading<'_> {
 
     /// A record that is held already.
     fn again(&mut self, link: Link, prev: &str) {
-        if let Some((before, _)) = &self.overlap
+        if let Some(before) = &self.overlap
             && (before.seq + 1 != link.seq || before.hash != prev)
         {
             self.faults.push(format!(
@@ -131,11 +131,10 @@ impl Reading<'_> {
                 link.seq, before.seq
             ));
         }
-        let known = Known {
+        self.overlap = Some(Known {
             seq: link.seq,
             hash: link.hash,
-        };
-        self.overlap = Some((known, link.line));
+        });
     }
 
     /// A line that is no record is left out, as if it were missing: so the next one tells the gap.
@@ -149,13 +148,15 @@ impl Reading<'_> {
     }
 
     fn compare(&mut self, kept: Option<&str>) {
-        let Some((again, line)) = &self.overlap else {
+        let Some(again) = &self.overlap else {
             return;
         };
         let same = if again.seq == self.held.last.seq {
             again.hash == self.held.last.hash
         } else {
-            kept == Some(line.as_str())
+            // By its hash: a line may be told whole once and withheld another time.
+            let kept = kept.and_then(|line| placed(line).ok());
+            kept.is_some_and(|(link, _)| (link.seq, &link.hash) == (again.seq, &again.hash))
         };
         if !same {
             // One that is not held at all lies in an old gap: it came too late to be proven.

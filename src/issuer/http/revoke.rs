@@ -77,7 +77,6 @@ async fn revoked(
         entries: vec![entry],
     };
     let committed = issuer.commit(batch).await.map_err(unavailable)?;
-    let at_hubs = committed.revoked.into_iter();
-    record::settle(issuer, at_hubs.filter(|row| row.sealed.is_some()).collect());
+    record::settle(issuer, committed.revoked);
     Ok(())
 }

@@ -173,7 +173,7 @@ impl Mint {
     }
 
     /// A hub's token as it is handed out: it lives no longer than the role says.
-    fn handed_out(
+    async fn handed_out(
         &self,
         order: &MintRequest<'_>,
         made: HubToken,
@@ -182,16 +182,17 @@ impl Mint {
         let sha256 = sha256(made.token.expose().as_bytes());
         let until_s = order.now_s().saturating_add(made.expires_in_s);
         let kept = revoke::kept(&made.token, until_s);
-        let sealed = self
-            .parts
-            .master
-            .seal(Purpose::HubToken, &sha256, &kept)
-            .map_err(|fault| {
-                Refusal::unavailable(
+        let sealed = match self.parts.master.seal(Purpose::HubToken, &sha256, &kept) {
+            Ok(sealed) => sealed,
+            Err(fault) => {
+                self.discard(order.hub, Some(made.token)).await;
+                return Err(Refusal::unavailable(
                     format!("the token could not be kept for its revocation: {fault}"),
                     "try again",
                 )
-            })?;
+                .into());
+            }
+        };
         Ok(Minted {
             token: made.token,
             sha256,

@@ -51,11 +51,15 @@ impl Mint {
         for (number, secret) in known.iter().take(2) {
             match self.as_member(order, client_id, secret, email).await {
                 Ok(made) => {
-                    if let Some(newest) = refused {
-                        self.alarm(order, newest, *number).await?;
+                    if let Some(newest) = refused
+                        && let Err(refusal) = self.alarm(order, newest, *number).await
+                    {
+                        self.discard(hub, Some(made.token)).await;
+                        return Err(refusal.into());
                     }
                     // The token reaches whatever the member may in the organization.
-                    return self.handed_out(order, made, order.repository.is_some());
+                    let wider = order.repository.is_some();
+                    return self.handed_out(order, made, wider).await;
                 }
                 Err(unfit) if fault::code(&unfit.fault) == Some("invalid_client") => {
                     refused.get_or_insert(*number);
@@ -127,7 +131,14 @@ impl Mint {
             entries: vec![entry],
         };
         let written = self.parts.store.commit(batch).await;
-        written.map(drop).map_err(|fault| fault.refusal())
+        written.map(drop).map_err(|fault| {
+            // It is owed still.
+            self.alarmed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&(hub.clone(), newest));
+            fault.refusal()
+        })
     }
 }
 

@@ -62,7 +62,7 @@ impl Mint {
             }
         };
         let wider = order.decision.action < Action::Write;
-        self.handed_out(order, made, wider)
+        self.handed_out(order, made, wider).await
     }
 }
 

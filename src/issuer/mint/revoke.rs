@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 const BATCH: usize = 100;
 /// Total time for an order.
 const TOTAL: Duration = Duration::from_secs(5);
-/// Tokens looked at in one sweep.
+/// Tokens of a hub looked at in one sweep.
 const SWEEP: usize = 500;
 /// Whoever revokes a token tells its hub too; the sweep leaves it that long, ms.
 const LEFT_ALONE_MS: u64 = 30_000;
@@ -141,12 +141,12 @@ impl Mint {
     /// # Errors
     /// The store is not there, or did not take the outcomes.
     pub async fn due_revocations(&self, now_ms: u64) -> Result<Vec<(String, Outcome)>, Refusal> {
-        let due = self.parts.store.due_at_hubs(now_ms / 1000, SWEEP);
-        let mut rows = due.await.map_err(|fault| fault.refusal())?;
-        rows.retain(|row| {
-            let at = row.revoked_at_ms.unwrap_or(0);
-            at.saturating_add(LEFT_ALONE_MS) <= now_ms
-        });
+        let left_alone_from = now_ms.saturating_sub(LEFT_ALONE_MS);
+        let due = self
+            .parts
+            .store
+            .due_at_hubs(now_ms / 1000, left_alone_from, SWEEP);
+        let rows = due.await.map_err(|fault| fault.refusal())?;
         let outcomes = self.revoke_at_hub(&rows, now_ms).await;
         self.write(&rows, &outcomes, now_ms, false).await?;
         Ok(outcomes)
@@ -244,7 +244,8 @@ impl Mint {
         let way = self.parts.outside.within(TOTAL);
         match way.post_json(&url, &body, Auth::None).await {
             Ok(answer) if (200..300).contains(&answer.status) => Outcome::Revoked,
-            Ok(answer) if matches!(answer.status, 404 | 405 | 501) => {
+            // Not 404: a proxy says that of a hub that is being moved.
+            Ok(answer) if matches!(answer.status, 405 | 501) => {
                 Outcome::NotPossible(format!("it answered with status {}", answer.status))
             }
             Ok(answer) => Outcome::Failed(format!("it answered with status {}", answer.status)),

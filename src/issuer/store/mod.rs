@@ -11,7 +11,7 @@ pub mod sqlite;
 mod tests;
 
 pub use fault::StoreFault;
-pub use question::{AuditFilter, AuditLine, Cursor, FeedPage};
+pub use question::{AuditFilter, AuditLine, Cursor, FeedOfAll, FeedPage};
 
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::ClaimantKey;
@@ -332,17 +332,19 @@ pub trait Store: Send + Sync {
     fn token(&self, sha256: String) -> Later<'_, Option<TokenRow>>;
     /// Tokens of a person that live at `now_s`, Unix seconds.
     fn live_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>>;
-    /// Tokens that are kept sealed and are over here, by expiry at `now_s` (Unix seconds) or revoked,
-    /// longest over first, at most `limit`: their hubs may still honour them.
-    fn due_at_hubs(&self, now_s: u64, limit: usize) -> Later<'_, Vec<TokenRow>>;
+    /// Tokens that are kept sealed and are over here: their hubs may still honour them. By expiry at
+    /// `now_s` (Unix seconds), or revoked at `revoked_until_ms` (Unix milliseconds) or earlier; of each hub
+    /// at most `limit`, the revoked first, longest over first.
+    fn due_at_hubs(
+        &self,
+        now_s: u64,
+        revoked_until_ms: u64,
+        limit: usize,
+    ) -> Later<'_, Vec<TokenRow>>;
     /// Events of one subject after a cursor; none: only where the end is.
     fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage>;
-    /// Events of all subjects after a number of this generation, for one task that wakes the streams.
-    fn feed_of_all(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> Later<'_, Vec<(u64, ClaimantKey, FeedEvent)>>;
+    /// Events of all subjects after a number, for one task that wakes the streams.
+    fn feed_of_all(&self, after: u64, limit: usize) -> Later<'_, FeedOfAll>;
     /// The last verification of a transmitter's stream, Unix milliseconds.
     fn stream_verified(&self, transmitter: String) -> Later<'_, Option<u64>>;
     /// Up to where an agent's log is held.

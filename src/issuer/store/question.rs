@@ -1,5 +1,6 @@
 //! What is asked of the store beside rows: a place in the feed, a part of the audit log.
 
+use crate::model::claimant::ClaimantKey;
 use crate::model::feed::FeedEvent;
 
 /// A cursor of the feed. The generation names the database, so that a cursor of another one is unknown.
@@ -20,6 +21,15 @@ pub struct FeedPage {
     pub events: Vec<(u64, FeedEvent)>,
     /// The cursor at the end of it.
     pub head: Cursor,
+}
+
+/// What the feed of all subjects holds after a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedOfAll {
+    /// Name of the database: numbers of another one say nothing here.
+    pub generation: String,
+    /// Events with their numbers and whose they are.
+    pub events: Vec<(u64, ClaimantKey, FeedEvent)>,
 }
 
 /// What to look for in the audit log. Everything given must match.

@@ -16,11 +16,10 @@ mod words;
 mod writer;
 
 use super::{
-    AgentLogRow, AuditFilter, AuditLine, Batch, Committed, Cursor, FeedPage, KeyRow, Later,
-    PersonRow, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
+    AgentLogRow, AuditFilter, AuditLine, Batch, Committed, Cursor, FeedOfAll, FeedPage, KeyRow,
+    Later, PersonRow, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
 };
 use crate::model::claimant::ClaimantKey;
-use crate::model::feed::FeedEvent;
 use crate::model::name::{OrgName, SourceName};
 use crate::model::refusal::Refusal;
 use crate::model::signal::SignalSubject;
@@ -155,19 +154,19 @@ impl Store for SqliteStore {
     }
 
     fn person(&self, key: ClaimantKey) -> Later<'_, Option<PersonRow>> {
-        self.read(Kind::Quick, move |database, _| {
+        self.read(Kind::Key, move |database, _| {
             read::people::by_key(database, &key)
         })
     }
 
     fn people(&self, source: SourceName, subject: SignalSubject) -> Later<'_, Vec<PersonRow>> {
-        self.read(Kind::Quick, move |database, _| {
+        self.read(Kind::Search, move |database, _| {
             read::people::by_signal(database, &source, &subject)
         })
     }
 
     fn find_people(&self, text: String) -> Later<'_, Vec<PersonRow>> {
-        self.read(Kind::Quick, move |database, _| {
+        self.read(Kind::Search, move |database, _| {
             read::people::by_text(database, &text)
         })
     }
@@ -184,79 +183,78 @@ impl Store for SqliteStore {
     }
 
     fn token(&self, sha256: String) -> Later<'_, Option<TokenRow>> {
-        self.read(Kind::Quick, move |database, _| {
-            read::token(database, &sha256)
-        })
+        self.read(Kind::Key, move |database, _| read::token(database, &sha256))
     }
 
     fn live_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>> {
-        self.read(Kind::Quick, move |database, _| {
+        self.read(Kind::Key, move |database, _| {
             read::live_tokens(database, &key, now_s)
         })
     }
 
-    fn due_at_hubs(&self, now_s: u64, limit: usize) -> Later<'_, Vec<TokenRow>> {
-        self.read(Kind::Quick, move |database, _| {
-            read::due_at_hubs(database, now_s, limit)
+    fn due_at_hubs(
+        &self,
+        now_s: u64,
+        revoked_until_ms: u64,
+        limit: usize,
+    ) -> Later<'_, Vec<TokenRow>> {
+        self.read(Kind::Search, move |database, _| {
+            read::due_at_hubs(database, now_s, revoked_until_ms, limit)
         })
     }
 
     fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage> {
-        self.read(Kind::Quick, move |database, place| {
+        self.read(Kind::Key, move |database, place| {
             read::feed(database, place, &key, after.as_ref())
         })
     }
 
-    fn feed_of_all(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> Later<'_, Vec<(u64, ClaimantKey, FeedEvent)>> {
-        self.read(Kind::Quick, move |database, _| {
-            read::feed_of_all(database, after, limit)
+    fn feed_of_all(&self, after: u64, limit: usize) -> Later<'_, FeedOfAll> {
+        self.read(Kind::Search, move |database, place| {
+            read::feed_of_all(database, place, after, limit)
         })
     }
 
     fn stream_verified(&self, transmitter: String) -> Later<'_, Option<u64>> {
-        self.read(Kind::Quick, move |database, _| {
+        self.read(Kind::Key, move |database, _| {
             read::stream_verified(database, &transmitter)
         })
     }
 
     fn agent_log(&self, key: ClaimantKey, log: String) -> Later<'_, Option<AgentLogRow>> {
-        self.read(Kind::Quick, move |database, _| {
+        self.read(Kind::Key, move |database, _| {
             read::agent_log(database, &key, &log)
         })
     }
 
     fn agent_log_owner(&self, log: String) -> Later<'_, Option<ClaimantKey>> {
-        self.read(Kind::Quick, move |database, _| {
+        self.read(Kind::Key, move |database, _| {
             read::agent_log_owner(database, &log)
         })
     }
 
     fn agent_record(&self, key: ClaimantKey, log: String, seq: u64) -> Later<'_, Option<String>> {
-        self.read(Kind::Quick, move |database, _| {
+        self.read(Kind::Key, move |database, _| {
             read::agent_record(database, &key, &log, seq)
         })
     }
 
     fn keys(&self) -> Later<'_, Vec<KeyRow>> {
-        self.read(Kind::Quick, |database, _| read::keys(database))
+        self.read(Kind::Key, |database, _| read::keys(database))
     }
 
     fn secrets(&self, owner: SecretOwner) -> Later<'_, Vec<SecretRow>> {
-        self.read(Kind::Quick, move |database, _| {
+        self.read(Kind::Key, move |database, _| {
             read::secrets(database, &owner)
         })
     }
 
     fn secret_owners(&self) -> Later<'_, Vec<SecretOwner>> {
-        self.read(Kind::Quick, |database, _| read::secret_owners(database))
+        self.read(Kind::Key, |database, _| read::secret_owners(database))
     }
 
     fn policy_digest(&self) -> Later<'_, Option<String>> {
-        self.read(Kind::Quick, |database, _| read::policy_digest(database))
+        self.read(Kind::Key, |database, _| read::policy_digest(database))
     }
 
     fn audit(&self, filter: AuditFilter, after: u64, limit: usize) -> Later<'_, Vec<AuditLine>> {

@@ -1,10 +1,12 @@
 //! Tokens that a hub makes: announced before, on record after, ended when they can't be.
 
 use super::world::{POLICY, World, until};
+use crate::issuer::clock;
 use crate::issuer::standing::Order;
 use axum::Router;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use serde_json::json;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +16,8 @@ struct Hub {
     url: String,
     asked: mpsc::Receiver<oneshot::Sender<()>>,
     revoked: Arc<Mutex<Vec<String>>>,
+    /// Whether an order to revoke fails.
+    broken: Arc<AtomicBool>,
 }
 
 async fn hub() -> Hub {
@@ -22,24 +26,33 @@ async fn hub() -> Hub {
     let (tell, asked) = mpsc::channel(1);
     let revoked = Arc::new(Mutex::new(Vec::new()));
     let ended = Arc::clone(&revoked);
+    let broken = Arc::new(AtomicBool::new(false));
+    let fails = Arc::clone(&broken);
     let app = Router::new().fallback(async move |uri: Uri, body: String| {
         if uri.path() == "/api/credentials/revoke" {
             ended.lock().unwrap().push(body);
-            return axum::Json(json!({}));
+            let status = if fails.load(Ordering::SeqCst) {
+                404
+            } else {
+                202
+            };
+            return (StatusCode::from_u16(status).unwrap(), axum::Json(json!({})));
         }
         let (go, gone) = oneshot::channel();
         tell.send(go).await.unwrap();
         gone.await.unwrap();
-        axum::Json(json!({
+        let made = json!({
             "access_token": "hf_of_the_hub", "token_type": "bearer", "expires_in": 3600,
             "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
-        }))
+        });
+        (StatusCode::OK, axum::Json(made))
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
     Hub {
         url,
         asked,
         revoked,
+        broken,
     }
 }
 
@@ -108,11 +121,40 @@ async fn an_end_while_the_hub_is_asked_ends_its_token_and_refuses() {
     assert_eq!(hub.revoked.lock().unwrap().len(), 1);
     assert!(hub.revoked.lock().unwrap()[0].contains("hf_of_the_hub"));
     assert!(world.audit("exchange").await.is_empty());
-    let detail = world.audit("refusal").await[0]["detail"].clone();
-    assert!(
-        detail.as_str().unwrap().contains("not handed out"),
-        "{detail}"
+    let ended = world.audit("token-revoked").await;
+    let detail = ended[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("not handed out; the hub took"), "{detail}");
+    assert!(due(&world).await.is_empty());
+}
+
+/// SHA-256 of the tokens that their hubs still have to be told to end.
+async fn due(world: &World) -> Vec<String> {
+    let due = world.issuer.store.due_at_hubs(0, u64::MAX, 9).await;
+    due.unwrap().into_iter().map(|row| row.sha256).collect()
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_handed_out_and_that_its_hub_did_not_end_is_tried_again() {
+    let mut hub = hub().await;
+    hub.broken.store(true, Ordering::SeqCst);
+    let world = world(&hub).await;
+    let (asked, go) = under_way(&mut hub, &world).await;
+    world.order("ada", Order::EndAccount { reason: None }).await;
+    go.send(()).unwrap();
+    asked.await.unwrap().expect(400);
+    let ended = world.audit("token-revoked").await;
+    let detail = ended[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("revoking it at the hub failed"), "{detail}");
+    assert_eq!(
+        due(&world).await,
+        [ended[0]["token_sha256"].as_str().unwrap()]
     );
+    hub.broken.store(false, Ordering::SeqCst);
+    let later = clock::now_ms() + 60_000;
+    let mint = &world.issuer.in_force().mint;
+    mint.due_revocations(later).await.unwrap();
+    assert!(due(&world).await.is_empty());
+    assert_eq!(hub.revoked.lock().unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -178,6 +178,12 @@ async fn an_alarm_that_cannot_be_written_hands_out_nothing() {
     world.shelf.rows().broken = true;
     let fault = world.refused().await;
     assert!(fault.refusal.sentence.contains("the disk is full"));
+    let ended = world.seen("/api/credentials/revoke");
+    assert_eq!(ended.len(), 1, "the hub had made a token");
+    assert!(ended[0].body.contains("hf_oauth_1"), "{}", ended[0].body);
+    world.shelf.rows().broken = false;
+    world.ask().await.ok().unwrap();
+    assert_eq!(world.shelf.rows().entries.len(), 1, "the alarm was owed");
 }
 
 #[tokio::test]

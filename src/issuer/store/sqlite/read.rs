@@ -6,10 +6,9 @@ pub(super) mod people;
 use super::place::Place;
 use super::rows::{self, TOKEN, int, key, owner_columns};
 use crate::issuer::store::{
-    AgentLogRow, Cursor, FeedPage, KeyRow, SecretOwner, SecretRow, TokenRow,
+    AgentLogRow, Cursor, FeedOfAll, FeedPage, KeyRow, SecretOwner, SecretRow, TokenRow,
 };
 use crate::model::claimant::ClaimantKey;
-use crate::model::feed::FeedEvent;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 /// All rows of a statement.
@@ -73,15 +72,21 @@ pub(super) fn live_tokens(
 pub(super) fn due_at_hubs(
     database: &Connection,
     now_s: u64,
+    revoked_until_ms: u64,
     limit: usize,
 ) -> Result<Vec<TokenRow>> {
+    // Of each hub some: one that does not answer must not keep the others waiting.
     let sql = format!(
-        "SELECT {TOKEN} FROM tokens
-         WHERE sealed IS NOT NULL AND (expires_at_s <= ?1 OR revoked_at_ms IS NOT NULL)
-         ORDER BY expires_at_s, sha256 LIMIT ?2"
+        "SELECT {TOKEN} FROM (
+             SELECT *, row_number() OVER (PARTITION BY hub
+                 ORDER BY revoked_at_ms IS NULL, revoked_at_ms, expires_at_s, sha256) AS place
+             FROM tokens
+             WHERE sealed IS NOT NULL AND (revoked_at_ms <= ?2
+                 OR (revoked_at_ms IS NULL AND expires_at_s <= ?1)))
+         WHERE place <= ?3 ORDER BY place, hub"
     );
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    all(database, &sql, params![int(now_s), limit], rows::token)
+    let values = params![int(now_s), int(revoked_until_ms), limited(limit)];
+    all(database, &sql, values, rows::token)
 }
 
 /// The feed of one subject, of one moment.
@@ -127,15 +132,20 @@ pub(super) fn feed(
 /// The feed of all subjects.
 pub(super) fn feed_of_all(
     database: &Connection,
+    place: &Place,
     after: u64,
     limit: usize,
-) -> Result<Vec<(u64, ClaimantKey, FeedEvent)>> {
-    all(
+) -> Result<FeedOfAll> {
+    let events = all(
         database,
         "SELECT seq, source, key, event FROM feed WHERE seq > ?1 ORDER BY seq LIMIT ?2",
         params![int(after), limited(limit)],
         |row| Ok((rows::number(row, 0)?, key(row, 1)?, rows::parsed(row, 3)?)),
-    )
+    )?;
+    Ok(FeedOfAll {
+        generation: place.generation.to_string(),
+        events,
+    })
 }
 
 /// A limit as the database takes it.

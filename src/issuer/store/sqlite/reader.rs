@@ -26,8 +26,10 @@ type Question = Box<dyn FnOnce(&mut Reader) + Send>;
 /// How long a question takes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
-    /// By a key.
-    Quick,
+    /// By a key: some ten microseconds, on the caller's own thread.
+    Key,
+    /// Over some rows: a thread's, which no export holds up.
+    Search,
     /// Over many rows.
     Long,
 }
@@ -75,7 +77,8 @@ impl Readers {
     ) -> Result<T, StoreFault> {
         let lane = match kind {
             Kind::Long => &self.long,
-            Kind::Quick => match self.take() {
+            Kind::Search => &self.quick,
+            Kind::Key => match self.take() {
                 None => &self.quick,
                 Some(mut reader) => {
                     let answer = reader.answer(question);

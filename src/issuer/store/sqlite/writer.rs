@@ -159,11 +159,16 @@ impl Writer {
             Ok(results) => results,
             // One of them is bad in a way that only shows while it is written. The others need not fail
             // with it: each is tried alone.
-            Err(_) if count > 1 => batches
+            Err((_, true)) if count > 1 => batches
                 .chunks(1)
-                .flat_map(|alone| self.group(alone).unwrap_or_else(|fault| vec![Err(fault)]))
+                .flat_map(|alone| {
+                    self.group(alone)
+                        .unwrap_or_else(|(fault, _)| vec![Err(fault)])
+                })
                 .collect(),
-            Err(fault) => vec![Err(fault)],
+            // Nothing was written yet: another process holds the database, or it is not there. Alone each
+            // would wait for it as long again.
+            Err((fault, _)) => vec![Err(fault); count],
         };
         for (reply, result) in replies.into_iter().zip(results) {
             // Who asked may be gone; what was written stays.
@@ -171,14 +176,17 @@ impl Writer {
         }
     }
 
-    /// One transaction of several batches; the result of each.
+    /// One transaction of several batches; the result of each. With a fault: whether writing had begun.
     fn group(
         &mut self,
         batches: &[Batch],
-    ) -> Result<Vec<Result<Committed, StoreFault>>, StoreFault> {
-        let results = self.transaction(|database, head| together(database, head, batches));
-        let path = &self.path;
-        results.map_err(|undone| told(path, undone))
+    ) -> Result<Vec<Result<Committed, StoreFault>>, (StoreFault, bool)> {
+        let mut began = false;
+        let results = self.transaction(|database, head| {
+            began = true;
+            together(database, head, batches)
+        });
+        results.map_err(|undone| (told(&self.path, undone), began))
     }
 
     fn prune(&mut self, before_ms: u64, at_ms: u64) -> Result<u64, StoreFault> {

@@ -6,7 +6,7 @@ use crate::issuer::store::{
 };
 use crate::model::issuer::SigningAlgorithm;
 use crate::model::record::{Happening, Record};
-use crate::rules::record::{GENESIS, Link, chain};
+use crate::rules::record::{GENESIS, Link, chain, withheld};
 
 pub async fn a_stream_knows_its_latest_verification(store: &dyn Store) {
     let verified = |at_ms| {
@@ -128,7 +128,12 @@ pub async fn an_agents_log_is_held_line_by_line(store: &dyn Store) {
     let name = || "l".repeat(32);
     assert_eq!(store.agent_log(person("ada"), name()).await.unwrap(), None);
     commit(store, changes([held(&lines[..2], 4)])).await;
-    commit(store, changes([held(&lines[2..5], 5)])).await;
+    // Of a line that is another organization's only its place in the chain is held.
+    let mut rest = lines[2..5].to_vec();
+    rest[1].line = withheld(&rest[1].line).unwrap();
+    commit(store, changes([held(&rest, 5)])).await;
+    let fourth = store.agent_record(person("ada"), name(), 4).await.unwrap();
+    assert_eq!(fourth.as_ref(), Some(&rest[1].line));
     let row = store
         .agent_log(person("ada"), name())
         .await

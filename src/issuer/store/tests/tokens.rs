@@ -256,7 +256,7 @@ pub async fn tokens_that_are_over_are_due_at_their_hubs_while_they_are_kept(stor
     commit(store, kept("later", NOW + 600)).await;
     commit(store, kept("soon", NOW + 300)).await;
     let due = async |now_s, limit| -> Vec<String> {
-        let rows = store.due_at_hubs(now_s, limit).await.unwrap();
+        let rows = store.due_at_hubs(now_s, NOW_MS, limit).await.unwrap();
         rows.into_iter().map(|row| row.sha256).collect()
     };
     assert!(due(NOW + 299, 9).await.is_empty());
@@ -270,6 +270,17 @@ pub async fn tokens_that_are_over_are_due_at_their_hubs_while_they_are_kept(stor
     };
     commit(store, changes([revoke])).await;
     assert_eq!(due(NOW, 9).await, ["later"]);
+    let left_alone = store.due_at_hubs(NOW, NOW_MS - 1, 9).await.unwrap();
+    assert_eq!(left_alone, [], "whoever revoked it is telling its hub");
+    // It comes before those that were over longer, and one hub does not crowd out another.
+    assert_eq!(due(NOW + 600, 1).await, ["later"]);
+    let mut other = kept("other", NOW + 300);
+    if let [_, Change::Issue { token, .. }] = &mut other.changes[..] {
+        token.hub = "other".parse().unwrap();
+    }
+    commit(store, other).await;
+    assert_eq!(due(NOW + 600, 1).await, ["later", "other"]);
+    commit(store, changes([Change::Unseal("other".into())])).await;
     commit(store, changes([Change::Unseal("later".into())])).await;
     assert_eq!(due(NOW + 600, 9).await, ["soon"]);
     let row = store.token("later".into()).await.unwrap().unwrap();

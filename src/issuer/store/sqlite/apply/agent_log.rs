@@ -23,7 +23,8 @@ pub(super) fn check(
     let held_seq = held.map_or(0, |(_, seq)| seq);
     let mut numbers = Vec::with_capacity(lines.len());
     for line in lines {
-        let link = record::link(line).map_err(|_| unreadable())?;
+        // A line that is withheld has its place in the chain too.
+        let (link, _) = record::placed(line).map_err(|_| unreadable())?;
         numbers.push(int(link.seq));
     }
     if held_seq > int(row.seq) || numbers.iter().any(|seq| *seq <= held_seq) {

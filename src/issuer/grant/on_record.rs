@@ -1,0 +1,152 @@
+//! What is on record of an exchange before anything leaves, and what becomes of a token that is not handed
+//! out.
+
+use super::super::admitted::Admitted;
+use super::super::clock;
+use super::super::mint::Minted;
+use super::super::record;
+use super::super::refused::Refused;
+use super::super::state::{InForce, Issuer};
+use super::super::store::{Batch, Change, StoreFault, TokenRow};
+use super::Stop;
+use crate::model::audit::{AuditEvent, AuditRecord};
+use crate::model::issuer::IssuerHub;
+
+/// Before a hub is asked an entry says so: its answer can be lost, and then a token is out there.
+pub(super) async fn announced(issuer: &Issuer, entry: &AuditRecord) -> Result<(), Refused> {
+    let batch = Batch {
+        changes: Vec::new(),
+        entries: vec![AuditRecord {
+            event: AuditEvent::Attempt,
+            at_ms: clock::now_ms(),
+            ..entry.clone()
+        }],
+    };
+    let announced = issuer.commit(batch).await;
+    announced.map(drop).map_err(|fault| not_recorded(&fault))
+}
+
+/// Step 5: person, token and entry in one transaction. A token that a hub made and that can't be put on
+/// record is ended there.
+pub(super) async fn kept(
+    issuer: &Issuer,
+    in_force: &InForce,
+    admitted: &Admitted,
+    hub: &IssuerHub,
+    row: TokenRow,
+    minted: Minted,
+    entry: &mut AuditRecord,
+) -> Result<Minted, Stop> {
+    entry.token_sha256 = Some(row.sha256.clone());
+    entry.expires_at = Some(row.expires_at);
+    if minted.wider_than_asked {
+        entry.detail = Some("wider than asked: the hub makes no narrower token".to_owned());
+    }
+    let at_hub = minted.revocable().then(|| row.clone());
+    let mut changes = admitted.sight(in_force);
+    changes.push(Change::Issue {
+        token: row,
+        epoch: admitted.epoch(),
+    });
+    let batch = Batch {
+        changes,
+        entries: vec![AuditRecord {
+            at_ms: clock::now_ms(),
+            ..entry.clone()
+        }],
+    };
+    let fault = match issuer.commit(batch).await {
+        Ok(committed) => {
+            record::settle(issuer, committed.revoked);
+            return current(issuer, in_force, entry).await.map(|()| minted);
+        }
+        Err(fault) => fault,
+    };
+    entry.token_sha256 = None;
+    entry.expires_at = None;
+    entry.detail = None;
+    if let Some(row) = at_hub {
+        withdrawn(issuer, in_force, hub, row, minted, entry).await;
+    }
+    match fault {
+        StoreFault::Overtaken => Err(Stop::Overtaken),
+        other => Err(Stop::Refused(not_recorded(&other))),
+    }
+}
+
+/// Ends a hub's token that is not handed out. One that the hub did not end now is kept, as revoked: the
+/// sweep goes on trying.
+async fn withdrawn(
+    issuer: &Issuer,
+    in_force: &InForce,
+    hub: &IssuerHub,
+    row: TokenRow,
+    minted: Minted,
+    entry: &AuditRecord,
+) {
+    let outcome = in_force.mint.withdraw(hub, minted).await;
+    let at_ms = clock::now_ms();
+    let taken_back = AuditRecord {
+        event: AuditEvent::TokenRevoked,
+        at_ms,
+        token_sha256: Some(row.sha256.clone()),
+        expires_at: Some(row.expires_at),
+        detail: Some(format!(
+            "a token was made and not handed out; {}",
+            outcome.words()
+        )),
+        ..entry.clone()
+    };
+    let revoked = Change::Issue {
+        token: TokenRow {
+            revoked_at_ms: Some(at_ms),
+            ..row
+        },
+        epoch: None,
+    };
+    let batch = Batch {
+        changes: Vec::from_iter((!outcome.is_final()).then_some(revoked)),
+        entries: vec![taken_back],
+    };
+    if issuer.commit(batch).await.is_err() {
+        issuer.metrics.unrecorded.inc();
+        tracing::error!(
+            request_id = entry.request_id,
+            hub = %hub.name,
+            outcome = outcome.words(),
+            "a token that was not handed out could not be put on record"
+        );
+    }
+}
+
+/// Whether the policy that decided is still the one in force, after the token is on record. Another one
+/// compares what everybody holds once it is in force, and could have passed this person before the record
+/// was there: the token is not handed out, whatever the new policy says.
+async fn current(issuer: &Issuer, in_force: &InForce, entry: &mut AuditRecord) -> Result<(), Stop> {
+    if issuer.in_force().policy_digest == in_force.policy_digest {
+        return Ok(());
+    }
+    let at_ms = clock::now_ms();
+    let sha256 = entry.token_sha256.take().unwrap_or_default();
+    let taken_back = AuditRecord {
+        event: AuditEvent::TokenRevoked,
+        at_ms,
+        token_sha256: Some(sha256.clone()),
+        detail: Some("the policy changed while it was made; it was not handed out".to_owned()),
+        ..entry.clone()
+    };
+    entry.expires_at = None;
+    entry.detail = None;
+    let batch = Batch {
+        changes: vec![Change::RevokeToken { sha256, at_ms }],
+        entries: vec![taken_back],
+    };
+    let committed = issuer.commit(batch).await;
+    let committed = committed.map_err(|fault| Stop::Refused(not_recorded(&fault)))?;
+    record::settle(issuer, committed.revoked);
+    Err(Stop::Overtaken)
+}
+
+fn not_recorded(fault: &StoreFault) -> Refused {
+    Refused::of_exchange(fault.refusal(), false)
+}
