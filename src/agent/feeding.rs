@@ -2,13 +2,14 @@
 
 use super::keeper::{Inner, Keeper};
 use crate::model::answer::EndpointFault;
-use crate::model::feed::{FeedItem, Poll};
+use crate::model::feed::{FeedEvent, FeedItem, Poll};
 use crate::model::name::{OrgName, RoleName};
 use crate::model::record::{Happening, Record};
 use crate::model::refusal::RefusalCode;
 use crate::model::time::Moment;
 use crate::rules::desk::Event;
 use crate::rules::link::{Closed, Input, Step};
+use crate::rules::standing::words;
 
 /// What the issuer said by the feed, or how a connection to it ended.
 pub(super) enum FeedNews {
@@ -189,15 +190,24 @@ impl Keeper {
 
     pub(super) fn feed_says(&mut self, name: &OrgName, number: u64, news: FeedNews) {
         let input = match news {
-            FeedNews::Heard(item) => Input::Heard(number, item),
+            FeedNews::Heard(item) => {
+                self.what_is_held_may_differ(name, Some(number));
+                Input::Heard(number, item)
+            }
             FeedNews::Closed(generation, result) => {
                 if let Err(fault) = &result {
-                    tracing::debug!("the feed of {name} closed: {}", fault_words(fault));
+                    tracing::debug!("the feed of {name} closed: {}", words(fault));
                     self.heed(name, generation, fault);
                 }
                 Input::Closed(number, closed(result.err().as_ref()))
             }
-            FeedNews::Polled(_, Ok(poll)) => Input::Polled(number, Ok(poll.items)),
+            FeedNews::Polled(_, Ok(poll)) => {
+                let reset = |item: &FeedItem| matches!(item.event, FeedEvent::Reset {});
+                if poll.items.iter().any(reset) {
+                    self.what_is_held_may_differ(name, None);
+                }
+                Input::Polled(number, Ok(poll.items))
+            }
             FeedNews::Polled(generation, Err(fault)) => {
                 self.heed(name, generation, &fault);
                 Input::Polled(number, Err(closed(Some(&fault))))
@@ -237,10 +247,6 @@ impl Keeper {
             _ => {}
         }
     }
-}
-
-fn fault_words(fault: &EndpointFault) -> String {
-    crate::rules::standing::words(fault)
 }
 
 fn closed(fault: Option<&EndpointFault>) -> Closed {

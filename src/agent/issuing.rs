@@ -58,8 +58,12 @@ pub(super) enum Reading {
 pub(super) struct Records {
     /// The last record that it holds; none: not known.
     pub held: Option<Anchor>,
-    /// A batch is under way.
-    pub under_way: bool,
+    /// What is held may be less than what is known: it is to be asked, also with nothing to send.
+    pub unsure: bool,
+    /// The feed's connection on which it was asked last.
+    pub asked_on: u64,
+    /// A batch of so many lines is under way.
+    pub under_way: Option<usize>,
     /// When the next batch is due.
     pub due: Option<Moment>,
     pub failures: u32,

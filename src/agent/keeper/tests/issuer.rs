@@ -3,6 +3,7 @@
 mod answers;
 mod exchanges;
 mod feeds;
+mod records;
 
 use super::*;
 use crate::agent::ports::{Issuer as Port, Later, Question};
