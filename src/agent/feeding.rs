@@ -107,34 +107,27 @@ impl Keeper {
         }
     }
 
-    /// What the issuer says goes on record before the desk acts on it. Heartbeats do not: the proof that
-    /// a grant rests on would be four records a minute.
+    /// That roles changed goes on record before the desk acts on it; a doubt by the desk's first effect.
+    /// Heartbeats do not: the proof that a grant rests on would be four records a minute.
     fn tell(&mut self, name: &OrgName, event: Event) {
-        match &event {
-            Event::Doubted(reason) => {
-                let reason = reason.clone();
-                self.record_of_issuer(name, Happening::Doubt, reason);
-            }
-            Event::RolesChanged { held, lost } => {
-                let words = if lost.is_empty() {
-                    format!("held now: {}", listed(held))
-                } else {
-                    format!("lost: {}", listed(lost))
-                };
-                let (held, lost) = (held.clone(), lost.clone());
-                self.record_of_issuer(name, Happening::RolesChanged, words);
-                self.roles_are(name, &held, &lost);
-            }
-            _ => {}
+        if let Event::RolesChanged { held, lost } = &event {
+            let detail = if lost.is_empty() {
+                format!("held now: {}", listed(held))
+            } else {
+                format!("lost: {}", listed(lost))
+            };
+            self.record_of_issuer(name, Happening::RolesChanged, detail);
+            self.roles_are(name, held, lost);
         }
         self.step(name, event);
     }
 
-    fn record_of_issuer(&mut self, name: &OrgName, what: Happening, detail: String) {
+    pub(super) fn record_of_issuer(&mut self, name: &OrgName, what: Happening, detail: String) {
         let mut record = Record::new(what, self.now().wall_ms);
         record.org = Some(name.clone());
         record.subject = self.subject_of(name);
         record.detail = Some(detail);
+        record.request_id.clone_from(&self.request_in_hand);
         self.write(&record);
     }
 
