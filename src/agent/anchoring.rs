@@ -10,20 +10,20 @@
 //! organization would have to send it as foreign; the hash is held then, and the line must be shown
 //! for it when somebody asks.
 
+mod sent;
+
+use super::issuing::Records;
 use super::keeper::{Inner, Keeper};
 use super::state::Anchor;
 use crate::model::answer::EndpointFault;
 use crate::model::feed::{Upload, UploadAnswer};
 use crate::model::name::OrgName;
 use crate::model::organization::VERSION;
-use crate::model::record::Happening;
 use crate::model::report::HeldAt;
 use crate::model::time::Moment;
-use crate::rules::record::{GENESIS, withheld};
+use crate::rules::record::GENESIS;
 use crate::rules::standing::words;
-use aws_lc_rs::digest::{Context, SHA256};
-use serde::Deserialize;
-use std::fmt::Write as _;
+use sent::{for_eyes_of, name_at};
 use std::time::Duration;
 
 /// A record is made durable this long after it was written, ms (promise 4: within one second).
@@ -78,10 +78,26 @@ impl Keeper {
         // With an old bearer they wait for its renewal: the session is not renewed for them.
         let may = office.usable_bearer(now).is_some();
         let records = &mut office.issuing.records;
-        let held = records.held.as_ref().map_or(0, |held| held.seq);
-        if may && held < written && records.due.is_none() {
+        if may && (records.unsure || records.held_seq() < written) && records.due.is_none() {
             records.due = Some(now.plus(BATCH_AFTER_MS));
         }
+    }
+
+    /// The issuer on this connection may have another database than the one before: a new one, or a
+    /// backup. What it holds is asked once on each, also when there is nothing to send: otherwise nobody
+    /// would learn that records are missing there until the next one is written.
+    pub(super) fn what_is_held_may_differ(&mut self, name: &OrgName, connection: Option<u64>) {
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        let records = &mut office.issuing.records;
+        if connection.is_some_and(|number| number <= records.asked_on) {
+            return;
+        }
+        records.asked_on = connection.unwrap_or(records.asked_on);
+        // Where nothing is held as far as is known, the next batch begins at the first record anyway.
+        records.unsure = records.held_seq() > 0;
+        self.records_are_due(name);
     }
 
     /// Sends the batches that are due.
@@ -133,8 +149,8 @@ impl Keeper {
         let office = self.offices.get(name)?;
         let (org, bearer) = office.usable_bearer(now)?;
         let records = &office.issuing.records;
-        let held = records.held.as_ref().map_or(0, |held| held.seq);
-        if records.under_way || held >= end.seq {
+        let held = records.held_seq();
+        if records.under_way.is_some() || (held >= end.seq && !records.unsure) {
             return None;
         }
         let upload = match self.upload(name, held, end) {
@@ -145,21 +161,27 @@ impl Keeper {
             }
         };
         let generation = self.offices.get(name)?.issuing.generation;
+        let count = upload.lines.len();
         let sending = self.ports.issuer.upload(&org, bearer, upload);
-        self.offices.get_mut(name)?.issuing.records.under_way = true;
+        self.offices.get_mut(name)?.issuing.records.under_way = Some(count);
         Some((sending, generation))
     }
 
     fn upload(&mut self, name: &OrgName, held: u64, end: Anchor) -> Result<Upload, String> {
         let alone = self.settings.orgs.len() == 1 && self.strays.is_empty();
         let journal = &self.ports.journal;
-        let lines = journal.lines(held + 1, BATCH_LINES, BATCH_BYTES)?;
+        let lines = if held < end.seq {
+            journal.lines(held + 1, BATCH_LINES, BATCH_BYTES)?
+        } else {
+            Vec::new()
+        };
         let subject = self.subject_of(name).unwrap_or_default();
         Ok(Upload {
             v: VERSION,
             log: name_at(self.ledger.first()?, name, &subject),
             head_seq: end.seq,
             head_hash: end.hash,
+            after_seq: held,
             lines: lines
                 .into_iter()
                 .map(|line| for_eyes_of(name, line, alone))
@@ -178,39 +200,26 @@ impl Keeper {
         let Some(office) = self.offices.get_mut(name) else {
             return;
         };
+        let sent = office.issuing.records.under_way.take();
         if office.issuing.generation != generation {
             // Perhaps of the session before: what is held is asked for again.
-            office.issuing.records.under_way = false;
             return self.records_are_due(name);
         }
-        let records = &mut office.issuing.records;
-        records.under_way = false;
         match result {
             Err(fault) => {
                 self.heed(name, generation, &fault);
                 self.not_taken(name, words(&fault));
             }
             Ok(answer) => {
-                let before = records.held.as_ref().map_or(0, |held| held.seq);
-                records.alarm = answer.alarm;
-                records.trouble = None;
-                if answer.held_seq > written {
-                    // Another log of this name, or one that was cut: nothing to send until it grew.
-                    let sentence = format!(
-                        "the organization holds record {} of this log, which ends at record {written}",
-                        answer.held_seq
-                    );
-                    records.alarm.get_or_insert(sentence);
-                }
-                records.held = Some(Anchor {
-                    seq: answer.held_seq,
-                    hash: answer.held_hash,
-                });
-                if answer.held_seq == before {
+                let records = &mut office.issuing.records;
+                let before = records.held_seq();
+                records.hold(answer, written);
+                if records.held_seq() == before && sent.is_some_and(|count| count > 0) {
                     return self.not_taken(name, "no record was taken".into());
                 }
+                // Also where less is held than before: from there on they are sent again.
                 records.failures = 0;
-                if answer.held_seq < written {
+                if records.held_seq() < written {
                     records.due = Some(now);
                 }
             }
@@ -263,15 +272,13 @@ impl Keeper {
         if sendings.is_empty() {
             return;
         }
+        let written = self.ledger.sequence();
         let parting = async {
             for (name, sending) in sendings {
                 if let Ok(answer) = sending.await
                     && let Some(office) = self.offices.get_mut(&name)
                 {
-                    office.issuing.records.held = Some(Anchor {
-                        seq: answer.held_seq,
-                        hash: answer.held_hash,
-                    });
+                    office.issuing.records.hold(answer, written);
                 }
             }
         };
@@ -280,114 +287,27 @@ impl Keeper {
     }
 }
 
-/// The name of the log at an organization. It follows from the log's first line, so that a log that was
-/// taken back to an earlier state is still the same one, and the organization sees what is missing;
-/// rejected: a name made up and kept beside the log, which can be taken back or deleted with it. It is
-/// another one for each person, because a log there belongs to whoever sent it first, and for each
-/// organization, so that two of them can't tell that one person works for both.
-fn name_at(first: &str, org: &OrgName, subject: &str) -> String {
-    let mut context = Context::new(&SHA256);
-    for text in [first, org.as_str(), subject] {
-        context.update(text.as_bytes());
-        context.update(&[0]);
+impl Records {
+    /// Number of the last record that the organization holds as far as is known; 0: none.
+    pub(super) fn held_seq(&self) -> u64 {
+        self.held.as_ref().map_or(0, |held| held.seq)
     }
-    let hash = context.finish();
-    let half = hash.as_ref().iter().take(16);
-    half.fold(String::with_capacity(32), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
 
-/// A line as `name` may see it.
-fn for_eyes_of(name: &OrgName, line: String, alone: bool) -> String {
-    #[derive(Deserialize)]
-    struct Seen {
-        #[serde(default)]
-        what: Option<Happening>,
-        #[serde(default)]
-        org: Option<OrgName>,
-    }
-    // What the agent says of itself is everybody's; an ask that names no organization may have been
-    // meant for any. Whose a damaged line was can't be told.
-    let whole = match serde_json::from_str::<Seen>(&line) {
-        Ok(Seen { org: Some(org), .. }) => org == *name,
-        Ok(Seen { what, org: None }) => {
-            alone || matches!(what, Some(Happening::Start | Happening::Alarm))
+    /// The organization's own word on what it holds, of a log of `written` records.
+    fn hold(&mut self, answer: UploadAnswer, written: u64) {
+        self.unsure = false;
+        self.trouble = None;
+        self.alarm = answer.alarm;
+        if answer.held_seq > written {
+            // Another log of this name, or one that was cut: nothing to send until it grew.
+            self.alarm.get_or_insert(format!(
+                "the organization holds record {} of this log, which ends at record {written}",
+                answer.held_seq
+            ));
         }
-        Err(_) => alone,
-    };
-    if whole {
-        line
-    } else {
-        // Nothing at all of a damaged line: the organization sees that there is something amiss.
-        withheld(&line).unwrap_or_default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{for_eyes_of, name_at};
-    use crate::model::record::{Happening, Record};
-    use crate::rules::record::{GENESIS, chain};
-
-    fn line(org: Option<&str>, what: Happening) -> String {
-        let mut record = Record::new(what, 7);
-        record.org = org.map(|org| org.parse().unwrap());
-        record.detail = Some("secret plans".into());
-        chain(3, GENESIS, &record).unwrap().line
-    }
-
-    fn seen(line: &str, alone: bool) -> String {
-        for_eyes_of(&"acme".parse().unwrap(), line.to_owned(), alone)
-    }
-
-    #[test]
-    fn own_lines_go_whole_and_of_others_only_their_place_in_the_chain() {
-        let own = line(Some("acme"), Happening::Grant);
-        assert_eq!(seen(&own, false), own);
-        for other in [
-            line(Some("beta"), Happening::Grant),
-            line(None, Happening::Refusal),
-        ] {
-            let sent = seen(&other, false);
-            let hash = &other[other.len() - 66..other.len() - 2];
-            assert_eq!(
-                sent,
-                format!("{{\"seq\":3,\"prev\":\"{GENESIS}\",\"hash\":\"{hash}\"}}")
-            );
-        }
-        let start = line(None, Happening::Start);
-        assert_eq!(seen(&start, false), start);
-        let unnamed = line(None, Happening::Refusal);
-        assert_eq!(seen(&unnamed, true), unnamed);
-        let beta = line(Some("beta"), Happening::Grant);
-        assert!(
-            !seen(&beta, true).contains("plans"),
-            "also when beta is gone"
-        );
-    }
-
-    #[test]
-    fn a_log_has_another_name_for_each_organization_and_person() {
-        let name = |org: &str, who: &str| name_at("{}", &org.parse().unwrap(), who);
-        let names = [
-            name("acme", "ada"),
-            name("acme", "bob"),
-            name("beta", "ada"),
-        ];
-        assert!(names[0] != names[1] && names[0] != names[2] && names[1] != names[2]);
-        assert_eq!(names[0], name("acme", "ada"));
-        let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-        assert!(
-            names
-                .iter()
-                .all(|name| name.len() == 32 && name.chars().all(hex))
-        );
-    }
-
-    #[test]
-    fn a_damaged_line_is_not_shown_to_an_organization_that_may_not_be_its_own() {
-        assert_eq!(seen("{\"seq\":3,\"org\":\"beta\" secret", false), "");
+        self.held = Some(Anchor {
+            seq: answer.held_seq,
+            hash: answer.held_hash,
+        });
     }
 }

@@ -1,6 +1,7 @@
 //! From an ask to the desk: hub by host, repository by path, intent by ancestry, role by policy.
 
-use super::command::Outcome;
+use super::command::{Command, Outcome};
+use super::holdings::Patience;
 use super::keeper::{Keeper, Ticket};
 use super::office::Chosen;
 use crate::config::agent::{Hub, Org};
@@ -125,24 +126,34 @@ impl Keeper {
             intent: denied.intent,
             role: ask.role.as_ref(),
         };
-        let org = self.with_roles(org)?;
+        let of = self.with_roles(org)?;
         let groups = &live.identity.groups;
-        choose(&org, hub, groups, wish, self.settings.unknown_intent)
+        choose(of, hub, groups, wish, self.settings.unknown_intent)
     }
 
     pub(super) fn get(
         &mut self,
-        ask: &Ask,
-        front: &str,
+        ask: Ask,
+        front: String,
         caller: Caller,
         reply: oneshot::Sender<Outcome>,
+        patience: Patience,
     ) {
-        match self.resolve(ask, front, &caller) {
+        match self.resolve(&ask, &front, &caller) {
             Resolved::NotOurs => {
                 let _ = reply.send(Outcome::NotOurs);
             }
             Resolved::Refused(denied) => {
-                self.record_refusal(&denied, front, caller);
+                if let Some(org) = self.may_read_roles_for(&denied, patience) {
+                    let again = Command::Get {
+                        ask,
+                        front,
+                        caller,
+                        reply,
+                    };
+                    return self.park_for_roles(&org, again);
+                }
+                self.record_refusal(&denied, &front, caller);
                 let epoch = self.notice_by_standing(&denied);
                 let _ = reply.send(Outcome::Refused(denied.refusal, epoch));
             }

@@ -196,6 +196,8 @@ pub enum LoginNews {
         email: Option<String>,
         /// Roles held.
         roles: Vec<String>,
+        /// Why they are not known, when they could not be read.
+        unread: Option<String>,
     },
     /// Not signed in.
     Refused(Refusal),

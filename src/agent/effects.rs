@@ -24,6 +24,7 @@ impl Keeper {
         for effect in effects {
             match effect {
                 Effect::End { word, detail } => self.end(org, word, detail),
+                Effect::Doubt(reason) => self.record_of_issuer(org, Happening::Doubt, reason),
                 Effect::Drop(token) => {
                     if let Some(office) = self.offices.get_mut(org) {
                         office.held.remove(&token);

@@ -2,13 +2,14 @@
 
 use super::keeper::{Inner, Keeper};
 use crate::model::answer::EndpointFault;
-use crate::model::feed::{FeedItem, Poll};
+use crate::model::feed::{FeedEvent, FeedItem, Poll};
 use crate::model::name::{OrgName, RoleName};
 use crate::model::record::{Happening, Record};
 use crate::model::refusal::RefusalCode;
 use crate::model::time::Moment;
 use crate::rules::desk::Event;
 use crate::rules::link::{Closed, Input, Step};
+use crate::rules::standing::words;
 
 /// What the issuer said by the feed, or how a connection to it ended.
 pub(super) enum FeedNews {
@@ -106,34 +107,27 @@ impl Keeper {
         }
     }
 
-    /// What the issuer says goes on record before the desk acts on it. Heartbeats do not: the proof that
-    /// a grant rests on would be four records a minute.
+    /// That roles changed goes on record before the desk acts on it; a doubt by the desk's first effect.
+    /// Heartbeats do not: the proof that a grant rests on would be four records a minute.
     fn tell(&mut self, name: &OrgName, event: Event) {
-        match &event {
-            Event::Doubted(reason) => {
-                let reason = reason.clone();
-                self.record_of_issuer(name, Happening::Doubt, reason);
-            }
-            Event::RolesChanged { held, lost } => {
-                let words = if lost.is_empty() {
-                    format!("held now: {}", listed(held))
-                } else {
-                    format!("lost: {}", listed(lost))
-                };
-                let (held, lost) = (held.clone(), lost.clone());
-                self.record_of_issuer(name, Happening::RolesChanged, words);
-                self.roles_are(name, &held, &lost);
-            }
-            _ => {}
+        if let Event::RolesChanged { held, lost } = &event {
+            let detail = if lost.is_empty() {
+                format!("held now: {}", listed(held))
+            } else {
+                format!("lost: {}", listed(lost))
+            };
+            self.record_of_issuer(name, Happening::RolesChanged, detail);
+            self.roles_are(name, held, lost);
         }
         self.step(name, event);
     }
 
-    fn record_of_issuer(&mut self, name: &OrgName, what: Happening, detail: String) {
+    pub(super) fn record_of_issuer(&mut self, name: &OrgName, what: Happening, detail: String) {
         let mut record = Record::new(what, self.now().wall_ms);
         record.org = Some(name.clone());
         record.subject = self.subject_of(name);
         record.detail = Some(detail);
+        record.request_id.clone_from(&self.request_in_hand);
         self.write(&record);
     }
 
@@ -189,15 +183,24 @@ impl Keeper {
 
     pub(super) fn feed_says(&mut self, name: &OrgName, number: u64, news: FeedNews) {
         let input = match news {
-            FeedNews::Heard(item) => Input::Heard(number, item),
+            FeedNews::Heard(item) => {
+                self.what_is_held_may_differ(name, Some(number));
+                Input::Heard(number, item)
+            }
             FeedNews::Closed(generation, result) => {
                 if let Err(fault) = &result {
-                    tracing::debug!("the feed of {name} closed: {}", fault_words(fault));
+                    tracing::debug!("the feed of {name} closed: {}", words(fault));
                     self.heed(name, generation, fault);
                 }
                 Input::Closed(number, closed(result.err().as_ref()))
             }
-            FeedNews::Polled(_, Ok(poll)) => Input::Polled(number, Ok(poll.items)),
+            FeedNews::Polled(_, Ok(poll)) => {
+                let reset = |item: &FeedItem| matches!(item.event, FeedEvent::Reset {});
+                if poll.items.iter().any(reset) {
+                    self.what_is_held_may_differ(name, None);
+                }
+                Input::Polled(number, Ok(poll.items))
+            }
             FeedNews::Polled(generation, Err(fault)) => {
                 self.heed(name, generation, &fault);
                 Input::Polled(number, Err(closed(Some(&fault))))
@@ -237,10 +240,6 @@ impl Keeper {
             _ => {}
         }
     }
-}
-
-fn fault_words(fault: &EndpointFault) -> String {
-    crate::rules::standing::words(fault)
 }
 
 fn closed(fault: Option<&EndpointFault>) -> Closed {

@@ -1,7 +1,8 @@
 //! Children of `oam exec`: a private file that holds their token, for as long as they are connected.
 
 use super::asks::Resolved;
-use super::command::{News, Started};
+use super::command::{Command, News, Started};
+use super::holdings::Patience;
 use super::keeper::{Inner, Keeper};
 use super::office::{Chosen, Following};
 use crate::model::ask::Ask;
@@ -18,16 +19,26 @@ use tokio::sync::mpsc;
 impl Keeper {
     pub(super) fn follow(
         &mut self,
-        ask: &Ask,
+        ask: Ask,
         again: Option<String>,
         caller: Caller,
         news: mpsc::Sender<News>,
+        patience: Patience,
     ) {
-        match self.resolve(ask, "exec", &caller) {
+        match self.resolve(&ask, "exec", &caller) {
             Resolved::NotOurs => {
                 let _ = news.try_send(News::NotOurs);
             }
             Resolved::Refused(denied) => {
+                if let Some(org) = self.may_read_roles_for(&denied, patience) {
+                    let again = Command::Follow {
+                        ask,
+                        again,
+                        caller,
+                        news,
+                    };
+                    return self.park_for_roles(&org, again);
+                }
                 self.record_refusal(&denied, "exec", caller);
                 self.notice_by_standing(&denied);
                 let _ = news.try_send(News::Withdrawn(denied.refusal));

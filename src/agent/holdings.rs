@@ -1,22 +1,20 @@
 //! The roles of an organization whose own issuer says them: read, kept for choosing and display. The
 //! issuer alone grants.
 
+use super::asks::{Denied, Resolved};
 use super::command::{Command, LoginNews, ReportKind};
 use super::issuing::{Issuing, Reading};
 use super::keeper::{Inner, Keeper};
 use crate::config::agent::Org;
 use crate::model::answer::EndpointFault;
-use crate::model::ask::Ask;
-use crate::model::caller::Caller;
 use crate::model::name::{OrgName, RoleName};
 use crate::model::organization::Holdings;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::time::Moment;
 use crate::rules::desk::Event;
-use crate::rules::hub::{Owner, owner};
+use crate::rules::role::Roles;
 use crate::rules::session::{FAILURE_MEMORY_MS, Need};
 use crate::rules::standing::words;
-use std::borrow::Cow;
 use tokio::sync::mpsc;
 
 /// Roles younger than this are not read again because somebody asks, ms.
@@ -24,19 +22,28 @@ const YOUNG_MS: u64 = 60_000;
 /// Whoever needs the roles waits this long for them, ms.
 const PATIENCE_MS: u64 = 4_000;
 
+/// Whether a command may wait until roles are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// It waits if that may change its answer.
+    Waits,
+    /// It has waited: it is answered by what is known.
+    IsOver,
+}
+
 impl Keeper {
     /// The organization with the roles that count: its own, or those that its issuer says.
     ///
     /// # Errors
     /// Its issuer has not said them.
-    pub(super) fn with_roles<'a>(&self, org: &'a Org) -> Result<Cow<'a, Org>, Refusal> {
+    pub(super) fn with_roles<'a>(&'a self, org: &'a Org) -> Result<Roles<'a>, Refusal> {
         if org.exchange.issuer().is_none() {
-            return Ok(Cow::Borrowed(org));
+            let roles = &org.roles;
+            return Ok(Roles { org, roles });
         }
         let issuing = self.offices.get(&org.name).map(|office| &office.issuing);
         if let Some(roles) = issuing.and_then(Issuing::roles) {
-            let org = org.clone();
-            return Ok(Cow::Owned(Org { roles, ..org }));
+            return Ok(Roles { org, roles });
         }
         let why = issuing
             .and_then(|issuing| issuing.unread.as_ref())
@@ -50,18 +57,17 @@ impl Keeper {
         ))
     }
 
-    /// Whether a command must wait until the roles are read: they are not known, or they are not young
-    /// and would refuse it.
+    /// Whether a report must wait until the roles are read: they are not known, or they are not young and
+    /// would refuse what it is about.
     pub(super) fn must_wait_for_roles(&self, command: &Command) -> Option<OrgName> {
         match command {
-            Command::Get {
-                ask, front, caller, ..
-            } => self.roles_needed_by(ask, front, caller),
-            Command::Follow { ask, caller, .. }
-            | Command::Report {
+            Command::Report {
                 kind: ReportKind::Why(ask, caller),
                 ..
-            } => self.roles_needed_by(ask, "why", caller),
+            } => match self.resolve(ask, "why", caller) {
+                Resolved::Refused(denied) => self.may_read_roles_for(&denied, Patience::Waits),
+                _ => None,
+            },
             Command::Report {
                 kind: ReportKind::Roles,
                 ..
@@ -73,20 +79,16 @@ impl Keeper {
         }
     }
 
-    fn roles_needed_by(&self, ask: &Ask, front: &str, caller: &Caller) -> Option<OrgName> {
-        let Owner::Hub(org, _) = owner(&self.settings, &ask.hub) else {
-            return None;
-        };
-        if !self.may_read(&org.name) {
-            return None;
-        }
-        let known = self.offices.get(&org.name)?.issuing.holdings.is_some();
-        let chosen = known
-            && matches!(
-                self.resolve(ask, front, caller),
-                super::asks::Resolved::Chosen(_)
-            );
-        (!chosen).then(|| org.name.clone())
+    /// Where roles can be read that may change this refusal, and whoever asks waits for them. An ask is
+    /// resolved once: only one that is refused looks whether it was refused by old roles.
+    pub(super) fn may_read_roles_for(
+        &self,
+        denied: &Denied,
+        patience: Patience,
+    ) -> Option<OrgName> {
+        let org = denied.org.as_ref()?;
+        let waits = patience == Patience::Waits && self.may_read(org);
+        waits.then(|| org.clone())
     }
 
     /// Whether a session may be asked for its roles now: not within a minute of the last reading, nor
@@ -217,8 +219,8 @@ impl Keeper {
         let issuing = &mut office.issuing;
         issuing.read_at = Some(now);
         issuing.unread = None;
-        let changed = issuing.holdings.as_ref() != Some(&holdings);
-        issuing.holdings = Some(holdings);
+        let changed = issuing.holdings() != Some(&holdings);
+        issuing.hold(Some(holdings));
         if changed {
             self.save_quietly();
             let lost = Vec::new();
@@ -235,14 +237,15 @@ impl Keeper {
         let Some(office) = self.offices.get_mut(name) else {
             return;
         };
-        if let Some(holdings) = &mut office.issuing.holdings {
+        if let Some(mut holdings) = office.issuing.holdings().cloned() {
             let stays = |role: &RoleName| held.contains(role) && !lost.contains(role);
             holdings.roles.retain(|known| stays(&known.role));
+            office.issuing.hold(Some(holdings));
         }
         self.save_quietly();
     }
 
-    /// Executes what waited for the roles.
+    /// Executes what waited for the roles; it does not wait again.
     pub(super) fn release(&mut self, name: &OrgName) {
         let Some(office) = self.offices.get_mut(name) else {
             return;
@@ -250,32 +253,27 @@ impl Keeper {
         office.issuing.parked_until = None;
         let commands = std::mem::take(&mut office.issuing.parked);
         let greetings = std::mem::take(&mut office.issuing.greetings);
-        let names: Vec<String> = office
-            .issuing
-            .holdings
-            .iter()
-            .flat_map(|holdings| holdings.roles.iter().map(|held| held.role.to_string()))
-            .collect();
         for (news, greeting) in greetings {
-            let greeting = match greeting {
-                LoginNews::SignedIn {
-                    org,
-                    subject,
-                    email,
-                    ..
-                } => LoginNews::SignedIn {
-                    org,
-                    subject,
-                    email,
-                    roles: names.clone(),
-                },
-                other => other,
-            };
-            let _ = news.try_send(greeting);
+            let _ = news.try_send(self.with_known_roles(name, greeting));
         }
         for command in commands {
-            self.execute(command);
+            self.execute(command, Patience::IsOver);
         }
+    }
+
+    /// A greeting with the roles that the issuer says, or why they are not known: nobody is told that they
+    /// hold none because nobody could be asked.
+    fn with_known_roles(&self, name: &OrgName, mut greeting: LoginNews) -> LoginNews {
+        let org = self.settings.org(name);
+        if let LoginNews::SignedIn { roles, unread, .. } = &mut greeting
+            && let Some(org) = org.filter(|org| org.exchange.issuer().is_some())
+        {
+            match self.with_roles(org) {
+                Ok(of) => *roles = of.roles.iter().map(|role| role.name.to_string()).collect(),
+                Err(refusal) => *unread = Some(refusal.sentence),
+            }
+        }
+        greeting
     }
 
     /// Releases those who have waited long enough.
@@ -307,7 +305,7 @@ impl Keeper {
             office.issuing.parked_until.get_or_insert(until);
             return;
         }
-        let _ = news.try_send(greeting);
+        let _ = news.try_send(self.with_known_roles(name, greeting));
     }
 
     /// The issuer denied an exchange that was chosen here: what is known of the roles is old.

@@ -4,7 +4,7 @@ use super::command::{Command, LoginNews};
 use super::office::Office;
 use super::state::{Anchor, KeptOfIssuer};
 use crate::config::agent::Org;
-use crate::model::organization::Holdings;
+use crate::model::organization::{HeldRole, Holdings};
 use crate::model::role::{Grant, Role};
 use crate::model::secret::Secret;
 use crate::model::time::Moment;
@@ -25,7 +25,9 @@ pub(super) struct Issuing {
     /// Its number.
     pub generation: u64,
     /// What the person may do, by the issuer's word.
-    pub holdings: Option<Holdings>,
+    holdings: Option<Holdings>,
+    /// The same as the desk's rules choose among them.
+    roles: Option<Vec<Role>>,
     /// When that was read.
     pub read_at: Option<Moment>,
     /// Why it could not be read the last time, and when that was.
@@ -58,8 +60,12 @@ pub(super) enum Reading {
 pub(super) struct Records {
     /// The last record that it holds; none: not known.
     pub held: Option<Anchor>,
-    /// A batch is under way.
-    pub under_way: bool,
+    /// What is held may be less than what is known: it is to be asked, also with nothing to send.
+    pub unsure: bool,
+    /// The feed's connection on which it was asked last.
+    pub asked_on: u64,
+    /// A batch of so many lines is under way.
+    pub under_way: Option<usize>,
     /// When the next batch is due.
     pub due: Option<Moment>,
     pub failures: u32,
@@ -82,14 +88,14 @@ impl Issuing {
     /// Goes on from what was sealed.
     pub(super) fn resume(&mut self, kept: KeptOfIssuer) {
         self.link = Link::new(kept.cursor);
-        self.holdings = kept.holdings;
+        self.hold(kept.holdings);
         self.records.held = kept.records;
     }
 
     /// The session is over: nothing of it is true for the next one. What waits stays, to be answered;
     /// what the organization holds of the log stays true.
     pub(super) fn forget(&mut self, now: Moment) {
-        self.holdings = None;
+        self.hold(None);
         self.read_at = None;
         self.unread = None;
         self.reading = Reading::Idle;
@@ -100,28 +106,45 @@ impl Issuing {
         }
     }
 
-    /// The roles as the desk's rules choose among them. Whoever holds a role by the issuer's word holds
-    /// it: there is no group to ask for here.
-    pub(super) fn roles(&self) -> Option<Vec<Role>> {
-        let holdings = self.holdings.as_ref()?;
-        let roles = holdings.roles.iter().map(|held| Role {
-            name: held.role.clone(),
-            description: held.description.clone(),
-            groups: Vec::new(),
-            lifetime_s: held.lifetime_s,
-            offline: held.offline,
-            grants: held
-                .grants
-                .iter()
-                .map(|grant| Grant {
-                    hub: grant.hub.clone(),
-                    repositories: grant.repositories.clone(),
-                    action: grant.action,
-                })
-                .collect(),
-        });
-        Some(roles.collect())
+    /// Whether somebody waits here for an answer that the roles decide.
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.parked.is_empty() || !self.greetings.is_empty()
     }
+
+    /// What the person may do from now on.
+    pub(super) fn hold(&mut self, holdings: Option<Holdings>) {
+        self.roles = holdings.as_ref().map(roles_of);
+        self.holdings = holdings;
+    }
+
+    pub(super) const fn holdings(&self) -> Option<&Holdings> {
+        self.holdings.as_ref()
+    }
+
+    pub(super) fn roles(&self) -> Option<&[Role]> {
+        self.roles.as_deref()
+    }
+}
+
+/// Whoever holds a role by the issuer's word holds it: there is no group to ask for here.
+fn roles_of(holdings: &Holdings) -> Vec<Role> {
+    let role = |held: &HeldRole| Role {
+        name: held.role.clone(),
+        description: held.description.clone(),
+        groups: Vec::new(),
+        lifetime_s: held.lifetime_s,
+        offline: held.offline,
+        grants: held
+            .grants
+            .iter()
+            .map(|grant| Grant {
+                hub: grant.hub.clone(),
+                repositories: grant.repositories.clone(),
+                action: grant.action,
+            })
+            .collect(),
+    };
+    holdings.roles.iter().map(role).collect()
 }
 
 impl Office {

@@ -2,6 +2,7 @@
 
 use super::command::{Command, Outcome, ReportKind};
 use super::feeding::FeedNews;
+use super::holdings::Patience;
 use super::ledger::Ledger;
 use super::login::Logins;
 use super::office::{Chosen, Following, Office};
@@ -11,6 +12,7 @@ use super::ports::{
     Published, Vault,
 };
 use super::state::{Sealed, SealedSession, Tombstone};
+use super::why::Explained;
 use crate::config::agent::Settings;
 use crate::model::answer::EndpointFault;
 use crate::model::feed::UploadAnswer;
@@ -86,6 +88,7 @@ pub(super) enum Inner {
         generation: u64,
         result: Result<UploadAnswer, EndpointFault>,
     },
+    Explained(Box<Explained>),
     HungUp {
         org: OrgName,
         follower: u64,
@@ -291,6 +294,7 @@ impl Keeper {
                 generation,
                 result,
             } => self.uploaded(&org, generation, result),
+            Inner::Explained(explained) => self.explained(*explained),
             Inner::HungUp { org, follower } => self.hung_up(&org, follower),
             Inner::LoggedIn { .. } if matches!(self.opening, Opening::UnderWay) => {
                 // To store it now would write over sessions that are just being read.
@@ -306,21 +310,28 @@ impl Keeper {
         if self.must_wait_for_opening(&command) {
             self.parked.push(command);
             self.open_aside();
-        } else if let Some(org) = self.must_wait_for_roles(&command) {
-            self.park_for_roles(&org, command);
         } else {
-            self.execute(command);
+            self.admit(command);
         }
     }
 
-    pub(super) fn execute(&mut self, command: Command) {
+    /// A command that need not wait for the sealed state; for roles it may have to.
+    pub(super) fn admit(&mut self, command: Command) {
+        if let Some(org) = self.must_wait_for_roles(&command) {
+            self.park_for_roles(&org, command);
+        } else {
+            self.execute(command, Patience::Waits);
+        }
+    }
+
+    pub(super) fn execute(&mut self, command: Command, patience: Patience) {
         match command {
             Command::Get {
                 ask,
                 front,
                 caller,
                 reply,
-            } => self.get(&ask, &front, caller, reply),
+            } => self.get(ask, front, caller, reply, patience),
             Command::Erase {
                 ask: _,
                 token,
@@ -332,7 +343,7 @@ impl Keeper {
                 again,
                 caller,
                 news,
-            } => self.follow(&ask, again, caller, news),
+            } => self.follow(ask, again, caller, news, patience),
             Command::Login {
                 org,
                 store,
@@ -343,7 +354,7 @@ impl Keeper {
             Command::Report {
                 kind: ReportKind::Why(ask, caller),
                 reply,
-            } => self.answer_why(&ask, &caller, reply),
+            } => self.answer_why(ask, caller, reply),
             Command::Report { kind, reply } => {
                 let outcome = self.report(kind);
                 let _ = reply.send(outcome);

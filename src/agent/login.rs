@@ -214,6 +214,7 @@ impl Keeper {
             subject: identity.subject,
             email: identity.email,
             roles: roles.map(|role| role.name.to_string()).collect(),
+            unread: None,
         })
     }
 

@@ -102,8 +102,9 @@ impl Keeper {
             }
             Err(refusal) => self.opening = Opening::Failed(refusal),
         }
+        // Not by the door that they came in by: with the keyring still missing they would wait for ever.
         for command in std::mem::take(&mut self.parked) {
-            self.execute(command);
+            self.admit(command);
         }
         self.take_arrived();
     }

@@ -106,8 +106,8 @@ impl Keeper {
             epoch: office.desk.epoch(),
             roles: live.map_or_else(Vec::new, |live| {
                 // The issuer may not have said them yet: then none is known.
-                let org = self.with_roles(org);
-                let roles = org.iter().flat_map(|org| &org.roles);
+                let of = self.with_roles(org);
+                let roles = of.iter().flat_map(|of| of.roles);
                 let held = roles.filter(|role| holds(role, &live.identity.groups));
                 held.map(|role| role.name.clone()).collect()
             }),
@@ -135,7 +135,7 @@ impl Keeper {
         for org in &self.settings.orgs {
             let office = self.offices.get(&org.name);
             if org.exchange.issuer().is_some() {
-                let holdings = office.and_then(|office| office.issuing.holdings.as_ref());
+                let holdings = office.and_then(|office| office.issuing.holdings());
                 let held = holdings.iter().flat_map(|holdings| &holdings.roles);
                 roles.extend(held.map(|held| held_row(org, held)));
                 continue;

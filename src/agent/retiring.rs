@@ -12,6 +12,10 @@ impl Keeper {
             && self.following.is_empty()
             && self.logins.is_empty()
             && !self.would_be_lost()
+            && !self
+                .offices
+                .values()
+                .any(|office| office.issuing.is_awaited())
             && self.offices.values().all(|office| office.desk.is_idle());
         if idle {
             self.retired = true;

@@ -8,7 +8,6 @@ use crate::model::name::{OrgName, RoleName};
 use crate::model::refusal::Refusal;
 use crate::rules::desk::Event;
 use crate::rules::role::{Wish, choose};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 impl Keeper {
@@ -69,7 +68,7 @@ impl Keeper {
     /// Children of `oam exec` whose ask would get another role now, or none, lose their file: a role
     /// is not renewed for as long as a child cares to run.
     pub(super) fn choose_again(&mut self, org: &Org) {
-        let Ok(org) = self.with_roles(org).map(Cow::into_owned) else {
+        let Ok(of) = self.with_roles(org) else {
             return;
         };
         let groups = self
@@ -90,7 +89,7 @@ impl Keeper {
                     intent: chosen.intent,
                     role: Some(&chosen.choice.role),
                 };
-                match choose(&org, hub, &groups, wish, self.settings.unknown_intent) {
+                match choose(of, hub, &groups, wish, self.settings.unknown_intent) {
                     Ok(choice) if choice == chosen.choice => None,
                     Ok(_) => Some((*id, changed(&chosen.choice.role))),
                     Err(refusal) => Some((*id, refusal)),

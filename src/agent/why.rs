@@ -2,7 +2,7 @@
 
 use super::asks::Resolved;
 use super::command::Outcome;
-use super::keeper::Keeper;
+use super::keeper::{Inner, Keeper};
 use super::ports::Question;
 use crate::config::agent::{Org, UnknownIntent};
 use crate::model::answer::EndpointFault;
@@ -16,24 +16,71 @@ use crate::model::time::Moment;
 use crate::rules::standing::words;
 use tokio::sync::oneshot;
 
+/// The issuer's answer to a question, and whose answer waits for it.
+pub(super) struct Explained {
+    org: OrgName,
+    /// Of the session that asked.
+    epoch: u64,
+    generation: u64,
+    ask: Ask,
+    caller: Caller,
+    reply: oneshot::Sender<Outcome>,
+    result: Result<WhyAnswer, EndpointFault>,
+}
+
 impl Keeper {
     /// Asks the issuer where there is one: it alone grants. Without its answer it is said what would be
     /// asked for, and that it is only that.
-    pub(super) fn answer_why(&self, ask: &Ask, caller: &Caller, reply: oneshot::Sender<Outcome>) {
-        let own = self.why(ask, caller);
-        let asked = self.question(ask, caller).and_then(|(name, question)| {
+    pub(super) fn answer_why(&self, ask: Ask, caller: Caller, reply: oneshot::Sender<Outcome>) {
+        let asked = self.question(&ask, &caller).and_then(|(name, question)| {
             let office = self.offices.get(&name)?;
             let (org, bearer) = office.usable_bearer(self.now())?;
-            Some(self.ports.issuer.why(&org, bearer, question))
+            let (epoch, generation) = (office.desk.epoch(), office.issuing.generation);
+            let answer = self.ports.issuer.why(&org, bearer, question);
+            Some((name, epoch, generation, answer))
         });
-        let Some(asked) = asked else {
-            let _ = reply.send(Outcome::Why(own));
+        let Some((org, epoch, generation, answer)) = asked else {
+            let _ = reply.send(Outcome::Why(self.why(&ask, &caller)));
             return;
         };
+        let inner = self.inner.clone();
         tokio::task::spawn_local(async move {
-            let report = told(own, asked.await);
-            let _ = reply.send(Outcome::Why(report));
+            let result = answer.await;
+            let _ = inner.send(Inner::Explained(Box::new(Explained {
+                org,
+                epoch,
+                generation,
+                ask,
+                caller,
+                reply,
+                result,
+            })));
         });
+    }
+
+    /// The answer is there. That the identity or session is over counts like the same word on the feed; and
+    /// when the session is another one than asked, its own standing is the answer.
+    pub(super) fn explained(&mut self, explained: Explained) {
+        let Explained {
+            org,
+            epoch,
+            generation,
+            ask,
+            caller,
+            reply,
+            result,
+        } = explained;
+        if let Err(fault) = &result {
+            self.heed(&org, generation, fault);
+        }
+        let own = self.why(&ask, &caller);
+        let office = self.offices.get(&org);
+        let report = if office.is_some_and(|office| office.desk.epoch() == epoch) {
+            told(own, result)
+        } else {
+            own
+        };
+        let _ = reply.send(Outcome::Why(report));
     }
 
     /// What the issuer is asked; nothing when the session or the ask itself refuses already.

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroize;
 
 /// The variable that holds the ID token unless another is named.
-pub const ID_TOKEN: &str = "OAM_ID_TOKEN";
+const ID_TOKEN: &str = "OAM_ID_TOKEN";
 /// The variable that stands for `--issuer`.
 const ISSUER: &str = "OAM_ISSUER";
 /// Longest ID token, bytes.
@@ -112,6 +112,18 @@ impl Job {
             }
         }
     }
+}
+
+/// The variables that hold the job's ID token and are for nobody but us: a child must not inherit them.
+/// Whoever has that token can get any role of this job, and the child is to have the one that was asked
+/// for.
+///
+/// What GitHub gives its jobs (`ACTIONS_ID_TOKEN_REQUEST_URL` and `_TOKEN`) is not among them, although it
+/// brings such tokens, too: it is the job's own, other tools in a step take it for other audiences (signing,
+/// clouds), and each step of the job has it without us. To take it away would break them and close
+/// nothing. A job that must not be able to ask runs without `id-token: write`.
+pub fn secrets(args: &JobArgs) -> impl Iterator<Item = &str> {
+    args.id_token_env.as_deref().into_iter().chain([ID_TOKEN])
 }
 
 /// What is named wins; then the variable that is for nobody but us; then what GitHub offers.

@@ -28,8 +28,7 @@ pub fn run(show: &Show, args: &LoginArgs) -> Done {
         pending.give_back();
     }
     pending.settle();
-    let (org, who, roles) = outcome?;
-    tell(show, &org, &who, &roles);
+    tell(show, &outcome?);
     Ok(0)
 }
 
@@ -53,7 +52,14 @@ fn sign_in(
     outcome
 }
 
-type SignedIn = (OrgName, String, Vec<String>);
+/// Who signed in where, and what they may do there.
+struct SignedIn {
+    org: OrgName,
+    who: String,
+    roles: Vec<String>,
+    /// Why the roles are not known.
+    roles_unread: Option<String>,
+}
 
 fn follow(
     show: &Show,
@@ -72,10 +78,16 @@ fn follow(
                 subject,
                 email,
                 roles,
+                roles_unread,
             } => {
                 let who =
                     email.map_or_else(|| subject.clone(), |email| format!("{email} ({subject})"));
-                return Ok((org, who, roles));
+                return Ok(SignedIn {
+                    org,
+                    who,
+                    roles,
+                    roles_unread,
+                });
             }
             _ => return Err(astray()),
         }
@@ -156,13 +168,20 @@ fn redirect_port(url: &str) -> Option<u16> {
     url::Url::parse(&back).ok()?.port()
 }
 
-fn tell(show: &Show, org: &OrgName, who: &str, roles: &[String]) {
+fn tell(show: &Show, signed_in: &SignedIn) {
+    let SignedIn {
+        org, who, roles, ..
+    } = signed_in;
     show.line(
         Line::new()
             .look(Look::Good, "signed in")
             .text(format!(" to {org} as {who}")),
     );
-    if roles.is_empty() {
+    if let Some(why) = &signed_in.roles_unread {
+        show.line(format!(
+            "roles: not known yet: {why}; `oam roles` asks again"
+        ));
+    } else if roles.is_empty() {
         show.line("roles: none; ask the administrators for a group that holds one");
     } else {
         show.line(format!("roles: {}", roles.join(", ")));

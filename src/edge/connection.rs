@@ -271,6 +271,7 @@ impl Connection {
                     subject,
                     email,
                     roles,
+                    unread,
                 }) => {
                     return self
                         .write(
@@ -279,6 +280,7 @@ impl Connection {
                                 subject,
                                 email,
                                 roles,
+                                roles_unread: unread,
                             },
                             None,
                         )

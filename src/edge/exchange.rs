@@ -6,7 +6,8 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::edge) use answer::sha256_hex;
+pub(in crate::edge) use answer::plain as plain_token;
+pub(in crate::edge) use issuer::{Asked, Granted};
 
 use super::http::{Answer, Http, Payload, TOTAL, Tokens, Via};
 use super::oidc::words;
@@ -95,7 +96,8 @@ async fn mint(
     };
     let url = &endpoint.token_endpoint;
     let tokens = Tokens::read(http.post(via, url, payload, TOTAL).await?)?;
-    let checked = answer::check(tokens, &parameters, order, http.now().unix())?;
+    let scope = parameters.scope.as_deref();
+    let checked = answer::check(tokens, scope, order.lifetime_s, http.now().unix())?;
     Ok(Minted {
         sha256: answer::sha256_hex(checked.token.expose()),
         token: Arc::new(checked.token),

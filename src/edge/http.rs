@@ -203,6 +203,8 @@ impl Answer {
     pub fn ok_of_issuer(self) -> Result<Self, EndpointFault> {
         if self.status != 200
             && let Some((error, denial)) = fault::denial(&self.body)
+            // From 500 on nothing was decided, whatever stands in the body.
+            && (self.status < 500 || fault::is_passing(denial.code))
         {
             return Err(EndpointFault::Denied {
                 status: self.status,

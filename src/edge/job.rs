@@ -9,24 +9,21 @@ mod answer;
 mod tests;
 
 use super::clock::{SystemClock, fill};
-use super::http::{Answer, Http, Payload, TOTAL, Via, endpoint};
+use super::exchange::Asked;
+use super::http::{Answer, Http, TOTAL, Via, endpoint};
 use super::oidc::words;
 use super::organization::published;
 use crate::model::answer::EndpointFault;
 use crate::model::job::{ActionsRequest, JobFault, JobOrder, JobOutside, JobToken};
 use crate::model::organization::Organization;
-use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use std::future::Future;
 use std::rc::Rc;
 
-/// `grant_type` of RFC 8693.
-const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// What a job's identity is (RFC 8693 §3).
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
-/// By which both sides' records find each other.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Jobs of this machine.
 #[derive(Debug, Clone, Copy)]
@@ -120,56 +117,23 @@ fn actions_refused(fault: &EndpointFault) -> Refusal {
 }
 
 async fn exchange(http: &Http, order: &JobOrder, subject: &Secret) -> Result<JobToken, JobFault> {
-    let scope = scope(order);
-    let below = |repository| format!("{}/{repository}", order.hub.url);
-    let resource = order.repository.as_ref().map(below);
-    let mut pairs = vec![
-        ("grant_type", GRANT_TYPE),
-        ("subject_token", subject.expose()),
-        ("subject_token_type", ID_TOKEN),
-        ("requested_token_type", answer::ACCESS_TOKEN),
-        ("audience", order.hub.url.as_str()),
-        ("scope", scope.as_str()),
-    ];
-    if let Some(resource) = &resource {
-        pairs.push(("resource", resource.as_str()));
-    }
     let id = request_id();
-    let mut headers = HeaderMap::new();
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        headers.insert(REQUEST_ID, value);
+    let asked = Asked {
+        hub_url: &order.hub.url,
+        repository: order.repository.as_ref(),
+        role: order.role.as_ref(),
+        action: order.action,
+        request_id: &id,
+    };
+    let endpoint = &order.token_endpoint;
+    let granted = asked
+        .send(http, &Via::default(), endpoint, (subject, ID_TOKEN))
+        .await
+        .and_then(|answer| asked.granted(answer, http.now().unix()));
+    match granted {
+        Ok(granted) => Ok(answer::token(granted, order, http.now().unix())),
+        Err(fault) => Err(answer::fault(&fault, order, id)),
     }
-    let answered = http
-        .post_with(
-            &Via::default(),
-            &order.token_endpoint,
-            Payload::form(&pairs),
-            headers,
-            TOTAL,
-        )
-        .await;
-    let answer = answered.map_err(|fault| JobFault {
-        // What did not leave is in nobody's log.
-        request_id: (!matches!(fault, EndpointFault::NotSent { .. })).then(|| id.clone()),
-        refusal: unanswered(order, &fault),
-    })?;
-    if answer.status == 200 {
-        answer::granted(&answer, order, http.now().unix()).map_err(|fault| JobFault {
-            refusal: unanswered(order, &fault),
-            request_id: Some(id),
-        })
-    } else {
-        Err(answer::denied(answer, order, id))
-    }
-}
-
-/// At most one role, and one action.
-fn scope(order: &JobOrder) -> String {
-    let action = order.action.word();
-    order
-        .role
-        .as_ref()
-        .map_or_else(|| action.to_owned(), |role| format!("role:{role} {action}"))
 }
 
 /// Ours to choose, so that a request whose answer was lost can be found, too.
@@ -177,16 +141,4 @@ fn request_id() -> String {
     let mut bytes = [0; 16];
     fill(&mut bytes);
     format!("job-{:032x}", u128::from_ne_bytes(bytes))
-}
-
-fn unanswered(order: &JobOrder, fault: &EndpointFault) -> Refusal {
-    Refusal::new(
-        RefusalCode::Unavailable,
-        format!(
-            "the issuer of {} gave no token: {}",
-            order.org,
-            words::of(fault)
-        ),
-        "check the network between this job and the issuer, then run the job again",
-    )
 }

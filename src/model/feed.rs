@@ -74,6 +74,10 @@ pub struct Upload {
     pub head_seq: u64,
     /// Its hash.
     pub head_hash: String,
+    /// Number of the last record that the agent takes for held; 0: none. Where less is held, nothing is
+    /// taken: the answer says from where on to send again.
+    #[serde(default)]
+    pub after_seq: u64,
     /// Lines in order, without line feeds, each from `seq` on without a gap.
     pub lines: Vec<String>,
 }

@@ -4,6 +4,11 @@
 //! a gap or a break the agent's records are still taken, so that the fault is visible for ever in what is
 //! held and hides nothing that comes after it. Refusing (the rejected way) would let whoever made one gap
 //! keep all later records away from the organization.
+//!
+//! One case looks like a gap and is the organization's own: its database began anew, or is a backup, and an
+//! agent goes on from where the one before stood. An agent therefore says what it takes for held. Where that
+//! is more than what is held, nothing is taken, and it goes back to what it is told; there is nothing to be
+//! gained by saying more than is true.
 
 use super::record::{FaultKind, GENESIS, Known, Link, placed};
 use crate::model::feed::Upload;
@@ -44,6 +49,9 @@ pub struct Taken {
 /// The number of a record that is held and that [`take`] must see, because the batch overlaps what is held
 /// and does not reach its end. None: nothing needs to be looked up.
 pub fn needs(held: &Held, upload: &Upload) -> Option<u64> {
+    if is_ahead(held, upload) {
+        return None;
+    }
     let numbers = upload.lines.iter().filter_map(|line| placed(line).ok());
     let overlap = numbers
         .map(|(link, _)| link.seq)
@@ -53,6 +61,13 @@ pub fn needs(held: &Held, upload: &Upload) -> Option<u64> {
 
 /// Decides. `kept` is the line held under the number that [`needs`] told.
 pub fn take(held: &Held, upload: &Upload, kept: Option<&str>) -> Taken {
+    if is_ahead(held, upload) {
+        return Taken {
+            held: held.clone(),
+            lines: Vec::new(),
+            alarm: None,
+        };
+    }
     let mut reading = Reading {
         held,
         last: held.last.clone(),
@@ -76,6 +91,11 @@ pub fn take(held: &Held, upload: &Upload, kept: Option<&str>) -> Taken {
         lines: reading.lines,
         alarm: (!reading.faults.is_empty()).then(|| reading.faults.join("; ")),
     }
+}
+
+/// Whether the agent goes on after a record that is not held.
+const fn is_ahead(held: &Held, upload: &Upload) -> bool {
+    upload.after_seq > held.last.seq
 }
 
 /// A batch being read.

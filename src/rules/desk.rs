@@ -140,6 +140,8 @@ pub enum Effect {
         /// Why.
         detail: Option<String>,
     },
+    /// Puts on record that the issuer doubts the session, and why.
+    Doubt(String),
     /// Wipes a token.
     Drop(TokenId),
     /// Takes a follower's file away; `last`: for good.
@@ -390,9 +392,7 @@ impl Desk {
             Event::Renew => self.renew(now, effects),
             Event::Vouched(as_of) => self.vouched(as_of, now, effects),
             Event::Doubted(reason) => self.doubted(reason, now, effects),
-            Event::RolesChanged { held, lost } => {
-                self.roles_changed(&held, &lost, effects);
-            }
+            Event::RolesChanged { held, lost } => self.roles_changed(&held, &lost, effects),
             _ => {}
         }
     }

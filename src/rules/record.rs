@@ -161,8 +161,9 @@ fn hex_sha256(bytes: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
-/// By table: this is on the way of every record, and formatting each byte costs more than its hash.
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as lower-case hex. By table: this is on the way of every record, and formatting each byte costs
+/// more than its hash.
+pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);
     bytes

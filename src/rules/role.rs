@@ -33,6 +33,15 @@ pub struct Wish<'a> {
     pub role: Option<&'a RoleName>,
 }
 
+/// The roles that count at an organization: its own, or those that its issuer says.
+#[derive(Debug, Clone, Copy)]
+pub struct Roles<'a> {
+    /// The organization.
+    pub org: &'a Org,
+    /// The roles.
+    pub roles: &'a [Role],
+}
+
 /// Whether a member of `groups` holds `role`.
 pub fn holds(role: &Role, groups: &[String]) -> bool {
     role.groups.is_empty() || role.groups.iter().any(|wanted| groups.contains(wanted))
@@ -43,7 +52,7 @@ pub fn holds(role: &Role, groups: &[String]) -> bool {
 /// # Errors
 /// `denied` when no grant covers the ask, or when two roles cover it equally well.
 pub fn choose(
-    org: &Org,
+    of: Roles<'_>,
     hub: &Hub,
     groups: &[String],
     wish: Wish<'_>,
@@ -51,19 +60,19 @@ pub fn choose(
 ) -> Result<Choice, Refusal> {
     match (wish.intent, unknown) {
         (Intent::Read, _) | (Intent::Unknown, UnknownIntent::Read) => {
-            pick(org, hub, groups, wish, Action::Read)
+            pick(of, hub, groups, wish, Action::Read)
         }
-        (Intent::Write, _) => pick(org, hub, groups, wish, Action::Write),
+        (Intent::Write, _) => pick(of, hub, groups, wish, Action::Write),
         (Intent::Unknown, UnknownIntent::Refuse) => Err(Refusal::denied(
             "this program does not tell whether it reads or writes, and `unknown_intent` is \"refuse\"",
             "use git or `oam exec`, or set unknown_intent in config.toml",
         )),
         (Intent::Unknown, UnknownIntent::Write) => {
-            let covered = candidates(org, hub, groups, wish, Action::Write)
+            let covered = candidates(of, hub, groups, wish, Action::Write)
                 .next()
                 .is_some();
             let needed = if covered { Action::Write } else { Action::Read };
-            pick(org, hub, groups, wish, needed)
+            pick(of, hub, groups, wish, needed)
         }
     }
 }
@@ -76,13 +85,13 @@ struct Candidate<'a> {
 }
 
 fn candidates<'a>(
-    org: &'a Org,
+    of: Roles<'a>,
     hub: &'a Hub,
     groups: &'a [String],
     wish: Wish<'a>,
     needed: Action,
 ) -> impl Iterator<Item = Candidate<'a>> {
-    org.roles
+    of.roles
         .iter()
         .filter(move |role| holds(role, groups) && wish.role.is_none_or(|name| *name == role.name))
         .filter_map(move |role| narrowest_grant(role, hub, wish, needed))
@@ -113,16 +122,16 @@ fn covers(pattern: &str, repository: Option<&Repository>) -> bool {
 }
 
 fn pick(
-    org: &Org,
+    of: Roles<'_>,
     hub: &Hub,
     groups: &[String],
     wish: Wish<'_>,
     needed: Action,
 ) -> Result<Choice, Refusal> {
-    let mut found: Vec<Candidate<'_>> = candidates(org, hub, groups, wish, needed).collect();
+    let mut found: Vec<Candidate<'_>> = candidates(of, hub, groups, wish, needed).collect();
     found.sort_by_key(|c| (c.widest, pattern::width(c.pattern)));
     let Some(best) = found.first() else {
-        return Err(nothing(org, hub, groups, wish, needed));
+        return Err(nothing(of, hub, groups, wish, needed));
     };
     let rivals: Vec<&str> = found
         .iter()
@@ -163,18 +172,18 @@ fn wanted(wish: Wish<'_>) -> String {
 }
 
 /// Says what is missing: a role by name, membership, the path, or any grant at all.
-fn nothing(org: &Org, hub: &Hub, groups: &[String], wish: Wish<'_>, needed: Action) -> Refusal {
+fn nothing(of: Roles<'_>, hub: &Hub, groups: &[String], wish: Wish<'_>, needed: Action) -> Refusal {
     if let Some(name) = wish.role {
-        return named_role(org, hub, groups, wish, needed, name);
+        return named_role(of, hub, groups, wish, needed, name);
     }
-    let (org_name, hub_name) = (&org.name, &hub.name);
+    let (org_name, hub_name) = (&of.org.name, &hub.name);
     if wish.repository.is_none() {
         return Refusal::denied(
             format!("no repository was named, and no role of yours covers all of {hub_name}"),
             "run `oam setup git` so that git tells the path, or name it with --repo",
         );
     }
-    let would = org
+    let would = of
         .roles
         .iter()
         .find(|role| narrowest_grant(role, hub, wish, needed).is_some());
@@ -197,15 +206,15 @@ fn nothing(org: &Org, hub: &Hub, groups: &[String], wish: Wish<'_>, needed: Acti
 
 /// What is wrong with the role that the person named.
 fn named_role(
-    org: &Org,
+    of: Roles<'_>,
     hub: &Hub,
     groups: &[String],
     wish: Wish<'_>,
     needed: Action,
     name: &RoleName,
 ) -> Refusal {
-    let org_name = &org.name;
-    match org.roles.iter().find(|role| role.name == *name) {
+    let (org, org_name) = (of.org, &of.org.name);
+    match of.roles.iter().find(|role| role.name == *name) {
         // Here are only the roles that the issuer says are held.
         None if org.exchange.issuer().is_some() => Refusal::denied(
             format!("you do not hold {name} at {org_name}"),
@@ -248,7 +257,11 @@ mod tests {
             intent,
             role: None,
         };
-        choose(org, &org.hubs[0], &groups, wish, UnknownIntent::Write)
+        let of = Roles {
+            org,
+            roles: &org.roles,
+        };
+        choose(of, &org.hubs[0], &groups, wish, UnknownIntent::Write)
     }
 
     #[test]

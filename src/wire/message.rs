@@ -179,6 +179,9 @@ pub enum Reply {
         email: Option<String>,
         /// Roles held, for display.
         roles: Vec<String>,
+        /// Why they are not known, when they could not be read: then `roles` says nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        roles_unread: Option<String>,
     },
     /// Signed out.
     SignedOut {

@@ -135,6 +135,7 @@ fn login_opens_the_browser_that_is_named_and_prints_the_address_anyway() {
                 subject: "ada".into(),
                 email: Some("ada@acme.example".into()),
                 roles: vec!["publisher".into()],
+                roles_unread: None,
             });
         }),
     );

@@ -178,6 +178,30 @@ fn the_child_reads_a_private_file_and_its_status_is_ours() {
 }
 
 #[test]
+fn the_variable_that_holds_the_id_token_is_not_the_childs_whatever_its_name() {
+    let home = Home::new();
+    let issuer = Issuer::start("huggingface", HUB, |_| granted("role-tok", 900, "read"));
+    let mut command = job(
+        &home,
+        &issuer,
+        &["exec", "--id-token-env", "MINE", "--", "env"],
+    );
+    command
+        .env("MINE", "from.my.variable")
+        .env("YOURS", "stays");
+    let got = ran(&mut command);
+    assert_eq!(got.code, Some(0), "{got:?}");
+    assert_eq!(
+        issuer.seen.lock().unwrap()[0]["subject_token"],
+        "from.my.variable"
+    );
+    assert!(got.out.contains("YOURS=stays\n"), "{got:?}");
+    for gone in ["MINE", "from.my.variable", "OAM_ID_TOKEN", "job.id.token"] {
+        assert!(!got.out.contains(gone), "{gone}: {got:?}");
+    }
+}
+
+#[test]
 fn a_tool_that_only_knows_a_variable_gets_it() {
     let home = Home::new();
     let issuer = Issuer::start("github", "https://github.com", |_| {

@@ -30,6 +30,7 @@ fn agent(home: &Home, organization: Value, signs_in: bool) -> Arc<Mutex<Vec<Requ
                 subject: "ada".into(),
                 email: None,
                 roles: Vec::new(),
+                roles_unread: Some("the issuer of acme did not answer".into()),
             }),
             Request::Login { .. } => line.say(reply(&json!({
                 "type": "refused", "epoch": 0,
@@ -68,6 +69,10 @@ fn the_address_is_all_that_is_needed() {
         assert!(ran.err.contains(said), "{said}: {ran:?}");
     }
     assert!(ran.out.contains("signed in to acme as ada"), "{ran:?}");
+    // Roles that could not be read are not said to be none.
+    let said = "roles: not known yet: the issuer of acme did not answer; `oam roles` asks again";
+    assert!(ran.out.contains(said), "{ran:?}");
+    assert!(!ran.out.contains("none"), "{ran:?}");
     assert_eq!(
         words(&asked)[..4],
         ["organization", "reload", "status", "login"]

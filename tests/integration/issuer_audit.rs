@@ -129,6 +129,31 @@ fn records_are_kept_over_an_outage_and_sent_when_the_issuer_is_back() {
     world.oam(&["log", "--verify"]).expect(0);
 }
 
+/// The organization's own loss: agents send what the new database lacks, though they have nothing to tell,
+/// and nobody is suspected for it.
+#[test]
+fn a_new_database_gets_the_agents_records_again_without_an_alarm() {
+    let company = Company::signed_in();
+    let world = &company.world;
+    assert!(world.token().is_some());
+    let last = world.records().last().unwrap()["seq"].as_u64().unwrap();
+    until_true("the records", || held(&company) >= last);
+    company.end("-TERM");
+    for name in ["issuer.db", "issuer.db-wal", "issuer.db-shm"] {
+        let _ = std::fs::remove_file(company.folder.join(name));
+    }
+    company.issuer(&["init"]).expect(0);
+    company.up();
+    until_true("all of it again", || held(&company) >= last);
+    let first = &company.audited("agent-records")[0]["detail"];
+    let (count, _) = first.as_str().unwrap().split_once(' ').unwrap();
+    assert!(count.parse::<u64>().unwrap() >= last, "{first}");
+    let alarms = company.audited("alarm");
+    assert!(alarms.is_empty(), "{alarms:?}");
+    company.verify();
+    world.oam(&["log", "--verify"]).expect(0);
+}
+
 /// Somebody with the person's rights takes the log back to an earlier state and goes on from there.
 #[test]
 fn an_agent_log_that_was_taken_back_raises_an_alarm() {

@@ -260,6 +260,7 @@ fn somebody_signing_in_gets_the_address_and_the_end_and_leaving_cancels() {
                 subject,
                 email: None,
                 roles,
+                unread: None,
             });
             return;
         }

@@ -5,7 +5,7 @@ use super::plan::{self, Wanted};
 use super::{child, equip, set, tell};
 use crate::cli::Done;
 use crate::cli::args::ExecArgs;
-use crate::cli::job::{ID_TOKEN, Job};
+use crate::cli::job::Job;
 use crate::cli::setup;
 use crate::cli::show::{Line, Look, Show};
 use crate::front::env;
@@ -47,9 +47,6 @@ pub(super) fn run(
     let following = following(token, &order, &kept);
     tell(show, &following, args.expect);
     equip(&mut command, &following);
-    // Whoever has it can get any role of this job; the child is to have the one that was asked for.
-    // What GitHub gives its jobs stays: other tools take it for other audiences, and it is the job's.
-    command.env_remove(ID_TOKEN);
     git(show, &mut command, &order, &kept);
     let fresh = Arc::clone(&kept);
     thread::spawn(move || renew(&job, &order, &fresh, life));

@@ -11,7 +11,7 @@ mod plan;
 
 use super::Done;
 use super::args::ExecArgs;
-use super::job::Job;
+use super::job::{Job, secrets};
 use super::link::{Link, OtherVersion};
 use super::show::{Line, Look, Show};
 use super::{status, when};
@@ -37,6 +37,10 @@ pub fn run(show: &Show, args: &ExecArgs, outside: &'static dyn JobOutside) -> Do
     };
     let mut command = Command::new(program);
     command.args(arguments);
+    // Before its own variables are set: one of them may have the name of one that goes.
+    for secret in secrets(&args.job) {
+        command.env_remove(secret);
+    }
     // Before a token is asked for: a slip of the pen is no reason to issue one.
     if let Err(code) = child::find(show, program) {
         return Ok(code);

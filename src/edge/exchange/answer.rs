@@ -2,8 +2,6 @@
 
 use super::super::http::tokens::whole_seconds;
 use super::super::http::{ExpiresIn, Tokens};
-use super::template::Parameters;
-use crate::agent::ports::MintOrder;
 use crate::model::answer::EndpointFault;
 use crate::model::secret::Secret;
 use aws_lc_rs::digest;
@@ -25,11 +23,12 @@ pub(super) struct Checked {
     pub(super) expires_in_s: u64,
 }
 
-/// Checks an answer against what was asked, at `now`, Unix seconds.
+/// Checks an answer against what was asked, at `now`, Unix seconds. `asked`: the scope that the token may
+/// have at most; `allowed_s`: how long it may live.
 pub(super) fn check(
     tokens: Tokens,
-    asked: &Parameters,
-    order: &MintOrder,
+    asked: Option<&str>,
+    allowed_s: u64,
     now: u64,
 ) -> Result<Checked, EndpointFault> {
     let issued = tokens.issued_token_type.as_deref();
@@ -51,12 +50,12 @@ pub(super) fn check(
         Some(_) => return Err(wrong("token_type", "the token is not a bearer token")),
         None => return Err(wrong("token_type", "it is missing")),
     }
-    scope(tokens.scope.as_deref(), asked.scope.as_deref())?;
+    scope(tokens.scope.as_deref(), asked)?;
     let token = tokens
         .access_token
         .ok_or_else(|| wrong("access_token", "it is missing"))?;
     plain(&token)?;
-    let expires_in_s = lifetime(&token, tokens.expires_in, order.lifetime_s, now)?;
+    let expires_in_s = lifetime(&token, tokens.expires_in, allowed_s, now)?;
     Ok(Checked {
         token,
         expires_in_s,
@@ -64,7 +63,7 @@ pub(super) fn check(
 }
 
 /// SHA-256, lower-case hex: how a token stands in records (R24).
-pub(in crate::edge) fn sha256_hex(text: &str) -> String {
+pub(super) fn sha256_hex(text: &str) -> String {
     let hash = digest::digest(&digest::SHA256, text.as_bytes());
     hash.as_ref().iter().fold(String::new(), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
@@ -97,7 +96,7 @@ fn scope(answered: Option<&str>, asked: Option<&str>) -> Result<(), EndpointFaul
 }
 
 /// It goes into a line protocol and into headers: visible ASCII only, no space.
-fn plain(token: &Secret) -> Result<(), EndpointFault> {
+pub(in crate::edge) fn plain(token: &Secret) -> Result<(), EndpointFault> {
     let text = token.expose();
     if text.len() > TOKEN_CAP {
         Err(wrong("access_token", "it is longer than 16 KiB"))

@@ -250,6 +250,7 @@ async fn records_are_sent_as_they_stand_in_the_log() {
         v: 1,
         log: "00".repeat(16),
         head_seq: 2,
+        after_seq: 0,
         head_hash: "h".into(),
         lines: vec!["{\"seq\":1}".into(), "{\"seq\":2}".into()],
     };

@@ -1,8 +1,11 @@
 use super::super::http::stand_in::{Canned, Seen, StandIn};
 use super::*;
 use crate::model::organization::OrgHub;
+use crate::model::refusal::RefusalCode;
 use crate::model::role::Action;
 use serde_json::{Value, json};
+
+const ISSUED: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 fn order(base: &str) -> JobOrder {
     JobOrder {
@@ -24,7 +27,7 @@ fn order(base: &str) -> JobOrder {
 
 fn good() -> Value {
     json!({
-        "access_token": "role-token", "issued_token_type": answer::ACCESS_TOKEN,
+        "access_token": "role-token", "issued_token_type": ISSUED,
         "token_type": "Bearer", "expires_in": 900, "scope": "role:publisher write",
         "oam": {"role": "publisher", "action": "write", "rule": "jobs of acme/model",
                 "wider_than_asked": false, "request_id": "r-1"}
@@ -60,7 +63,10 @@ async fn the_exchange_is_rfc_8693_for_this_hub_and_repository() {
     let seen = issuer.seen().remove(0);
     let form = seen.form();
     for (name, value) in [
-        ("grant_type", GRANT_TYPE),
+        (
+            "grant_type",
+            "urn:ietf:params:oauth:grant-type:token-exchange",
+        ),
         ("subject_token", "job.id.token"),
         ("subject_token_type", ID_TOKEN),
         ("audience", "https://hub.acme.example"),
@@ -76,18 +82,40 @@ async fn the_exchange_is_rfc_8693_for_this_hub_and_repository() {
     );
 }
 
+/// A token that says itself that it lives so many seconds from now.
+fn jwt(seconds: u64) -> String {
+    let exp = Http::new(Rc::new(SystemClock)).now().unix() + seconds;
+    let key = jsonwebtoken::EncodingKey::from_secret(b"the issuer's own");
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &json!({"exp": exp}), &key).unwrap()
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_token_that_ends_before_its_answer_says_so_is_renewed_by_its_own_end() {
+    let mut answer = good();
+    answer["access_token"] = json!(jwt(300));
+    let (result, _issuer) = exchanged(|_| {}, move |_, _| Canned::json(&answer)).await;
+    let granted = result.ok().unwrap().answer.granted;
+    assert!(granted.expires_in_s <= 300, "{granted:?}");
+}
+
 #[tokio::test(flavor = "current_thread")]
 async fn an_answer_that_gives_more_or_something_else_is_not_taken() {
-    let changes: [(&str, Value, &str); 9] = [
+    let changes: [(&str, Value, &str); 11] = [
         ("/oam/action", json!("manage"), "more was given"),
         ("/oam/action", json!("read"), "less was given"),
         ("/oam/role", json!("admin"), "another role"),
         ("/issued_token_type", json!("urn:x"), "issued_token_type"),
         ("/token_type", json!("mac"), "bearer"),
         ("/expires_in", json!(0), "expired already"),
-        ("/expires_in", json!(90_000), "longer than a day"),
-        ("/access_token", json!("a b"), "no token that can be used"),
-        ("/oam", json!(null), "not an OAM issuer's"),
+        ("/expires_in", json!(90_000), "the role allows 86400 s"),
+        ("/access_token", json!("a b"), "`access_token`"),
+        (
+            "/access_token",
+            json!(jwt(2 * 86_400)),
+            "the token itself lives",
+        ),
+        ("/scope", json!("role:publisher write manage"), "`scope`"),
+        ("/oam", json!(null), "`oam`"),
     ];
     for (at, value, said) in changes {
         let mut answer = good();

@@ -27,6 +27,7 @@ fn upload(lines: &[Link], head: &Link) -> Upload {
         log: "0".repeat(32),
         head_seq: head.seq,
         head_hash: head.hash.clone(),
+        after_seq: 0,
         lines: lines.iter().map(|link| link.line.clone()).collect(),
     }
 }
@@ -198,10 +199,45 @@ fn an_empty_batch_of_an_empty_log_is_nothing() {
         log: "0".repeat(32),
         head_seq: 0,
         head_hash: GENESIS.to_owned(),
+        after_seq: 0,
         lines: vec![],
     };
     let taken = take(&Held::nothing(), &empty, None);
     assert_eq!((taken.held, taken.alarm), (Held::nothing(), None));
+}
+
+#[test]
+fn a_database_that_began_anew_or_is_a_backup_takes_nothing_until_the_agent_goes_back() {
+    let lines = log(9);
+    for mut organization in [Organization::new(), Organization::holding(&lines[..3])] {
+        let held = organization.held.clone();
+        let mut next = upload(&lines[6..], &lines[8]);
+        next.after_seq = 6;
+        assert_eq!(needs(&held, &next), None);
+        let taken = organization.take(&next);
+        assert_eq!((taken.alarm, taken.lines.len()), (None, 0));
+        assert_eq!(taken.held, held, "nothing is to be written");
+        let from = usize::try_from(held.last.seq).unwrap();
+        let mut again = upload(&lines[from..], &lines[8]);
+        again.after_seq = held.last.seq;
+        let taken = organization.take(&again);
+        assert_eq!((taken.alarm, taken.held.last.seq), (None, 9));
+    }
+}
+
+#[test]
+fn a_gap_that_the_agent_made_is_an_alarm_whatever_it_says_that_is_held() {
+    let lines = log(9);
+    let mut organization = Organization::holding(&lines[..3]);
+    for after_seq in [0, 2, 3] {
+        let mut gap = upload(&lines[5..7], &lines[8]);
+        gap.after_seq = after_seq;
+        let taken = take(&organization.held, &gap, None);
+        assert_eq!(alarm(&taken), "records 4 to 5 are missing", "{after_seq}");
+    }
+    let mut lie = upload(&lines[5..7], &lines[8]);
+    lie.after_seq = 5;
+    assert_eq!(organization.take(&lie).lines.len(), 0, "it gains nothing");
 }
 
 proptest! {

@@ -62,12 +62,14 @@ impl Desk {
             return;
         };
         live.suspicion = Some(Suspicion {
-            reason,
+            reason: reason.clone(),
             before: live.flight.map(|flight| flight.id),
             ask_from: now.plus(PROVIDER_SETTLES_MS),
         });
         live.last_proof = None;
         live.failed_at = None;
+        // Wherever it was learnt: by the feed, from a refused exchange, or from any other answer.
+        effects.push(Effect::Doubt(reason));
         let (tokens, waiters) = self.cache.clear();
         effects.extend(tokens.into_iter().map(Effect::Drop));
         let refusal = self.standing.refusal(&self.org, now, &self.limits);

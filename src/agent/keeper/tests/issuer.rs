@@ -3,6 +3,8 @@
 mod answers;
 mod exchanges;
 mod feeds;
+mod records;
+mod waiting;
 
 use super::*;
 use crate::agent::ports::{Issuer as Port, Later, Question};

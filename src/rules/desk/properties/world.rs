@@ -94,7 +94,7 @@ impl World {
                 assert!(self.bound, "an exchange under an edited configuration");
                 assert!(self.mints.insert(flight));
             }
-            Effect::Withdraw { .. } | Effect::Notify(_) => {}
+            Effect::Withdraw { .. } | Effect::Notify(_) | Effect::Doubt(_) => {}
         }
     }
 

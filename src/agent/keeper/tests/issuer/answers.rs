@@ -57,12 +57,85 @@ fn the_issuers_reason_is_the_answer_to_why() {
             refusal: Some(refusal.clone()),
         };
         answer.send(Ok(said)).ok().unwrap();
+        desk.settle().await;
         match outcome.await.unwrap() {
             Outcome::Why(report) => {
                 assert_eq!((report.role, report.refusal), (None, Some(refusal)));
             }
             _ => panic!("another outcome"),
         }
+    });
+}
+
+impl Desk {
+    fn why(&mut self) -> (oneshot::Receiver<Outcome>, Answer<WhyAnswer>) {
+        let (reply, outcome) = oneshot::channel();
+        self.keeper.command(Command::Report {
+            kind: crate::agent::command::ReportKind::Why(ask(), Caller::default()),
+            reply,
+        });
+        let (_, answer) = self.issuer().whys.borrow_mut().pop().unwrap();
+        (outcome, answer)
+    }
+}
+
+fn refusal_of(outcome: Outcome) -> Refusal {
+    match outcome {
+        Outcome::Why(report) => {
+            assert_eq!((report.role, report.rule), (None, None));
+            report.refusal.expect("a refusal")
+        }
+        _ => panic!("another outcome"),
+    }
+}
+
+#[test]
+fn why_that_learns_of_the_end_of_the_identity_says_so_and_ends_the_session() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        let (outcome, answer) = desk.why();
+        let said = denied(RefusalCode::Revoked, "access to acme was revoked: left");
+        answer.send(Err(said)).ok().unwrap();
+        desk.settle().await;
+        let refusal = refusal_of(outcome.await.unwrap());
+        assert_eq!(refusal.code, RefusalCode::Revoked);
+        assert_eq!(refusal.sentence, "access to acme was revoked: left");
+        assert_eq!(
+            code_of(desk.get().try_recv().unwrap()),
+            RefusalCode::Revoked
+        );
+        assert_eq!(desk.fake.on_disk().unwrap().sessions.len(), 0);
+    });
+}
+
+#[test]
+fn why_that_learns_of_a_doubt_says_so_and_nothing_is_served_before_a_proof() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        let (outcome, answer) = desk.why();
+        let said = denied(RefusalCode::Ended, "this token is from before a doubt");
+        answer.send(Err(said)).ok().unwrap();
+        desk.settle().await;
+        let refusal = refusal_of(outcome.await.unwrap());
+        assert_eq!(refusal.code, RefusalCode::Ended);
+        assert_eq!(desk.fake.traced("record Doubt"), 1);
+        let _waits = desk.get();
+        desk.settle().await;
+        assert!(desk.fake.mints.borrow().is_empty());
+    });
+}
+
+#[test]
+fn a_session_that_ended_while_the_issuer_was_asked_is_the_answer_to_why() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        let (outcome, answer) = desk.why();
+        desk.keeper
+            .step(&acme(), Event::Revoked(Some("left".into())));
+        answer.send(Err(lost())).ok().unwrap();
+        desk.settle().await;
+        let refusal = refusal_of(outcome.await.unwrap());
+        assert_eq!(refusal.code, RefusalCode::Revoked);
     });
 }
 

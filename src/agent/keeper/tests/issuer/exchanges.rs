@@ -65,6 +65,31 @@ fn an_exchange_that_says_revoked_ends_the_session() {
 }
 
 #[test]
+fn a_doubt_is_on_record_once_wherever_it_was_learnt() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        let _outcome = desk.get();
+        let said = "this token is from before a doubt";
+        desk.mint_as(Err(denied(RefusalCode::Ended, said))).await;
+        assert_eq!(desk.fake.traced("record Doubt"), 1);
+        let record = desk.last_record();
+        assert_eq!(record.detail.as_deref(), Some(said));
+        assert_eq!(record.subject.as_deref(), Some("ada"));
+        assert_eq!(record.request_id.as_deref(), Some("its-own-id"));
+        desk.provider_has_settled();
+        let renewed = with_id("id2", "rt2", live_until(&desk.fake, 3600));
+        desk.answer(Ok(renewed)).await;
+        let event = FeedEvent::Doubt {
+            at_ms: 1,
+            reason: "logout".into(),
+        };
+        desk.feed(None, event).await;
+        assert_eq!(desk.fake.traced("record Doubt"), 2);
+        assert!(desk.fake.place_of("record Doubt") < desk.fake.place_of("record Proof"));
+    });
+}
+
+#[test]
 fn an_exchange_that_says_ended_proves_the_session_before_anything_is_served() {
     story(async {
         let mut desk = Desk::at_issuer().await;
