@@ -6,7 +6,7 @@ use crate::support::http::Ask;
 use crate::support::wait::{LONG, until, until_true};
 use crate::support::{Company, Plan};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -150,13 +150,21 @@ fn a_stream_ends_with_its_bearer() {
 /// Waits until `oam status` says this of the agent's feed.
 #[track_caller]
 fn until_feed_is(company: &Company, state: &str, polling: bool) {
-    until_true(
-        &format!("the feed to be {state}, polling {polling}"),
-        || {
-            let feed = company.world.status()["feed"].clone();
-            feed["state"] == state && feed["polling"] == polling
-        },
-    );
+    // Silence alone is noticed after two usual heartbeats and a margin, 35 s.
+    let end = Instant::now() + Duration::from_secs(90);
+    let mut said: Vec<String> = Vec::new();
+    while Instant::now() < end {
+        let feed = company.world.status()["feed"].clone();
+        if feed["state"] == state && feed["polling"] == polling {
+            return;
+        }
+        let now = format!("{} polling {}", feed["state"], feed["polling"]);
+        if said.last() != Some(&now) {
+            said.push(now);
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    panic!("never {state}, polling {polling}: {said:?}");
 }
 
 /// Revoked while a child runs; nobody asks the agent for anything.
@@ -189,7 +197,8 @@ fn through_nginx_with_buffering_the_agent_notices_polls_and_a_leaver_is_found() 
     let company = Plan::default().behind_nginx(true).start();
     company.login("ada");
     assert!(company.world.token().is_some());
-    // Not a heartbeat comes through, so it says `down` and not `buffered`, which is for those that come late.
+    // `down` is what stays: `buffered` is said only while late heartbeats come, and after some of them the agent
+    // gives the connection up.
     until_feed_is(&company, "down", true);
     a_leaver_is_found(&company);
 }
@@ -203,6 +212,9 @@ fn a_proxy_that_is_put_right_makes_the_feed_a_proof_again() {
     let changed = now();
     company.nginx_without_buffering();
     until_feed_is(&company, "connected", false);
+    // New evidence at the issuer, of which the agent can hear by the stream alone.
+    let ada = company.id_token("ada", &json!({}));
+    company.granted(&ada, "acme/model", "role:model-reader read");
     until_true("a proof of after the change", || {
         let as_of = company.world.status()["feed"]["as_of"].as_u64();
         as_of.is_some_and(|at| at >= changed)
