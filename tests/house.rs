@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it can't read")]
 
+#[path = "house/cited.rs"]
+mod cited;
 #[path = "house/samples.rs"]
 mod samples;
 #[path = "house/text.rs"]

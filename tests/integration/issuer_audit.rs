@@ -4,6 +4,7 @@ use crate::support::company::now;
 use crate::support::http::Ask;
 use crate::support::wait::until_true;
 use crate::support::{Company, Plan};
+use oam::rules::record::{GENESIS, chain};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -197,40 +198,104 @@ fn an_agent_log_that_was_taken_back_raises_an_alarm() {
 fn a_batch_that_leaves_a_gap_or_rewrites_is_answered_with_an_alarm() {
     let company = Company::start();
     let ada = company.id_token("ada", &json!({}));
-    let send = |log: &str, seq: u64, lines: &[String]| {
-        let upload = json!({"v": 1, "log": log, "head_seq": seq, "head_hash": "a".repeat(64), "lines": lines});
+    let send_to = |log: &str, (seq, hash): (u64, &str), lines: &[String]| {
+        let upload =
+            json!({"v": 1, "log": log, "head_seq": seq, "head_hash": hash, "lines": lines});
         Ask::post(&format!("{}/v1/records", company.url))
             .bearer(&ada)
             .json(&upload)
             .send()
     };
-    let line = |seq: u64, prev: &str| {
-        json!({"seq": seq, "prev": prev, "at": now() * 1000, "what": "grant"}).to_string()
+    // As an agent writes them, each with its own hash: what is wrong is only what is said to be.
+    let line = |seq: u64, prev: &str, detail: &str| {
+        let record = json!({"at_ms": now() * 1000, "what": "refusal", "detail": detail});
+        chain(seq, prev, &record).expect("a record")
     };
-    let log = "0123456789abcdef0123456789abcdef";
-    // Not from the beginning, not a chain, not even lines: nothing of it is held.
-    for (what, lines) in [
-        ("a gap", vec![line(7, &"0".repeat(64))]),
-        ("no chain", vec![line(1, &"f".repeat(64))]),
-        ("no record", vec!["{}".to_owned()]),
-        ("no JSON", vec!["nonsense".to_owned()]),
-    ] {
-        let answer = send(log, 9, &lines);
+    let log = |n: u32| format!("{n:032x}");
+    let first = line(1, GENESIS, "first");
+    let second = line(2, &first.hash, "second");
+    let changed = second.line.replace("second", "secret");
+    let alone = line(7, &"a".repeat(64), "after a gap");
+    let rootless = line(1, &"f".repeat(64), "on nothing");
+    // What is a record of its own is held, so that its fault stays visible; what is none is left out.
+    for (n, (what, head, lines, held, word)) in (1..).zip([
+        (
+            "a gap",
+            &alone,
+            vec![alone.line.clone()],
+            7,
+            "records 1 to 6 are missing",
+        ),
+        (
+            "no beginning",
+            &rootless,
+            vec![rootless.line.clone()],
+            1,
+            "the log was written anew",
+        ),
+        (
+            "a changed line",
+            &second,
+            vec![first.line.clone(), changed],
+            1,
+            "line 2 of the batch was changed",
+        ),
+        (
+            "no record",
+            &first,
+            vec!["{}".to_owned()],
+            0,
+            "line 1 of the batch is not a record",
+        ),
+        (
+            "no JSON",
+            &first,
+            vec!["nonsense".to_owned()],
+            0,
+            "line 1 of the batch is not a record",
+        ),
+    ]) {
+        let answer = send_to(&log(n), (head.seq, &head.hash), &lines).expect(200);
         let told = answer.json();
+        let alarm = told["alarm"].as_str().unwrap_or_default();
+        assert!(alarm.contains(word), "{what}: {told}");
+        assert_eq!(told["held_seq"], held, "{what}: {told}");
+        let entries = company.audited("alarm");
+        let entry = entries.last().expect("an alarm");
+        assert_eq!(entries.len(), usize::try_from(n).unwrap(), "{what}");
+        let detail = entry["detail"].as_str().unwrap_or_default();
         assert!(
-            answer.status == 400 || told["alarm"].is_string(),
-            "{what}: {} {}",
-            answer.status,
-            answer.text()
+            detail.contains(&log(n)) && detail.contains(word),
+            "{what}: {entry}"
         );
-        assert!(
-            told["held_seq"].as_u64().unwrap_or(0) == 0,
-            "{what}: {told}"
-        );
+        assert_eq!(entry["name"], "ada", "{what}: {entry}");
     }
+    // A log that is whole is held without a word; written anew from its second record on, it stays as it is held.
+    let whole = log(100);
+    let lines = [first.line.clone(), second.line.clone()];
+    let told = send_to(&whole, (2, &second.hash), &lines)
+        .expect(200)
+        .json();
+    assert!(told["alarm"].is_null() && told["held_seq"] == 2, "{told}");
+    let anew = line(2, &first.hash, "anew");
+    let lines = [first.line.clone(), anew.line.clone()];
+    let told = send_to(&whole, (2, &anew.hash), &lines).expect(200).json();
+    let alarm = told["alarm"].as_str().unwrap_or_default();
+    assert!(
+        alarm.contains("record 2 is not the one that is held"),
+        "{told}"
+    );
+    assert_eq!(told["held_hash"], second.hash.as_str(), "{told}");
+    let alarms = company.audited("alarm").len();
     for bad in ["", "../../etc", &"z".repeat(32), &"0".repeat(4000)] {
-        assert_eq!(send(bad, 1, &[]).status, 400, "{bad}");
+        let answer = send_to(bad, (1, &first.hash), &[]).expect(400);
+        crate::issuer_tokens::stands_on_record(&company, bad, &answer);
     }
-    assert!(!company.audited("alarm").is_empty());
-    company.verify();
+    assert_eq!(company.audited("alarm").len(), alarms);
+    // Whoever checks the organization's audit is told of the two logs whose faults are held, and of no other.
+    let said = company.issuer(&["audit", "verify"]).expect(1).stdout;
+    for n in 1..=5 {
+        assert_eq!(said.contains(&format!("log {}", log(n))), n <= 2, "{said}");
+    }
+    assert!(!said.contains(&whole), "{said}");
 }

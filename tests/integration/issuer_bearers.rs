@@ -1,11 +1,32 @@
 //! Who may ask what: bearers of another subject, hubs that are not registered, and policies that are wrong.
 
+use crate::issuer_tokens::stands_on_record;
 use crate::support::company_files::USUAL_POLICY;
 use crate::support::feed::Feed;
 use crate::support::http::Ask;
 use crate::support::wait::until_true;
 use crate::support::{Company, Plan};
 use serde_json::{Value, json};
+
+/// Answers that are right once publishers are those of `ml-publishers`.
+const EXPECTED: &str = r#"[[case]]
+as = "somebody"
+source = "company"
+groups = ["ml-publishers"]
+hub = "hub"
+repo = "acme/model"
+action = "write"
+expect = "model-publisher"
+
+[[case]]
+as = "ada"
+source = "company"
+groups = ["ml-research"]
+hub = "hub"
+repo = "acme/model"
+action = "write"
+expect = "denied"
+"#;
 
 #[test]
 fn a_bearer_of_another_subject_sees_and_changes_nothing_of_mine() {
@@ -79,6 +100,8 @@ fn a_bearer_of_another_subject_sees_and_changes_nothing_of_mine() {
 #[test]
 fn bearer_endpoints_want_a_bearer() {
     let company = Company::start();
+    let ada = company.id_token("ada", &json!({}));
+    let role = company.granted(&ada, "acme/model", "role:model-reader read");
     for path in ["/v1/roles", "/v1/why?hub=hub&action=read", "/v1/feed"] {
         let answer = Ask::get(&format!("{}{path}", company.url)).send();
         assert_eq!(answer.status, 401, "{path}: {}", answer.text());
@@ -92,15 +115,26 @@ fn bearer_endpoints_want_a_bearer() {
             .basic("ada", "ada")
             .send();
         assert_eq!(basic.status, 401, "{path}");
+        // A token that is good for something else does not open these doors either.
+        let wrong = company.bearer(path, &role).expect(401);
+        for refused in [&answer, &basic, &wrong] {
+            stands_on_record(&company, path, refused);
+        }
     }
     let records = Ask::post(&format!("{}/v1/records", company.url))
         .json(&json!({"v": 1}))
         .send();
     assert_eq!(records.status, 401);
-    // A token that is good for something else does not open these doors either.
-    let ada = company.id_token("ada", &json!({}));
-    let role = company.granted(&ada, "acme/model", "role:model-reader read");
-    company.bearer("/v1/roles", &role).expect(401);
+    stands_on_record(&company, "records", &records);
+    let wrong = Ask::post(&format!("{}/v1/records", company.url))
+        .bearer(&role)
+        .json(&json!({"v": 1}))
+        .send()
+        .expect(401);
+    stands_on_record(&company, "records", &wrong);
+    assert!(company.audited("agent-records").is_empty());
+    assert_eq!(company.audited("exchange").len(), 1);
+    company.verify();
 }
 
 #[test]
@@ -151,13 +185,13 @@ fn introspection_answers_registered_hubs_only_and_each_of_its_own_tokens() {
             answer.text()
         );
         assert!(!answer.text().contains("active"), "{}", answer.text());
+        stands_on_record(&company, user, &answer);
     }
     let bare = Ask::post(&format!("{}/oauth/introspect", company.url))
         .form(&[("token", &token)])
         .send();
-    bare.expect(401);
-    let refusals = company.audited("refusal");
-    assert!(refusals.len() >= 4, "each is on record: {refusals:?}");
+    stands_on_record(&company, "no client", &bare.expect(401));
+    assert_eq!(company.audited("refusal").len(), 4);
 
     let other = company
         .issuer(&["client", "add", "second-gate", "--hub", "second", "--json"])
@@ -328,4 +362,13 @@ fn a_change_of_the_policy_is_on_record_and_can_be_compared_and_tested() {
     ];
     let told: Value = company.issuer(&why).expect(0).json();
     assert!(told.to_string().contains("model-publisher"), "{told}");
+    // And against a table of expected answers: as it was the table fails, with the case that differs.
+    let table = company.folder.join("expected.toml");
+    std::fs::write(&table, EXPECTED).unwrap();
+    let table = table.to_str().unwrap();
+    let good = company.issuer(&["policy", "test", table]).expect(0);
+    assert!(good.stdout.contains("2 of 2 answers"), "{}", good.stdout);
+    let before = ["policy", "test", table, "--policy", old.to_str().unwrap()];
+    let bad = company.issuer(&before).expect(1);
+    assert!(bad.stdout.contains("0 of 2 answers"), "{}", bad.stdout);
 }

@@ -1,13 +1,15 @@
 //! The feed: what a subscriber is told, through a proxy too, and by many over a restart.
 
+use crate::support::company::now;
 use crate::support::feed::Feed;
 use crate::support::http::Ask;
 use crate::support::wait::{LONG, until, until_true};
 use crate::support::{Company, Plan};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// One poll: the items.
 fn poll(company: &Company, bearer: &str, after: Option<&str>) -> Vec<Value> {
@@ -145,6 +147,26 @@ fn a_stream_ends_with_its_bearer() {
     assert_eq!(refused.expect(401).json()["error"], "invalid_token");
 }
 
+/// Waits until `oam status` says this of the agent's feed.
+#[track_caller]
+fn until_feed_is(company: &Company, state: &str, polling: bool) {
+    // Silence alone is noticed after two usual heartbeats and a margin, 35 s.
+    let end = Instant::now() + Duration::from_secs(90);
+    let mut said: Vec<String> = Vec::new();
+    while Instant::now() < end {
+        let feed = company.world.status()["feed"].clone();
+        if feed["state"] == state && feed["polling"] == polling {
+            return;
+        }
+        let now = format!("{} polling {}", feed["state"], feed["polling"]);
+        if said.last() != Some(&now) {
+            said.push(now);
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    panic!("never {state}, polling {polling}: {said:?}");
+}
+
 /// Revoked while a child runs; nobody asks the agent for anything.
 fn a_leaver_is_found(company: &Company) {
     let child = crate::support::world::child_that_waits(&company.world);
@@ -161,7 +183,7 @@ fn through_nginx_without_buffering_the_feed_is_a_proof_and_a_leaver_is_found() {
     let company = Plan::default().behind_nginx(false).start();
     company.login("ada");
     assert!(company.world.token().is_some());
-    company.until_fed();
+    until_feed_is(&company, "connected", false);
     let ada = company.id_token("ada", &json!({}));
     let mut feed = Feed::open(&company.url, &ada, None).ok().expect("a stream");
     feed.until("heartbeat");
@@ -175,18 +197,54 @@ fn through_nginx_with_buffering_the_agent_notices_polls_and_a_leaver_is_found() 
     let company = Plan::default().behind_nginx(true).start();
     company.login("ada");
     assert!(company.world.token().is_some());
-    company.until_fed();
+    // `down` is what stays: `buffered` is said only while late heartbeats come, and after some of them the agent
+    // gives the connection up.
+    until_feed_is(&company, "down", true);
+    a_leaver_is_found(&company);
+}
+
+#[test]
+fn a_proxy_that_is_put_right_makes_the_feed_a_proof_again() {
+    let mut company = Plan::default().behind_nginx(true).start();
+    company.login("ada");
+    assert!(company.world.token().is_some());
+    until_feed_is(&company, "down", true);
+    let changed = now();
+    company.nginx_without_buffering();
+    until_feed_is(&company, "connected", false);
+    // New evidence at the issuer, of which the agent can hear by the stream alone.
+    let ada = company.id_token("ada", &json!({}));
+    company.granted(&ada, "acme/model", "role:model-reader read");
+    until_true("a proof of after the change", || {
+        let as_of = company.world.status()["feed"]["as_of"].as_u64();
+        as_of.is_some_and(|at| at >= changed)
+    });
     a_leaver_is_found(&company);
 }
 
 const MANY: usize = 1000;
 
-/// Subscribes and reads on: the first heartbeat and every event by its kind goes to `told`.
-async fn subscriber(url: String, bearer: String, told: tokio::sync::mpsc::UnboundedSender<String>) {
-    let (authority, bytes) = Ask::get(&format!("{url}/v1/feed"))
+/// What a subscriber was told: its number, and the event.
+struct Told {
+    who: usize,
+    id: Option<String>,
+    event: String,
+    data: Value,
+}
+
+/// Subscribes after a cursor and reads on: every event goes to `told`.
+async fn subscriber(
+    url: String,
+    (who, bearer, after): (usize, String, Option<String>),
+    told: UnboundedSender<Told>,
+) {
+    let mut ask = Ask::get(&format!("{url}/v1/feed"))
         .bearer(&bearer)
-        .header("Accept", "text/event-stream")
-        .wire();
+        .header("Accept", "text/event-stream");
+    if let Some(after) = &after {
+        ask = ask.header("Last-Event-ID", after);
+    }
+    let (authority, bytes) = ask.wire();
     let Ok(mut stream) = TcpStream::connect(authority).await else {
         return;
     };
@@ -194,60 +252,69 @@ async fn subscriber(url: String, bearer: String, told: tokio::sync::mpsc::Unboun
         return;
     }
     let mut lines = BufReader::new(stream).lines();
-    let mut beaten = false;
+    let (mut id, mut event) = (None, None);
     while let Ok(Some(line)) = lines.next_line().await {
-        let Some(event) = line.strip_prefix("event:").map(str::trim) else {
+        let Some((name, value)) = line.split_once(':') else {
             continue;
         };
-        if event != "heartbeat" || !std::mem::replace(&mut beaten, true) {
-            let _ = told.send(event.to_owned());
+        let value = value.trim();
+        match name {
+            "id" => id = Some(value.to_owned()),
+            "event" => event = Some(value.to_owned()),
+            "data" => {
+                let Some(event) = event.take() else { continue };
+                let data = serde_json::from_str(value).unwrap_or_default();
+                let id = id.take();
+                let _ = told.send(Told {
+                    who,
+                    id,
+                    event,
+                    data,
+                });
+            }
+            _ => {}
         }
     }
 }
 
-/// Opens them all and waits for the first heartbeat of each; what they are told from then on.
+/// Opens them all, each after its own cursor, and waits for the first heartbeat of each: what each was told
+/// before it, and its new cursor.
 async fn subscribe(
     company: &Company,
     bearers: &[String],
-) -> tokio::sync::mpsc::UnboundedReceiver<String> {
-    let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
-    for bearer in bearers {
-        tokio::spawn(subscriber(
-            company.url.clone(),
-            bearer.clone(),
-            told.clone(),
-        ));
+    cursors: &[Option<String>],
+) -> (Vec<Vec<Told>>, Vec<Option<String>>) {
+    let (told, mut heard) = unbounded_channel();
+    for (who, (bearer, after)) in bearers.iter().zip(cursors).enumerate() {
+        let with = (who, bearer.clone(), after.clone());
+        tokio::spawn(subscriber(company.url.clone(), with, told.clone()));
     }
     drop(told);
-    gather(&mut heard, "heartbeat", bearers.len()).await;
-    heard
-}
-
-/// Waits for `count` events of this kind.
-async fn gather(
-    heard: &mut tokio::sync::mpsc::UnboundedReceiver<String>,
-    kind: &str,
-    count: usize,
-) {
+    let mut before: Vec<Vec<Told>> = bearers.iter().map(|_| Vec::new()).collect();
+    let mut cursors = cursors.to_vec();
+    let mut beaten = vec![false; bearers.len()];
     let all = async {
-        let mut seen = 0;
-        while seen < count {
-            match heard.recv().await {
-                Some(event) if event == kind => seen += 1,
-                Some(_) => {}
-                None => panic!("{seen} of {count} were told `{kind}`, then all ended"),
+        while beaten.contains(&false) {
+            let told = heard.recv().await.expect("streams that go on");
+            let who = told.who;
+            if let Some(id) = &told.id {
+                cursors[who] = Some(id.clone());
+            }
+            if told.event == "heartbeat" {
+                beaten[who] = true;
+            } else if !beaten[who] {
+                before[who].push(told);
             }
         }
     };
     let patience = Duration::from_mins(1);
-    assert!(
-        tokio::time::timeout(patience, all).await.is_ok(),
-        "not all {count} were told `{kind}`"
-    );
+    let in_time = tokio::time::timeout(patience, all).await;
+    assert!(in_time.is_ok(), "not all have a heartbeat");
+    (before, cursors)
 }
 
 #[test]
-fn flood_of_a_thousand_subscribers_all_come_back_after_a_restart_and_all_are_told() {
+fn flood_of_a_thousand_subscribers_each_resume_after_a_restart_with_exactly_what_they_missed() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let most = getrlimit(Resource::Nofile).maximum;
     setrlimit(
@@ -259,29 +326,57 @@ fn flood_of_a_thousand_subscribers_all_come_back_after_a_restart_and_all_are_tol
     )
     .unwrap();
     let company = Company::start();
+    // Every second one holds the role that will be taken away.
+    let loses = |who: usize| who.is_multiple_of(2);
     let bearers: Vec<String> = (0..MANY)
-        .map(|n| {
-            company.id_token(
-                &format!("person-{n}"),
-                &json!({"groups": ["ml-research", "staff"]}),
-            )
+        .map(|who| {
+            let groups = if loses(who) {
+                json!({"groups": ["ml-research", "staff"]})
+            } else {
+                json!({"groups": ["staff"]})
+            };
+            company.id_token(&format!("person-{who}"), &groups)
         })
         .collect();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let heard = subscribe(&company, &bearers).await;
-        assert!(company.feeds() >= MANY as u64, "{}", company.feeds());
-        company.restart();
-        drop(heard);
-        let mut heard = subscribe(&company, &bearers).await;
-        // One change of the policy is told to every one of them.
-        let text = company.policy().replace("\"ml-research\"", "\"nobody\"");
-        company.write_policy(&text);
-        gather(&mut heard, "roles-changed", MANY).await;
+    let run = |cursors: &[Option<String>]| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let told = subscribe(&company, &bearers, cursors).await;
+            assert!(company.feeds() >= MANY as u64, "{}", company.feeds());
+            told
+        })
+    };
+    let (_, cursors) = run(&vec![None; MANY]);
+    assert!(cursors.iter().all(Option::is_some), "each has a cursor");
+    until_true("the streams to be given up", || company.feeds() == 0);
+    // It happens while nobody listens, and the issuer is killed on top.
+    let text = company.policy().replace("\"ml-research\"", "\"nobody\"");
+    company.write_policy(&text);
+    company.until_audited("the change", |e| {
+        e["event"] == "policy-change" && e["detail"].is_string()
     });
-    drop(runtime);
+    company.kill_and_restart();
+    let (missed, cursors) = run(&cursors);
+    for (who, missed) in missed.iter().enumerate() {
+        let events: Vec<&str> = missed.iter().map(|told| told.event.as_str()).collect();
+        let expected: &[&str] = if loses(who) { &["roles-changed"] } else { &[] };
+        assert_eq!(events, expected, "person-{who}");
+        for told in missed {
+            assert_eq!(
+                told.data["lost"],
+                json!(["model-publisher"]),
+                "person-{who}"
+            );
+            assert_eq!(told.data["held"], json!(["model-reader"]), "person-{who}");
+        }
+    }
+    until_true("the streams to be given up", || company.feeds() == 0);
+    // Who was told is not told again.
+    company.restart();
+    let (missed, _) = run(&cursors);
+    assert!(missed.iter().all(Vec::is_empty), "nothing twice");
     until_true("the streams to be given up", || company.feeds() == 0);
 }

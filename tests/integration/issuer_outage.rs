@@ -97,7 +97,8 @@ fn what_happened_while_the_issuer_was_down_reaches_the_agent_when_it_is_back() {
 
 #[test]
 fn sweep_killed_in_mid_exchange_every_token_that_a_client_got_is_on_record() {
-    let company = Company::start();
+    let company = Company::signed_in();
+    company.until_fed();
     let subject = company.id_token("ada", &json!({}));
     let ask = company.exchange_ask(&subject, "acme/model", "role:model-reader read");
     ask.send().expect(200);
@@ -109,6 +110,9 @@ fn sweep_killed_in_mid_exchange_every_token_that_a_client_got_is_on_record() {
             assert_eq!(company.gone(), 128 + 9);
             drop(trap);
             company.up();
+            // The agent, of which nobody asked anything meanwhile, is back by itself.
+            company.until_fed();
+            assert_eq!(company.world.status()["standing"], "active");
             let known = on_record(&company);
             for token in &tokens {
                 assert!(
@@ -127,6 +131,31 @@ fn sweep_killed_in_mid_exchange_every_token_that_a_client_got_is_on_record() {
     for token in got.iter().take(5) {
         assert_eq!(company.introspect(client, token).json()["active"], true);
     }
+}
+
+#[test]
+fn an_agent_whose_exchange_died_with_the_issuer_recovers_by_itself() {
+    let company = Company::signed_in();
+    let world = &company.world;
+    for repository in ["acme/model", CORPUS] {
+        company.until_fed();
+        let write = ["token", "--hub", "hub", "--repo", repository, "--write"];
+        let trap = Trap::set(company.pid(), "fdatasync,fsync", 1);
+        let cut = world.oam(&write);
+        assert_eq!(company.gone(), 128 + 9);
+        drop(trap);
+        // The commit never came about, so there is no token; and the person is told what to do.
+        assert_ne!(cut.code, 0, "{}", cut.stdout);
+        assert!(cut.stderr.contains("next: "), "{}", cut.stderr);
+        company.up();
+        company.until_fed();
+        until_true("a token to write", || world.oam(&write).code == 0);
+        let token = world.oam(&write).expect(0).stdout;
+        assert!(on_record(&company).contains(&sha256(token.trim().as_bytes())));
+        assert_eq!(world.status()["standing"], "active");
+        company.verify();
+    }
+    world.oam(&["log", "--verify"]).expect(0);
 }
 
 #[test]

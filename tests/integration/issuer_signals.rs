@@ -82,6 +82,25 @@ fn every_dialect_and_event_has_its_effect() {
             false,
         ),
         (
+            "token-claims-change to no group",
+            Box::new(
+                |a| json!({"type": "token-claims-change", "subject": iss_sub(a), "event": {"claims": {"groups": []}}}),
+            ),
+            true,
+        ),
+        (
+            "token-claims-change that leaves the role",
+            Box::new(
+                |a| json!({"type": "token-claims-change", "subject": iss_sub(a), "event": {"claims": {"groups": ["staff", "more"]}}}),
+            ),
+            false,
+        ),
+        (
+            "risc account-enabled",
+            Box::new(|a| json!({"type": "account-enabled", "subject": iss_sub(a)})),
+            false,
+        ),
+        (
             "account-disabled",
             Box::new(
                 |a| json!({"type": "account-disabled", "subject": iss_sub(a), "event": {"reason": "hijacking"}}),

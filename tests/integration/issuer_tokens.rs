@@ -25,9 +25,24 @@ fn is_refused(company: &Company, what: &str, answer: &Answer, error: &str) {
     assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
     let id = body["oam"]["request_id"].clone();
     assert_eq!(answer.header("x-request-id"), id.as_str(), "{what}");
-    let entry = company.audit().into_iter().find(|e| e["request_id"] == id);
-    let entry = entry.unwrap_or_else(|| panic!("{what}: no entry"));
+    stands_on_record(company, what, answer);
+}
+
+/// The refusal has its entry in the audit, found by the request's number; no token is in it.
+#[track_caller]
+pub fn stands_on_record(company: &Company, what: &str, answer: &Answer) {
+    let id = answer.header("x-request-id");
+    let id = id.unwrap_or_else(|| panic!("{what}: no x-request-id"));
+    let filter = ["audit", "export", "--format", "jsonl", "--request-id", id];
+    let found = company.issuer(&filter).expect(0).stdout;
+    let entry: Value =
+        serde_json::from_str(found.trim()).unwrap_or_else(|e| panic!("{what}: {e}: {found:?}"));
     assert_eq!(entry["event"], "refusal", "{what}: {entry}");
+    assert!(entry["refusal"].is_string(), "{what}: {entry}");
+    assert!(
+        entry["rule"].as_str().is_some_and(|t| t.len() > 10),
+        "{what}: {entry}"
+    );
     assert!(entry["token_sha256"].is_null(), "{what}: {entry}");
 }
 
@@ -141,6 +156,7 @@ fn a_forged_expired_or_foreign_subject_token_is_refused_by_name() {
                 "{what}: {header}"
             );
             assert_eq!(bearer.json()["error"], "invalid_token", "{what}");
+            stands_on_record(&company, what, &bearer);
         }
     }
     nothing_is_lost(&company, &held, 1);

@@ -46,6 +46,7 @@ mod parallel;
 mod provider;
 mod reading;
 mod settings;
+mod setup_company;
 mod setup_git;
 mod sign_in;
 mod socket;

@@ -56,7 +56,10 @@ async fn subscribe_and_tell(server: &Server, table: &mut Table, before: u64) -> 
     table.judged(
         &format!("with {SUBSCRIBERS} feed subscribers"),
         &format!("{after} KiB, {each} KiB each"),
-        &format!("10,000 of them: {} MB", (before + each * 10_000) / 1000),
+        &format!(
+            "10,000 of them, extrapolated: {} MB",
+            (before + each * 10_000) / 1000
+        ),
         "10,000 ≤ 300 MB",
         before + each * 10_000 <= 300_000,
     );

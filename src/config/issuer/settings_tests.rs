@@ -34,8 +34,19 @@ fn the_example_file_is_read_without_a_fault() {
     let settings = issuer_of(EXAMPLE).unwrap_or_else(|faults| panic!("{}", told(&faults)));
     assert_eq!(settings.url, "https://issuer.acme.example");
     assert_eq!(settings.signing.algorithm, SigningAlgorithm::Es256);
-    let credential = SecretPlace::Credential("oam-master-key".to_owned());
-    assert_eq!(settings.master_key, credential);
+    // A file, so that the service and an administrator's shell read the same.
+    let file = SecretPlace::File("/etc/oam/secrets/master.key".to_owned());
+    assert_eq!(settings.master_key, file);
+    let credential = EXAMPLE.replace(
+        "file = \"/etc/oam/secrets/master.key\"",
+        "credential = \"oam-master-key\"",
+    );
+    let settings_by_credential =
+        issuer_of(&credential).unwrap_or_else(|faults| panic!("{}", told(&faults)));
+    assert_eq!(
+        settings_by_credential.master_key,
+        SecretPlace::Credential("oam-master-key".to_owned())
+    );
     let okta = &settings.sources[0];
     assert_eq!(
         (okta.kind, okta.subject),

@@ -41,7 +41,7 @@ pub enum KeysWhat {
     },
     /// Print a fresh master key, for the file or credential that `master_key` names.
     #[command(
-        after_help = "Example:\n  (umask 077; oam-issuer keys master > /etc/oam/master.key)\n\nA database that exists \
+        after_help = "Example:\n  (umask 077; oam-issuer keys master > /etc/oam/secrets/master.key)\n\nA database that exists \
             needs the key it was made with: a lost master key means new signing keys and new client secrets."
     )]
     Master,

@@ -36,8 +36,8 @@ pub struct Company {
     pub folder: PathBuf,
     pub(super) database: PathBuf,
     pub(super) server: Mutex<Option<Child>>,
-    pub(super) _nginx: Option<Nginx>,
-    pub(super) _ports: Vec<Port>,
+    pub(super) nginx: Option<Nginx>,
+    pub(super) ports: Vec<Port>,
     pub(super) _temporary: tempfile::TempDir,
 }
 

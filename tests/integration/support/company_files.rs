@@ -119,8 +119,8 @@ impl Plan {
             folder,
             database,
             server: Mutex::new(None),
-            _nginx: nginx,
-            _ports: {
+            nginx,
+            ports: {
                 ports.push(inner);
                 ports
             },
@@ -145,6 +145,16 @@ impl World {
 }
 
 impl Company {
+    /// The proxy lets the feed through from now on.
+    pub fn nginx_without_buffering(&mut self) {
+        let [outer, inner] = self.ports.as_slice() else {
+            panic!("there is no nginx");
+        };
+        // The old one gives up its port first.
+        self.nginx = None;
+        self.nginx = Some(Nginx::start(&self.folder, outer, inner.number, false));
+    }
+
     /// The settings that most tests use.
     fn usual_settings(&self) -> String {
         format!(

@@ -19,9 +19,11 @@ impl Nginx {
         let folder = folder.join("nginx");
         std::fs::create_dir_all(&folder).unwrap();
         let buffers = if buffering {
-            "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;"
+            // HTTP/1.0 to the issuer is nginx's own default. By HTTP/1.1 the stream comes in chunks, and each is
+            // passed on as it comes: nothing would be held back.
+            "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering; proxy_http_version 1.0;"
         } else {
-            "proxy_buffering off;"
+            "proxy_buffering off; proxy_http_version 1.1; proxy_set_header Connection \"\";"
         };
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("{kind}_temp_path {}/{kind};", folder.display()))
@@ -32,7 +34,7 @@ impl Nginx {
              events {{ worker_connections 4096; }}\n\
              http {{ access_log off; {temporary}\n\
              server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{inner}; {buffers}\n\
-             proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_set_header Host $http_host;\n\
+             proxy_set_header Host $http_host;\n\
              proxy_set_header X-Forwarded-For $remote_addr; proxy_read_timeout 300s; }} }} }}\n",
             pid = folder.join("pid").display(),
             port = port.number,

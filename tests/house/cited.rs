@@ -1,0 +1,128 @@
+//! What README.md and SECURITY.md name is there: files, tests, and options of our programs.
+
+use super::collect;
+use std::path::Path;
+
+const TEXTS: &[&str] = &["README.md", "SECURITY.md"];
+/// Options of other programs in the README's command lines.
+const OTHERS: &[&str] = &["--release"];
+
+/// Names of `a::{b, c::*}` one by one.
+fn spread(name: &str) -> Vec<String> {
+    let Some((before, rest)) = name.split_once('{') else {
+        return vec![name.to_owned()];
+    };
+    let (inner, after) = rest.split_once('}').unwrap_or((rest, ""));
+    let each = inner.split(',');
+    each.map(|one| format!("{before}{}{after}", one.trim()))
+        .collect()
+}
+
+/// Whether a test, or a module of tests, has the last segments of this name.
+fn is_there(name: &str, sources: &[(String, String)]) -> bool {
+    let whole_module = name.ends_with("::*");
+    let name = name.trim_end_matches("::*");
+    let last = name.rsplit("::").next().unwrap_or(name);
+    sources.iter().any(|(path, text)| {
+        let is_file = path.ends_with(&format!("/{last}.rs")) || path.contains(&format!("/{last}/"));
+        let is_module = is_file || text.contains(&format!("mod {last}"));
+        is_module || (!whole_module && text.contains(&format!("fn {last}(")))
+    })
+}
+
+/// The pieces of inline code of a line.
+fn codes(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2)
+}
+
+fn path_faults(root: &Path, line: &str) -> Vec<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    line.split(|c| !plain(c))
+        .map(|word| word.trim_end_matches(['.', '/']))
+        .filter(|word| {
+            ["packaging/", "tests/", "src/"]
+                .iter()
+                .any(|f| word.starts_with(f))
+        })
+        .filter(|word| !root.join(word).exists())
+        .map(|word| format!("no file {word}"))
+        .collect()
+}
+
+fn name_faults(line: &str, sources: &[(String, String)]) -> Vec<String> {
+    codes(line)
+        .filter(|code| code.contains("::") && !code.contains("://"))
+        .flat_map(spread)
+        .filter(|name| !is_there(name, sources))
+        .map(|name| format!("no test {name}"))
+        .collect()
+}
+
+/// An option is a field or a literal of the command lines of `oam`, `oam-issuer` or the helper.
+fn option_faults(line: &str, sources: &[(String, String)]) -> Vec<String> {
+    if !line.contains("oam") {
+        return Vec::new();
+    }
+    let plain = |c: char| c.is_ascii_lowercase() || c == '-' || c.is_ascii_digit();
+    line.split(|c| !plain(c))
+        .filter(|word| word.starts_with("--") && word.len() > 3 && !OTHERS.contains(word))
+        .filter(|word| {
+            let (bare, field) = (&word[2..], word[2..].replace('-', "_"));
+            let ways = [
+                format!("{field}:"),
+                format!("\"{bare}\""),
+                format!("\"{word}\""),
+                format!("{word} "),
+            ];
+            !sources.iter().any(|(path, text)| {
+                path.starts_with("src/") && ways.iter().any(|way| text.contains(way))
+            })
+        })
+        .map(|word| format!("no option {word}"))
+        .collect()
+}
+
+fn faults(root: &Path, text: &str, sources: &[(String, String)]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let here = path_faults(root, line)
+            .into_iter()
+            .chain(name_faults(line, sources))
+            .chain(option_faults(line, sources));
+        found.extend(here.map(|fault| format!("{}: {fault}", at + 1)));
+    }
+    found
+}
+
+#[test]
+fn what_the_readme_and_the_security_text_name_is_there() {
+    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+    let root = Path::new(&root);
+    let mut sources = Vec::new();
+    for folder in ["src", "tests", "packaging"] {
+        collect(&root.join(folder), folder, &mut sources);
+    }
+    let mut found = Vec::new();
+    for name in TEXTS {
+        let text = std::fs::read_to_string(root.join(name)).unwrap();
+        let faults = faults(root, &text, &sources);
+        found.extend(faults.iter().map(|fault| format!("{name}:{fault}")));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn a_file_test_or_option_that_is_not_there_is_caught() {
+    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+    let sources = [("src/a.rs".to_owned(), "fn known() {} mod some".to_owned())];
+    let text = "see `tests/nowhere/x.toml`\n`lib::a::{known, unknown}`, `some::*`, `none::*`\n`oam status --wrong`";
+    assert_eq!(
+        faults(Path::new(&root), text, &sources),
+        [
+            "1: no file tests/nowhere/x.toml",
+            "2: no test lib::a::unknown",
+            "2: no test none::*",
+            "3: no option --wrong",
+        ]
+    );
+}

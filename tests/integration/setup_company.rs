@@ -1,0 +1,258 @@
+//! The README's own lines for setting up a company, run as they stand there: the files that the package installs,
+//! the user that it makes, the unit's own command line, and a person who signs in.
+//!
+//! Only names of places are changed: the root of the file system is a folder, and the example's provider and public
+//! address are those of the test.
+
+use crate::support::builder::Builder;
+use crate::support::http::Ask;
+use crate::support::parts::package;
+use crate::support::port::Port;
+use crate::support::wait::{LONG, until};
+use crate::support::world::{Run, World, set_mode};
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+
+const PUBLIC: &str = "https://issuer.acme.example";
+const UNIT: &str = "usr/lib/systemd/system/oam-issuer.service";
+
+fn text(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The lines of the block below "For people".
+fn lines() -> Vec<String> {
+    let readme = text(package().join("README.md"));
+    let rest = readme
+        .split("**For people**")
+        .nth(1)
+        .expect("the paragraph");
+    let block = rest.split("```").nth(1).expect("its block");
+    let lines = block.lines().filter(|line| !line.trim().is_empty());
+    lines.map(str::to_owned).collect()
+}
+
+/// The values of a key of the unit.
+fn unit(root: &Path, key: &str) -> String {
+    let prefix = format!("{key}=");
+    let unit = text(root.join(UNIT));
+    let found = unit.lines().find_map(|line| line.strip_prefix(&prefix));
+    found.unwrap_or_else(|| panic!("no {key}=")).to_owned()
+}
+
+/// A machine on which the package was installed, in a folder.
+struct Machine {
+    root: PathBuf,
+    owner: (u32, u32),
+    _folder: tempfile::TempDir,
+}
+
+impl Machine {
+    fn installed() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("oam-m")
+            .tempdir_in("/tmp")
+            .unwrap();
+        // The system user has to get through it.
+        set_mode(folder.path(), 0o755);
+        let root = folder.path().join("root");
+        let built = folder.path().join("target/release");
+        std::fs::create_dir_all(&built).unwrap();
+        symlink(env!("CARGO_BIN_EXE_oam-issuer"), built.join("oam-issuer")).unwrap();
+        // What the script of the package installs, by its own lines.
+        let script = text(package().join("packaging/deb/build"));
+        let installs: Vec<&str> = script
+            .lines()
+            .filter(|line| line.starts_with("install ") && line.contains("\"$issuer/"))
+            .collect();
+        assert!(installs.len() >= 4, "{installs:?}");
+        let run = Command::new("bash")
+            .args(["-euc", &format!("umask 022\n{}", installs.join("\n"))])
+            .env("issuer", &root)
+            .env("target", folder.path().join("target"))
+            .current_dir(package())
+            .output()
+            .unwrap();
+        Run::of(&run).expect(0);
+        // And what its postinst does.
+        std::fs::create_dir_all(root.join("etc")).unwrap();
+        for (tool, more) in [
+            ("systemd-sysusers", None),
+            ("systemd-tmpfiles", Some("--create")),
+        ] {
+            assert!(
+                script.contains(&format!(
+                    "{tool} {}",
+                    more.map_or("oam-issuer.conf".to_owned(), |m| format!(
+                        "{m} oam-issuer.conf"
+                    ))
+                )),
+                "postinst runs {tool}"
+            );
+            let run = Command::new(tool)
+                .arg(format!("--root={}", root.display()))
+                .args(more)
+                .arg("oam-issuer.conf")
+                .output()
+                .unwrap_or_else(|e| panic!("{tool} (package systemd): {e}"));
+            Run::of(&run).expect(0);
+        }
+        let about = std::fs::metadata(root.join("etc/oam/secrets")).unwrap();
+        assert_eq!(about.mode() & 0o777, 0o700);
+        assert_ne!(about.uid(), 0, "the secrets are the service's own");
+        Self {
+            owner: (about.uid(), about.gid()),
+            root,
+            _folder: folder,
+        }
+    }
+
+    /// The same text with this machine's places.
+    fn mapped(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for place in ["/etc/oam", "/var/lib/oam", "/usr/share/doc"] {
+            text = text.replace(place, &format!("{}{place}", self.root.display()));
+        }
+        text
+    }
+
+    fn edit(&self, name: &str, changes: &[(&str, &str)]) {
+        let path = self.root.join("etc/oam").join(name);
+        let mut new = self.mapped(&text(&path));
+        for (old, value) in changes {
+            assert!(new.contains(old), "{name}: no {old}");
+            new = new.replace(old, value);
+        }
+        std::fs::write(&path, new).unwrap();
+    }
+
+    /// One line in an administrator's shell. `sudo -u oam` really becomes that user.
+    fn shell(&self, line: &str) -> Run {
+        let (uid, gid) = self.owner;
+        let sudo = format!(
+            "sudo() {{ if [ \"$1\" = -u ]; then [ \"$2\" = oam ]; shift 2; \
+             setpriv --reuid={uid} --regid={gid} --clear-groups -- \"$@\"; else \"$@\"; fi; }}"
+        );
+        let output = Command::new("bash")
+            .args(["-euc", &format!("{sudo}\n{}", self.mapped(line))])
+            .env_clear()
+            .env(
+                "PATH",
+                format!("{}/usr/bin:/usr/bin:/bin", self.root.display()),
+            )
+            .env("OAM_ISSUER_CONFIG", self.root.join("etc/oam/issuer.toml"))
+            .current_dir(&self.root)
+            .output()
+            .unwrap();
+        Run::of(&output)
+    }
+
+    /// What the service manager would start, as the user of the unit.
+    fn serve(&self) -> Child {
+        assert_eq!(
+            (
+                unit(&self.root, "User").as_str(),
+                unit(&self.root, "StateDirectory").as_str()
+            ),
+            ("oam", "oam")
+        );
+        let start = unit(&self.root, "ExecStart");
+        let mut words = start.split(' ').map(|word| self.mapped(word));
+        let program = words.next().unwrap();
+        let installed = format!("{}{program}", self.root.display());
+        assert!(
+            Path::new(&installed).is_file(),
+            "the package has no {program}"
+        );
+        Command::new("setpriv")
+            .arg(format!("--reuid={}", self.owner.0))
+            .arg(format!("--regid={}", self.owner.1))
+            .args(["--clear-groups", "--", &installed])
+            .args(words)
+            .env_clear()
+            .spawn()
+            .unwrap()
+    }
+}
+
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_readmes_lines_set_a_company_up_from_the_package_to_a_sign_in_as_root() {
+    let machine = Machine::installed();
+    let world: World = Builder::default().unconfigured().start();
+    let port = Port::take();
+    let url = port.url();
+    let idp = world.idp.get("issuer").to_owned();
+    let mut server = None;
+    let mut done = Vec::new();
+    for line in lines() {
+        let command = line.split(" # ").next().unwrap().trim().to_owned();
+        let local = line.replace(PUBLIC, &url);
+        match command.as_str() {
+            "sudo apt install ./oam-issuer_*.deb" => {}
+            "sudo systemctl enable --now oam-issuer" => {
+                server = Some(Served(machine.serve()));
+                until("the service to be ready", LONG, || {
+                    let answer = Ask::get(&format!("{url}/readyz")).try_send();
+                    answer.is_ok_and(|a| a.status == 200).then_some(())
+                });
+            }
+            "oam login https://issuer.acme.example" => {
+                let mut login = world.oam_command(&["login", &url]);
+                login.env("OAM_TEST_ACCOUNT", "ada");
+                login.env("OAM_TEST_COOKIES", world.home.join("cookies"));
+                Run::of(&login.output().unwrap()).expect(0);
+            }
+            other => {
+                let run = machine.shell(&local).expect(0);
+                if other.starts_with("curl") {
+                    assert!(run.stdout.contains("\"ready\":true"), "{}", run.stdout);
+                }
+            }
+        }
+        if command.ends_with("/etc/oam/issuer.toml") {
+            machine.edit(
+                "issuer.toml",
+                &[
+                    (PUBLIC, &url),
+                    ("127.0.0.1:8443", &format!("127.0.0.1:{}", port.number)),
+                    ("https://acme.okta.com", &idp),
+                    ("0oa1example", "oam"),
+                ],
+            );
+        }
+        if command.ends_with("/etc/oam/policy.toml") {
+            machine.edit("policy.toml", &[("0oa1example", "oam"), ("53682", "0")]);
+        }
+        done.push(command);
+    }
+    assert!(done.len() >= 10, "{done:#?}");
+    assert!(server.is_some());
+    let told = world.oam(&["roles"]).expect(0).stdout;
+    assert!(told.contains("model-reader"), "{told}");
+
+    // While it serves, an administrator's commands work on the same files, and leave none that it can't read.
+    for line in [
+        "sudo -u oam oam-issuer keys rotate",
+        "sudo -u oam oam-issuer people ada",
+        "sudo -u oam oam-issuer audit verify",
+    ] {
+        machine.shell(line).expect(0);
+    }
+    for entry in std::fs::read_dir(machine.root.join("var/lib/oam")).unwrap() {
+        let entry = entry.unwrap();
+        let about = entry.metadata().unwrap();
+        assert_eq!(about.uid(), machine.owner.0, "{}", entry.path().display());
+        assert_eq!(about.mode() & 0o077, 0, "{}", entry.path().display());
+    }
+}
