@@ -178,6 +178,13 @@ impl Reading<'_> {
             let kept = kept.and_then(|line| placed(line).ok());
             kept.is_some_and(|(link, _)| (link.seq, &link.hash) == (again.seq, &again.hash))
         };
+        if again.seq < self.held.last.seq && !self.lines.is_empty() {
+            self.faults.push(format!(
+                "records {} to {} are left out of the batch",
+                again.seq + 1,
+                self.held.last.seq
+            ));
+        }
         if !same {
             // One that is not held at all lies in an old gap: it came too late to be proven.
             self.faults.push(format!(

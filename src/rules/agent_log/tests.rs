@@ -137,6 +137,16 @@ fn a_log_written_anew_is_an_alarm_and_the_held_one_is_kept() {
 }
 
 #[test]
+fn a_batch_that_leaps_over_records_that_are_held_is_an_alarm() {
+    let lines = log(6);
+    let mut organization = Organization::holding(&lines[..5]);
+    let batch = [lines[0].clone(), lines[5].clone()];
+    let taken = organization.take(&upload(&batch, &lines[5]));
+    assert_eq!(alarm(&taken), "records 2 to 5 are left out of the batch");
+    assert_eq!(organization.held.last.seq, 6);
+}
+
+#[test]
 fn a_head_behind_what_is_held_is_one_alarm() {
     let lines = log(5);
     let mut organization = Organization::holding(&lines);

@@ -133,10 +133,10 @@ async fn a_token_that_died_in_its_time_is_forgotten_without_a_word() {
 
 #[tokio::test]
 async fn a_hub_without_a_way_is_said_so_and_not_asked_again() {
-    let (world, _) = world(404).await;
+    let (world, _) = world(405).await;
     let row = issued(&world).await;
     let outcomes = world.mint.settle(&[row], NOW).await.unwrap();
-    assert!(matches!(&outcomes[0].1, Outcome::NotPossible(why) if why.contains("404")));
+    assert!(matches!(&outcomes[0].1, Outcome::NotPossible(why) if why.contains("405")));
     assert_eq!(sealed(&world), 0);
     assert!(world.shelf.details()[0].contains("can't revoke it"));
     assert!(!world.shelf.details()[0].contains("tok-123"));
