@@ -228,6 +228,11 @@ fn the_readmes_lines_set_a_company_up_from_the_package_to_a_sign_in_as_root() {
                     ("127.0.0.1:8443", &format!("127.0.0.1:{}", port.number)),
                     ("https://acme.okta.com", &idp),
                     ("0oa1example", "oam"),
+                    // Okta's access tokens are JWTs that name their client; this provider's are opaque.
+                    (
+                        "{ check = \"userinfo\" }",
+                        "{ check = \"userinfo\", any_client = true }",
+                    ),
                 ],
             );
         }
