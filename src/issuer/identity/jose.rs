@@ -4,6 +4,8 @@ use super::Unsigned;
 use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
 use crate::rules::claims::Claims;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation};
 use serde_json::Value;
 
@@ -22,11 +24,15 @@ impl Header {
     }
 }
 
-/// Whether a text is meant as a signed token: three parts, of which the first begins as the Base64url of a
-/// JSON object does.
+/// Whether a text is meant as a signed token: three parts, of which the first is, or begins like, a JSON
+/// object in Base64url. Five parts are encrypted (RFC 7516 §3): opaque to everybody but their provider.
 pub(super) fn looks_signed(token: &Secret) -> bool {
     let text = token.expose();
-    text.split('.').count() == 3 && text.starts_with("ey")
+    let mut parts = text.split('.');
+    let header = parts.next().unwrap_or_default();
+    let decoded = URL_SAFE_NO_PAD.decode(header.trim_end_matches('='));
+    let object = decoded.is_ok_and(|bytes| bytes.trim_ascii_start().first() == Some(&b'{'));
+    parts.count() == 2 && (object || header.starts_with("ey"))
 }
 
 /// A token that nobody has verified.
