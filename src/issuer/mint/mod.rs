@@ -18,7 +18,7 @@ pub use revoke::Outcome;
 use super::keys::{SigningKeys, TokenKind, sha256};
 use super::outside::Outside;
 use super::seal::{MasterKey, Purpose};
-use super::store::Store;
+use super::store::{Store, TokenRow};
 use crate::model::answer::EndpointFault;
 use crate::model::claimant::Claimant;
 use crate::model::issuer::{Backend, IssuerHub};
@@ -131,6 +131,25 @@ impl MintRequest<'_> {
     const fn now_s(&self) -> u64 {
         self.now_ms / 1000
     }
+
+    /// What is kept of the token that was made for this order.
+    pub fn row(&self, minted: &Minted) -> TokenRow {
+        let claimant = self.claimant;
+        TokenRow {
+            sha256: minted.sha256.clone(),
+            key: claimant.key.clone(),
+            name: claimant.username.clone().or_else(|| claimant.email.clone()),
+            role: self.decision.role.clone(),
+            hub: self.hub.name.clone(),
+            repository: self.repository.cloned(),
+            action: self.decision.action,
+            issued_at: self.now_s(),
+            expires_at: self.now_s().saturating_add(minted.expires_in_s),
+            request_id: self.request_id.to_owned(),
+            revoked_at_ms: None,
+            sealed: minted.sealed.clone(),
+        }
+    }
 }
 
 impl Mint {
@@ -147,7 +166,7 @@ impl Mint {
     ///
     /// # Errors
     /// The hub can't make what was asked, is not there, or made something else; a token that it made and
-    /// that is not handed out was revoked as far as possible.
+    /// that is not handed out was revoked, or is kept for the sweep to revoke.
     pub async fn mint(&self, order: &MintRequest<'_>) -> Result<Minted, MintFault> {
         match &order.hub.backend {
             Backend::Jwt { audience } => Ok(self.own(order, audience.as_deref())?),
@@ -185,7 +204,7 @@ impl Mint {
         let sealed = match self.parts.master.seal(Purpose::HubToken, &sha256, &kept) {
             Ok(sealed) => sealed,
             Err(fault) => {
-                self.discard(order.hub, Some(made.token)).await;
+                self.discard(order, Some(made.token)).await;
                 return Err(Refusal::unavailable(
                     format!("the token could not be kept for its revocation: {fault}"),
                     "try again",

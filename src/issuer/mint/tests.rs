@@ -165,7 +165,11 @@ impl World {
     }
 
     pub(super) async fn ask_for(&self, lifetime_s: u64) -> Result<Minted, MintFault> {
-        let order = MintRequest {
+        self.mint.mint(&self.order(lifetime_s)).await
+    }
+
+    fn order(&self, lifetime_s: u64) -> MintRequest<'_> {
+        MintRequest {
             claimant: &self.claimant,
             decision: &self.decision,
             hub: &self.hub,
@@ -174,8 +178,7 @@ impl World {
             request_id: "req-1",
             now_ms: NOW,
             may_write: self.may_write,
-        };
-        self.mint.mint(&order).await
+        }
     }
 
     /// The refusal of an ask; nothing of the hub's prose is in it.
@@ -221,20 +224,7 @@ impl World {
 
     /// The row that the issuer keeps of a token.
     pub(super) fn row(&self, minted: &Minted) -> TokenRow {
-        TokenRow {
-            sha256: minted.sha256.clone(),
-            key: self.claimant.key.clone(),
-            name: Some("ada".into()),
-            role: self.decision.role.clone(),
-            hub: self.hub.name.clone(),
-            repository: self.repository.clone(),
-            action: self.decision.action,
-            issued_at: NOW_S,
-            expires_at: NOW_S + minted.expires_in_s,
-            request_id: "req-1".into(),
-            revoked_at_ms: None,
-            sealed: minted.sealed.clone(),
-        }
+        self.order(900).row(minted)
     }
 }
 
