@@ -151,7 +151,6 @@ async fn attempt(
         decision: &decision,
         hub,
         repository: wanted.repository.as_ref(),
-        lifetime_s: decision.lifetime_s,
         request_id: &ask.origin.request_id,
         now_ms,
         // Only a hub can be unable to make a token that reads.

@@ -3,7 +3,7 @@
 use super::Unsigned;
 use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
-use crate::rules::claims::Claims;
+use crate::rules::claims::{Claims, read};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation};
@@ -80,15 +80,7 @@ impl Token {
 
     /// Whether it claims to be for one of these.
     pub(in crate::issuer) fn has_audience(&self, audiences: &[String]) -> bool {
-        let ours = |one: &Value| {
-            one.as_str()
-                .is_some_and(|one| audiences.iter().any(|a| a == one))
-        };
-        match self.claims.get("aud") {
-            Some(Value::Array(list)) => list.iter().any(ours),
-            Some(one) => ours(one),
-            None => false,
-        }
+        read::is_one_of(self.claims.get("aud"), audiences)
     }
 
     /// What it claims, for a token that its provider has just taken.

@@ -66,8 +66,6 @@ pub struct MintRequest<'a> {
     pub hub: &'a IssuerHub,
     /// For which repository; none: the whole hub.
     pub repository: Option<&'a Repository>,
-    /// How long it shall live, seconds; never longer than the decision's lifetime.
-    pub lifetime_s: u64,
     /// Shared with the entry.
     pub request_id: &'a str,
     /// Unix milliseconds.
@@ -123,11 +121,6 @@ pub const fn asks_hub(hub: &IssuerHub) -> bool {
 }
 
 impl MintRequest<'_> {
-    /// Seconds that the token may live.
-    fn lifetime_s(&self) -> u64 {
-        self.lifetime_s.min(self.decision.lifetime_s)
-    }
-
     const fn now_s(&self) -> u64 {
         self.now_ms / 1000
     }
@@ -185,7 +178,7 @@ impl Mint {
         Ok(Minted {
             sha256: sha256(token.expose().as_bytes()),
             token,
-            expires_in_s: order.lifetime_s(),
+            expires_in_s: order.decision.lifetime_s,
             wider_than_asked: false,
             sealed: None,
         })
@@ -215,7 +208,7 @@ impl Mint {
         Ok(Minted {
             token: made.token,
             sha256,
-            expires_in_s: made.expires_in_s.min(order.lifetime_s()),
+            expires_in_s: made.expires_in_s.min(order.decision.lifetime_s),
             wider_than_asked,
             sealed: Some(sealed),
         })

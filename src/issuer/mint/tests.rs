@@ -161,20 +161,15 @@ impl World {
     }
 
     pub(super) async fn ask(&self) -> Result<Minted, MintFault> {
-        self.ask_for(900).await
+        self.mint.mint(&self.order()).await
     }
 
-    pub(super) async fn ask_for(&self, lifetime_s: u64) -> Result<Minted, MintFault> {
-        self.mint.mint(&self.order(lifetime_s)).await
-    }
-
-    fn order(&self, lifetime_s: u64) -> MintRequest<'_> {
+    fn order(&self) -> MintRequest<'_> {
         MintRequest {
             claimant: &self.claimant,
             decision: &self.decision,
             hub: &self.hub,
             repository: self.repository.as_ref(),
-            lifetime_s,
             request_id: "req-1",
             now_ms: NOW,
             may_write: self.may_write,
@@ -224,7 +219,7 @@ impl World {
 
     /// The row that the issuer keeps of a token.
     pub(super) fn row(&self, minted: &Minted) -> TokenRow {
-        self.order(900).row(minted)
+        self.order().row(minted)
     }
 }
 
