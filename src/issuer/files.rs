@@ -19,8 +19,6 @@ pub struct Files {
     pub policy: Policy,
     /// Text of the policy, for its digest.
     pub policy_text: String,
-    /// Text of the settings, to tell whether they changed.
-    pub settings_text: String,
 }
 
 /// Reads and parses both.
@@ -46,7 +44,6 @@ pub fn read(config: &Path) -> Result<Files, Vec<ConfigFault>> {
         settings,
         policy,
         policy_text,
-        settings_text,
     })
 }
 

@@ -10,7 +10,7 @@ use super::mint::{self, MintRequest, Minted};
 use super::record;
 use super::refused::Refused;
 use super::state::{InForce, Issuer};
-use super::store::{StoreFault, TokenRow};
+use super::store::StoreFault;
 use crate::model::audit::{AuditEvent, AuditRecord};
 use crate::model::claimant::Claimant;
 use crate::model::organization::Granting;
@@ -151,14 +151,13 @@ async fn attempt(
         decision: &decision,
         hub,
         repository: wanted.repository.as_ref(),
-        lifetime_s: decision.lifetime_s,
         request_id: &ask.origin.request_id,
         now_ms,
         // Only a hub can be unable to make a token that reads.
         may_write: mint::asks_hub(hub) && may_write(in_force, &admitted.claimant, wanted),
     };
     let minted = minted(in_force, &order).await?;
-    let row = row(&order, &minted);
+    let row = order.row(&minted);
     on_record::kept(issuer, in_force, &admitted, hub, row, minted, entry)
         .await
         .map(|minted| grant(ask, decision, minted))
@@ -205,7 +204,7 @@ fn may_write(in_force: &InForce, claimant: &Claimant, wanted: &Wanted) -> bool {
         role: None,
         ..wanted.clone()
     };
-    wanted.action >= Action::Write || policy::decide(&in_force.policy, claimant, &write).is_ok()
+    wanted.action >= Action::Write || policy::covers(&in_force.policy, claimant, &write)
 }
 
 /// Step 4: a token.
@@ -226,28 +225,6 @@ async fn minted(in_force: &InForce, order: &MintRequest<'_>) -> Result<Minted, R
 fn gone() -> Stop {
     // The hub was there when the request was read: a reload took it in between.
     Stop::Refused(Refused::of_exchange(Refusal::no_hub(), false))
-}
-
-fn row(order: &MintRequest<'_>, minted: &Minted) -> TokenRow {
-    let issued_at = order.now_ms / 1000;
-    TokenRow {
-        sha256: minted.sha256.clone(),
-        key: order.claimant.key.clone(),
-        name: order
-            .claimant
-            .username
-            .clone()
-            .or_else(|| order.claimant.email.clone()),
-        role: order.decision.role.clone(),
-        hub: order.hub.name.clone(),
-        repository: order.repository.cloned(),
-        action: order.decision.action,
-        issued_at,
-        expires_at: issued_at.saturating_add(minted.expires_in_s),
-        request_id: order.request_id.to_owned(),
-        revoked_at_ms: None,
-        sealed: minted.sealed.clone(),
-    }
 }
 
 fn grant(ask: &Ask, decision: Decision, minted: Minted) -> Grant {

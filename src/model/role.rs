@@ -24,6 +24,15 @@ impl Action {
             Self::Manage => "manage",
         }
     }
+
+    /// The words of every action that this one includes.
+    pub const fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Read => &["read"],
+            Self::Write => &["read", "write"],
+            Self::Manage => &["read", "write", "manage"],
+        }
+    }
 }
 
 /// What a role still does when the identity can't be proven (design: lease).

@@ -85,11 +85,11 @@ pub fn by_userinfo(
     any_client: bool,
     now_s: u64,
 ) -> Result<Claimant, Refusal> {
+    says_for_whom(source, token, any_client)?;
     let mut claims = userinfo.clone();
+    claims.retain(|name, _| !is_time(name));
     let times = match token {
         Some(token) => {
-            token_type::access(source, token)?;
-            audience::of_access(source, token, !any_client)?;
             for name in ["iat", "auth_time", "exp", "sid"] {
                 if let Some(value) = token.get(name) {
                     claims.insert(name.to_owned(), value.clone());
@@ -97,18 +97,41 @@ pub fn by_userinfo(
             }
             times::of_access(source, token, now_s)?
         }
-        None if any_client => times::asked_at(now_s),
-        None => {
-            return Err(Refusal::bad_request(
-                format!(
-                    "this access token of {} does not say for whom it is",
-                    source.name
-                ),
-                "check access tokens of the source by introspection, or let the provider issue them as JWTs; `any_client` in `access_tokens` takes them from every client of the provider",
-            ));
-        }
+        None => times::asked_at(now_s),
     };
     built(source, claims, times, false)
+}
+
+/// What an access token has to say of itself before its provider is asked at userinfo: that it is one, and
+/// is for our client. `token` and `any_client` as for [`by_userinfo`], which looks at it again.
+///
+/// # Errors
+/// A refusal that names what is missing or wrong.
+pub fn says_for_whom(
+    source: &Source,
+    token: Option<&Claims>,
+    any_client: bool,
+) -> Result<(), Refusal> {
+    match token {
+        Some(token) => {
+            token_type::access(source, token)?;
+            audience::of_access(source, token, !any_client)
+        }
+        None if any_client => Ok(()),
+        None => Err(Refusal::bad_request(
+            format!(
+                "this access token of {} does not say for whom it is",
+                source.name
+            ),
+            "check access tokens of the source by introspection, or let the provider issue them as JWTs; `any_client` in `access_tokens` takes them from every client of the provider",
+        )),
+    }
+}
+
+/// A time in userinfo is one of that answer, made just now: taken for the token's own it would be a new
+/// sign-in, and lift the end of a session.
+fn is_time(name: &str) -> bool {
+    matches!(name, "iat" | "auth_time" | "exp" | "nbf")
 }
 
 /// `iss` byte for byte (R29): a normalized compare lets one provider speak for another.
@@ -149,6 +172,9 @@ fn joined(
         .next()
         .unwrap_or(&source.groups_claim);
     for (name, value) in userinfo {
+        if is_time(name) {
+            continue;
+        }
         if *name == source.groups_claim || name == groups {
             claims.insert(name.clone(), value.clone());
         } else {

@@ -110,14 +110,6 @@ pub fn published(rows: &[KeyLife], now_ms: u64) -> Vec<&KeyLife> {
     found
 }
 
-/// The next moment at which another key signs or the set changes by itself, Unix milliseconds.
-pub fn next_wake(rows: &[KeyLife], now_ms: u64) -> Option<u64> {
-    let times = rows
-        .iter()
-        .flat_map(|row| [Some(row.signs_from_ms), row.gone_at_ms]);
-    times.flatten().filter(|at| *at > now_ms).min()
-}
-
 /// Keys that are gone at `now_ms`.
 pub fn gone(rows: &[KeyLife], now_ms: u64) -> Vec<String> {
     let over = rows.iter().filter(|row| row.is_gone(now_ms));

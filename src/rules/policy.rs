@@ -80,6 +80,17 @@ pub fn decide(index: &Index, claimant: &Claimant, wanted: &Wanted) -> Result<Dec
     }
 }
 
+/// Whether any role that the claimant holds, or the one that is named, covers `wanted`. Where two cover it
+/// equally well [`decide`] can't choose, and it is covered all the same.
+pub fn covers(index: &Index, claimant: &Claimant, wanted: &Wanted) -> bool {
+    let held = index.members.holdings(&index.policy, claimant);
+    let chosen = |role: usize| {
+        let name = &index.role(role).name;
+        wanted.role.as_ref().is_none_or(|named| named == name) && held.contains(role)
+    };
+    !index.grants.narrowest(wanted, chosen).is_empty()
+}
+
 fn decision(index: &Index, cover: &Cover, holding: Option<&Holding>, wanted: &Wanted) -> Decision {
     let role = index.role(cover.role);
     Decision {

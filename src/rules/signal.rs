@@ -155,16 +155,7 @@ fn addressed(claims: &Claims, issuer: &str, audiences: &[String]) -> Result<(), 
             "`iss` is not the one of the keys",
         ));
     }
-    let ours = |one: &Value| {
-        one.as_str()
-            .is_some_and(|one| audiences.iter().any(|a| a == one))
-    };
-    let fits = match claims.get("aud") {
-        Some(Value::Array(list)) => list.iter().any(ours),
-        Some(one) => ours(one),
-        None => false,
-    };
-    if !fits {
+    if !read::is_one_of(claims.get("aud"), audiences) {
         return Err(Rejected::new(
             SetError::InvalidAudience,
             "`aud` is none of this receiver's audiences",

@@ -1,9 +1,8 @@
 //! What most commands begin with: the configuration read from disk, and a runtime to ask the store with.
 
 use crate::config::fault::ConfigFault;
-use crate::config::issuer::{Source, org_name, read_policy, read_settings};
+use crate::config::issuer::{Source, read_policy, read_settings};
 use crate::issuer::show::Show;
-use crate::issuer::store::sqlite::SqliteStore;
 use crate::model::issuer::IssuerSettings;
 use crate::model::policy::Policy;
 use crate::model::refusal::Refusal;
@@ -37,27 +36,6 @@ pub fn policy(show: &Show, settings: &IssuerSettings, path: &Path) -> Result<Pol
         text: &text,
     };
     read_policy(source, settings).map_err(|faults| told(show, path, &faults))
-}
-
-/// The settings and the database that they name, for commands that have nothing to do without one. The policy
-/// may have faults: a leaver's access is ended also while somebody repairs it.
-///
-/// # Errors
-/// As [`settings`]; no organization in the policy; no database, or not ours.
-pub fn database(show: &Show) -> Result<(IssuerSettings, SqliteStore), Refusal> {
-    let settings = settings(show)?;
-    let path = Path::new(&settings.policy);
-    let org = org_name(&text(path)?).ok_or_else(|| {
-        Refusal::unavailable(
-            format!(
-                "{} does not say which organization it is for",
-                path.display()
-            ),
-            "add `name = …` to [org]; `oam-issuer policy check` tells more",
-        )
-    })?;
-    let store = SqliteStore::open_existing(Path::new(&settings.database), &org)?;
-    Ok((settings, store))
 }
 
 /// Tells every fault, and gives the refusal that sums them up.

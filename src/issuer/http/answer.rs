@@ -10,7 +10,6 @@ use axum::http::{Response as HttpResponse, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
-use std::any::Any;
 use std::io::Write;
 use zeroize::Zeroizing;
 
@@ -108,19 +107,6 @@ pub fn cached(mut response: Response, seconds: u64) -> Response {
     let value = format!("public, max-age={seconds}");
     header(&mut response, CACHE_CONTROL, &value);
     response
-}
-
-/// What is answered when a handler broke: nothing of why, it could quote a value.
-pub fn fault_of_ours(_: Box<dyn Any + Send + 'static>) -> HttpResponse<Body> {
-    let refused_answer = Refused {
-        error: OAuthError::ServerError,
-        ..Refused::unavailable(
-            "the issuer has a fault of its own",
-            "tell its administrators the request's id",
-        )
-    };
-    // The envelope adds the request's id as a header.
-    refused(&refused_answer, "")
 }
 
 fn code(status: u16) -> StatusCode {

@@ -34,6 +34,8 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// A reader that takes nothing for this long is gone.
 const STUCK: Duration = Duration::from_secs(20);
+/// A stream ends after this long, whatever its bearer says; its agent opens another.
+const LONGEST: Duration = Duration::from_hours(24);
 /// Pause after the store was not there.
 const AGAIN_MS: u64 = 1_000;
 
@@ -169,8 +171,7 @@ impl Stream {
         if !self.say(&first).await || over {
             return;
         }
-        let left_s = self.listener.expires_at().saturating_sub(clock::now_s());
-        let expiry = Instant::now() + Duration::from_secs(left_s);
+        let expiry = Instant::now() + left(self.listener.expires_at(), clock::now_s());
         // Streams that came together, after a restart, must not tick together for ever.
         let mut beat_at = in_ms(self.heartbeat_ms - jitter_ms(self.heartbeat_ms / 2));
         let mut retry_at = None;
@@ -213,6 +214,12 @@ impl Stream {
     }
 }
 
+/// What a stream has left of its bearer, both Unix seconds. An end is an outside number: one in ten thousand
+/// years is beyond what an instant can count.
+fn left(expires_at: u64, now_s: u64) -> Duration {
+    Duration::from_secs(expires_at.saturating_sub(now_s)).min(LONGEST)
+}
+
 fn in_ms(ms: u64) -> Instant {
     Instant::now() + Duration::from_millis(ms)
 }
@@ -233,8 +240,18 @@ fn frame(item: &FeedItem) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::frame;
+    use super::{LONGEST, frame, left};
     use crate::model::feed::{FeedEvent, FeedItem};
+    use std::time::Duration;
+    use tokio::time::Instant;
+
+    #[test]
+    fn an_end_that_no_clock_can_count_to_does_not_overflow() {
+        assert_eq!(left(1_000, 400), Duration::from_mins(10));
+        assert_eq!(left(400, 1_000), Duration::ZERO);
+        assert_eq!(left(u64::MAX, 0), LONGEST);
+        assert!(Instant::now().checked_add(left(u64::MAX, 0)).is_some());
+    }
 
     #[test]
     fn a_frame_has_id_name_and_one_line_of_data() {

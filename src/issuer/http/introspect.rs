@@ -14,7 +14,6 @@ use crate::issuer::store::TokenRow;
 use crate::model::claimant::ClaimantKind;
 use crate::model::name::HubName;
 use crate::model::refusal::Refusal;
-use crate::model::role::Action;
 use crate::model::secret::Secret;
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -135,7 +134,7 @@ async fn active(issuer: &Issuer, token: &Secret, row: &TokenRow) -> Result<Value
         "iat": row.issued_at,
         "role": row.role,
         "repository": row.repository.as_ref().map_or("*", |path| path.as_str()),
-        "actions": actions(row.action),
+        "actions": row.action.words(),
     });
     for member in ["jti", "act", "aud"] {
         if let Some(value) = own.as_ref().and_then(|claims| claims.get(member)) {
@@ -165,15 +164,6 @@ async fn actor(issuer: &Issuer, row: &TokenRow) -> Result<Value, Refused> {
         Some(person) => json!({ "iss": person.seen.issuer, "sub": person.seen.subject }),
         None => json!({ "iss": of_source, "sub": row.key.key }),
     })
-}
-
-/// Every action that the token allows.
-const fn actions(widest: Action) -> &'static [&'static str] {
-    match widest {
-        Action::Read => &["read"],
-        Action::Write => &["read", "write"],
-        Action::Manage => &["read", "write", "manage"],
-    }
 }
 
 #[cfg(test)]

@@ -28,9 +28,9 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use std::sync::Arc;
-use tower_http::catch_panic::CatchPanicLayer;
 
-/// All routes over the shared state.
+/// All routes over the shared state. A panic is caught nowhere: a release aborts, and the service manager
+/// starts it again, rather than going on with a state that nobody knows.
 pub fn router(issuer: &Arc<Issuer>) -> Router {
     Router::new()
         .route("/oauth/token", post(token::exchange))
@@ -54,7 +54,6 @@ pub fn router(issuer: &Arc<Issuer>) -> Router {
         .route("/metrics", get(health::metrics))
         .fallback(nothing)
         .method_not_allowed_fallback(other_method)
-        .layer(CatchPanicLayer::custom(answer::fault_of_ours))
         .layer(from_fn_with_state(Arc::clone(issuer), envelope::around))
         .with_state(Arc::clone(issuer))
 }

@@ -3,7 +3,9 @@
 use super::Unsigned;
 use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
-use crate::rules::claims::Claims;
+use crate::rules::claims::{Claims, read};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation};
 use serde_json::Value;
 
@@ -22,11 +24,15 @@ impl Header {
     }
 }
 
-/// Whether a text is meant as a signed token: three parts, of which the first begins as the Base64url of a
-/// JSON object does.
+/// Whether a text is meant as a signed token: three parts, of which the first is, or begins like, a JSON
+/// object in Base64url. Five parts are encrypted (RFC 7516 §3): opaque to everybody but their provider.
 pub(super) fn looks_signed(token: &Secret) -> bool {
     let text = token.expose();
-    text.split('.').count() == 3 && text.starts_with("ey")
+    let mut parts = text.split('.');
+    let header = parts.next().unwrap_or_default();
+    let decoded = URL_SAFE_NO_PAD.decode(header.trim_end_matches('='));
+    let object = decoded.is_ok_and(|bytes| bytes.trim_ascii_start().first() == Some(&b'{'));
+    parts.count() == 2 && (object || header.starts_with("ey"))
 }
 
 /// A token that nobody has verified.
@@ -74,15 +80,7 @@ impl Token {
 
     /// Whether it claims to be for one of these.
     pub(in crate::issuer) fn has_audience(&self, audiences: &[String]) -> bool {
-        let ours = |one: &Value| {
-            one.as_str()
-                .is_some_and(|one| audiences.iter().any(|a| a == one))
-        };
-        match self.claims.get("aud") {
-            Some(Value::Array(list)) => list.iter().any(ours),
-            Some(one) => ours(one),
-            None => false,
-        }
+        read::is_one_of(self.claims.get("aud"), audiences)
     }
 
     /// What it claims, for a token that its provider has just taken.

@@ -176,11 +176,6 @@ impl SigningKeys {
         found
     }
 
-    /// The next moment at which another key signs or one goes, Unix milliseconds.
-    pub fn next_wake(&self, now_ms: u64) -> Option<u64> {
-        keys::next_wake(&self.loaded.load().lives, now_ms)
-    }
-
     /// Drops the rows of keys that are gone, with an entry each. Says how many there were.
     ///
     /// # Errors

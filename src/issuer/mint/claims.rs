@@ -3,7 +3,6 @@
 
 use super::MintRequest;
 use crate::model::refusal::Refusal;
-use crate::model::role::Action;
 use aws_lc_rs::rand;
 use serde::Serialize;
 use std::fmt::Write;
@@ -69,12 +68,12 @@ pub(super) fn own<'a>(
         act: actor(order),
         client_id: "oam",
         iat: order.now_s(),
-        exp: order.now_s().saturating_add(order.lifetime_s()),
+        exp: order.now_s().saturating_add(order.decision.lifetime_s),
         jti: unique()?,
         scope: format!("role:{} {}", decision.role, decision.action.word()),
         role: decision.role.as_str(),
         repository: order.repository.map_or(WHOLE_HUB, |path| path.as_str()),
-        actions: actions(decision.action),
+        actions: decision.action.words(),
     })
 }
 
@@ -104,14 +103,6 @@ fn actor<'a>(order: &MintRequest<'a>) -> Actor<'a> {
     Actor {
         iss: &order.claimant.issuer,
         sub: &order.claimant.subject,
-    }
-}
-
-const fn actions(widest: Action) -> &'static [&'static str] {
-    match widest {
-        Action::Read => &["read"],
-        Action::Write => &["read", "write"],
-        Action::Manage => &["read", "write", "manage"],
     }
 }
 

@@ -18,7 +18,7 @@ pub use revoke::Outcome;
 use super::keys::{SigningKeys, TokenKind, sha256};
 use super::outside::Outside;
 use super::seal::{MasterKey, Purpose};
-use super::store::Store;
+use super::store::{Store, TokenRow};
 use crate::model::answer::EndpointFault;
 use crate::model::claimant::Claimant;
 use crate::model::issuer::{Backend, IssuerHub};
@@ -66,8 +66,6 @@ pub struct MintRequest<'a> {
     pub hub: &'a IssuerHub,
     /// For which repository; none: the whole hub.
     pub repository: Option<&'a Repository>,
-    /// How long it shall live, seconds; never longer than the decision's lifetime.
-    pub lifetime_s: u64,
     /// Shared with the entry.
     pub request_id: &'a str,
     /// Unix milliseconds.
@@ -123,13 +121,27 @@ pub const fn asks_hub(hub: &IssuerHub) -> bool {
 }
 
 impl MintRequest<'_> {
-    /// Seconds that the token may live.
-    fn lifetime_s(&self) -> u64 {
-        self.lifetime_s.min(self.decision.lifetime_s)
-    }
-
     const fn now_s(&self) -> u64 {
         self.now_ms / 1000
+    }
+
+    /// What is kept of the token that was made for this order.
+    pub fn row(&self, minted: &Minted) -> TokenRow {
+        let claimant = self.claimant;
+        TokenRow {
+            sha256: minted.sha256.clone(),
+            key: claimant.key.clone(),
+            name: claimant.username.clone().or_else(|| claimant.email.clone()),
+            role: self.decision.role.clone(),
+            hub: self.hub.name.clone(),
+            repository: self.repository.cloned(),
+            action: self.decision.action,
+            issued_at: self.now_s(),
+            expires_at: self.now_s().saturating_add(minted.expires_in_s),
+            request_id: self.request_id.to_owned(),
+            revoked_at_ms: None,
+            sealed: minted.sealed.clone(),
+        }
     }
 }
 
@@ -147,7 +159,7 @@ impl Mint {
     ///
     /// # Errors
     /// The hub can't make what was asked, is not there, or made something else; a token that it made and
-    /// that is not handed out was revoked as far as possible.
+    /// that is not handed out was revoked, or is kept for the sweep to revoke.
     pub async fn mint(&self, order: &MintRequest<'_>) -> Result<Minted, MintFault> {
         match &order.hub.backend {
             Backend::Jwt { audience } => Ok(self.own(order, audience.as_deref())?),
@@ -166,7 +178,7 @@ impl Mint {
         Ok(Minted {
             sha256: sha256(token.expose().as_bytes()),
             token,
-            expires_in_s: order.lifetime_s(),
+            expires_in_s: order.decision.lifetime_s,
             wider_than_asked: false,
             sealed: None,
         })
@@ -185,7 +197,7 @@ impl Mint {
         let sealed = match self.parts.master.seal(Purpose::HubToken, &sha256, &kept) {
             Ok(sealed) => sealed,
             Err(fault) => {
-                self.discard(order.hub, Some(made.token)).await;
+                self.discard(order, Some(made.token)).await;
                 return Err(Refusal::unavailable(
                     format!("the token could not be kept for its revocation: {fault}"),
                     "try again",
@@ -196,7 +208,7 @@ impl Mint {
         Ok(Minted {
             token: made.token,
             sha256,
-            expires_in_s: made.expires_in_s.min(order.lifetime_s()),
+            expires_in_s: made.expires_in_s.min(order.decision.lifetime_s),
             wider_than_asked,
             sealed: Some(sealed),
         })

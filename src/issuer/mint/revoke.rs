@@ -3,7 +3,8 @@
 //! Hugging Face takes a list of raw tokens from anybody and answers the same whether or not it knew them,
 //! so "revoked" here means: the hub took the order. It also tells the token's owner by e-mail.
 
-use super::Mint;
+use super::{Mint, MintRequest, Minted};
+use crate::issuer::keys::sha256;
 use crate::issuer::outside::Auth;
 use crate::issuer::seal::Purpose;
 use crate::issuer::store::{Batch, Change, TokenRow};
@@ -23,6 +24,9 @@ const BATCH: usize = 100;
 const TOTAL: Duration = Duration::from_secs(5);
 /// Tokens of a hub looked at in one sweep.
 const SWEEP: usize = 500;
+/// How long a hub may honour a token that it made otherwise than asked, seconds: so long it is tried to be
+/// revoked.
+const UNTOLD_LIFE_S: u64 = 24 * 3600;
 /// Whoever revokes a token tells its hub too; the sweep leaves it that long, ms.
 const LEFT_ALONE_MS: u64 = 30_000;
 
@@ -194,10 +198,47 @@ impl Mint {
         }
     }
 
-    /// Ends a token that came and is not handed out. As far as it goes: nobody waits for the outcome.
-    pub(super) async fn discard(&self, hub: &IssuerHub, token: Option<Secret>) {
-        if let Some(token) = token {
-            self.order(hub, vec![&token]).await;
+    /// Ends a token that came and is not handed out, and puts on record what became of it. Where its hub
+    /// does not take the order it is kept as revoked, and the sweep tries again.
+    pub(super) async fn discard(&self, order: &MintRequest<'_>, token: Option<Secret>) {
+        let Some(token) = token else {
+            return;
+        };
+        let outcome = self.order(order.hub, vec![&token]).await;
+        let sha256 = sha256(token.expose().as_bytes());
+        let kept = kept(&token, order.now_s().saturating_add(UNTOLD_LIFE_S));
+        let sealed = self.parts.master.seal(Purpose::HubToken, &sha256, &kept);
+        let mut row = order.row(&Minted {
+            token,
+            sha256,
+            expires_in_s: 0,
+            wider_than_asked: false,
+            sealed: sealed.ok(),
+        });
+        row.revoked_at_ms = Some(order.now_ms);
+        let entry = AuditRecord {
+            detail: Some(format!(
+                "a token was made and not handed out; {}",
+                outcome.words()
+            )),
+            // Not told, or not to be believed.
+            expires_at: None,
+            ..self.entry(&row, &outcome, order.now_ms)
+        };
+        let again = !outcome.is_final() && row.sealed.is_some();
+        let epoch = None;
+        let batch = Batch {
+            changes: Vec::from_iter(again.then_some(Change::Issue { token: row, epoch })),
+            entries: vec![entry],
+        };
+        if let Err(fault) = self.parts.store.commit(batch).await {
+            tracing::error!(
+                request_id = order.request_id,
+                hub = %order.hub.name,
+                outcome = outcome.words(),
+                why = fault.refusal().sentence,
+                "a token that was not handed out could not be put on record"
+            );
         }
     }
 

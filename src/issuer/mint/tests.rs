@@ -161,21 +161,19 @@ impl World {
     }
 
     pub(super) async fn ask(&self) -> Result<Minted, MintFault> {
-        self.ask_for(900).await
+        self.mint.mint(&self.order()).await
     }
 
-    pub(super) async fn ask_for(&self, lifetime_s: u64) -> Result<Minted, MintFault> {
-        let order = MintRequest {
+    fn order(&self) -> MintRequest<'_> {
+        MintRequest {
             claimant: &self.claimant,
             decision: &self.decision,
             hub: &self.hub,
             repository: self.repository.as_ref(),
-            lifetime_s,
             request_id: "req-1",
             now_ms: NOW,
             may_write: self.may_write,
-        };
-        self.mint.mint(&order).await
+        }
     }
 
     /// The refusal of an ask; nothing of the hub's prose is in it.
@@ -221,20 +219,7 @@ impl World {
 
     /// The row that the issuer keeps of a token.
     pub(super) fn row(&self, minted: &Minted) -> TokenRow {
-        TokenRow {
-            sha256: minted.sha256.clone(),
-            key: self.claimant.key.clone(),
-            name: Some("ada".into()),
-            role: self.decision.role.clone(),
-            hub: self.hub.name.clone(),
-            repository: self.repository.clone(),
-            action: self.decision.action,
-            issued_at: NOW_S,
-            expires_at: NOW_S + minted.expires_in_s,
-            request_id: "req-1".into(),
-            revoked_at_ms: None,
-            sealed: minted.sealed.clone(),
-        }
+        self.order().row(minted)
     }
 }
 

@@ -8,13 +8,32 @@ use std::borrow::Cow;
 /// A claim by its name, or by a path with dots into objects: `kubernetes.io.namespace`,
 /// `realm_access.roles`. A claim whose own name has dots wins.
 pub fn at<'a>(claims: &'a Claims, path: &str) -> Option<&'a Value> {
-    if let Some(value) = claims.get(path) {
+    find(path, |name| claims.get(name))
+}
+
+/// The same of claims that lie in another map: `get` gives one by its whole name.
+pub fn find<'a>(path: &str, get: impl Fn(&str) -> Option<&'a Value>) -> Option<&'a Value> {
+    if let Some(value) = get(path) {
         return Some(value);
     }
+    // The longest name that is there wins; each level takes a dot away, and paths come from our own files.
     path.rmatch_indices('.').find_map(|(dot, _)| {
-        let inner = claims.get(&path[..dot])?.as_object()?;
+        let inner = get(&path[..dot])?.as_object()?;
         at(inner, &path[dot + 1..])
     })
+}
+
+/// Whether a claim that is a text or a list of texts, as `aud` is, is or holds one of these.
+pub fn is_one_of(value: Option<&Value>, known: &[String]) -> bool {
+    let ours = |one: &Value| {
+        one.as_str()
+            .is_some_and(|one| known.iter().any(|known| known == one))
+    };
+    match value {
+        Some(Value::Array(list)) => list.iter().any(ours),
+        Some(one) => ours(one),
+        None => false,
+    }
 }
 
 /// Whether a claim is one of these patterns, whole: `*` any text without `/`, `**` any text. A list fits

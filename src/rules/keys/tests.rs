@@ -1,6 +1,4 @@
-use super::{
-    KeyLife, KeyState, LONGEST_TOKEN_MS, gone, next_wake, published, rotate, signing, state,
-};
+use super::{KeyLife, KeyState, LONGEST_TOKEN_MS, gone, published, rotate, signing, state};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -21,6 +19,14 @@ fn apply(rows: &mut Vec<KeyLife>, kid: &str, now_ms: u64, announce_ms: u64, at_o
     }
     rows.push(rotation.made);
     true
+}
+
+/// The next moment at which another key signs or the set changes by itself.
+fn next_wake(rows: &[KeyLife], now_ms: u64) -> Option<u64> {
+    let times = rows
+        .iter()
+        .flat_map(|row| [Some(row.signs_from_ms), row.gone_at_ms]);
+    times.flatten().filter(|at| *at > now_ms).min()
 }
 
 fn kids(rows: &[KeyLife], now_ms: u64) -> Vec<&str> {

@@ -1,7 +1,7 @@
 //! Conditions on claims.
 
-use crate::rules::pattern;
-use serde_json::{Map, Value};
+use crate::rules::claims::read;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Whether every condition holds.
@@ -13,47 +13,12 @@ pub fn hold(conditions: &BTreeMap<String, Vec<String>>, claims: &BTreeMap<String
 
 /// Whether the claim `name` matches one of `patterns`. A claim that is not there matches nothing.
 pub fn holds(name: &str, patterns: &[String], claims: &BTreeMap<String, Value>) -> bool {
-    find(name, claims).is_some_and(|value| matches(value, patterns))
+    read::fits(find(name, claims), patterns)
 }
 
-/// The claim `name`: as it stands, else into tables at its dots. The longest name that is there wins at each
-/// level, so `kubernetes.io.namespace` finds `{"kubernetes.io": {"namespace": …}}`.
+/// The claim `name`: as it stands, else into tables at its dots.
 pub fn find<'c>(name: &str, claims: &'c BTreeMap<String, Value>) -> Option<&'c Value> {
-    split(name, &|key| claims.get(key))
-}
-
-fn within<'c>(name: &str, table: &'c Map<String, Value>) -> Option<&'c Value> {
-    split(name, &|key| table.get(key))
-}
-
-fn split<'c>(name: &str, get: &dyn Fn(&str) -> Option<&'c Value>) -> Option<&'c Value> {
-    if let Some(value) = get(name) {
-        return Some(value);
-    }
-    // Each level takes at least one dot away, and the names come from our own policy.
-    name.rmatch_indices('.').find_map(|(at, _)| {
-        let table = get(&name[..at])?.as_object()?;
-        within(&name[at + 1..], table)
-    })
-}
-
-fn matches(value: &Value, patterns: &[String]) -> bool {
-    match value {
-        Value::Array(items) => items.iter().any(|item| one(item, patterns)),
-        value => one(value, patterns),
-    }
-}
-
-/// One value against the patterns. Numbers and booleans by their JSON text; tables, lists in lists and null
-/// match nothing.
-fn one(value: &Value, patterns: &[String]) -> bool {
-    let fits = |text: &str| patterns.iter().any(|p| pattern::matches(p, text));
-    match value {
-        Value::String(text) => fits(text),
-        Value::Number(number) => fits(&number.to_string()),
-        Value::Bool(yes) => fits(if *yes { "true" } else { "false" }),
-        Value::Null | Value::Array(_) | Value::Object(_) => false,
-    }
+    read::find(name, |key| claims.get(key))
 }
 
 #[cfg(test)]

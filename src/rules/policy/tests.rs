@@ -2,7 +2,7 @@ use super::cases::claimant;
 use super::diff::{Effect, diff};
 use super::explain::explain;
 use super::fixture::{grant, index, job, member, person, policy, role, wanted};
-use super::{Index, decide, held_names, holdings};
+use super::{Index, covers, decide, held_names, holdings};
 use crate::model::claimant::{Claimant, ClaimantKind, Groups};
 use crate::model::issuer::{Source, SourceKeys};
 use crate::model::organization::SubjectKind;
@@ -88,6 +88,19 @@ fn a_tie_is_refused_and_names_the_rivals_and_naming_one_settles_it() {
     );
     let settled = decide(&index(), &both, &named("twin", "acme/model", Action::Write));
     assert_eq!(settled.unwrap().role.as_str(), "twin");
+}
+
+#[test]
+fn what_two_roles_cover_equally_well_is_covered() {
+    let write = wanted(Some("acme/model"), Action::Write);
+    let may = |groups: &[&str]| covers(&index(), &person(groups), &write);
+    assert!(may(&["publishers", "twins"]));
+    assert!(may(&["twins"]));
+    assert!(!may(&["interns"]));
+    let twin = named("twin", "acme/model", Action::Write);
+    assert!(!covers(&index(), &person(&["publishers"]), &twin));
+    let other = wanted(Some("other/model"), Action::Write);
+    assert!(!covers(&index(), &person(&["publishers", "twins"]), &other));
 }
 
 #[test]

@@ -245,6 +245,26 @@ async fn a_stream_ends_when_its_bearer_expires() {
 }
 
 #[tokio::test]
+async fn a_bearer_that_is_over_begins_no_stream_again_within_the_leeway_of_clocks() {
+    let world = World::start().await;
+    let now = clock::now_s();
+    let over = world.id_token("ada", &json!({ "iat": now - 600, "exp": now - 1 }));
+    // The leeway is for a token that comes from another clock, and is exchanged once.
+    world.granted(&over, "role:reader read").await;
+    for path in ["/v1/feed", "/v1/roles", "/v1/why?hub=models"] {
+        let refused = world.bearer(path, &over).await.expect(401);
+        assert_eq!(refused.json()["error"], "invalid_token", "{path}");
+    }
+    let records = world.client.post(format!("{}/v1/records", world.url));
+    let records = records
+        .bearer_auth(&over)
+        .header("content-type", "application/json")
+        .body("{}");
+    super::world::answer(records).await.expect(401);
+    assert_eq!(world.issuer.feeds.open(), 0);
+}
+
+#[tokio::test]
 async fn a_job_has_no_feed_and_a_full_house_says_so() {
     let world = World::with(|text| text.replace("[limits]", "[limits]\nfeeds = 1")).await;
     let job = world.job_token(&json!({}));

@@ -78,12 +78,23 @@ async fn under_way(
     tokio::task::JoinHandle<super::world::Answer>,
     oneshot::Sender<()>,
 ) {
-    let ada = world.id_token("ada", &json!({}));
+    under_way_of(hub, world, world.id_token("ada", &json!({}))).await
+}
+
+/// The same with this ID token.
+async fn under_way_of(
+    hub: &mut Hub,
+    world: &Arc<World>,
+    token: String,
+) -> (
+    tokio::task::JoinHandle<super::world::Answer>,
+    oneshot::Sender<()>,
+) {
     let resource = format!("{}/acme/model", hub.url);
     let asking = Arc::clone(world);
     let asked = tokio::spawn(async move {
         asking
-            .exchange(&ada, &resource, "role:publisher write")
+            .exchange(&token, &resource, "role:publisher write")
             .await
     });
     let go = hub.asked.recv().await.unwrap();
@@ -125,6 +136,24 @@ async fn an_end_while_the_hub_is_asked_ends_its_token_and_refuses() {
     let detail = ended[0]["detail"].as_str().unwrap();
     assert!(detail.contains("not handed out; the hub took"), "{detail}");
     assert!(due(&world).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_second_try_that_goes_well_does_not_hide_the_token_of_the_first() {
+    let mut hub = hub().await;
+    let world = world(&hub).await;
+    // Signed in later than the end of the session that comes in between.
+    let later = json!({ "auth_time": clock::now_s() + 30 });
+    let (asked, go) = under_way_of(&mut hub, &world, world.id_token("ada", &later)).await;
+    world.order("ada", Order::EndSession { reason: None }).await;
+    go.send(()).unwrap();
+    hub.asked.recv().await.unwrap().send(()).unwrap();
+    asked.await.unwrap().expect(200);
+    assert_eq!(hub.revoked.lock().unwrap().len(), 1);
+    let ended = world.audit("token-revoked").await;
+    let given = world.audit("exchange").await;
+    assert_eq!((ended.len(), given.len()), (1, 1));
+    assert_eq!(ended[0]["request_id"], given[0]["request_id"]);
 }
 
 /// SHA-256 of the tokens that their hubs still have to be told to end.

@@ -127,8 +127,10 @@ async fn userinfo_alone_says_who_and_the_token_says_for_whom() {
     let refused = Err(RefusalCode::BadRequest);
     assert_eq!(shown(&world, "opaque", NOW_MS).await, refused);
     world.provider.answers().userinfo = (200, json!({ "sub": "00u1" }));
-    // It is good at the provider, and any of its clients could have got it.
+    // It is good at the provider, and any of its clients could have got it: the provider is not asked.
+    let asked = world.provider.hits("/userinfo");
     assert_eq!(shown(&world, "of any client", NOW_MS).await, refused);
+    assert_eq!(world.provider.hits("/userinfo"), asked);
     let ours = world.signer.sign(Some("at+jwt"), &world.claims(&json!({})));
     assert_eq!(shown(&world, &ours, NOW_MS).await, Ok(NOW));
     let mut nobodys = world.claims(&json!({}));
@@ -139,10 +141,17 @@ async fn userinfo_alone_says_who_and_the_token_says_for_whom() {
     let world = by_userinfo(true).await;
     world.provider.answers().userinfo = (200, json!({ "sub": "00u1" }));
     assert_eq!(shown(&world, "of any client", NOW_MS).await, Ok(NOW));
-    assert_eq!(
-        shown(&world, "eyJhbGciOiJub25lIn0.e30.x", NOW_MS).await,
-        refused
-    );
+    for unread in [
+        // No algorithm, a shared secret, a header that begins with a line feed, an empty signature.
+        "eyJhbGciOiJub25lIn0.e30.x",
+        "eyJhbGciOiJIUzI1NiJ9.e30.x",
+        "CnsiYWxnIjoibm9uZSJ9.e30.x",
+        "ewoiYWxnIjoibm9uZSJ9.e30.x",
+        "eyJhbGciOiJub25lIn0.e30.",
+    ] {
+        assert_eq!(shown(&world, unread, NOW_MS).await, refused, "{unread}");
+    }
+    assert_eq!(shown(&world, "with.two.dots", NOW_MS).await, Ok(NOW));
     let foreign = world.signer.sign(
         Some("at+jwt"),
         &world.claims(&json!({ "aud": "api", "client_id": "other" })),

@@ -105,3 +105,27 @@ fn userinfo_alone_needs_a_subject_and_believes_what_the_token_says_of_itself() {
     assert!(by_userinfo(&okta(), &info, Some(&foreign), true, NOW).is_err());
     assert!(by_userinfo(&okta(), &Claims::new(), None, true, NOW).is_err());
 }
+
+#[test]
+fn a_time_in_userinfo_is_none_of_the_tokens() {
+    let mut thin = okta();
+    thin.groups_from_userinfo = true;
+    let info = claims(json!({
+        "sub": "00u1", "groups": ["ml"], "iat": NOW, "auth_time": NOW, "exp": NOW + 9000, "nbf": NOW,
+    }));
+    let mut untold = answer(json!({}));
+    untold.remove("iat");
+    let bearing_none = claims(json!({ "azp": "oam" }));
+    for person in [
+        introspected(&thin, &untold, Some(&info), NOW),
+        by_userinfo(&thin, &info, None, true, NOW),
+        by_userinfo(&thin, &info, Some(&bearing_none), false, NOW),
+    ] {
+        let person = person.unwrap_or_else(|r| panic!("{}", r.sentence));
+        assert_eq!(person.auth_time, None);
+        for name in ["iat", "auth_time", "nbf"] {
+            assert!(!person.claims.contains_key(name), "{name}");
+        }
+        assert!(person.expires_at <= NOW + 600);
+    }
+}
