@@ -192,8 +192,8 @@ impl Admitted {
     }
 }
 
-/// Whether what the store keeps of a person already says what this sight does. Writing it again with every
-/// token would cost as much as the token's own row.
+/// Whether what the store keeps of a person already says what this sight does: then it is not written again
+/// with every token.
 fn is_kept(row: &PersonRow, seen: &PersonSeen) -> bool {
     let kept = &row.seen;
     let recent = seen.at_ms < kept.at_ms.saturating_add(SEEN_AGAIN_MS);

@@ -40,8 +40,8 @@ struct TokenAnswer<'a> {
 }
 
 /// Work that is not broken off when its caller goes away, because something has to be put on record: it is
-/// finished in a task of its own then. A task for each exchange was measured: the two switches to it and
-/// back cost as much as the policy's decision.
+/// finished in a task of its own then. Rejected: a task for each exchange, which costs two switches between
+/// tasks for the few whose caller goes away.
 struct ToItsEnd(Option<Pin<Box<dyn Future<Output = Granted> + Send>>>);
 
 type Granted = Result<Grant, Refused>;

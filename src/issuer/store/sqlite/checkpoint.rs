@@ -1,8 +1,7 @@
 //! The write-ahead log's way into the database, beside the writer.
 //!
-//! With `SQLite`'s own checkpoints it is the commit that makes the log long enough which copies all of it:
-//! everybody who waits for the writer then waits tens of milliseconds more, which is what the slowest
-//! exchange of a hundred was made of. Here a thread of its own copies most of it while commits go on, and
+//! With `SQLite`'s own checkpoints it is the commit that makes the log long enough which copies all of it,
+//! and everybody who waits for the writer waits for that too. Here a thread of its own copies most of it while commits go on, and
 //! the writer only what came in the meantime, after which the log begins again at its start.
 
 use super::place::Shared;
