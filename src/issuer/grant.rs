@@ -157,8 +157,7 @@ async fn attempt(
         may_write: mint::asks_hub(hub) && may_write(in_force, &admitted.claimant, wanted),
     };
     let minted = minted(in_force, &order).await?;
-    let row = order.row(&minted);
-    on_record::kept(issuer, in_force, &admitted, hub, row, minted, entry)
+    on_record::kept(issuer, in_force, &admitted, &order, minted, entry)
         .await
         .map(|minted| grant(ask, decision, minted))
 }

@@ -3,14 +3,13 @@
 
 use super::super::admitted::Admitted;
 use super::super::clock;
-use super::super::mint::Minted;
+use super::super::mint::{MintRequest, Minted};
 use super::super::record;
 use super::super::refused::Refused;
 use super::super::state::{InForce, Issuer};
-use super::super::store::{Batch, Change, StoreFault, TokenRow};
+use super::super::store::{Batch, Change, StoreFault};
 use super::Stop;
 use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::issuer::IssuerHub;
 
 /// Before a hub is asked an entry says so: its answer can be lost, and then a token is out there.
 pub(super) async fn announced(issuer: &Issuer, entry: &AuditRecord) -> Result<(), Refused> {
@@ -32,17 +31,16 @@ pub(super) async fn kept(
     issuer: &Issuer,
     in_force: &InForce,
     admitted: &Admitted,
-    hub: &IssuerHub,
-    row: TokenRow,
+    order: &MintRequest<'_>,
     minted: Minted,
     entry: &mut AuditRecord,
 ) -> Result<Minted, Stop> {
+    let row = order.row(&minted);
     entry.token_sha256 = Some(row.sha256.clone());
     entry.expires_at = Some(row.expires_at);
     if minted.wider_than_asked {
         entry.detail = Some("wider than asked: the hub makes no narrower token".to_owned());
     }
-    let at_hub = minted.revocable().then(|| row.clone());
     let mut changes = admitted.sight(in_force);
     changes.push(Change::Issue {
         token: row,
@@ -58,64 +56,24 @@ pub(super) async fn kept(
     let fault = match issuer.commit(batch).await {
         Ok(committed) => {
             record::settle(issuer, committed.revoked);
-            return current(issuer, in_force, entry).await.map(|()| minted);
+            let Err(stop) = current(issuer, in_force, entry).await else {
+                return Ok(minted);
+            };
+            // Overtaken: it is taken back, and its hub told already.
+            if matches!(stop, Stop::Refused(_)) {
+                in_force.mint.discard(order, minted).await;
+            }
+            return Err(stop);
         }
         Err(fault) => fault,
     };
     entry.token_sha256 = None;
     entry.expires_at = None;
     entry.detail = None;
-    if let Some(row) = at_hub {
-        withdrawn(issuer, in_force, hub, row, minted, entry).await;
-    }
+    in_force.mint.discard(order, minted).await;
     match fault {
         StoreFault::Overtaken => Err(Stop::Overtaken),
         other => Err(Stop::Refused(not_recorded(&other))),
-    }
-}
-
-/// Ends a hub's token that is not handed out. One that the hub did not end now is kept, as revoked: the
-/// sweep goes on trying.
-async fn withdrawn(
-    issuer: &Issuer,
-    in_force: &InForce,
-    hub: &IssuerHub,
-    row: TokenRow,
-    minted: Minted,
-    entry: &AuditRecord,
-) {
-    let outcome = in_force.mint.withdraw(hub, minted).await;
-    let at_ms = clock::now_ms();
-    let taken_back = AuditRecord {
-        event: AuditEvent::TokenRevoked,
-        at_ms,
-        token_sha256: Some(row.sha256.clone()),
-        expires_at: Some(row.expires_at),
-        detail: Some(format!(
-            "a token was made and not handed out; {}",
-            outcome.words()
-        )),
-        ..entry.clone()
-    };
-    let revoked = Change::Issue {
-        token: TokenRow {
-            revoked_at_ms: Some(at_ms),
-            ..row
-        },
-        epoch: None,
-    };
-    let batch = Batch {
-        changes: Vec::from_iter((!outcome.is_final()).then_some(revoked)),
-        entries: vec![taken_back],
-    };
-    if issuer.commit(batch).await.is_err() {
-        issuer.metrics.unrecorded.inc();
-        tracing::error!(
-            request_id = entry.request_id,
-            hub = %hub.name,
-            outcome = outcome.words(),
-            "a token that was not handed out could not be put on record"
-        );
     }
 }
 

@@ -197,7 +197,7 @@ impl Mint {
         let sealed = match self.parts.master.seal(Purpose::HubToken, &sha256, &kept) {
             Ok(sealed) => sealed,
             Err(fault) => {
-                self.discard(order, Some(made.token)).await;
+                self.discard_unfit(order, Some(made.token)).await;
                 return Err(Refusal::unavailable(
                     format!("the token could not be kept for its revocation: {fault}"),
                     "try again",

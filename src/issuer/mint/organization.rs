@@ -54,7 +54,7 @@ impl Mint {
                     if let Some(newest) = refused
                         && let Err(refusal) = self.alarm(order, newest, *number).await
                     {
-                        self.discard(order, Some(made.token)).await;
+                        self.discard_unfit(order, Some(made.token)).await;
                         return Err(refusal.into());
                     }
                     // The token reaches whatever the member may in the organization.
@@ -68,7 +68,7 @@ impl Mint {
                     }
                 }
                 Err(unfit) => {
-                    self.discard(order, unfit.token).await;
+                    self.discard_unfit(order, unfit.token).await;
                     let own = words(order, fault::code(&unfit.fault));
                     return Err(fault::told(hub, unfit.fault, own));
                 }

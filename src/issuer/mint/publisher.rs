@@ -56,7 +56,7 @@ impl Mint {
         {
             Ok(made) => made,
             Err(unfit) => {
-                self.discard(order, unfit.token).await;
+                self.discard_unfit(order, unfit.token).await;
                 let own = refused(order, repository, &self.parts.url, &unfit.fault);
                 return Err(fault::told(order.hub, unfit.fault, own));
             }

@@ -198,31 +198,24 @@ impl Mint {
         }
     }
 
-    /// Ends a token that came and is not handed out, and puts on record what became of it. Where its hub
-    /// does not take the order it is kept as revoked, and the sweep tries again.
-    pub(super) async fn discard(&self, order: &MintRequest<'_>, token: Option<Secret>) {
-        let Some(token) = token else {
+    /// Ends a token that its hub made and that is not handed out, and puts on record what became of it. Where
+    /// its hub does not take the order it is kept as revoked, and the sweep tries again. Of the issuer's own
+    /// there is nothing to end: nobody has it.
+    pub async fn discard(&self, order: &MintRequest<'_>, minted: Minted) {
+        let mut row = order.row(&minted);
+        if row.sealed.is_none() && matches!(order.hub.backend, Backend::Jwt { .. }) {
             return;
-        };
-        let outcome = self.order(order.hub, vec![&token]).await;
-        let sha256 = sha256(token.expose().as_bytes());
-        let kept = kept(&token, order.now_s().saturating_add(UNTOLD_LIFE_S));
-        let sealed = self.parts.master.seal(Purpose::HubToken, &sha256, &kept);
-        let mut row = order.row(&Minted {
-            token,
-            sha256,
-            expires_in_s: 0,
-            wider_than_asked: false,
-            sealed: sealed.ok(),
-        });
+        }
+        // What is not believed of a token is not told of it.
+        let expires_at = (minted.expires_in_s > 0).then_some(row.expires_at);
+        let outcome = self.order(order.hub, vec![&minted.token]).await;
         row.revoked_at_ms = Some(order.now_ms);
         let entry = AuditRecord {
             detail: Some(format!(
                 "a token was made and not handed out; {}",
                 outcome.words()
             )),
-            // Not told, or not to be believed.
-            expires_at: None,
+            expires_at,
             ..self.entry(&row, &outcome, order.now_ms)
         };
         let again = !outcome.is_final() && row.sealed.is_some();
@@ -242,12 +235,22 @@ impl Mint {
         }
     }
 
-    /// Ends a token that was made and could not be put on record, so it is not handed out either.
-    pub async fn withdraw(&self, hub: &IssuerHub, minted: super::Minted) -> Outcome {
-        if minted.sealed.is_none() {
-            return own_token();
-        }
-        self.order(hub, vec![&minted.token]).await
+    /// The same for a token that is otherwise than asked, so that what its hub says of it is not believed.
+    pub(super) async fn discard_unfit(&self, order: &MintRequest<'_>, token: Option<Secret>) {
+        let Some(token) = token else {
+            return;
+        };
+        let sha256 = sha256(token.expose().as_bytes());
+        let kept = kept(&token, order.now_s().saturating_add(UNTOLD_LIFE_S));
+        let sealed = self.parts.master.seal(Purpose::HubToken, &sha256, &kept);
+        let minted = Minted {
+            token,
+            sha256,
+            expires_in_s: 0,
+            wider_than_asked: false,
+            sealed: sealed.ok(),
+        };
+        self.discard(order, minted).await;
     }
 
     fn live<'a>(&'a self, row: &'a TokenRow) -> Result<(&'a IssuerHub, Live<'a>), Outcome> {

@@ -164,7 +164,7 @@ impl World {
         self.mint.mint(&self.order()).await
     }
 
-    fn order(&self) -> MintRequest<'_> {
+    pub(super) fn order(&self) -> MintRequest<'_> {
         MintRequest {
             claimant: &self.claimant,
             decision: &self.decision,
