@@ -13,7 +13,7 @@ mod keyring;
 mod remembered;
 
 pub(in crate::issuer) use directory::{Dialect, Directory};
-pub(in crate::issuer) use jose::{Header, Token, asymmetric};
+pub(in crate::issuer) use jose::{Token, asymmetric};
 pub(in crate::issuer) use keyring::KeyRing;
 
 use super::outside::Outside;
@@ -104,14 +104,14 @@ impl Identities {
         short_enough(token)?;
         let digest = sha256(token);
         match kind {
-            TokenKind::Access => self.asked(token, digest, now_ms).await,
+            TokenKind::Access => Box::pin(self.asked(token, digest, now_ms)).await,
             TokenKind::Id | TokenKind::Jwt => {
                 if let Some(known) = self.remembered.get(&digest, now_ms) {
                     return Ok(known);
                 }
                 let read = Token::read(token)?;
                 if kind == TokenKind::Jwt && read.header.is_access_token() {
-                    return self.asked(token, digest, now_ms).await;
+                    return Box::pin(self.asked(token, digest, now_ms)).await;
                 }
                 let claimant = self.signed(token, &read, now_ms).await?;
                 self.remembered.put(digest, &claimant, now_ms);
@@ -244,21 +244,21 @@ impl Trusted {
         read: &Token,
         now_ms: u64,
     ) -> Result<Claimant, Refusal> {
-        let signed = self.claims(token, &read.header, now_ms).await;
+        let signed = self.claims(token, read, now_ms).await;
         let claims = signed.map_err(|fault| fault.refusal(self.source.name.as_str()))?;
         let typ = read.header.typ.as_deref();
-        claims::claimant(&self.source, typ, &claims, now_ms / 1000)
+        claims::claimant(&self.source, typ, claims, now_ms / 1000)
     }
 
     /// The claims, after the signature fitted a key of this source.
-    pub(in crate::issuer) async fn claims(
+    pub(in crate::issuer) async fn claims<'t>(
         &self,
         token: &Secret,
-        header: &Header,
+        read: &'t Token,
         now_ms: u64,
-    ) -> Result<Claims, Unsigned> {
+    ) -> Result<&'t Arc<Claims>, Unsigned> {
         self.keys
-            .verified(token, header, &self.algorithms, now_ms)
+            .verified(token, read, &self.algorithms, now_ms)
             .await
     }
 }

@@ -124,7 +124,7 @@ impl Signals {
         heard.authorized(authorization)?;
         let signed = heard
             .keys
-            .verified(token, &read.header, &asymmetric(), now_ms)
+            .verified(token, &read, &asymmetric(), now_ms)
             .await;
         let claims = signed.map_err(|fault| untaken(&fault, &heard.transmitter.issuer))?;
         let critical = heard.critical(now_ms).await;
@@ -134,7 +134,7 @@ impl Signals {
             critical: &critical,
         };
         let typ = read.header.typ.as_deref();
-        Ok(signal::event(&channel, typ, &claims, now_ms)?)
+        Ok(signal::event(&channel, typ, claims, now_ms)?)
     }
 
     /// A logout token (OIDC Back-Channel Logout 1.0 §2.6), verified with the keys of its source.
@@ -148,10 +148,10 @@ impl Signals {
             "no identity source of this issuer is configured here",
         ));
         for trusted in self.identities.of_issuer(&read) {
-            let signed = trusted.claims(token, &read.header, now_ms).await;
+            let signed = trusted.claims(token, &read, now_ms).await;
             let claims = signed.map_err(|fault| untaken(&fault, trusted.source.name.as_str()))?;
             let typ = read.header.typ.as_deref();
-            outcome = signal::logout(&trusted.source, typ, &claims, now_ms).map_err(Untaken::from);
+            outcome = signal::logout(&trusted.source, typ, claims, now_ms).map_err(Untaken::from);
             if outcome.is_ok() {
                 break;
             }

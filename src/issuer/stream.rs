@@ -6,6 +6,7 @@ use super::state::{InForce, Issuer};
 use super::store::{Cursor, StoreFault};
 use crate::model::claimant::{Claimant, Groups};
 use crate::model::feed::{FeedEvent, FeedItem};
+use crate::rules::claims::Claims;
 use crate::rules::feed::{Bearer, Evidence, as_of_ms, delivery};
 use std::sync::Arc;
 
@@ -30,7 +31,11 @@ impl Listener {
     /// A listener from `after` on; none: from now on.
     pub fn new(issuer: Arc<Issuer>, mut claimant: Claimant, after: Option<Cursor>) -> Self {
         // What a stream keeps for hours is little: of the claims only what admission looks at.
-        claimant.claims.retain(|name, _| name == "iat");
+        let mut looked_at = Claims::new();
+        if let Some(iat) = claimant.claims.get("iat") {
+            looked_at.insert("iat".to_owned(), iat.clone());
+        }
+        claimant.claims = Arc::new(looked_at);
         claimant.groups = Groups::Known(Vec::new());
         Self {
             issuer,

@@ -2,9 +2,9 @@
 
 use super::name::SourceName;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
 use std::fmt;
+use std::sync::Arc;
 
 /// Whether a source speaks of people or of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
@@ -68,8 +68,9 @@ pub struct Claimant {
     pub groups: Groups,
     /// The provider's session (`sid`), to match a logout.
     pub session: Option<String>,
-    /// All claims of the token (and of userinfo where it was asked), for conditions of the policy.
-    pub claims: BTreeMap<String, Value>,
+    /// All claims of the token (and of userinfo where it was asked), for conditions of the policy. Shared:
+    /// there can be a hundred of them, and a claimant is handed on several times in one exchange.
+    pub claims: Arc<Map<String, Value>>,
     /// The time that the evidence speaks of (`iat`, or the moment of an introspection), Unix seconds.
     pub proven_at: u64,
     /// `auth_time`, Unix seconds, when the source sends it.

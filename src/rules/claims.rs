@@ -14,6 +14,7 @@ use crate::model::claimant::{Claimant, ClaimantKey};
 use crate::model::issuer::Source;
 use crate::model::refusal::Refusal;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// Clocks differ by up to this, seconds (R41).
 pub const SKEW_S: u64 = 60;
@@ -33,7 +34,7 @@ pub type Claims = Map<String, Value>;
 pub fn claimant(
     source: &Source,
     typ: Option<&str>,
-    claims: &Claims,
+    claims: &Arc<Claims>,
     now_s: u64,
 ) -> Result<Claimant, Refusal> {
     token_type::identity(source, typ, claims)?;
@@ -41,7 +42,7 @@ pub fn claimant(
     audience::of_identity(source, claims)?;
     let times = times::of_identity(source, claims, now_s)?;
     let groups_elsewhere = source.groups_from_userinfo;
-    built(source, claims.clone(), times, groups_elsewhere)
+    built(source, Arc::clone(claims), times, groups_elsewhere)
 }
 
 /// The claimant of an access token by the provider's answer to an introspection (RFC 7662 §2.2) made at
@@ -67,7 +68,7 @@ pub fn introspected(
     let times = times::of_access(source, answer, now_s)?;
     let groups_elsewhere = source.groups_from_userinfo && userinfo.is_none();
     let claims = joined(source, answer.clone(), userinfo)?;
-    built(source, claims, times, groups_elsewhere)
+    built(source, Arc::new(claims), times, groups_elsewhere)
 }
 
 /// The claimant of an access token by the provider's userinfo (OIDC Core §5.3), asked at `now_s`. `token`
@@ -99,7 +100,7 @@ pub fn by_userinfo(
         }
         None => times::asked_at(now_s),
     };
-    built(source, claims, times, false)
+    built(source, Arc::new(claims), times, false)
 }
 
 /// What an access token has to say of itself before its provider is asked at userinfo: that it is one, and
@@ -186,7 +187,7 @@ fn joined(
 
 fn built(
     source: &Source,
-    claims: Claims,
+    claims: Arc<Claims>,
     times: times::Times,
     groups_elsewhere: bool,
 ) -> Result<Claimant, Refusal> {
@@ -209,10 +210,10 @@ fn built(
         email: email(&claims),
         groups,
         session: shown(&claims, "sid"),
-        claims: claims.into_iter().collect(),
         proven_at: times.proven_at,
         auth_time: times.auth_time,
         expires_at: times.expires_at,
+        claims,
     })
 }
 

@@ -6,9 +6,9 @@ use oam::model::claimant::{Claimant, ClaimantKey, ClaimantKind, Groups};
 use oam::model::policy::Wanted;
 use oam::model::role::Action;
 use oam::rules::policy::{Index, decide};
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SETTINGS: &str = r#"
@@ -62,7 +62,7 @@ fn somebody(roles: usize) -> Claimant {
         email: None,
         groups: Groups::Known(groups.collect()),
         session: None,
-        claims: BTreeMap::new(),
+        claims: Arc::default(),
         proven_at: 0,
         auth_time: None,
         expires_at: 0,

@@ -138,10 +138,10 @@ impl Access {
                     None
                 };
                 // Nor is the provider asked about a token that is refused whatever it answers.
-                claims::says_for_whom(source, read.as_ref(), *any_client)?;
+                claims::says_for_whom(source, read.as_deref(), *any_client)?;
                 let info = self.userinfo(endpoint.as_deref(), token, now_ms).await;
                 let info = info.map_err(|fault| userinfo_refusal(&source.name, &fault))?;
-                claims::by_userinfo(source, &info, read.as_ref(), *any_client, now_ms / 1000)
+                claims::by_userinfo(source, &info, read.as_deref(), *any_client, now_ms / 1000)
             }
         }
     }

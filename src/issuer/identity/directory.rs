@@ -54,7 +54,11 @@ impl Directory {
     ) -> Result<Arc<Document>, EndpointFault> {
         let found = self
             .kept
-            .find(now_ms, |document| Some(Arc::clone(document)), self.fetch())
+            .find(
+                now_ms,
+                |document| Some(Arc::clone(document)),
+                || Box::pin(self.fetch()),
+            )
             .await;
         found.map_err(|miss| match miss {
             Miss::Unreachable(fault) => fault,

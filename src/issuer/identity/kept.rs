@@ -58,12 +58,15 @@ impl<T> Kept<T> {
 
     /// What `want` finds in it; fetched when nothing is found, or when it is no longer fresh. `now_ms` is
     /// the issuer's clock.
-    pub(super) async fn find<R>(
+    pub(super) async fn find<R, F>(
         &self,
         now_ms: u64,
         want: impl Fn(&T) -> Option<R>,
-        fetch: impl Future<Output = Result<T, EndpointFault>>,
-    ) -> Result<R, Miss> {
+        fetch: impl FnOnce() -> F,
+    ) -> Result<R, Miss>
+    where
+        F: Future<Output = Result<T, EndpointFault>>,
+    {
         let (fresh, found) = self.look(now_ms, &want);
         if fresh && let Some(found) = found {
             return Ok(found);
@@ -86,7 +89,7 @@ impl<T> Kept<T> {
             let miss = last.fault.clone().map_or(Miss::Absent, Miss::Unreachable);
             return found.ok_or(miss);
         }
-        match fetch.await {
+        match fetch().await {
             Ok(value) => {
                 let found = want(&value);
                 *tried = Some(Tried {

@@ -2,7 +2,7 @@
 
 use super::Unsigned;
 use super::directory::Directory;
-use super::jose::{self, Header};
+use super::jose::{Header, Token};
 use super::kept::{Kept, Miss};
 use crate::issuer::outside::Outside;
 use crate::model::answer::EndpointFault;
@@ -57,26 +57,27 @@ impl KeyRing {
 
     /// The claims of a token whose algorithm is one of these and whose signature fits the one key that it
     /// names; without a name, the one key that can be meant (OIDC Core §10.1).
-    pub(in crate::issuer) async fn verified(
+    pub(in crate::issuer) async fn verified<'t>(
         &self,
         token: &Secret,
-        header: &Header,
+        read: &'t Token,
         algorithms: &[Algorithm],
         now_ms: u64,
-    ) -> Result<Claims, Unsigned> {
+    ) -> Result<&'t Arc<Claims>, Unsigned> {
+        let header = &read.header;
         if !algorithms.contains(&header.algorithm) {
             return Err(Unsigned::Algorithm);
         }
         let want = |keys: &Vec<Arc<Key>>| pick(keys, header);
         let key = self
             .kept
-            .find(now_ms, want, self.fetch(now_ms))
+            .find(now_ms, want, || Box::pin(self.fetch(now_ms)))
             .await
             .map_err(|miss| match miss {
                 Miss::Absent => Unsigned::Key,
                 Miss::Unreachable(fault) => Unsigned::NoKeys(fault),
             })?;
-        jose::verified(token, header.algorithm, &key.decoding)
+        read.verified(token, &key.decoding)
     }
 
     async fn fetch(&self, now_ms: u64) -> Result<Vec<Arc<Key>>, EndpointFault> {

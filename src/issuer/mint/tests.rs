@@ -24,7 +24,6 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 pub(super) const NOW: u64 = 1_800_000_000_000;
@@ -106,7 +105,7 @@ fn person() -> Claimant {
         email: Some("ada@acme.example".into()),
         groups: Groups::Known(vec!["ml".into()]),
         session: None,
-        claims: BTreeMap::new(),
+        claims: Arc::default(),
         proven_at: NOW_S,
         auth_time: None,
         expires_at: NOW_S + 3600,

@@ -10,7 +10,7 @@ use crate::model::policy::Policy;
 use crate::model::signal::{SignalMeaning, SignalSubject};
 use crate::rules::admission::{End, Facts, RolesAfter, roles_after_signal};
 use crate::rules::policy::{Index, held_names};
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Longest reason of an administrator, characters.
 const LONGEST_REASON: usize = 200;
@@ -169,7 +169,7 @@ fn claimant(row: &PersonRow, groups: Option<Vec<String>>) -> Claimant {
             Groups::Known,
         ),
         session: seen.session.clone(),
-        claims: BTreeMap::new(),
+        claims: Arc::default(),
         proven_at: seen.proven_at,
         auth_time: None,
         expires_at: seen.proven_at,

@@ -1,14 +1,25 @@
 //! Sources and documented claim sets for tests.
 
-use crate::model::claimant::ClaimantKind;
+use crate::model::claimant::{Claimant, ClaimantKind};
 use crate::model::issuer::{Source, SourceKeys};
 use crate::model::name::SourceName;
 use crate::model::organization::SubjectKind;
+use crate::model::refusal::Refusal;
 use crate::rules::claims::Claims;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub(crate) const NOW: u64 = 1_790_000_000;
+
+pub(crate) fn claimant(
+    source: &Source,
+    typ: Option<&str>,
+    claims: &Claims,
+    now_s: u64,
+) -> Result<Claimant, Refusal> {
+    super::claimant(source, typ, &Arc::new(claims.clone()), now_s)
+}
 
 pub(crate) fn name(text: &str) -> SourceName {
     SourceName::try_from(text.to_owned()).unwrap_or_else(|_| panic!("a name"))

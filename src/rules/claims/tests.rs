@@ -3,8 +3,8 @@
 mod access;
 mod jobs;
 
-use super::fixture::{NOW, ada, ada_but, okta};
-use super::{Claims, claimant};
+use super::Claims;
+use super::fixture::{NOW, ada, ada_but, claimant, okta};
 use crate::model::claimant::{Claimant, ClaimantKind, Groups};
 use crate::model::issuer::Source;
 use crate::model::refusal::RefusalCode;

@@ -7,6 +7,7 @@ use crate::model::policy::{Expected, PolicyCase};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How one case came out; a line of `oam-issuer policy test --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,7 +57,7 @@ pub fn claimant(
         subject,
         groups: Groups::Known(groups),
         session: None,
-        claims: all,
+        claims: Arc::new(all.into_iter().collect()),
         proven_at: 0,
         auth_time: None,
         expires_at: 0,

@@ -1,33 +1,32 @@
 //! Conditions on claims.
 
-use crate::rules::claims::read;
+use crate::rules::claims::{Claims, read};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Whether every condition holds.
-pub fn hold(conditions: &BTreeMap<String, Vec<String>>, claims: &BTreeMap<String, Value>) -> bool {
+pub fn hold(conditions: &BTreeMap<String, Vec<String>>, claims: &Claims) -> bool {
     conditions
         .iter()
         .all(|(name, patterns)| holds(name, patterns, claims))
 }
 
 /// Whether the claim `name` matches one of `patterns`. A claim that is not there matches nothing.
-pub fn holds(name: &str, patterns: &[String], claims: &BTreeMap<String, Value>) -> bool {
+pub fn holds(name: &str, patterns: &[String], claims: &Claims) -> bool {
     read::fits(find(name, claims), patterns)
 }
 
 /// The claim `name`: as it stands, else into tables at its dots.
-pub fn find<'c>(name: &str, claims: &'c BTreeMap<String, Value>) -> Option<&'c Value> {
+pub fn find<'c>(name: &str, claims: &'c Claims) -> Option<&'c Value> {
     read::find(name, |key| claims.get(key))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::holds;
+    use super::{Claims, holds};
     use serde_json::{Value, json};
-    use std::collections::BTreeMap;
 
-    fn claims(value: Value) -> BTreeMap<String, Value> {
+    fn claims(value: Value) -> Claims {
         serde_json::from_value(value).unwrap()
     }
 

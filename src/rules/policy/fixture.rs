@@ -7,6 +7,7 @@ use crate::model::policy::{Member, OrgRules, Policy, PolicyGrant, PolicyRole, Wa
 use crate::model::role::{Action, Grant, OfflineRule};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub(super) fn org() -> OrgRules {
     OrgRules {
@@ -115,7 +116,7 @@ pub(super) fn person(groups: &[&str]) -> Claimant {
         email: None,
         groups: Groups::Known(groups.iter().map(|g| (*g).to_owned()).collect()),
         session: None,
-        claims: BTreeMap::new(),
+        claims: Arc::default(),
         proven_at: 0,
         auth_time: None,
         expires_at: 0,
@@ -126,7 +127,7 @@ pub(super) fn job(claims: Value) -> Claimant {
     let mut job = person(&[]);
     job.key.source = "github".parse().unwrap();
     job.kind = ClaimantKind::Job;
-    job.claims = serde_json::from_value(claims).unwrap();
+    job.claims = Arc::new(serde_json::from_value(claims).unwrap());
     job
 }
 

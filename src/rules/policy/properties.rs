@@ -8,6 +8,7 @@ use crate::model::role::Action;
 use crate::rules::pattern;
 use proptest::prelude::*;
 use proptest::sample::select;
+use std::sync::Arc;
 
 const PATTERNS: [&str; 10] = [
     "**", "*", "a/*", "a/**", "a/b", "a/b*", "a/*/c", "b/*", "*/b", "**/b",
@@ -66,7 +67,7 @@ fn a_claimant() -> impl Strategy<Value = Claimant> {
     (groups, any::<bool>(), 0..4u8).prop_map(|(groups, claim, unknown)| {
         let mut claimant = person(&groups);
         if claim {
-            claimant.claims.insert("c".to_owned(), "x".into());
+            Arc::make_mut(&mut claimant.claims).insert("c".to_owned(), "x".into());
         }
         if unknown == 0 {
             claimant.groups = Groups::Unknown {

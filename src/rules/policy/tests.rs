@@ -11,6 +11,7 @@ use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::role::Action;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn ask(who: &Claimant, repository: Option<&str>, action: Action) -> Result<Decision, Refusal> {
     decide(&index(), who, &wanted(repository, action))
@@ -123,7 +124,8 @@ fn without_a_repository_only_a_grant_for_the_whole_hub_answers() {
     let refusal = ask(&person(&["publishers"]), None, Action::Read).unwrap_err();
     assert!(refusal.next.contains("--repo"), "{}", refusal.next);
     let mut auditor = person(&[]);
-    auditor.claims = serde_json::from_value(json!({"job": {"title": "auditor"}})).unwrap();
+    auditor.claims =
+        Arc::new(serde_json::from_value(json!({"job": {"title": "auditor"}})).unwrap());
     assert_eq!(
         ask(&auditor, None, Action::Read).unwrap().role.as_str(),
         "auditor"

@@ -19,7 +19,7 @@ async fn what_is_fresh_is_not_fetched() {
             fetches.set(fetches.get() + 1);
             Ok(fetches.get())
         };
-        kept.find(now_ms, |value| Some(*value), fetch).await
+        kept.find(now_ms, |value| Some(*value), || fetch).await
     };
     assert_eq!(at(NOW_MS).await, Ok(1));
     assert_eq!(at(NOW_MS + FRESH_MS - 1).await, Ok(1));
@@ -35,7 +35,7 @@ async fn what_is_not_in_it_is_looked_for_once_in_a_pause() {
             fetches.set(fetches.get() + 1);
             Ok(())
         };
-        kept.find(now_ms, |()| None::<()>, fetch).await
+        kept.find(now_ms, |()| None::<()>, || fetch).await
     };
     for millis in 0..PAUSE_MS {
         if millis % 100 == 0 {
@@ -53,11 +53,11 @@ async fn what_is_not_in_it_is_looked_for_once_in_a_pause() {
 #[tokio::test]
 async fn somebody_who_waits_for_a_slow_fetch_is_served_what_is_held() {
     let kept = Kept::new();
-    let first = kept.find(NOW_MS, |value| Some(*value), async { Ok(1) });
+    let first = kept.find(NOW_MS, |value| Some(*value), || async { Ok(1) });
     assert_eq!(first.await, Ok(1));
     let later = NOW_MS + FRESH_MS;
-    let slow = kept.find(later, |value| Some(*value), std::future::pending());
-    let quick = kept.find(later, |value| Some(*value), async { Err(down()) });
+    let slow = kept.find(later, |value| Some(*value), std::future::pending);
+    let quick = kept.find(later, |value| Some(*value), || async { Err(down()) });
     tokio::select! {
         biased;
         _ = slow => panic!("it is still being fetched"),
