@@ -44,6 +44,7 @@ conformance! {
     tokens:
         a_token_and_its_record_are_written_together
         every_member_of_a_token_is_kept
+        a_token_that_a_hub_gives_again_is_the_later_row
         an_issue_that_an_end_overtook_writes_nothing
         a_job_has_no_epoch_and_is_still_ended
         a_signal_is_taken_once
@@ -72,6 +73,7 @@ conformance! {
         a_commit_is_seen_by_who_watches;
     audit:
         every_filter_finds_its_lines
+        a_filter_is_not_led_astray_by_what_a_text_says
         a_record_is_read_back_as_it_was_written
         a_prune_leaves_a_chain_that_says_where_it_goes_on;
     kept:

@@ -4,7 +4,7 @@ mod agent_log;
 mod ends;
 mod people;
 
-use super::rows::{TOKEN, algorithm, int, owner_columns, token};
+use super::rows::{TOKEN, algorithm, claimant, int, owner_columns, short, token};
 use crate::issuer::store::{Change, KeyRow, SecretOwner, SecretRow, StoreFault, TokenRow};
 use crate::model::claimant::ClaimantKey;
 use crate::model::feed::FeedEvent;
@@ -64,8 +64,8 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
         }
         Change::Unseal(sha256) => run(
             database,
-            "UPDATE tokens SET sealed = NULL WHERE sha256 = ?1",
-            [sha256],
+            "UPDATE tokens SET sealed = NULL WHERE hash = ?1 AND sha256 = ?2",
+            params![short(&[sha256]), sha256],
         ),
         Change::End { key, ended, feed } => ends::end(database, key, ended, feed, revoked),
         Change::Restore { key } => ends::restore(database, key),
@@ -128,13 +128,21 @@ fn same_epoch(database: &Connection, key: &ClaimantKey, epoch: u64) -> Done {
     }
 }
 
-/// A token that a hub gives a second time is the later row.
+/// A token that a hub gives a second time is the later row. Our own are never the same twice.
 fn issue(database: &Connection, token: &TokenRow) -> Done {
+    let hash = short(&[&token.sha256]);
+    if token.sealed.is_some() {
+        run(
+            database,
+            "DELETE FROM tokens WHERE hash = ?1 AND sha256 = ?2",
+            params![hash, token.sha256],
+        )?;
+    }
     run(
         database,
-        "INSERT OR REPLACE INTO tokens (sha256, source, key, name, role, hub, repository, action,
-             issued_at_s, expires_at_s, request_id, revoked_at_ms, sealed)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        "INSERT INTO tokens (sha256, source, key, name, role, hub, repository, action,
+             issued_at_s, expires_at_s, request_id, revoked_at_ms, sealed, hash, claimant)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         params![
             token.sha256,
             token.key.source.as_str(),
@@ -149,6 +157,8 @@ fn issue(database: &Connection, token: &TokenRow) -> Done {
             token.request_id,
             token.revoked_at_ms.map(int),
             token.sealed,
+            hash,
+            claimant(&token.key),
         ],
     )
 }
@@ -160,11 +170,12 @@ fn revoke_token(
     revoked: &mut Vec<TokenRow>,
 ) -> rusqlite::Result<()> {
     let sql = format!(
-        "UPDATE tokens SET revoked_at_ms = ?2 WHERE sha256 = ?1 AND revoked_at_ms IS NULL RETURNING {TOKEN}"
+        "UPDATE tokens SET revoked_at_ms = ?2
+         WHERE hash = ?3 AND sha256 = ?1 AND revoked_at_ms IS NULL RETURNING {TOKEN}"
     );
     let row = database
         .prepare_cached(&sql)?
-        .query_row(params![sha256, int(at_ms)], token)
+        .query_row(params![sha256, int(at_ms), short(&[sha256])], token)
         .optional()?;
     // One that expired is dead at its hub too.
     revoked.extend(row.filter(|row| row.expires_at > at_ms / 1000));

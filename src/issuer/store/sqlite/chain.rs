@@ -4,7 +4,7 @@ use super::apply::Undone;
 use super::rows::int;
 use crate::issuer::store::StoreFault;
 use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::name::{OrgName, Repository, RoleName};
+use crate::model::name::OrgName;
 use crate::rules::record::{self, GENESIS, Known};
 use crate::rules::retention;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -53,20 +53,8 @@ impl Head {
         let link = record::chain(self.seq + 1, &self.hash, entry)
             .map_err(|words| Undone::Told(StoreFault::Unavailable(words)))?;
         database
-            .prepare_cached(
-                "INSERT INTO audit (seq, at_ms, line, person, role, repository, token, request_id)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                int(link.seq),
-                int(entry.at_ms),
-                link.line,
-                entry.person.as_ref().or(entry.name.as_ref()),
-                entry.role.as_ref().map(RoleName::as_str),
-                entry.repository.as_ref().map(Repository::as_str),
-                entry.token_sha256,
-                entry.request_id,
-            ])?;
+            .prepare_cached("INSERT INTO audit (seq, at_ms, line) VALUES (?1, ?2, ?3)")?
+            .execute(params![int(link.seq), int(entry.at_ms), link.line])?;
         if let (Some(person), Some(name)) = (&entry.person, &entry.name) {
             database
                 .prepare_cached("INSERT OR IGNORE INTO names (name, person) VALUES (?1, ?2)")?

@@ -7,7 +7,6 @@ use crate::model::refusal::{Refusal, RefusalCode};
 use aws_lc_rs::rand;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -253,11 +252,7 @@ fn names(
     let mut random = [0u8; 8];
     rand::fill(&mut random)
         .map_err(|_| refused(path, "got no random number from the system", "try again"))?;
-    let mut generation = String::with_capacity(16);
-    for byte in random {
-        // Writing to a String can't fail.
-        let _ = write!(generation, "{byte:02x}");
-    }
+    let generation = hex::encode(random);
     put("generation", &generation).map_err(told)?;
     Ok(generation)
 }

@@ -47,8 +47,13 @@ fn meta(database: &Connection, name: &str) -> Result<Option<String>> {
 }
 
 pub(super) fn token(database: &Connection, sha256: &str) -> Result<Option<TokenRow>> {
-    let sql = format!("SELECT {TOKEN} FROM tokens WHERE sha256 = ?1");
-    one(database, &sql, [sha256], rows::token)
+    let sql = format!("SELECT {TOKEN} FROM tokens WHERE hash = ?1 AND sha256 = ?2");
+    one(
+        database,
+        &sql,
+        params![rows::short(&[sha256]), sha256],
+        rows::token,
+    )
 }
 
 pub(super) fn live_tokens(
@@ -58,13 +63,19 @@ pub(super) fn live_tokens(
 ) -> Result<Vec<TokenRow>> {
     let sql = format!(
         "SELECT {TOKEN} FROM tokens
-         WHERE source = ?1 AND key = ?2 AND revoked_at_ms IS NULL AND expires_at_s > ?3
+         WHERE claimant = ?4 AND source = ?1 AND key = ?2 AND revoked_at_ms IS NULL
+             AND expires_at_s > ?3
          ORDER BY expires_at_s, sha256"
     );
     all(
         database,
         &sql,
-        params![claimant.source.as_str(), claimant.key, int(now_s)],
+        params![
+            claimant.source.as_str(),
+            claimant.key,
+            int(now_s),
+            rows::claimant(claimant)
+        ],
         rows::token,
     )
 }

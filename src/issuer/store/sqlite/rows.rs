@@ -7,6 +7,7 @@ use crate::model::claimant::ClaimantKey;
 use crate::model::issuer::SigningAlgorithm;
 use crate::model::name::NameFault;
 use crate::model::role::Action;
+use aws_lc_rs::digest::{Context, SHA256};
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
 use serde::Serialize;
@@ -24,6 +25,23 @@ pub(super) const TOKEN: &str = "sha256, source, key, name, role, hub, repository
 /// A number as the database keeps it: one beyond its range is as good as for ever.
 pub(super) fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// 64 bits that stand for texts in an index; who looks them up compares the texts too.
+pub(super) fn short(texts: &[&str]) -> i64 {
+    let mut digest = Context::new(&SHA256);
+    for text in texts {
+        digest.update(text.as_bytes());
+        digest.update(&[0]);
+    }
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest.finish().as_ref()[..8]);
+    i64::from_be_bytes(first)
+}
+
+/// [`short`] of a claimant.
+pub(super) fn claimant(key: &ClaimantKey) -> i64 {
+    short(&[key.source.as_str(), &key.key])
 }
 
 /// A list as one column.

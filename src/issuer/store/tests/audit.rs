@@ -122,6 +122,35 @@ pub async fn every_filter_finds_its_lines(store: &dyn Store) {
     verified(store).await;
 }
 
+pub async fn a_filter_is_not_led_astray_by_what_a_text_says(store: &dyn Store) {
+    let odd = r#"a "quoted" name\"#;
+    let mut named = entry(&token("bob", "b1"));
+    // Somebody can call themselves by another's key, or write a member into a text.
+    named.name = Some("00u-ada".into());
+    named.detail = Some(r#""role":"root","person":"00u-ada","token_sha256":"x""#.into());
+    let mut keyless = noted(AuditEvent::Refusal, NOW_MS);
+    keyless.name = Some(odd.into());
+    commit(store, changes([Change::Seen(seen("ada"))])).await;
+    commit(store, entries([entry(&token("ada", "a1")), named, keyless])).await;
+    for (filter, seqs) in [
+        (filter("role=root"), &[][..]),
+        (filter("token=x"), &[]),
+        (filter("person=okta:00u-ada"), &[1]),
+        (filter("person=00u-bob"), &[2]),
+        (
+            AuditFilter {
+                person: Some(odd.into()),
+                ..AuditFilter::default()
+            },
+            &[3],
+        ),
+    ] {
+        let seen = found(store, filter.clone(), 50).await;
+        let seen: Vec<u64> = seen.into_iter().map(|(seq, _)| seq).collect();
+        assert_eq!(seen, seqs, "{filter:?}");
+    }
+}
+
 pub async fn a_record_is_read_back_as_it_was_written(store: &dyn Store) {
     let mut odd = entry(&token("ada", "a1"));
     odd.detail = Some("a \"word\"\n\u{0}\u{2028}'; DROP TABLE audit; --".into());

@@ -38,6 +38,20 @@ pub async fn every_member_of_a_token_is_kept(store: &dyn Store) {
     assert_eq!(store.token("b1".into()).await.unwrap(), Some(whole));
 }
 
+pub async fn a_token_that_a_hub_gives_again_is_the_later_row(store: &dyn Store) {
+    let mut again = token("ada", "h1");
+    again.sealed = Some(vec![1]);
+    for request in ["first", "second"] {
+        again.request_id = request.into();
+        let token = again.clone();
+        commit(store, changes([Change::Issue { token, epoch: None }])).await;
+    }
+    let kept = store.token("h1".into()).await.unwrap().unwrap();
+    assert_eq!(kept.request_id, "second");
+    let live = store.live_tokens(again.key.clone(), NOW).await.unwrap();
+    assert_eq!(live.len(), 1, "{live:?}");
+}
+
 pub async fn an_issue_that_an_end_overtook_writes_nothing(store: &dyn Store) {
     commit(store, exchange("ada", "a1", 0)).await;
     commit(store, changes([end("ada", EndKind::Session, NOW_MS + 1)])).await;

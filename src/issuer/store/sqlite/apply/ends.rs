@@ -1,6 +1,6 @@
 //! The end of identities and sessions: nothing that was given before stays active.
 
-use super::super::rows::{TOKEN, int, token};
+use super::super::rows::{TOKEN, claimant, int, token};
 use super::{Done, append, people, run};
 use crate::issuer::store::{EndKind, Ended, TokenRow};
 use crate::model::claimant::ClaimantKey;
@@ -85,8 +85,8 @@ fn inactive(
 ) -> Result<Vec<TokenRow>> {
     let sql = format!(
         "UPDATE tokens SET revoked_at_ms = ?3
-         WHERE source = ?1 AND key = ?2 AND revoked_at_ms IS NULL AND expires_at_s > ?4
-             AND (?5 IS NULL OR role = ?5)
+         WHERE claimant = ?6 AND source = ?1 AND key = ?2 AND revoked_at_ms IS NULL
+             AND expires_at_s > ?4 AND (?5 IS NULL OR role = ?5)
          RETURNING {TOKEN}"
     );
     let mut statement = database.prepare_cached(&sql)?;
@@ -96,7 +96,8 @@ fn inactive(
             key.key,
             int(at_ms),
             int(at_ms / 1000),
-            role.map(RoleName::as_str)
+            role.map(RoleName::as_str),
+            claimant(key),
         ],
         token,
     )?;

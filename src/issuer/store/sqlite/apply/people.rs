@@ -1,6 +1,6 @@
 //! People as they are seen, and their groups and roles.
 
-use super::super::rows::{int, json, number_or_none};
+use super::super::rows::{claimant, int, json, number_or_none};
 use super::{Done, run};
 use crate::issuer::store::PersonSeen;
 use crate::model::claimant::ClaimantKey;
@@ -51,8 +51,8 @@ pub(super) fn seen(database: &Connection, seen: &PersonSeen) -> Done {
         run(
             database,
             "INSERT INTO people (source, key, issuer, subject, username, email, groups, session,
-                 proven_at_s, seen_at_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 proven_at_s, seen_at_ms, claimant)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 seen.key.source.as_str(),
                 seen.key.key,
@@ -64,6 +64,7 @@ pub(super) fn seen(database: &Connection, seen: &PersonSeen) -> Done {
                 seen.session,
                 int(seen.proven_at),
                 int(seen.at_ms),
+                claimant(&seen.key),
             ],
         )?;
         return session(
@@ -135,9 +136,9 @@ fn session(database: &Connection, person: i64, sid: Option<&str>) -> Done {
 pub(super) fn known(database: &Connection, key: &ClaimantKey, at_ms: u64) -> Done {
     run(
         database,
-        "INSERT OR IGNORE INTO people (source, key, issuer, subject, proven_at_s, seen_at_ms)
-         VALUES (?1, ?2, '', '', 0, ?3)",
-        params![key.source.as_str(), key.key, int(at_ms)],
+        "INSERT OR IGNORE INTO people (source, key, issuer, subject, proven_at_s, seen_at_ms, claimant)
+         VALUES (?1, ?2, '', '', 0, ?3, ?4)",
+        params![key.source.as_str(), key.key, int(at_ms), claimant(key)],
     )
 }
 

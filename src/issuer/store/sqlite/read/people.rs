@@ -85,8 +85,8 @@ pub(in super::super) fn recent(
         "SELECT {PERSON} FROM people p
          WHERE (p.source, p.key) > (?1, ?2)
              AND (p.seen_at_ms > ?3 OR EXISTS (
-                 SELECT 1 FROM tokens t WHERE t.source = p.source AND t.key = p.key
-                     AND t.revoked_at_ms IS NULL AND t.expires_at_s > ?4))
+                 SELECT 1 FROM tokens t WHERE t.claimant = p.claimant AND t.source = p.source
+                     AND t.key = p.key AND t.revoked_at_ms IS NULL AND t.expires_at_s > ?4))
          ORDER BY p.source, p.key LIMIT ?5"
     );
     all(

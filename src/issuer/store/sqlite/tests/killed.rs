@@ -85,7 +85,7 @@ fn check(path: &Path, answered: &[String]) {
     let number = |sql: &str| raw.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
     assert_eq!(u64::from(number("SELECT count(*) FROM tokens")), count);
     let alone = number(
-        "SELECT count(*) FROM audit a LEFT JOIN tokens t ON t.sha256 = a.token WHERE t.sha256 IS NULL",
+        "SELECT count(*) FROM audit a LEFT JOIN tokens t ON t.sha256 = a.line ->> 'token_sha256' WHERE t.sha256 IS NULL",
     );
     assert_eq!(alone, 0);
 }
