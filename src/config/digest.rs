@@ -2,7 +2,6 @@
 
 use super::agent::{Body, Exchange, Org, SubjectToken};
 use aws_lc_rs::digest::{Context, SHA256};
-use std::fmt::Write as _;
 
 /// Grows when what is digested changes: a new version asks for a new login once.
 const FORM: &str = "oam binding 1";
@@ -89,14 +88,7 @@ impl Canonical {
     }
 
     fn hex(self) -> String {
-        self.0
-            .finish()
-            .as_ref()
-            .iter()
-            .fold(String::new(), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            })
+        hex::encode(self.0.finish())
     }
 }
 

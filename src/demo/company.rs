@@ -7,7 +7,6 @@ use super::programs::{DEADLINE, Programs, Ran, Running};
 use super::seed::{self, HUB, Places};
 use super::world::World;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -133,10 +132,7 @@ fn master_key() -> Result<String, Failure> {
     SystemRandom::new()
         .fill(&mut bytes)
         .map_err(|_| Failure::new("the system gave no randomness"))?;
-    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(hex::encode(bytes))
 }
 
 /// Waits until the issuer says that it is ready.

@@ -140,7 +140,7 @@ fn read(line: &[u8]) -> Result<Read<'_>, FaultKind> {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(body.as_bytes());
     context.update(b"}");
-    let intact = hex(context.finish().as_ref()) == hash;
+    let intact = hex::encode(context.finish()) == hash;
     Ok(Read {
         seq,
         prev,
@@ -158,18 +158,7 @@ fn is_hash(text: &str) -> bool {
 }
 
 fn hex_sha256(bytes: &[u8]) -> String {
-    hex(digest::digest(&digest::SHA256, bytes).as_ref())
-}
-
-/// Bytes as lower-case hex. By table: this is on the way of every record, and formatting each byte costs
-/// more than its hash.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| char::from(DIGITS[usize::from(value & 15)]);
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
-        .collect()
+    hex::encode(digest::digest(&digest::SHA256, bytes))
 }
 
 #[cfg(test)]

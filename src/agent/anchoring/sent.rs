@@ -2,7 +2,7 @@
 
 use crate::model::name::OrgName;
 use crate::model::record::Happening;
-use crate::rules::record::{hex, withheld};
+use crate::rules::record::withheld;
 use aws_lc_rs::digest::{Context, SHA256};
 use serde::Deserialize;
 
@@ -19,7 +19,7 @@ pub(super) fn name_at(first: &str, org: &OrgName, subject: &str) -> String {
     }
     let hash = context.finish();
     let (half, _) = hash.as_ref().split_at(16);
-    hex(half)
+    hex::encode(half)
 }
 
 /// A line as `name` may see it.

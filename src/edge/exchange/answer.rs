@@ -6,7 +6,6 @@ use crate::model::answer::EndpointFault;
 use crate::model::secret::Secret;
 use aws_lc_rs::digest;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 /// RFC 8693 §3.
 pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -64,11 +63,7 @@ pub(super) fn check(
 
 /// SHA-256, lower-case hex: how a token stands in records (R24).
 pub(super) fn sha256_hex(text: &str) -> String {
-    let hash = digest::digest(&digest::SHA256, text.as_bytes());
-    hash.as_ref().iter().fold(String::new(), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    hex::encode(digest::digest(&digest::SHA256, text.as_bytes()))
 }
 
 pub(super) fn wrong(name: &str, why: impl Into<String>) -> EndpointFault {

@@ -61,7 +61,7 @@ pub(super) async fn kept(
             };
             // Overtaken: it is taken back, and its hub told already.
             if matches!(stop, Stop::Refused(_)) {
-                in_force.mint.discard(order, minted).await;
+                Box::pin(in_force.mint.discard(order, minted)).await;
             }
             return Err(stop);
         }
@@ -70,7 +70,7 @@ pub(super) async fn kept(
     entry.token_sha256 = None;
     entry.expires_at = None;
     entry.detail = None;
-    in_force.mint.discard(order, minted).await;
+    Box::pin(in_force.mint.discard(order, minted)).await;
     match fault {
         StoreFault::Overtaken => Err(Stop::Overtaken),
         other => Err(Stop::Refused(not_recorded(&other))),

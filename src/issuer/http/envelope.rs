@@ -11,7 +11,6 @@ use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::Next;
 use axum::response::Response;
-use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -104,12 +103,7 @@ fn request_id(headers: &HeaderMap) -> String {
 fn fresh_id() -> String {
     let mut bytes = [0; 16];
     clock::fill(&mut bytes);
-    let mut text = String::with_capacity(32);
-    for byte in bytes {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    hex::encode(bytes)
 }
 
 #[cfg(test)]

@@ -24,7 +24,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 /// The key set as it is published.
@@ -209,10 +208,5 @@ pub(super) fn entry(org: &OrgName, now_ms: u64, detail: String) -> AuditRecord {
 
 /// SHA-256 as lower-case hex: how a token is named in records.
 pub fn sha256(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in digest(&SHA256, bytes).as_ref() {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    hex::encode(digest(&SHA256, bytes))
 }

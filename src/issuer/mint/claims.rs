@@ -5,7 +5,6 @@ use super::MintRequest;
 use crate::model::refusal::Refusal;
 use aws_lc_rs::rand;
 use serde::Serialize;
-use std::fmt::Write;
 
 /// RFC 8693 §4.1.
 #[derive(Serialize)]
@@ -111,10 +110,5 @@ fn unique() -> Result<String, Refusal> {
     let mut bytes = [0; 16];
     rand::fill(&mut bytes)
         .map_err(|_| Refusal::unavailable("the system gave no randomness", "try again"))?;
-    let mut text = String::with_capacity(32);
-    for byte in bytes {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+    Ok(hex::encode(bytes))
 }
