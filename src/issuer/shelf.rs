@@ -2,7 +2,7 @@
 
 use super::store::{
     AgentLogRow, AuditFilter, AuditLine, Batch, Change, Committed, Cursor, FeedOfAll, FeedPage,
-    KeyRow, Later, PersonRow, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
+    KeyRow, Later, PersonRow, Pruned, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
 };
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::ClaimantKey;
@@ -192,7 +192,10 @@ impl Store for Shelf {
     ) -> Later<'_, Vec<(u64, ClaimantKey, String, String)>> {
         not_here()
     }
-    fn prune(&self, _: u64, _: u64) -> Later<'_, u64> {
+    fn agent_logs(&self, _: u64, _: usize) -> Later<'_, Vec<(u64, AgentLogRow)>> {
+        not_here()
+    }
+    fn prune(&self, _: u64, _: u64) -> Later<'_, Pruned> {
         not_here()
     }
 }

@@ -10,7 +10,7 @@
 //! is more than what is held, nothing is taken, and it goes back to what it is told; there is nothing to be
 //! gained by saying more than is true.
 
-use super::record::{FaultKind, GENESIS, Known, Link, placed};
+use super::record::{FaultKind, Known, Link, placed};
 use crate::model::feed::Upload;
 
 /// Up to where a log is held.
@@ -20,17 +20,17 @@ pub struct Held {
     pub last: Known,
     /// Number of the log's head as last told.
     pub head_seq: u64,
+    /// Number of the last record that was dropped by age; 0: none was.
+    pub dropped_seq: u64,
 }
 
 impl Held {
     /// Nothing is held yet.
     pub fn nothing() -> Self {
         Self {
-            last: Known {
-                seq: 0,
-                hash: GENESIS.to_owned(),
-            },
+            last: Known::none(),
             head_seq: 0,
+            dropped_seq: 0,
         }
     }
 }
@@ -87,6 +87,7 @@ pub fn take(held: &Held, upload: &Upload, kept: Option<&str>) -> Taken {
         held: Held {
             last: reading.last,
             head_seq: upload.head_seq,
+            dropped_seq: held.dropped_seq,
         },
         lines: reading.lines,
         alarm: (!reading.faults.is_empty()).then(|| reading.faults.join("; ")),
@@ -185,7 +186,8 @@ impl Reading<'_> {
                 self.held.last.seq
             ));
         }
-        if !same {
+        // Of one that was dropped by age nothing is known any more.
+        if !same && again.seq > self.held.dropped_seq {
             // One that is not held at all lies in an old gap: it came too late to be proven.
             self.faults.push(format!(
                 "record {} is not the one that is held: the log was written anew",

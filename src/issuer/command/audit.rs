@@ -12,7 +12,7 @@ use super::database::{self, Database};
 use super::opening;
 use crate::issuer::clock;
 use crate::issuer::show::Show;
-use crate::issuer::store::Store;
+use crate::issuer::store::{Pruned, Store};
 use crate::issuer::when;
 use crate::model::refusal::Refusal;
 use clap::{Args, Subcommand, ValueEnum};
@@ -71,13 +71,13 @@ pub enum AuditWhat {
         #[command(flatten)]
         filter: FilterArgs,
     },
-    /// Drop the oldest entries; the log says so and from which hash it goes on.
+    /// Drop the oldest entries and agents' records; the log says so and from which hashes the chains go on.
     #[command(
-        after_help = "Examples:\n  oam-issuer audit prune\n  oam-issuer audit prune --before 2026-01-01\n\nWithout --before entries \
-            older than `audit_days` of issuer.toml are dropped. Export first what must be kept."
+        after_help = "Examples:\n  oam-issuer audit prune\n  oam-issuer audit prune --before 2026-01-01\n\nWithout --before what is \
+            older than `audit_days` of issuer.toml is dropped. Export first what must be kept."
     )]
     Prune {
-        /// Drop entries from before this: 90d, 2026-01-01, or RFC 3339.
+        /// Drop what is from before this: 90d, 2026-01-01, or RFC 3339.
         #[arg(long, value_name = "TIME")]
         before: Option<String>,
     },
@@ -120,7 +120,7 @@ fn work(show: &Show, args: &AuditArgs) -> Result<u8, Refusal> {
             let before_ms = before_ms(before.as_deref(), settings.limits.audit_days, now_ms)?;
             let dropped =
                 opening::wait(store.prune(before_ms, now_ms))?.map_err(|fault| fault.refusal())?;
-            pruned(show, dropped, before_ms);
+            pruned(show, &dropped, before_ms);
             Ok(0)
         }
     }
@@ -142,19 +142,32 @@ fn before_ms(asked: Option<&str>, audit_days: u64, now_ms: u64) -> Result<u64, R
 /// `audit prune --json`.
 #[derive(Serialize)]
 struct PruneReport {
+    /// Audit entries.
     dropped: u64,
+    /// Records of agents.
+    records_dropped: u64,
     before: String,
 }
 
-fn pruned(show: &Show, dropped: u64, before_ms: u64) {
+fn pruned(show: &Show, pruned: &Pruned, before_ms: u64) {
     let before = when::when(before_ms);
+    let Pruned { entries, records } = *pruned;
     if show.json() {
-        return show.value(&PruneReport { dropped, before });
+        return show.value(&PruneReport {
+            dropped: entries,
+            records_dropped: records,
+            before,
+        });
     }
-    show.line(match dropped {
-        0 => format!("no entry is older than {before}: nothing was dropped"),
+    show.line(match entries {
+        0 => format!("no entry is older than {before}: none was dropped"),
         1 => format!("1 entry from before {before} was dropped"),
         many => format!("{many} entries from before {before} were dropped"),
+    });
+    show.line(match records {
+        0 => format!("no agent's record arrived before {before}: none was dropped"),
+        1 => format!("1 agent's record that arrived before {before} was dropped"),
+        many => format!("{many} agents' records that arrived before {before} were dropped"),
     });
 }
 

@@ -173,6 +173,7 @@ async fn held(issuer: &Issuer, key: &ClaimantKey, log: &str) -> Result<Held, Sto
             hash: row.hash,
         },
         head_seq: row.head_seq,
+        dropped_seq: row.dropped.seq,
     }))
 }
 
@@ -215,6 +216,7 @@ fn batch(
         hash: taken.held.last.hash,
         head_seq: taken.held.head_seq,
         at_ms: clock::now_ms(),
+        dropped: Known::none(),
     };
     Batch {
         changes: vec![Change::AgentLog(row, taken.lines)],

@@ -11,7 +11,7 @@ pub mod sqlite;
 mod tests;
 
 pub use fault::StoreFault;
-pub use question::{AuditFilter, AuditLine, Cursor, FeedOfAll, FeedPage};
+pub use question::{AuditFilter, AuditLine, Cursor, FeedOfAll, FeedPage, Pruned};
 
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::ClaimantKey;
@@ -20,6 +20,7 @@ use crate::model::issuer::SigningAlgorithm;
 use crate::model::name::{HubName, Repository, RoleName, SourceName};
 use crate::model::role::Action;
 use crate::model::signal::SignalSubject;
+use crate::rules::record::Known;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -308,6 +309,9 @@ pub struct AgentLogRow {
     pub head_seq: u64,
     /// Unix milliseconds.
     pub at_ms: u64,
+    /// The last record that was dropped by age; number 0: none was. The store's own: not written by
+    /// [`Change::AgentLog`].
+    pub dropped: Known,
 }
 
 /// What the issuer keeps. No other state.
@@ -369,9 +373,11 @@ pub trait Store: Send + Sync {
         after: u64,
         limit: usize,
     ) -> Later<'_, Vec<(u64, ClaimantKey, String, String)>>;
-    /// Drops audit entries from before this moment, and leaves an entry that says so and with which hash
-    /// the chain goes on.
-    fn prune(&self, before_ms: u64, at_ms: u64) -> Later<'_, u64>;
+    /// The agents' logs after the number `after`, at most `limit`, each with its number.
+    fn agent_logs(&self, after: u64, limit: usize) -> Later<'_, Vec<(u64, AgentLogRow)>>;
+    /// Drops audit entries from before this moment and agents' records that arrived before it, and leaves
+    /// entries that say so and from which hashes the chains go on.
+    fn prune(&self, before_ms: u64, at_ms: u64) -> Later<'_, Pruned>;
     /// Grows whenever something was committed, also by another process on the same database.
     fn changes(&self) -> tokio::sync::watch::Receiver<u64>;
 }

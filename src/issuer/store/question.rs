@@ -51,6 +51,15 @@ pub struct AuditFilter {
     pub to_ms: Option<u64>,
 }
 
+/// What was dropped by age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pruned {
+    /// Audit entries.
+    pub entries: u64,
+    /// Records of agents.
+    pub records: u64,
+}
+
 /// A line of the audit log as it is hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditLine {

@@ -6,6 +6,7 @@ mod checkpoint;
 mod file;
 mod open;
 mod place;
+mod prune;
 mod read;
 mod reader;
 mod rows;
@@ -17,7 +18,7 @@ mod writer;
 
 use super::{
     AgentLogRow, AuditFilter, AuditLine, Batch, Committed, Cursor, FeedOfAll, FeedPage, KeyRow,
-    Later, PersonRow, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
+    Later, PersonRow, Pruned, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
 };
 use crate::model::claimant::ClaimantKey;
 use crate::model::name::{OrgName, SourceName};
@@ -273,7 +274,13 @@ impl Store for SqliteStore {
         })
     }
 
-    fn prune(&self, before_ms: u64, at_ms: u64) -> Later<'_, u64> {
+    fn agent_logs(&self, after: u64, limit: usize) -> Later<'_, Vec<(u64, AgentLogRow)>> {
+        self.read(Kind::Long, move |database, _| {
+            read::agent_logs(database, after, limit)
+        })
+    }
+
+    fn prune(&self, before_ms: u64, at_ms: u64) -> Later<'_, Pruned> {
         self.write(move |reply| Job::Prune {
             before_ms,
             at_ms,

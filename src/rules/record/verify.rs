@@ -52,6 +52,16 @@ pub struct Known {
     pub hash: String,
 }
 
+impl Known {
+    /// What a log goes on from before its first record.
+    pub fn none() -> Self {
+        Self {
+            seq: 0,
+            hash: GENESIS.to_owned(),
+        }
+    }
+}
+
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct Summary {

@@ -1,10 +1,11 @@
 //! The agents' logs, as far as the organization holds them.
 
 use super::reading::{PAGE, Progress};
-use crate::issuer::store::Store;
+use crate::issuer::store::{AgentLogRow, Store};
 use crate::model::claimant::ClaimantKey;
 use crate::model::refusal::Refusal;
-use crate::rules::record::{FaultKind, GENESIS, Known, Verifier, placed};
+use crate::rules::record::{FaultKind, Known, Link, Verifier, placed};
+use crate::rules::retention::{DroppedRecords, Marks};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -32,16 +33,29 @@ impl Agents {
     }
 }
 
-/// Checks every record that is held; the memory is that of the last hash of each log.
+/// A log while its records are read.
+struct Log {
+    row: AgentLogRow,
+    end: Known,
+}
+
+/// By person and name: the order in which the entry about dropped records has them.
+type Logs = BTreeMap<(ClaimantKey, String), Log>;
+
+/// Checks every record that is held, from where its log goes on; `said` is what the audit log says of
+/// records that were dropped. The memory is that of the last hash of each log.
 ///
 /// # Errors
 /// The store's fault.
 pub(super) async fn check(
     store: &dyn Store,
+    said: Option<&DroppedRecords>,
     progress: &mut Progress<'_>,
 ) -> Result<Agents, Refusal> {
     let mut found = Agents::default();
-    let mut ends: BTreeMap<(ClaimantKey, String), Known> = BTreeMap::new();
+    let mut logs = begun(store).await?;
+    found.logs = logs.len() as u64;
+    found.marks(&logs, said);
     let mut after = 0;
     loop {
         let page = store
@@ -50,30 +64,16 @@ pub(super) async fn check(
             .map_err(|fault| fault.refusal())?;
         let Some((last, ..)) = page.last() else { break };
         after = *last;
-        for (_, key, log, line) in page {
-            found.records += 1;
-            let whose = (key, log);
-            let end = ends.get(&whose);
-            let (end, fault) = follow(end, &line);
-            if let Some(what) = fault {
-                found.fault(&whose, &what);
-            }
-            if let Some(end) = end {
-                ends.insert(whose, end);
-            }
+        for (_, key, name, line) in page {
+            found.record((key, name), &line, &mut logs);
         }
         progress.at(found.records, "agents' records");
     }
-    found.logs = ends.len() as u64;
-    for (whose, end) in &ends {
-        let row = store
-            .agent_log(whose.0.clone(), whose.1.clone())
-            .await
-            .map_err(|fault| fault.refusal())?;
-        if row.is_none_or(|row| row.seq != end.seq || row.hash != end.hash) {
+    for (whose, log) in &logs {
+        if log.row.seq != log.end.seq || log.row.hash != log.end.hash {
             let what = format!(
                 "it ends at record {}, and another end had been held",
-                end.seq
+                log.end.seq
             );
             found.fault(whose, &what);
         }
@@ -81,18 +81,75 @@ pub(super) async fn check(
     Ok(found)
 }
 
-/// The end of a log after one more line of it, and what is wrong with that line.
-fn follow(end: Option<&Known>, line: &str) -> (Option<Known>, Option<String>) {
-    let (last, hash) = end.map_or((0, GENESIS), |end| (end.seq, end.hash.as_str()));
+/// All logs, each at its beginning.
+async fn begun(store: &dyn Store) -> Result<Logs, Refusal> {
+    let mut logs = Logs::new();
+    let mut after = 0;
+    loop {
+        let page = store.agent_logs(after, PAGE).await;
+        let page = page.map_err(|fault| fault.refusal())?;
+        let Some((last, _)) = page.last() else {
+            return Ok(logs);
+        };
+        after = *last;
+        for (_, row) in page {
+            let end = match row.dropped.seq {
+                0 => Known::none(),
+                _ => row.dropped.clone(),
+            };
+            logs.insert((row.key.clone(), row.log.clone()), Log { row, end });
+        }
+    }
+}
+
+impl Agents {
+    /// Whether the logs go on from where the audit log says.
+    fn marks(&mut self, logs: &Logs, said: Option<&DroppedRecords>) {
+        let mut marks = Marks::default();
+        for ((key, name), log) in logs.iter().filter(|(_, log)| log.row.dropped.seq > 0) {
+            marks.add(key, name, &log.row.dropped);
+        }
+        if marks.finish().as_ref() != said {
+            self.faults.push(
+                "the agents' logs do not go on from where the audit log says that they were dropped to"
+                    .to_owned(),
+            );
+        }
+    }
+
+    fn record(&mut self, whose: (ClaimantKey, String), line: &str, logs: &mut Logs) {
+        let Some(log) = logs.get_mut(&whose) else {
+            self.fault(&whose, "records of it are held, and it is not");
+            return;
+        };
+        // What a prune that is not finished has left.
+        let left = |(record, _): &(Link, String)| record.seq <= log.row.dropped.seq;
+        if log.end.seq == log.row.dropped.seq && placed(line).is_ok_and(|placed| left(&placed)) {
+            return;
+        }
+        self.records += 1;
+        let (end, fault) = follow(&log.end, line);
+        if let Some(end) = end {
+            log.end = end;
+        }
+        if let Some(what) = fault {
+            self.fault(&whose, &what);
+        }
+    }
+}
+
+/// The end of a log after one more line of it, where that is another one, and what is wrong with the line.
+fn follow(end: &Known, line: &str) -> (Option<Known>, Option<String>) {
+    let last = end.seq;
     let (record, prev) = match placed(line) {
         Ok(placed) => placed,
         Err(FaultKind::Changed) => {
             let what = format!("the record after {last} was changed while it was held");
-            return (end.cloned(), Some(what));
+            return (None, Some(what));
         }
         Err(_) => {
             let what = format!("what is held after record {last} is not a record");
-            return (end.cloned(), Some(what));
+            return (None, Some(what));
         }
     };
     let fault = if record.seq <= last {
@@ -103,7 +160,7 @@ fn follow(end: Option<&Known>, line: &str) -> (Option<Known>, Option<String>) {
             last + 1,
             record.seq - 1
         ))
-    } else if prev != hash {
+    } else if prev != end.hash {
         Some(format!(
             "record {} does not follow from record {last}",
             record.seq

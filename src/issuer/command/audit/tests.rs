@@ -66,7 +66,7 @@ impl Place {
     fn sql(&self, sql: &str) {
         rusqlite::Connection::open(&self.path)
             .unwrap()
-            .execute(sql, [])
+            .execute_batch(sql)
             .unwrap();
     }
 
@@ -136,7 +136,7 @@ fn whatever_is_done_to_the_table_is_told() {
 fn a_pruned_log_is_whole_and_says_where_it_begins() {
     let place = place(20);
     let old = place.hash_of(3);
-    assert_eq!(wait(place.store.prune(11_000, 99_000)).unwrap(), 10);
+    assert_eq!(wait(place.store.prune(11_000, 99_000)).unwrap().entries, 10);
     // An anchor in what was dropped proves nothing, and is no fault.
     let report = place.verify(vec![old]);
     assert!(report.ok, "{report:?}");
@@ -172,7 +172,8 @@ fn held(lines: std::ops::Range<u64>) -> Batch {
         seq: lines.end - 1,
         hash: prev,
         head_seq: lines.end - 1,
-        at_ms: 1,
+        at_ms: lines.end,
+        dropped: Known::none(),
     };
     Batch {
         changes: vec![Change::AgentLog(row, all)],
@@ -201,6 +202,46 @@ fn agents_logs_are_verified_as_far_as_they_are_held() {
     let report = place.verify(vec![]);
     assert!(report.agents.faults[0].contains("records 3 to 3 are missing"));
     assert!(!report.ok);
+}
+
+/// A log with 15 records, of which all but the last two were dropped in two prunes.
+fn dropped_twice() -> Place {
+    let place = place(3);
+    for lines in [1..5, 5..9, 9..12] {
+        wait(place.store.commit(held(lines))).unwrap();
+    }
+    // Those that arrived at 5 and at 9; of the entries all three are younger.
+    let pruned = wait(place.store.prune(10, 99_000)).unwrap();
+    assert_eq!((pruned.entries, pruned.records), (0, 8));
+    let report = place.verify(vec![]);
+    assert!(report.ok, "{report:?}");
+    assert_eq!((report.agents.logs, report.agents.records), (1, 3));
+    // The log goes on, and what is dropped later says anew from where the records go on.
+    wait(place.store.commit(held(12..14))).unwrap();
+    let pruned = wait(place.store.prune(100_000, 200_000)).unwrap();
+    assert_eq!((pruned.entries, pruned.records), (4, 5));
+    let report = place.verify(vec![]);
+    assert!(report.ok, "{report:?}");
+    assert_eq!((report.agents.logs, report.agents.records), (1, 0));
+    wait(place.store.commit(held(14..16))).unwrap();
+    place
+}
+
+#[test]
+fn agents_records_are_dropped_by_age_and_their_logs_go_on_from_what_the_log_says() {
+    let report = dropped_twice().verify(vec![]);
+    assert!(report.ok, "{report:?}");
+    assert_eq!((report.agents.logs, report.agents.records), (1, 2));
+    for forged in [
+        "UPDATE agent_logs SET dropped_seq = 14",
+        "UPDATE agent_logs SET dropped_hash = replace(dropped_hash, 'a', 'b')",
+        "DELETE FROM agent_records",
+        "DELETE FROM agent_records; DELETE FROM agent_logs",
+    ] {
+        let place = dropped_twice();
+        place.sql(forged);
+        assert!(!place.verify(vec![]).ok, "{forged}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::issuer::when::when;
 use crate::model::audit::AuditEvent;
 use crate::model::refusal::Refusal;
 use crate::rules::record::{Fault, FaultKind, Known, Summary, Verifier, placed};
-use crate::rules::retention;
+use crate::rules::retention::{self, DroppedRecords};
 use serde::{Deserialize, Serialize};
 
 /// Reads `NUMBER:HASH`.
@@ -86,6 +86,8 @@ struct Reading {
     before: Option<Known>,
     /// An entry says that what is not there was dropped.
     explained: bool,
+    /// What the last such entry says of the agents' records.
+    records: Option<DroppedRecords>,
     count: u64,
     issued: u64,
     refused: u64,
@@ -113,7 +115,10 @@ impl Reading {
             AuditEvent::Refusal => self.refused += 1,
             AuditEvent::Alarm => self.alarms += 1,
             AuditEvent::Retention => {
-                let dropped = seen.detail.as_deref().and_then(retention::read);
+                let detail = seen.detail.as_deref();
+                let records = detail.and_then(retention::read_of_records);
+                self.records = records.or_else(|| self.records.take());
+                let dropped = detail.and_then(retention::read);
                 // A prune that is not finished yet left some of what it said it would drop.
                 self.explained |= matches!((&dropped, &self.before), (Some(dropped), Some(before))
                     if dropped == before || dropped.seq > before.seq);
@@ -196,6 +201,7 @@ pub(super) async fn check(
         anchors,
         before: None,
         explained: false,
+        records: None,
         count: 0,
         issued: 0,
         refused: 0,
@@ -211,7 +217,7 @@ pub(super) async fn check(
         true
     })
     .await?;
-    let agents = agents::check(store, progress).await?;
+    let agents = agents::check(store, reading.records.as_ref(), progress).await?;
     Ok(reading.finish(agents))
 }
 

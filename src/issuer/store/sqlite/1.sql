@@ -1,7 +1,7 @@
 -- Version 1. Times end in _ms (Unix milliseconds) or _s (Unix seconds). Lists and events are JSON.
 
 -- The organization, the generation of the feed, the digest of the policy, and up to where feed and
--- audit log were pruned.
+-- audit log, and the records of agents, were pruned.
 CREATE TABLE meta (
     name TEXT NOT NULL PRIMARY KEY,
     value TEXT NOT NULL
@@ -105,6 +105,9 @@ CREATE TABLE agent_logs (
     hash TEXT NOT NULL,
     head_seq INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
+    -- The last record that was dropped by age: the log goes on from it.
+    dropped_seq INTEGER NOT NULL DEFAULT 0,
+    dropped_hash TEXT NOT NULL DEFAULT '',
     UNIQUE (source, key, log)
 ) STRICT;
 
@@ -114,6 +117,7 @@ CREATE TABLE agent_records (
     arrival INTEGER PRIMARY KEY,
     log INTEGER NOT NULL REFERENCES agent_logs (id),
     seq INTEGER NOT NULL,
+    arrived_at_ms INTEGER NOT NULL,
     line TEXT NOT NULL,
     UNIQUE (log, seq)
 ) STRICT;

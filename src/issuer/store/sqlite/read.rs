@@ -4,7 +4,7 @@ pub(super) mod audit;
 pub(super) mod people;
 
 use super::place::Place;
-use super::rows::{self, TOKEN, int, key, owner_columns};
+use super::rows::{self, AGENT_LOG, TOKEN, int, key, owner_columns};
 use crate::issuer::store::{
     AgentLogRow, Cursor, FeedOfAll, FeedPage, KeyRow, SecretOwner, SecretRow, TokenRow,
 };
@@ -180,10 +180,22 @@ pub(super) fn agent_log(
 ) -> Result<Option<AgentLogRow>> {
     one(
         database,
-        "SELECT source, key, log, seq, hash, head_seq, at_ms FROM agent_logs
-         WHERE source = ?1 AND key = ?2 AND log = ?3",
+        &format!("SELECT {AGENT_LOG} FROM agent_logs WHERE source = ?1 AND key = ?2 AND log = ?3"),
         (claimant.source.as_str(), &claimant.key, log),
         rows::agent_log,
+    )
+}
+
+pub(super) fn agent_logs(
+    database: &Connection,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<(u64, AgentLogRow)>> {
+    all(
+        database,
+        &format!("SELECT {AGENT_LOG}, id FROM agent_logs WHERE id > ?1 ORDER BY id LIMIT ?2"),
+        params![int(after), limited(limit)],
+        |row| Ok((rows::number(row, 9)?, rows::agent_log(row)?)),
     )
 }
 

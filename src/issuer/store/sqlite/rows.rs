@@ -7,6 +7,7 @@ use crate::model::claimant::ClaimantKey;
 use crate::model::issuer::SigningAlgorithm;
 use crate::model::name::NameFault;
 use crate::model::role::Action;
+use crate::rules::record::Known;
 use aws_lc_rs::digest::{Context, SHA256};
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
@@ -151,7 +152,11 @@ pub(super) fn token(row: &Row<'_>) -> Result<TokenRow> {
     })
 }
 
-/// `source, key, log, seq, hash, head_seq, at_ms`.
+/// Columns of [`agent_log`].
+pub(super) const AGENT_LOG: &str =
+    "source, key, log, seq, hash, head_seq, at_ms, dropped_seq, dropped_hash";
+
+/// An agent's log, from the columns [`AGENT_LOG`].
 pub(super) fn agent_log(row: &Row<'_>) -> Result<AgentLogRow> {
     Ok(AgentLogRow {
         key: key(row, 0)?,
@@ -160,6 +165,10 @@ pub(super) fn agent_log(row: &Row<'_>) -> Result<AgentLogRow> {
         hash: row.get(4)?,
         head_seq: number(row, 5)?,
         at_ms: number(row, 6)?,
+        dropped: Known {
+            seq: number(row, 7)?,
+            hash: row.get(8)?,
+        },
     })
 }
 

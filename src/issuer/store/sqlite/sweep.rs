@@ -1,7 +1,7 @@
 //! What may be forgotten: tokens that expired a day ago, signals that can't be replayed any more, and
 //! events of the feed that are older than a week.
 
-use super::chain;
+use super::prune;
 use super::rows::int;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -33,9 +33,9 @@ pub(super) fn some(database: &Connection, now_ms: u64) -> rusqlite::Result<bool>
         )?
         .execute(params![int(now_ms), CHUNK])?;
     let feed = feed(database, now_ms)?;
-    let audit = chain::go_on_pruning(database)?;
+    let pruned = prune::go_on(database)?;
     let full = |count: usize| i64::try_from(count).is_ok_and(|count| count >= CHUNK);
-    Ok(full(tokens) || full(once) || full(feed) || audit)
+    Ok(full(tokens) || full(once) || full(feed) || pruned)
 }
 
 /// Only a beginning of the feed is dropped, so that one number says what is gone.

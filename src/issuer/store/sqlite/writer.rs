@@ -5,13 +5,13 @@
 //! fsync (3,100 batches a second against 10,000 and more).
 
 use super::apply::{self, Undone};
-use super::chain::{self, Head};
+use super::chain::Head;
 use super::checkpoint::Checkpoints;
 use super::open::{Found, Opening, Writing};
 use super::place::Shared;
-use super::{sweep, words};
+use super::{prune, sweep, words};
 use crate::issuer::clock;
-use crate::issuer::store::{Batch, Committed, StoreFault};
+use crate::issuer::store::{Batch, Committed, Pruned, StoreFault};
 use crate::model::name::OrgName;
 use rusqlite::{Connection, Error, ErrorCode};
 use std::path::PathBuf;
@@ -42,8 +42,8 @@ pub(super) enum Job {
         before_ms: u64,
         /// Now, Unix milliseconds.
         at_ms: u64,
-        /// Number of entries dropped.
-        reply: Reply<u64>,
+        /// What is dropped.
+        reply: Reply<Pruned>,
     },
     /// Something that only a test asks.
     #[cfg(test)]
@@ -189,20 +189,17 @@ impl Writer {
         results.map_err(|undone| (told(&self.path, undone), began))
     }
 
-    fn prune(&mut self, before_ms: u64, at_ms: u64) -> Result<u64, StoreFault> {
+    fn prune(&mut self, before_ms: u64, at_ms: u64) -> Result<Pruned, StoreFault> {
         let org = self.org.clone();
-        let cut = self.transaction(|database, head| {
-            chain::begin_prune(database, head, &org, before_ms, at_ms)
-        });
-        let Some(cut) = cut.map_err(|undone| told(&self.path, undone))? else {
-            return Ok(0);
-        };
+        let pruned = self
+            .transaction(|database, head| prune::begin(database, head, &org, before_ms, at_ms))
+            .map_err(|undone| told(&self.path, undone))?;
         loop {
             let more = self
-                .transaction(|database, _| Ok(chain::go_on_pruning(database)?))
+                .transaction(|database, _| Ok(prune::go_on(database)?))
                 .map_err(|undone| told(&self.path, undone))?;
             if !more {
-                return Ok(cut.count);
+                return Ok(pruned);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The organization's log: whole, found by its filters, and pruned without a hole.
 
 use super::fixture::*;
-use crate::issuer::store::{AuditFilter, Change, Store};
+use crate::issuer::store::{AuditFilter, Change, Pruned, Store};
 use crate::model::audit::{AuditEvent, AuditRecord};
 use crate::rules::record::{Known, Verifier};
 use crate::rules::retention;
@@ -172,7 +172,7 @@ pub async fn a_prune_leaves_a_chain_that_says_where_it_goes_on(store: &dyn Store
         crate::rules::record::link(&line).unwrap().hash
     };
     let dropped = store.prune(NOW_MS + 5_000, NOW_MS + 9_000).await.unwrap();
-    assert_eq!(dropped, 5_000);
+    assert_eq!((dropped.entries, dropped.records), (5_000, 0));
     let left = found(store, AuditFilter::default(), 400).await;
     assert_eq!(left.len(), 1_001);
     assert_eq!((left[0].0, left[1_000].0), (5_001, 6_001));
@@ -192,11 +192,15 @@ pub async fn a_prune_leaves_a_chain_that_says_where_it_goes_on(store: &dyn Store
     // Nothing that old is left: nothing is dropped and nothing said.
     assert_eq!(
         store.prune(NOW_MS + 5_000, NOW_MS + 9_500).await.unwrap(),
-        0
+        Pruned::default()
     );
     // Everything: the entry that says so remains.
     assert_eq!(
-        store.prune(NOW_MS + 99_000, NOW_MS + 99_000).await.unwrap(),
+        store
+            .prune(NOW_MS + 99_000, NOW_MS + 99_000)
+            .await
+            .unwrap()
+            .entries,
         1_001
     );
     let left = found(store, AuditFilter::default(), 10).await;

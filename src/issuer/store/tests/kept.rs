@@ -6,7 +6,7 @@ use crate::issuer::store::{
 };
 use crate::model::issuer::SigningAlgorithm;
 use crate::model::record::{Happening, Record};
-use crate::rules::record::{GENESIS, Link, chain, withheld};
+use crate::rules::record::{GENESIS, Known, Link, chain, withheld};
 
 pub async fn a_stream_knows_its_latest_verification(store: &dyn Store) {
     let verified = |at_ms| {
@@ -118,6 +118,7 @@ fn held(lines: &[Link], head_seq: u64) -> Change {
             hash: last.hash.clone(),
             head_seq,
             at_ms: NOW_MS,
+            dropped: Known::none(),
         },
         lines.iter().map(|link| link.line.clone()).collect(),
     )

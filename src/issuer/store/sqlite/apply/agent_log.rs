@@ -57,8 +57,8 @@ pub(super) fn hold(database: &Connection, row: &AgentLogRow, lines: &[String]) -
     for (seq, line) in numbers.into_iter().zip(lines) {
         run(
             database,
-            "INSERT INTO agent_records (log, seq, line) VALUES (?1, ?2, ?3)",
-            params![log, seq, line],
+            "INSERT INTO agent_records (log, seq, arrived_at_ms, line) VALUES (?1, ?2, ?3, ?4)",
+            params![log, seq, int(row.at_ms), line],
         )?;
     }
     Ok(())
