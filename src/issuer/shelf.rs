@@ -173,6 +173,9 @@ impl Store for Shelf {
     fn agent_log(&self, _: ClaimantKey, _: String) -> Later<'_, Option<AgentLogRow>> {
         not_here()
     }
+    fn agent_logs_of(&self, _: ClaimantKey) -> Later<'_, u64> {
+        not_here()
+    }
     fn agent_log_owner(&self, _: String) -> Later<'_, Option<ClaimantKey>> {
         not_here()
     }

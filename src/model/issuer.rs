@@ -215,6 +215,6 @@ pub struct ServerLimits {
     pub burst: u32,
     /// Open feeds.
     pub feeds: usize,
-    /// Days that audit entries are kept by `oam-issuer audit prune`; 0: for ever.
+    /// Days that audit entries and agents' records are kept by `oam-issuer audit prune`; 0: for ever.
     pub audit_days: u64,
 }

@@ -27,6 +27,8 @@ use std::sync::Arc;
 const MOST: usize = 1024 * 1024;
 /// Most lines of a batch.
 const LINES: usize = 2_000;
+/// Most logs that one person can begin: one for each agent there ever was of theirs. They stay for ever.
+pub(super) const LOGS: u64 = 1_000;
 /// Hex digits of a log's name.
 const NAME: usize = 32;
 /// How often a batch is looked at again when another one of the same log came first.
@@ -108,18 +110,26 @@ async fn read(issuer: &Issuer, headers: &HeaderMap, body: Body) -> Result<Upload
 
 /// A log belongs to whoever sent it first: nobody else adds to it under their own name.
 async fn is_own(issuer: &Issuer, claimant: &Claimant, upload: &Upload) -> Result<(), Refused> {
+    let unavailable = |fault: StoreFault| Refused::of_exchange(fault.refusal(), false);
     let owner = issuer.store.agent_log_owner(upload.log.clone()).await;
-    let owner = owner.map_err(|fault| Refused::of_exchange(fault.refusal(), false))?;
-    if owner.is_none_or(|owner| owner == claimant.key) {
-        return Ok(());
-    }
-    Err(Refused::new(
-        OAuthError::AccessDenied,
-        Refusal::denied(
+    let refusal = match owner.map_err(unavailable)? {
+        Some(owner) if owner == claimant.key => return Ok(()),
+        Some(_) => Refusal::denied(
             "this log belongs to somebody else",
             "an agent sends its records with the token of the person whose log it is",
         ),
-    ))
+        None => {
+            let begun = issuer.store.agent_logs_of(claimant.key.clone()).await;
+            if begun.map_err(unavailable)? < LOGS {
+                return Ok(());
+            }
+            Refusal::denied(
+                format!("this person's agents have begun {LOGS} logs, and no more are taken"),
+                "find out what begins them: an agent keeps its log in its state folder",
+            )
+        }
+    };
+    Err(Refused::new(OAuthError::AccessDenied, refusal))
 }
 
 /// One try: what is held, what is taken, both in one transaction with its entries.

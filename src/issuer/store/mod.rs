@@ -353,6 +353,8 @@ pub trait Store: Send + Sync {
     fn stream_verified(&self, transmitter: String) -> Later<'_, Option<u64>>;
     /// Up to where an agent's log is held.
     fn agent_log(&self, key: ClaimantKey, log: String) -> Later<'_, Option<AgentLogRow>>;
+    /// How many logs somebody has begun.
+    fn agent_logs_of(&self, key: ClaimantKey) -> Later<'_, u64>;
     /// Who sent the log of this name first.
     fn agent_log_owner(&self, log: String) -> Later<'_, Option<ClaimantKey>>;
     /// An agent's record by its number, for the comparison of a batch that overlaps.

@@ -228,6 +228,12 @@ impl Store for SqliteStore {
         })
     }
 
+    fn agent_logs_of(&self, key: ClaimantKey) -> Later<'_, u64> {
+        self.read(Kind::Search, move |database, _| {
+            read::agent_logs_of(database, &key)
+        })
+    }
+
     fn agent_log_owner(&self, log: String) -> Later<'_, Option<ClaimantKey>> {
         self.read(Kind::Key, move |database, _| {
             read::agent_log_owner(database, &log)

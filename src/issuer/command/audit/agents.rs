@@ -65,7 +65,7 @@ pub(super) async fn check(
         let Some((last, ..)) = page.last() else { break };
         after = *last;
         for (_, key, name, line) in page {
-            found.record((key, name), &line, &mut logs);
+            found.record(&(key, name), &line, &mut logs);
         }
         progress.at(found.records, "agents' records");
     }
@@ -117,9 +117,9 @@ impl Agents {
         }
     }
 
-    fn record(&mut self, whose: (ClaimantKey, String), line: &str, logs: &mut Logs) {
-        let Some(log) = logs.get_mut(&whose) else {
-            self.fault(&whose, "records of it are held, and it is not");
+    fn record(&mut self, whose: &(ClaimantKey, String), line: &str, logs: &mut Logs) {
+        let Some(log) = logs.get_mut(whose) else {
+            self.fault(whose, "records of it are held, and it is not");
             return;
         };
         // What a prune that is not finished has left.
@@ -133,7 +133,7 @@ impl Agents {
             log.end = end;
         }
         if let Some(what) = fault {
-            self.fault(&whose, &what);
+            self.fault(whose, &what);
         }
     }
 }

@@ -1,7 +1,10 @@
 //! `/v1/roles`, `/v1/why`, `/v1/records`, signals.
 
 use super::world::{World, answer};
+use crate::issuer::clock;
+use crate::issuer::http::records::LOGS;
 use crate::issuer::standing::Order;
+use crate::issuer::store::{Batch, Change};
 use crate::model::record::{Happening, Record};
 use crate::rules::record as chain;
 use serde_json::{Value, json};
@@ -139,6 +142,55 @@ async fn nobody_adds_to_a_log_of_somebody_else() {
     assert_eq!(refused.json()["error"], "access_denied");
     assert_eq!(world.audit("agent-records").await.len(), 1);
     assert_eq!(world.audit("refusal").await.len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_begins_logs_without_end() {
+    let world = World::start().await;
+    let ada = world.id_token("ada", &json!({}));
+    let log = log(1);
+    let head = (1, log[0].1.clone());
+    let first = upload(NAME, &head, &[&log[0].0]);
+    send(&world, &ada, &first).await.expect(200);
+    let kept = world.issuer.store.agent_logs(0, 1).await.unwrap();
+    let more = (1..LOGS).map(|number| {
+        let mut row = kept[0].1.clone();
+        row.log = format!("{number:032x}");
+        Change::AgentLog(row, Vec::new())
+    });
+    let batch = Batch {
+        changes: more.collect(),
+        entries: Vec::new(),
+    };
+    world.issuer.store.commit(batch).await.unwrap();
+    let another = upload(&"f".repeat(32), &head, &[&log[0].0]);
+    let refused = send(&world, &ada, &another).await.expect(403).json();
+    assert_eq!(refused["error"], "access_denied");
+    // What is there already goes on, and somebody else begins theirs.
+    send(&world, &ada, &first).await.expect(200);
+    let bob = world.id_token("bob", &json!({}));
+    send(&world, &bob, &another).await.expect(200);
+}
+
+#[tokio::test]
+async fn records_that_come_again_after_they_were_dropped_are_no_alarm() {
+    let world = World::start().await;
+    let ada = world.id_token("ada", &json!({}));
+    let log = log(4);
+    let head = (4, log[3].1.clone());
+    let lines: Vec<&str> = log.iter().map(|(line, _)| line.as_str()).collect();
+    send(&world, &ada, &upload(NAME, &head, &lines))
+        .await
+        .expect(200);
+    let later = clock::now_ms() + 1;
+    let pruned = world.issuer.store.prune(later, later).await.unwrap();
+    assert_eq!(pruned.records, 4);
+    let told = send(&world, &ada, &upload(NAME, &head, &lines[..2])).await;
+    let told = told.expect(200).json();
+    assert_eq!(
+        (&told["held_seq"], &told["alarm"]),
+        (&json!(4), &Value::Null)
+    );
 }
 
 #[tokio::test]

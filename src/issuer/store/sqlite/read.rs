@@ -199,6 +199,16 @@ pub(super) fn agent_logs(
     )
 }
 
+pub(super) fn agent_logs_of(database: &Connection, claimant: &ClaimantKey) -> Result<u64> {
+    let count = one(
+        database,
+        "SELECT count(*) FROM agent_logs WHERE source = ?1 AND key = ?2",
+        (claimant.source.as_str(), &claimant.key),
+        |row| rows::number(row, 0),
+    )?;
+    Ok(count.unwrap_or(0))
+}
+
 /// Who sent a log first.
 pub(super) fn agent_log_owner(database: &Connection, log: &str) -> Result<Option<ClaimantKey>> {
     one(
