@@ -37,6 +37,29 @@ impl Agents {
 struct Log {
     row: AgentLogRow,
     end: Known,
+    /// The end that the row tells was met. More may follow: agents go on sending while this is read.
+    met: bool,
+}
+
+impl Log {
+    fn new(row: AgentLogRow) -> Self {
+        let end = match row.dropped.seq {
+            0 => Known::none(),
+            _ => row.dropped.clone(),
+        };
+        let mut log = Self {
+            row,
+            end: Known::none(),
+            met: false,
+        };
+        log.at(end);
+        log
+    }
+
+    fn at(&mut self, end: Known) {
+        self.met |= end.seq == self.row.seq && end.hash == self.row.hash;
+        self.end = end;
+    }
 }
 
 /// By person and name: the order in which the entry about dropped records has them.
@@ -54,7 +77,6 @@ pub(super) async fn check(
 ) -> Result<Agents, Refusal> {
     let mut found = Agents::default();
     let mut logs = begun(store).await?;
-    found.logs = logs.len() as u64;
     found.marks(&logs, said);
     let mut after = 0;
     loop {
@@ -65,12 +87,20 @@ pub(super) async fn check(
         let Some((last, ..)) = page.last() else { break };
         after = *last;
         for (_, key, name, line) in page {
-            found.record(&(key, name), &line, &mut logs);
+            let whose = (key, name);
+            if !logs.contains_key(&whose) {
+                // It began while this is read.
+                let row = store.agent_log(whose.0.clone(), whose.1.clone()).await;
+                let row = row.map_err(|fault| fault.refusal())?;
+                logs.extend(row.map(|row| (whose.clone(), Log::new(row))));
+            }
+            found.record(&whose, &line, &mut logs);
         }
         progress.at(found.records, "agents' records");
     }
+    found.logs = logs.len() as u64;
     for (whose, log) in &logs {
-        if log.row.seq != log.end.seq || log.row.hash != log.end.hash {
+        if !log.met {
             let what = format!(
                 "it ends at record {}, and another end had been held",
                 log.end.seq
@@ -93,11 +123,7 @@ async fn begun(store: &dyn Store) -> Result<Logs, Refusal> {
         };
         after = *last;
         for (_, row) in page {
-            let end = match row.dropped.seq {
-                0 => Known::none(),
-                _ => row.dropped.clone(),
-            };
-            logs.insert((row.key.clone(), row.log.clone()), Log { row, end });
+            logs.insert((row.key.clone(), row.log.clone()), Log::new(row));
         }
     }
 }
@@ -130,7 +156,7 @@ impl Agents {
         self.records += 1;
         let (end, fault) = follow(&log.end, line);
         if let Some(end) = end {
-            log.end = end;
+            log.at(end);
         }
         if let Some(what) = fault {
             self.fault(whose, &what);

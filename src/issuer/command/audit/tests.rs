@@ -245,6 +245,38 @@ fn agents_records_are_dropped_by_age_and_their_logs_go_on_from_what_the_log_says
 }
 
 #[test]
+fn a_changed_record_is_not_dropped_by_age() {
+    let place = place(1);
+    wait(place.store.commit(held(1..5))).unwrap();
+    place.sql("UPDATE agent_records SET line = 'x' WHERE seq = 4");
+    let refused = wait(place.store.prune(100, 99_000)).unwrap_err();
+    assert!(format!("{refused:?}").contains("record 4 of an agent's log is not as it was written"));
+    let report = place.verify(vec![]);
+    assert_eq!((report.summary.last, report.agents.records), (1, 4));
+}
+
+/// As if the agent had sent more after the log's end was read: verification of a server that runs.
+#[test]
+fn records_that_arrive_during_a_verification_are_no_fault() {
+    let place = place(1);
+    wait(place.store.commit(held(1..5))).unwrap();
+    wait(place.store.commit(held(5..9))).unwrap();
+    let fourth: String = rusqlite::Connection::open(&place.path)
+        .unwrap()
+        .query_row(
+            "SELECT line ->> 'hash' FROM agent_records WHERE seq = 4",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    place.sql(&format!("UPDATE agent_logs SET seq = 4, hash = '{fourth}'"));
+    let report = place.verify(vec![]);
+    assert!(report.ok, "{report:?}");
+    place.sql("UPDATE agent_logs SET hash = 'x'");
+    assert!(!place.verify(vec![]).ok);
+}
+
+#[test]
 fn the_end_of_the_log_is_found_and_its_last_entries() {
     let place = place(5_000);
     assert_eq!(wait(head(&place.store)).unwrap(), 5_000);

@@ -123,15 +123,27 @@ fn records(database: &Connection, before_ms: u64) -> Result<Option<(i64, u64)>> 
 }
 
 /// Notes with each log from where it goes on.
-fn mark(database: &Connection, arrival: i64) -> Result<usize> {
+fn mark(database: &Connection, arrival: i64) -> std::result::Result<(), Undone> {
     // The line beside `max` is that of the largest number.
-    database.execute(
-        "UPDATE agent_logs SET dropped_seq = gone.seq, dropped_hash = gone.hash
-         FROM (SELECT log, max(seq) AS seq, line ->> 'hash' AS hash
-               FROM agent_records WHERE arrival <= ?1 GROUP BY log) AS gone
-         WHERE agent_logs.id = gone.log AND agent_logs.dropped_seq < gone.seq",
-        [arrival],
-    )
+    let mut statement = database.prepare(
+        "SELECT log, max(seq), line FROM agent_records WHERE arrival <= ?1 GROUP BY log",
+    )?;
+    let mut rows = statement.query([arrival])?;
+    while let Some(row) = rows.next()? {
+        let log: i64 = row.get(0)?;
+        let seq = number(row, 1)?;
+        let (link, _) = record::placed(&row.get::<_, String>(2)?).map_err(|_| {
+            Undone::Told(StoreFault::Unavailable(format!(
+                "record {seq} of an agent's log is not as it was written, so nothing is dropped: run `oam-issuer audit verify`"
+            )))
+        })?;
+        database
+            .prepare_cached(
+                "UPDATE agent_logs SET dropped_seq = ?2, dropped_hash = ?3 WHERE id = ?1",
+            )?
+            .execute(params![log, int(link.seq), link.hash])?;
+    }
+    Ok(())
 }
 
 /// What is said of all logs of which something was dropped; none: of no log.
