@@ -2,7 +2,7 @@
 //! issuer alone grants.
 
 use super::asks::{Denied, Resolved};
-use super::command::{Command, LoginNews, ReportKind};
+use super::command::{Command, ReportKind};
 use super::issuing::{Issuing, Reading};
 use super::keeper::{Inner, Keeper};
 use crate::config::agent::Org;
@@ -15,7 +15,6 @@ use crate::rules::desk::Event;
 use crate::rules::role::Roles;
 use crate::rules::session::{FAILURE_MEMORY_MS, Need};
 use crate::rules::standing::words;
-use tokio::sync::mpsc;
 
 /// Roles younger than this are not read again because somebody asks, ms.
 const YOUNG_MS: u64 = 60_000;
@@ -201,7 +200,7 @@ impl Keeper {
         }
     }
 
-    fn roles_unread(&mut self, name: &OrgName, why: String) {
+    pub(super) fn roles_unread(&mut self, name: &OrgName, why: String) {
         let now = self.now();
         if let Some(office) = self.offices.get_mut(name) {
             office.issuing.reading = Reading::Idle;
@@ -210,7 +209,7 @@ impl Keeper {
         self.release(name);
     }
 
-    fn take_holdings(&mut self, name: &OrgName, holdings: Holdings) {
+    pub(super) fn take_holdings(&mut self, name: &OrgName, holdings: Holdings) {
         let now = self.now();
         let Some(office) = self.offices.get_mut(name) else {
             return;
@@ -252,28 +251,9 @@ impl Keeper {
         };
         office.issuing.parked_until = None;
         let commands = std::mem::take(&mut office.issuing.parked);
-        let greetings = std::mem::take(&mut office.issuing.greetings);
-        for (news, greeting) in greetings {
-            let _ = news.try_send(self.with_known_roles(name, greeting));
-        }
         for command in commands {
             self.execute(command, Patience::IsOver);
         }
-    }
-
-    /// A greeting with the roles that the issuer says, or why they are not known: nobody is told that they
-    /// hold none because nobody could be asked.
-    fn with_known_roles(&self, name: &OrgName, mut greeting: LoginNews) -> LoginNews {
-        let org = self.settings.org(name);
-        if let LoginNews::SignedIn { roles, unread, .. } = &mut greeting
-            && let Some(org) = org.filter(|org| org.exchange.issuer().is_some())
-        {
-            match self.with_roles(org) {
-                Ok(of) => *roles = of.roles.iter().map(|role| role.name.to_string()).collect(),
-                Err(refusal) => *unread = Some(refusal.sentence),
-            }
-        }
-        greeting
     }
 
     /// Releases those who have waited long enough.
@@ -288,24 +268,6 @@ impl Keeper {
         for name in names {
             self.release(&name);
         }
-    }
-
-    /// Tells a sign-in its roles, when they are being read.
-    pub(super) fn greet(
-        &mut self,
-        name: &OrgName,
-        news: &mpsc::Sender<LoginNews>,
-        greeting: LoginNews,
-    ) {
-        let until = self.now().plus(PATIENCE_MS);
-        if let Some(office) = self.offices.get_mut(name)
-            && office.issuing.reading != Reading::Idle
-        {
-            office.issuing.greetings.push((news.clone(), greeting));
-            office.issuing.parked_until.get_or_insert(until);
-            return;
-        }
-        let _ = news.try_send(self.with_known_roles(name, greeting));
     }
 
     /// The issuer denied an exchange that was chosen here: what is known of the roles is old.

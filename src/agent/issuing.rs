@@ -1,6 +1,6 @@
 //! What the keeper knows through an organization's own issuer, beside the session.
 
-use super::command::{Command, LoginNews};
+use super::command::Command;
 use super::office::Office;
 use super::state::{Anchor, KeptOfIssuer};
 use crate::config::agent::Org;
@@ -10,7 +10,6 @@ use crate::model::secret::Secret;
 use crate::model::time::Moment;
 use crate::rules::link::{Bearer, Link};
 use std::sync::Arc;
-use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 /// One organization's issuer.
@@ -36,8 +35,6 @@ pub(super) struct Issuing {
     /// Commands that wait for the roles, and until when.
     pub parked: Vec<Command>,
     pub parked_until: Option<Moment>,
-    /// Sign-ins that are told their roles.
-    pub greetings: Vec<(mpsc::Sender<LoginNews>, LoginNews)>,
     pub records: Records,
 }
 
@@ -108,7 +105,7 @@ impl Issuing {
 
     /// Whether somebody waits here for an answer that the roles decide.
     pub(super) fn is_awaited(&self) -> bool {
-        !self.parked.is_empty() || !self.greetings.is_empty()
+        !self.parked.is_empty()
     }
 
     /// What the person may do from now on.

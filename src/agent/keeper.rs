@@ -4,7 +4,7 @@ use super::command::{Command, Outcome, ReportKind};
 use super::feeding::FeedNews;
 use super::holdings::Patience;
 use super::ledger::Ledger;
-use super::login::Logins;
+use super::login::{Accepted, Failed, Logins};
 use super::office::{Chosen, Following, Office};
 use super::opening::Opening;
 use super::ports::{
@@ -96,7 +96,7 @@ pub(super) enum Inner {
     LoggedIn {
         org: OrgName,
         login: u64,
-        result: Result<Arrived, Refusal>,
+        result: Result<Accepted, Failed>,
     },
     LoginGone {
         org: OrgName,

@@ -1,11 +1,12 @@
 //! Signing in: one attempt per organization; a second one replaces the first.
 
 use super::command::LoginNews;
+use super::first::{FirstAnswer, first_answer, until_later_than};
 use super::issuing::Records;
 use super::keeper::{Inner, Keeper};
 use super::office::{Session, live_of};
 use super::opening::Opening;
-use super::ports::{Arrived, Idp, Store, Vault};
+use super::ports::{Arrived, Authentication, Idp, Issuer, Store, Vault};
 use crate::config::agent::Org;
 use crate::config::digest;
 use crate::model::caller::Caller;
@@ -13,17 +14,24 @@ use crate::model::identity::Identity;
 use crate::model::name::OrgName;
 use crate::model::record::{Happening, Record};
 use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::secret::Secret;
+use crate::model::standing::StandingWord;
 use crate::rules::desk::Event;
-use crate::rules::role::holds;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 /// Sign-ins under way.
 #[derive(Default)]
-pub(super) struct Logins(BTreeMap<OrgName, Login>);
+pub(super) struct Logins {
+    under_way: BTreeMap<OrgName, Login>,
+    /// Where the organization's issuer refused the last sign-in: the session in the person's browser will
+    /// not do, and the next sign-in asks for a new authentication.
+    refused: BTreeSet<OrgName>,
+}
 
 struct Login {
     number: u64,
@@ -38,7 +46,32 @@ struct Login {
 
 impl Logins {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.under_way.is_empty()
+    }
+}
+
+/// What a sign-in brought, and what the organization's issuer said to it; none where there is no issuer.
+pub(super) struct Accepted {
+    arrived: Arrived,
+    said: Option<FirstAnswer>,
+}
+
+/// A sign-in that came to nothing.
+pub(super) struct Failed {
+    refusal: Refusal,
+    /// The provider's session, when there was one: nobody keeps it.
+    refresh: Option<Arc<Secret>>,
+    /// The organization's issuer refused it.
+    by_issuer: bool,
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            refresh: None,
+            by_issuer: false,
+        }
     }
 }
 
@@ -56,7 +89,12 @@ impl Keeper {
             (Ok(_), Some(blocked)) => return say(&news, LoginNews::Refused(blocked.clone())),
         };
         self.cancel_login(&org.name, "another sign-in was started");
-        if self.logins.0.values().any(|login| login.store != store) {
+        if self
+            .logins
+            .under_way
+            .values()
+            .any(|login| login.store != store)
+        {
             let refusal = Refusal::new(
                 RefusalCode::Busy,
                 "another sign-in is under way, and its session is to be kept elsewhere",
@@ -66,14 +104,22 @@ impl Keeper {
         }
         let number = self.number();
         let reopen = matches!(self.opening, Opening::Failed(_));
-        let (vault, idp) = (Rc::clone(&self.ports.vault), Rc::clone(&self.ports.idp));
+        let attempt = Attempt {
+            vault: Rc::clone(&self.ports.vault),
+            idp: Rc::clone(&self.ports.idp),
+            issuer: Rc::clone(&self.ports.issuer),
+            store,
+            authentication: self.authentication(&org.name),
+            not_before_ms: self.not_before(&org.name),
+            reopen: reopen.then(|| self.inner.clone()),
+        };
         let (inner, to, name) = (self.inner.clone(), news.clone(), org.name.clone());
         let (digest, signed_in_to) = (digest::binding(&org), org.clone());
         let key = org.name.clone();
         let task = tokio::task::spawn_local(async move {
             let gone = to.clone();
             tokio::select! {
-                result = sign_in(vault, idp, &org, store, to, reopen.then(|| inner.clone())) => {
+                result = attempt.sign_in(&org, to) => {
                     let _ = inner.send(Inner::LoggedIn { org: name, login: number, result });
                 }
                 () = gone.closed() => {
@@ -90,12 +136,35 @@ impl Keeper {
             caller,
             task: task.abort_handle(),
         };
-        self.logins.0.insert(key, login);
+        self.logins.under_way.insert(key, login);
+    }
+
+    /// What the sign-in asks of the provider: after an end, or where the issuer refused the last one, the
+    /// session that the person's browser has there would bring back what is over.
+    fn authentication(&self, name: &OrgName) -> Authentication {
+        let over = self.tombstones.get(name).is_some_and(|tombstone| {
+            matches!(
+                tombstone.standing,
+                StandingWord::Ended | StandingWord::Revoked
+            )
+        });
+        if over || self.logins.refused.contains(name) {
+            Authentication::Anew
+        } else {
+            Authentication::AsItStands
+        }
+    }
+
+    /// Milliseconds until a sign-in counts as later than the last end: providers tell times in whole
+    /// seconds, and an end wins over a sign-in of its own second.
+    fn not_before(&self, name: &OrgName) -> u64 {
+        let ended = self.tombstones.get(name).map(|tombstone| tombstone.at_ms);
+        ended.map_or(0, |at_ms| until_later_than(at_ms, self.now().wall_ms))
     }
 
     /// Ends a sign-in under way; its listener closes with the task.
     pub(super) fn cancel_login(&mut self, org: &OrgName, why: &str) {
-        if let Some(login) = self.logins.0.remove(org) {
+        if let Some(login) = self.logins.under_way.remove(org) {
             login.task.abort();
             let refusal = Refusal::new(
                 RefusalCode::SignedOut,
@@ -110,11 +179,11 @@ impl Keeper {
     pub(super) fn login_gone(&mut self, org: &OrgName, number: u64) {
         if self
             .logins
-            .0
+            .under_way
             .get(org)
             .is_some_and(|login| login.number == number)
         {
-            self.logins.0.remove(org);
+            self.logins.under_way.remove(org);
         }
     }
 
@@ -122,26 +191,41 @@ impl Keeper {
         &mut self,
         name: &OrgName,
         number: u64,
-        result: Result<Arrived, Refusal>,
+        result: Result<Accepted, Failed>,
     ) {
         if self
             .logins
-            .0
+            .under_way
             .get(name)
             .is_none_or(|login| login.number != number)
         {
             // Given up meanwhile; the session is dropped with what arrived.
-            if let (Ok(arrived), Some(org)) = (result, self.settings.org(name)) {
-                self.revoke_session(org, arrived.tokens.refresh);
+            let refresh = match result {
+                Ok(accepted) => Some(accepted.arrived.tokens.refresh),
+                Err(failed) => failed.refresh,
+            };
+            if let (Some(refresh), Some(org)) = (refresh, self.settings.org(name)) {
+                self.revoke_session(org, refresh);
             }
             return;
         }
-        let Some(login) = self.logins.0.remove(name) else {
+        let Some(login) = self.logins.under_way.remove(name) else {
             return;
         };
-        let result = result.and_then(|arrived| self.take_in(name, &login, arrived));
+        let result = match result {
+            Ok(accepted) => self.take_in(name, &login, accepted),
+            Err(failed) => {
+                if let Some(refresh) = failed.refresh {
+                    self.revoke_session(&login.to, refresh);
+                }
+                if failed.by_issuer {
+                    self.logins.refused.insert(name.clone());
+                }
+                Err(failed.refusal)
+            }
+        };
         match result {
-            Ok(news) => self.greet(name, &login.news, news),
+            Ok(news) => say(&login.news, news),
             Err(refusal) => {
                 let mut record = Record::new(Happening::LoginFailed, self.now().wall_ms);
                 record.org = Some(name.clone());
@@ -160,15 +244,16 @@ impl Keeper {
         &mut self,
         name: &OrgName,
         login: &Login,
-        arrived: Arrived,
+        accepted: Accepted,
     ) -> Result<LoginNews, Refusal> {
+        let Accepted { arrived, said } = accepted;
         let now = self.now();
         let org = self.still_bound(name, login)?;
         self.opening = Opening::Open;
         let missing = || Refusal::unavailable("the organization is not there", "try again");
         let office = self.offices.get_mut(name).ok_or_else(missing)?;
         let identity = arrived.identity.clone();
-        let (tokens, at) = (arrived.tokens, now.wall_ms);
+        let (tokens, at) = (arrived.tokens, began_at(&identity, now.wall_ms));
         let refresh = Arc::clone(&tokens.refresh);
         let live = live_of(&org, &tokens, arrived.identity, at, Some(now));
         let digest = login.digest.clone();
@@ -202,19 +287,13 @@ impl Keeper {
         self.take_effect(name, login, &identity);
         self.carry_out(name, effects);
         self.relink(name);
-        if org.exchange.issuer().is_some() {
-            self.read_roles(name);
-        }
-        let roles = org
-            .roles
-            .iter()
-            .filter(|role| holds(role, &identity.groups));
+        let (roles, unread) = self.roles_at_sign_in(&org, &identity, said);
         Ok(LoginNews::SignedIn {
             org: name.clone(),
             subject: identity.subject,
             email: identity.email,
-            roles: roles.map(|role| role.name.to_string()).collect(),
-            unread: None,
+            roles,
+            unread,
         })
     }
 
@@ -230,6 +309,7 @@ impl Keeper {
             record.epoch = Some(office.desk.epoch());
         }
         self.strays.remove(name);
+        self.logins.refused.remove(name);
         if self.tombstones.remove(name).is_some()
             && let Err(why) = self.ports.vault.bury(&self.tombstones)
         {
@@ -250,31 +330,62 @@ impl Keeper {
     }
 }
 
-/// The slow part: key, provider, browser.
-async fn sign_in(
+/// When the session began, Unix milliseconds: with the authentication that the provider tells of, which may
+/// be older than this sign-in. The organization's issuer counts from there too.
+fn began_at(identity: &Identity, now_ms: u64) -> u64 {
+    let told = identity.auth_time.map(|at| at.saturating_mul(1000));
+    told.map_or(now_ms, |at_ms| at_ms.min(now_ms))
+}
+
+/// The slow part of a sign-in: key, provider, browser, and the issuer's word.
+struct Attempt {
     vault: Rc<dyn Vault>,
     idp: Rc<dyn Idp>,
-    org: &Org,
+    issuer: Rc<dyn Issuer>,
     store: Store,
-    news: mpsc::Sender<LoginNews>,
+    authentication: Authentication,
+    not_before_ms: u64,
     reopen: Option<mpsc::UnboundedSender<Inner>>,
-) -> Result<Arrived, Refusal> {
-    vault.prepare(store).await?;
-    if let Some(inner) = reopen {
-        // The keyring may be back: what was sealed before must not be written over unread.
-        let opened = vault.open().await;
-        if opened.is_ok() {
-            let _ = inner.send(Inner::Opened(opened));
+}
+
+impl Attempt {
+    async fn sign_in(self, org: &Org, news: mpsc::Sender<LoginNews>) -> Result<Accepted, Failed> {
+        self.vault.prepare(self.store).await?;
+        if let Some(inner) = &self.reopen {
+            // The keyring may be back: what was sealed before must not be written over unread.
+            let opened = self.vault.open().await;
+            if opened.is_ok() {
+                let _ = inner.send(Inner::Opened(opened));
+            }
+        }
+        if self.not_before_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(self.not_before_ms)).await;
+        }
+        let pending = self.idp.begin(org, self.authentication).await?;
+        let challenge = LoginNews::Challenge {
+            url: pending.url,
+            org: org.name.clone(),
+            issuer: org.provider.issuer.clone(),
+        };
+        let _ = news.send(challenge).await;
+        let returned = pending.arrival.await?;
+        let said = first_answer(&*self.issuer, org, &returned.arrived.tokens).await;
+        match said.transpose() {
+            Ok(said) => {
+                (returned.tell)(None).await;
+                let arrived = returned.arrived;
+                Ok(Accepted { arrived, said })
+            }
+            Err(refusal) => {
+                (returned.tell)(Some(refusal.clone())).await;
+                Err(Failed {
+                    refusal,
+                    refresh: Some(returned.arrived.tokens.refresh),
+                    by_issuer: true,
+                })
+            }
         }
     }
-    let pending = idp.begin(org).await?;
-    let challenge = LoginNews::Challenge {
-        url: pending.url,
-        org: org.name.clone(),
-        issuer: org.provider.issuer.clone(),
-    };
-    let _ = news.send(challenge).await;
-    pending.arrival.await
 }
 
 fn say(news: &mpsc::Sender<LoginNews>, what: LoginNews) {

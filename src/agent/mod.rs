@@ -13,6 +13,7 @@ mod asks;
 mod effects;
 mod ending;
 mod feeding;
+mod first;
 mod followers;
 mod holdings;
 mod issuing;

@@ -50,14 +50,39 @@ pub struct Arrived {
 pub struct PendingLogin {
     /// The authorization URL.
     pub url: String,
-    /// Resolves when the browser came back and the code was exchanged and checked.
-    pub arrival: Later<Result<Arrived, Refusal>>,
+    /// Resolves when the browser came back and the code was exchanged and checked. The browser was told
+    /// when it is a refusal.
+    pub arrival: Later<Result<Returned, Refusal>>,
+}
+
+/// A sign-in that the provider granted, and a browser that waits for its page.
+pub struct Returned {
+    /// Tokens and identity.
+    pub arrived: Arrived,
+    /// Shows the person how it went in the end: a refusal, or that they are signed in.
+    pub tell: Tell,
+}
+
+/// Shows a browser how its sign-in went.
+pub type Tell = Box<dyn FnOnce(Option<Refusal>) -> Later<()>>;
+
+/// What a sign-in asks of the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authentication {
+    /// The session in the person's browser will do, if the organization does not call it too old.
+    AsItStands,
+    /// The person is to authenticate anew: what came before was ended or refused.
+    Anew,
 }
 
 /// The identity provider.
 pub trait Idp {
     /// Discovers, listens on loopback and makes the authorization URL.
-    fn begin(&self, org: &Org) -> Later<Result<PendingLogin, Refusal>>;
+    fn begin(
+        &self,
+        org: &Org,
+        authentication: Authentication,
+    ) -> Later<Result<PendingLogin, Refusal>>;
     /// One refresh; checks the ID token against `known` (same `iss` and `sub`, R30).
     fn refresh(
         &self,

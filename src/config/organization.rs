@@ -7,7 +7,7 @@ use super::address;
 use super::agent::{Hub, Issuer, Org, Source, read};
 use super::duration;
 use crate::model::granted::Scheme;
-use crate::model::organization::{Organization, SignIn, SubjectKind, VERSION};
+use crate::model::organization::{Organization, Reauth, SignIn, SubjectKind, VERSION};
 use crate::model::refusal::Refusal;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -148,6 +148,7 @@ fn table<'a>(organization: &'a Organization, sign_in: &'a SignIn) -> OrgTable<'a
         redirect_port: sign_in.redirect_port,
         redirect_path: &sign_in.redirect_path,
         groups_claim: &sign_in.groups_claim,
+        reauth: sign_in.reauth.map(Reauth::word),
         fresh: span(sign_in.fresh_s),
         lease: span(sign_in.lease_s),
         session_age: span(sign_in.session_age_s),
@@ -191,6 +192,8 @@ struct OrgTable<'a> {
     redirect_port: u16,
     redirect_path: &'a str,
     groups_claim: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reauth: Option<&'static str>,
     fresh: String,
     lease: String,
     session_age: String,

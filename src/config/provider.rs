@@ -4,6 +4,7 @@ use super::address::{self, AddressFault};
 use super::agent::Provider;
 use super::fields::{Fields, Placed, names, text_of};
 use super::tree::{Report, shown};
+use crate::model::organization::Reauth;
 use std::collections::BTreeMap;
 
 /// Authorization parameters that the sign-in sets itself (RFC 6749 §4.1.1, RFC 7636, OIDC
@@ -37,6 +38,7 @@ pub(super) fn read_provider(org: &Fields<'_>, report: &mut Report<'_>) -> Option
     let groups_claim = org.text("groups_claim", report);
     let ca_file = ca_file(org, report);
     let proxy = checked(org, "proxy", false, address::proxy, report);
+    let reauth = reauth(org, issuer.as_deref().unwrap_or_default(), report);
     Some(Provider {
         issuer: issuer?,
         client_id: client_id?.value.to_owned(),
@@ -45,9 +47,18 @@ pub(super) fn read_provider(org: &Fields<'_>, report: &mut Report<'_>) -> Option
         redirect_port,
         redirect_path,
         groups_claim: groups_claim.map_or("groups", |t| t.value).to_owned(),
+        reauth,
         ca_file,
+        ca_sha256: None,
         proxy,
     })
+}
+
+/// How a new authentication is asked for at the provider with this issuer.
+pub(super) fn reauth(table: &Fields<'_>, issuer: &str, report: &mut Report<'_>) -> Reauth {
+    let ways = [Reauth::MaxAge, Reauth::Prompt, Reauth::None];
+    let words = ways.map(|way| (way.word(), way));
+    table.choice("reauth", &words, Reauth::usual(issuer), report)
 }
 
 /// A URL that passes `check`, kept as written.

@@ -102,13 +102,14 @@ fn settings(tree: &Node, report: &mut Report<'_>) -> Settings {
 /// One organization; none when a fault was found that leaves no value to go on with. Its hubs are
 /// given even then, so that they can be compared to the others.
 fn read_org(entry: &Entry, report: &mut Report<'_>) -> (Option<Org>, Vec<ReadHub>) {
-    const KEYS: [&str; 15] = [
+    const KEYS: [&str; 16] = [
         "issuer",
         "client_id",
         "scopes",
         "redirect_port",
         "redirect_path",
         "groups_claim",
+        "reauth",
         "ca_file",
         "proxy",
         "fresh",

@@ -9,12 +9,13 @@ mod discovery;
 mod id_token;
 mod keys;
 mod login;
+mod request;
 #[cfg(test)]
 mod tests;
 pub(crate) mod words;
 
 use super::http::{Http, Payload, TOTAL, Tokens, Via};
-use crate::agent::ports::{Arrived, Idp, Later, PendingLogin};
+use crate::agent::ports::{Arrived, Authentication, Idp, Later, PendingLogin};
 use crate::agent::state::SessionTokens;
 use crate::config::agent::Org;
 use crate::model::answer::EndpointFault;
@@ -50,9 +51,13 @@ impl Oidc {
 }
 
 impl Idp for Oidc {
-    fn begin(&self, org: &Org) -> Later<Result<PendingLogin, Refusal>> {
+    fn begin(
+        &self,
+        org: &Org,
+        authentication: Authentication,
+    ) -> Later<Result<PendingLogin, Refusal>> {
         let (inner, org) = (Rc::clone(&self.0), org.clone());
-        Box::pin(login::begin(inner, org))
+        Box::pin(login::begin(inner, org, authentication))
     }
 
     fn refresh(

@@ -1,7 +1,7 @@
 //! The organization's set-up as it is published: everything that `oam login URL` needs.
 
 use crate::model::issuer::{IssuerHub, IssuerSettings};
-use crate::model::organization::{OrgHub, Organization, SignIn, VERSION};
+use crate::model::organization::{OrgHub, Organization, Reauth, SignIn, VERSION};
 use crate::model::policy::OrgRules;
 use crate::model::refusal::Refusal;
 
@@ -51,6 +51,7 @@ fn sign_in(settings: &IssuerSettings, org: &OrgRules) -> Result<SignIn, Refusal>
         lease_s: org.lease_ms / 1000,
         session_age_s: org.session_age_ms / 1000,
         device_login: org.device_login,
+        reauth: (source.reauth != Reauth::usual(&source.issuer)).then_some(source.reauth),
     })
 }
 

@@ -3,7 +3,7 @@
 use super::claimant::ClaimantKind;
 use super::granted::Scheme;
 use super::name::{HubName, SourceName};
-use super::organization::SubjectKind;
+use super::organization::{Reauth, SubjectKind};
 use super::settings::HubKind;
 use std::collections::BTreeMap;
 
@@ -110,6 +110,8 @@ pub struct Source {
     pub key_claim: Option<String>,
     /// Claim shown as user name.
     pub username_claim: String,
+    /// How agents ask it for a new authentication; with none each exchange of a code is one.
+    pub reauth: Reauth,
     /// Claims that every token must have, each with one of these whole-string patterns.
     pub required: BTreeMap<String, Vec<String>>,
     /// Oldest `iat` taken, ms.

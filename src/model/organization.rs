@@ -69,6 +69,44 @@ pub struct SignIn {
     pub session_age_s: u64,
     /// Whether device login is allowed.
     pub device_login: bool,
+    /// How a new authentication is asked for; none: as is usual for this provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reauth: Option<Reauth>,
+}
+
+/// How a provider is asked to let a person authenticate anew instead of going on with the session that it
+/// has in their browser (OIDC Core §3.1.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reauth {
+    /// `max_age`, which also makes the provider tell `auth_time`; and `prompt=login` after an end.
+    MaxAge,
+    /// `prompt=login` after an end.
+    Prompt,
+    /// The provider knows neither: each exchange of a code is a new sign-in there.
+    None,
+}
+
+impl Reauth {
+    /// What is usual for the provider with this issuer.
+    pub fn usual(issuer: &str) -> Self {
+        let rest = issuer.strip_prefix("https://").unwrap_or(issuer);
+        match rest.split('/').next().unwrap_or(rest) {
+            "accounts.google.com" => Self::None,
+            // Entra ID tells `auth_time` only as an optional claim, whatever is asked.
+            "login.microsoftonline.com" | "sts.windows.net" => Self::Prompt,
+            _ => Self::MaxAge,
+        }
+    }
+
+    /// The word of the configuration.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::MaxAge => "max_age",
+            Self::Prompt => "prompt",
+            Self::None => "none",
+        }
+    }
 }
 
 /// Which token of the session speaks for the person.

@@ -2,6 +2,7 @@
 
 use super::granted::Scheme;
 use super::name::{HubName, OrgName};
+use super::organization::Reauth;
 use super::role::Role;
 use std::collections::BTreeMap;
 
@@ -66,8 +67,12 @@ pub struct Provider {
     pub redirect_path: String,
     /// Claim that holds the groups.
     pub groups_claim: String,
+    /// How a new authentication is asked for.
+    pub reauth: Reauth,
     /// PEM file of additional roots.
     pub ca_file: Option<String>,
+    /// SHA-256 of what stands in it, lower-case hex; none: there is no such file, or nobody has read it.
+    pub ca_sha256: Option<String>,
     /// Proxy for all requests of this organization, `http://host:port`.
     pub proxy: Option<String>,
 }

@@ -6,9 +6,9 @@ use crate::model::organization::Organization;
 use crate::model::refusal::Refusal;
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
-/// Tables below `[orgs.NAME]` that are the published ones and nothing else: a hub of which the
-/// issuer knows nothing could never be served.
-const WHOLE: [&str; 3] = ["extra", "exchange", "hubs"];
+/// What stands below `[orgs.NAME]` as published and not otherwise: a hub of which the issuer knows nothing
+/// could never be served.
+const WHOLE: [&str; 4] = ["extra", "exchange", "hubs", "reauth"];
 
 /// The user's text with the set-up in it, and the keys that the company enforces, which are left out.
 ///

@@ -5,7 +5,7 @@ use super::place::{keys, needed_secret, some_texts};
 use super::preset::{PRESETS, Preset, is_any_tenant, is_pinned, preset, shared};
 use crate::config::address::{endpoint, issuer as check_issuer};
 use crate::config::fields::{Fields, choose, names};
-use crate::config::provider::checked;
+use crate::config::provider::{checked, reauth};
 use crate::config::suggest;
 use crate::config::tree::{Entry, Place, Report, shown};
 use crate::model::claimant::ClaimantKind;
@@ -24,7 +24,7 @@ const USUAL_ALGORITHMS: [&str; 2] = ["RS256", "ES256"];
 
 const DAY_MS: u64 = 86_400_000;
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "kind",
     "preset",
     "issuer",
@@ -38,6 +38,7 @@ const KEYS: [&str; 15] = [
     "groups_from_userinfo",
     "key_claim",
     "username_claim",
+    "reauth",
     "required",
     "longest_age",
 ];
@@ -110,11 +111,13 @@ fn read_source(entry: &Entry, url: &str, report: &mut Report<'_>) -> Option<Sour
         .entry("required")
         .map(|entry| claims(entry, &table.path_of("required"), report))
         .unwrap_or_default();
+    let issuer = issuer?;
     let usual_age = preset.map_or(DAY_MS, |preset| preset.longest_age_ms);
     let source = Source {
         name: name.ok()?,
         kind,
-        issuer: issuer?,
+        reauth: reauth(&table, &issuer, report),
+        issuer,
         audiences,
         algorithms,
         keys,

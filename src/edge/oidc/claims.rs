@@ -10,7 +10,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
 
 /// Clocks differ by up to this, seconds (R41).
-const SKEW_S: u64 = 60;
+pub(super) const SKEW_S: u64 = 60;
 /// An ID token of a sign-in is made when the code is exchanged, or a little before: one issued longer ago
 /// than this, seconds, is not of this sign-in.
 const OLD_S: u64 = 3600;

@@ -3,19 +3,19 @@
 use super::super::http::Tokens;
 use super::super::http::fault::plain_code;
 use super::super::loopback::{Browser, Callback, Loopback, NoCallback, Page};
-use super::claims::{Expect, Phase, Wrong};
+use super::claims::{Expect, Phase, SKEW_S, Wrong};
 use super::discovery::Metadata;
 use super::id_token::Verdict;
+use super::request::{Once, authorization};
 use super::{Inner, words};
-use crate::agent::ports::{Arrived, PendingLogin};
+use crate::agent::ports::{Arrived, Authentication, PendingLogin, Returned};
 use crate::agent::state::SessionTokens;
 use crate::config::agent::{Org, Provider};
+use crate::config::duration;
 use crate::model::answer::EndpointFault;
 use crate::model::identity::Identity;
 use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
-use oauth2::basic::BasicClient;
-use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,29 +23,12 @@ use std::time::Duration;
 /// How long a person may take in the browser.
 const PERSON: Duration = Duration::from_mins(5);
 
-/// Parameters that belong to the protocol: an extra parameter of the configuration never replaces one.
-const OURS: [&str; 9] = [
-    "response_type",
-    "response_mode",
-    "client_id",
-    "redirect_uri",
-    "scope",
-    "state",
-    "nonce",
-    "code_challenge",
-    "code_challenge_method",
-];
-
-/// What one sign-in made up, each good once.
-struct Once {
-    state: Secret,
-    nonce: Secret,
-    verifier: Secret,
-    redirect: String,
-}
-
 /// Discovers, listens, and gives the URL.
-pub(super) async fn begin(inner: Rc<Inner>, org: Org) -> Result<PendingLogin, Refusal> {
+pub(super) async fn begin(
+    inner: Rc<Inner>,
+    org: Org,
+    authentication: Authentication,
+) -> Result<PendingLogin, Refusal> {
     let name = org.name.as_str();
     let metadata = inner
         .discovery
@@ -53,7 +36,7 @@ pub(super) async fn begin(inner: Rc<Inner>, org: Org) -> Result<PendingLogin, Re
         .await
         .map_err(|fault| words::discovery(name, &org.provider.issuer, &fault))?;
     let loopback = listen(&org.provider).await?;
-    let (url, once) = authorization(&org.provider, &metadata, loopback.redirect_uri())
+    let (url, once) = authorization(&org, &metadata, loopback.redirect_uri(), authentication)
         .map_err(|fault| words::discovery(name, &org.provider.issuer, &fault))?;
     Ok(PendingLogin {
         url,
@@ -80,70 +63,49 @@ async fn listen(provider: &Provider) -> Result<Loopback, Refusal> {
         })
 }
 
-fn authorization(
-    provider: &Provider,
-    metadata: &Metadata,
-    redirect: String,
-) -> Result<(String, Once), EndpointFault> {
-    let unreadable = |_| EndpointFault::Unreadable {
-        why: "the authorization URL can't be made".to_owned(),
-    };
-    let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-    let nonce = CsrfToken::new_random().into_secret();
-    let client = BasicClient::new(ClientId::new(provider.client_id.clone()))
-        .set_auth_uri(AuthUrl::new(metadata.authorization_endpoint.clone()).map_err(unreadable)?)
-        .set_redirect_uri(RedirectUrl::new(redirect.clone()).map_err(unreadable)?);
-    let mut request = client
-        .authorize_url(CsrfToken::new_random)
-        .set_pkce_challenge(challenge)
-        .add_scope(Scope::new("openid".to_owned()))
-        .add_extra_param("nonce", nonce.clone());
-    for scope in provider.scopes.iter().filter(|s| *s != "openid") {
-        request = request.add_scope(Scope::new(scope.clone()));
-    }
-    for (name, value) in &provider.extra {
-        if !OURS.contains(&name.as_str()) {
-            request = request.add_extra_param(name, value);
-        }
-    }
-    let (url, state) = request.url();
-    let once = Once {
-        state: Secret::new(state.into_secret()),
-        nonce: Secret::new(nonce),
-        verifier: Secret::new(verifier.into_secret()),
-        redirect,
-    };
-    Ok((url.into(), once))
-}
-
 async fn arrive(
     inner: Rc<Inner>,
     org: Org,
     metadata: Rc<Metadata>,
     loopback: Loopback,
     once: Once,
-) -> Result<Arrived, Refusal> {
-    let name = org.name.as_str();
+) -> Result<Returned, Refusal> {
     let (callback, browser): (Callback, Browser) = loopback
         .wait(once.state.expose(), PERSON)
         .await
-        .map_err(|why| nobody(name, why))?;
-    let arrived = finish(&inner, &org, &metadata, callback, &once).await;
-    // Only now: the page tells how it really went.
-    let page = match &arrived {
-        Ok(_) => Page::signed_in(name),
-        Err(refusal) => Page::failed(&refusal.sentence, &refusal.next),
-    };
-    browser.show(&page).await;
-    arrived
+        .map_err(|why| nobody(&org, &once.redirect, why))?;
+    match finish(&inner, &org, &metadata, callback, &once).await {
+        Ok(arrived) => Ok(Returned {
+            arrived,
+            tell: Box::new(move |refusal| {
+                Box::pin(async move { tell(&org, browser, refusal).await })
+            }),
+        }),
+        Err(refusal) => {
+            tell(&org, browser, Some(refusal.clone())).await;
+            Err(refusal)
+        }
+    }
 }
 
-fn nobody(org: &str, why: NoCallback) -> Refusal {
+/// Only when it is over: the page tells how it really went.
+async fn tell(org: &Org, browser: Browser, refusal: Option<Refusal>) {
+    let page = match refusal {
+        None => Page::signed_in(org.name.as_str()),
+        Some(refusal) => Page::failed(&refusal.sentence, &refusal.next),
+    };
+    browser.show(&page).await;
+}
+
+fn nobody(org: &Org, redirect: &str, why: NoCallback) -> Refusal {
+    let (client, org) = (&org.provider.client_id, &org.name);
     let again = format!("run `oam login {org}` again");
     match why {
         NoCallback::Silence => Refusal::unavailable(
             format!("the browser did not come back from the sign-in to {org} within 5 minutes"),
-            again,
+            format!(
+                "{again}; if the provider showed an error, register {redirect} for the client {client} there, and set `redirect_port` where it compares ports"
+            ),
         ),
         NoCallback::WrongState => Refusal::unavailable(
             format!(
@@ -166,14 +128,18 @@ async fn finish(
     once: &Once,
 ) -> Result<Arrived, Refusal> {
     let name = org.name.as_str();
-    let wrong = |check, why| words::arrival(name, &Wrong::new(check, why).into());
+    let wrong = |check, why| words::arrival(org, &Wrong::new(check, why).into());
     // RFC 9207 §2.4: before anything else of the answer is believed, errors included.
     match callback.iss.as_deref() {
         Some(iss) if iss != org.provider.issuer => {
             return Err(wrong("iss", "the answer comes from another issuer"));
         }
         None if metadata.iss_in_answer => {
-            return Err(wrong("iss", "it is missing from the answer"));
+            let refusal = wrong("iss", "it is missing from the answer");
+            return Err(match callback.error.as_deref().and_then(plain_code) {
+                Some(code) => words::unconfirmed(name, refusal, &code),
+                None => refusal,
+            });
         }
         _ => {}
     }
@@ -197,10 +163,10 @@ async fn finish(
             ],
         )
         .await
-        .map_err(|fault| words::arrival(name, &fault))?;
+        .map_err(|fault| words::arrival(org, &fault))?;
     accept(inner, org, metadata, tokens, once)
         .await
-        .map_err(|fault| words::arrival(name, &fault))
+        .map_err(|fault| words::arrival(org, &fault))
 }
 
 async fn accept(
@@ -212,7 +178,8 @@ async fn accept(
 ) -> Result<Arrived, EndpointFault> {
     let now = inner.http.now().unix();
     let expect = Expect::of(&org.provider, now, Phase::Login(once.nonce.expose()));
-    let identity = match identify(inner, org, metadata, &tokens, &expect).await {
+    let identified = identify(inner, org, metadata, &tokens, &expect).await;
+    let identity = match identified.and_then(|identity| young(identity, now, once.max_age_s)) {
         Ok(identity) => identity,
         Err(fault) => {
             // Nothing of a sign-in that was not accepted stays open; if this fails too, the refusal
@@ -241,6 +208,23 @@ async fn accept(
         identity,
         flaw: None,
     })
+}
+
+/// Refuses an authentication that is older than was asked for: the provider went on with the session that it
+/// has in the browser (OIDC Core §3.1.3.7, 13).
+fn young(identity: Identity, now: u64, max_age_s: u64) -> Result<Identity, EndpointFault> {
+    let Some(age) = identity.auth_time.map(|at| now.saturating_sub(at)) else {
+        return Ok(identity);
+    };
+    if age <= max_age_s.saturating_add(SKEW_S) {
+        return Ok(identity);
+    }
+    let (age, most) = (
+        duration::words(age.saturating_mul(1000)),
+        duration::words(max_age_s.saturating_mul(1000)),
+    );
+    let why = format!("it is of a sign-in {age} ago, and no older one than {most} is taken");
+    Err(Wrong::new("auth_time", why).into())
 }
 
 async fn identify(

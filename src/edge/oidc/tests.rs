@@ -1,7 +1,7 @@
 use super::super::http::Http;
 use super::super::http::stand_in::{Canned, Seen, StandIn, Still};
 use super::Oidc;
-use crate::agent::ports::{Arrived, Idp as _};
+use crate::agent::ports::{Arrived, Authentication, Idp as _};
 use crate::agent::state::SessionTokens;
 use crate::config::agent::{Body, Exchange, Org, Provider, Rfc8693, SubjectToken};
 use crate::model::answer::EndpointFault;
@@ -110,7 +110,9 @@ impl Idp {
                 redirect_port: 0,
                 redirect_path: "/back".into(),
                 groups_claim: "groups".into(),
+                reauth: crate::model::organization::Reauth::MaxAge,
                 ca_file: None,
+                ca_sha256: None,
                 proxy: None,
             },
             exchange: Exchange::Rfc8693(Rfc8693 {
@@ -127,7 +129,7 @@ impl Idp {
             roles: vec![],
             fresh_ms: 0,
             lease_ms: 0,
-            session_age_ms: 0,
+            session_age_ms: 7 * 86_400_000,
         }
     }
 
@@ -173,7 +175,17 @@ impl Idp {
         &self,
         visit: impl FnOnce(&BTreeMap<String, String>) -> String,
     ) -> (Result<Arrived, Refusal>, String) {
-        let pending = self.oidc.begin(&self.org()).await.ok().unwrap();
+        self.login_to(&self.org(), visit).await
+    }
+
+    /// The same, to an organization that asks for something else.
+    async fn login_to(
+        &self,
+        org: &Org,
+        visit: impl FnOnce(&BTreeMap<String, String>) -> String,
+    ) -> (Result<Arrived, Refusal>, String) {
+        let begun = self.oidc.begin(org, Authentication::AsItStands).await;
+        let pending = begun.ok().unwrap();
         let url = url::Url::parse(&pending.url).unwrap();
         let asked: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
         let query = visit(&asked);
@@ -190,7 +202,12 @@ impl Idp {
             stream.read_to_string(&mut page).await.unwrap();
             page
         };
-        tokio::join!(pending.arrival, browser)
+        let arrival = async {
+            let returned = pending.arrival.await?;
+            (returned.tell)(None).await;
+            Ok(returned.arrived)
+        };
+        tokio::join!(arrival, browser)
     }
 
     /// A sign-in whose ID token has these claims instead.

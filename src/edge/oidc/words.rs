@@ -1,5 +1,6 @@
 //! Faults of a provider in our own words.
 
+use crate::config::agent::Org;
 use crate::model::answer::EndpointFault;
 use crate::model::refusal::{Refusal, RefusalCode};
 
@@ -39,12 +40,13 @@ pub(super) fn discovery(org: &str, issuer: &str, fault: &EndpointFault) -> Refus
 }
 
 /// The refusal of a sign-in whose code exchange or checks failed.
-pub(super) fn arrival(org: &str, fault: &EndpointFault) -> Refusal {
+pub(super) fn arrival(to: &Org, fault: &EndpointFault) -> Refusal {
+    let org = to.name.as_str();
     let again = format!("run `oam login {org}` again");
     match fault {
         EndpointFault::Check { name, why } => Refusal::unavailable(
             format!("the sign-in to {org} was not accepted, the check of `{name}` failed: {why}"),
-            check_step(org, name, &again),
+            check_step(to, name, &again),
         ),
         EndpointFault::Status {
             error: Some(code), ..
@@ -59,17 +61,55 @@ pub(super) fn arrival(org: &str, fault: &EndpointFault) -> Refusal {
     }
 }
 
-fn check_step(org: &str, name: &str, again: &str) -> String {
+fn check_step(to: &Org, name: &str, again: &str) -> String {
+    let org = &to.name;
     match name {
         "groups" => format!(
             "ask the administrators of {org} to send only the groups of this application, as a list of texts"
         ),
         "exp" | "iat" | "nbf" => format!("check this machine's clock, then {again}"),
-        "refresh_token" => {
-            "add `offline_access` to `scopes`, or have the client allowed to get refresh tokens"
-                .to_owned()
-        }
+        "refresh_token" => no_refresh_token(to).to_owned(),
+        "auth_time" => sign_out_first(org.as_str(), &to.provider.issuer),
         _ => format!("{again}; if it stays so, tell the administrators of {org}"),
+    }
+}
+
+/// What a provider still wants before it gives a refresh token, by what was asked of it already.
+fn no_refresh_token(to: &Org) -> &'static str {
+    let provider = &to.provider;
+    let consent = provider
+        .extra
+        .get("prompt")
+        .is_some_and(|prompts| prompts.split(' ').any(|prompt| prompt == "consent"));
+    if provider
+        .scopes
+        .iter()
+        .all(|scope| scope != "offline_access")
+    {
+        "add `offline_access` to `scopes`, or have the client allowed to get refresh tokens"
+    } else if !consent {
+        "add `prompt = \"consent\"` to `extra`, without which some providers give none, or have the client allowed to get refresh tokens"
+    } else {
+        "have the client allowed to get refresh tokens at the identity provider"
+    }
+}
+
+/// What helps where a provider goes on with a session that is too old.
+pub(crate) fn sign_out_first(org: &str, provider: &str) -> String {
+    format!("sign out at {provider} in your browser, then run `oam login {org}` again")
+}
+
+/// The refusal of an answer that nobody vouches for, with the error that stands in it: its `state` fits, but
+/// any page that saw it could have sent the rest (RFC 9207).
+pub(super) fn unconfirmed(org: &str, refused: Refusal, code: &str) -> Refusal {
+    let told = answered(org, code);
+    Refusal {
+        sentence: format!(
+            "{}; unconfirmed, the provider refused with `{code}`",
+            refused.sentence
+        ),
+        next: told.next,
+        ..refused
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) fn okta() -> Source {
         groups_from_userinfo: false,
         key_claim: None,
         username_claim: "preferred_username".to_owned(),
+        reauth: crate::model::organization::Reauth::MaxAge,
         required: BTreeMap::new(),
         longest_age_ms: 24 * 3600 * 1000,
     }

@@ -39,7 +39,9 @@ pub fn settings() -> Settings {
                 redirect_port: 0,
                 redirect_path: "/callback".into(),
                 groups_claim: "groups".into(),
+                reauth: crate::model::organization::Reauth::MaxAge,
                 ca_file: None,
+                ca_sha256: None,
                 proxy: None,
             },
             exchange: Exchange::Rfc8693(Rfc8693 {

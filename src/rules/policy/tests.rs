@@ -302,6 +302,7 @@ fn somebody_described_has_the_key_that_a_token_would_give() {
         groups_from_userinfo: false,
         key_claim: Some("repository_id".to_owned()),
         username_claim: "repository".to_owned(),
+        reauth: crate::model::organization::Reauth::MaxAge,
         required: BTreeMap::new(),
         longest_age_ms: 3_600_000,
     };

@@ -4,6 +4,7 @@ mod answers;
 mod exchanges;
 mod feeds;
 mod records;
+mod sign_in;
 mod waiting;
 
 use super::*;

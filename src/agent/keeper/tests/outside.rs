@@ -2,7 +2,10 @@
 
 use super::issuer::FakeIssuer;
 use super::*;
-use crate::agent::ports::{Configuration, Later, MintOrder, Notice, PendingLogin, Published};
+use crate::agent::ports::{
+    Authentication, Configuration, Later, MintOrder, Notice, PendingLogin, Published, Returned,
+    Tell,
+};
 use crate::agent::state::Sealed;
 use crate::config::agent::Org;
 use std::cell::{Cell, RefCell};
@@ -31,6 +34,10 @@ pub(super) struct Fake {
     pub(super) refreshes: RefCell<Vec<Refresh>>,
     pub(super) mints: RefCell<Vec<Mint>>,
     pub(super) logins: RefCell<Vec<oneshot::Sender<Result<Arrived, Refusal>>>>,
+    /// What each sign-in asked of the provider.
+    pub(super) authentications: RefCell<Vec<Authentication>>,
+    /// What browsers were shown: a refusal, or that somebody is signed in.
+    pub(super) pages: Rc<RefCell<Vec<Option<RefusalCode>>>>,
     /// Calls with these names fail.
     pub(super) broken: RefCell<Vec<&'static str>>,
     /// What the configuration's files say.
@@ -57,6 +64,8 @@ impl Fake {
             refreshes: RefCell::default(),
             mints: RefCell::default(),
             logins: RefCell::default(),
+            authentications: RefCell::default(),
+            pages: Rc::default(),
             broken: RefCell::default(),
             written: RefCell::default(),
             sealed: RefCell::default(),
@@ -131,13 +140,26 @@ impl Dice for Fake {
 }
 
 impl Idp for Fake {
-    fn begin(&self, _: &Org) -> Later<Result<PendingLogin, Refusal>> {
+    fn begin(
+        &self,
+        _: &Org,
+        authentication: Authentication,
+    ) -> Later<Result<PendingLogin, Refusal>> {
         let (sender, receiver) = oneshot::channel();
         self.logins.borrow_mut().push(sender);
+        self.authentications.borrow_mut().push(authentication);
+        let pages = Rc::clone(&self.pages);
+        let tell: Tell = Box::new(move |refusal| {
+            pages.borrow_mut().push(refusal.map(|refusal| refusal.code));
+            Box::pin(async {})
+        });
         Box::pin(async move {
             Ok(PendingLogin {
                 url: "https://idp.acme.example/authorize".into(),
-                arrival: Box::pin(async move { receiver.await.unwrap() }),
+                arrival: Box::pin(async move {
+                    let arrived = receiver.await.unwrap()?;
+                    Ok(Returned { arrived, tell })
+                }),
             })
         })
     }

@@ -82,9 +82,15 @@ fn a_sign_in_whose_roles_are_not_read_is_not_told_that_there_are_none() {
         .await;
         assert!(roles.is_empty());
         assert!(unread.unwrap().contains("its answer was lost (reset)"));
-        // An issuer that is silent is not waited for longer than a person waits.
-        let (_, unread) = greeted(async |desk: &mut Desk| desk.wait(4_000).await).await;
-        assert!(unread.unwrap().contains("has not said which roles"));
+        // One that is busy has refused nobody.
+        let (_, unread) = greeted(async |desk: &mut Desk| {
+            let (_, answer) = desk.issuer().roles.borrow_mut().pop().unwrap();
+            let busy = denied(RefusalCode::Busy, "the issuer is busy");
+            answer.send(Err(busy)).ok().unwrap();
+            desk.settle().await;
+        })
+        .await;
+        assert!(unread.unwrap().contains("the issuer is busy"));
         // None held is another thing.
         let none = greeted(async |desk: &mut Desk| desk.tell_roles(Vec::new()).await).await;
         assert_eq!(none, (Vec::new(), None));

@@ -1,0 +1,114 @@
+//! A sign-in is what the organization's issuer takes for one.
+
+use super::*;
+use crate::agent::ports::Authentication;
+use crate::model::record::Happening;
+use crate::model::standing::StandingWord;
+
+/// Ada comes back from the provider, and the issuer answers so.
+async fn answered(desk: &mut Desk, answer: EndpointFault) -> Refusal {
+    let mut heard = desk.login_to("acme", Store::Keyring);
+    desk.settle().await;
+    let arrival = desk.fake.logins.borrow_mut().pop().unwrap();
+    let arrived = with_id("id1", "rt1", live_until(&desk.fake, 3600));
+    arrival.send(Ok(arrived)).ok().unwrap();
+    desk.settle().await;
+    assert!(desk.fake.pages.borrow().is_empty(), "told too early");
+    let (bearer, first) = desk.issuer().roles.borrow_mut().pop().unwrap();
+    assert_eq!(bearer, "id1");
+    first.send(Err(answer)).ok().unwrap();
+    desk.settle().await;
+    assert!(matches!(heard.try_recv(), Ok(LoginNews::Challenge { .. })));
+    match heard.try_recv() {
+        Ok(LoginNews::Refused(refusal)) => refusal,
+        _ => panic!("not refused"),
+    }
+}
+
+#[test]
+fn whom_the_issuer_refuses_is_not_signed_in_and_is_told_so_on_both_ends() {
+    story(async {
+        for (code, sentence) in [
+            (RefusalCode::Revoked, "access to acme was revoked: left"),
+            (RefusalCode::BadRequest, "`iss` is no source of this issuer"),
+            (
+                RefusalCode::Ended,
+                "the sign-in to acme is older than the organization allows",
+            ),
+        ] {
+            let mut desk = Desk::start(&Fake::new(), &with_issuer()).await;
+            let refusal = answered(&mut desk, denied(code, sentence)).await;
+            assert_eq!((refusal.code, refusal.sentence.as_str()), (code, sentence));
+            assert_eq!(*desk.fake.pages.borrow(), [Some(code)]);
+            let record = desk.last_record();
+            assert_eq!(record.what, Happening::LoginFailed);
+            assert_eq!(record.refusal, Some(code));
+            assert_eq!(desk.status().orgs[0].standing, StandingWord::SignedOut);
+            assert_eq!(desk.fake.refresh_on_disk(), None);
+            let trace = desk.fake.trace.borrow().clone();
+            let revoked = "revoke-session https://idp.acme.example rt1".to_owned();
+            assert!(trace.contains(&revoked), "{trace:?}");
+        }
+    });
+}
+
+#[test]
+fn after_an_authentication_that_is_too_old_a_new_one_is_asked_for() {
+    story(async {
+        let mut desk = Desk::start(&Fake::new(), &with_issuer()).await;
+        let old = denied(RefusalCode::Ended, "the sign-in to acme is too old");
+        let refusal = answered(&mut desk, old).await;
+        assert!(
+            refusal
+                .next
+                .contains("sign out at https://idp.acme.example"),
+            "{refusal:?}"
+        );
+        desk.fake.pages.borrow_mut().clear();
+        let again = denied(RefusalCode::Ended, "the sign-in to acme is too old");
+        answered(&mut desk, again).await;
+        assert_eq!(
+            *desk.fake.authentications.borrow(),
+            [Authentication::AsItStands, Authentication::Anew]
+        );
+    });
+}
+
+#[test]
+fn an_end_asks_for_a_new_authentication_and_a_sign_out_does_not() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        let reason = "left".to_owned();
+        let at_ms = desk.fake.now.get().wall_ms;
+        desk.feed(Some("1"), FeedEvent::Revoked { at_ms, reason })
+            .await;
+        // A sign-in of the second of the end would count as from before it.
+        desk.fake.pass(1_000);
+        let _heard = desk.login_to("acme", Store::Keyring);
+        desk.settle().await;
+        let mut other = Desk::at_issuer().await;
+        let _ = other.logout();
+        other.settle().await;
+        other.fake.pass(1_000);
+        let _also = other.login_to("acme", Store::Keyring);
+        other.settle().await;
+        let asked = |desk: &Desk| desk.fake.authentications.borrow().last().copied();
+        assert_eq!(asked(&desk), Some(Authentication::Anew));
+        assert_eq!(asked(&other), Some(Authentication::AsItStands));
+    });
+}
+
+#[test]
+fn a_session_is_as_old_as_the_authentication_that_it_began_with() {
+    story(async {
+        let mut desk = Desk::start(&Fake::new(), &settings()).await;
+        let now = desk.fake.now.get().unix();
+        let an_hour_ago = Identity {
+            auth_time: Some(now - 3_600),
+            ..identity()
+        };
+        desk.sign_in("rt1", an_hour_ago).await;
+        let ends = desk.status().orgs[0].session_ends_at.unwrap();
+        assert_eq!(ends, now - 3_600 + 7 * 86_400);
+    });
+}
