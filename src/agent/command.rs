@@ -6,7 +6,7 @@ use crate::model::ask::Ask;
 use crate::model::caller::Caller;
 use crate::model::granted::{Granted, TokenAnswer};
 use crate::model::name::OrgName;
-use crate::model::organization::Organization;
+use crate::model::organization::{Organization, Route};
 use crate::model::refusal::Refusal;
 use crate::model::report::{AnchorReport, RolesReport, StatusReport, WhyReport};
 use crate::model::secret::Secret;
@@ -80,6 +80,8 @@ pub enum Command {
     Organization {
         /// Its issuer's URL.
         url: String,
+        /// How it is reached; none: as its configuration says.
+        route: Option<Route>,
         /// [`Outcome::Organization`] or [`Outcome::Refused`].
         reply: oneshot::Sender<Outcome>,
     },

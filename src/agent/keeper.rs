@@ -359,7 +359,7 @@ impl Keeper {
                 let outcome = self.report(kind);
                 let _ = reply.send(outcome);
             }
-            Command::Organization { url, reply } => self.organization(&url, reply),
+            Command::Organization { url, route, reply } => self.organization(&url, route, reply),
             Command::Reload { reply } => self.reload(reply),
             Command::Retire { reply } => self.retire(reply),
             Command::Configured(Ok(settings)) => self.configured(&settings),

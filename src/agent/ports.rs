@@ -10,7 +10,7 @@ use crate::model::feed::{FeedItem, Poll, Upload, UploadAnswer};
 use crate::model::identity::Identity;
 use crate::model::name::{HubName, OrgName, Repository, RoleName};
 pub use crate::model::order::MintOrder;
-use crate::model::organization::{Granting, Holdings, Organization, WhyAnswer};
+use crate::model::organization::{Granting, Holdings, Organization, Route, WhyAnswer};
 use crate::model::refusal::Refusal;
 use crate::model::role::Action;
 use crate::model::secret::Secret;
@@ -264,8 +264,13 @@ pub trait Files {
 /// What organizations publish about themselves.
 pub trait Published {
     /// The set-up published by the issuer at `url`, checked. `known` is the organization that is
-    /// set up with this issuer: its way out (roots, proxy) is taken.
-    fn organization(&self, url: &str, known: Option<&Org>) -> Later<Result<Organization, Refusal>>;
+    /// set up with this issuer: its way out (roots, proxy) is taken, unless `route` says another.
+    fn organization(
+        &self,
+        url: &str,
+        known: Option<&Org>,
+        route: Option<Route>,
+    ) -> Later<Result<Organization, Refusal>>;
 }
 
 /// The configuration's files.

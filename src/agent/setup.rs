@@ -4,19 +4,25 @@
 use super::command::Outcome;
 use super::keeper::Keeper;
 use crate::config::organization::issuer_of;
+use crate::model::organization::Route;
 use crate::model::refusal::Refusal;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
 impl Keeper {
     /// Asks aside; nothing of it is kept. The configuration is the person's to write.
-    pub(super) fn organization(&self, url: &str, reply: oneshot::Sender<Outcome>) {
+    pub(super) fn organization(
+        &self,
+        url: &str,
+        route: Option<Route>,
+        reply: oneshot::Sender<Outcome>,
+    ) {
         let known = self
             .settings
             .orgs
             .iter()
             .find(|org| issuer_of(org) == Some(url));
-        let asked = self.ports.published.organization(url, known);
+        let asked = self.ports.published.organization(url, known, route);
         tokio::task::spawn_local(async move {
             let outcome = match asked.await {
                 Ok(organization) => Outcome::Organization(Box::new(organization)),

@@ -3,6 +3,7 @@
 
 mod changes;
 mod files;
+mod route;
 mod setup;
 mod undo;
 mod written;
@@ -17,6 +18,10 @@ use crate::wire::message::{Reply, Request, StoreChoice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
+
+/// A sign-in that has not come back after this may be looking at an error of the provider.
+const UNREGISTERED: Duration = Duration::from_secs(5);
 
 /// Signs in. Ctrl-C ends this program, the agent sees the closed connection and cancels.
 pub fn run(show: &Show, args: &LoginArgs) -> Done {
@@ -127,6 +132,16 @@ fn challenge(
         ));
     }
     show.say("waiting for the browser; Ctrl-C cancels");
+    if let Some(hint) = unregistered(url) {
+        let settled = Arc::clone(settled);
+        // Nobody waits for it: it ends with the program.
+        thread::spawn(move || {
+            thread::sleep(UNREGISTERED);
+            if !settled.load(Ordering::Relaxed) {
+                Show::new(false).say(hint);
+            }
+        });
+    }
     Ok(())
 }
 
@@ -163,9 +178,26 @@ fn elsewhere(url: &str) -> Option<u16> {
 }
 
 fn redirect_port(url: &str) -> Option<u16> {
+    url::Url::parse(&parameter(url, "redirect_uri")?)
+        .ok()?
+        .port()
+}
+
+fn parameter(url: &str, name: &str) -> Option<String> {
     let url = url::Url::parse(url).ok()?;
-    let (_, back) = url.query_pairs().find(|(name, _)| name == "redirect_uri")?;
-    url::Url::parse(&back).ok()?.port()
+    let found = url.query_pairs().find(|(key, _)| key == name);
+    found.map(|(_, value)| value.into_owned())
+}
+
+/// What to register where the provider shows a page of its own about it: no answer of it comes back here.
+fn unregistered(url: &str) -> Option<String> {
+    let (redirect, client) = (
+        parameter(url, "redirect_uri")?,
+        parameter(url, "client_id")?,
+    );
+    Some(format!(
+        "if the provider shows an error: register {redirect} for the client {client} there, and set `redirect_port` where it compares ports"
+    ))
 }
 
 fn tell(show: &Show, signed_in: &SignedIn) {
@@ -199,7 +231,7 @@ fn tell(show: &Show, signed_in: &SignedIn) {
 
 #[cfg(test)]
 mod tests {
-    use super::redirect_port;
+    use super::{redirect_port, unregistered};
 
     #[test]
     fn the_port_that_the_browser_comes_back_to_is_found() {
@@ -207,5 +239,13 @@ mod tests {
             "https://idp/auth?client_id=x&redirect_uri=http%3A%2F%2F127.0.0.1%3A40123%2Fcallback";
         assert_eq!(redirect_port(url), Some(40123));
         assert_eq!(redirect_port("https://idp/auth"), None);
+        let hint = unregistered(url).unwrap();
+        for said in [
+            "http://127.0.0.1:40123/callback",
+            "the client x",
+            "`redirect_port`",
+        ] {
+            assert!(hint.contains(said), "{said}: {hint}");
+        }
     }
 }

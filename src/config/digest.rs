@@ -6,11 +6,12 @@ use aws_lc_rs::digest::{Context, SHA256};
 /// Grows when what is digested changes: a new version asks for a new login once.
 const FORM: &str = "oam binding 1";
 
-/// SHA-256, lower-case hex, over the identity provider, client, exchange, hub URLs and CA of `org`.
+/// SHA-256, lower-case hex, over the identity provider, client, exchange, hub URLs, and whom TLS trusts and
+/// through whom it goes.
 ///
-/// Roles, groups, durations, scopes and proxy are not in it: they may change without a login,
-/// because they do not say who gets a session or a token. A hub's name is, because grants use
-/// it: two hubs whose URLs change places would send each other's tokens.
+/// Roles, groups, durations and scopes are not in it: they may change without a login, because they
+/// do not say who gets a session or a token. A hub's name is, because grants use it: two hubs whose
+/// URLs change places would send each other's tokens.
 pub fn binding(org: &Org) -> String {
     let mut form = Canonical(Context::new(&SHA256));
     form.text(FORM);
@@ -56,6 +57,18 @@ pub fn binding(org: &Org) -> String {
         form.text(hub.name.as_str());
         form.text(&hub.url);
         form.text(hub.kind.word());
+    }
+    // Only where they are there: a session that knows nothing of them is bound as it was before they counted.
+    let provider = &org.provider;
+    for (name, value) in [
+        ("ca", &provider.ca_sha256),
+        ("proxy", &provider.proxy),
+        ("environment", &provider.environment),
+    ] {
+        if let Some(value) = value {
+            form.text(name);
+            form.text(value);
+        }
     }
     form.hex()
 }
@@ -110,7 +123,10 @@ mod tests {
     #[test]
     fn what_could_redirect_a_session_changes_the_digest() {
         let before = org(FILE);
-        let changes: [fn(&mut Org); 13] = [
+        let changes: [fn(&mut Org); 16] = [
+            |o| o.provider.ca_sha256 = Some("another".into()),
+            |o| o.provider.proxy = Some("http://evil.example:8080".into()),
+            |o| o.provider.environment = Some("another".into()),
             |o| o.provider.issuer.push('/'),
             |o| o.provider.client_id.push('x'),
             |o| o.provider.ca_file = Some("/tmp/evil.pem".into()),
@@ -178,7 +194,6 @@ mod tests {
         after.session_age_ms += 1;
         after.hubs.reverse();
         after.provider.scopes.push("groups".into());
-        after.provider.proxy = None;
         assert_eq!(binding(&before), binding(&after));
         assert_eq!(binding(&before).len(), 64);
     }

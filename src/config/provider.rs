@@ -51,6 +51,7 @@ pub(super) fn read_provider(org: &Fields<'_>, report: &mut Report<'_>) -> Option
         ca_file,
         ca_sha256: None,
         proxy,
+        environment: None,
     })
 }
 

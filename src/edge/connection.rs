@@ -160,7 +160,7 @@ impl Connection {
             Request::Roles => report(ReportKind::Roles, reply),
             Request::Why { ask } => report(ReportKind::Why(ask, caller), reply),
             Request::Anchor => report(ReportKind::Anchor, reply),
-            Request::Organization { url } => Command::Organization { url, reply },
+            Request::Organization { url, route } => Command::Organization { url, route, reply },
             Request::Reload => Command::Reload { reply },
             Request::Retire => Command::Retire { reply },
         };

@@ -5,18 +5,21 @@
 
 mod body;
 pub(crate) mod fault;
+mod roots;
 #[cfg(test)]
 pub(crate) mod stand_in;
 mod streaming;
 pub(crate) mod tokens;
 
 pub use body::Payload;
+pub(crate) use roots::ca_sha256;
 pub use streaming::Streaming;
 pub use tokens::{ExpiresIn, Tokens};
 
 use crate::agent::ports::Clock;
 use crate::config::agent::Provider;
 use crate::model::answer::EndpointFault;
+use crate::model::organization::Route;
 use crate::model::time::Moment;
 use reqwest::header::HeaderMap;
 use std::cell::RefCell;
@@ -34,13 +37,13 @@ pub const TOTAL: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(3);
 /// A client is rebuilt after this, so that an agent that lives for weeks sees changed system roots.
 const CLIENT_AGE_MS: u64 = 24 * 3600 * 1000;
-/// Largest `ca_file`, bytes.
-const CA_CAP: u64 = 4 * 1024 * 1024;
 
 /// How an organization's requests travel.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Via {
     ca_file: Option<String>,
+    /// What the file must hold; none: nobody is bound to its content.
+    ca_sha256: Option<String>,
     proxy: Option<String>,
 }
 
@@ -49,7 +52,19 @@ impl Via {
     pub fn of(provider: &Provider) -> Self {
         Self {
             ca_file: provider.ca_file.clone(),
+            ca_sha256: provider.ca_sha256.clone(),
             proxy: provider.proxy.clone(),
+        }
+    }
+
+    /// By these roots and this proxy, where they are said.
+    #[must_use]
+    pub fn with(self, route: Route) -> Self {
+        let other = route.ca_file.is_some();
+        Self {
+            ca_sha256: self.ca_sha256.filter(|_| !other),
+            ca_file: route.ca_file.or(self.ca_file),
+            proxy: route.proxy.or(self.proxy),
         }
     }
 }
@@ -288,7 +303,7 @@ fn build(key: &Key) -> Result<reqwest::Client, String> {
     } else {
         builder = builder.https_only(true);
         if let Some(path) = &key.via.ca_file {
-            builder = builder.tls_certs_merge(roots(path)?);
+            builder = builder.tls_certs_merge(roots::roots(path, key.via.ca_sha256.as_deref())?);
         }
     }
     if key.direct {
@@ -302,18 +317,6 @@ fn build(key: &Key) -> Result<reqwest::Client, String> {
         "the system's certificates can't be loaded: install the CA certificates of the system"
             .to_owned()
     })
-}
-
-fn roots(path: &str) -> Result<Vec<reqwest::Certificate>, String> {
-    use std::io::Read;
-    let mut pem = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(CA_CAP).read_to_end(&mut pem))
-        .map_err(|e| format!("the file of `ca_file` can't be read ({})", e.kind()))?;
-    match reqwest::Certificate::from_pem_bundle(&pem) {
-        Ok(list) if !list.is_empty() => Ok(list),
-        _ => Err("the file of `ca_file` holds no PEM certificate".to_owned()),
-    }
 }
 
 async fn send(request: reqwest::RequestBuilder, total: Duration) -> Result<Answer, EndpointFault> {

@@ -6,7 +6,7 @@ use crate::agent::ports::{Later, Published};
 use crate::config::agent::Org;
 use crate::config::organization::{document, issuer_url, understood};
 use crate::model::answer::EndpointFault;
-use crate::model::organization::Organization;
+use crate::model::organization::{Organization, Route};
 use crate::model::refusal::Refusal;
 use std::rc::Rc;
 
@@ -21,8 +21,14 @@ impl Issuers {
 }
 
 impl Published for Issuers {
-    fn organization(&self, url: &str, known: Option<&Org>) -> Later<Result<Organization, Refusal>> {
+    fn organization(
+        &self,
+        url: &str,
+        known: Option<&Org>,
+        route: Option<Route>,
+    ) -> Later<Result<Organization, Refusal>> {
         let via = known.map_or_else(Via::default, |org| Via::of(&org.provider));
+        let via = route.map_or(via.clone(), |route| via.with(route));
         let (http, url) = (Rc::clone(&self.0), url.to_owned());
         Box::pin(async move { published(&http, &via, &url).await })
     }
@@ -91,7 +97,9 @@ mod tests {
     ) -> (Result<Organization, Refusal>, StandIn) {
         let issuer = StandIn::start(move |base, _| script(base)).await;
         let http = Rc::new(Http::new(Still::at(1_800_000_000)));
-        let answer = Issuers::new(http).organization(&issuer.base, None).await;
+        let answer = Issuers::new(http)
+            .organization(&issuer.base, None, None)
+            .await;
         (answer, issuer)
     }
 
@@ -147,7 +155,9 @@ mod tests {
             "https://issuer.acme.example/",
             "file:///etc",
         ] {
-            let answer = Issuers::new(Rc::clone(&http)).organization(bad, None).await;
+            let answer = Issuers::new(Rc::clone(&http))
+                .organization(bad, None, None)
+                .await;
             assert!(answer.is_err(), "{bad}");
         }
     }

@@ -1,5 +1,6 @@
 //! The configuration files: where they lie, reading them, noticing a change.
 
+mod trust;
 #[cfg(target_os = "linux")]
 mod watch;
 
@@ -85,10 +86,11 @@ impl SettingsFiles {
             .iter()
             .map(|(name, text)| text.as_deref().map(|text| Source { name, text }));
         let (company, user) = (sources.next().flatten(), sources.next().flatten());
-        read(company, user).map_err(|faults| {
+        let settings = read(company, user).map_err(|faults| {
             let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
             lines.join("\n")
-        })
+        })?;
+        Ok(trust::known(settings))
     }
 
     /// Whether a file looks otherwise than when [`SettingsFiles::load`] last read it. Two `stat`

@@ -40,6 +40,17 @@ pub struct Organization {
     pub hubs: Vec<OrgHub>,
 }
 
+/// How an issuer that is not set up yet is reached, beside what the system trusts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Route {
+    /// PEM file of additional roots, an absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// Proxy, `http://host:port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+}
+
 /// The identity provider as agents use it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignIn {

@@ -75,6 +75,9 @@ pub struct Provider {
     pub ca_sha256: Option<String>,
     /// Proxy for all requests of this organization, `http://host:port`.
     pub proxy: Option<String>,
+    /// SHA-256 of the variables in the agent's environment that say whom it trusts and through whom it asks,
+    /// lower-case hex; none: there are none.
+    pub environment: Option<String>,
 }
 
 /// How the session becomes a role token.

@@ -180,7 +180,7 @@ impl Standing {
             Self::Live(live) if !live.bound => Refusal::new(
                 RefusalCode::SignedOut,
                 format!(
-                    "the configuration of {org} now names another identity provider, exchange or hub than the one signed in to"
+                    "the configuration of {org} now names another identity provider, exchange, hub, CA or proxy than the one signed in to"
                 ),
                 format!("undo the edit, or run `oam login {org}`"),
             ),

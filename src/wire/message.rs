@@ -3,7 +3,7 @@
 use crate::model::ask::Ask;
 use crate::model::granted::{Granted, TokenAnswer};
 use crate::model::name::OrgName;
-use crate::model::organization::Organization;
+use crate::model::organization::{Organization, Route};
 use crate::model::refusal::Refusal;
 use crate::model::report::{AnchorReport, RolesReport, StatusReport, WhyReport};
 use crate::model::secret::{self, Secret};
@@ -88,6 +88,9 @@ pub enum Request {
     Organization {
         /// The issuer's URL.
         url: String,
+        /// By which roots and proxy it is reached, where those of its configuration are not meant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<Route>,
     },
     /// Reads the configuration now: [`Reply::Done`] when it is in force, [`Reply::Refused`] when the
     /// old one stays.

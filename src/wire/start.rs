@@ -74,8 +74,9 @@ fn beside(this: io::Result<PathBuf>) -> Option<PathBuf> {
 }
 
 /// Whether a variable is kept from the agent, which lives for weeks: tokens, which must not stand
-/// in its environment (R23), and all of git's, of which `GIT_CONFIG_PARAMETERS` can hold a header
-/// with one. By the form of the name, because a list of names is never complete.
+/// in its environment (R23); all of git's, of which `GIT_CONFIG_PARAMETERS` can hold a header
+/// with one; and what says whom TLS trusts and through whom requests go, because whoever comes first would
+/// decide that for everybody after (promise 9). By the form of the name: a list is never complete.
 fn stays_behind(name: &str) -> bool {
     const ENDS: [&str; 10] = [
         "TOKEN",
@@ -90,7 +91,8 @@ fn stays_behind(name: &str) -> bool {
         "CREDENTIALS",
     ];
     let upper = name.to_ascii_uppercase();
-    upper.starts_with("GIT_") || ENDS.iter().any(|end| upper.ends_with(end))
+    let trust = upper.starts_with("SSL_CERT_") || upper.ends_with("_PROXY");
+    trust || upper.starts_with("GIT_") || ENDS.iter().any(|end| upper.ends_with(end))
 }
 
 fn said(line: &[u8]) -> Result<(), Refusal> {
@@ -148,7 +150,7 @@ mod tests {
     use crate::model::refusal::{Refusal, RefusalCode};
 
     #[test]
-    fn variables_with_tokens_stay_behind_and_others_go_along() {
+    fn variables_with_tokens_or_trust_stay_behind_and_others_go_along() {
         for name in [
             "HF_TOKEN",
             "HUGGING_FACE_HUB_TOKEN",
@@ -160,6 +162,12 @@ mod tests {
             "PGPASSWORD",
             "OPENAI_API_KEY",
             "CLIENT_SECRET",
+            "SSL_CERT_FILE",
+            "SSL_CERT_DIR",
+            "HTTPS_PROXY",
+            "https_proxy",
+            "all_proxy",
+            "NO_PROXY",
         ] {
             assert!(stays_behind(name), "{name}");
         }
@@ -168,7 +176,6 @@ mod tests {
             "PATH",
             "DISPLAY",
             "DBUS_SESSION_BUS_ADDRESS",
-            "HTTPS_PROXY",
             "HF_TOKEN_PATH",
             "LANG",
         ] {

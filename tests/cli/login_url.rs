@@ -90,12 +90,32 @@ fn the_address_is_all_that_is_needed() {
     let ran = home.run(&["login", "acme"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(config(&home), before);
+    // Once after the set-up was written, and once to see that no edit with a fault waits.
     let ops = words(&asked);
     assert_eq!(
         ops.iter().filter(|op| *op == "reload").count(),
-        1,
+        2,
         "{ops:?}"
     );
+}
+
+#[test]
+fn roots_of_the_command_line_reach_the_issuer_and_are_kept() {
+    let home = Home::new();
+    let asked = agent(&home, published("https://hub.acme.example"), true);
+    let ca = home.path("roots.pem");
+    fs::write(&ca, "-----BEGIN CERTIFICATE-----").unwrap();
+    let ca = ca.canonicalize().unwrap();
+    let ca = ca.to_str().unwrap();
+    let ran = home.run(&["login", ISSUER, "--ca", ca]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let first = serde_json::to_value(&asked.lock().unwrap()[0]).unwrap();
+    assert_eq!(first["route"]["ca_file"], ca, "{first}");
+    let line = format!("ca_file = \"{ca}\"");
+    assert!(config(&home).contains(&line), "{}", config(&home));
+    let ran = home.run(&["login", ISSUER, "--ca", "/nowhere.pem"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.err.contains("/nowhere.pem can't be read"), "{ran:?}");
 }
 
 #[test]

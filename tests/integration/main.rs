@@ -18,6 +18,7 @@
 
 mod support;
 
+mod cases;
 mod choosing;
 mod crash;
 mod disk;
@@ -49,5 +50,6 @@ mod settings;
 mod setup_company;
 mod setup_git;
 mod sign_in;
+mod sign_in_again;
 mod socket;
 mod start;

@@ -14,6 +14,13 @@ pub struct LoginArgs {
     /// Take over a set-up that replaces the one that is there, without asking.
     #[arg(long)]
     pub yes: bool,
+    /// PEM file of roots to trust besides the system's for this organization; it is written into your
+    /// configuration, and the session is bound to what stands in it.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<std::path::PathBuf>,
+    /// Proxy for all requests of this organization, `http://host:port`; written into your configuration.
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<String>,
     /// Print the address instead of opening a browser.
     #[arg(long)]
     pub no_browser: bool,

@@ -1,6 +1,6 @@
 //! What a new set-up changes, in words for the person who decides about it.
 
-use crate::config::agent::{Exchange, Hub, Org};
+use crate::config::agent::{Exchange, Hub, Org, Provider};
 use crate::config::duration::words;
 
 /// One change.
@@ -34,6 +34,7 @@ pub fn between(now: &Org, then: &Org) -> Vec<Change> {
     };
     line("redirect", &redirect(now), &redirect(then));
     line("groups claim", &a.groups_claim, &b.groups_claim);
+    line("new authentication", a.reauth.word(), b.reauth.word());
     for (what, old, new) in [
         ("fresh", now.fresh_ms, then.fresh_ms),
         ("lease", now.lease_ms, then.lease_ms),
@@ -62,6 +63,7 @@ pub fn between(now: &Org, then: &Org) -> Vec<Change> {
             replaces: true,
         });
     }
+    list.extend(trust(a, b));
     list.extend(hubs(&now.hubs, &then.hubs));
     list
 }
@@ -93,6 +95,29 @@ fn hubs(now: &[Hub], then: &[Hub]) -> Vec<Change> {
     gone.chain(new).collect()
 }
 
+/// Whom TLS trusts, and through whom requests go.
+fn trust(now: &Provider, then: &Provider) -> Vec<Change> {
+    let both = [
+        ("CA file", &now.ca_file, &then.ca_file),
+        ("proxy", &now.proxy, &then.proxy),
+    ];
+    let changed = both.into_iter().filter(|(_, old, new)| old != new);
+    changed
+        .map(|(what, old, new)| Change {
+            text: format!(
+                "{what}: {} -> {}",
+                told(old.as_deref()),
+                told(new.as_deref())
+            ),
+            replaces: old.is_some(),
+        })
+        .collect()
+}
+
+fn told(text: Option<&str>) -> &str {
+    text.unwrap_or("none")
+}
+
 fn place(exchange: &Exchange) -> &str {
     match exchange {
         Exchange::Rfc8693(exchange) => &exchange.token_endpoint,
@@ -114,10 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn the_same_set_up_changes_nothing_whatever_the_person_added() {
+    fn the_same_set_up_changes_nothing_and_roots_are_told() {
         let (now, mut then) = (org(), org());
-        then.provider.ca_file = Some("/etc/ssl/acme.pem".into());
         assert_eq!(between(&now, &then), []);
+        then.provider.ca_file = Some("/etc/ssl/acme.pem".into());
+        let added = between(&now, &then);
+        assert_eq!(added.len(), 1);
+        assert_eq!(added[0].text, "CA file: none -> /etc/ssl/acme.pem");
+        assert!(!added[0].replaces && between(&then, &now)[0].replaces);
     }
 
     #[test]

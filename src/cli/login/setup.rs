@@ -2,6 +2,7 @@
 
 use super::changes::{Change, between};
 use super::files::Files;
+use super::route::{route, tell_fault_not_in_force};
 use super::undo::Undo;
 use super::written;
 use crate::cli::args::{LoginArgs, LoginTarget};
@@ -11,7 +12,7 @@ use crate::cli::show::{Line, Look, Show};
 use crate::config::agent::{Org, Settings};
 use crate::config::organization::{issuer_of, issuer_url};
 use crate::model::name::OrgName;
-use crate::model::organization::Organization;
+use crate::model::organization::{Organization, Route};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::wire::message::{Reply, Request};
 use std::io::{IsTerminal, stderr, stdin};
@@ -30,19 +31,20 @@ pub struct Ready {
 /// # Errors
 /// The set-up can't be had, was not wanted, or can't be written. Nothing is changed then.
 pub fn ready(show: &Show, args: &LoginArgs, link: &mut Link) -> Result<Ready, Refusal> {
+    let route = route(args)?;
     match &args.target {
         Some(LoginTarget::Issuer(typed)) => {
-            let organization = publish(link, &issuer_url(typed)?)?;
+            let organization = publish(link, &issuer_url(typed)?, &route)?;
             let files = Files::find()?;
-            let plan = Plan::make(&files, &organization)?;
+            let plan = Plan::make(&files, &organization, &route)?;
             let undo = plan.carry_out(show, args.yes, link, &organization, true)?;
             Ok(Ready {
                 org: Some(organization.org),
                 undo,
             })
         }
-        Some(LoginTarget::Org(org)) => again(show, args.yes, link, Some(org)),
-        None => again(show, args.yes, link, None),
+        Some(LoginTarget::Org(org)) => again(show, args.yes, link, Some(org), &route),
+        None => again(show, args.yes, link, None, &route),
     }
 }
 
@@ -53,7 +55,9 @@ fn again(
     yes: bool,
     link: &mut Link,
     named: Option<&OrgName>,
+    route: &Route,
 ) -> Result<Ready, Refusal> {
+    tell_fault_not_in_force(show, link);
     let ready = |undo| Ready {
         org: named.cloned(),
         undo,
@@ -77,12 +81,18 @@ fn again(
         ));
     }
     let Some(issuer) = org.and_then(issuer_of) else {
+        if *route != Route::default() {
+            return Err(Refusal::bad_request(
+                "--ca and --proxy are written where an issuer publishes the set-up, and this one was written by hand",
+                "write `ca_file` and `proxy` into config.toml, which `oam config path` names",
+            ));
+        }
         return Ok(ready(None));
     };
     let name = org.map(|org| org.name.clone());
-    let plan = publish(link, issuer).and_then(|organization| {
+    let plan = publish(link, issuer, route).and_then(|organization| {
         if name.as_ref() == Some(&organization.org) {
-            return Ok((Plan::make(&files, &organization)?, organization));
+            return Ok((Plan::make(&files, &organization, route)?, organization));
         }
         Err(Refusal::unavailable(
             format!("{issuer} is now the issuer of an organization of another name"),
@@ -104,9 +114,10 @@ fn again(
     }
 }
 
-fn publish(link: &mut Link, url: &str) -> Result<Organization, Refusal> {
+fn publish(link: &mut Link, url: &str, route: &Route) -> Result<Organization, Refusal> {
     let url = url.to_owned();
-    match link.ask(Request::Organization { url }) {
+    let route = (*route != Route::default()).then(|| route.clone());
+    match link.ask(Request::Organization { url, route }) {
         Ok(Reply::Organization { organization }) => Ok(*organization),
         Ok(_) => Err(astray()),
         // An agent of today never answers this so: it is one that does not know the question.
@@ -132,12 +143,13 @@ struct Plan {
 }
 
 impl Plan {
-    fn make(files: &Files, organization: &Organization) -> Result<Self, Refusal> {
+    fn make(files: &Files, organization: &Organization, route: &Route) -> Result<Self, Refusal> {
         let user = files.user.as_deref();
         let (text, enforced) = written::with(
             user.unwrap_or_default(),
             files.company.as_deref(),
             organization,
+            route,
         )?;
         let find = |settings: Settings| {
             let mut found = settings.orgs.into_iter();
@@ -324,7 +336,7 @@ pub(super) fn acme() -> Organization {
 
 #[cfg(test)]
 mod tests {
-    use super::{Files, Plan, acme};
+    use super::{Files, Plan, Route, acme};
     use std::fs;
 
     fn files(company: &str, user: &str) -> (tempfile::TempDir, Files) {
@@ -343,18 +355,24 @@ mod tests {
     #[test]
     fn what_the_companys_file_sets_up_already_is_not_written_again() {
         let (_home, none) = files("", "");
-        let text = Plan::make(&none, &acme()).unwrap().text.unwrap();
+        let text = Plan::make(&none, &acme(), &Route::default())
+            .unwrap()
+            .text
+            .unwrap();
         let (_home, company) = files(&text, "");
-        let plan = Plan::make(&company, &acme()).unwrap();
+        let plan = Plan::make(&company, &acme(), &Route::default()).unwrap();
         assert!(plan.text.is_none() && plan.changes.is_empty());
     }
 
     #[test]
     fn an_organization_of_this_name_elsewhere_is_shown_as_what_it_was() {
         let (_home, none) = files("", "");
-        let text = Plan::make(&none, &acme()).unwrap().text.unwrap();
+        let text = Plan::make(&none, &acme(), &Route::default())
+            .unwrap()
+            .text
+            .unwrap();
         let (_home, other) = files("", &text.replace("issuer.acme.example", "evil.example"));
-        let plan = Plan::make(&other, &acme()).unwrap();
+        let plan = Plan::make(&other, &acme(), &Route::default()).unwrap();
         assert!(plan.known && plan.changes.iter().any(|change| change.replaces));
         let said: Vec<&str> = plan.changes.iter().map(|c| c.text.as_str()).collect();
         assert!(
@@ -369,7 +387,9 @@ mod tests {
             [orgs.other.exchange]\nkind = \"rfc8693\"\ntoken_endpoint = \"https://t.example\"\n\
             [orgs.other.hubs.mine]\nurl = \"https://hub.acme.example\"\n";
         let (_home, taken) = files("", other);
-        let refusal = Plan::make(&taken, &acme()).err().unwrap();
+        let refusal = Plan::make(&taken, &acme(), &Route::default())
+            .err()
+            .unwrap();
         assert!(
             refusal.sentence.contains("same host and port"),
             "{refusal:?}"

@@ -2,7 +2,7 @@
 //! comments, order and other keys stay.
 
 use crate::config::organization::written;
-use crate::model::organization::Organization;
+use crate::model::organization::{Organization, Route};
 use crate::model::refusal::Refusal;
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
@@ -18,6 +18,7 @@ pub fn with(
     user: &str,
     company: Option<&str>,
     organization: &Organization,
+    route: &Route,
 ) -> Result<(String, Vec<String>), Refusal> {
     let name = organization.org.as_str();
     let mut published = published(organization)?;
@@ -41,6 +42,11 @@ pub fn with(
         match item.as_table_like() {
             Some(fresh) => exactly(table_in(org, key, key == "hubs")?, fresh)?,
             None => put(org, key, item),
+        }
+    }
+    for (key, value) in [("ca_file", &route.ca_file), ("proxy", &route.proxy)] {
+        if let Some(value) = value {
+            put(org, key, &toml_edit::value(value));
         }
     }
     for key in WHOLE {
@@ -170,8 +176,33 @@ fn same(a: &Value, b: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::with;
     use crate::cli::login::setup::acme;
+    use crate::model::organization::{Organization, Route};
+    use crate::model::refusal::Refusal;
+
+    fn with(
+        user: &str,
+        company: Option<&str>,
+        organization: &Organization,
+    ) -> Result<(String, Vec<String>), Refusal> {
+        super::with(user, company, organization, &Route::default())
+    }
+
+    #[test]
+    fn roots_and_proxy_of_the_command_line_are_kept() {
+        let route = Route {
+            ca_file: Some("/etc/ssl/acme.pem".into()),
+            proxy: Some("http://proxy.acme.example:3128".into()),
+        };
+        let (text, _) = super::with("", None, &acme(), &route).unwrap();
+        assert!(text.contains("ca_file = \"/etc/ssl/acme.pem\"\n"), "{text}");
+        assert!(
+            text.contains("proxy = \"http://proxy.acme.example:3128\"\n"),
+            "{text}"
+        );
+        // And stay when nothing is said of them.
+        assert_eq!(with(&text, None, &acme()).unwrap().0, text);
+    }
 
     #[test]
     fn an_empty_file_becomes_the_whole_set_up_and_then_stays() {

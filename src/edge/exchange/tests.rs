@@ -41,6 +41,7 @@ fn org(exchange: Rfc8693) -> Org {
             ca_file: None,
             ca_sha256: None,
             proxy: None,
+            environment: None,
         },
         exchange: Exchange::Rfc8693(exchange),
         hubs: vec![],

@@ -200,6 +200,7 @@ async fn a_client_is_kept_until_its_roots_change_or_a_day_is_over() {
     let file = folder.path().join("ca.pem");
     let via = Via {
         ca_file: Some(file.to_string_lossy().into_owned()),
+        ca_sha256: None,
         proxy: None,
     };
     let url = endpoint("https://127.0.0.1:9/").unwrap();
@@ -228,4 +229,39 @@ async fn a_client_is_kept_until_its_roots_change_or_a_day_is_over() {
     clock.pass(24 * 3600);
     http.client(&via, &plain).ok().unwrap();
     assert_ne!(built_at(&http), second);
+}
+
+#[tokio::test]
+async fn roots_that_are_not_those_of_the_sign_in_are_not_trusted() {
+    let http = Http::new(Still::at(1000));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, "the company's").unwrap();
+    let path = file.to_string_lossy().into_owned();
+    let bound = Via {
+        ca_sha256: Some(super::ca_sha256(&path)),
+        ca_file: Some(path.clone()),
+        proxy: None,
+    };
+    let url = endpoint("https://127.0.0.1:9/").unwrap();
+    let why = |via: &Via| match http.client(via, &url).err() {
+        Some(EndpointFault::NotSent { why }) => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(why(&bound).contains("PEM"), "it is read as it was bound");
+    std::fs::write(&file, "somebody else's").unwrap();
+    assert!(why(&bound).contains("something else than"));
+    // What can't be read binds to nothing that comes later.
+    let missing = folder
+        .path()
+        .join("gone.pem")
+        .to_string_lossy()
+        .into_owned();
+    let unread = Via {
+        ca_sha256: Some(super::ca_sha256(&missing)),
+        ca_file: Some(missing.clone()),
+        proxy: None,
+    };
+    std::fs::write(&missing, "put there later").unwrap();
+    assert!(why(&unread).contains("something else than"));
 }

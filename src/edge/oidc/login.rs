@@ -137,7 +137,7 @@ async fn finish(
         None if metadata.iss_in_answer => {
             let refusal = wrong("iss", "it is missing from the answer");
             return Err(match callback.error.as_deref().and_then(plain_code) {
-                Some(code) => words::unconfirmed(name, refusal, &code),
+                Some(code) => words::unconfirmed(name, &refusal, &code),
                 None => refusal,
             });
         }

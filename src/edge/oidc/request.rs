@@ -105,14 +105,20 @@ fn with_login(prompts: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Authentication, Reauth, extra};
-    use crate::rules::desk::fixture;
+    use crate::config::agent::{Source, read};
+
+    const FILE: &str = include_str!("../../../packaging/config.example.toml");
 
     fn asked(
         reauth: Reauth,
         prompt: Option<&str>,
         authentication: Authentication,
     ) -> [Option<String>; 2] {
-        let mut org = fixture::settings().orgs.remove(0);
+        let example = Source {
+            name: "f",
+            text: FILE,
+        };
+        let mut org = read(None, Some(example)).unwrap().orgs.remove(0);
         org.provider.reauth = reauth;
         org.provider.extra.clear();
         if let Some(prompt) = prompt {

@@ -114,6 +114,7 @@ impl Idp {
                 ca_file: None,
                 ca_sha256: None,
                 proxy: None,
+                environment: None,
             },
             exchange: Exchange::Rfc8693(Rfc8693 {
                 token_endpoint: "https://x.example/".into(),

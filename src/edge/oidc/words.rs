@@ -101,16 +101,13 @@ pub(crate) fn sign_out_first(org: &str, provider: &str) -> String {
 
 /// The refusal of an answer that nobody vouches for, with the error that stands in it: its `state` fits, but
 /// any page that saw it could have sent the rest (RFC 9207).
-pub(super) fn unconfirmed(org: &str, refused: Refusal, code: &str) -> Refusal {
+pub(super) fn unconfirmed(org: &str, refused: &Refusal, code: &str) -> Refusal {
     let told = answered(org, code);
-    Refusal {
-        sentence: format!(
-            "{}; unconfirmed, the provider refused with `{code}`",
-            refused.sentence
-        ),
-        next: told.next,
-        ..refused
-    }
+    let sentence = format!(
+        "{}; unconfirmed, the provider refused with `{code}`",
+        refused.sentence
+    );
+    Refusal::new(refused.code, sentence, told.next)
 }
 
 /// The refusal for an OAuth error code; `code` is plain.

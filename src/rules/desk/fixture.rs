@@ -43,6 +43,7 @@ pub fn settings() -> Settings {
                 ca_file: None,
                 ca_sha256: None,
                 proxy: None,
+                environment: None,
             },
             exchange: Exchange::Rfc8693(Rfc8693 {
                 token_endpoint: "https://tokens.acme.example".into(),

@@ -6,7 +6,6 @@ const native = (id) => ({
   client_id: id,
   application_type: 'native',
   token_endpoint_auth_method: 'none',
-  require_auth_time: true,
   redirect_uris: ['http://127.0.0.1/callback', 'http://[::1]/callback'],
   response_types: ['code'],
   grant_types: ['authorization_code', 'refresh_token', DEVICE, EXCHANGE],
@@ -47,6 +46,7 @@ export const OPTIONS = {
   strict_offline: false, // true: a refresh token only with scope offline_access and prompt=consent
   expires_with_session: false, // true: a sign-out at the provider ends the grants of its session
   device: true,
+  require_auth_time: true, // false: ID tokens tell `auth_time` only where `max_age` was asked for, as most providers do
   backchannel_logout_uri: null, // where a sign-out at the provider is told to (client `oam`); its ID tokens then carry `sid`
   alg: 'RS256', // of ID tokens
   role_token_format: 'jwt', // or 'opaque': then only introspection tells

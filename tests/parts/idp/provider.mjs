@@ -28,9 +28,9 @@ function refreshSettings(options) {
 }
 
 /** The clients as registered; `oam` hears of sign-outs when the test says where. */
-function clients({ clients: list, alg, backchannel_logout_uri: uri }) {
+function clients({ clients: list, alg, require_auth_time, backchannel_logout_uri: uri }) {
   const told = uri ? { backchannel_logout_uri: uri, backchannel_logout_session_required: true } : {};
-  return list.map((client) => ({ id_token_signed_response_alg: alg, ...client, ...(client.client_id === 'oam' ? told : {}) }));
+  return list.map((client) => ({ id_token_signed_response_alg: alg, require_auth_time, ...client, ...(client.client_id === 'oam' ? told : {}) }));
 }
 
 /** The provider's own requests. Its default refuses loopback addresses, and everything here is one. */

@@ -344,6 +344,7 @@ impl Published for Fake {
         &self,
         url: &str,
         known: Option<&Org>,
+        _: Option<crate::model::organization::Route>,
     ) -> Later<Result<crate::model::organization::Organization, Refusal>> {
         self.note(format!("asked {url} {}", known.is_some()));
         let refusal = Refusal::unavailable("the issuer is not there", "try again");

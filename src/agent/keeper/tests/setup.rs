@@ -43,7 +43,11 @@ fn an_organization_is_asked_for_before_anything_is_configured_and_leaves_no_trac
         let mut desk = Desk::starting(&fake, &Settings::default());
         let (reply, outcome) = oneshot::channel();
         let url = "https://issuer.example".to_owned();
-        desk.keeper.command(Command::Organization { url, reply });
+        desk.keeper.command(Command::Organization {
+            url,
+            route: None,
+            reply,
+        });
         desk.settle().await;
         assert_eq!(code_of(outcome.await.unwrap()), RefusalCode::Unavailable);
         let trace = fake.trace.borrow().join("\n");

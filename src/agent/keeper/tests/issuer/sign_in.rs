@@ -87,7 +87,7 @@ fn an_end_asks_for_a_new_authentication_and_a_sign_out_does_not() {
         let _heard = desk.login_to("acme", Store::Keyring);
         desk.settle().await;
         let mut other = Desk::at_issuer().await;
-        let _ = other.logout();
+        drop(other.logout());
         other.settle().await;
         other.fake.pass(1_000);
         let _also = other.login_to("acme", Store::Keyring);

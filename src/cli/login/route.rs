@@ -1,0 +1,45 @@
+//! How a sign-in goes out, and whether the configuration that says so is in force.
+
+use crate::cli::args::LoginArgs;
+use crate::cli::link::Link;
+use crate::cli::show::{Line, Look, Show};
+use crate::model::organization::Route;
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::wire::message::Request;
+
+/// The roots and proxy of the command line. The file's whole path: the agent has another working folder.
+pub(super) fn route(args: &LoginArgs) -> Result<Route, Refusal> {
+    let ca_file = match &args.ca {
+        None => None,
+        Some(given) => {
+            let found = given.canonicalize().ok();
+            let path = found.and_then(|path| path.into_os_string().into_string().ok());
+            Some(path.ok_or_else(|| {
+                Refusal::bad_request(
+                    format!("{} can't be read", given.display()),
+                    "give --ca the PEM file of your company's certificate authority",
+                )
+            })?)
+        }
+    };
+    Ok(Route {
+        ca_file,
+        proxy: args.proxy.clone(),
+    })
+}
+
+/// An edit with a fault is not in force, whatever else it corrects: who signs in now would do it by the
+/// settings of before. An agent that does not know the question says nothing of it.
+pub(super) fn tell_fault_not_in_force(show: &Show, link: &mut Link) {
+    match link.ask(Request::Reload) {
+        Err(refusal) if refusal.code != RefusalCode::BadRequest => {
+            let sentence = format!(
+                "the configuration has a fault and is not in force, the settings of before are: {}",
+                refusal.sentence
+            );
+            show.say(Line::new().look(Look::Warn, sentence));
+            show.next(&refusal.next);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,3 @@
+//! What real providers, hubs and machines were seen to do, one case each.
+
+mod error_answer_without_iss;
