@@ -221,14 +221,15 @@ fn not_ours(out: &mut Out<'_>, hub: Option<&HubName>) {
 /// Waits for the agent's word, because git's next `get` must not see the same token again; what it
 /// says changes nothing.
 fn erase(stdin: &mut dyn Read, ask: &mut dyn FnMut(Request) -> Result<Brief, Refusal>) {
-    if let Ok(Some(input)) = understood(stdin)
-        && let Some(token) = input.token
-    {
-        let _ = ask(Request::Erase {
-            ask: input.ask,
-            token,
-        });
-    }
+    let Ok(Some(Understood {
+        ask: about,
+        token: Some(token),
+        ..
+    })) = understood(stdin)
+    else {
+        return;
+    };
+    let _ = ask(Request::Erase { ask: about, token });
 }
 
 /// What was read, as an ask.

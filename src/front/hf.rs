@@ -50,10 +50,9 @@ pub fn is_hf(program: &str) -> bool {
 pub fn need(arguments: &[&str]) -> Need {
     let mut sorted = sort(arguments);
     // Older releases spell the group in the singular.
-    if let Some(first) = sorted.positional.first_mut()
-        && *first == "repo"
-    {
-        *first = "repos";
+    match sorted.positional.first_mut() {
+        Some(first) if *first == "repo" => *first = "repos",
+        _ => {}
     }
     let words = &sorted.positional;
     if sorted.help || words.is_empty() || LOCAL.iter().any(|row| starts_with(words, row)) {

@@ -21,7 +21,7 @@ impl Secret {
     }
 
     /// Whether nothing is inside.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 

@@ -44,12 +44,12 @@ impl Buffer {
     }
 
     /// How many there are.
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
@@ -122,12 +122,12 @@ impl Inbox {
     }
 
     /// Whether bytes of an unfinished or further line are held.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.held.is_empty()
     }
 
     /// Whether no more should be read before a line was taken out.
-    pub const fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.held.len() >= LIMIT
     }
 }

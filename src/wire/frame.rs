@@ -169,10 +169,9 @@ fn decode<T: DeserializeOwned>(line: &[u8], v: impl Fn(&T) -> u32) -> Result<T, 
     if !line.trim_ascii_start().starts_with(b"{") {
         return Err(FrameFault::Garbage);
     }
-    if let Ok(message) = serde_json::from_slice::<T>(line)
-        && v(&message) == PROTOCOL
-    {
-        return Ok(message);
+    match serde_json::from_slice::<T>(line) {
+        Ok(message) if v(&message) == PROTOCOL => return Ok(message),
+        _ => {}
     }
     match serde_json::from_slice::<Envelope>(line) {
         Ok(envelope) if envelope.v != PROTOCOL && envelope.v != 0 => Err(FrameFault::Version {
