@@ -51,10 +51,7 @@ struct Machine {
 
 impl Machine {
     fn installed() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("oam-m")
-            .tempdir_in("/tmp")
-            .unwrap();
+        let folder = tempfile::Builder::new().prefix("oam-m").tempdir().unwrap();
         // The system user has to get through it.
         set_mode(folder.path(), 0o755);
         let root = folder.path().join("root");

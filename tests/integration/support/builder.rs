@@ -67,10 +67,7 @@ impl Builder {
 
     /// Starts everything but the agent, which its first client starts.
     pub fn start(self) -> World {
-        let folder = tempfile::Builder::new()
-            .prefix("oam-t")
-            .tempdir_in("/tmp")
-            .unwrap();
+        let folder = tempfile::Builder::new().prefix("oam-t").tempdir().unwrap();
         let (home, runtime) = (folder.path().join("home"), folder.path().join("run"));
         for dir in [&home, &runtime] {
             std::fs::create_dir(dir).unwrap();

@@ -81,10 +81,7 @@ impl Plan {
 
     /// Starts everything but the issuer, whose database is begun.
     pub fn prepare(self) -> Company {
-        let temporary = tempfile::Builder::new()
-            .prefix("oam-c")
-            .tempdir_in("/tmp")
-            .unwrap();
+        let temporary = tempfile::Builder::new().prefix("oam-c").tempdir().unwrap();
         let folder = temporary.path().to_owned();
         set_mode(&folder, 0o700);
         let inner = Port::take();

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use tempfile::TempDir;
 
 /// Folder of the package.
 pub fn package() -> &'static Path {
@@ -54,16 +55,20 @@ pub struct Part {
     /// The line that it printed.
     pub line: Value,
     child: Child,
+    /// Its temporary directory: it is killed and can't clear away by itself. Last, so that it goes after the child.
+    _temporary: TempDir,
 }
 
 impl Part {
     /// Starts `tests/parts/SCRIPT` with these options.
     pub fn start(script: &str, options: &Value) -> Self {
         let path: PathBuf = package().join("tests/parts").join(script);
+        let temporary = tempfile::tempdir().expect("a temporary directory");
         let mut child = Command::new(tool("NODE"))
             .arg(path)
             .arg(options.to_string())
             .envs(environment())
+            .env("TMPDIR", temporary.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -75,7 +80,11 @@ impl Part {
             .expect("a line");
         let line = serde_json::from_str(&line)
             .unwrap_or_else(|_| panic!("{script} did not start: {line}"));
-        Self { line, child }
+        Self {
+            line,
+            child,
+            _temporary: temporary,
+        }
     }
 
     /// A member of the line.

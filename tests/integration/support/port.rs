@@ -1,13 +1,21 @@
 //! A port of our own that a server can leave and come back to.
 
+use super::parts::tool;
 use std::fs::File;
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Below the range from which systems take the ports of outgoing connections and of `bind(0)`: those
 /// could take ours while its server is down.
 const FIRST: u16 = 18_000;
 const COUNT: u16 = 12_000;
+
+/// Where locks of ports lie: one folder for all checkouts of this user, and not a temporary one, which would be
+/// left over after every run.
+fn locks() -> PathBuf {
+    Path::new(tool("OAM_PARTS")).join("ports")
+}
 
 /// A port that no other test takes as long as this lives.
 pub struct Port {
@@ -19,7 +27,7 @@ pub struct Port {
 impl Port {
     /// Takes a free one.
     pub fn take() -> Self {
-        let folder = std::env::temp_dir().join("oam-test-ports");
+        let folder = locks();
         std::fs::create_dir_all(&folder).unwrap();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let start = now.subsec_nanos() ^ std::process::id().wrapping_mul(7919);
