@@ -70,6 +70,7 @@ const SYSTEM: &[&str] = &["rustix", "nix", "libc", "windows_sys", "windows"];
 const SYSTEM_PARTS: &[&str] = &["unix", "fd", "linux", "macos", "windows"];
 const SYSTEM_FILES: &[&str] = &[
     "src/edge/",
+    "src/wire/host.rs",
     "src/wire/place.rs",
     "src/wire/client.rs",
     "src/wire/start.rs",

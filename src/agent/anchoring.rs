@@ -260,6 +260,10 @@ impl Keeper {
 
     /// The orderly end: files withdrawn, log durable and anchored, and the last records sent.
     pub(super) async fn close(&mut self) {
+        if self.lost.is_some() {
+            // Files and log may be another agent's by now.
+            return self.delete_own_files();
+        }
         let _ = self.ports.files.sweep();
         self.sync_log();
         let names: Vec<OrgName> = self.offices.keys().cloned().collect();

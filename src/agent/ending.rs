@@ -50,6 +50,9 @@ impl Keeper {
             .map(|held| (held.token, held.sha256))
             .collect();
         let saved = self.save();
+        if let Err(why) = self.ports.vault.discard_aside() {
+            self.save_trouble = Some(why);
+        }
         if let (Err(why), Err(_)) = (&buried, &saved) {
             // Neither the tombstone nor a state without the session could be written (a full disk):
             // deleting needs no room, and a restart then finds nobody signed in.
@@ -165,6 +168,7 @@ impl Keeper {
         let to = self.signed_in_to(&org.name);
         let Some(refresh) = refresh else {
             self.strays.remove(&org.name);
+            let _ = self.ports.vault.discard_aside();
             let _ = reply.send(Outcome::SignedOut {
                 org: org.name,
                 was_signed_in: false,

@@ -88,6 +88,14 @@ impl Keeper {
         }
     }
 
+    /// Deletes the files of this agent's followers and no other.
+    pub(super) fn delete_own_files(&mut self) {
+        let names: Vec<String> = self.following.values().map(|f| f.name.clone()).collect();
+        for name in names {
+            self.delete_file(&name);
+        }
+    }
+
     fn delete_file(&mut self, name: &str) {
         if let Err(why) = self.ports.files.withdraw(name) {
             self.save_trouble = Some(format!("a token file could not be deleted: {why}"));

@@ -140,6 +140,8 @@ pub struct Keeper {
     /// Request id of the exchange whose refusal is being carried out.
     pub(super) request_in_hand: Option<String>,
     pub(super) retired: bool,
+    /// The state is no longer this agent's; why. Then nothing is written any more.
+    pub(super) lost: Option<String>,
     /// The last tick.
     ticked: Moment,
     /// Sign-ins that arrived while the sealed state was being read.
@@ -177,6 +179,7 @@ impl Keeper {
             sync_at: None,
             request_in_hand: None,
             retired: false,
+            lost: None,
             inner,
             answers,
         };
@@ -245,6 +248,9 @@ impl Keeper {
     }
 
     fn tick(&mut self) {
+        if !self.state_is_ours() {
+            return;
+        }
         let now = self.now();
         self.ticked = now;
         if self.sync_at.is_some_and(|at| now.reached(at)) {
@@ -270,6 +276,9 @@ impl Keeper {
     }
 
     fn answered(&mut self, inner: Inner) {
+        if !self.state_is_ours() {
+            return;
+        }
         match inner {
             Inner::Opened(result) => self.opened(result),
             Inner::Refreshed {
@@ -307,6 +316,10 @@ impl Keeper {
     }
 
     fn command(&mut self, command: Command) {
+        if !self.state_is_ours() {
+            // Its reply goes with it: whoever asked is told that this agent ends.
+            return;
+        }
         if self.must_wait_for_opening(&command) {
             self.parked.push(command);
             self.open_aside();

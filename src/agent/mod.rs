@@ -19,6 +19,7 @@ mod holdings;
 mod issuing;
 mod ledger;
 mod login;
+mod meanwhile;
 mod minting;
 mod office;
 mod opening;

@@ -215,6 +215,9 @@ impl Keeper {
         if !matches!(self.opening, Opening::Open) {
             return Err("the sealed state was not read yet".into());
         }
+        if let Some(why) = &self.lost {
+            return Err(why.clone());
+        }
         // The anchor must not run ahead of what is durable in the log.
         if self.ledger.dirty
             && let Err(why) = self.ledger.sync()

@@ -184,8 +184,23 @@ pub enum Store {
     Memory,
 }
 
+/// What another program did to the state since this agent last read or wrote it.
+pub enum Meanwhile {
+    /// Nothing.
+    Nothing,
+    /// It wrote tombstones: these lie there now.
+    Buried(BTreeMap<OrgName, Tombstone>),
+    /// It wrote tombstones that can't be read; why.
+    Unreadable(String),
+    /// The state is no longer this agent's to read or write; why.
+    Lost(String),
+}
+
 /// The sealed state and the tombstones.
 pub trait Vault {
+    /// What another program did meanwhile. Asked before anything is decided, so before every save and
+    /// every answer: it costs two looks at the disk.
+    fn meanwhile(&self) -> Meanwhile;
     /// Whether a session could be kept in `store` now: creates the key if there is none, unlocks
     /// nothing. Called before a browser opens.
     fn prepare(&self, store: Store) -> Later<Result<(), Refusal>>;
@@ -202,6 +217,8 @@ pub trait Vault {
     fn save(&self, sealed: &Sealed) -> Result<(), String>;
     /// Deletes the sealed file: the way out when an end can't be written.
     fn discard(&self) -> Result<(), String>;
+    /// Deletes sealed files that were moved aside: what nobody can open must not outlive an end.
+    fn discard_aside(&self) -> Result<(), String>;
     /// The store in use.
     fn store(&self) -> Store;
     /// Reads the tombstones.

@@ -1,6 +1,7 @@
 //! Folders of the configuration and the log, and programs by name.
 
 use super::system;
+use crate::wire::host;
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -20,11 +21,21 @@ pub fn user_config() -> Option<PathBuf> {
     Some(dirs.config_dir().join("config.toml"))
 }
 
-/// The folder of the audit log when no agent tells it.
+/// The folder of this host's audit log when no agent tells it.
 pub fn audit_folder() -> Option<PathBuf> {
-    let dirs = directories::BaseDirs::new()?;
-    let state = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir());
-    Some(state.join("oam").join("audit"))
+    let base = host::base(&|name| env::var_os(name)).or_else(|| {
+        let dirs = directories::BaseDirs::new()?;
+        let state = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir());
+        Some(state.join("oam"))
+    })?;
+    let own = host::folder(&base).join("audit");
+    // What an earlier version wrote for all hosts, until an agent moves it.
+    let earlier = base.join("audit");
+    Some(if !own.exists() && earlier.exists() {
+        earlier
+    } else {
+        own
+    })
 }
 
 /// The absolute path of a program, as the shell would find it. Empty and relative entries of `PATH`

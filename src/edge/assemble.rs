@@ -11,14 +11,18 @@ use super::notice::Desktop;
 use super::oidc::Oidc;
 use super::organization::Issuers;
 use super::settings::{SettingsFiles, StandardFiles};
+use super::socket_watch::Keeping;
+use super::state_lock::{self, StateLock};
 use super::vault::FileVault;
 use super::{process, socket};
 use crate::agent::command::{Command, Mailbox};
 use crate::agent::keeper::{Keeper, Ports};
 use crate::agent::ports::Clock;
 use crate::model::refusal::Refusal;
+use crate::wire::host;
 use crate::wire::message::VERSION;
 use crate::wire::place::Place;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -70,6 +74,16 @@ fn start(foreground: bool) -> Result<(), Refusal> {
     let place = Place::find()?;
     let handed = passed()?;
     let managed = handed.is_some();
+    let path = handed.as_ref().and_then(path_of);
+    // Before the socket's place and before anything is read: it decides which agent this one is.
+    let lock = match state_lock::take(&state_base()?, path.as_deref())? {
+        state_lock::Taken::Theirs(there) => {
+            process::say_ready_at(&there.socket);
+            return Ok(());
+        }
+        state_lock::Taken::Ours(lock) => Rc::new(lock),
+    };
+    lock.record(path.as_deref().unwrap_or(&place.socket));
     let listening = match take(&place, handed)? {
         Taken::Theirs => {
             process::say_ready();
@@ -80,7 +94,6 @@ fn start(foreground: bool) -> Result<(), Refusal> {
     if !foreground && !managed {
         process::detach();
     }
-    let state = state_folder()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -93,7 +106,7 @@ fn start(foreground: bool) -> Result<(), Refusal> {
     let local = tokio::task::LocalSet::new();
     local.block_on(
         &runtime,
-        serve(listening, &place, state, foreground || managed),
+        serve(listening, &place, &lock, foreground || managed),
     )
 }
 
@@ -107,8 +120,16 @@ fn log_to_terminal() {
         .init();
 }
 
-/// `$XDG_STATE_HOME/oam`, or what the platform has for it.
-fn state_folder() -> Result<PathBuf, Refusal> {
+fn path_of(listener: &UnixListener) -> Option<PathBuf> {
+    let address = listener.local_addr().ok()?;
+    address.as_pathname().map(PathBuf::from)
+}
+
+/// `$XDG_STATE_HOME/oam`, or what the platform has for it; without HOME as the user database says.
+fn state_base() -> Result<PathBuf, Refusal> {
+    if let Some(base) = host::base(&|name| std::env::var_os(name)) {
+        return Ok(base);
+    }
     let dirs = directories::BaseDirs::new().ok_or_else(|| {
         Refusal::unavailable("the user's home directory is not known", "set HOME")
     })?;
@@ -119,7 +140,7 @@ fn state_folder() -> Result<PathBuf, Refusal> {
 async fn serve(
     listening: Listening,
     place: &Place,
-    state: PathBuf,
+    lock: &Rc<StateLock>,
     keeps_streams: bool,
 ) -> Result<(), Refusal> {
     let ending = process::ending().map_err(|error| {
@@ -129,7 +150,7 @@ async fn serve(
         )
     })?;
     let (mailbox, commands) = mpsc::channel(MAILBOX);
-    let keeper = keeper(place, &state, &mailbox);
+    let keeper = keeper(place, lock, &mailbox);
     process::say_ready();
     if !keeps_streams {
         let _ = process::leave_streams();
@@ -149,19 +170,25 @@ async fn serve(
             "look at the limits of open files",
         )
     })?;
+    let (anew, others) = mpsc::channel(1);
+    let found = Keeping::new(place.clone(), hold, Rc::clone(lock), anew, mailbox.clone());
+    let found = Rc::new(found);
+    let watched = Rc::clone(&found);
+    tokio::task::spawn_local(async move { watched.run().await });
     socket::serve(
         listener,
+        others,
         mailbox,
         socket::Limits::default(),
         stop.notified(),
     )
     .await;
     let _ = keeping.await;
-    drop(hold);
+    found.release();
     Ok(())
 }
 
-fn keeper(place: &Place, state: &std::path::Path, mailbox: &Mailbox) -> Keeper {
+fn keeper(place: &Place, lock: &Rc<StateLock>, mailbox: &Mailbox) -> Keeper {
     let mut files = SettingsFiles::standard();
     let settings = files.load();
     let clock: Rc<dyn Clock> = Rc::new(SystemClock);
@@ -172,8 +199,8 @@ fn keeper(place: &Place, state: &std::path::Path, mailbox: &Mailbox) -> Keeper {
         idp: Rc::new(Oidc::new(Rc::clone(&http))),
         exchange: Rc::new(TokenExchange::new(Rc::clone(&http))),
         issuer: Rc::new(OwnIssuer::new(Rc::clone(&http))),
-        vault: Rc::new(FileVault::new(state)),
-        journal: Rc::new(FileJournal::new(state, ROTATE_AT)),
+        vault: Rc::new(FileVault::new(Rc::clone(lock))),
+        journal: Rc::new(FileJournal::new(lock.folder(), ROTATE_AT)),
         notices: Rc::new(Desktop),
         files: Rc::new(TokenFiles::new(&place.folder)),
         published: Rc::new(Issuers::new(http)),

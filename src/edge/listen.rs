@@ -4,9 +4,10 @@
 //! over and nobody else removes or replaces it meanwhile. The socket is bound under another name and
 //! renamed: nobody ever meets one that does not listen yet, and nothing is removed to make room.
 
+use super::files;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::wire::client::Client;
-use crate::wire::place::{Place, Untrusted};
+use crate::wire::place::{NOT_OURS, Place, Untrusted};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::fs::{DirBuilder, Metadata, Permissions};
 use std::io;
@@ -17,10 +18,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Longest wait for another agent that is just coming up or going down.
-const OTHER_LIMIT: Duration = Duration::from_secs(5);
+/// Shorter than whoever starts an agent waits for its word, so that it hears why.
+pub(super) const OTHER_LIMIT: Duration = Duration::from_secs(4);
 
 /// Pause between looks at it. Nothing tells us of both a freed lock and a new socket at once.
-const OTHER_PAUSE: Duration = Duration::from_millis(10);
+pub(super) const OTHER_PAUSE: Duration = Duration::from_millis(10);
 
 /// Name of the socket until it is renamed; not longer than `agent.sock`, so it fits where that fits.
 const UNNAMED: &str = "agent.new";
@@ -46,10 +48,35 @@ pub struct Listening {
 
 /// The place, held by its lock; the socket is cleared away with it.
 pub struct Hold {
-    place: Place,
-    /// Device and inode of the socket that we bound; none: it was passed to us and stays.
-    bound: Option<(u64, u64)>,
+    socket: PathBuf,
+    /// Device and inode of the socket's name.
+    named: Option<(u64, u64)>,
+    /// It was passed to us: it stays when we go, and is not ours to make anew.
+    passed: bool,
     _lock: OwnedFd,
+}
+
+impl Hold {
+    /// The path that clients connect to.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Whether that path still leads here. The folder can be removed and made anew while we live, by a
+    /// log-out or a cleaner of old files: then nobody finds us any more.
+    pub fn is_there(&self) -> bool {
+        self.named.is_some() && inode(&self.socket) == self.named
+    }
+
+    /// Whether the service manager made the socket.
+    pub const fn is_passed(&self) -> bool {
+        self.passed
+    }
+}
+
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    let meta = path.symlink_metadata().ok()?;
+    Some((meta.dev(), meta.ino()))
 }
 
 fn unusable(path: &Path, what: &str, next: impl Into<String>) -> Refusal {
@@ -72,6 +99,8 @@ fn failed(path: &Path, error: &io::Error) -> Refusal {
 /// # Errors
 /// The folder can't be trusted, something else lies there, or another agent holds the lock and does not answer.
 pub fn take(place: &Place, passed: Option<UnixListener>) -> Result<Taken, Refusal> {
+    files::ours_to_make(&place.folder)
+        .map_err(|words| Refusal::unavailable(words, "nothing was made or changed"))?;
     make_folder(&place.folder)?;
     place.check().map_err(|untrusted| match untrusted {
         Untrusted::Open(refusal) => refusal,
@@ -85,32 +114,33 @@ pub fn take(place: &Place, passed: Option<UnixListener>) -> Result<Taken, Refusa
         return Ok(Taken::Theirs);
     };
     if let Some(listener) = passed {
-        return ours(listener, place, None, lock);
+        let address = listener.local_addr().ok();
+        let path = address.as_ref().and_then(|address| address.as_pathname());
+        let socket = path.unwrap_or(&place.socket).to_path_buf();
+        return ours(listener, socket, true, lock);
     }
     if someone_listens(&place.socket)? {
         // A service manager that starts its agent on the first connection: that was ours just now.
         return Ok(Taken::Theirs);
     }
-    let listener = bind(place)?;
-    let meta = look(&place.socket)?;
-    let bound = meta.map(|meta| (meta.dev(), meta.ino()));
-    ours(listener, place, bound, lock)
+    ours(bind(place)?, place.socket.clone(), false, lock)
 }
 
 fn ours(
     listener: UnixListener,
-    place: &Place,
-    bound: Option<(u64, u64)>,
+    socket: PathBuf,
+    passed: bool,
     lock: OwnedFd,
 ) -> Result<Taken, Refusal> {
     listener
         .set_nonblocking(true)
-        .map_err(|error| failed(&place.socket, &error))?;
+        .map_err(|error| failed(&socket, &error))?;
     Ok(Taken::Ours(Listening {
         listener,
         hold: Hold {
-            place: place.clone(),
-            bound,
+            named: inode(&socket),
+            socket,
+            passed,
             _lock: lock,
         },
     }))
@@ -184,7 +214,7 @@ fn lock(place: &Place, activated: bool) -> Result<Option<OwnedFd>, Refusal> {
         if began.elapsed() > OTHER_LIMIT {
             return Err(Refusal::new(
                 RefusalCode::Busy,
-                "another agent of this user runs and gives no answer",
+                "another agent of this user runs at this socket and gives no answer",
                 "end the process `oam-agent` and try again",
             ));
         }
@@ -216,7 +246,7 @@ fn own_socket(path: &Path) -> Result<bool, Refusal> {
         return Err(unusable(
             path,
             "the socket there belongs to another user",
-            "remove it",
+            NOT_OURS,
         ));
     }
     Ok(true)
@@ -252,9 +282,8 @@ fn bind(place: &Place) -> Result<UnixListener, Refusal> {
 impl Drop for Hold {
     /// Removes the socket if it is still the one that we bound. The lock is let go after that.
     fn drop(&mut self) {
-        let there = self.place.socket.symlink_metadata().ok();
-        if there.is_some_and(|meta| Some((meta.dev(), meta.ino())) == self.bound) {
-            let _ = std::fs::remove_file(&self.place.socket);
+        if !self.passed && self.is_there() {
+            let _ = std::fs::remove_file(&self.socket);
         }
     }
 }

@@ -21,5 +21,7 @@ pub mod process;
 mod seats;
 pub mod settings;
 pub mod socket;
+mod socket_watch;
+pub mod state_lock;
 mod translate;
 pub mod vault;

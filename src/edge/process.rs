@@ -5,6 +5,7 @@ use crate::wire::start::READY;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// No memory of ours in a core file or under another process's hands, and no file of ours for
@@ -60,6 +61,11 @@ pub fn detach() {
 /// Says that the agent listens, to whoever started it (`wire/start.rs`).
 pub fn say_ready() {
     say(READY.as_bytes());
+}
+
+/// Says that another agent has the state and listens there.
+pub fn say_ready_at(socket: &Path) {
+    say(format!("{READY} {}", socket.display()).as_bytes());
 }
 
 /// Prints a text that was asked for; answers the exit code.

@@ -2,7 +2,7 @@
 
 mod trust;
 #[cfg(target_os = "linux")]
-mod watch;
+pub(super) mod watch;
 
 use super::files::words;
 use crate::agent::ports::Configuration;

@@ -9,6 +9,7 @@ use crate::wire::frame;
 use crate::wire::message::{Reply, ReplyFrame};
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// What a client may take.
@@ -44,12 +45,14 @@ impl Default for Limits {
     }
 }
 
-/// Serves until `stop` resolves, then lets answers in the works leave.
+/// Serves until `stop` resolves, then lets answers in the works leave. What comes in by `others` takes
+/// the listener's place: a socket that was bound anew.
 ///
 /// Must run inside a `LocalSet`, on the thread of the keeper: between the last look at an epoch and
 /// the write of an answer nothing else runs, so no end of a session can come in between (promise 1).
 pub async fn serve(
-    listener: UnixListener,
+    mut listener: UnixListener,
+    mut others: mpsc::Receiver<UnixListener>,
     mailbox: Mailbox,
     limits: Limits,
     stop: impl Future<Output = ()>,
@@ -62,6 +65,10 @@ pub async fn serve(
             biased;
             () = &mut stop => break,
             Some(_) = tasks.join_next() => continue,
+            Some(other) = others.recv() => {
+                listener = other;
+                continue;
+            }
             accepted = listener.accept() => accepted,
         };
         match accepted {

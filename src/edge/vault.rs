@@ -11,13 +11,14 @@ mod tombs;
 
 use super::clock;
 use super::files::{durable_remove, durable_write, private, private_folder, sweep_temps, words};
-use crate::agent::ports::{Later, Store, Vault};
+use super::state_lock::StateLock;
+use crate::agent::ports::{Later, Meanwhile, Store, Vault};
 use crate::agent::state::{Sealed, Tombstone};
 use crate::model::name::OrgName;
 use crate::model::refusal::Refusal;
 use memory::{Holding, Key};
 use sealed::Broken;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -34,7 +35,11 @@ pub struct FileVault {
 
 struct Inner {
     folder: PathBuf,
+    /// Held for as long as the state is ours; none in tests of the vault alone.
+    lock: Option<Rc<StateLock>>,
     state: RefCell<State>,
+    /// The tombstones as they were last read or written here; none before.
+    tombs_seen: Cell<Option<tombs::Look>>,
 }
 
 struct State {
@@ -48,13 +53,25 @@ struct State {
 }
 
 impl FileVault {
-    /// `state`: the agent's own state folder (`$XDG_STATE_HOME/oam`). Deletes temp files that a
-    /// killed agent left; touches no keyring.
-    pub fn new(state: &Path) -> Self {
-        sweep_temps(state);
+    /// The vault in the folder of `lock`. Deletes temp files that a killed agent left; touches no
+    /// keyring.
+    pub fn new(lock: Rc<StateLock>) -> Self {
+        Self::within(lock.folder().to_owned(), Some(lock))
+    }
+
+    /// A vault in a folder that nobody else knows.
+    #[cfg(test)]
+    fn alone(folder: &Path) -> Self {
+        Self::within(folder.to_owned(), None)
+    }
+
+    fn within(folder: PathBuf, lock: Option<Rc<StateLock>>) -> Self {
+        sweep_temps(&folder);
         Self {
             inner: Rc::new(Inner {
-                folder: state.to_owned(),
+                folder,
+                lock,
+                tombs_seen: Cell::new(None),
                 state: RefCell::new(State {
                     now: Holding {
                         store: Store::default(),
@@ -106,17 +123,28 @@ impl Vault for FileVault {
         self.inner.discard()
     }
 
+    fn discard_aside(&self) -> Result<(), String> {
+        self.inner.discard_aside()
+    }
+
+    fn meanwhile(&self) -> Meanwhile {
+        self.inner.meanwhile()
+    }
+
     fn store(&self) -> Store {
         self.inner.state.borrow().now.store
     }
 
     fn tombstones(&self) -> Result<BTreeMap<OrgName, Tombstone>, String> {
-        tombs::read(&self.inner.tombs())
+        self.inner.read_tombs()
     }
 
     fn bury(&self, tombstones: &BTreeMap<OrgName, Tombstone>) -> Result<(), String> {
         private_folder(&self.inner.folder)?;
-        tombs::write(&self.inner.tombs(), tombstones)
+        let path = self.inner.tombs();
+        let written = tombs::write(&path, tombstones);
+        self.inner.tombs_seen.set(Some(tombs::look(&path)));
+        written
     }
 }
 
@@ -127,6 +155,31 @@ impl Inner {
 
     fn tombs(&self) -> PathBuf {
         self.folder.join("tombstones.json")
+    }
+
+    /// Looked at before it is read: what is written in between is read once more.
+    fn read_tombs(&self) -> Result<BTreeMap<OrgName, Tombstone>, String> {
+        let path = self.tombs();
+        let look = tombs::look(&path);
+        let tombstones = tombs::read(&path)?;
+        self.tombs_seen.set(Some(look));
+        Ok(tombstones)
+    }
+
+    fn meanwhile(&self) -> Meanwhile {
+        if self.lock.as_ref().is_some_and(|lock| !lock.is_ours()) {
+            return Meanwhile::Lost(format!(
+                "the lock in {} was removed or replaced",
+                self.folder.display()
+            ));
+        }
+        match self.tombs_seen.get() {
+            Some(seen) if seen != tombs::look(&self.tombs()) => match self.read_tombs() {
+                Ok(tombstones) => Meanwhile::Buried(tombstones),
+                Err(why) => Meanwhile::Unreadable(why),
+            },
+            _ => Meanwhile::Nothing,
+        }
     }
 
     async fn prepare(&self, store: Store) -> Result<(), Refusal> {
@@ -228,8 +281,15 @@ impl Inner {
 
     fn discard(&self) -> Result<(), String> {
         let path = self.sealed();
-        let mut result = durable_remove(&path);
+        let result = durable_remove(&path);
         self.state.borrow_mut().ours = false;
+        let result = result.and(self.discard_aside());
+        sweep_temps(&self.folder);
+        result
+    }
+
+    fn discard_aside(&self) -> Result<(), String> {
+        let mut result = Ok(());
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return result;
         };
@@ -242,7 +302,6 @@ impl Inner {
                 result = result.and(durable_remove(&entry.path()));
             }
         }
-        sweep_temps(&self.folder);
         result
     }
 }

@@ -120,8 +120,8 @@ pub enum Event {
     Rejected(TokenId),
     /// The person signed out.
     SignedOut,
-    /// A signal said that the identity is revoked.
-    Revoked(Option<String>),
+    /// A signal, or a tombstone that another program wrote, said that the session is over.
+    Over(StandingWord, Option<String>),
     /// The configuration names, or no longer names, what was signed in to.
     Bound(bool),
     /// New limits.
@@ -362,7 +362,7 @@ impl Desk {
                 }
             }
             Event::SignedOut => self.end(StandingWord::SignedOut, None, now, &mut effects),
-            Event::Revoked(detail) => self.end(StandingWord::Revoked, detail, now, &mut effects),
+            Event::Over(word, detail) => self.end(word, detail, now, &mut effects),
             Event::Bound(bound) => self.bind(bound, now, &mut effects),
             Event::Limits(limits) => {
                 self.limits = limits;

@@ -4,13 +4,14 @@ use super::brief::Brief;
 use super::buffer::{Buffer, Inbox};
 use super::frame;
 use super::message::{PROTOCOL, Reply, ReplyFrame, Request, RequestFrame, VERSION};
-use super::place::{Place, Untrusted, shown};
+use super::place::{NOT_OURS, Place, Untrusted, shown};
 use super::start;
 use super::stream::{self, Miss, Stream};
 use super::until::Until;
 use crate::model::refusal::{Refusal, RefusalCode};
 use interprocess::local_socket::traits::Stream as _;
 use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroize;
 
@@ -22,6 +23,8 @@ pub struct Client {
     stream: Stream,
     inbox: Inbox,
     agent_version: Option<String>,
+    /// The socket, when it is not the one of the place that was asked for.
+    elsewhere: Option<PathBuf>,
 }
 
 fn unreachable(sentence: impl Into<String>, next: impl Into<String>) -> Refusal {
@@ -58,16 +61,47 @@ impl Client {
         }
         // Twice: the first start can find an agent that is just ending, and leave the place to it.
         for _ in 0..2 {
-            start::start()?;
+            let holder = start::start()?;
             if let Some(client) = Self::try_connect(place)? {
                 return Ok(client);
+            }
+            // It found another agent with this state, where we do not know to look.
+            let Some(place) = holder.as_deref().and_then(Place::of_socket) else {
+                continue;
+            };
+            if let Some(client) = Self::reach(&place)? {
+                return Ok(client.found_at(place.socket));
             }
         }
         Err(not_running())
     }
 
-    /// `None`: nobody listens there, so one may be started.
+    /// `None`: nobody listens there, nor where the holder of the state says, so one may be started.
     fn try_connect(place: &Place) -> Result<Option<Self>, Refusal> {
+        let here = Self::reach(place);
+        if let Ok(Some(_)) = here {
+            return here;
+        }
+        match place.elsewhere() {
+            Some(there) => match Self::reach(&there) {
+                Ok(Some(client)) => Ok(Some(client.found_at(there.socket))),
+                _ => here,
+            },
+            None => here,
+        }
+    }
+
+    fn found_at(mut self, socket: PathBuf) -> Self {
+        self.elsewhere = Some(socket);
+        self
+    }
+
+    /// The socket of the agent, when it listens elsewhere than where this environment says.
+    pub fn elsewhere(&self) -> Option<&Path> {
+        self.elsewhere.as_deref()
+    }
+
+    fn reach(place: &Place) -> Result<Option<Self>, Refusal> {
         match place.check() {
             Ok(()) => {}
             Err(Untrusted::Missing) => return Ok(None),
@@ -78,6 +112,7 @@ impl Client {
                 stream,
                 inbox: Inbox::new(),
                 agent_version: None,
+                elsewhere: None,
             })),
             Err(Miss::NotRunning) => Ok(None),
             Err(Miss::Foreign) => Err(unreachable(
@@ -85,7 +120,7 @@ impl Client {
                     "the socket {} is served by another user",
                     shown(&place.socket)
                 ),
-                "remove it; nothing was sent",
+                format!("nothing was sent; {NOT_OURS}"),
             )),
             Err(Miss::Fault(error)) => Err(unreachable(
                 format!("the agent can't be reached: {}", error.kind()),

@@ -4,6 +4,7 @@ pub mod brief;
 pub mod buffer;
 pub mod client;
 pub mod frame;
+pub mod host;
 pub mod kept;
 pub mod message;
 pub mod place;

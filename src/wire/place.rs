@@ -1,5 +1,6 @@
 //! Where the agent's socket lies, and whether its folder can be trusted.
 
+use super::host;
 use crate::model::refusal::{Refusal, RefusalCode};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ pub struct Place {
     pub folder: PathBuf,
     /// The socket in it.
     pub socket: PathBuf,
+    /// The folder of the states of all hosts ([`host::base`]); none: there is nowhere else to look.
+    pub base: Option<PathBuf>,
 }
 
 /// Longest path of a socket in bytes: `sun_path` less its NUL.
@@ -46,7 +49,11 @@ impl Place {
                 "set XDG_RUNTIME_DIR to a shorter path",
             ));
         }
-        Ok(Self { folder, socket })
+        Ok(Self {
+            folder,
+            socket,
+            base: None,
+        })
     }
 
     /// Whether nobody else can put something into the folder or in its way (R12, R14, R15).
@@ -57,6 +64,9 @@ impl Place {
         imp::check(&self.folder)
     }
 }
+
+/// What helps against a folder of somebody else: never its removal, an agent may live in it.
+pub(crate) const NOT_OURS: &str = "run this as that user, or with a home and XDG_RUNTIME_DIR of your own (`sudo -i` instead of `sudo -E`)";
 
 /// Why a folder is not used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +84,9 @@ pub(crate) fn shown(path: &Path) -> String {
 
 #[cfg(unix)]
 mod imp {
-    use super::{OsString, Path, PathBuf, Place, Refusal, RefusalCode, Untrusted, shown};
+    use super::{
+        NOT_OURS, OsString, Path, PathBuf, Place, Refusal, RefusalCode, Untrusted, host, shown,
+    };
     use std::fs::Metadata;
     use std::os::unix::fs::MetadataExt;
 
@@ -84,7 +96,9 @@ mod imp {
     }
 
     pub(super) fn find(get: &dyn Fn(&str) -> Option<OsString>) -> Result<Place, Refusal> {
-        Place::in_folder(folder(get, Path::new("/run/user"), own())?)
+        let mut place = Place::in_folder(folder(get, Path::new("/run/user"), own())?)?;
+        place.base = host::base(get);
+        Ok(place)
     }
 
     /// An absolute path in a variable; an empty or relative one counts as unset (XDG base directories).
@@ -110,9 +124,9 @@ mod imp {
         {
             return Ok(usual.join("oam"));
         }
-        absolute(get, "XDG_STATE_HOME")
-            .or_else(|| absolute(get, "HOME").map(|home| home.join(".local/state")))
-            .map(|state| state.join("oam/run"))
+        // In this host's part: the socket of another host in a shared home can't be reached.
+        host::base(get)
+            .map(|base| host::folder(&base).join("run"))
             .ok_or_else(|| {
                 Refusal::unavailable(
                     "there is no folder of your own for the agent's socket",
@@ -146,8 +160,8 @@ mod imp {
         if meta.uid() != own() {
             return Err(open(
                 folder,
-                "it belongs to another user",
-                "remove it or ask its owner to".into(),
+                &format!("it belongs to the user with the number {}", meta.uid()),
+                NOT_OURS.into(),
             ));
         }
         if meta.mode() & 0o077 != 0 {
@@ -185,7 +199,7 @@ mod imp {
         if meta.is_dir() {
             return Ok(());
         }
-        Err(open(path, "it is not a folder", "remove it".into()))
+        Err(open(path, "it is not a folder", "move it away".into()))
     }
 
     /// Root's or our own, and written by nobody else, unless sticky (then nobody else can replace
@@ -195,8 +209,8 @@ mod imp {
         if meta.uid() != 0 && meta.uid() != own {
             return Err(open(
                 path,
-                "it belongs to another user",
-                "set XDG_RUNTIME_DIR to a folder of your own".into(),
+                &format!("it belongs to the user with the number {}", meta.uid()),
+                NOT_OURS.into(),
             ));
         }
         if meta.mode() & 0o022 != 0 && meta.mode() & 0o1000 == 0 {
@@ -219,6 +233,7 @@ mod imp {
             Some(user) if !user.is_empty() && user.chars().all(plain) => Ok(Place {
                 folder: PathBuf::from(r"\\.\pipe"),
                 socket: PathBuf::from(format!(r"\\.\pipe\oam-agent-{user}")),
+                base: None,
             }),
             _ => Err(Refusal::new(
                 RefusalCode::Unreachable,
@@ -260,13 +275,11 @@ mod tests {
             found(&[("XDG_RUNTIME_DIR", "/run/x"), home]),
             Path::new("/run/x/oam")
         );
-        let fallback = Path::new("/home/a/.local/state/oam/run");
+        let host = |base: &str| crate::wire::host::folder(Path::new(base)).join("run");
+        let fallback = host("/home/a/.local/state/oam");
         assert_eq!(found(&[("XDG_RUNTIME_DIR", ""), home]), fallback);
         assert_eq!(found(&[("XDG_RUNTIME_DIR", "run"), home]), fallback);
-        assert_eq!(
-            found(&[("XDG_STATE_HOME", "/s"), home]),
-            Path::new("/s/oam/run")
-        );
+        assert_eq!(found(&[("XDG_STATE_HOME", "/s"), home]), host("/s/oam"));
         assert!(folder(&env(&[]), Path::new("/nonexistent"), 1000).is_err());
     }
 

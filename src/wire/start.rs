@@ -2,7 +2,8 @@
 //!
 //! The agent is found by the path of this program and by nothing else: `PATH` and the working
 //! directory belong to whoever called us (R26). It says on its standard output that it listens,
-//! with one line: `ready`, or the refusal as JSON when it can't.
+//! with one line: `ready`, or the refusal as JSON when it can't. An agent that found another one with
+//! the same state says `ready SOCKET`, where that one listens.
 
 use super::until::Until;
 use crate::model::refusal::{Refusal, RefusalCode};
@@ -24,11 +25,12 @@ fn failed(sentence: impl Into<String>, next: impl Into<String>) -> Refusal {
     Refusal::new(RefusalCode::Unreachable, sentence, next)
 }
 
-/// Starts the agent and waits until it listens.
+/// Starts the agent and waits until it listens. Answers the socket of another agent that holds the
+/// same state and listens elsewhere, if that is what it found.
 ///
 /// # Errors
 /// [`RefusalCode::Unreachable`]: not found, did not start, or not in time; else the agent's own refusal.
-pub fn start() -> Result<(), Refusal> {
+pub fn start() -> Result<Option<PathBuf>, Refusal> {
     let program = beside(std::env::current_exe()).ok_or_else(|| {
         failed(
             "the agent is not running and `oam-agent` does not lie beside this program",
@@ -95,9 +97,12 @@ fn stays_behind(name: &str) -> bool {
     trust || upper.starts_with("GIT_") || ENDS.iter().any(|end| upper.ends_with(end))
 }
 
-fn said(line: &[u8]) -> Result<(), Refusal> {
+fn said(line: &[u8]) -> Result<Option<PathBuf>, Refusal> {
     if line == READY.as_bytes() {
-        return Ok(());
+        return Ok(None);
+    }
+    if let Some(socket) = line.strip_prefix(b"ready ") {
+        return Ok(std::str::from_utf8(socket).ok().map(PathBuf::from));
     }
     Err(serde_json::from_slice(line).unwrap_or_else(|_| {
         failed(
@@ -148,6 +153,7 @@ fn first_line(out: ChildStdout, until: Until) -> Vec<u8> {
 mod tests {
     use super::{beside, said, stays_behind};
     use crate::model::refusal::{Refusal, RefusalCode};
+    use std::path::PathBuf;
 
     #[test]
     fn variables_with_tokens_or_trust_stay_behind_and_others_go_along() {
@@ -202,7 +208,9 @@ mod tests {
 
     #[test]
     fn the_words_of_an_agent_that_can_not_start_are_passed_on() {
-        assert!(said(b"ready").is_ok());
+        assert_eq!(said(b"ready"), Ok(None));
+        let socket = PathBuf::from("/run/x/oam/agent.sock");
+        assert_eq!(said(b"ready /run/x/oam/agent.sock"), Ok(Some(socket)));
         let why = Refusal::unavailable("the configuration has a fault", "see line 3");
         let line = serde_json::to_vec(&why).unwrap();
         assert_eq!(said(&line), Err(why));

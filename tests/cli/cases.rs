@@ -19,7 +19,7 @@ struct Case {
     args: Vec<String>,
     #[serde(default)]
     env: BTreeMap<String, String>,
-    /// Files below the home, written before.
+    /// Files below the home, written before; `HOST/` is the folder of this host's state.
     #[serde(default)]
     files: BTreeMap<String, String>,
     exit: i32,
@@ -40,8 +40,11 @@ impl Case {
     fn check(&self) -> Result<(), String> {
         let home = Home::new();
         for (path, text) in &self.files {
-            fs::create_dir_all(home.path(path).parent().unwrap()).unwrap();
-            fs::write(home.path(path), text).unwrap();
+            let path = path
+                .strip_prefix("HOST/")
+                .map_or_else(|| home.path(path), |name| home.state(name));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
         }
         let arguments: Vec<&str> = self.args.iter().map(String::as_str).collect();
         let output = home.oam(&arguments).envs(&self.env).output().unwrap();

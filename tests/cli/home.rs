@@ -12,9 +12,11 @@ pub struct Home {
 impl Home {
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("oam").tempdir().unwrap();
-        for name in ["run/oam", "config/oam", "state/oam/audit"] {
+        for name in ["run/oam", "config/oam"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
+        let state = oam::wire::host::folder(&folder.path().join("state/oam"));
+        fs::create_dir_all(state.join("audit")).unwrap();
         #[cfg(unix)]
         for name in ["run", "run/oam"] {
             use std::os::unix::fs::PermissionsExt;
@@ -26,6 +28,11 @@ impl Home {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// In the folder of this host's state.
+    pub fn state(&self, name: &str) -> PathBuf {
+        oam::wire::host::folder(&self.path("state/oam")).join(name)
     }
 
     /// The real program in this home. No agent is started by it.

@@ -11,7 +11,7 @@ struct Cramped {
 
 fn cramped() -> Cramped {
     let world = World::start();
-    let state = world.home.join(".local/state/oam");
+    let state = world.state();
     std::fs::create_dir_all(&state).unwrap();
     crate::support::world::set_mode(&state, 0o700);
     let small = Small::mount(&state.join("audit"), "64k");
@@ -86,7 +86,7 @@ fn a_line_that_a_crash_cut_off_is_put_right_and_leaves_an_alarm() {
     let world = World::signed_in();
     assert!(world.token().is_some());
     world.kill_agents();
-    let file = world.home.join(".local/state/oam/audit/audit.jsonl");
+    let file = world.state().join("audit/audit.jsonl");
     let mut text = std::fs::read(&file).unwrap();
     text.extend_from_slice(b"{\"seq\":99,\"pr");
     std::fs::write(&file, text).unwrap();

@@ -164,7 +164,7 @@ fn an_agent_log_that_was_taken_back_raises_an_alarm() {
     company.login("ada");
     world.set_up_git();
     assert!(world.token().is_some());
-    let state = world.home.join(".local/state/oam");
+    let state = world.state();
     let saved = world.home.join("saved");
     let copy = |from: &std::path::Path, to: &std::path::Path| {
         world

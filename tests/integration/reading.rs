@@ -215,7 +215,7 @@ fn the_log_shows_who_asked_for_what_and_filters() {
 
 /// Verifies the log with `edit` made to its lines, and puts it back.
 fn touched(world: &World, edit: impl FnOnce(&mut Vec<String>)) -> Vec<String> {
-    let folder = world.home.join(".local/state/oam/audit");
+    let folder = world.state().join("audit");
     let file: PathBuf = folder.join("audit.jsonl");
     let whole = std::fs::read_to_string(&file).unwrap();
     let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
@@ -270,7 +270,7 @@ fn a_log_that_is_cut_while_no_agent_runs_is_found_when_one_comes_back() {
         world.helper("get", "path=acme/model\n").expect(0);
     }
     world.kill_agent("-TERM");
-    let file = world.home.join(".local/state/oam/audit/audit.jsonl");
+    let file = world.state().join("audit/audit.jsonl");
     let whole = std::fs::read_to_string(&file).unwrap();
     let half = whole.lines().count() / 2;
     let kept: String = whole.split_inclusive('\n').take(half).collect();

@@ -14,8 +14,11 @@ const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-oam");
 const INPUT: &str = "protocol=https\nhost=hub.example\npath=acme/model.git\n";
 
 fn run(command: &mut Command, runtime: &Path, input: &str) -> Output {
+    // No state of the person who runs the tests is looked at.
     command
         .env("XDG_RUNTIME_DIR", runtime)
+        .env_remove("XDG_STATE_HOME")
+        .env("HOME", runtime)
         .env("GIT_TERMINAL_PROMPT", "0");
     command
         .env("GIT_CONFIG_NOSYSTEM", "1")

@@ -59,6 +59,7 @@ impl Agent {
             let Listening { listener, hold } = listening;
             local.block_on(&runtime, async move {
                 let listener = tokio::net::UnixListener::from_std(listener).unwrap();
+                let (_, others) = mpsc::channel(1);
                 let (mailbox, mut commands) = mpsc::channel(room.max(1));
                 if room > 0 {
                     tokio::task::spawn_local(async move {
@@ -66,9 +67,15 @@ impl Agent {
                             keeper(command);
                         }
                     });
-                    serve(listener, mailbox, limits, async { drop(stopped.await) }).await;
+                    serve(listener, others, mailbox, limits, async {
+                        drop(stopped.await);
+                    })
+                    .await;
                 } else {
-                    serve(listener, mailbox, limits, async { drop(stopped.await) }).await;
+                    serve(listener, others, mailbox, limits, async {
+                        drop(stopped.await);
+                    })
+                    .await;
                     drop(commands);
                 }
             });

@@ -4,6 +4,7 @@ mod ends;
 mod faults;
 mod following;
 mod issuer;
+mod meanwhile;
 mod outside;
 mod renewals;
 mod settings;
@@ -18,6 +19,7 @@ use crate::model::caller::Caller;
 use crate::model::identity::Identity;
 use crate::model::refusal::RefusalCode;
 use crate::model::secret::Secret;
+use crate::model::standing::StandingWord;
 use crate::rules::desk::fixture::{START, identity, settings};
 use outside::Fake;
 

@@ -11,6 +11,7 @@ use crate::wire::client::Client;
 use crate::wire::message::{Reply, Request, VERSION};
 use crate::wire::place::Place;
 use serde::Serialize;
+use std::path::Path;
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -154,7 +155,10 @@ fn config() -> Check {
 fn agent(checks: &mut Vec<Check>) -> Option<StatusReport> {
     let asked = Place::find()
         .and_then(|place| Client::connect_or_start(&place))
-        .and_then(|mut client| client.ask(Request::Status, ANSWER));
+        .and_then(|mut client| {
+            checks.extend(client.elsewhere().map(elsewhere));
+            client.ask(Request::Status, ANSWER)
+        });
     let frame = match asked {
         Ok(frame) => frame,
         Err(refusal) => {
@@ -182,6 +186,18 @@ fn agent(checks: &mut Vec<Check>) -> Option<StatusReport> {
             None
         }
     }
+}
+
+/// The one agent of this state was started in another environment. It is found, by a longer way.
+fn elsewhere(socket: &Path) -> Check {
+    Check::hint(
+        "agent-elsewhere",
+        format!(
+            "the agent that holds this state listens at {}: XDG_RUNTIME_DIR is another one here than where it was started",
+            socket.display()
+        ),
+        "set XDG_RUNTIME_DIR here as the session has it, or leave it: the agent is found, only a little later",
+    )
 }
 
 fn runtime() -> Option<Check> {

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use tokio::net::unix::pipe::Receiver;
 
-pub(super) struct Watch {
+pub(in crate::edge) struct Watch {
     /// The inotify descriptor as something to read from: `AsyncFd`, made for any descriptor, is
     /// unsafe to register by now, and this needs nothing of a pipe but reading.
     kernel: Receiver,
@@ -20,7 +20,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Must be called in the runtime.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(in crate::edge) fn new() -> io::Result<Self> {
         let kernel = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
         Ok(Self {
             kernel: Receiver::from_owned_fd_unchecked(kernel)?,
@@ -30,7 +30,7 @@ impl Watch {
 
     /// Watches what has to be watched for `files` as things are now. Adding a folder a second time
     /// renews it, which also finds one that was deleted and made anew.
-    pub(super) fn arm(&mut self, files: &[PathBuf]) {
+    pub(in crate::edge) fn arm(&mut self, files: &[PathBuf]) {
         let mut wanted = BTreeMap::new();
         for (folder, flags) in files.iter().flat_map(|file| places(file)) {
             if let Ok(number) = inotify::add_watch(&self.kernel, &folder, flags) {
@@ -47,7 +47,7 @@ impl Watch {
     }
 
     /// Waits for any event and takes all that are there.
-    pub(super) async fn event(&mut self) -> io::Result<()> {
+    pub(in crate::edge) async fn event(&mut self) -> io::Result<()> {
         let mut buffer = [0; 4096];
         loop {
             self.kernel.readable().await?;

@@ -1,5 +1,5 @@
 use super::{FileVault, Holding, Key};
-use crate::agent::ports::{Later, Store, Vault};
+use crate::agent::ports::{Later, Meanwhile, Store, Vault};
 use crate::agent::state::{Anchor, Sealed, SealedSession, SessionTokens, Tombstone};
 use crate::model::identity::Identity;
 use crate::model::refusal::RefusalCode;
@@ -56,7 +56,7 @@ fn wait<T>(later: Later<T>) -> T {
 
 /// As after `prepare` with a keyring that answered `key`.
 fn prepared(folder: &Path, store: Store, key: &Rc<Key>) -> FileVault {
-    let vault = FileVault::new(folder);
+    let vault = FileVault::alone(folder);
     vault.inner.state.borrow_mut().next = Some(Holding {
         store,
         key: Some(Rc::clone(key)),
@@ -90,7 +90,7 @@ fn names(folder: &Path) -> Vec<String> {
 #[test]
 fn without_a_sealed_file_no_keyring_is_asked() {
     let home = tempfile::tempdir().unwrap();
-    let vault = FileVault::new(&home.path().join("oam"));
+    let vault = FileVault::alone(&home.path().join("oam"));
     assert!(wait(vault.open()).ok().unwrap().is_none());
     assert!(!home.path().join("oam").exists());
 }
@@ -116,7 +116,7 @@ fn a_save_replaces_the_private_sealed_file_and_needs_no_keyring() {
 #[test]
 fn nothing_is_saved_before_a_store_was_prepared() {
     let home = tempfile::tempdir().unwrap();
-    let vault = FileVault::new(home.path());
+    let vault = FileVault::alone(home.path());
     assert!(vault.save(&state("t")).is_err());
     assert!(names(home.path()).is_empty());
 }
@@ -126,7 +126,7 @@ fn a_sealed_file_that_could_not_be_opened_is_kept_until_a_new_session_is_saved_a
     let home = tempfile::tempdir().unwrap();
     for garbage in [&b"garbage"[..], b"more garbage"] {
         fs::write(home.path().join("sealed"), garbage).unwrap();
-        let vault = FileVault::new(home.path());
+        let vault = FileVault::alone(home.path());
         let refusal = wait(vault.open()).err().unwrap();
         assert_eq!(refusal.code, RefusalCode::Unavailable);
         assert!(refusal.sentence.contains("is not a sealed session"));
@@ -142,7 +142,7 @@ fn a_sealed_file_that_could_not_be_opened_is_kept_until_a_new_session_is_saved_a
         .collect();
     // Each round's garbage; the first round's session was overwritten by the second's.
     assert_eq!(aside.len(), 2);
-    let vault = FileVault::new(home.path());
+    let vault = FileVault::alone(home.path());
     vault.discard().unwrap();
     assert!(
         names(home.path()).is_empty(),
@@ -195,12 +195,12 @@ fn an_earlier_session_that_was_never_opened_does_not_come_back_after_memory_only
     prepared(home.path(), Store::Keyring, &Rc::new(Key::random()))
         .save(&state("old"))
         .unwrap();
-    let vault = FileVault::new(home.path());
+    let vault = FileVault::alone(home.path());
     wait(vault.prepare(Store::Memory)).unwrap();
     vault.adopt();
     vault.save(&state("new")).unwrap();
     assert!(
-        wait(FileVault::new(home.path()).open())
+        wait(FileVault::alone(home.path()).open())
             .ok()
             .unwrap()
             .is_none()
@@ -226,7 +226,7 @@ fn temp_files_of_a_killed_agent_are_swept_at_the_start() {
     let home = tempfile::tempdir().unwrap();
     let left = format!(".sealed.{}.tmp", "0".repeat(32));
     fs::write(home.path().join(left), "x").unwrap();
-    drop(FileVault::new(home.path()));
+    drop(FileVault::alone(home.path()));
     assert!(names(home.path()).is_empty());
 }
 
@@ -239,7 +239,7 @@ fn a_symlink_is_not_read_for_the_sealed_file_or_the_tombstones() {
     fs::create_dir(&state).unwrap();
     symlink(&theirs, state.join("sealed")).unwrap();
     symlink(&theirs, state.join("tombstones.json")).unwrap();
-    let vault = FileVault::new(&state);
+    let vault = FileVault::alone(&state);
     assert!(wait(vault.open()).is_err());
     assert!(vault.tombstones().unwrap_err().contains("symbolic link"));
 }
@@ -248,7 +248,7 @@ fn a_symlink_is_not_read_for_the_sealed_file_or_the_tombstones() {
 fn tombstones_are_read_back_whatever_the_store_and_garbled_ones_are_a_fault() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("oam");
-    let vault = FileVault::new(&folder);
+    let vault = FileVault::alone(&folder);
     assert!(vault.tombstones().unwrap().is_empty());
     let stone = Tombstone {
         epoch: 7,
@@ -260,7 +260,7 @@ fn tombstones_are_read_back_whatever_the_store_and_garbled_ones_are_a_fault() {
     let stones = BTreeMap::from([("acme".parse().unwrap(), stone)]);
     wait(vault.prepare(Store::Memory)).unwrap();
     vault.bury(&stones).unwrap();
-    assert_eq!(FileVault::new(&folder).tombstones().unwrap(), stones);
+    assert_eq!(FileVault::alone(&folder).tombstones().unwrap(), stones);
     let path = folder.join("tombstones.json");
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     let whole = fs::read(&path).unwrap();
@@ -269,4 +269,58 @@ fn tombstones_are_read_back_whatever_the_store_and_garbled_ones_are_a_fault() {
         let said = vault.tombstones().unwrap_err();
         assert!(said.contains("can't be understood"), "{said}");
     }
+}
+
+#[test]
+fn tombstones_that_somebody_else_wrote_are_seen_and_our_own_are_not() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("oam");
+    let tombstone = |epoch| {
+        let tombstone = Tombstone {
+            epoch,
+            standing: StandingWord::SignedOut,
+            detail: None,
+            at_ms: 0,
+            outstanding: Vec::new(),
+        };
+        BTreeMap::from([("acme".parse().unwrap(), tombstone)])
+    };
+    let (ours, theirs) = (FileVault::alone(&folder), FileVault::alone(&folder));
+    assert!(
+        matches!(ours.meanwhile(), Meanwhile::Nothing),
+        "not read yet"
+    );
+    assert!(ours.tombstones().unwrap().is_empty());
+    assert!(matches!(ours.meanwhile(), Meanwhile::Nothing));
+    theirs.bury(&tombstone(1)).unwrap();
+    let Meanwhile::Buried(found) = ours.meanwhile() else {
+        panic!("not seen");
+    };
+    assert_eq!(found.values().next().unwrap().epoch, 1);
+    assert!(matches!(ours.meanwhile(), Meanwhile::Nothing), "told once");
+    ours.bury(&tombstone(2)).unwrap();
+    assert!(matches!(ours.meanwhile(), Meanwhile::Nothing), "our own");
+    fs::write(folder.join("tombstones.json"), "garbled").unwrap();
+    for _ in 0..2 {
+        assert!(
+            matches!(ours.meanwhile(), Meanwhile::Unreadable(_)),
+            "until it is mended"
+        );
+    }
+    theirs.bury(&tombstone(3)).unwrap();
+    assert!(matches!(ours.meanwhile(), Meanwhile::Buried(_)));
+}
+
+#[test]
+fn what_was_moved_aside_goes_with_an_end_and_the_session_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("oam");
+    let key = Rc::new(Key::random());
+    let vault = prepared(&folder, Store::Keyring, &key);
+    vault.save(&state("t")).unwrap();
+    for name in ["sealed.unreadable-1", "sealed.unreadable"] {
+        fs::write(folder.join(name), "older").unwrap();
+    }
+    vault.discard_aside().unwrap();
+    assert_eq!(names(&folder), ["sealed"]);
 }

@@ -5,8 +5,38 @@ use crate::agent::state::Tombstone;
 use crate::edge::files::{durable_write, words};
 use crate::model::name::OrgName;
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::SystemTime;
+
+/// How the file looks: enough to see that another one was put in its place. All writers rename.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    length: u64,
+    modified: Option<SystemTime>,
+    inode: u64,
+}
+
+/// Looks at it; a missing file has a look of its own.
+pub(super) fn look(path: &Path) -> Look {
+    let meta = std::fs::symlink_metadata(path).ok();
+    Look {
+        length: meta.as_ref().map_or(0, Metadata::len),
+        modified: meta.as_ref().and_then(|meta| meta.modified().ok()),
+        inode: meta.as_ref().map_or(0, inode),
+    }
+}
+
+#[cfg(unix)]
+fn inode(meta: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(meta)
+}
+
+#[cfg(not(unix))]
+fn inode(_meta: &Metadata) -> u64 {
+    0
+}
 
 /// Reads them; a missing file is an empty list, an unreadable or garbled one a fault: then nobody
 /// knows which sessions are over.

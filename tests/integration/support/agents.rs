@@ -50,13 +50,12 @@ impl World {
 
     /// The file under which the session is sealed.
     pub fn sealed(&self) -> Vec<u8> {
-        std::fs::read(self.home.join(".local/state/oam/sealed")).unwrap_or_default()
+        std::fs::read(self.state().join("sealed")).unwrap_or_default()
     }
 
     /// The durable record of ended sessions.
     pub fn tombstones(&self) -> String {
-        std::fs::read_to_string(self.home.join(".local/state/oam/tombstones.json"))
-            .unwrap_or_default()
+        std::fs::read_to_string(self.state().join("tombstones.json")).unwrap_or_default()
     }
 }
 

@@ -295,9 +295,14 @@ impl World {
             .control("revoke-account", &json!({"account": "ada"}));
     }
 
+    /// The folder of this host's state.
+    pub fn state(&self) -> PathBuf {
+        oam::wire::host::folder(&self.home.join(".local/state/oam"))
+    }
+
     /// The audit log's lines.
     pub fn records(&self) -> Vec<Value> {
-        let file = self.home.join(".local/state/oam/audit/audit.jsonl");
+        let file = self.state().join("audit/audit.jsonl");
         let text = std::fs::read_to_string(file).unwrap_or_default();
         text.lines()
             .map(|line| serde_json::from_str(line).expect("a record"))

@@ -67,7 +67,8 @@ fn killed_after_the_tombstone_a_restart_finds_the_end_first() {
     story(async {
         let mut desk = Desk::signed_in(&settings()).await;
         desk.fake.breaks("save");
-        desk.keeper.step(&acme(), Event::Revoked(None));
+        desk.keeper
+            .step(&acme(), Event::Over(StandingWord::Revoked, None));
         let fake = Rc::clone(&desk.fake);
         assert!(fake.refresh_on_disk().is_some(), "the sealed state is old");
         drop(desk);
@@ -86,7 +87,8 @@ fn an_end_that_can_not_be_written_deletes_the_sealed_state() {
         let mut desk = Desk::signed_in(&settings()).await;
         desk.fake.breaks("save");
         desk.fake.breaks("bury");
-        desk.keeper.step(&acme(), Event::Revoked(None));
+        desk.keeper
+            .step(&acme(), Event::Over(StandingWord::Revoked, None));
         assert_eq!(desk.fake.traced("discard"), 1);
         assert!(desk.fake.on_disk().is_none());
     });
@@ -119,7 +121,8 @@ fn tokens_that_are_out_are_known_after_a_restart_and_after_the_end() {
         drop(desk);
         let mut desk = Desk::start(&fake, &settings()).await;
         assert_eq!(out(&desk), 1);
-        desk.keeper.step(&acme(), Event::Revoked(None));
+        desk.keeper
+            .step(&acme(), Event::Over(StandingWord::Revoked, None));
         drop(desk);
         assert_eq!(out(&Desk::start(&fake, &settings()).await), 1);
     });

@@ -20,7 +20,8 @@ fn a_grant_that_can_not_be_recorded_is_refused_and_a_refusal_leaves() {
         desk.mint("token").await;
         let code = code_of(outcome.try_recv().unwrap());
         assert_eq!(code, RefusalCode::Unavailable);
-        desk.keeper.step(&acme(), Event::Revoked(None));
+        desk.keeper
+            .step(&acme(), Event::Over(StandingWord::Revoked, None));
         let mut outcome = desk.get();
         assert_eq!(code_of(outcome.try_recv().unwrap()), RefusalCode::Revoked);
     });

@@ -43,7 +43,8 @@ fn a_session_that_ends_while_a_child_starts_leaves_no_file() {
         let mut desk = Desk::signed_in(&settings()).await;
         let mut heard = desk.follow();
         desk.settle().await;
-        desk.keeper.step(&acme(), Event::Revoked(None));
+        desk.keeper
+            .step(&acme(), Event::Over(StandingWord::Revoked, None));
         desk.mint("late").await;
         assert!(is_withdrawn(&mut heard, true));
         assert!(desk.fake.files.borrow().is_empty());

@@ -3,8 +3,8 @@
 use super::issuer::FakeIssuer;
 use super::*;
 use crate::agent::ports::{
-    Authentication, Configuration, Later, MintOrder, Notice, PendingLogin, Published, Returned,
-    Tell,
+    Authentication, Configuration, Later, Meanwhile, MintOrder, Notice, PendingLogin, Published,
+    Returned, Tell,
 };
 use crate::agent::state::Sealed;
 use crate::config::agent::Org;
@@ -51,6 +51,8 @@ pub(super) struct Fake {
     /// Held back until the test lets the sealed state open.
     pub(super) opens: RefCell<Vec<oneshot::Sender<()>>>,
     pub(super) slow_open: Cell<bool>,
+    /// What another program did to the state; told once.
+    pub(super) meanwhile: RefCell<Option<Meanwhile>>,
     /// What the organization's own issuer is asked.
     pub(super) issuer: Rc<FakeIssuer>,
 }
@@ -75,6 +77,7 @@ impl Fake {
             store: Cell::new(Store::Keyring),
             opens: RefCell::default(),
             slow_open: Cell::new(false),
+            meanwhile: RefCell::default(),
             issuer: Rc::default(),
         })
     }
@@ -250,6 +253,14 @@ impl Vault for Fake {
             *self.sealed.borrow_mut() = Some(serde_json::to_string(sealed).unwrap());
         }
         Ok(())
+    }
+
+    fn meanwhile(&self) -> Meanwhile {
+        self.meanwhile.take().unwrap_or(Meanwhile::Nothing)
+    }
+
+    fn discard_aside(&self) -> Result<(), String> {
+        self.call("discard-aside")
     }
 
     fn discard(&self) -> Result<(), String> {

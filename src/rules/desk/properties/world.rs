@@ -144,7 +144,7 @@ impl World {
             Move::Reject => self.event(Event::Rejected(self.next_token)),
             Move::SignIn(life) => self.sign_in(u64::from(life)),
             Move::SignOut => self.event(Event::SignedOut),
-            Move::Revoke => self.event(Event::Revoked(None)),
+            Move::Revoke => self.event(Event::Over(StandingWord::Revoked, None)),
             Move::Vouch(age) => self.vouch(u64::from(age)),
             Move::Doubt => self.doubt(),
             Move::RolesLost(said) => self.lose(said),

@@ -121,7 +121,7 @@ fn a_childs_file_follows_the_renewal_and_goes_with_the_session() {
             Effect::Drop(1)
         ]
     ));
-    let end = desk.step(Event::Revoked(None), due);
+    let end = desk.step(Event::Over(StandingWord::Revoked, None), due);
     assert!(matches!(
         end[0],
         Effect::End {
@@ -183,7 +183,7 @@ fn a_childs_file_goes_when_the_lease_ends_and_comes_back_with_a_proof() {
 fn an_exchange_answered_after_the_end_is_dropped() {
     let mut desk = signed_in();
     let mint = mint_of(&desk.step(ask(1), START)).unwrap();
-    desk.step(Event::Revoked(None), START);
+    desk.step(Event::Over(StandingWord::Revoked, None), START);
     assert_eq!(
         desk.step(
             Event::Minted {

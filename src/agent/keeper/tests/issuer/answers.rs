@@ -130,8 +130,10 @@ fn a_session_that_ended_while_the_issuer_was_asked_is_the_answer_to_why() {
     story(async {
         let mut desk = Desk::at_issuer().await;
         let (outcome, answer) = desk.why();
-        desk.keeper
-            .step(&acme(), Event::Revoked(Some("left".into())));
+        desk.keeper.step(
+            &acme(),
+            Event::Over(StandingWord::Revoked, Some("left".into())),
+        );
         answer.send(Err(lost())).ok().unwrap();
         desk.settle().await;
         let refusal = refusal_of(outcome.await.unwrap());

@@ -1,0 +1,73 @@
+//! What another program did to the state meanwhile is looked at before anything is decided, and so
+//! before every save and every answer: an end holds whoever wrote it.
+
+use super::keeper::Keeper;
+use super::opening::Opening;
+use super::ports::Meanwhile;
+use super::state::Tombstone;
+use crate::model::name::OrgName;
+use crate::model::refusal::Refusal;
+use crate::rules::desk::Event;
+use std::sync::Arc;
+
+impl Keeper {
+    /// `false`: this agent must neither answer nor write any more, and ends.
+    pub(super) fn state_is_ours(&mut self) -> bool {
+        if self.lost.is_some() {
+            return false;
+        }
+        match self.ports.vault.meanwhile() {
+            Meanwhile::Nothing => {}
+            Meanwhile::Buried(tombstones) => {
+                if matches!(self.opening, Opening::Open) {
+                    self.blocked = None;
+                }
+                for (org, tombstone) in tombstones {
+                    self.buried(&org, tombstone);
+                }
+            }
+            Meanwhile::Unreadable(why) => {
+                self.blocked = Some(Refusal::unavailable(
+                    format!("the record of ended sessions can't be read: {why}"),
+                    "restore the file, or sign in again",
+                ));
+            }
+            Meanwhile::Lost(why) => {
+                self.lost = Some(why);
+                self.retired = true;
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A tombstone that another program wrote.
+    fn buried(&mut self, org: &OrgName, tombstone: Tombstone) {
+        let epoch = tombstone.epoch;
+        let over = self.strays.get(org).is_some_and(|s| s.epoch <= epoch);
+        let event = Event::Over(tombstone.standing, tombstone.detail.clone());
+        let known = self.tombstones.get(org);
+        if known.is_none_or(|known| known.epoch < epoch) {
+            self.tombstones.insert(org.clone(), tombstone);
+        }
+        if over {
+            self.strays.remove(org);
+            self.save_quietly();
+        }
+        let Some(office) = self.offices.get_mut(org) else {
+            return;
+        };
+        if epoch < office.desk.epoch() {
+            return;
+        }
+        office.desk.resume_at(epoch);
+        let session = office.session.as_ref();
+        let refresh = session.map(|session| Arc::clone(&session.tokens.refresh));
+        let to = office.signed_in_to.clone();
+        self.step(org, event);
+        if let (Some(to), Some(refresh)) = (to, refresh) {
+            // It may be a younger one than whoever wrote the tombstone knew.
+            self.revoke_session(&to, refresh);
+        }
+    }
+}
