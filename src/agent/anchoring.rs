@@ -50,6 +50,11 @@ impl Keeper {
 
     pub(super) fn sync_log(&mut self) {
         self.sync_at = None;
+        if self.save_trouble.is_some() {
+            // An end that could not be written, or a renewed token.
+            let _ = self.ports.vault.bury(&self.tombstones);
+            self.save_quietly();
+        }
         if !self.ledger.dirty {
             return;
         }

@@ -6,10 +6,11 @@ use super::office::{Session, subject_expires};
 use super::ports::{Arrived, Notice};
 use crate::config::agent::Org;
 use crate::model::answer::EndpointFault;
-use crate::model::granted::TokenAnswer;
+use crate::model::granted::{Granted, TokenAnswer};
 use crate::model::name::{OrgName, RoleName};
 use crate::model::record::{Happening, Record};
 use crate::model::refusal::Refusal;
+use crate::model::time::Moment;
 use crate::rules::cache::TokenId;
 use crate::rules::desk::{Effect, Event};
 use crate::rules::role::holds;
@@ -88,9 +89,7 @@ impl Keeper {
         record.intent = Some(chosen.intent);
         held.sign(&mut record, &chosen.choice.rule);
         if self.write_grant(&record) {
-            if let Some(office) = self.offices.get_mut(org) {
-                office.went_out(&granted, now);
-            }
+            self.goes_out(org, &granted, now);
             let _ = reply.send(Outcome::Token(
                 TokenAnswer {
                     granted,
@@ -100,6 +99,14 @@ impl Keeper {
             ));
         } else {
             let _ = reply.send(Outcome::Refused(self.unrecorded(), epoch));
+        }
+    }
+
+    /// A token is in the sealed state before it leaves, once: an end after a kill names it too.
+    pub(super) fn goes_out(&mut self, org: &OrgName, granted: &Granted, now: Moment) {
+        let office = self.offices.get_mut(org);
+        if office.is_some_and(|office| office.goes_out(granted, now)) {
+            self.save_quietly();
         }
     }
 
@@ -251,6 +258,7 @@ impl Keeper {
         };
         session.tokens = arrived.tokens;
         session.in_flight = None;
+        session.durable = false;
         if let Some(flaw) = arrived.flaw {
             return self.unproven(name, flight, &flaw);
         }

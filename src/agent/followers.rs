@@ -131,9 +131,7 @@ impl Keeper {
                 return self.withdraw(follower, refusal, true);
             }
         };
-        if let Some(office) = self.offices.get_mut(org) {
-            office.went_out(&granted, now);
-        }
+        self.goes_out(org, &granted, now);
         let on_disk = !self.ports.files.in_memory();
         let Some(following) = self.following.get_mut(&follower) else {
             return;

@@ -262,6 +262,7 @@ impl Keeper {
             signed_in_at_ms: at,
             digest,
             in_flight: None,
+            durable: true,
         };
         // The epoch grows with the sign-in, so the tombstone of the one before does not bury it.
         let before = (office.desk.clone(), office.session.replace(session));

@@ -49,6 +49,8 @@ pub(super) struct Session {
     pub signed_in_at_ms: u64,
     pub digest: String,
     pub in_flight: Option<u8>,
+    /// These tokens are on disk. Until then an agent that is killed loses the session.
+    pub durable: bool,
 }
 
 /// A role token held.
@@ -167,19 +169,19 @@ impl Office {
         })
     }
 
-    /// Remembers a token that was handed out, and forgets those that have expired.
-    pub(super) fn went_out(&mut self, granted: &Granted, now: Moment) {
+    /// Remembers a token that is handed out, and forgets those that have expired; `true`: it was not
+    /// out before.
+    pub(super) fn goes_out(&mut self, granted: &Granted, now: Moment) -> bool {
         self.forget_expired(now);
-        if !self
-            .outstanding
-            .iter()
-            .any(|out| out.granted.token_sha256 == granted.token_sha256)
-        {
-            self.outstanding.push(TokenOut {
-                granted: granted.clone(),
-                state: TokenState::Held,
-            });
+        let mut out = self.outstanding.iter();
+        if out.any(|out| out.granted.token_sha256 == granted.token_sha256) {
+            return false;
         }
+        self.outstanding.push(TokenOut {
+            granted: granted.clone(),
+            state: TokenState::Held,
+        });
+        true
     }
 
     pub(super) fn forget_expired(&mut self, now: Moment) {

@@ -3,6 +3,7 @@
 use super::command::Command;
 use super::keeper::{Inner, Keeper};
 use super::office::{Office, Session, live_of};
+use super::ports::Store;
 use super::state::{Sealed, SealedSession};
 use crate::config::agent::Org;
 use crate::config::digest;
@@ -182,6 +183,7 @@ impl Keeper {
             signed_in_at_ms: sealed.signed_in_at_ms,
             digest: sealed.digest,
             in_flight: sealed.in_flight,
+            durable: true,
         });
         office.signed_in_to = bound.then(|| org.clone());
         self.step(&name, Event::Restored(live));
@@ -234,12 +236,31 @@ impl Keeper {
             Ok(()) => {
                 self.ledger.anchored(sealed.anchor);
                 self.save_trouble = None;
+                let offices = self.offices.values_mut();
+                for session in offices.filter_map(|office| office.session.as_mut()) {
+                    session.durable = true;
+                }
             }
             Err(why) => {
-                self.save_trouble = Some(format!("the session state can't be written: {why}"));
+                let lost = if self.has_undurable_session() {
+                    "; a renewed session is in memory only and is lost if the agent is killed before there is room"
+                } else {
+                    ""
+                };
+                self.save_trouble = Some(format!(
+                    "the session state can't be written, and is tried again: {why}{lost}"
+                ));
+                self.log_is_dirty();
             }
         }
         result
+    }
+
+    /// Whether tokens that arrived are not on disk.
+    pub(super) fn has_undurable_session(&self) -> bool {
+        let sessions = self.offices.values().filter_map(|o| o.session.as_ref());
+        let kept = self.ports.vault.store() != Store::Memory;
+        kept && sessions.into_iter().any(|session| !session.durable)
     }
 
     pub(super) fn save_quietly(&mut self) {

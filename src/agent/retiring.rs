@@ -36,6 +36,6 @@ impl Keeper {
             .offices
             .values()
             .any(|office| office.desk.standing().live().is_some());
-        live && self.ports.vault.store() == Store::Memory
+        live && (self.ports.vault.store() == Store::Memory || self.has_undurable_session())
     }
 }

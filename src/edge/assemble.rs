@@ -71,6 +71,11 @@ fn start(foreground: bool) -> Result<(), Refusal> {
     if foreground {
         log_to_terminal();
     }
+    if !process::lock_memory() {
+        tracing::info!(
+            "memory is not locked, its limit does not allow it (LimitMEMLOCK=infinity would): encrypt swap"
+        );
+    }
     let place = Place::find()?;
     let handed = passed()?;
     let managed = handed.is_some();
@@ -104,10 +109,14 @@ fn start(foreground: bool) -> Result<(), Refusal> {
         )
     })?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(
+    let served = local.block_on(
         &runtime,
         serve(listening, &place, &lock, foreground || managed),
-    )
+    );
+    drop(local);
+    // A look at a folder whose server does not answer must not keep us here.
+    runtime.shutdown_background();
+    served
 }
 
 /// Readable by people who look for a fault: never a token, never a body (R24).

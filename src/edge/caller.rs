@@ -9,7 +9,10 @@ use crate::model::caller::Caller;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
 
 /// Folders looked at on the way up to one with `.git` in it.
 const FOLDERS: usize = 32;
@@ -20,6 +23,57 @@ pub struct Peer {
     pub caller: Caller,
     /// Holds it; none where the system has no such thing or the process is in another namespace.
     held: Option<OwnedFd>,
+    /// The folder that git's helper stands in, to be looked around in by [`repository_of`].
+    pub folder: Option<PathBuf>,
+}
+
+/// Longest wait for a look at folders.
+const LOOK_LIMIT: Duration = Duration::from_millis(200);
+
+/// Looks at folders of callers, which can lie on a server that no longer answers: such a look never
+/// comes back, and must hold up nobody but its own thread.
+pub struct Looks {
+    seats: Semaphore,
+    /// The last one that waited for a seat or for its look waited in vain.
+    stuck: AtomicBool,
+}
+
+static LOOKS: Looks = Looks::new();
+
+impl Looks {
+    const fn new() -> Self {
+        Self {
+            seats: Semaphore::const_new(4),
+            stuck: AtomicBool::new(false),
+        }
+    }
+
+    async fn aside<T: Send + 'static>(
+        &'static self,
+        look: impl FnOnce() -> Option<T> + Send + 'static,
+    ) -> Option<T> {
+        if self.stuck.load(Ordering::Relaxed) && self.seats.available_permits() == 0 {
+            return None;
+        }
+        let looking = async {
+            let seat = self.seats.acquire().await.ok()?;
+            let look = tokio::task::spawn_blocking(move || {
+                let found = look();
+                drop(seat);
+                found
+            });
+            look.await.ok()
+        };
+        let found = tokio::time::timeout(LOOK_LIMIT, looking).await;
+        self.stuck.store(found.is_err(), Ordering::Relaxed);
+        found.ok().flatten().flatten()
+    }
+}
+
+/// The repository that this folder lies in; none when it is not known in time.
+pub async fn repository_of(folder: PathBuf) -> Option<String> {
+    let found = LOOKS.aside(move || repository_above(&folder)).await?;
+    Some(found.to_string_lossy().into_owned())
 }
 
 /// Why a connection is not served.
@@ -54,10 +108,16 @@ impl Peer {
             uid: creds.uid(),
             ..Caller::default()
         };
-        if pid != 0 {
-            describe(&mut caller);
-        }
-        let peer = Self { caller, held };
+        let folder = if pid == 0 {
+            None
+        } else {
+            describe(&mut caller)
+        };
+        let peer = Self {
+            caller,
+            held,
+            folder,
+        };
         // Looked at last: what was read above was about this process only if it still lives.
         if peer.alive() {
             Ok(peer)
@@ -106,17 +166,19 @@ fn hold(_stream: &UnixStream, _pid: u32) -> Result<Option<OwnedFd>, NoPeer> {
     Ok(None)
 }
 
-fn describe(caller: &mut Caller) {
+/// What `/proc` says of it, which is never far away; answers the folder of git's helper.
+fn describe(caller: &mut Caller) -> Option<PathBuf> {
     let pid = caller.pid;
     let executable = std::fs::read_link(format!("/proc/{pid}/exe")).ok();
     caller.ancestry = ancestry::of(pid, caller.uid);
     // Only git's helper is run in the repository that it asks for; looking at folders costs most.
-    if executable.as_deref().is_some_and(is_git_helper) {
-        let folder = std::fs::read_link(format!("/proc/{pid}/cwd")).ok();
-        let repository = folder.and_then(|folder| repository_above(&folder));
-        caller.working_repository = repository.map(|path| path.to_string_lossy().into_owned());
-    }
+    let asks = executable.as_deref().is_some_and(is_git_helper);
     caller.executable = executable.map(|path| path.to_string_lossy().into_owned());
+    if asks {
+        std::fs::read_link(format!("/proc/{pid}/cwd")).ok()
+    } else {
+        None
+    }
 }
 
 fn is_git_helper(executable: &Path) -> bool {
@@ -136,12 +198,12 @@ fn repository_above(folder: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Peer, repository_above};
+    use super::{Looks, Peer, repository_above};
     use tokio::net::UnixStream;
 
     fn inside<T>(future: impl Future<Output = T>) -> T {
         let mut builder = tokio::runtime::Builder::new_current_thread();
-        builder.enable_io().build().unwrap().block_on(future)
+        builder.enable_all().build().unwrap().block_on(future)
     }
 
     #[test]
@@ -174,10 +236,31 @@ mod tests {
         let peer = Peer {
             caller: crate::model::caller::Caller::default(),
             held: Some(held),
+            folder: None,
         };
         assert!(peer.alive());
         child.wait().unwrap();
         assert!(!peer.alive());
+    }
+
+    #[test]
+    fn a_look_that_never_comes_back_holds_up_nobody_else() {
+        static LOOKS: Looks = Looks::new();
+        let (lasts, end) = std::sync::mpsc::channel::<()>();
+        let end = std::sync::Arc::new(std::sync::Mutex::new(end));
+        inside(async {
+            for _ in 0..4 {
+                let end = std::sync::Arc::clone(&end);
+                let look = LOOKS.aside(move || end.lock().ok()?.recv().ok());
+                assert!(look.await.is_none());
+            }
+            // All four hang: nobody waits for a fifth.
+            assert!(LOOKS.aside(|| Some(1)).await.is_none());
+            drop(lasts);
+            let back = LOOKS.seats.acquire_many(4).await.unwrap();
+            drop(back);
+            assert_eq!(LOOKS.aside(|| Some(1)).await, Some(1));
+        });
     }
 
     #[test]

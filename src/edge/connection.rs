@@ -1,11 +1,12 @@
 //! One connection: request in, command to the keeper, reply out.
 
-use super::caller::Peer;
+use super::caller::{Peer, repository_of};
 use super::seats::Seat;
 use super::socket::{Limits, busy};
 use super::translate::{self, ended_meanwhile, following, report, stopping, stored, too_long};
 use crate::agent::command::{Command, EpochGate, LoginNews, Mailbox, News, Outcome, ReportKind};
 use crate::model::ask::Ask;
+use crate::model::caller::Caller;
 use crate::model::refusal::Refusal;
 use crate::wire::buffer::{Buffer, Inbox};
 use crate::wire::frame::{self, FrameFault};
@@ -14,6 +15,7 @@ use std::io;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use zeroize::Zeroize;
 
 /// News that may wait for a client that reads slowly.
@@ -33,6 +35,8 @@ pub(super) struct Connection {
     mailbox: Mailbox,
     limits: Limits,
     seat: Seat,
+    /// The look around in the caller's folder, while the request is still being read.
+    looking: Option<JoinHandle<Option<String>>>,
 }
 
 impl Connection {
@@ -51,12 +55,15 @@ impl Connection {
             mailbox,
             limits,
             seat,
+            looking: None,
         }
     }
 
     /// Answers one request after the other until the client goes, is silent for too long, or says
     /// something that is not of the protocol.
     pub(super) async fn run(mut self) {
+        let folder = self.peer.folder.take();
+        self.looking = folder.map(|folder| tokio::spawn(repository_of(folder)));
         let mut limit = self.limits.first;
         loop {
             self.seat.idle();
@@ -121,8 +128,16 @@ impl Connection {
         while !self.inbox.is_full() && self.fill().await {}
     }
 
+    /// Who asks, with the repository that it stands in.
+    async fn caller(&mut self) -> Caller {
+        if let Some(looking) = self.looking.take() {
+            self.peer.caller.working_repository = looking.await.ok().flatten();
+        }
+        self.peer.caller.clone()
+    }
+
     async fn answer(&mut self, request: Request) -> Result<(), Over> {
-        let caller = self.peer.caller.clone();
+        let caller = self.caller().await;
         let (reply, outcome) = oneshot::channel();
         let command = match request {
             Request::Follow {
@@ -196,7 +211,7 @@ impl Connection {
         with_token: bool,
     ) -> Result<(), Over> {
         let (sender, mut news) = mpsc::channel(NEWS);
-        let caller = self.peer.caller.clone();
+        let caller = self.caller().await;
         if let Err(refusal) = self.hand_over(Command::Follow {
             ask,
             again,

@@ -3,7 +3,7 @@
 use super::clock;
 use crate::agent::ports::Files;
 use crate::model::secret::Secret;
-use crate::wire::place::NOT_OURS;
+use crate::wire::host::ours_to_make;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -125,35 +125,6 @@ pub fn private_folder(folder: &Path) -> Result<(), String> {
         .create(folder)
         .map_err(|fault| words("create", folder, &fault))?;
     check_folder(folder)
-}
-
-/// Whether what is missing of `folder` would be made among what is the user's own. Looked at before
-/// anything is made: root with somebody's HOME would leave folders that keep that person out.
-///
-/// # Errors
-/// The folder above it that belongs to somebody else, with its path and what to do.
-#[cfg(unix)]
-pub fn ours_to_make(folder: &Path) -> Result<(), String> {
-    use std::os::unix::fs::MetadataExt;
-    let own = rustix::process::geteuid().as_raw();
-    // Root's folders (`/home`, `/tmp`) say nothing: whose place it is, the first other one says.
-    let owner = folder
-        .ancestors()
-        .filter_map(|above| Some((above, fs::metadata(above).ok()?.uid())))
-        .find(|(_, uid)| *uid != 0);
-    match owner {
-        Some((above, uid)) if uid != own => Err(format!(
-            "{} belongs to the user with the number {uid}, and nothing is made there; {NOT_OURS}",
-            above.display()
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Access lists guard a user's folders there.
-#[cfg(not(unix))]
-pub fn ours_to_make(_folder: &Path) -> Result<(), String> {
-    Ok(())
 }
 
 #[cfg(unix)]

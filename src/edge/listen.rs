@@ -4,9 +4,9 @@
 //! over and nobody else removes or replaces it meanwhile. The socket is bound under another name and
 //! renamed: nobody ever meets one that does not listen yet, and nothing is removed to make room.
 
-use super::files;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::wire::client::Client;
+use crate::wire::host::ours_to_make;
 use crate::wire::place::{NOT_OURS, Place, Untrusted};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::fs::{DirBuilder, Metadata, Permissions};
@@ -99,7 +99,7 @@ fn failed(path: &Path, error: &io::Error) -> Refusal {
 /// # Errors
 /// The folder can't be trusted, something else lies there, or another agent holds the lock and does not answer.
 pub fn take(place: &Place, passed: Option<UnixListener>) -> Result<Taken, Refusal> {
-    files::ours_to_make(&place.folder)
+    ours_to_make(&place.folder)
         .map_err(|words| Refusal::unavailable(words, "nothing was made or changed"))?;
     make_folder(&place.folder)?;
     place.check().map_err(|untrusted| match untrusted {

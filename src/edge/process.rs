@@ -39,6 +39,23 @@ pub fn harden() -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Keeps all memory of this process out of swap, where its limit allows that (R17); `false`: it does
+/// not. Only without a limit: with one, an allocation beyond it would fail later, and end the agent.
+pub fn lock_memory() -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::mm::{MlockAllFlags, mlockall};
+        let unlimited = rustix::process::getrlimit(Resource::Memlock)
+            .current
+            .is_none();
+        // Pages are locked as they are touched: what is never used takes no memory.
+        let all = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
+        unlimited && mlockall(all).is_ok()
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    false
+}
+
 /// A panic says where, never what: its message could quote a value.
 pub fn quiet_panics() {
     std::panic::set_hook(Box::new(|info| {
@@ -124,7 +141,7 @@ pub fn ending() -> io::Result<impl Future<Output = ()>> {
 
 #[cfg(test)]
 mod tests {
-    use super::harden;
+    use super::{harden, lock_memory};
 
     #[test]
     fn a_hardened_process_leaves_no_core_and_is_not_dumpable() {
@@ -147,6 +164,23 @@ mod tests {
             rustix::process::dumpable_behavior(),
             Ok(rustix::process::DumpableBehavior::NotDumpable)
         ));
+        #[cfg(target_os = "linux")]
+        {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let limit = rustix::process::getrlimit(rustix::process::Resource::Memlock);
+            let locked = lock_memory();
+            assert!(
+                !locked || limit.current.is_none(),
+                "within a limit it would fail later"
+            );
+            let now = std::fs::read_to_string("/proc/self/status").unwrap();
+            let line = |text: &str| {
+                text.lines()
+                    .find(|l| l.starts_with("VmLck"))
+                    .map(String::from)
+            };
+            assert_eq!(locked, line(&status) != line(&now));
+        }
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("x");
         std::fs::write(&path, "").unwrap();

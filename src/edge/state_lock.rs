@@ -8,11 +8,11 @@
 
 mod moved;
 
-use super::files::{ours_to_make, private_folder};
+use super::files::private_folder;
 use super::listen::{OTHER_LIMIT, OTHER_PAUSE};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::wire::client::Client;
-use crate::wire::host::{self, Holder, LOCK, NAMELESS};
+use crate::wire::host::{self, Holder, LOCK, NAMELESS, ours_to_make};
 use crate::wire::message::{Reply, Request};
 use crate::wire::place::Place;
 use std::fs::{File, OpenOptions};

@@ -9,6 +9,8 @@ use crate::model::audit::{AuditEvent, AuditRecord};
 use crate::rules::rate::Rate;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
 
 /// Failures of one address a minute that are answered in full and put on record. Beyond it the answer
 /// is "slow down", and a flood does not fill the disk. Good requests of the same address never wait.
@@ -68,12 +70,26 @@ pub fn settle(issuer: &Issuer, mut rows: Vec<TokenRow>) {
     if rows.is_empty() {
         return;
     }
-    let in_force = issuer.in_force();
+    let (in_force, settling) = (issuer.in_force(), issuer.settling.clone());
+    settling.send_modify(|count| *count += 1);
     tokio::spawn(async move {
         if let Err(refusal) = in_force.mint.settle(&rows, clock::now_ms()).await {
             tracing::warn!(why = refusal.sentence, "outcomes at hubs are not on record");
         }
+        settling.send_modify(|count| *count = count.saturating_sub(1));
     });
+}
+
+/// Waits until what [`settle`] began is done, no longer than `limit`: what is not is tried again at the
+/// next start.
+pub async fn settled(settling: &watch::Sender<usize>, limit: Duration) {
+    let mut count = settling.subscribe();
+    if tokio::time::timeout(limit, count.wait_for(|count| *count == 0))
+        .await
+        .is_err()
+    {
+        tracing::warn!("tokens at hubs that a change made inactive are ended at the next start");
+    }
 }
 
 /// The sweep of tokens that outlive their role at a hub, and of revocations that failed before.
@@ -81,5 +97,24 @@ pub async fn sweep(issuer: &Arc<Issuer>) {
     let in_force = issuer.in_force();
     if let Err(refusal) = in_force.mint.due_revocations(clock::now_ms()).await {
         tracing::warn!(why = refusal.sentence, "tokens at hubs could not be swept");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::settled;
+    use std::time::Duration;
+    use tokio::sync::watch;
+
+    #[tokio::test]
+    async fn an_ending_server_waits_for_what_it_tells_hubs_and_not_for_ever() {
+        let settling = watch::Sender::new(1);
+        // Nobody ends it: only the limit does.
+        settled(&settling, Duration::ZERO).await;
+        let other = settling.clone();
+        let telling = tokio::spawn(async move { other.send_modify(|count| *count -= 1) });
+        settled(&settling, Duration::from_mins(1)).await;
+        assert_eq!(*settling.borrow(), 0);
+        telling.await.unwrap();
     }
 }

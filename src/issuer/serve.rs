@@ -6,6 +6,7 @@ use super::files::{self, Files};
 use super::http::{router, tls};
 use super::keys::SigningKeys;
 use super::process::{self, Asked, Signals};
+use super::record;
 use super::reload;
 use super::seal::MasterKey;
 use super::secrets;
@@ -96,6 +97,7 @@ async fn serve(config: PathBuf, files: Files) -> Result<(), Refusal> {
     process::notify("STOPPING=1");
     tracing::info!("ending: feeds end now, requests may finish");
     served.end(&issuer).await;
+    record::settled(&issuer.settling, DRAIN).await;
     while tasks.join_next().await.is_some() {}
     mark(&issuer, AuditEvent::Stop, None).await
 }

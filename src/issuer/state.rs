@@ -79,6 +79,8 @@ pub struct Issuer {
     pub strangers: Limiter<IpAddr>,
     /// True once the server ends.
     pub stopping: watch::Sender<bool>,
+    /// How many changes are being carried to hubs.
+    pub settling: watch::Sender<usize>,
     in_force: ArcSwap<InForce>,
 }
 
@@ -179,6 +181,7 @@ impl Issuer {
             bearers: Limiter::new(IDENTITIES),
             strangers: Limiter::new(ADDRESSES),
             stopping: watch::Sender::new(false),
+            settling: watch::Sender::new(0),
             in_force: ArcSwap::from_pointee(in_force),
         }
     }

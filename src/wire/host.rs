@@ -101,6 +101,39 @@ impl Holder {
     }
 }
 
+/// Whether what is missing of `folder` would be made among what is the user's own. Looked at before
+/// anything is made: root with somebody's HOME would leave folders that keep that person out.
+///
+/// # Errors
+/// The folder above it that belongs to somebody else, with its path and what to do.
+#[cfg(unix)]
+pub fn ours_to_make(folder: &Path) -> Result<(), String> {
+    use super::place::NOT_OURS;
+    use std::os::unix::fs::MetadataExt;
+    let own = rustix::process::geteuid().as_raw();
+    // Root's folders (`/home`, `/tmp`) say nothing: whose place it is, the first other one says.
+    let owner = folder
+        .ancestors()
+        .filter_map(|above| Some((above, std::fs::metadata(above).ok()?.uid())))
+        .find(|(_, uid)| *uid != 0);
+    match owner {
+        Some((above, uid)) if uid != own => Err(format!(
+            "{} belongs to the user with the number {uid}, and nothing is made there; {NOT_OURS}",
+            above.display()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Access lists guard a user's folders there.
+///
+/// # Errors
+/// None.
+#[cfg(not(unix))]
+pub fn ours_to_make(_folder: &Path) -> Result<(), String> {
+    Ok(())
+}
+
 impl Place {
     /// Where the agent that holds this host's state says that it listens, when that is not here.
     /// Asked only when nobody listens here: it costs two files read.

@@ -11,16 +11,23 @@ use crate::wire::frame;
 use crate::wire::message::{Reply, ReplyFrame};
 use std::collections::hash_map::RandomState;
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// How a folder is named before it is locked, and after.
+const UNLOCKED: &str = "oam-new-";
+const LOCKED: &str = "oam-exec-";
+
 /// The folder and what is in it.
 pub struct Kept {
     folder: PathBuf,
+    /// Its lock, which goes with this process however that ends: see [`sweep`]. None where the system
+    /// locks no folders.
+    _lock: Option<File>,
     /// Set when the child is gone: nothing is written after that.
     over: Mutex<bool>,
     ended: Condvar,
@@ -33,11 +40,16 @@ impl Kept {
     /// There is no place for it.
     pub fn make() -> Result<Self, Refusal> {
         let mut why = None;
-        for base in places(env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)) {
+        let places = places(env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from));
+        for base in &places {
+            sweep(base);
+        }
+        for base in places {
             match make_in(&base) {
-                Ok(folder) => {
+                Ok((folder, lock)) => {
                     return Ok(Self {
                         folder,
+                        _lock: lock,
                         over: Mutex::new(false),
                         ended: Condvar::new(),
                     });
@@ -148,11 +160,42 @@ fn places(runtime: Option<PathBuf>) -> Vec<PathBuf> {
 
 /// Others may write to the folder above. Making ours fails when anything of its name is there, a
 /// link too, so it is ours from its first moment, and open to nobody else.
-fn make_in(base: &Path) -> io::Result<PathBuf> {
+///
+/// It gets the name under which it is swept only once it is locked.
+fn make_in(base: &Path) -> io::Result<(PathBuf, Option<File>)> {
     let number = RandomState::new().build_hasher().finish();
-    let folder = base.join(format!("oam-job-{}-{number:016x}", std::process::id()));
-    access_folder(Access::Private).create(&folder)?;
-    Ok(folder)
+    let name = format!("{}-{number:016x}", std::process::id());
+    let unlocked = base.join(format!("{UNLOCKED}{name}"));
+    access_folder(Access::Private).create(&unlocked)?;
+    let lock = File::open(&unlocked)
+        .ok()
+        .filter(|file| file.try_lock().is_ok());
+    if lock.is_none() {
+        return Ok((unlocked, None));
+    }
+    let folder = base.join(format!("{LOCKED}{name}"));
+    fs::rename(&unlocked, &folder)?;
+    Ok((folder, lock))
+}
+
+/// Deletes what `oam exec` left there when it was killed: folders whose lock nobody holds any more. A
+/// process id would not do, it means nothing in another namespace.
+fn sweep(base: &Path) {
+    for entry in fs::read_dir(base).into_iter().flatten().flatten() {
+        let ours = entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(LOCKED.as_bytes())
+            && entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !ours {
+            continue;
+        }
+        let left = File::open(entry.path()).is_ok_and(|folder| folder.try_lock().is_ok());
+        if left {
+            // Fails for a folder of somebody else, which is theirs to sweep.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn swap(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -168,7 +211,7 @@ fn swap(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kept, make_in, places};
+    use super::{Kept, make_in, places, sweep};
     use crate::model::job::JobToken;
     use crate::model::refusal::Refusal;
     use std::fs;
@@ -191,8 +234,10 @@ mod tests {
     }
 
     fn kept(home: &tempfile::TempDir) -> Kept {
+        let (folder, lock) = make_in(home.path()).unwrap();
         Kept {
-            folder: make_in(home.path()).unwrap(),
+            folder,
+            _lock: lock,
             over: Mutex::new(false),
             ended: Condvar::new(),
         }
@@ -238,6 +283,24 @@ mod tests {
         kept.take_back(&Refusal::denied("a", "b"));
         assert!(kept.is_over_after(Duration::from_mins(10)));
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_killed_program_left_is_swept_and_a_living_one_keeps_its_file() {
+        let home = tempfile::tempdir().unwrap();
+        let (killed, living) = (kept(&home), kept(&home));
+        killed.put(&token("left")).unwrap();
+        living.put(&token("kept")).unwrap();
+        let left = killed.token();
+        // As the kernel does it for a process that was killed: the lock goes, the files stay.
+        drop(killed);
+        assert!(left.exists());
+        fs::write(home.path().join("oam-exec-file"), "not ours").unwrap();
+        sweep(home.path());
+        assert!(!left.exists());
+        assert_eq!(fs::read_to_string(living.token()).unwrap(), "kept");
+        assert!(home.path().join("oam-exec-file").exists());
     }
 
     #[test]

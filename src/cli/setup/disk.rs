@@ -2,6 +2,7 @@
 
 use crate::cli::system::{access_folder, access_options};
 use crate::model::refusal::Refusal;
+use crate::wire::host::ours_to_make;
 
 pub(in crate::cli) use crate::cli::system::Access;
 use std::fs::{self, File};
@@ -34,6 +35,7 @@ pub(in crate::cli) fn read_text(path: &Path) -> Result<Option<String>, Refusal> 
 /// one: people keep their dot files in repositories.
 pub(in crate::cli) fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Refusal> {
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    ours(path)?;
     if let Some(folder) = path.parent() {
         create_folder(folder, access)?;
     }
@@ -57,6 +59,11 @@ fn write_new(at: &Path, bytes: &[u8], over: &Path, access: Access) -> std::io::R
     }
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// Refuses a path among somebody else's: root with their HOME would leave them a file that is not theirs.
+pub(super) fn ours(path: &Path) -> Result<(), Refusal> {
+    ours_to_make(path).map_err(|words| Refusal::unavailable(words, "nothing was written"))
 }
 
 /// Removes a file; whether it was there.

@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 /// The sealing key: 256 random bits. Boxed, so that moving it copies no bytes; wiped at the end.
 ///
-/// Its page is not locked: every safe way to do that locks the whole process, and the process is
-/// small, not dumpable, and its other secrets (the session's tokens) lie in the same heap.
+/// Its page is not locked by itself: the session's tokens lie in the same heap, so the whole process is
+/// locked where its limit allows that (`edge/process.rs`).
 pub(super) struct Key(Box<Zeroizing<[u8; 32]>>);
 
 impl Key {

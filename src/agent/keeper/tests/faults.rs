@@ -32,8 +32,9 @@ fn a_log_that_can_not_be_made_durable_grants_nothing_until_it_can() {
     story(async {
         let mut desk = Desk::signed_in(&settings()).await;
         let _outcome = desk.get();
-        desk.mint("token").await;
+        desk.settle().await;
         desk.fake.breaks("sync");
+        desk.mint("token").await;
         desk.keeper.sync_log();
         assert!(desk.keeper.sync_at.is_some(), "it is tried again");
         let code = code_of(desk.get().try_recv().unwrap());

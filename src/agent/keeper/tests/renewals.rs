@@ -166,3 +166,67 @@ fn an_agent_that_keeps_the_session_in_memory_only_is_not_replaced() {
         assert!(!desk.keeper.retired);
     });
 }
+
+fn warnings(desk: &mut Desk) -> String {
+    let (reply, mut outcome) = oneshot::channel();
+    let kind = ReportKind::Status;
+    desk.keeper.command(Command::Report { kind, reply });
+    match outcome.try_recv() {
+        Ok(Outcome::Status(report)) => report.warnings.join("\n"),
+        _ => panic!("no status"),
+    }
+}
+
+#[test]
+fn a_renewed_token_that_can_not_be_stored_is_said_and_stored_as_soon_as_there_is_room() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        desk.fake.pass(61_000);
+        let _outcome = desk.get();
+        desk.settle().await;
+        desk.fake.breaks("save");
+        desk.answer(Ok(arrived("rt2", identity()))).await;
+        assert_eq!(desk.fake.refresh_on_disk().as_deref(), Some("rt1"));
+        assert!(warnings(&mut desk).contains("is in memory only and is lost"));
+        let (reply, mut outcome) = oneshot::channel();
+        desk.keeper.command(Command::Retire { reply });
+        assert_eq!(code_of(outcome.try_recv().unwrap()), RefusalCode::Busy);
+        desk.fake.pass(800);
+        desk.keeper.tick();
+        assert!(
+            warnings(&mut desk).contains("is in memory only and is lost"),
+            "still"
+        );
+        desk.fake.mend();
+        // Nobody has to ask for anything: it is tried again by itself.
+        assert!(desk.keeper.next_wake().unwrap() <= 800);
+        desk.fake.pass(800);
+        desk.keeper.tick();
+        assert_eq!(desk.fake.refresh_on_disk().as_deref(), Some("rt2"));
+        assert_eq!(warnings(&mut desk), "");
+    });
+}
+
+#[test]
+fn a_token_is_in_the_sealed_state_before_it_leaves_and_that_costs_one_save() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        let mut first = desk.get();
+        desk.mint("token").await;
+        assert_eq!(token_of(first.try_recv().unwrap()), "token");
+        let sealed = desk.fake.on_disk().unwrap();
+        let out = &sealed.sessions[&acme()].outstanding;
+        assert_eq!(out[0].granted.token_sha256, "sha256 of token");
+        let saves = desk.fake.traced("save");
+        let mut second = desk.get();
+        desk.settle().await;
+        assert_eq!(token_of(second.try_recv().unwrap()), "token");
+        assert_eq!(desk.fake.traced("save"), saves);
+        // Killed and signed out after that: the end knows what is out.
+        let fake = Rc::clone(&desk.fake);
+        drop(desk);
+        let mut desk = Desk::start(&fake, &settings()).await;
+        let _signed_out = desk.logout();
+        assert_eq!(fake.tombs.borrow()[&acme()].outstanding.len(), 1);
+    });
+}

@@ -115,6 +115,7 @@ impl<'a> GitConfig<'a> {
     }
 
     fn lock(&self, lock: &Path) -> Result<(), Refusal> {
+        disk::ours(&self.path)?;
         if let Some(folder) = lock.parent() {
             fs::create_dir_all(folder).map_err(|error| disk::failed("create", folder, &error))?;
         }
