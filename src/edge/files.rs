@@ -139,7 +139,7 @@ fn check_folder(folder: &Path) -> Result<(), String> {
     }
     if meta.uid() != rustix::process::geteuid().as_raw() {
         return Err(format!(
-            "{shown} belongs to the user with the number {}; as that user use it, or as root give it back with `chown -R`",
+            "{shown} belongs to another user, number {}: as that user use it, or as root give it back with `chown -R`",
             meta.uid()
         ));
     }

@@ -14,7 +14,7 @@ use crate::model::refusal::{Refusal, RefusalCode};
 use crate::wire::client::Client;
 use crate::wire::host::{self, Holder, LOCK, NAMELESS, ours_to_make};
 use crate::wire::message::{Reply, Request};
-use crate::wire::place::Place;
+use crate::wire::place::{Place, Untrusted};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -71,6 +71,10 @@ pub fn take(base: &Path, passed: Option<&Path>) -> Result<Taken, Refusal> {
         // Through the service manager's own socket we would only meet ourselves.
         let place = place.filter(|socket| Some(socket.as_path()) != passed);
         let place = place.as_deref().and_then(Place::of_socket);
+        // Named at once: nobody connects there until it is put right.
+        if let Some(Err(Untrusted::Open(refusal))) = place.as_ref().map(Place::check) {
+            return Err(refusal);
+        }
         if let Some((place, client)) =
             place.and_then(|p| Some((p.clone(), Client::connect(&p).ok()?)))
         {

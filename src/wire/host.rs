@@ -118,7 +118,7 @@ pub fn ours_to_make(folder: &Path) -> Result<(), String> {
         .find(|(_, uid)| *uid != 0);
     match owner {
         Some((above, uid)) if uid != own => Err(format!(
-            "{} belongs to the user with the number {uid}, and nothing is made there; {NOT_OURS}",
+            "{} belongs to another user, number {uid}, and nothing is made there; {NOT_OURS}",
             above.display()
         )),
         _ => Ok(()),

@@ -160,7 +160,7 @@ mod imp {
         if meta.uid() != own() {
             return Err(open(
                 folder,
-                &format!("it belongs to the user with the number {}", meta.uid()),
+                &format!("it belongs to another user, number {}", meta.uid()),
                 NOT_OURS.into(),
             ));
         }
@@ -209,7 +209,7 @@ mod imp {
         if meta.uid() != 0 && meta.uid() != own {
             return Err(open(
                 path,
-                &format!("it belongs to the user with the number {}", meta.uid()),
+                &format!("it belongs to another user, number {}", meta.uid()),
                 NOT_OURS.into(),
             ));
         }

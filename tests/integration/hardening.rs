@@ -47,6 +47,8 @@ fn the_same_user_reads_neither_memory_nor_environment_of_the_agent_as_root() {
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", &world.home)
+            // Not below what root made in this home.
+            .env("XDG_STATE_HOME", world.home.join("state"))
             .env("XDG_RUNTIME_DIR", &world.runtime)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
