@@ -1,10 +1,12 @@
-//! The wall clock and randomness: the issuer's only sources of both.
+//! The clocks and randomness: the issuer's only sources of them.
 //!
-//! There is no second clock as in the agent: what must survive a clock that is set back (tokens,
-//! signals, audit entries) is shared with other machines, which know the wall clock only.
+//! What is shared with other machines or kept over a restart (tokens, signals, audit entries) has the wall
+//! clock's time. What only compares two moments of this process (rates, latencies) has the steady clock's:
+//! nobody can set it back.
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the Unix epoch; 0 when the wall clock stands before it.
 pub fn now_ms() -> u64 {
@@ -18,6 +20,12 @@ pub fn now_us() -> u64 {
         .ok()
         .and_then(|since| u64::try_from(since.as_micros()).ok())
         .unwrap_or(0)
+}
+
+/// Microseconds on a clock that nobody can set; they mean nothing outside of this process.
+pub fn steady_us() -> u64 {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(BEGAN.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Seconds since the Unix epoch.
@@ -36,7 +44,7 @@ pub fn fill(bytes: &mut [u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{fill, now_ms, now_s};
+    use super::{fill, now_ms, now_s, steady_us};
 
     #[test]
     fn the_clock_runs_and_two_fills_differ() {
@@ -46,5 +54,7 @@ mod tests {
         fill(&mut a);
         fill(&mut b);
         assert_ne!(a, b);
+        let before = steady_us();
+        assert!(steady_us() >= before);
     }
 }

@@ -5,6 +5,7 @@ mod on_record;
 
 use super::admitted::{self, Admitted, NotAdmitted};
 use super::clock;
+use super::http::connections::Connection;
 use super::identity::TokenKind;
 use super::mint::{self, MintRequest, Minted};
 use super::record;
@@ -12,7 +13,7 @@ use super::refused::Refused;
 use super::state::{InForce, Issuer};
 use super::store::StoreFault;
 use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::claimant::Claimant;
+use crate::model::claimant::{Claimant, ClaimantKey};
 use crate::model::organization::Granting;
 use crate::model::policy::{Decision, Wanted};
 use crate::model::refusal::Refusal;
@@ -24,12 +25,23 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What every request brings along.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Origin {
     /// Shared by the records of both sides.
     pub request_id: String,
     /// The client, as the socket or a trusted proxy says.
     pub from: IpAddr,
+    /// The connection it came on.
+    pub connection: Option<Arc<Connection>>,
+}
+
+impl Origin {
+    /// Somebody proved on this connection who they are.
+    pub fn proven(&self, key: &ClaimantKey) {
+        if let Some(connection) = &self.connection {
+            connection.proven(key);
+        }
+    }
 }
 
 /// A request for a token, read but not believed.
@@ -79,14 +91,17 @@ pub async fn exchange(issuer: Arc<Issuer>, ask: Ask) -> Result<Grant, Refused> {
     record::origin(&mut entry, &ask.origin);
     wanted(&mut entry, &ask.wanted);
     let granted = granted(&issuer, &in_force, &ask, &mut entry).await;
-    match &granted {
-        Ok(_) => issuer.metrics.issued(),
+    match granted {
+        Ok(grant) => {
+            issuer.metrics.issued();
+            Ok(grant)
+        }
         Err(refused) => {
+            let refused = record::refusal(&issuer, entry, refused, ask.origin.from).await;
             issuer.metrics.refused_exchange(refused.refusal.code);
-            record::refusal(&issuer, entry, refused, ask.origin.from).await;
+            Err(refused)
         }
     }
-    granted
 }
 
 async fn granted(
@@ -95,7 +110,7 @@ async fn granted(
     ask: &Ask,
     entry: &mut AuditRecord,
 ) -> Result<Grant, Refused> {
-    let claimant = identity(issuer, in_force, ask).await?;
+    let claimant = identity(in_force, ask).await?;
     admitted::name(entry, &claimant);
     pace(issuer, in_force, &claimant)?;
     // Once more, for an end or another policy that came in between: a second one is answered with a refusal.
@@ -111,13 +126,16 @@ async fn granted(
 }
 
 /// Step 1: who asks.
-async fn identity(issuer: &Issuer, in_force: &InForce, ask: &Ask) -> Result<Claimant, Refused> {
+async fn identity(in_force: &InForce, ask: &Ask) -> Result<Claimant, Refused> {
     let now_ms = clock::now_ms();
-    let verified = in_force.identities.verify(&ask.token, ask.kind, now_ms);
-    verified.await.map_err(|refusal| {
-        let refused = Refused::of_exchange(refusal, false);
-        record::paced(issuer, refused, ask.origin.from)
-    })
+    let verified = in_force
+        .identities
+        .verify(&ask.token, ask.kind, ask.origin.from, now_ms);
+    let claimant = verified
+        .await
+        .map_err(|refusal| Refused::of_exchange(refusal, false))?;
+    ask.origin.proven(&claimant.key);
+    Ok(claimant)
 }
 
 fn pace(issuer: &Issuer, in_force: &InForce, claimant: &Claimant) -> Result<(), Refused> {
@@ -125,7 +143,7 @@ fn pace(issuer: &Issuer, in_force: &InForce, claimant: &Claimant) -> Result<(), 
     let rate = Rate::new(limits.exchanges_per_minute, limits.burst);
     issuer
         .paces
-        .ask(rate, &claimant.key, clock::now_us())
+        .ask(rate, &claimant.key, clock::steady_us())
         .map_err(|wait_s| Refused::too_many("this identity", wait_s))
 }
 

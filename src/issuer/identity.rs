@@ -24,10 +24,11 @@ use crate::model::organization::SubjectKind;
 use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
 use crate::rules::claims::{self, Claims};
-use access::Access;
+use access::{Access, Shown};
 use aws_lc_rs::digest;
 use jsonwebtoken::Algorithm;
 use remembered::Remembered;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Longest subject token, bytes.
@@ -90,7 +91,7 @@ impl Identities {
         })
     }
 
-    /// Who this token speaks of. `now_ms` is the issuer's clock, Unix milliseconds.
+    /// Who this token speaks of. `from`: the address that shows it; `now_ms`: Unix milliseconds.
     ///
     /// # Errors
     /// `bad-request` for a token that is not taken, `unavailable` when the source can't be asked, `busy`
@@ -99,19 +100,20 @@ impl Identities {
         &self,
         token: &Secret,
         kind: TokenKind,
+        from: IpAddr,
         now_ms: u64,
     ) -> Result<Claimant, Refusal> {
         short_enough(token)?;
         let digest = sha256(token);
         match kind {
-            TokenKind::Access => Box::pin(self.asked(token, digest, now_ms)).await,
+            TokenKind::Access => Box::pin(self.asked(token, digest, from, now_ms)).await,
             TokenKind::Id | TokenKind::Jwt => {
                 if let Some(known) = self.remembered.get(&digest, now_ms) {
                     return Ok(known);
                 }
                 let read = Token::read(token)?;
                 if kind == TokenKind::Jwt && read.header.is_access_token() {
-                    return Box::pin(self.asked(token, digest, now_ms)).await;
+                    return Box::pin(self.asked(token, digest, from, now_ms)).await;
                 }
                 let claimant = self.signed(token, &read, now_ms).await?;
                 self.remembered.put(digest, &claimant, now_ms);
@@ -124,10 +126,15 @@ impl Identities {
     ///
     /// # Errors
     /// As [`Identities::verify`].
-    pub async fn bearer(&self, token: &Secret, now_ms: u64) -> Result<Claimant, Refusal> {
+    pub async fn bearer(
+        &self,
+        token: &Secret,
+        from: IpAddr,
+        now_ms: u64,
+    ) -> Result<Claimant, Refusal> {
         short_enough(token)?;
         let kind = self.kind_of(token);
-        self.verify(token, kind, now_ms).await
+        self.verify(token, kind, from, now_ms).await
     }
 
     /// An opaque token is an access token; a JWT is what its source's agents send.
@@ -171,6 +178,7 @@ impl Identities {
         &self,
         token: &Secret,
         digest: [u8; 32],
+        from: IpAddr,
         now_ms: u64,
     ) -> Result<Claimant, Refusal> {
         let mut of_issuer = Vec::new();
@@ -187,7 +195,10 @@ impl Identities {
             .into_iter()
             .filter_map(|one| Some((&one.source, one.access.as_ref()?)));
         match (takers.next(), takers.next()) {
-            (Some((source, access)), None) => access.claimant(source, token, digest, now_ms).await,
+            (Some((source, access)), None) => {
+                let shown = Shown { digest, from };
+                access.claimant(source, token, shown, now_ms).await
+            }
             (None, _) => Err(Refusal::bad_request(
                 "no identity source takes access tokens of this kind",
                 "send the ID token, or set `access_tokens` for the source",

@@ -7,7 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 
 /// One label with a word of ours.
 type Words = Vec<(&'static str, &'static str)>;
@@ -30,77 +30,81 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     /// Streams that are open.
     pub feeds_open: Gauge,
+    /// Connections that are open.
+    pub connections_open: Gauge,
+    shed: Family<Words, Counter>,
     /// Signals that matched nobody.
     pub signals_unmatched: Counter,
     /// Records of agents that were taken.
     pub agent_records: Counter,
     /// Introspections answered.
     pub introspections: Counter,
-    /// Refusals that could not be put on record.
+    /// Refusals that are on record as a sum only.
     pub unrecorded: Counter,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("oam_issuer");
-        let exchanges = Family::default();
-        let refusals = Family::default();
-        let signals = Family::default();
-        let alarms = Family::default();
-        let exchange_seconds = Histogram::new(LATENCIES);
-        let commit_seconds = Histogram::new(LATENCIES);
-        let feeds_open = Gauge::default();
-        let signals_unmatched = Counter::default();
-        let agent_records = Counter::default();
-        let introspections = Counter::default();
-        let unrecorded = Counter::default();
         let r = &mut registry;
-        r.register("exchanges", "Exchanges by outcome", exchanges.clone());
-        r.register("refusals", "Refused requests by code", refusals.clone());
-        r.register("signals", "Signals by outcome", signals.clone());
-        r.register("alarms", "Alarms by kind", alarms.clone());
-        r.register(
-            "exchange_seconds",
-            "Time of an exchange",
-            exchange_seconds.clone(),
-        );
-        r.register("commit_seconds", "Time of a commit", commit_seconds.clone());
-        r.register("feeds_open", "Open feed streams", feeds_open.clone());
-        r.register(
-            "signals_unmatched",
-            "Signals that matched nobody",
-            signals_unmatched.clone(),
-        );
-        r.register(
-            "agent_records",
-            "Records of agents taken",
-            agent_records.clone(),
-        );
-        r.register(
-            "introspections",
-            "Introspections answered",
-            introspections.clone(),
-        );
-        r.register(
-            "unrecorded_refusals",
-            "Refusals not put on record",
-            unrecorded.clone(),
-        );
         Self {
+            exchanges: added(r, "exchanges", "Exchanges by outcome", Family::default()),
+            refusals: added(r, "refusals", "Refused requests by code", Family::default()),
+            signals: added(r, "signals", "Signals by outcome", Family::default()),
+            alarms: added(r, "alarms", "Alarms by kind", Family::default()),
+            exchange_seconds: added(
+                r,
+                "exchange_seconds",
+                "Time of an exchange",
+                Histogram::new(LATENCIES),
+            ),
+            commit_seconds: added(
+                r,
+                "commit_seconds",
+                "Time of a commit",
+                Histogram::new(LATENCIES),
+            ),
+            feeds_open: added(r, "feeds_open", "Open feed streams", Gauge::default()),
+            connections_open: added(r, "connections_open", "Open connections", Gauge::default()),
+            shed: added(
+                r,
+                "connections_shed",
+                "Connections turned away, by how",
+                Family::default(),
+            ),
+            signals_unmatched: added(
+                r,
+                "signals_unmatched",
+                "Signals that matched nobody",
+                Counter::default(),
+            ),
+            agent_records: added(
+                r,
+                "agent_records",
+                "Records of agents taken",
+                Counter::default(),
+            ),
+            introspections: added(
+                r,
+                "introspections",
+                "Introspections answered",
+                Counter::default(),
+            ),
+            unrecorded: added(
+                r,
+                "unrecorded_refusals",
+                "Refusals not put on record one by one",
+                Counter::default(),
+            ),
             registry,
-            exchanges,
-            refusals,
-            signals,
-            alarms,
-            exchange_seconds,
-            commit_seconds,
-            feeds_open,
-            signals_unmatched,
-            agent_records,
-            introspections,
-            unrecorded,
         }
     }
+}
+
+/// A metric under its name.
+fn added<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
 }
 
 impl Metrics {
@@ -124,6 +128,11 @@ impl Metrics {
         self.refusals
             .get_or_create(&vec![("code", code.word())])
             .inc();
+    }
+
+    /// A connection was turned away: `told` so, or `closed`.
+    pub fn connection_shed(&self, how: &'static str) {
+        self.shed.get_or_create(&vec![("how", how)]).inc();
     }
 
     /// A signal was taken, refused, or seen before; `outcome` is a word of ours.

@@ -36,5 +36,6 @@ pub mod standing;
 pub mod state;
 pub mod store;
 pub mod stream;
-pub mod upkeep;
+pub mod unwritten;
+mod upkeep;
 pub mod when;

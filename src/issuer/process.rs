@@ -51,6 +51,13 @@ pub fn raise_open_files() -> u64 {
     now.unwrap_or(u64::MAX)
 }
 
+/// The limit of open files that holds now.
+pub fn open_files() -> u64 {
+    rustix::process::getrlimit(Resource::Nofile)
+        .current
+        .unwrap_or(u64::MAX)
+}
+
 /// A panic says where, never what: its message could quote a value.
 pub fn quiet_panics() {
     std::panic::set_hook(Box::new(|info| {

@@ -2,19 +2,29 @@
 
 use super::clock;
 use super::grant::Origin;
+use super::http::address::neighbourhood;
 use super::refused::Refused;
 use super::state::Issuer;
 use super::store::{Batch, TokenRow};
 use crate::model::audit::{AuditEvent, AuditRecord};
+use crate::model::claimant::{ClaimantKey, ClaimantKind};
 use crate::rules::rate::Rate;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Failures of one address a minute that are answered in full and put on record. Beyond it the answer
-/// is "slow down", and a flood does not fill the disk. Good requests of the same address never wait.
+/// Failures of one address that are answered in full. Beyond it the answer is "slow down". Good requests of
+/// the same address never wait.
 const FAILURES: Rate = Rate::new(600, 200);
+/// Failures of one address, and of all strangers together, that are on record one by one; the others are on
+/// record as a sum. At 800 bytes each that is 350 MB on the worst day.
+const RECORDED: Rate = Rate::new(60, 100);
+const RECORDED_OF_ALL: Rate = Rate::new(300, 1_000);
+/// Refusals of one identity, and of all jobs of one source, each of them on record. Beyond it the answer is
+/// "slow down": a denial that is not on record does not leave.
+const DENIALS: Rate = Rate::new(60, 120);
+const DENIALS_OF_JOBS: Rate = Rate::new(600, 1_200);
 
 /// Adds where a request comes from to an entry.
 pub fn origin(entry: &mut AuditRecord, origin: &Origin) {
@@ -22,26 +32,89 @@ pub fn origin(entry: &mut AuditRecord, origin: &Origin) {
     entry.from = Some(origin.from.to_string());
 }
 
-/// What a stranger's failure is answered with: itself, or "slow down" when there were too many.
-pub fn paced(issuer: &Issuer, refused: Refused, from: IpAddr) -> Refused {
-    let from = super::http::address::neighbourhood(from);
-    match issuer.strangers.look(FAILURES, &from, clock::now_us()) {
-        Ok(()) => refused,
-        Err(wait_s) => Refused::too_many("this address", wait_s),
+/// Puts a refusal on record, and tells what leaves: the refusal itself, or "slow down". An entry that names
+/// who asks is paced by them, any other by the address. Nothing is given with a refusal: it leaves also when
+/// the database is not there, and is counted then.
+pub async fn refusal(
+    issuer: &Issuer,
+    entry: AuditRecord,
+    refused: Refused,
+    from: IpAddr,
+) -> Refused {
+    let from = neighbourhood(from);
+    let who = match (&entry.source, &entry.person) {
+        (Some(source), Some(key)) => Some(ClaimantKey {
+            source: source.clone(),
+            key: key.clone(),
+        }),
+        _ => None,
+    };
+    let now_us = clock::steady_us();
+    let paced = match &who {
+        Some(key) => of_identity(issuer, key, now_us),
+        None => of_stranger(issuer, from, now_us),
+    };
+    match paced {
+        Paced::Written => written(issuer, entry, refused, from).await,
+        Paced::Counted => {
+            unwritten(issuer, &refused, from);
+            refused
+        }
+        Paced::Slowed(wait_s) => {
+            unwritten(issuer, &refused, from);
+            let what = if who.is_some() {
+                "this identity"
+            } else {
+                "this address"
+            };
+            Refused::too_many(what, wait_s)
+        }
     }
 }
 
-/// Puts a refusal on record. It leaves even when that fails: nothing is given with it.
-pub async fn refusal(issuer: &Issuer, mut entry: AuditRecord, refused: &Refused, from: IpAddr) {
-    let from = super::http::address::neighbourhood(from);
-    if issuer
-        .strangers
-        .ask(FAILURES, &from, clock::now_us())
-        .is_err()
-    {
-        issuer.metrics.unrecorded.inc();
-        return;
+/// What becomes of a refusal.
+enum Paced {
+    /// It has an entry of its own.
+    Written,
+    /// It is in the next sum.
+    Counted,
+    /// It is in the next sum, and does not leave as it is: seconds to wait.
+    Slowed(u64),
+}
+
+fn of_identity(issuer: &Issuer, key: &ClaimantKey, now_us: u64) -> Paced {
+    let in_force = issuer.now_in_force();
+    let source = in_force.identities.source(&key.source);
+    let job = source.is_some_and(|source| source.kind == ClaimantKind::Job);
+    let own = issuer.denials.ask(DENIALS, key, now_us);
+    let paced = own.and_then(|()| {
+        let of_jobs = || issuer.job_denials.ask(DENIALS_OF_JOBS, &key.source, now_us);
+        if job { of_jobs() } else { Ok(()) }
+    });
+    paced.map_or_else(Paced::Slowed, |()| Paced::Written)
+}
+
+fn of_stranger(issuer: &Issuer, from: IpAddr, now_us: u64) -> Paced {
+    if let Err(wait_s) = issuer.strangers.ask(FAILURES, &from, now_us) {
+        return Paced::Slowed(wait_s);
     }
+    let recorded = &issuer.recorded;
+    let all = || recorded.ask(RECORDED_OF_ALL, &None, now_us);
+    match recorded
+        .ask(RECORDED, &Some(from), now_us)
+        .and_then(|()| all())
+    {
+        Ok(()) => Paced::Written,
+        Err(_) => Paced::Counted,
+    }
+}
+
+async fn written(
+    issuer: &Issuer,
+    mut entry: AuditRecord,
+    refused: Refused,
+    from: IpAddr,
+) -> Refused {
     entry.event = AuditEvent::Refusal;
     entry.at_ms = clock::now_ms();
     entry.refusal = Some(refused.refusal.code);
@@ -55,11 +128,35 @@ pub async fn refusal(issuer: &Issuer, mut entry: AuditRecord, refused: &Refused,
         entries: vec![entry],
     };
     if issuer.commit(batch).await.is_err() {
-        issuer.metrics.unrecorded.inc();
+        unwritten(issuer, &refused, from);
         tracing::warn!(
             code = refused.refusal.code.word(),
             "a refusal could not be put on record"
         );
+    }
+    refused
+}
+
+fn unwritten(issuer: &Issuer, refused: &Refused, from: IpAddr) {
+    issuer.metrics.unrecorded.inc();
+    issuer.unwritten.count(refused.refusal.code, from);
+}
+
+/// Puts the sum of what has no entry of its own on record. What can't be written is in the next sum.
+pub async fn sum(issuer: &Issuer) {
+    let Some(sum) = issuer.unwritten.take() else {
+        return;
+    };
+    let entry = AuditRecord {
+        detail: Some(sum.words()),
+        ..issuer.entry(AuditEvent::RefusalSum)
+    };
+    let batch = Batch {
+        changes: Vec::new(),
+        entries: vec![entry],
+    };
+    if issuer.commit(batch).await.is_err() {
+        issuer.unwritten.put_back(sum);
     }
 }
 

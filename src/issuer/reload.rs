@@ -148,6 +148,7 @@ async fn put(issuer: &Arc<Issuer>, files: Files, cause: Cause) -> Result<(), Ref
         on_record(issuer, detail).await?;
     }
     issuer.feeds.limit(new.settings.limits.feeds);
+    issuer.limit_connections(&new.settings.limits);
     issuer.put_in_force(new);
     tracing::info!(
         policy = changed,

@@ -3,7 +3,7 @@
 use super::command::opening;
 use super::feed;
 use super::files::{self, Files};
-use super::http::{router, tls};
+use super::http::{Gate, router, tls};
 use super::keys::SigningKeys;
 use super::process::{self, Asked, Signals};
 use super::record;
@@ -19,8 +19,8 @@ use super::{clock, log};
 use crate::model::audit::{AuditEvent, AuditRecord};
 use crate::model::issuer::{IssuerSettings, TlsFiles};
 use crate::model::refusal::Refusal;
-use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::{Handle, Server};
 use clap::Args;
 use std::future::Future;
 use std::io;
@@ -35,6 +35,10 @@ use tokio::task::JoinSet;
 const DRAIN: Duration = Duration::from_secs(10);
 /// Time for the headers of a request, and for a TLS handshake.
 const HEADERS: Duration = Duration::from_secs(10);
+
+/// What of a request's line and headers makes the connection stop reading, bytes; it can have read as much
+/// again by then. What comes of a body lies there too on its way.
+const BUFFER: usize = 24 * 1024;
 
 /// `oam-issuer serve`.
 #[derive(Debug, Args)]
@@ -99,6 +103,7 @@ async fn serve(config: PathBuf, files: Files) -> Result<(), Refusal> {
     served.end(&issuer).await;
     record::settled(&issuer.settling, DRAIN).await;
     while tasks.join_next().await.is_some() {}
+    record::sum(&issuer).await;
     mark(&issuer, AuditEvent::Stop, None).await
 }
 
@@ -144,6 +149,7 @@ fn begin(
     tasks.spawn(feed::wake_all(Arc::clone(issuer)));
     tasks.spawn(upkeep::keys(Arc::clone(issuer)));
     tasks.spawn(upkeep::sweep(Arc::clone(issuer)));
+    tasks.spawn(upkeep::refusals(Arc::clone(issuer)));
     tasks.spawn(reload::watch(Arc::clone(issuer), config, asked));
     if let Some((files, config)) = tls {
         tasks.spawn(upkeep::certificates(Arc::clone(issuer), files, config));
@@ -240,16 +246,26 @@ fn one(
     handle: Handle<SocketAddr>,
 ) -> impl Future<Output = io::Result<()>> + use<> {
     let service = router(issuer).into_make_service_with_connect_info::<SocketAddr>();
+    let gate = Gate::new(Arc::clone(issuer));
     async move {
+        let server = axum_server::from_tcp(listener)?.handle(handle);
         if let Some(config) = tls {
-            let server = axum_server::from_tcp_rustls(listener, config)?;
-            let mut server = server.handle(handle).http1_only();
-            server.http_builder().http1().header_read_timeout(HEADERS);
-            server.first_request_timeout(HEADERS).serve(service).await
+            let acceptor = RustlsAcceptor::new(config).acceptor(gate);
+            let server = bounded(server.acceptor(acceptor));
+            server.serve(service).await
         } else {
-            let mut server = axum_server::from_tcp(listener)?.handle(handle).http1_only();
-            server.http_builder().http1().header_read_timeout(HEADERS);
-            server.first_request_timeout(HEADERS).serve(service).await
+            bounded(server.acceptor(gate)).serve(service).await
         }
     }
+}
+
+/// With bounds of time and size for what comes before a request's body.
+fn bounded<A>(server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
+    let mut server = server.http1_only();
+    server
+        .http_builder()
+        .http1()
+        .header_read_timeout(HEADERS)
+        .max_buf_size(BUFFER);
+    server.first_request_timeout(HEADERS)
 }

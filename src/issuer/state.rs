@@ -3,7 +3,9 @@
 use super::clock;
 use super::feed::Feeds;
 use super::http::address::Network;
-use super::http::limiter::Limiter;
+use super::http::body::ROOM_KIB;
+use super::http::connections::{ConnectionLimiter, below_descriptors};
+use super::http::limiter::{Limiter, Shares};
 use super::identity::Identities;
 use super::keys::{SigningKeys, sha256};
 use super::metrics::Metrics;
@@ -11,13 +13,15 @@ use super::mint::{Mint, Parts};
 use super::organization;
 use super::outside::Outside;
 use super::place;
+use super::process;
 use super::seal::MasterKey;
 use super::signals::Signals;
 use super::store::{Batch, Committed, Store, StoreFault};
+use super::unwritten::Unwritten;
 use crate::model::audit::{AuditEvent, AuditRecord};
 use crate::model::claimant::ClaimantKey;
-use crate::model::issuer::{IssuerHub, IssuerSettings};
-use crate::model::name::{HubName, OrgName};
+use crate::model::issuer::{IssuerHub, IssuerSettings, ServerLimits};
+use crate::model::name::{HubName, OrgName, SourceName};
 use crate::model::organization::Organization;
 use crate::model::policy::{OrgRules, Policy};
 use crate::model::refusal::Refusal;
@@ -28,7 +32,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Identities whose pace is remembered.
 const IDENTITIES: usize = 100_000;
@@ -77,6 +81,26 @@ pub struct Issuer {
     pub bearers: Limiter<ClaimantKey>,
     /// The failures of each address.
     pub strangers: Limiter<IpAddr>,
+    /// Open connections.
+    pub connections: Arc<ConnectionLimiter>,
+    /// What all large bodies share, KiB.
+    pub room: Arc<Semaphore>,
+    /// Uploads of records that are under way.
+    pub uploads: Arc<Shares<ClaimantKey>>,
+    /// The alarms that each identity caused.
+    pub alarms: Limiter<ClaimantKey>,
+    /// Whose day of records was told to be full.
+    pub full_days: Limiter<ClaimantKey>,
+    /// The refusals of each identity that are on record.
+    pub denials: Limiter<ClaimantKey>,
+    /// The same of all jobs of one source: there can be any number of them.
+    pub job_denials: Limiter<SourceName>,
+    /// The refusals of each address, and of all, that are on record one by one.
+    pub recorded: Limiter<Option<IpAddr>>,
+    /// Refusals that are on record as a sum.
+    pub unwritten: Unwritten,
+    /// What the log says now and then.
+    pub said: Limiter<&'static str>,
     /// True once the server ends.
     pub stopping: watch::Sender<bool>,
     /// How many changes are being carried to hubs.
@@ -169,7 +193,12 @@ impl InForce {
 impl Issuer {
     /// The shared state with a first configuration.
     pub fn new(foundation: Foundation, in_force: InForce) -> Self {
-        let feeds = Feeds::new(in_force.settings.limits.feeds);
+        let limits = in_force.settings.limits;
+        let feeds = Feeds::new(limits.feeds);
+        let connections = ConnectionLimiter::new(
+            below_descriptors(limits.connections, process::open_files()),
+            limits.connections_per_address,
+        );
         Self {
             store: foundation.store,
             master: foundation.master,
@@ -180,6 +209,16 @@ impl Issuer {
             paces: Limiter::new(IDENTITIES),
             bearers: Limiter::new(IDENTITIES),
             strangers: Limiter::new(ADDRESSES),
+            connections: Arc::new(connections),
+            room: Arc::new(Semaphore::new(ROOM_KIB)),
+            uploads: Arc::default(),
+            alarms: Limiter::new(IDENTITIES),
+            full_days: Limiter::new(IDENTITIES),
+            denials: Limiter::new(IDENTITIES),
+            job_denials: Limiter::new(1_000),
+            recorded: Limiter::new(ADDRESSES),
+            unwritten: Unwritten::default(),
+            said: Limiter::new(16),
             stopping: watch::Sender::new(false),
             settling: watch::Sender::new(0),
             in_force: ArcSwap::from_pointee(in_force),
@@ -210,6 +249,12 @@ impl Issuer {
         }
     }
 
+    /// Other limits of connections, for those that come.
+    pub fn limit_connections(&self, limits: &ServerLimits) {
+        let most = below_descriptors(limits.connections, process::open_files());
+        self.connections.limit(most, limits.connections_per_address);
+    }
+
     /// An entry of now.
     pub fn entry(&self, event: AuditEvent) -> AuditRecord {
         AuditRecord::new(event, self.org_name(), clock::now_ms())
@@ -225,21 +270,26 @@ impl Issuer {
     /// # Errors
     /// As [`Store::commit`].
     pub async fn commit(&self, batch: Batch) -> Result<Committed, StoreFault> {
-        let began = clock::now_us();
+        let began = clock::steady_us();
         let outcome = self.store.commit(batch).await;
         #[expect(
             clippy::cast_precision_loss,
             reason = "a latency, not a count: microseconds of a commit fit"
         )]
-        let seconds = clock::now_us().saturating_sub(began) as f64 / 1_000_000.0;
+        let seconds = clock::steady_us().saturating_sub(began) as f64 / 1_000_000.0;
         self.metrics.commit_seconds.observe(seconds);
         match &outcome {
             Err(StoreFault::Unavailable(why)) => {
                 self.health.wrong(DATABASE, format!("the database: {why}"));
             }
-            Ok(_) | Err(StoreFault::Overtaken | StoreFault::Replayed) => {
-                self.health.right(DATABASE);
-            }
+            // What was asked for was refused, by a database that is there.
+            Ok(_)
+            | Err(
+                StoreFault::Overtaken
+                | StoreFault::Replayed
+                | StoreFault::Exhausted
+                | StoreFault::Invalid(_),
+            ) => self.health.right(DATABASE),
         }
         outcome
     }

@@ -18,6 +18,8 @@ const KEYS_PAUSE: Duration = Duration::from_millis(250);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Between two sweeps.
 const SWEEP: Duration = Duration::from_secs(5);
+/// Between two sums of refusals.
+const SUM: Duration = Duration::from_mins(1);
 /// Between two looks at the certificates.
 const CERTIFICATES: Duration = Duration::from_secs(1);
 
@@ -52,6 +54,18 @@ pub async fn sweep(issuer: Arc<Issuer>) {
         if let Err(refusal) = issuer.keys.tidy(clock::now_ms()).await {
             tracing::warn!(why = refusal.sentence, "old keys could not be dropped");
         }
+    }
+}
+
+/// The sum of refusals that have no entry of their own.
+pub async fn refusals(issuer: Arc<Issuer>) {
+    let mut stopping = issuer.stopping.subscribe();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SUM) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        }
+        record::sum(&issuer).await;
     }
 }
 

@@ -19,6 +19,8 @@ pub enum AuditEvent {
     Exchange,
     /// A request was refused.
     Refusal,
+    /// How many requests were refused that have no entry of their own.
+    RefusalSum,
     /// An identity or session was ended.
     Revocation,
     /// An account was enabled again.
@@ -39,6 +41,8 @@ pub enum AuditEvent {
     AgentRecords,
     /// Something that a person must look at: an unmatched signal, a gap in an agent's log.
     Alarm,
+    /// Faults of an agent's log were looked at by a person, and are settled.
+    Acknowledged,
     /// Old entries were dropped; the chain goes on from the hash in `detail`.
     Retention,
 }

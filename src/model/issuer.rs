@@ -217,6 +217,14 @@ pub struct ServerLimits {
     pub burst: u32,
     /// Open feeds.
     pub feeds: usize,
+    /// Open connections; fewer where the system allows fewer descriptors.
+    pub connections: usize,
+    /// Of them, those of one address from which nobody has proven yet who they are.
+    pub connections_per_address: usize,
+    /// Records that one person's agents may send a day.
+    pub records_per_day: u64,
+    /// Bytes of these records.
+    pub record_bytes_per_day: u64,
     /// Days that audit entries and agents' records are kept by `oam-issuer audit prune`; 0: for ever.
     pub audit_days: u64,
 }

@@ -13,6 +13,42 @@
 use super::record::{FaultKind, Known, Link, placed};
 use crate::model::feed::Upload;
 
+/// Longest line that is taken, bytes.
+pub const LONGEST_LINE: usize = 64 * 1024;
+/// Largest number of a record: beyond it programs read JSON's numbers differently (RFC 8259 §6). A log that
+/// grows by a thousand records a second does not get there.
+pub const LARGEST_SEQ: u64 = (1 << 53) - 1;
+/// Faults that an alarm tells one by one.
+const TOLD: usize = 8;
+
+/// Why a batch is not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// A line is longer than [`LONGEST_LINE`].
+    Line,
+    /// A number is larger than [`LARGEST_SEQ`].
+    Number,
+}
+
+/// Whether every number and line of a batch is one that an agent can have written: before anything of it
+/// meets what is held.
+///
+/// # Errors
+/// What is not.
+pub fn fit(upload: &Upload) -> Result<(), Unfit> {
+    let lines = &upload.lines;
+    if lines.iter().any(|line| line.len() > LONGEST_LINE) {
+        return Err(Unfit::Line);
+    }
+    let told = [upload.head_seq, upload.after_seq].into_iter();
+    let read = lines.iter().filter_map(|line| placed(line).ok());
+    let mut numbers = told.chain(read.map(|(link, _)| link.seq));
+    if numbers.any(|seq| seq > LARGEST_SEQ) {
+        return Err(Unfit::Number);
+    }
+    Ok(())
+}
+
 /// Up to where a log is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
@@ -90,8 +126,21 @@ pub fn take(held: &Held, upload: &Upload, kept: Option<&str>) -> Taken {
             dropped_seq: held.dropped_seq,
         },
         lines: reading.lines,
-        alarm: (!reading.faults.is_empty()).then(|| reading.faults.join("; ")),
+        alarm: alarm(&reading.faults),
     }
+}
+
+/// One text of bounded length, however many faults a batch has.
+fn alarm(faults: &[String]) -> Option<String> {
+    if faults.is_empty() {
+        return None;
+    }
+    let told = faults[..faults.len().min(TOLD)].join("; ");
+    Some(match faults.len().saturating_sub(TOLD) {
+        0 => told,
+        1 => format!("{told}; and 1 fault more"),
+        more => format!("{told}; and {more} faults more"),
+    })
 }
 
 /// Whether the agent goes on after a record that is not held.

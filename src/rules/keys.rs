@@ -83,21 +83,24 @@ impl KeyLife {
     }
 }
 
-/// The key that signs at `now_ms`; none only when there is no key whose time has come.
+/// The key that signs at `now_ms`; none only when there is no key. Where the time of none has come the clock
+/// was set back behind the first one, which signed as soon as it was made: it goes on signing.
 pub fn signing(rows: &[KeyLife], now_ms: u64) -> Option<&KeyLife> {
-    rows.iter()
-        .filter(|row| row.signs_from_ms <= now_ms && !row.is_gone(now_ms))
+    let there = || rows.iter().filter(|row| !row.is_gone(now_ms));
+    there()
+        .filter(|row| row.signs_from_ms <= now_ms)
         .max_by_key(|row| row.turn())
+        .or_else(|| there().min_by_key(|row| row.turn()))
 }
 
 /// Where one of `rows` stands at `now_ms`.
 pub fn state(rows: &[KeyLife], row: &KeyLife, now_ms: u64) -> KeyState {
     if row.is_gone(now_ms) {
         KeyState::Gone
-    } else if row.signs_from_ms > now_ms {
-        KeyState::Announced
     } else if signing(rows, now_ms).is_some_and(|signs| signs.kid == row.kid) {
         KeyState::Signing
+    } else if row.signs_from_ms > now_ms {
+        KeyState::Announced
     } else {
         KeyState::Retired
     }

@@ -15,7 +15,7 @@ pub struct Rate {
 pub enum Pace {
     /// It may pass. Keep the number for the next ask.
     Pass {
-        /// When the caller will have used up what this ask took, Unix microseconds.
+        /// When the caller will have used up what this ask took, microseconds of the same clock.
         next_us: u64,
     },
     /// Too soon. Nothing to keep: an ask that was turned away takes nothing.
@@ -26,6 +26,7 @@ pub enum Pace {
 }
 
 const MINUTE_US: u64 = 60_000_000;
+const DAY_US: u64 = 24 * 60 * MINUTE_US;
 
 impl Rate {
     /// `per_minute` asks a minute, `burst` of them at once. Zeros count as one: a limit that lets
@@ -44,7 +45,23 @@ impl Rate {
         }
     }
 
-    /// Decides one ask at `now_us` (Unix microseconds) of a caller whose last [`Pace::Pass`] was
+    /// `per_day` asks a day, `burst` of them at once. Zeros count as one.
+    pub const fn daily(per_day: u32, burst: u32) -> Self {
+        let per_day = if per_day == 0 { 1 } else { per_day as u64 };
+        let burst = if burst == 0 { 1 } else { burst as u64 };
+        let interval_us = DAY_US / per_day;
+        Self {
+            interval_us,
+            tolerance_us: interval_us.saturating_mul(burst - 1),
+        }
+    }
+
+    /// What an ask took, given back: for one that turned out to be nobody's burden.
+    pub const fn give_back(self, next_us: u64) -> u64 {
+        next_us.saturating_sub(self.interval_us)
+    }
+
+    /// Decides one ask at `now_us` (microseconds of a steady clock) of a caller whose last [`Pace::Pass`] was
     /// `next_us`; 0 for a caller never seen.
     pub const fn ask(self, next_us: u64, now_us: u64) -> Pace {
         let ahead = next_us.saturating_sub(now_us);
@@ -113,6 +130,20 @@ mod tests {
             for (index, first) in passed.iter().enumerate() {
                 let within = passed[index..].iter().take_while(|at| **at < first + 60_000_000).count();
                 prop_assert!(within <= per_minute as usize + burst as usize + 1);
+            }
+        }
+
+        #[test]
+        fn what_is_given_back_can_be_asked_again(per_minute in 1u32..500, burst in 1u32..50, now in 1_000_000_000u64..2_000_000_000) {
+            let rate = Rate::new(per_minute, burst);
+            let mut next = 0;
+            for _ in 0..1_000 {
+                let asked = rate.ask(next, now);
+                let passes = matches!(asked, Pace::Pass { .. });
+                prop_assert!(passes);
+                if let Pace::Pass { next_us } = asked {
+                    next = rate.give_back(next_us);
+                }
             }
         }
 

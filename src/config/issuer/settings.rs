@@ -10,6 +10,7 @@ use crate::config::fields::Fields;
 use crate::config::provider::checked;
 use crate::config::tree::{Node, Report, Value};
 use crate::model::issuer::{IssuerSettings, ServerLimits, Signing, SigningAlgorithm};
+use std::ops::RangeInclusive;
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -119,15 +120,21 @@ fn signing(root: &Fields<'_>, report: &mut Report<'_>) -> Signing {
     signing
 }
 
+/// What holds where nothing is said.
+const USUAL: ServerLimits = ServerLimits {
+    body_bytes: 1 << 20,
+    request_ms: 10_000,
+    exchanges_per_minute: 120,
+    burst: 60,
+    feeds: 20_000,
+    connections: 32_768,
+    connections_per_address: 1_024,
+    records_per_day: 50_000,
+    record_bytes_per_day: 32 << 20,
+    audit_days: 0,
+};
+
 fn limits(root: &Fields<'_>, report: &mut Report<'_>) -> ServerLimits {
-    const USUAL: ServerLimits = ServerLimits {
-        body_bytes: 1 << 20,
-        request_ms: 10_000,
-        exchanges_per_minute: 120,
-        burst: 60,
-        feeds: 20_000,
-        audit_days: 0,
-    };
     let Some(entry) = root.entry("limits") else {
         return USUAL;
     };
@@ -137,27 +144,43 @@ fn limits(root: &Fields<'_>, report: &mut Report<'_>) -> ServerLimits {
         "exchanges_per_minute",
         "burst",
         "feeds",
+        "connections",
+        "connections_per_address",
+        "records_per_day",
+        "record_bytes_per_day",
         "audit_days",
     ];
     let table = Fields::open(&entry.node, entry.place, "limits", &known, report);
-    let mut number = |key: &str, range: std::ops::RangeInclusive<u64>, usual: u64| {
-        table.whole(key, range, usual, report)
-    };
-    let body = number("body_bytes", 16_384..=16 << 20, USUAL.body_bytes as u64);
+    let mut number =
+        |key: &str, range: RangeInclusive<u64>, usual: u64| table.whole(key, range, usual, report);
+    let rate = |found: u64, usual: u32| u32::try_from(found).unwrap_or(usual);
+    let size = |found: u64, usual: usize| usize::try_from(found).unwrap_or(usual);
+    let u = USUAL;
+    let body = number("body_bytes", 16_384..=16 << 20, u.body_bytes as u64);
     let a_minute = number(
         "exchanges_per_minute",
         1..=100_000,
-        u64::from(USUAL.exchanges_per_minute),
+        u64::from(u.exchanges_per_minute),
     );
-    let burst = number("burst", 1..=100_000, u64::from(USUAL.burst));
-    let feeds = number("feeds", 1..=1_000_000, USUAL.feeds as u64);
-    let audit_days = number("audit_days", 0..=36_500, USUAL.audit_days);
+    let burst = number("burst", 1..=100_000, u64::from(u.burst));
+    let feeds = number("feeds", 1..=1_000_000, u.feeds as u64);
+    let connections = number("connections", 16..=1_000_000, u.connections as u64);
+    let key = "connections_per_address";
+    let of_address = number(key, 1..=1_000_000, u.connections_per_address as u64);
+    let records_per_day = number("records_per_day", 1..=10_000_000, u.records_per_day);
+    let key = "record_bytes_per_day";
+    let record_bytes_per_day = number(key, 65_536..=1 << 40, u.record_bytes_per_day);
+    let audit_days = number("audit_days", 0..=36_500, u.audit_days);
     ServerLimits {
-        body_bytes: usize::try_from(body).unwrap_or(USUAL.body_bytes),
-        request_ms: table.duration("request", 1_000..=60_000, USUAL.request_ms, report),
-        exchanges_per_minute: u32::try_from(a_minute).unwrap_or(USUAL.exchanges_per_minute),
-        burst: u32::try_from(burst).unwrap_or(USUAL.burst),
-        feeds: usize::try_from(feeds).unwrap_or(USUAL.feeds),
+        body_bytes: size(body, u.body_bytes),
+        request_ms: table.duration("request", 1_000..=60_000, u.request_ms, report),
+        exchanges_per_minute: rate(a_minute, u.exchanges_per_minute),
+        burst: rate(burst, u.burst),
+        feeds: size(feeds, u.feeds),
+        connections: size(connections, u.connections),
+        connections_per_address: size(of_address, u.connections_per_address),
+        records_per_day,
+        record_bytes_per_day,
         audit_days,
     }
 }

@@ -27,25 +27,36 @@ pub async fn verified(
     headers: &HeaderMap,
     origin: &Origin,
 ) -> Result<Claimant, Refused> {
-    let outcome = claimant(issuer, in_force, headers).await;
-    match outcome {
-        Ok(claimant) => Ok(claimant),
-        Err(refused) => {
-            let refused = record::paced(issuer, refused, origin.from);
-            refuse(issuer, origin, None, &refused).await;
-            Err(refused)
+    let claimant = match claimant(in_force, headers, origin).await {
+        Ok(claimant) => claimant,
+        Err(refused) => return Err(refuse(issuer, origin, None, refused).await),
+    };
+    origin.proven(&claimant.key);
+    let limits = &in_force.settings.limits;
+    let rate = Rate::new(
+        limits.exchanges_per_minute.saturating_mul(SHARE),
+        limits.burst.saturating_mul(SHARE),
+    );
+    let paced = issuer.bearers.ask(rate, &claimant.key, clock::steady_us());
+    match paced {
+        Ok(()) => Ok(claimant),
+        Err(wait_s) => {
+            let refused = Refused::too_many("this identity", wait_s);
+            Err(refuse(issuer, origin, Some(&claimant), refused).await)
         }
     }
 }
 
 async fn claimant(
-    issuer: &Issuer,
     in_force: &InForce,
     headers: &HeaderMap,
+    origin: &Origin,
 ) -> Result<Claimant, Refused> {
     let token = token(headers)?;
-    let verified = in_force.identities.bearer(&token, clock::now_ms()).await;
-    let claimant = verified.map_err(Refused::of_bearer)?;
+    let verified = in_force
+        .identities
+        .bearer(&token, origin.from, clock::now_ms());
+    let claimant = verified.await.map_err(Refused::of_bearer)?;
     // The leeway of clocks is for an exchange. A stream ends with its bearer, and must not begin again by it.
     if claimant.expires_at <= clock::now_s() {
         return Err(Refused::of_bearer(Refusal::bad_request(
@@ -53,15 +64,6 @@ async fn claimant(
             "renew the token and try again",
         )));
     }
-    let limits = &in_force.settings.limits;
-    let rate = Rate::new(
-        limits.exchanges_per_minute.saturating_mul(SHARE),
-        limits.burst.saturating_mul(SHARE),
-    );
-    issuer
-        .bearers
-        .ask(rate, &claimant.key, clock::now_us())
-        .map_err(|wait_s| Refused::too_many("this identity", wait_s))?;
     Ok(claimant)
 }
 
@@ -87,26 +89,26 @@ pub async fn admitted(
                 claimant, refusal, ..
             } = *barred;
             let refused = Refused::of_bearer(refusal);
-            refuse(issuer, origin, Some(&claimant), &refused).await;
-            Err(refused)
+            Err(refuse(issuer, origin, Some(&claimant), refused).await)
         }
     }
 }
 
-/// Counts a refusal and puts it on record.
+/// Counts a refusal, puts it on record, and tells what leaves: see [`record::refusal`].
 pub async fn refuse(
     issuer: &Issuer,
     origin: &Origin,
     claimant: Option<&Claimant>,
-    refused: &Refused,
-) {
-    issuer.metrics.refused(refused.refusal.code);
+    refused: Refused,
+) -> Refused {
     let mut entry = issuer.entry(AuditEvent::Refusal);
     record::origin(&mut entry, origin);
     if let Some(claimant) = claimant {
         admitted::name(&mut entry, claimant);
     }
-    record::refusal(issuer, entry, refused, origin.from).await;
+    let refused = record::refusal(issuer, entry, refused, origin.from).await;
+    issuer.metrics.refused(refused.refusal.code);
+    refused
 }
 
 /// The token of `Authorization: Bearer`; the scheme without regard to case (RFC 9110 §11.1).

@@ -6,7 +6,10 @@ use crate::model::secret::Secret;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_stream::StreamExt;
 use url::form_urlencoded;
@@ -14,6 +17,14 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// Most parameters of a form.
 const PARAMETERS: usize = 64;
+/// Largest form or signed event, bytes: a subject token has 16 KiB at most, and three for each byte encoded.
+pub const FORM: usize = 64 * 1024;
+/// What a body begins with, bytes.
+const FIRST: usize = 4 * 1024;
+/// Up to this many bytes a body needs no room: an exchange has fewer, and never waits for others' uploads.
+const FREE: usize = 8 * 1024;
+/// What all larger bodies have together beyond that, KiB.
+pub const ROOM_KIB: usize = 64 * 1024;
 
 /// Reads a body of this type.
 ///
@@ -25,12 +36,12 @@ pub async fn read(
     body: Body,
     content_type: &str,
     most: usize,
-) -> Result<Zeroizing<Vec<u8>>, Refused> {
+) -> Result<Bytes, Refused> {
     typed(headers, content_type)?;
     let limits = issuer.in_force().settings.limits;
     // Before the deadline of the whole request: whoever sends too slowly is told so.
     let deadline = Duration::from_millis(limits.request_ms / 4 * 3);
-    timeout(deadline, collect(headers, body, most))
+    timeout(deadline, collect(issuer, headers, body, most))
         .await
         .unwrap_or_else(|_| {
             Err(Refused {
@@ -59,17 +70,18 @@ fn typed(headers: &HeaderMap, wanted: &str) -> Result<(), Refused> {
 }
 
 async fn collect(
+    issuer: &Issuer,
     headers: &HeaderMap,
     body: Body,
     most: usize,
-) -> Result<Zeroizing<Vec<u8>>, Refused> {
+) -> Result<Bytes, Refused> {
     let told = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if told.is_some_and(|length| length > most) {
         return Err(too_large(most));
     }
-    let mut whole = Zeroizing::new(Vec::with_capacity(told.unwrap_or(4096).min(most)));
+    let mut whole = Bytes::new(Arc::clone(&issuer.room));
     let mut parts = body.into_data_stream();
     while let Some(part) = parts.next().await {
         let part =
@@ -77,21 +89,86 @@ async fn collect(
         if part.len() > most - whole.len() {
             return Err(too_large(most));
         }
-        grown(&mut whole, part.len());
-        whole.extend_from_slice(&part);
+        if !whole.append(&part) {
+            return Err(Refused::unavailable(
+                "too many large requests are being read at once",
+                "try again in a few seconds",
+            ));
+        }
     }
     Ok(whole)
 }
 
-/// Makes room without leaving the bytes of a smaller buffer behind.
-fn grown(whole: &mut Zeroizing<Vec<u8>>, more: usize) {
-    if whole.capacity() - whole.len() >= more {
-        return;
+/// The bytes of a body. It begins small whatever length was announced, grows with what came, and wipes
+/// what was written and nothing else: an announced megabyte costs nobody but its sender. What is larger
+/// than [`FREE`] has its place in the room that all bodies share.
+pub struct Bytes {
+    written: Vec<u8>,
+    room: Arc<Semaphore>,
+    held: Option<OwnedSemaphorePermit>,
+}
+
+impl Bytes {
+    fn new(room: Arc<Semaphore>) -> Self {
+        Self {
+            written: Vec::with_capacity(FIRST),
+            room,
+            held: None,
+        }
     }
-    let mut larger = Vec::with_capacity((whole.len() + more).max(whole.capacity() * 2));
-    larger.extend_from_slice(whole);
-    let mut old = std::mem::replace(&mut **whole, larger);
-    old.zeroize();
+
+    /// Appends; false where there is no room.
+    fn append(&mut self, part: &[u8]) -> bool {
+        let length = self.written.len() + part.len();
+        if length > self.written.capacity() {
+            let capacity = length.max(self.written.capacity() * 2);
+            if !self.make_room(capacity) {
+                return false;
+            }
+            // A vector that grows by itself leaves its old bytes behind.
+            let mut larger = Vec::with_capacity(capacity);
+            larger.extend_from_slice(&self.written);
+            std::mem::swap(&mut self.written, &mut larger);
+            larger.as_mut_slice().zeroize();
+        }
+        self.written.extend_from_slice(part);
+        true
+    }
+
+    fn make_room(&mut self, capacity: usize) -> bool {
+        let held = self
+            .held
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
+        let needed = capacity.saturating_sub(FREE).div_ceil(1024);
+        let Some(more) = needed.checked_sub(held).filter(|more| *more > 0) else {
+            return true;
+        };
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        let Ok(got) = Arc::clone(&self.room).try_acquire_many_owned(more) else {
+            return false;
+        };
+        match &mut self.held {
+            Some(held) => held.merge(got),
+            none => *none = Some(got),
+        }
+        true
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.written
+    }
+}
+
+impl Drop for Bytes {
+    fn drop(&mut self) {
+        // Only appended to: nothing was ever written beyond its length.
+        self.written.as_mut_slice().zeroize();
+    }
 }
 
 fn too_large(most: usize) -> Refused {
@@ -113,7 +190,7 @@ impl Form {
     /// # Errors
     /// As [`read`]; a repeated parameter, or far too many.
     pub async fn read(issuer: &Issuer, headers: &HeaderMap, body: Body) -> Result<Self, Refused> {
-        let most = issuer.in_force().settings.limits.body_bytes;
+        let most = issuer.in_force().settings.limits.body_bytes.min(FORM);
         let form = "application/x-www-form-urlencoded";
         let bytes = read(issuer, headers, body, form, most).await?;
         Self::parse(&bytes)
@@ -186,7 +263,28 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
-    use super::Form;
+    use super::{Bytes, FIRST, FREE, Form};
+    use std::sync::Arc;
+    use tokio::sync::Semaphore;
+
+    #[test]
+    fn a_body_grows_with_what_came_and_large_ones_share_a_room() {
+        let room = Arc::new(Semaphore::new(24));
+        let mut small = Bytes::new(Arc::clone(&room));
+        assert_eq!(small.written.capacity(), FIRST);
+        assert!(small.append(&[1; FREE]));
+        assert_eq!(room.available_permits(), 24);
+        let mut large = Bytes::new(Arc::clone(&room));
+        for _ in 0..3 {
+            assert!(large.append(&[2; FREE]));
+        }
+        assert_eq!(large.len(), 3 * FREE);
+        assert!(!small.append(&[1; FREE]), "no room is left");
+        assert_eq!(small.len(), FREE);
+        drop(large);
+        assert_eq!(room.available_permits(), 24);
+        assert!(small.append(&[1; FREE]));
+    }
 
     #[test]
     fn a_parameter_that_comes_twice_is_refused_also_with_the_same_value() {

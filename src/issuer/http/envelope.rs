@@ -2,13 +2,16 @@
 
 use super::address;
 use super::answer;
+use super::connections::{Connection, Lane};
 use crate::issuer::clock;
 use crate::issuer::grant::Origin;
 use crate::issuer::refused::Refused;
 use crate::issuer::state::{InForce, Issuer};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONNECTION, HOST, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, Version};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,6 +21,13 @@ use tokio::time::timeout;
 
 /// The one route without a deadline.
 pub const FEED: &str = "/v1/feed";
+
+/// The one route that the reserve serves.
+const HEALTH: &str = "/healthz";
+/// Most bytes of all headers of a request: a bearer has 16 KiB at most.
+const HEADER_BYTES: usize = 32 * 1024;
+/// Longest id of a caller that is taken over, bytes: with ours behind it, it is an id of 64.
+const GIVEN: usize = 47;
 
 /// Name of the header with the request's id.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,7 +46,20 @@ pub async fn around(
     let route = path.map_or("-", |path| path.as_str()).to_owned();
     let method = request.method().clone();
     request.extensions_mut().insert(origin.clone());
-    let mut response = if route == FEED {
+    let reserved = origin
+        .connection
+        .as_ref()
+        .is_some_and(|connection| connection.lane() == Lane::Reserve);
+    let refused = if header_bytes(&request) > HEADER_BYTES {
+        Some(too_long_headers())
+    } else if !has_one_host(&request) {
+        Some(no_host())
+    } else {
+        (reserved && route != HEALTH).then(crowded)
+    };
+    let mut response = if let Some(refused) = refused {
+        answer::refused(&refused, &origin.request_id)
+    } else if route == FEED {
         next.run(request).await
     } else {
         let deadline = Duration::from_millis(in_force.settings.limits.request_ms);
@@ -45,6 +68,9 @@ pub async fn around(
             Err(_) => answer::refused(&too_long(), &origin.request_id),
         }
     };
+    if reserved {
+        answer::header(&mut response, CONNECTION, "close");
+    }
     answer::header(&mut response, REQUEST_ID, &origin.request_id);
     let headers = response.headers_mut();
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -61,6 +87,42 @@ pub async fn around(
         "request"
     );
     response
+}
+
+fn header_bytes(request: &Request) -> usize {
+    let headers = request.headers().iter();
+    let lengths = headers.map(|(name, value)| name.as_str().len() + value.len());
+    lengths.sum::<usize>() + request.uri().path().len()
+}
+
+fn too_long_headers() -> Refused {
+    Refused {
+        status: Some(431),
+        ..Refused::bad_request(
+            "the headers of this request are longer than 32 KB",
+            "leave out those that are not needed, cookies for example",
+        )
+    }
+}
+
+/// A request without a host, or with two, is read by one server as another one reads it (RFC 9112 §3.2).
+fn has_one_host(request: &Request) -> bool {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
+}
+
+fn no_host() -> Refused {
+    Refused::bad_request(
+        "the request does not have exactly one `Host`",
+        "send the issuer's name in one `Host` header (RFC 9112 §3.2)",
+    )
+}
+
+fn crowded() -> Refused {
+    Refused::unavailable(
+        "the issuer has as many connections as it serves",
+        "close connections that are not needed, and try again in a few seconds",
+    )
 }
 
 fn too_long() -> Refused {
@@ -84,24 +146,27 @@ fn origin(request: &Request, in_force: &InForce) -> Origin {
     Origin {
         request_id: request_id(headers),
         from: address::client(peer, &forwarded, &in_force.proxies),
+        connection: request.extensions().get::<Arc<Connection>>().cloned(),
     }
 }
 
-/// The caller's id where it is one, else a fresh one: it goes into records and logs, so it must not be
-/// any text.
+/// An id of the issuer's own, which nobody else has: a caller must not be able to give its records another
+/// request's id. One that the caller sent stands before it, where it is plain, so that its side finds it.
 fn request_id(headers: &HeaderMap) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let given = headers
         .get(REQUEST_ID)
         .and_then(|value| value.to_str().ok());
     match given {
-        Some(id) if (1..=64).contains(&id.len()) && id.bytes().all(plain) => id.to_owned(),
-        _ => fresh_id(),
+        Some(id) if (1..=GIVEN).contains(&id.len()) && id.bytes().all(plain) => {
+            format!("{id}.{}", fresh_id::<8>())
+        }
+        _ => fresh_id::<16>(),
     }
 }
 
-fn fresh_id() -> String {
-    let mut bytes = [0; 16];
+fn fresh_id<const BYTES: usize>() -> String {
+    let mut bytes = [0; BYTES];
     clock::fill(&mut bytes);
     hex::encode(bytes)
 }
@@ -112,13 +177,19 @@ mod tests {
     use axum::http::HeaderMap;
 
     #[test]
-    fn a_request_id_is_taken_over_only_when_it_is_plain() {
+    fn a_request_id_is_the_issuers_own_behind_a_plain_one_of_the_caller() {
         let id = |value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert("x-request-id", value.parse().unwrap());
             request_id(&headers)
         };
-        assert_eq!(id("abc-1.2_X"), "abc-1.2_X");
+        let own = id("abc-1.2_X");
+        assert!(own.starts_with("abc-1.2_X.") && own.len() == 26, "{own}");
+        assert_ne!(id("abc-1.2_X"), own, "the same id twice");
+        let long = "x".repeat(48);
+        let mut headers = HeaderMap::new();
+        headers.insert("x-request-id", long.parse().unwrap());
+        assert_eq!(request_id(&headers).len(), 32);
         for bad in ["", "a b", "a\tb", "x/y", "{}"] {
             assert_eq!(id(bad).len(), 32, "{bad:?}");
         }

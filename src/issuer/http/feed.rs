@@ -80,8 +80,7 @@ async fn subject(
             "its tokens are short-lived: ask for a new one when one is refused",
         );
         let refused = Refused::new(OAuthError::AccessDenied, refusal);
-        bearer::refuse(issuer, origin, Some(&claimant), &refused).await;
-        return Err(refused);
+        return Err(bearer::refuse(issuer, origin, Some(&claimant), refused).await);
     }
     match admitted::admit(issuer, &in_force, claimant).await {
         Ok(admitted) => {

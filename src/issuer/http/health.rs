@@ -89,6 +89,8 @@ pub async fn metrics(
     }
     let open = i64::try_from(issuer.feeds.open()).unwrap_or(i64::MAX);
     issuer.metrics.feeds_open.set(open);
+    let connections = i64::try_from(issuer.connections.open()).unwrap_or(i64::MAX);
+    issuer.metrics.connections_open.set(connections);
     match issuer.metrics.text() {
         Some(text) => raw(200, CONTENT_TYPE, Bytes::from(text)),
         None => empty(500),

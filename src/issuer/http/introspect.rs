@@ -6,7 +6,6 @@ use super::body::Form;
 use crate::issuer::clock;
 use crate::issuer::grant::Origin;
 use crate::issuer::keys::sha256;
-use crate::issuer::record;
 use crate::issuer::refused::{OAuthError, Refused};
 use crate::issuer::secrets;
 use crate::issuer::state::Issuer;
@@ -40,8 +39,7 @@ pub async fn introspect(
             answer::json(200, &document)
         }
         Err(refused) => {
-            let refused = record::paced(&issuer, refused, origin.from);
-            bearer::refuse(&issuer, &origin, None, &refused).await;
+            let refused = bearer::refuse(&issuer, &origin, None, refused).await;
             answer::refused(&refused, &origin.request_id)
         }
     }

@@ -1,66 +1,80 @@
-//! Who asked how much lately. Bounded: a flood of callers costs no more memory than the bound.
+//! Who asked how much lately. Bounded: a flood of callers costs no more memory than the bound, and makes
+//! forgotten who has not asked for longest.
 
 use crate::rules::rate::{Pace, Rate};
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Shortest time between two sweeps of a full map, microseconds: sweeping looks at every entry.
-const SWEEP_US: u64 = 1_000_000;
-
-/// A limiter for callers named by `K`.
-pub struct Limiter<K> {
-    most: usize,
-    callers: Mutex<Callers<K>>,
+/// What is remembered of those who were here lately. Kept in two halves: when the younger one is full it takes
+/// the place of the older one, and what was there is forgotten unless it was put again meanwhile.
+pub struct Recent<K, V> {
+    half: usize,
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
 }
 
-/// Times in Unix microseconds, as [`Rate`] keeps them.
-struct Callers<K> {
-    next: HashMap<K, u64>,
-    /// Callers that did not fit share this one.
-    others: u64,
-    swept: u64,
+impl<K: Hash + Eq + Clone, V: Copy> Recent<K, V> {
+    /// Remembers at most `most`.
+    pub fn new(most: usize) -> Self {
+        Self {
+            half: (most / 2).max(1),
+            young: HashMap::new(),
+            old: HashMap::new(),
+        }
+    }
+
+    /// What is remembered of `key`.
+    pub fn get(&self, key: &K) -> Option<V> {
+        self.young.get(key).or_else(|| self.old.get(key)).copied()
+    }
+
+    /// Remembers it, as the youngest.
+    pub fn put(&mut self, key: &K, value: V) {
+        if let Some(kept) = self.young.get_mut(key) {
+            *kept = value;
+            return;
+        }
+        if self.young.len() >= self.half {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key.clone(), value);
+    }
+
+    /// Forgets it.
+    pub fn remove(&mut self, key: &K) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
 }
+
+/// A limiter for callers named by `K`: times in microseconds of the steady clock, as [`Rate`] keeps them.
+/// Rejected: one rate for all who do not fit, because a flood would then shut out every newcomer.
+pub struct Limiter<K>(Mutex<Recent<K, u64>>);
 
 impl<K: Hash + Eq + Clone> Limiter<K> {
     /// Remembers at most `most` callers.
     pub fn new(most: usize) -> Self {
-        Self {
-            most,
-            callers: Mutex::new(Callers {
-                next: HashMap::new(),
-                others: 0,
-                swept: 0,
-            }),
-        }
+        Self(Mutex::new(Recent::new(most)))
     }
 
-    /// Counts one ask of `caller`.
+    /// Counts one ask of `caller` at `now_us`, microseconds of the steady clock.
     ///
     /// # Errors
     /// Too soon: seconds to wait, at least 1.
     pub fn ask(&self, rate: Rate, caller: &K, now_us: u64) -> Result<(), u64> {
         let mut callers = self.lock();
-        callers.make_room(self.most, caller, now_us);
-        let Callers { next, others, .. } = &mut *callers;
-        let known = next.get(caller).copied();
-        let fits = known.is_some() || next.len() < self.most;
-        let before = if fits { known.unwrap_or(0) } else { *others };
-        match rate.ask(before, now_us) {
-            Pace::Pass { next_us } if fits => {
-                match next.get_mut(caller) {
-                    Some(kept) => *kept = next_us,
-                    None => {
-                        next.insert(caller.clone(), next_us);
-                    }
-                }
-                Ok(())
-            }
+        let next = callers.get(caller);
+        match rate.ask(next.unwrap_or(0), now_us) {
             Pace::Pass { next_us } => {
-                *others = next_us;
+                callers.put(caller, next_us);
                 Ok(())
             }
-            Pace::Wait { wait_us } => Err(wait_us.div_ceil(1_000_000).max(1)),
+            Pace::Wait { wait_us } => {
+                // It is remembered anew all the same: who floods is not forgotten for it.
+                callers.put(caller, next.unwrap_or(0));
+                Err(seconds(wait_us))
+            }
         }
     }
 
@@ -69,35 +83,82 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     /// # Errors
     /// As [`Limiter::ask`].
     pub fn look(&self, rate: Rate, caller: &K, now_us: u64) -> Result<(), u64> {
-        let callers = self.lock();
-        let known = callers.next.get(caller).copied();
-        let full = callers.next.len() >= self.most;
-        let before = known.unwrap_or(if full { callers.others } else { 0 });
-        match rate.ask(before, now_us) {
+        match rate.ask(self.lock().get(caller).unwrap_or(0), now_us) {
             Pace::Pass { .. } => Ok(()),
-            Pace::Wait { wait_us } => Err(wait_us.div_ceil(1_000_000).max(1)),
+            Pace::Wait { wait_us } => Err(seconds(wait_us)),
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Callers<K>> {
-        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes one ask back that was counted.
+    pub fn give_back(&self, rate: Rate, caller: &K) {
+        let mut callers = self.lock();
+        if let Some(next) = callers.get(caller) {
+            callers.put(caller, rate.give_back(next));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recent<K, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Hash + Eq> Callers<K> {
-    fn make_room(&mut self, most: usize, caller: &K, now_us: u64) {
-        let full = self.next.len() >= most && !self.next.contains_key(caller);
-        if full && now_us.saturating_sub(self.swept) >= SWEEP_US {
-            self.swept = now_us;
-            self.next.retain(|_, next| !Rate::is_idle(*next, now_us));
+fn seconds(wait_us: u64) -> u64 {
+    wait_us.div_ceil(1_000_000).max(1)
+}
+
+/// How much of something each holder has at this moment.
+pub struct Shares<K> {
+    taken: Mutex<HashMap<K, usize>>,
+}
+
+/// One part of a share; given back when it is dropped.
+pub struct Share<K: Hash + Eq> {
+    shares: Arc<Shares<K>>,
+    holder: K,
+}
+
+impl<K: Hash + Eq> Default for Shares<K> {
+    fn default() -> Self {
+        Self {
+            taken: Mutex::default(),
+        }
+    }
+}
+
+impl<K: Hash + Eq + Clone> Shares<K> {
+    /// A part for `holder`; none where it has `most` already.
+    pub fn take(self: &Arc<Self>, holder: &K, most: usize) -> Option<Share<K>> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.get(holder).copied().unwrap_or(0);
+        if own >= most {
+            return None;
+        }
+        taken.insert(holder.clone(), own + 1);
+        Some(Share {
+            shares: Arc::clone(self),
+            holder: holder.clone(),
+        })
+    }
+}
+
+impl<K: Hash + Eq> Drop for Share<K> {
+    fn drop(&mut self) {
+        let taken = self.shares.taken.lock();
+        let mut taken = taken.unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = taken.get_mut(&self.holder) {
+            *own -= 1;
+            if *own == 0 {
+                taken.remove(&self.holder);
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Limiter;
+    use super::{Limiter, Shares};
     use crate::rules::rate::Rate;
+    use std::sync::Arc;
 
     const START: u64 = 1_000_000_000;
 
@@ -113,25 +174,45 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_callers_is_bounded_and_those_who_do_not_fit_share_one_rate() {
-        let limiter = Limiter::new(4);
+    fn a_flood_of_callers_is_bounded_and_shuts_no_newcomer_out() {
+        let limiter = Limiter::new(8);
         let rate = Rate::new(60, 1);
-        let passed = (0..1000)
-            .filter(|caller| limiter.ask(rate, caller, START).is_ok())
-            .count();
-        assert_eq!(passed, 5);
-        assert_eq!(limiter.lock().next.len(), 4);
+        for caller in 0..1000 {
+            assert_eq!(limiter.ask(rate, &caller, START), Ok(()), "{caller}");
+            let kept = limiter.lock();
+            assert!(kept.young.len() + kept.old.len() <= 8);
+        }
     }
 
     #[test]
-    fn who_was_idle_long_enough_makes_room() {
-        let limiter = Limiter::new(2);
+    fn who_goes_on_asking_is_not_forgotten_in_a_flood() {
+        let limiter = Limiter::new(8);
+        let rate = Rate::new(60, 3);
+        let passed = (1..1000).filter(|caller| {
+            assert_eq!(limiter.ask(rate, caller, START), Ok(()));
+            limiter.ask(rate, &0, START).is_ok()
+        });
+        assert_eq!(passed.count(), 3);
+    }
+
+    #[test]
+    fn what_is_given_back_was_never_counted() {
+        let limiter = Limiter::new(8);
         let rate = Rate::new(60, 1);
-        for caller in 0..2 {
-            assert_eq!(limiter.ask(rate, &caller, START), Ok(()));
+        for _ in 0..100 {
+            assert_eq!(limiter.ask(rate, &"ada", START), Ok(()));
+            limiter.give_back(rate, &"ada");
         }
-        assert_eq!(limiter.ask(rate, &7, START + 3_000_000), Ok(()));
-        assert!(limiter.lock().next.contains_key(&7));
-        assert_eq!(limiter.lock().next.len(), 1);
+        limiter.give_back(rate, &"bob");
+    }
+
+    #[test]
+    fn a_share_is_bounded_and_given_back() {
+        let shares = Arc::new(Shares::default());
+        let held: Vec<_> = (0..9).filter_map(|_| shares.take(&"ada", 4)).collect();
+        assert_eq!(held.len(), 4);
+        assert!(shares.take(&"bob", 4).is_some());
+        drop(held);
+        assert!(shares.taken.lock().unwrap().is_empty());
     }
 }

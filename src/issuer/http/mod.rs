@@ -1,9 +1,11 @@
 //! The routes. Each checks for itself who asks; nothing is open by forgetting.
 
+mod accept;
 pub mod address;
 mod answer;
 mod bearer;
-mod body;
+pub mod body;
+pub mod connections;
 mod discovery;
 mod envelope;
 mod feed;
@@ -18,6 +20,8 @@ mod signals;
 mod tests;
 pub mod tls;
 mod token;
+
+pub use accept::Gate;
 
 use super::refused::{OAuthError, Refused};
 use super::state::Issuer;

@@ -34,7 +34,7 @@ pub async fn roles(
                 // "No roles" would be a lie: nobody knows.
                 let refusal = Refusal::denied(sentence.clone(), next.clone());
                 let refused = Refused::new(OAuthError::AccessDenied, refusal);
-                bearer::refuse(&issuer, &origin, Some(claimant), &refused).await;
+                let refused = bearer::refuse(&issuer, &origin, Some(claimant), refused).await;
                 return answer::refused(&refused, &origin.request_id);
             }
             answer::json(

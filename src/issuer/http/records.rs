@@ -8,14 +8,16 @@ use crate::issuer::clock;
 use crate::issuer::grant::Origin;
 use crate::issuer::record;
 use crate::issuer::refused::{OAuthError, Refused};
-use crate::issuer::state::Issuer;
-use crate::issuer::store::{AgentLogRow, Batch, Change, StoreFault};
+use crate::issuer::state::{InForce, Issuer};
+use crate::issuer::store::{AgentLogRow, Batch, Change, RecordQuota, StoreFault};
 use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::claimant::{Claimant, ClaimantKey};
+use crate::model::claimant::{Claimant, ClaimantKey, ClaimantKind};
 use crate::model::feed::{Upload, UploadAnswer};
 use crate::model::organization::VERSION;
 use crate::model::refusal::Refusal;
-use crate::rules::agent_log::{self, Held, Taken};
+use crate::rules::agent_log::{self, Held, Taken, Unfit};
+use crate::rules::policy;
+use crate::rules::rate::Rate;
 use crate::rules::record::Known;
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -31,6 +33,13 @@ const LINES: usize = 2_000;
 pub(super) const LOGS: u64 = 1_000;
 /// Hex digits of a log's name.
 const NAME: usize = 32;
+/// Uploads of one person at once.
+const AT_ONCE: usize = 4;
+/// Alarms that one person's logs raise: beyond them nothing is taken that would raise another one.
+const ALARMS: Rate = Rate::daily(100, 10);
+/// How often it is told that a person's share of a day is used up.
+const USED_UP: Rate = Rate::daily(1, 1);
+const DAY_MS: u64 = 86_400_000;
 /// How often a batch is looked at again when another one of the same log came first.
 const TRIES: usize = 3;
 
@@ -58,12 +67,20 @@ async fn taken(
     let admitted = bearer::admitted(issuer, &in_force, headers, origin).await?;
     let claimant = &admitted.claimant;
     let outcome = async {
+        may_send(&in_force, claimant)?;
+        let share = issuer.uploads.take(&claimant.key, AT_ONCE);
+        let _share = share.ok_or_else(|| Refused::too_many("this identity", 5))?;
         let upload = read(issuer, headers, body).await?;
         is_own(issuer, claimant, &upload).await?;
         for _ in 0..TRIES {
             match hold(issuer, origin, claimant, &upload).await {
-                Err(StoreFault::Overtaken) => {}
-                Err(fault) => return Err(Refused::of_exchange(fault.refusal(), false)),
+                Err(NotHeld::Store(StoreFault::Overtaken)) => {}
+                Err(NotHeld::Store(fault)) => {
+                    return Err(not_held(issuer, origin, claimant, &fault).await);
+                }
+                Err(NotHeld::Slowed(wait_s)) => {
+                    return Err(Refused::too_many("the alarms of this log", wait_s));
+                }
                 Ok(answer) => return Ok(answer),
             }
         }
@@ -71,11 +88,75 @@ async fn taken(
     };
     match outcome.await {
         Ok(answer) => Ok(answer),
-        Err(refused) => {
-            bearer::refuse(issuer, origin, Some(claimant), &refused).await;
-            Err(refused)
+        Err(refused) => Err(bearer::refuse(issuer, origin, Some(claimant), refused).await),
+    }
+}
+
+/// Why a batch is not held.
+enum NotHeld {
+    Store(StoreFault),
+    /// It would raise one alarm too many: seconds to wait.
+    Slowed(u64),
+}
+
+impl From<StoreFault> for NotHeld {
+    fn from(fault: StoreFault) -> Self {
+        Self::Store(fault)
+    }
+}
+
+/// Records are sent by the agents of people who hold a role: a job has no agent, and of a shared CI system
+/// it may be anybody's.
+fn may_send(in_force: &InForce, claimant: &Claimant) -> Result<(), Refused> {
+    let refusal = if claimant.kind == ClaimantKind::Job {
+        Refusal::denied(
+            "a job has no records to send",
+            "its requests are on record here already",
+        )
+    } else if policy::held_names(&in_force.policy, claimant).is_empty() {
+        Refusal::denied(
+            "records are taken from people who hold a role, and this one holds none",
+            "ask the administrators for a role; the agent keeps its records until then",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Refused::new(OAuthError::AccessDenied, refusal))
+}
+
+/// The refusal of a batch that the store did not take. That somebody's day is full a person must see, once.
+async fn not_held(
+    issuer: &Issuer,
+    origin: &Origin,
+    claimant: &Claimant,
+    fault: &StoreFault,
+) -> Refused {
+    let mut refused = Refused::of_exchange(fault.refusal(), false);
+    if *fault != StoreFault::Exhausted {
+        return refused;
+    }
+    refused.retry_after_s = Some(3_600);
+    let now_us = clock::steady_us();
+    let first = issuer.full_days.ask(USED_UP, &claimant.key, now_us).is_ok();
+    if first {
+        issuer.metrics.alarm("record-quota");
+        tracing::error!(person = %claimant.key, "a person's agents sent as many records as are taken in a day");
+        let words = "the agents of this person sent as many records as are taken in one day; more are refused until tomorrow";
+        let batch = Batch {
+            changes: Vec::new(),
+            entries: vec![entry(
+                issuer,
+                origin,
+                claimant,
+                AuditEvent::Alarm,
+                words.to_owned(),
+            )],
+        };
+        if issuer.commit(batch).await.is_err() {
+            issuer.full_days.give_back(USED_UP, &claimant.key);
         }
     }
+    refused
 }
 
 async fn read(issuer: &Issuer, headers: &HeaderMap, body: Body) -> Result<Upload, Refused> {
@@ -98,7 +179,17 @@ async fn read(issuer: &Issuer, headers: &HeaderMap, body: Body) -> Result<Upload
         && upload.lines.len() <= LINES
         && upload.lines.iter().all(|line| !line.contains(['\n', '\r']));
     if sound {
-        return Ok(upload);
+        return match agent_log::fit(&upload) {
+            Ok(()) => Ok(upload),
+            Err(Unfit::Line) => Err(Refused::bad_request(
+                "the batch has a line that is longer than 64 KiB",
+                "find out what writes such records: an agent's are shorter",
+            )),
+            Err(Unfit::Number) => Err(Refused::bad_request(
+                "the batch has a number that no log reaches",
+                "find out what writes such records: an agent counts from 1",
+            )),
+        };
     }
     Err(Refused::bad_request(
         format!(
@@ -138,7 +229,7 @@ async fn hold(
     origin: &Origin,
     claimant: &Claimant,
     upload: &Upload,
-) -> Result<UploadAnswer, StoreFault> {
+) -> Result<UploadAnswer, NotHeld> {
     let held = held(issuer, &claimant.key, &upload.log).await?;
     let kept = match agent_log::needs(&held, upload) {
         None => None,
@@ -159,6 +250,11 @@ async fn hold(
     if taken.held == held && taken.alarm.is_none() {
         // Nothing new: a batch that was sent again.
         return Ok(answer);
+    }
+    if taken.alarm.is_some() {
+        let now_us = clock::steady_us();
+        let may = issuer.alarms.ask(ALARMS, &claimant.key, now_us);
+        may.map_err(NotHeld::Slowed)?;
     }
     let count = taken.lines.len();
     let batch = batch(issuer, origin, claimant, upload, taken);
@@ -187,6 +283,22 @@ async fn held(issuer: &Issuer, key: &ClaimantKey, log: &str) -> Result<Held, Sto
     }))
 }
 
+fn entry(
+    issuer: &Issuer,
+    origin: &Origin,
+    claimant: &Claimant,
+    event: AuditEvent,
+    detail: String,
+) -> AuditRecord {
+    let mut entry = AuditRecord {
+        detail: Some(detail),
+        ..issuer.entry(event)
+    };
+    record::origin(&mut entry, origin);
+    crate::issuer::admitted::name(&mut entry, claimant);
+    entry
+}
+
 fn batch(
     issuer: &Issuer,
     origin: &Origin,
@@ -194,15 +306,7 @@ fn batch(
     upload: &Upload,
     taken: Taken,
 ) -> Batch {
-    let entry = |event: AuditEvent, detail: String| {
-        let mut entry = AuditRecord {
-            detail: Some(detail),
-            ..issuer.entry(event)
-        };
-        record::origin(&mut entry, origin);
-        crate::issuer::admitted::name(&mut entry, claimant);
-        entry
-    };
+    let entry = |event, detail| entry(issuer, origin, claimant, event, detail);
     let mut entries = Vec::new();
     if !taken.lines.is_empty() {
         entries.push(entry(
@@ -228,8 +332,20 @@ fn batch(
         at_ms: clock::now_ms(),
         dropped: Known::none(),
     };
+    let limits = issuer.now_in_force().settings.limits;
+    let quota = RecordQuota {
+        key: claimant.key.clone(),
+        day: row.at_ms / DAY_MS,
+        records: taken.lines.len() as u64,
+        bytes: taken.lines.iter().map(|line| line.len() as u64).sum(),
+        most_records: limits.records_per_day,
+        most_bytes: limits.record_bytes_per_day,
+    };
     Batch {
-        changes: vec![Change::AgentLog(row, taken.lines)],
+        changes: vec![
+            Change::RecordQuota(quota),
+            Change::AgentLog(row, taken.lines),
+        ],
         entries,
     }
 }

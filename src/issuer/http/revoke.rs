@@ -27,8 +27,7 @@ pub async fn revoke(
     match revoked(&issuer, &headers, body, &origin).await {
         Ok(()) => answer::empty(200),
         Err(refused) => {
-            let refused = record::paced(&issuer, refused, origin.from);
-            bearer::refuse(&issuer, &origin, None, &refused).await;
+            let refused = bearer::refuse(&issuer, &origin, None, refused).await;
             answer::refused(&refused, &origin.request_id)
         }
     }

@@ -6,7 +6,7 @@ use super::body::{self, Form};
 use crate::issuer::clock;
 use crate::issuer::grant::Origin;
 use crate::issuer::record;
-use crate::issuer::refused::Refused;
+use crate::issuer::refused::{OAuthError, Refused};
 use crate::issuer::signals::Untaken;
 use crate::issuer::standing::{self, Standing};
 use crate::issuer::state::Issuer;
@@ -39,7 +39,7 @@ pub async fn security_event(
     match event(&issuer, &origin, &headers, body).await {
         Ok(()) => answer::empty(202),
         Err(turned) => {
-            put_on_record(&issuer, &origin, &turned).await;
+            let turned = put_on_record(&issuer, &origin, turned).await;
             let body = json!({ "err": turned.word, "description": turned.sentence });
             answer::json(turned.status, &body)
         }
@@ -52,7 +52,7 @@ async fn event(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(), Turned> {
-    let most = issuer.in_force().settings.limits.body_bytes;
+    let most = issuer.in_force().settings.limits.body_bytes.min(body::FORM);
     let bytes = body::read(issuer, headers, body, "application/secevent+jwt", most).await;
     let bytes = bytes.map_err(malformed)?;
     let token = text(&bytes)?;
@@ -78,7 +78,7 @@ pub async fn logout(
     match left(&issuer, &origin, &headers, body).await {
         Ok(()) => answer::empty(200),
         Err(turned) => {
-            put_on_record(&issuer, &origin, &turned).await;
+            let turned = put_on_record(&issuer, &origin, turned).await;
             let body = json!({ "error": turned.word, "error_description": turned.sentence });
             answer::json(turned.status, &body)
         }
@@ -191,7 +191,7 @@ fn unavailable(refusal: &Refusal) -> Turned {
     }
 }
 
-async fn put_on_record(issuer: &Issuer, origin: &Origin, turned: &Turned) {
+async fn put_on_record(issuer: &Issuer, origin: &Origin, turned: Turned) -> Turned {
     issuer.metrics.signal("refused");
     let refusal = Refusal::new(
         turned.code,
@@ -199,5 +199,15 @@ async fn put_on_record(issuer: &Issuer, origin: &Origin, turned: &Turned) {
         "compare the transmitter's settings with the issuer's",
     );
     let refused = Refused::of_exchange(refusal, false);
-    bearer::refuse(issuer, origin, None, &refused).await;
+    let told = bearer::refuse(issuer, origin, None, refused).await;
+    if told.error == OAuthError::SlowDown && turned.status != 503 {
+        // Its sender tries again, as after an outage.
+        return Turned {
+            status: 503,
+            word: "temporarily_unavailable",
+            sentence: told.refusal.sentence,
+            code: told.refusal.code,
+        };
+    }
+    turned
 }

@@ -82,20 +82,19 @@ pub async fn exchange(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let began = clock::now_us();
+    let began = clock::steady_us();
     let outcome = match ask(&issuer, &origin, &headers, body).await {
         Ok(ask) => ToItsEnd::new(grant::exchange(Arc::clone(&issuer), ask)).await,
         Err(refused) => {
             let mut entry = issuer.entry(AuditEvent::Refusal);
             record::origin(&mut entry, &origin);
-            let refused = record::paced(&issuer, refused, origin.from);
-            record::refusal(&issuer, entry, &refused, origin.from).await;
+            let refused = record::refusal(&issuer, entry, refused, origin.from).await;
             issuer.metrics.refused_exchange(refused.refusal.code);
             Err(refused)
         }
     };
     #[expect(clippy::cast_precision_loss, reason = "a latency in microseconds fits")]
-    let seconds = clock::now_us().saturating_sub(began) as f64 / 1_000_000.0;
+    let seconds = clock::steady_us().saturating_sub(began) as f64 / 1_000_000.0;
     issuer.metrics.exchange_seconds.observe(seconds);
     match outcome {
         Ok(grant) => answered(&grant),

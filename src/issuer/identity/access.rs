@@ -4,6 +4,9 @@ use super::asked::Asked;
 use super::directory::Directory;
 use super::jose::{self, Token};
 use super::words;
+use crate::issuer::clock;
+use crate::issuer::http::address::neighbourhood;
+use crate::issuer::http::limiter::{Limiter, Recent, Shares};
 use crate::issuer::outside::{Auth, Outside};
 use crate::issuer::place;
 use crate::model::answer::EndpointFault;
@@ -13,14 +16,40 @@ use crate::model::name::SourceName;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::secret::Secret;
 use crate::rules::claims::{self, Claims};
-use std::sync::Arc;
+use crate::rules::rate::Rate;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// Longest wait for one answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Questions to one provider at once; more are refused, so that strangers' tokens can't pile up here.
+/// Questions to one provider at once.
 const AT_ONCE: usize = 64;
+/// Of them, those about tokens that the provider has not called good yet: the others are always left to
+/// people who are known.
+const UNKNOWN_AT_ONCE: usize = 32;
+/// Questions about unknown tokens of one address at once, those that wait included.
+const OF_ADDRESS: usize = 8;
+/// Questions about unknown tokens of one address. One that turned out good is not counted: behind one
+/// address there may be a whole company.
+const UNKNOWN: Rate = Rate::new(120, 60);
+/// Longest wait of an unknown token for its question.
+const QUEUE: Duration = Duration::from_secs(2);
+/// Tokens that are remembered as good.
+const KNOWN: usize = 100_000;
+/// Addresses whose questions are counted.
+const ADDRESSES: usize = 20_000;
+
+/// A token as it was shown.
+#[derive(Clone, Copy)]
+pub(super) struct Shown {
+    /// Its SHA-256.
+    pub(super) digest: [u8; 32],
+    /// The address that showed it.
+    pub(super) from: IpAddr,
+}
 
 enum Way {
     Introspection {
@@ -43,6 +72,11 @@ pub(super) struct Access {
     directory: Arc<Directory>,
     asked: Asked,
     open: Semaphore,
+    unknown: Semaphore,
+    of_address: Arc<Shares<IpAddr>>,
+    questions: Limiter<IpAddr>,
+    /// SHA-256 of tokens that were good when last asked about.
+    good: Mutex<Recent<[u8; 32], ()>>,
 }
 
 impl Access {
@@ -77,28 +111,70 @@ impl Access {
             directory: Arc::clone(directory),
             asked: Asked::default(),
             open: Semaphore::new(AT_ONCE),
+            unknown: Semaphore::new(UNKNOWN_AT_ONCE),
+            of_address: Arc::default(),
+            questions: Limiter::new(ADDRESSES),
+            good: Mutex::new(Recent::new(KNOWN)),
         })
     }
 
-    /// Who the token speaks of. One question for all who show the same token within a few seconds.
+    /// Who the token speaks of. One question for all who show the same token within a few seconds. One that
+    /// was good before is asked about first; of those that nobody knows each address has a rate and a share,
+    /// so that a stranger's garbage neither floods the provider nor keeps people waiting.
     pub(super) async fn claimant(
         &self,
         source: &Source,
         token: &Secret,
-        digest: [u8; 32],
+        shown: Shown,
         now_ms: u64,
     ) -> Result<Claimant, Refusal> {
-        let question = async {
-            let Ok(_open) = self.open.try_acquire() else {
-                return Err(Refusal::new(
-                    RefusalCode::Busy,
-                    format!("{} is being asked about too many tokens", source.name),
-                    "try again in a few seconds",
-                ));
-            };
-            self.ask(source, token, now_ms).await
+        if let Some(outcome) = self.asked.known(&shown.digest, now_ms) {
+            return outcome;
+        }
+        let known = self.good().get(&shown.digest).is_some();
+        let address = neighbourhood(shown.from);
+        let busy = || busy(&source.name);
+        let share = if known {
+            None
+        } else {
+            let counted = self.questions.ask(UNKNOWN, &address, clock::steady_us());
+            counted.map_err(|_| busy())?;
+            Some(
+                self.of_address
+                    .take(&address, OF_ADDRESS)
+                    .ok_or_else(busy)?,
+            )
         };
-        self.asked.once(digest, now_ms, question).await
+        let question = async {
+            let unknown = if share.is_none() {
+                None
+            } else {
+                let queued = timeout(QUEUE, self.unknown.acquire()).await;
+                Some(queued.map_err(|_| busy())?.map_err(|_| busy())?)
+            };
+            let open = self.open.acquire().await.map_err(|_| busy())?;
+            let answer = self.ask(source, token, now_ms).await;
+            drop((open, unknown));
+            answer
+        };
+        let outcome = self.asked.once(shown.digest, now_ms, question).await;
+        match &outcome {
+            Ok(_) => {
+                self.good().put(&shown.digest, ());
+                if !known {
+                    self.questions.give_back(UNKNOWN, &address);
+                }
+            }
+            Err(refusal) if refusal.code == RefusalCode::BadRequest => {
+                self.good().remove(&shown.digest);
+            }
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    fn good(&self) -> MutexGuard<'_, Recent<[u8; 32], ()>> {
+        self.good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self, source: &Source, token: &Secret, now_ms: u64) -> Result<Claimant, Refusal> {
@@ -185,6 +261,14 @@ impl Access {
         let outside = self.outside.within(PATIENCE);
         outside.get_json(&address, Some(token)).await?.json()
     }
+}
+
+fn busy(source: &SourceName) -> Refusal {
+    Refusal::new(
+        RefusalCode::Busy,
+        format!("{source} is being asked about too many tokens"),
+        "try again in a few seconds",
+    )
 }
 
 fn named(address: Option<String>, name: &str) -> Result<String, EndpointFault> {

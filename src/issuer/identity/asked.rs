@@ -51,6 +51,18 @@ impl Asked {
         outcome
     }
 
+    /// The answer that is known: nobody has to be asked.
+    pub(super) fn known(
+        &self,
+        digest: &[u8; 32],
+        now_ms: u64,
+    ) -> Option<Result<Claimant, Refusal>> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = slots.get(digest)?.try_lock().ok()?;
+        let answer = slot.as_ref()?;
+        (answer.at_ms.abs_diff(now_ms) < GOOD_MS).then(|| answer.outcome.clone())
+    }
+
     fn slot(&self, digest: [u8; 32], now_ms: u64) -> Slot {
         // A panic elsewhere can't leave the map half written.
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,8 +13,11 @@ use crate::rules::claims::fixture::{NOW, name, okta};
 use base64_of::encode;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr};
 
 const NOW_MS: u64 = NOW * 1000;
+/// The address that shows the tokens.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A provider with one key, and the sources that trust it.
 struct World {
@@ -61,7 +64,7 @@ impl World {
 
     async fn ask(&self, token: String, kind: TokenKind) -> Result<Claimant, Refusal> {
         self.identities
-            .verify(&Secret::new(token), kind, NOW_MS)
+            .verify(&Secret::new(token), kind, HERE, NOW_MS)
             .await
     }
 
@@ -115,7 +118,7 @@ async fn a_token_of_the_source_is_taken() {
         assert_eq!(claimant.issuer, world.provider.issuer);
     }
     let bearer = Secret::new(world.token(&json!({ "sub": "00u2" })));
-    let claimant = world.identities.bearer(&bearer, NOW_MS).await;
+    let claimant = world.identities.bearer(&bearer, HERE, NOW_MS).await;
     assert_eq!(claimant.map(|c| c.subject), Ok("00u2".to_owned()));
 }
 
@@ -287,7 +290,7 @@ async fn a_verified_token_is_remembered_for_its_minute_and_not_beyond_its_end() 
     let at = async |now_ms: u64| {
         world
             .identities
-            .verify(&token, TokenKind::Id, now_ms)
+            .verify(&token, TokenKind::Id, HERE, now_ms)
             .await
             .is_ok()
     };

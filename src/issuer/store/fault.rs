@@ -12,6 +12,11 @@ pub enum StoreFault {
     Overtaken,
     /// [`super::Change::Once`]: this signal was taken before. Nothing of the batch was written.
     Replayed,
+    /// [`super::Change::RecordQuota`]: the day's share of this person is used up. Nothing was written.
+    Exhausted,
+    /// What was to be written can't be kept, whoever keeps it. Nothing of the batch was written, and the
+    /// store is as good as before.
+    Invalid(&'static str),
 }
 
 impl StoreFault {
@@ -26,6 +31,15 @@ impl StoreFault {
                 RefusalCode::Busy,
                 "something changed while this was decided, so nothing was done",
                 "try again",
+            ),
+            Self::Exhausted => Refusal::new(
+                RefusalCode::Busy,
+                "this person's agents have sent as many records as are taken in one day",
+                "wait until tomorrow; where that is too few, the administrators raise `records_per_day`",
+            ),
+            Self::Invalid(what) => Refusal::bad_request(
+                format!("this can't be kept: {what}"),
+                "correct it and send it again",
             ),
             Self::Replayed => Refusal::denied(
                 "this message was taken before",

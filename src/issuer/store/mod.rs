@@ -135,6 +135,9 @@ pub enum Change {
         /// Unix milliseconds.
         at_ms: u64,
     },
+    /// Counts records of a person's agents; the batch is refused as exhausted when the day's share of the
+    /// person does not hold them.
+    RecordQuota(RecordQuota),
     /// Up to where an agent's log is held, with the lines of the batch.
     AgentLog(AgentLogRow, Vec<String>),
     /// Makes or replaces a signing key.
@@ -292,6 +295,23 @@ pub struct SecretRow {
     pub made_at_ms: u64,
     /// Unix milliseconds at which it is no longer good.
     pub until_ms: Option<u64>,
+}
+
+/// Records of one person's agents on one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordQuota {
+    /// Whose.
+    pub key: ClaimantKey,
+    /// Days since the Unix epoch. Another day than the one that is kept begins anew, also an earlier one.
+    pub day: u64,
+    /// Records of this batch.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Most of a day.
+    pub most_records: u64,
+    /// Most of a day.
+    pub most_bytes: u64,
 }
 
 /// Up to where an agent's log is held.

@@ -81,5 +81,6 @@ conformance! {
         signing_keys_are_put_replaced_and_dropped
         secrets_of_an_owner_come_newest_first
         the_digest_of_the_policy_is_the_last_one
-        an_agents_log_is_held_line_by_line;
+        an_agents_log_is_held_line_by_line
+        a_days_share_of_records_is_counted_and_begins_anew;
 }

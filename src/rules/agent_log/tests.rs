@@ -1,4 +1,4 @@
-use super::{Held, Taken, needs, take};
+use super::{Held, LARGEST_SEQ, LONGEST_LINE, Taken, Unfit, fit, needs, take};
 use crate::model::feed::Upload;
 use crate::model::record::{Happening, Record};
 use crate::rules::record::{GENESIS, Link, chain, link, withheld};
@@ -297,4 +297,36 @@ proptest! {
             && u64::try_from(head).unwrap() + 1 >= last;
         prop_assert_eq!(taken.alarm.is_none(), honest, "{:?}", taken.alarm);
     }
+}
+
+#[test]
+fn an_alarm_is_short_however_many_faults_a_batch_has() {
+    let mut lines: Vec<String> = (0..2_000).map(|n| format!("no record {n}")).collect();
+    let real = log(3);
+    lines.push(real[2].line.clone());
+    let batch = Upload {
+        lines,
+        ..upload(&[], &real[2])
+    };
+    let alarm = take(&Held::nothing(), &batch, None).alarm.unwrap();
+    assert!(alarm.len() < 1_000, "{alarm}");
+    assert!(alarm.ends_with("faults more"), "{alarm}");
+}
+
+#[test]
+fn numbers_and_lines_that_no_agent_writes_are_told_before_anything_else() {
+    let good = log(2);
+    assert_eq!(fit(&upload(&good, &good[1])), Ok(()));
+    for seq in [LARGEST_SEQ + 1, 1 << 63, u64::MAX] {
+        let beyond = chain(seq, GENESIS, &Record::new(Happening::Grant, 1)).unwrap();
+        assert_eq!(fit(&upload(&[beyond], &good[1])), Err(Unfit::Number));
+        let mut head = upload(&good, &good[1]);
+        head.head_seq = seq;
+        assert_eq!(fit(&head), Err(Unfit::Number));
+        let mut after = upload(&good, &good[1]);
+        after.after_seq = seq;
+        assert_eq!(fit(&after), Err(Unfit::Number));
+    }
+    let long = log_of(1, &"x".repeat(LONGEST_LINE));
+    assert_eq!(fit(&upload(&long, &long[0])), Err(Unfit::Line));
 }

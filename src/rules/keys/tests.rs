@@ -45,6 +45,16 @@ fn the_first_key_signs_at_once() {
 }
 
 #[test]
+fn a_clock_set_back_behind_the_first_key_leaves_it_signing() {
+    let mut rows = first(20 * HOUR);
+    let back = 20 * HOUR - 600_000;
+    assert_eq!(signing(&rows, back).unwrap().kid, "k0");
+    assert_eq!(state(&rows, &rows[0], back), KeyState::Signing);
+    assert!(apply(&mut rows, "k1", 20 * HOUR + 1, HOUR, false));
+    assert_eq!(signing(&rows, back).unwrap().kid, "k0");
+}
+
+#[test]
 fn a_rotation_announces_takes_over_retires_and_goes() {
     let mut rows = first(0);
     assert!(apply(&mut rows, "k1", 10, HOUR, false));

@@ -137,6 +137,8 @@ const fn event(event: AuditEvent) -> (Look, &'static str) {
         AuditEvent::SecretRotation => (Look::Strong, "secret"),
         AuditEvent::AgentRecords => (Look::Faint, "agent's records"),
         AuditEvent::Alarm => (Look::Bad, "ALARM"),
+        AuditEvent::RefusalSum => (Look::Warn, "refused (sum)"),
+        AuditEvent::Acknowledged => (Look::Strong, "acknowledged"),
         AuditEvent::Retention => (Look::Strong, "pruned"),
     }
 }

@@ -67,8 +67,9 @@ async fn the_callers_request_id_is_in_answer_and_record() {
         .header("x-request-id", "agent-42")
         .body(body);
     let answer = super::world::answer(request).await.expect(200);
-    assert_eq!(answer.header("x-request-id"), "agent-42");
-    assert_eq!(world.audit("exchange").await[0]["request_id"], "agent-42");
+    let own = answer.header("x-request-id");
+    assert!(own.starts_with("agent-42.") && own.len() == 25, "{own}");
+    assert_eq!(world.audit("exchange").await[0]["request_id"], own);
 }
 
 #[tokio::test]

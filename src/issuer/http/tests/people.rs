@@ -72,7 +72,7 @@ async fn a_revoked_person_is_told_so_and_not_that_the_token_is_bad() {
 }
 
 /// A log of `count` records, as an agent writes it.
-fn log(count: u64) -> Vec<(String, String)> {
+pub(super) fn log(count: u64) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     let mut prev = chain::GENESIS.to_owned();
     for seq in 1..=count {
@@ -84,11 +84,11 @@ fn log(count: u64) -> Vec<(String, String)> {
     lines
 }
 
-fn upload(name: &str, head: &(u64, String), lines: &[&str]) -> Value {
+pub(super) fn upload(name: &str, head: &(u64, String), lines: &[&str]) -> Value {
     json!({ "v": 1, "log": name, "head_seq": head.0, "head_hash": head.1, "lines": lines })
 }
 
-async fn send(world: &World, token: &str, body: &Value) -> super::world::Answer {
+pub(super) async fn send(world: &World, token: &str, body: &Value) -> super::world::Answer {
     let request = world.client.post(format!("{}/v1/records", world.url));
     let request = request
         .bearer_auth(token)
@@ -97,7 +97,7 @@ async fn send(world: &World, token: &str, body: &Value) -> super::world::Answer 
     answer(request).await
 }
 
-const NAME: &str = "0123456789abcdef0123456789abcdef";
+pub(super) const NAME: &str = "0123456789abcdef0123456789abcdef";
 
 #[tokio::test]
 async fn an_agents_records_are_taken_once_and_a_gap_is_an_alarm() {

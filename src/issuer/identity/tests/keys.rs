@@ -2,7 +2,7 @@
 
 use super::super::stand_in::{Signer, outside, settings};
 use super::super::{Identities, TokenKind};
-use super::{NOW_MS, World};
+use super::{HERE, NOW_MS, World};
 use crate::model::issuer::SourceKeys;
 use crate::model::refusal::RefusalCode;
 use crate::model::secret::Secret;
@@ -16,7 +16,10 @@ impl World {
     async fn at(&self, now_ms: u64, signer: &Signer) -> Result<(), RefusalCode> {
         let times = json!({ "iat": now_ms / 1000, "exp": now_ms / 1000 + 300, "jti": now_ms });
         let token = Secret::new(signer.sign(None, &self.claims(&times)));
-        let outcome = self.identities.verify(&token, TokenKind::Id, now_ms).await;
+        let outcome = self
+            .identities
+            .verify(&token, TokenKind::Id, HERE, now_ms)
+            .await;
         outcome.map(drop).map_err(|refusal| refusal.code)
     }
 }
@@ -56,7 +59,7 @@ async fn many_at_once_cause_one_fetch() {
         let identities = &world.identities;
         async move {
             identities
-                .verify(&token, TokenKind::Id, NOW_MS)
+                .verify(&token, TokenKind::Id, HERE, NOW_MS)
                 .await
                 .is_ok()
         }
@@ -182,7 +185,7 @@ async fn keys_may_lie_in_a_file_or_at_an_address() {
     let token = Secret::new(signer.sign(None, &claims));
     let at = async |now_ms| {
         identities
-            .verify(&token, TokenKind::Id, now_ms)
+            .verify(&token, TokenKind::Id, HERE, now_ms)
             .await
             .is_ok()
     };

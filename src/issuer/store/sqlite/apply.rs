@@ -47,6 +47,7 @@ pub(super) fn check(database: &Connection, change: &Change) -> Done {
             }
             Ok(())
         }
+        Change::RecordQuota(quota) => agent_log::within_quota(database, quota),
         Change::AgentLog(row, lines) => agent_log::check(database, row, lines).map(drop),
         _ => Ok(()),
     }
@@ -102,6 +103,7 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
         Change::StreamVerified { transmitter, at_ms } => {
             stream_verified(database, transmitter, *at_ms)
         }
+        Change::RecordQuota(quota) => agent_log::count(database, quota),
         Change::AgentLog(row, lines) => agent_log::hold(database, row, lines),
         Change::PutKey(key) => put_key(database, key),
         Change::DropKey(kid) => run(database, "DELETE FROM keys WHERE kid = ?1", [kid]),

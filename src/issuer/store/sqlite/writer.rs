@@ -158,14 +158,16 @@ impl Writer {
         let results = match self.group(&batches) {
             Ok(results) => results,
             // One of them is bad in a way that only shows while it is written. The others need not fail
-            // with it: each is tried alone.
-            Err((_, true)) if count > 1 => batches
-                .chunks(1)
-                .flat_map(|alone| {
-                    self.group(alone)
+            // with it: once more in one transaction, with a way back for each; where even that is not
+            // possible, each is tried alone.
+            Err((_, true)) if count > 1 => self.apart(&batches).unwrap_or_else(|| {
+                let alone = batches.chunks(1);
+                let tried = alone.flat_map(|one| {
+                    self.group(one)
                         .unwrap_or_else(|(fault, _)| vec![Err(fault)])
-                })
-                .collect(),
+                });
+                tried.collect()
+            }),
             // Nothing was written yet: another process holds the database, or it is not there. Alone each
             // would wait for it as long again.
             Err((fault, _)) => vec![Err(fault); count],
@@ -187,6 +189,14 @@ impl Writer {
             together(database, head, batches)
         });
         results.map_err(|undone| (told(&self.path, undone), began))
+    }
+
+    /// As [`Writer::group`], where the batches that are bad are undone and the others are kept; none where
+    /// the transaction as a whole did not work.
+    fn apart(&mut self, batches: &[Batch]) -> Option<Vec<Result<Committed, StoreFault>>> {
+        let path = self.path.clone();
+        self.transaction(|database, head| separately(&path, database, head, batches))
+            .ok()
     }
 
     fn prune(&mut self, before_ms: u64, at_ms: u64) -> Result<Pruned, StoreFault> {
@@ -348,16 +358,61 @@ fn together(
     Ok(results)
 }
 
+/// Writes batches with a way back for each, so that one that is bad takes no other with it.
+///
+/// # Errors
+/// Something went wrong that undoes the whole transaction.
+fn separately(
+    path: &std::path::Path,
+    database: &Connection,
+    head: &mut Head,
+    batches: &[Batch],
+) -> Result<Vec<Result<Committed, StoreFault>>, Undone> {
+    let mut results = Vec::with_capacity(batches.len());
+    for batch in batches {
+        statement(database, "SAVEPOINT batch")?;
+        let before = head.clone();
+        let done = together(database, head, std::slice::from_ref(batch));
+        results.push(match done {
+            Ok(mut done) => done.pop().unwrap_or(Err(words::closed())),
+            Err(undone) => {
+                // Fails where the fault has ended the transaction itself.
+                statement(database, "ROLLBACK TO batch")?;
+                *head = before;
+                Err(told(path, undone))
+            }
+        });
+        statement(database, "RELEASE batch")?;
+    }
+    Ok(results)
+}
+
 fn written(database: &Connection, head: &mut Head, batch: &Batch) -> Result<Committed, Undone> {
     let mut committed = Committed::default();
     for change in &batch.changes {
-        apply::change(database, change, &mut committed.revoked)?;
+        apply::change(database, change, &mut committed.revoked).map_err(of_the_change)?;
     }
     for entry in &batch.entries {
         head.append(database, entry)?;
         committed.audit_seq = head.seq;
     }
     Ok(committed)
+}
+
+/// A value that the database does not take is the change's fault and not the database's.
+fn of_the_change(undone: Undone) -> Undone {
+    let Undone::Database(error) = &undone else {
+        return undone;
+    };
+    let code = error.sqlite_error_code();
+    let refused = matches!(
+        code,
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
+    ) || matches!(error, Error::ToSqlConversionFailure(_));
+    if refused {
+        return Undone::Told(StoreFault::Invalid("it contradicts what is kept already"));
+    }
+    undone
 }
 
 fn statement(database: &Connection, sql: &str) -> rusqlite::Result<()> {

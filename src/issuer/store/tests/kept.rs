@@ -2,7 +2,7 @@
 
 use super::fixture::*;
 use crate::issuer::store::{
-    AgentLogRow, Change, KeyRow, SecretOwner, SecretRow, Store, StoreFault,
+    AgentLogRow, Change, KeyRow, RecordQuota, SecretOwner, SecretRow, Store, StoreFault,
 };
 use crate::model::issuer::SigningAlgorithm;
 use crate::model::record::{Happening, Record};
@@ -122,6 +122,30 @@ fn held(lines: &[Link], head_seq: u64) -> Change {
         },
         lines.iter().map(|link| link.line.clone()).collect(),
     )
+}
+
+pub async fn a_days_share_of_records_is_counted_and_begins_anew(store: &dyn Store) {
+    let quota = |name: &str, day: u64, records: u64, bytes: u64| {
+        changes([Change::RecordQuota(RecordQuota {
+            key: person(name),
+            day,
+            records,
+            bytes,
+            most_records: 10,
+            most_bytes: 1_000,
+        })])
+    };
+    commit(store, quota("ada", 5, 6, 100)).await;
+    let full = Err(StoreFault::Exhausted);
+    assert_eq!(store.commit(quota("ada", 5, 5, 1)).await, full);
+    assert_eq!(store.commit(quota("ada", 5, 1, 901)).await, full);
+    commit(store, quota("ada", 5, 4, 900)).await;
+    assert_eq!(store.commit(quota("ada", 5, 1, 0)).await, full);
+    commit(store, quota("bob", 5, 10, 1_000)).await;
+    commit(store, quota("ada", 6, 10, 1_000)).await;
+    assert_eq!(store.commit(quota("ada", 6, 1, 0)).await, full);
+    // A clock that was set back does not shut anybody out until it has caught up.
+    commit(store, quota("ada", 5, 10, 1_000)).await;
 }
 
 pub async fn an_agents_log_is_held_line_by_line(store: &dyn Store) {

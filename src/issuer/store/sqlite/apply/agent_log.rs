@@ -1,8 +1,8 @@
 //! The agents' logs as far as they are held.
 
-use super::super::rows::int;
+use super::super::rows::{int, number};
 use super::{Done, Undone, run};
-use crate::issuer::store::{AgentLogRow, StoreFault};
+use crate::issuer::store::{AgentLogRow, RecordQuota, StoreFault};
 use crate::rules::record;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -25,9 +25,10 @@ pub(super) fn check(
     for line in lines {
         // A line that is withheld has its place in the chain too.
         let (link, _) = record::placed(line).map_err(|_| unreadable())?;
-        numbers.push(int(link.seq));
+        numbers.push(exact(link.seq)?);
     }
-    if held_seq > int(row.seq) || numbers.iter().any(|seq| *seq <= held_seq) {
+    exact(row.head_seq)?;
+    if held_seq > exact(row.seq)? || numbers.iter().any(|seq| *seq <= held_seq) {
         return Err(Undone::Told(StoreFault::Overtaken));
     }
     Ok((held.map(|(id, _)| id), numbers))
@@ -64,8 +65,50 @@ pub(super) fn hold(database: &Connection, row: &AgentLogRow, lines: &[String]) -
     Ok(())
 }
 
+/// Whether the day's share holds this batch too.
+pub(super) fn within_quota(database: &Connection, quota: &RecordQuota) -> Done {
+    let used: Option<(u64, u64)> = database
+        .prepare_cached(
+            "SELECT records, bytes FROM record_quotas WHERE source = ?1 AND key = ?2 AND day = ?3",
+        )?
+        .query_row(
+            params![quota.key.source.as_str(), quota.key.key, int(quota.day)],
+            |row| Ok((number(row, 0)?, number(row, 1)?)),
+        )
+        .optional()?;
+    let (records, bytes) = used.unwrap_or((0, 0));
+    let fits = records.saturating_add(quota.records) <= quota.most_records
+        && bytes.saturating_add(quota.bytes) <= quota.most_bytes;
+    if fits {
+        Ok(())
+    } else {
+        Err(Undone::Told(StoreFault::Exhausted))
+    }
+}
+
+/// Counts this batch.
+pub(super) fn count(database: &Connection, quota: &RecordQuota) -> Done {
+    run(
+        database,
+        "INSERT INTO record_quotas (source, key, day, records, bytes) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT DO UPDATE SET day = excluded.day,
+             records = iif(day = excluded.day, records, 0) + excluded.records,
+             bytes = iif(day = excluded.day, bytes, 0) + excluded.bytes",
+        params![
+            quota.key.source.as_str(),
+            quota.key.key,
+            int(quota.day),
+            int(quota.records),
+            int(quota.bytes),
+        ],
+    )
+}
+
+/// A number that is a place in a log: one beyond the database's range would be another place than it says.
+fn exact(seq: u64) -> Result<i64, Undone> {
+    i64::try_from(seq).map_err(|_| Undone::Told(StoreFault::Invalid("its number is too large")))
+}
+
 fn unreadable() -> Undone {
-    Undone::Told(StoreFault::Unavailable(
-        "a line of an agent's log is not an entry: it must be checked before it is held".to_owned(),
-    ))
+    Undone::Told(StoreFault::Invalid("a line of it is not a record"))
 }

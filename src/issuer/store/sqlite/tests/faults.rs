@@ -1,7 +1,10 @@
 //! Faults of the disk and of the database: nothing is granted, and it goes on when the cause is gone.
 
 use super::*;
-use crate::issuer::store::Batch;
+use crate::issuer::store::{AgentLogRow, Batch, Change};
+use crate::model::claimant::ClaimantKey;
+use crate::model::record::{Happening, Record};
+use crate::rules::record::{GENESIS, Known, chain};
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 
@@ -81,6 +84,54 @@ fn one_batch_that_does_not_fit_takes_no_other_with_it() {
     assert!(small.is_ok() && last.is_ok(), "{small:?} {last:?}");
     assert!(matches!(big, Err(StoreFault::Unavailable(_))), "{big:?}");
     assert_eq!(wait(verified(&store)), 3);
+}
+
+#[test]
+fn a_batch_that_contradicts_itself_is_refused_alone_and_is_no_fault_of_the_database() {
+    let (_folder, path) = place();
+    let store = open(&path);
+    wait(commit(&store, exchange("ada", "a1", 0)));
+    let line = chain(1, GENESIS, &Record::new(Happening::Grant, 1)).unwrap();
+    let log = |lines: Vec<String>, seq: u64| {
+        let mut bad = exchange("ada", "bad", 0);
+        let row = AgentLogRow {
+            key: ClaimantKey {
+                source: "okta".parse().unwrap(),
+                key: "ada".to_owned(),
+            },
+            log: "l".repeat(32),
+            seq,
+            hash: line.hash.clone(),
+            head_seq: seq,
+            at_ms: 1,
+            dropped: Known::none(),
+        };
+        bad.changes.push(Change::AgentLog(row, lines));
+        bad
+    };
+    let twice = || log(vec![line.line.clone(), line.line.clone()], 1);
+    let beyond = || log(vec![line.line.clone()], 1 << 63);
+    let (go, gate) = std::sync::mpsc::channel::<()>();
+    let job = Job::Work(Box::new(move |_| gate.recv().unwrap()));
+    store.ways.as_ref().unwrap().0.send(job).unwrap();
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let store = &store;
+        let ask = |batch: Batch| scope.spawn(move || wait(store.commit(batch)));
+        let asked = vec![
+            ask(exchange("ada", "first", 0)),
+            ask(twice()),
+            ask(beyond()),
+            ask(exchange("ada", "last", 0)),
+        ];
+        go.send(()).unwrap();
+        asked.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert!(results[0].is_ok() && results[3].is_ok(), "{results:?}");
+    for bad in &results[1..3] {
+        assert!(matches!(bad, Err(StoreFault::Invalid(_))), "{bad:?}");
+    }
+    assert_eq!(wait(verified(&store)), 3);
+    assert_eq!(wait(store.token("bad".into())).unwrap(), None);
 }
 
 #[test]
