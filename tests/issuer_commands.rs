@@ -23,6 +23,7 @@ use std::sync::Arc;
 const SETTINGS: &str = r#"
 url = "https://issuer.acme.example"
 listen = ["127.0.0.1:8443"]
+trusted_proxies = ["127.0.0.1/32"]
 database = "DIR/issuer.db"
 policy = "DIR/policy.toml"
 master_key = { file = "DIR/master.key" }

@@ -18,6 +18,8 @@ const LOOKS: usize = 64;
 const PAUSE: Duration = Duration::from_millis(10);
 /// Pause after a look that failed.
 const FAILED: Duration = Duration::from_millis(250);
+/// Streams of one person at most.
+const OF_ONE: usize = 64;
 /// Events in one look.
 const PAGE: usize = 1_000;
 
@@ -25,15 +27,23 @@ const PAGE: usize = 1_000;
 pub struct Feeds {
     most: AtomicUsize,
     open: AtomicUsize,
-    people: Mutex<HashMap<ClaimantKey, Vec<Arc<Notify>>>>,
+    people: Mutex<HashMap<ClaimantKey, Vec<Arc<Call>>>>,
     looks: Semaphore,
+}
+
+/// How a stream is reached.
+#[derive(Default)]
+struct Call {
+    wake: Notify,
+    /// Its place was given to somebody who had none.
+    over: Notify,
 }
 
 /// A place of one stream; given back when it is dropped.
 pub struct Seat {
     feeds: Arc<Feeds>,
     key: ClaimantKey,
-    wake: Arc<Notify>,
+    call: Arc<Call>,
 }
 
 impl Feeds {
@@ -57,33 +67,43 @@ impl Feeds {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Takes a place for `key`; none when there is none left, or when this one person has a quarter of
-    /// all: nobody may shut the others out.
+    /// Takes a place for `key`. Where all are taken, whoever has most gives up the one that was taken first,
+    /// unless the newcomer has as many: nobody can shut the others out, and nobody's only stream is ended.
     pub fn sit(self: &Arc<Self>, key: &ClaimantKey) -> Option<Seat> {
         let most = self.most.load(Ordering::Relaxed);
-        let wake = Arc::new(Notify::new());
         let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.open.load(Ordering::Relaxed) >= most {
+        let own = people.get(key).map_or(0, Vec::len);
+        if own >= (most / 4).clamp(1, OF_ONE) {
             return None;
         }
-        let own = people.entry(key.clone()).or_default();
-        if own.len() >= (most / 4).max(16) {
-            return None;
+        // Those whose place was given away may not have noticed yet.
+        if self.open.load(Ordering::Relaxed) >= most
+            && people.values().map(Vec::len).sum::<usize>() >= most
+        {
+            let (_, greedy) = people.iter_mut().max_by_key(|(_, calls)| calls.len())?;
+            if greedy.len() <= own + 1 {
+                return None;
+            }
+            greedy.remove(0).over.notify_one();
         }
-        own.push(Arc::clone(&wake));
+        let call = Arc::new(Call::default());
+        people
+            .entry(key.clone())
+            .or_default()
+            .push(Arc::clone(&call));
         self.open.fetch_add(1, Ordering::Relaxed);
         Some(Seat {
             feeds: Arc::clone(self),
             key: key.clone(),
-            wake,
+            call,
         })
     }
 
     /// Wakes the streams of a person.
     pub fn wake(&self, key: &ClaimantKey) {
         let people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
-        for wake in people.get(key).into_iter().flatten() {
-            wake.notify_one();
+        for call in people.get(key).into_iter().flatten() {
+            call.wake.notify_one();
         }
     }
 }
@@ -91,8 +111,8 @@ impl Feeds {
 impl Feeds {
     fn wake_everybody(&self) {
         let people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
-        for wake in people.values().flatten() {
-            wake.notify_one();
+        for call in people.values().flatten() {
+            call.wake.notify_one();
         }
     }
 }
@@ -100,7 +120,12 @@ impl Feeds {
 impl Seat {
     /// Resolves when there is something new for this person.
     pub async fn woken(&self) {
-        self.wake.notified().await;
+        self.call.wake.notified().await;
+    }
+
+    /// Resolves when this place was given to somebody else.
+    pub async fn given_away(&self) {
+        self.call.over.notified().await;
     }
 
     /// A turn at the store.
@@ -117,7 +142,7 @@ impl Drop for Seat {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = people.get_mut(&self.key) {
-            own.retain(|wake| !Arc::ptr_eq(wake, &self.wake));
+            own.retain(|call| !Arc::ptr_eq(call, &self.call));
             if own.is_empty() {
                 people.remove(&self.key);
             }
@@ -211,12 +236,42 @@ mod tests {
         assert_eq!(feeds.people.lock().unwrap().len(), 1);
     }
 
+    #[tokio::test]
+    async fn four_people_can_not_take_all_places() {
+        let feeds = Arc::new(Feeds::new(100));
+        let mut held = Vec::new();
+        for name in ["ada", "bob", "cy", "dan"] {
+            let own: Vec<_> = std::iter::from_fn(|| feeds.sit(&key(name))).collect();
+            assert_eq!(own.len(), 25);
+            held.push(own);
+        }
+        let eve = feeds.sit(&key("eve")).unwrap();
+        let greedy: Vec<usize> = {
+            let people = feeds.people.lock().unwrap();
+            people
+                .values()
+                .map(Vec::len)
+                .filter(|one| *one == 24)
+                .collect()
+        };
+        assert_eq!(greedy.len(), 1, "the one that has most gives one up");
+        // Of whom that is, the stream that was first is told.
+        let mut told = 0;
+        for own in &held {
+            told += usize::from(timeout(Duration::ZERO, own[0].given_away()).await.is_ok());
+        }
+        assert_eq!(told, 1);
+        assert!(timeout(Duration::ZERO, eve.given_away()).await.is_err());
+    }
+
     #[test]
-    fn one_person_can_not_take_all_places() {
-        let feeds = Arc::new(Feeds::new(1000));
-        let held: Vec<_> = std::iter::from_fn(|| feeds.sit(&key("ada"))).collect();
-        assert_eq!(held.len(), 250);
-        assert!(feeds.sit(&key("bob")).is_some());
+    fn nobodys_only_stream_is_ended() {
+        let feeds = Arc::new(Feeds::new(8));
+        let held: Vec<_> = (0..8)
+            .filter_map(|n| feeds.sit(&key(&n.to_string())))
+            .collect();
+        assert_eq!(held.len(), 8);
+        assert!(feeds.sit(&key("late")).is_none());
     }
 
     #[tokio::test]

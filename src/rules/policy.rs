@@ -65,7 +65,7 @@ pub fn decide(index: &Index, claimant: &Claimant, wanted: &Wanted) -> Result<Dec
         None => None,
         Some(name) => match index.by_name.get(name) {
             Some(at) => Some(*at),
-            None => return Err(refuse::unknown_role(claimant, name)),
+            None => return Err(refuse::unknown_role(claimant, name, &held)),
         },
     };
     let allowed = |role: usize| {

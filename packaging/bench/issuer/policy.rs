@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 const SETTINGS: &str = r#"
 url = "https://issuer.example"
 listen = ["127.0.0.1:1"]
+trusted_proxies = ["127.0.0.1/32"]
 database = "/nowhere/issuer.db"
 policy = "/nowhere/policy.toml"
 master_key = { env = "OAM_MASTER_KEY" }

@@ -7,6 +7,7 @@ use crate::model::policy::{Policy, PolicyCase};
 
 pub(super) const ISSUER: &str = r#"
 url = "https://issuer.acme.example"
+trusted_proxies = ["192.0.2.0/24"]
 database = "/var/lib/oam/issuer.db"
 policy = "/etc/oam/policy.toml"
 master_key = { file = "/etc/oam/master.key" }

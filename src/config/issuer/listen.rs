@@ -16,9 +16,19 @@ pub(super) struct Listening {
     pub(super) trusted_proxies: Vec<String>,
 }
 
-pub(super) fn read(root: &Fields<'_>, report: &mut Report<'_>) -> Listening {
+pub(super) fn read(root: &Fields<'_>, url: Option<&str>, report: &mut Report<'_>) -> Listening {
     let tls = tls(root, report);
     let trusted_proxies = proxies(root, report);
+    let private = root.entry("tls").is_some() || root.entry("trusted_proxies").is_some();
+    if url.is_some_and(|url| url.starts_with("https://")) && !private {
+        let place = root.entry("url").map_or(root.place, |entry| entry.place);
+        report.add(
+            place,
+            "`url` is https, and nothing here says where TLS ends: behind a proxy that is not named everybody \
+             seems to come from this machine",
+            "add [tls], or name the proxy in `trusted_proxies`, [\"127.0.0.1/32\"] for one on this machine",
+        );
+    }
     let Some(written) = root.texts("listen", report) else {
         return Listening {
             listen: vec![USUAL.to_owned()],

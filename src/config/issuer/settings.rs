@@ -37,7 +37,7 @@ const KEYS: [&str; 16] = [
 pub(super) fn read_settings(tree: &Node, report: &mut Report<'_>) -> Option<IssuerSettings> {
     let root = Fields::open(tree, tree.place, "", &KEYS, report);
     let url = url(&root, report);
-    let listening = listen::read(&root, report);
+    let listening = listen::read(&root, url.as_deref(), report);
     let database = needed_path(&root, "database", report);
     let policy = needed_path(&root, "policy", report);
     let master_key = needed_secret(&root, "master_key", report);

@@ -120,7 +120,7 @@ fn algorithms_with_which_anybody_could_sign_are_refused() {
     for word in ["none", "NONE", "HS256", "hs512"] {
         let said = source(&format!("algorithms = [\"{word}\"]"));
         assert!(said.contains("anybody can make tokens"), "{said}");
-        assert!(said.starts_with("issuer.toml:9:15: "), "{said}");
+        assert!(said.starts_with("issuer.toml:10:15: "), "{said}");
     }
     assert!(source("algorithms = [\"RS265\"]").contains("did you mean `RS256`?"));
     assert!(source("algorithms = []").contains("is empty"));
@@ -221,7 +221,7 @@ fn a_token_is_of_one_source_for_certain() {
     let twin =
         "[sources.other]\nissuer = \"https://login.acme.example\"\naudiences = [\"x\", \"oam\"]\n";
     let said = fault("[hubs.models]", &format!("{twin}[hubs.models]"));
-    assert!(said.starts_with("issuer.toml:11:"), "{said}");
+    assert!(said.starts_with("issuer.toml:12:"), "{said}");
     assert!(
         said.contains("`okta` and `other`") && said.contains("`oam`"),
         "{said}"
@@ -256,24 +256,49 @@ fn hubs_and_their_backends_are_checked() {
     assert!(fault("backend = { kind = \"jwt\" }\n", "").contains("has no `backend`"));
 }
 
+/// The file without its proxy, with these lines in its place.
+fn behind(lines: &str) -> String {
+    ISSUER.replacen("trusted_proxies = [\"192.0.2.0/24\"]", lines, 1)
+}
+
 #[test]
 fn plain_http_is_not_offered_to_others() {
-    let said = top("listen = [\"0.0.0.0:80\"]");
+    let said = |lines: &str| words(&behind(lines));
+    let open = said("listen = [\"0.0.0.0:80\"]");
     assert!(
-        said.contains("without TLS") && said.contains("trusted_proxies"),
-        "{said}"
+        open.contains("without TLS") && open.contains("trusted_proxies"),
+        "{open}"
     );
-    assert!(top("listen = [\"localhost:80\"]").contains("not an address"));
-    assert!(top("listen = []").contains("is empty"));
-    assert!(top("trusted_proxies = [\"0.0.0.0/0\"]").contains("is everybody"));
+    assert!(said("listen = [\"localhost:80\"]").contains("not an address"));
+    assert!(said("listen = []").contains("is empty"));
+    assert!(said("trusted_proxies = [\"0.0.0.0/0\"]").contains("is everybody"));
     for lines in [
         "listen = [\"0.0.0.0:80\"]\ntrusted_proxies = [\"10.0.0.0/8\"]",
         "listen = [\"[::]:443\"]\ntls = { certificate = \"/c.pem\", key = \"/k.pem\" }",
-        "listen = [\"127.0.0.1:0\", \"[::1]:0\"]",
+        "listen = [\"127.0.0.1:0\", \"[::1]:0\"]\ntrusted_proxies = [\"127.0.0.1/32\"]",
     ] {
-        let text = ISSUER.replacen("\n[sources.okta]", &format!("\n{lines}\n[sources.okta]"), 1);
-        assert!(issuer_of(&text).is_ok(), "{lines}");
+        assert!(issuer_of(&behind(lines)).is_ok(), "{lines}");
     }
+    let local = behind("listen = [\"127.0.0.1:0\"]");
+    let local = local.replacen("https://issuer.acme.example", "http://127.0.0.1:8443", 1);
+    assert!(issuer_of(&local).is_ok());
+}
+
+#[test]
+fn a_proxy_that_is_not_named_is_a_fault_because_everybody_would_be_this_machine() {
+    for lines in ["", "listen = [\"127.0.0.1:8443\"]"] {
+        let said = words(&behind(lines));
+        assert!(
+            said.contains("where TLS ends") && said.contains("trusted_proxies"),
+            "{said}"
+        );
+    }
+}
+
+fn words(text: &str) -> String {
+    let faults = issuer_of(text).err().unwrap_or_default();
+    let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    all.join("\n")
 }
 
 #[test]
@@ -297,7 +322,7 @@ fn a_transmitter_speaks_of_people_who_are_there() {
 fn an_unknown_key_is_told_with_its_place_and_the_nearest_known_one() {
     assert_eq!(
         top("  heartbeet = \"15s\""),
-        "issuer.toml:6:3: the configuration has no key `heartbeet`; did you mean `heartbeat`?"
+        "issuer.toml:7:3: the configuration has no key `heartbeet`; did you mean `heartbeat`?"
     );
     assert!(source("audience = \"x\"").contains("did you mean `audiences`?"));
     assert!(top("limits = { burst = 0 }").contains("choose 1 to 100000"));
@@ -312,7 +337,7 @@ fn all_faults_are_told_at_once_and_in_order() {
         .replace("kind = \"jwt\"", "kind = \"x\"");
     let faults = issuer_of(&text).unwrap_err();
     let lines: Vec<usize> = faults.iter().map(|fault| fault.line).collect();
-    assert_eq!(lines, [2, 3, 8, 13], "{}", told(&faults));
+    assert_eq!(lines, [2, 4, 9, 14], "{}", told(&faults));
 }
 
 proptest! {

@@ -179,6 +179,7 @@ impl Stream {
                 () = self.sender.closed() => return,
                 _ = self.stopping.wait_for(|stopping| *stopping) => return,
                 () = sleep_until(expiry) => return,
+                () = self.seat.given_away() => return,
                 () = self.seat.woken() => false,
                 () = sleep_until(retry_at.unwrap_or(expiry)), if retry_at.is_some() => false,
                 () = sleep_until(beat_at) => true,

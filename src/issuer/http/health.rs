@@ -6,7 +6,7 @@ use crate::issuer::clock;
 use crate::issuer::grant::Origin;
 use crate::issuer::metrics::CONTENT_TYPE;
 use crate::issuer::refused::{OAuthError, Refused};
-use crate::issuer::state::Issuer;
+use crate::issuer::state::{InForce, Issuer};
 use crate::issuer::store::{Batch, Change};
 use crate::model::refusal::Refusal;
 use axum::extract::{Extension, State};
@@ -33,14 +33,27 @@ pub async fn healthz() -> Response {
 
 /// Ready to grant, and with the configuration that lies on disk. Keys of a provider that can't be had
 /// are told and make nobody unready: people of the other sources would suffer for it.
-pub async fn readyz(State(issuer): State<Arc<Issuer>>) -> Response {
+pub async fn readyz(
+    State(issuer): State<Arc<Issuer>>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+) -> Response {
     probe(&issuer).await;
     let in_force = issuer.in_force();
     let problems = issuer.health.problems();
     let ready = problems.is_empty() && !*issuer.stopping.borrow();
-    let mut words: Vec<String> = problems.into_iter().map(|(_, why)| why).collect();
-    words.extend(in_force.identities.problems());
-    words.extend(in_force.signals.problems());
+    // Paths and a policy's words are for those who run it; everybody else is told which part it is.
+    let insider = is_insider(&in_force, &origin, &headers);
+    let mut words: Vec<String> = problems
+        .into_iter()
+        .map(|(part, why)| if insider { why } else { part.to_owned() })
+        .collect();
+    let keys = [in_force.identities.problems(), in_force.signals.problems()].concat();
+    if insider {
+        words.extend(keys);
+    } else if !keys.is_empty() {
+        words.push("keys of a provider".to_owned());
+    }
     let readiness = Readiness {
         ready,
         problems: words,
@@ -63,6 +76,19 @@ async fn probe(issuer: &Issuer) {
     let _ = issuer.commit(batch).await;
 }
 
+/// Whether this is somebody who runs the issuer: with the scrape token or, where none is set, from this machine.
+/// A request that came through a proxy is not from this machine, also when the proxy is on it; and behind a
+/// proxy that says nothing of itself everybody seems to be.
+fn is_insider(in_force: &InForce, origin: &Origin, headers: &HeaderMap) -> bool {
+    if let Some(wanted) = &in_force.metrics_token {
+        return bearer::token(headers).is_ok_and(|given| given.matches(wanted));
+    }
+    let proxied = ["x-forwarded-for", "forwarded", "via", "x-real-ip"];
+    origin.from.is_loopback()
+        && in_force.proxies.is_empty()
+        && !proxied.iter().any(|name| headers.contains_key(*name))
+}
+
 /// Prometheus text: with the scrape token, or from this machine where none is set. A request that came
 /// through a proxy is not from this machine, also when the proxy is on it.
 pub async fn metrics(
@@ -71,12 +97,7 @@ pub async fn metrics(
     headers: HeaderMap,
 ) -> Response {
     let in_force = issuer.in_force();
-    let may = if let Some(wanted) = &in_force.metrics_token {
-        bearer::token(&headers).is_ok_and(|given| given.matches(wanted))
-    } else {
-        let proxied = ["x-forwarded-for", "forwarded", "via"];
-        origin.from.is_loopback() && !proxied.iter().any(|name| headers.contains_key(*name))
-    };
+    let may = is_insider(&in_force, &origin, &headers);
     if !may {
         let refused = Refused::new(
             OAuthError::InvalidToken,

@@ -68,26 +68,39 @@ async fn told(
 /// The hub of the client that asks.
 async fn client(issuer: &Issuer, headers: &HeaderMap, origin: &Origin) -> Result<HubName, Refused> {
     let (name, secret) = basic(headers).ok_or_else(unknown)?;
-    let found = secrets::verify_client(&*issuer.store, &name, &secret, clock::now_ms()).await;
+    registered(issuer, &name, &secret, origin).await
+}
+
+/// The hub of a client with this name and secret.
+///
+/// # Errors
+/// There is no such client.
+pub(super) async fn registered(
+    issuer: &Issuer,
+    name: &str,
+    secret: &Secret,
+    origin: &Origin,
+) -> Result<HubName, Refused> {
+    let found = secrets::verify_client(&*issuer.store, name, secret, clock::now_ms()).await;
     let found = found.map_err(|fault| Refused::of_exchange(fault.refusal(), false))?;
     if found.is_none() {
-        tracing::warn!(from = %origin.from, "an unregistered client wants to introspect");
+        tracing::warn!(from = %origin.from, "a client that is not registered, or has another secret");
     }
     found.ok_or_else(unknown)
 }
 
-fn unknown() -> Refused {
+pub(super) fn unknown() -> Refused {
     Refused::new(
         OAuthError::InvalidClient,
         Refusal::denied(
-            "introspection is for registered hubs",
-            "register this one with `oam-issuer client add`, and send its name and secret by HTTP Basic",
+            "this client is not registered, or its secret is another one",
+            "register the hub with `oam-issuer client add`, and send its name and secret by HTTP Basic",
         ),
     )
 }
 
 /// Name and secret, each form-encoded as RFC 6749 §2.3.1 has it.
-fn basic(headers: &HeaderMap) -> Option<(String, Secret)> {
+pub(super) fn basic(headers: &HeaderMap) -> Option<(String, Secret)> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

@@ -3,6 +3,7 @@
 use super::answer;
 use super::bearer;
 use super::body::Form;
+use super::introspect;
 use crate::issuer::clock;
 use crate::issuer::grant::Origin;
 use crate::issuer::keys::sha256;
@@ -14,6 +15,7 @@ use crate::model::audit::{AuditEvent, AuditRecord};
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
 use axum::response::Response;
 use std::sync::Arc;
 
@@ -33,6 +35,34 @@ pub async fn revoke(
     }
 }
 
+/// Having the token is enough to end it, so a holder needs no client. One that shows a secret must be who it
+/// says it is (RFC 7009 §2.1): a success would tell it that its secret is right.
+async fn authenticated(
+    issuer: &Issuer,
+    headers: &HeaderMap,
+    form: &mut Form,
+    origin: &Origin,
+) -> Result<(), Refused> {
+    let in_header = headers.contains_key(AUTHORIZATION);
+    let in_form = form.get("client_secret").is_some();
+    let (name, secret) = match (in_header, in_form) {
+        (false, false) => return Ok(()),
+        (true, false) => introspect::basic(headers).ok_or_else(introspect::unknown)?,
+        (false, true) => (
+            form.need("client_id")?.to_owned(),
+            form.secret("client_secret")?,
+        ),
+        (true, true) => {
+            return Err(Refused::bad_request(
+                "the request authenticates its client in two ways",
+                "send the secret by HTTP Basic only (RFC 6749 §2.3)",
+            ));
+        }
+    };
+    let client = introspect::registered(issuer, &name, &secret, origin);
+    client.await.map(drop)
+}
+
 async fn revoked(
     issuer: &Issuer,
     headers: &HeaderMap,
@@ -40,6 +70,7 @@ async fn revoked(
     origin: &Origin,
 ) -> Result<(), Refused> {
     let mut form = Form::read(issuer, headers, body).await?;
+    authenticated(issuer, headers, &mut form, origin).await?;
     let token = form.secret("token")?;
     let digest = sha256(token.expose().as_bytes());
     let unavailable =

@@ -4,12 +4,14 @@
 //! not at all, so there is no token without a record. `tests` beside this file run unchanged on any
 //! implementation.
 
+mod agent_log;
 mod fault;
 mod question;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
 
+pub use agent_log::{AgentLogRow, RecordQuota};
 pub use fault::StoreFault;
 pub use question::{AuditFilter, AuditLine, Cursor, FeedOfAll, FeedPage, Pruned};
 
@@ -20,7 +22,6 @@ use crate::model::issuer::SigningAlgorithm;
 use crate::model::name::{HubName, Repository, RoleName, SourceName};
 use crate::model::role::Action;
 use crate::model::signal::SignalSubject;
-use crate::rules::record::Known;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -295,43 +296,6 @@ pub struct SecretRow {
     pub made_at_ms: u64,
     /// Unix milliseconds at which it is no longer good.
     pub until_ms: Option<u64>,
-}
-
-/// Records of one person's agents on one day.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordQuota {
-    /// Whose.
-    pub key: ClaimantKey,
-    /// Days since the Unix epoch. Another day than the one that is kept begins anew, also an earlier one.
-    pub day: u64,
-    /// Records of this batch.
-    pub records: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Most of a day.
-    pub most_records: u64,
-    /// Most of a day.
-    pub most_bytes: u64,
-}
-
-/// Up to where an agent's log is held.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AgentLogRow {
-    /// Whose.
-    pub key: ClaimantKey,
-    /// Name of the log.
-    pub log: String,
-    /// Number of the last record held.
-    pub seq: u64,
-    /// Its hash.
-    pub hash: String,
-    /// Number of the log's head as last told.
-    pub head_seq: u64,
-    /// Unix milliseconds.
-    pub at_ms: u64,
-    /// The last record that was dropped by age; number 0: none was. The store's own: not written by
-    /// [`Change::AgentLog`].
-    pub dropped: Known,
 }
 
 /// What the issuer keeps. No other state.

@@ -4,6 +4,7 @@ mod apply;
 mod chain;
 mod checkpoint;
 mod file;
+mod group;
 mod open;
 mod place;
 mod prune;

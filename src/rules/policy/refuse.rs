@@ -27,7 +27,10 @@ pub(super) fn tie(index: &Index, rivals: &[Cover], wanted: &Wanted) -> Refusal {
 }
 
 /// The role that was named is not in the policy.
-pub(super) fn unknown_role(claimant: &Claimant, name: &RoleName) -> Refusal {
+pub(super) fn unknown_role(claimant: &Claimant, name: &RoleName, held: &Held) -> Refusal {
+    if is_stranger(claimant, held) {
+        return stranger();
+    }
     Refusal::denied(
         format!("there is no role {name} here"),
         match claimant.kind {
@@ -37,14 +40,24 @@ pub(super) fn unknown_role(claimant: &Claimant, name: &RoleName) -> Refusal {
     )
 }
 
+/// A job that holds nothing. Every refusal of its is the same: another one for a role that there is would tell
+/// it the names of roles one by one.
+fn is_stranger(claimant: &Claimant, held: &Held) -> bool {
+    claimant.kind == ClaimantKind::Job && held.is_empty()
+}
+
+fn stranger() -> Refusal {
+    Refusal::denied("no role is held by this job", STRANGER)
+}
+
 /// What a job is told that holds nothing. A job of a shared CI system can be anybody's, and the organization's
 /// roles and groups are not for strangers to read.
 const STRANGER: &str = "ask the administrators to name this job's claims in a role; `oam-issuer policy why` shows what is missing";
 
 /// No role held covers it.
 pub(super) fn nothing(index: &Index, claimant: &Claimant, wanted: &Wanted, held: &Held) -> Refusal {
-    if claimant.kind == ClaimantKind::Job && held.is_empty() {
-        return Refusal::denied("no role is held by this job", STRANGER);
+    if is_stranger(claimant, held) {
+        return stranger();
     }
     // Groups that are not known are not "none": a role that they may give is not denied for want of them.
     if let Groups::Unknown { sentence, next } = &claimant.groups {
@@ -105,7 +118,7 @@ fn named(
         );
     }
     let Some(role) = index.by_name.get(name).map(|at| index.role(*at)) else {
-        return unknown_role(claimant, name);
+        return unknown_role(claimant, name, held);
     };
     Refusal::denied(
         format!("{name} is not held by {}", whom(claimant)),

@@ -179,6 +179,8 @@ fn a_stranger_job_learns_nothing_of_roles_and_groups() {
         .unwrap_err(),
     ] {
         let said = format!("{} {}", refusal.sentence, refusal.next);
+        // The same for a role that there is and for one that there is not.
+        assert_eq!(refusal.sentence, "no role is held by this job");
         assert!(
             !said.contains("publishers") && !said.contains("repository_id"),
             "{said}"

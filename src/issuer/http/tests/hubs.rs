@@ -121,3 +121,29 @@ async fn an_address_or_method_that_is_not_there_is_said_as_json() {
         "invalid_request"
     );
 }
+
+#[tokio::test]
+async fn a_client_with_a_wrong_secret_revokes_nothing() {
+    let world = World::start().await;
+    let client = world.register("gate", "models").await;
+    let ada = world.id_token("ada", &json!({}));
+    let token = world.granted(&ada, "read").await;
+    let ask = |secret: &str| {
+        let request = world.client.post(format!("{}/oauth/revoke", world.url));
+        request
+            .basic_auth("gate", Some(secret))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!("token={token}"))
+    };
+    let wrong = super::world::answer(ask("wrong")).await.expect(401);
+    assert_eq!(wrong.json()["error"], "invalid_client");
+    let form = [
+        ("token", token.as_str()),
+        ("client_id", "gate"),
+        ("client_secret", "wrong"),
+    ];
+    world.form("/oauth/revoke", &form).await.expect(401);
+    assert_eq!(world.audit("token-revoked").await.len(), 0);
+    super::world::answer(ask(&client.1)).await.expect(200);
+    assert_eq!(world.audit("token-revoked").await.len(), 1);
+}

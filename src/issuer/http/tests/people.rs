@@ -230,7 +230,7 @@ async fn a_signal_ends_an_account_once_and_one_that_matches_nobody_is_an_alarm()
         .await
         .expect(202);
     assert_eq!(world.audit("alarm").await.len(), 1);
-    let metrics = world.get("/metrics").await.expect(200).text;
+    let metrics = world.issuer.metrics.text().unwrap();
     assert!(
         metrics.contains("oam_issuer_alarms_total{kind=\"signal\"} 1"),
         "{metrics}"

@@ -23,8 +23,10 @@ async fn a_broken_policy_leaves_the_old_one_in_force_and_says_where_it_is_broken
         world.get("/readyz").await.status == 503
     })
     .await;
-    let told = world.get("/readyz").await.text;
-    assert!(told.contains("policy.toml:2:"), "{told}");
+    let told = world.get("/readyz").await.json();
+    assert_eq!(told["problems"], json!(["configuration"]), "for a stranger");
+    let problems = world.issuer.health.problems();
+    assert!(problems[0].1.contains("policy.toml:2:"), "{problems:?}");
     world.exchange(&ada, MODEL, "write").await.expect(200);
     assert_eq!(world.audit("policy-change").await.len(), 1);
     world.policy(POLICY).await;

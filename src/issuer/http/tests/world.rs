@@ -30,6 +30,7 @@ url = "https://oam.acme.example"
 database = "DIR/issuer.db"
 policy = "DIR/policy.toml"
 master_key = { file = "DIR/master.key" }
+trusted_proxies = ["192.0.2.0/24"]
 heartbeat = "1s"
 [sources.okta]
 issuer = "https://login.acme.example"
