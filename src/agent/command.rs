@@ -127,8 +127,10 @@ pub enum Outcome {
         org: OrgName,
         /// Whether somebody had been signed in.
         was_signed_in: bool,
-        /// What could not be revoked.
+        /// Why the session could not be revoked at the provider.
         warning: Option<String>,
+        /// Why the organization's issuer could not be told.
+        issuer_warning: Option<String>,
     },
     /// `oam status`.
     Status(StatusReport),

@@ -2,8 +2,10 @@
 
 use super::command::Outcome;
 use super::keeper::{Inner, Keeper};
+use super::ports::Later;
 use super::state::Tombstone;
 use crate::config::agent::Org;
+use crate::model::answer::EndpointFault;
 use crate::model::caller::Caller;
 use crate::model::name::OrgName;
 use crate::model::record::{Happening, Record};
@@ -12,6 +14,7 @@ use crate::model::report::TokenState;
 use crate::model::secret::Secret;
 use crate::model::standing::StandingWord;
 use crate::rules::desk::Event;
+use crate::rules::standing::words;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -44,6 +47,10 @@ impl Keeper {
             return;
         };
         office.gate.set(epoch);
+        self.tell_issuer_of(org, word);
+        let Some(office) = self.offices.get_mut(org) else {
+            return;
+        };
         let session = office.session.take();
         let held: Vec<(Arc<Secret>, String)> = std::mem::take(&mut office.held)
             .into_values()
@@ -142,6 +149,25 @@ impl Keeper {
         });
     }
 
+    /// Tells the organization's issuer that what spoke for the person here counts no longer: an ID token
+    /// outlives the session by an hour. None where there is no issuer, or nobody signed in.
+    fn sign_out_at_issuer(&self, name: &OrgName) -> Option<Later<Result<(), EndpointFault>>> {
+        let office = self.offices.get(name)?;
+        let org = office.signed_in_to.as_ref()?;
+        org.exchange.issuer()?;
+        let bearer = office.subject(org)?;
+        Some(self.ports.issuer.signed_out(org, bearer))
+    }
+
+    /// An end that the provider or the session's age brought: nobody waits until the issuer knows.
+    fn tell_issuer_of(&self, name: &OrgName, word: StandingWord) {
+        if word == StandingWord::Ended
+            && let Some(told) = self.sign_out_at_issuer(name)
+        {
+            tokio::task::spawn_local(told);
+        }
+    }
+
     pub(super) fn logout(
         &mut self,
         org: Option<OrgName>,
@@ -173,6 +199,7 @@ impl Keeper {
                 org: org.name,
                 was_signed_in: false,
                 warning: None,
+                issuer_warning: None,
             });
             return;
         };
@@ -181,20 +208,29 @@ impl Keeper {
         record.caller = Some(caller);
         record.detail = Some("asked for".into());
         self.write(&record);
+        let told = self.sign_out_at_issuer(&org.name);
         self.step(&org.name.clone(), Event::SignedOut);
         let idp = Rc::clone(&self.ports.idp);
         tokio::task::spawn_local(async move {
-            let warning = match to {
-                Some(to) => idp.revoke(&to, refresh).await.err(),
-                None => Some(
-                    "the configuration was edited since, and the session is not sent anywhere else"
-                        .to_owned(),
-                ),
+            let at_provider = async {
+                match to {
+                    Some(to) => idp.revoke(&to, refresh).await.err(),
+                    None => Some(
+                        "the configuration was edited since, and the session is not sent anywhere else"
+                            .to_owned(),
+                    ),
+                }
             };
+            let at_issuer = async {
+                let fault = told?.await.err()?;
+                Some(words(&fault))
+            };
+            let (warning, issuer_warning) = tokio::join!(at_provider, at_issuer);
             let _ = reply.send(Outcome::SignedOut {
                 org: org.name,
                 was_signed_in: true,
                 warning,
+                issuer_warning,
             });
         });
     }

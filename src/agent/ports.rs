@@ -161,6 +161,8 @@ pub trait Issuer {
         bearer: Arc<Secret>,
         after: Option<String>,
     ) -> Later<Result<Poll, EndpointFault>>;
+    /// Gives the bearer up: what stands for the person up to now counts no longer there.
+    fn signed_out(&self, org: &Org, bearer: Arc<Secret>) -> Later<Result<(), EndpointFault>>;
     /// Opens the feed after a cursor and hands each message to `hear`, until it ends; then what ended
     /// it, or nothing when it ended in order.
     fn feed(

@@ -14,6 +14,7 @@ pub fn run(show: &Show, args: LogoutArgs) -> Done {
         org,
         was_signed_in,
         warning,
+        issuer_warning,
     } = link.ask(Request::Logout { org: args.org })?
     else {
         return Err(astray());
@@ -24,11 +25,17 @@ pub fn run(show: &Show, args: LogoutArgs) -> Done {
         format!("nobody was signed in to {org}")
     };
     show.line(sentence);
-    let Some(warning) = warning else {
-        return Ok(0);
-    };
-    let sentence = format!("the session could not be revoked at the identity provider: {warning}");
-    show.say(Line::new().look(Look::Warn, sentence));
-    show.next("end the session at the identity provider, on its page of your sessions");
-    Ok(1)
+    let code = u8::from(warning.is_some() || issuer_warning.is_some());
+    if let Some(warning) = warning {
+        let sentence =
+            format!("the session could not be revoked at the identity provider: {warning}");
+        show.say(Line::new().look(Look::Warn, sentence));
+        show.next("end the session at the identity provider, on its page of your sessions");
+    }
+    if let Some(warning) = issuer_warning {
+        let sentence = format!("the issuer could not be told of the sign-out: {warning}");
+        show.say(Line::new().look(Look::Warn, sentence));
+        show.next("nothing here can use the session; its last token is over within the hour");
+    }
+    Ok(code)
 }

@@ -138,6 +138,18 @@ impl Port for OwnIssuer {
         })
     }
 
+    fn signed_out(&self, org: &Org, bearer: Arc<Secret>) -> Later<Result<(), EndpointFault>> {
+        let way = self.way(org);
+        Box::pin(async move {
+            let way = way?;
+            let form =
+                Payload::form(&[("token", bearer.expose()), ("token_type_hint", "id_token")]);
+            let url = &way.issuer.revocation_endpoint;
+            let answer = way.http.post(&way.via, url, form, SHORT).await?;
+            answer.ok_of_issuer().map(drop)
+        })
+    }
+
     fn feed(
         &self,
         org: &Org,

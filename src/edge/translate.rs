@@ -21,10 +21,12 @@ pub(super) fn reply(outcome: Outcome) -> (Reply, Option<(EpochGate, u64)>) {
             org,
             was_signed_in,
             warning,
+            issuer_warning,
         } => Reply::SignedOut {
             org,
             was_signed_in,
             warning,
+            issuer_warning,
         },
         Outcome::Status(report) => Reply::Status(report),
         Outcome::Roles(report) => Reply::Roles(report),

@@ -360,3 +360,16 @@ pub(in crate::issuer) use person::{listed, relaxed, roles_under, shown};
 
 #[cfg(test)]
 mod tests;
+
+/// Somebody signed out on one of their machines: what was said of them before `at_ms` counts no longer, and
+/// their other machines renew at the provider. The change, and the words for the record.
+pub fn signed_out(key: &ClaimantKey, at_ms: u64) -> (Change, String) {
+    let reason = "signed out on one of the person's machines".to_owned();
+    let detail = format!("{}: {reason}", person::what_ended(EndKind::Doubt));
+    let ended = Ended {
+        kind: EndKind::Doubt,
+        at_ms,
+        reason,
+    };
+    (person::end(key.clone(), ended), detail)
+}

@@ -194,6 +194,9 @@ pub enum Reply {
         was_signed_in: bool,
         /// What could not be revoked at the provider, in words.
         warning: Option<String>,
+        /// Why the organization's issuer could not be told, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        issuer_warning: Option<String>,
     },
     /// `oam status`.
     Status(StatusReport),

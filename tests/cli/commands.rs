@@ -218,6 +218,7 @@ fn logout_says_when_the_provider_was_not_told() {
                 org: "acme".parse().unwrap(),
                 was_signed_in: true,
                 warning: Some("the provider could not be reached".into()),
+                issuer_warning: None,
             });
         }),
     );

@@ -42,6 +42,7 @@ mod issuer_signals;
 mod issuer_tokens;
 mod keyring;
 mod lfs;
+mod memory;
 mod notices;
 mod parallel;
 mod provider;

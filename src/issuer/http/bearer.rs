@@ -32,19 +32,26 @@ pub async fn verified(
         Err(refused) => return Err(refuse(issuer, origin, None, refused).await),
     };
     origin.proven(&claimant.key);
-    let limits = &in_force.settings.limits;
-    let rate = Rate::new(
-        limits.exchanges_per_minute.saturating_mul(SHARE),
-        limits.burst.saturating_mul(SHARE),
-    );
-    let paced = issuer.bearers.ask(rate, &claimant.key, clock::steady_us());
-    match paced {
+    match paced(issuer, in_force, &claimant) {
         Ok(()) => Ok(claimant),
         Err(wait_s) => {
             let refused = Refused::too_many("this identity", wait_s);
             Err(refuse(issuer, origin, Some(&claimant), refused).await)
         }
     }
+}
+
+/// Counts a request of this bearer.
+///
+/// # Errors
+/// There were too many: seconds to wait.
+pub fn paced(issuer: &Issuer, in_force: &InForce, claimant: &Claimant) -> Result<(), u64> {
+    let limits = &in_force.settings.limits;
+    let rate = Rate::new(
+        limits.exchanges_per_minute.saturating_mul(SHARE),
+        limits.burst.saturating_mul(SHARE),
+    );
+    issuer.bearers.ask(rate, &claimant.key, clock::steady_us())
 }
 
 async fn claimant(

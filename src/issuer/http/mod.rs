@@ -15,6 +15,7 @@ pub mod limiter;
 mod people;
 mod records;
 mod revoke;
+mod sign_out;
 mod signals;
 #[cfg(test)]
 mod tests;

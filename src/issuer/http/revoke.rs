@@ -1,9 +1,11 @@
-//! `POST /oauth/revoke`: RFC 7009. Whoever has a token may end it; who does not learns nothing.
+//! `POST /oauth/revoke`: RFC 7009. Whoever has a token may end it; who does not learns nothing. An ID token
+//! may be given up too: then its holder has signed out.
 
 use super::answer;
 use super::bearer;
 use super::body::Form;
 use super::introspect;
+use super::sign_out;
 use crate::issuer::clock;
 use crate::issuer::grant::Origin;
 use crate::issuer::keys::sha256;
@@ -81,6 +83,9 @@ async fn revoked(
         .await
         .map_err(unavailable)?;
     let now_ms = clock::now_ms();
+    if row.is_none() && form.get("token_type_hint") == Some(sign_out::ID_TOKEN) {
+        return sign_out::signed_out(issuer, &token, origin).await;
+    }
     let live = row.filter(|row| row.revoked_at_ms.is_none() && row.expires_at > now_ms / 1000);
     let Some(row) = live else {
         return Ok(());

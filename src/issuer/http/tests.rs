@@ -8,5 +8,6 @@ mod hubs;
 mod limits;
 mod people;
 mod running;
+mod sign_out;
 mod tls;
 mod world;

@@ -31,6 +31,7 @@ pub(super) struct OpenFeed {
 #[derive(Default)]
 pub(super) struct FakeIssuer {
     roles: RefCell<Vec<(String, Answer<Holdings>)>>,
+    sign_outs: RefCell<Vec<(String, Answer<()>)>>,
     whys: RefCell<Vec<(Question, Answer<WhyAnswer>)>>,
     uploads: RefCell<Vec<(Upload, Answer<UploadAnswer>)>>,
     polls: RefCell<Vec<Answer<Poll>>>,
@@ -83,6 +84,14 @@ impl Port for FakeIssuer {
     ) -> Later<Result<Poll, EndpointFault>> {
         let (sender, receiver) = oneshot::channel();
         self.polls.borrow_mut().push(sender);
+        later(receiver)
+    }
+
+    fn signed_out(&self, _: &Org, bearer: Arc<Secret>) -> Later<Result<(), EndpointFault>> {
+        let (sender, receiver) = oneshot::channel();
+        self.sign_outs
+            .borrow_mut()
+            .push((bearer.expose().to_owned(), sender));
         later(receiver)
     }
 

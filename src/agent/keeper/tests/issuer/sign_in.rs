@@ -112,3 +112,28 @@ fn a_session_is_as_old_as_the_authentication_that_it_began_with() {
         assert_eq!(ends, now - 3_600 + 7 * 86_400);
     });
 }
+
+/// The sign-out is told to the issuer, with the token that it would have taken until it expires.
+#[test]
+fn a_sign_out_and_an_end_are_told_to_the_issuer() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        let mut outcome = desk.logout();
+        desk.settle().await;
+        assert!(outcome.try_recv().is_err(), "the issuer is waited for");
+        let (token, answer) = desk.issuer().sign_outs.borrow_mut().pop().unwrap();
+        assert_eq!(token, "id1");
+        answer.send(Err(lost())).ok().unwrap();
+        let Ok(Outcome::SignedOut { issuer_warning, .. }) = outcome.await else {
+            panic!("not signed out");
+        };
+        assert!(issuer_warning.unwrap().contains("its answer was lost"));
+
+        let mut desk = Desk::at_issuer().await;
+        desk.wait(61_000).await;
+        let _asked = desk.get();
+        desk.answer(Err(refused())).await;
+        let (token, _) = desk.issuer().sign_outs.borrow_mut().pop().unwrap();
+        assert_eq!(token, "id1");
+    });
+}

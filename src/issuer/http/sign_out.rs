@@ -1,0 +1,68 @@
+//! Somebody signed out on one of their machines, and gives up the token that spoke for them there.
+//!
+//! What a provider said up to now proves nothing from then on: an ID token outlives a sign-out by an hour, and
+//! whoever has a copy of it could go on. Other machines of the same person renew at the provider and go on; the
+//! one that signed out has nothing left to renew with.
+
+use super::bearer;
+use crate::issuer::admitted;
+use crate::issuer::clock;
+use crate::issuer::grant::Origin;
+use crate::issuer::record;
+use crate::issuer::refused::Refused;
+use crate::issuer::standing;
+use crate::issuer::state::Issuer;
+use crate::issuer::store::Batch;
+use crate::model::audit::AuditEvent;
+use crate::model::claimant::{Claimant, ClaimantKind};
+use crate::model::refusal::RefusalCode;
+use crate::model::secret::Secret;
+
+/// `token_type_hint` of a token that speaks for a person. RFC 7009 §2.1 leaves further hints to its users.
+pub const ID_TOKEN: &str = "id_token";
+
+/// Takes the evidence of before back. A token that is not good is one that is given up already (RFC 7009 §2.2).
+///
+/// # Errors
+/// The source or the store can't be asked, or this identity asks too often.
+pub async fn signed_out(issuer: &Issuer, token: &Secret, origin: &Origin) -> Result<(), Refused> {
+    let in_force = issuer.in_force();
+    let now_ms = clock::now_ms();
+    let claimant = match in_force.identities.bearer(token, origin.from, now_ms).await {
+        Ok(claimant) => claimant,
+        Err(refusal) if matches!(refusal.code, RefusalCode::Unavailable | RefusalCode::Busy) => {
+            return Err(Refused::of_exchange(refusal, false));
+        }
+        Err(_) => return Ok(()),
+    };
+    if claimant.kind == ClaimantKind::Job {
+        return Ok(());
+    }
+    bearer::paced(issuer, &in_force, &claimant)
+        .map_err(|wait_s| Refused::too_many("this identity", wait_s))?;
+    let (change, detail) = standing::signed_out(&claimant.key, before(&claimant, now_ms));
+    let mut entry = issuer.entry(AuditEvent::Revocation);
+    record::origin(&mut entry, origin);
+    admitted::name(&mut entry, &claimant);
+    entry.detail = Some(detail);
+    let batch = Batch {
+        changes: vec![change],
+        entries: vec![entry],
+    };
+    let unavailable =
+        |fault: crate::issuer::store::StoreFault| Refused::of_exchange(fault.refusal(), false);
+    let committed = issuer.commit(batch).await.map_err(unavailable)?;
+    record::settle(issuer, committed.revoked);
+    Ok(())
+}
+
+/// Everything made before this is of before the sign-out: now, or the end of the second in which this token was
+/// made, for providers tell times in seconds, and their clocks may be ahead.
+fn before(claimant: &Claimant, now_ms: u64) -> u64 {
+    let told = claimant
+        .claims
+        .get("iat")
+        .and_then(serde_json::Value::as_u64);
+    let made = told.unwrap_or(claimant.proven_at);
+    now_ms.max(made.saturating_add(1).saturating_mul(1000))
+}
