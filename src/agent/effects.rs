@@ -24,7 +24,7 @@ impl Keeper {
     pub(super) fn carry_out(&mut self, org: &OrgName, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::End { word, detail } => self.end(org, word, detail),
+                Effect::End { word, reason } => self.end(org, word, reason),
                 Effect::Doubt(reason) => self.record_of_issuer(org, Happening::Doubt, reason),
                 Effect::Drop(token) => {
                     if let Some(office) = self.offices.get_mut(org) {

@@ -12,7 +12,7 @@ use crate::model::record::{Happening, Record};
 use crate::model::refusal::Refusal;
 use crate::model::report::TokenState;
 use crate::model::secret::Secret;
-use crate::model::standing::StandingWord;
+use crate::model::standing::{EndReason, StandingWord};
 use crate::rules::desk::Event;
 use crate::rules::standing::words;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ impl Keeper {
     /// Tombstone, epoch, caches, sealed session; withdrawals, notification and records follow as
     /// effects of their own. All of it happens within one step of the one task: no answer can
     /// leave in between.
-    pub(super) fn end(&mut self, org: &OrgName, word: StandingWord, detail: Option<String>) {
+    pub(super) fn end(&mut self, org: &OrgName, word: StandingWord, reason: Option<EndReason>) {
         let now = self.now();
         let Some(office) = self.offices.get_mut(org) else {
             return;
@@ -36,7 +36,7 @@ impl Keeper {
         let tombstone = Tombstone {
             epoch: office.desk.epoch().saturating_sub(1),
             standing: word,
-            detail: detail.clone(),
+            detail: reason.clone(),
             at_ms: now.wall_ms,
             outstanding: office.outstanding.clone(),
         };
@@ -82,7 +82,7 @@ impl Keeper {
             now.wall_ms,
         );
         record.org = Some(org.clone());
-        record.detail = Some(detail.unwrap_or_else(|| word.word().to_owned()));
+        record.detail = Some(reason.map_or_else(|| word.word().to_owned(), |why| why.words()));
         record.epoch = Some(epoch);
         self.write(&record);
         self.unlink(org);

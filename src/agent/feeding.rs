@@ -6,7 +6,7 @@ use crate::model::feed::{FeedEvent, FeedItem, Poll};
 use crate::model::name::{OrgName, RoleName};
 use crate::model::record::{Happening, Record};
 use crate::model::refusal::RefusalCode;
-use crate::model::standing::StandingWord;
+use crate::model::standing::{EndReason, StandingWord};
 use crate::model::time::Moment;
 use crate::rules::desk::Event;
 use crate::rules::link::{Closed, Input, Step};
@@ -227,7 +227,10 @@ impl Keeper {
                     .offices
                     .get(name)
                     .and_then(|office| office.desk.reason_in(&sentence));
-                self.step(name, Event::Over(StandingWord::Revoked, reason));
+                self.step(
+                    name,
+                    Event::Over(StandingWord::Revoked, reason.map(EndReason::Words)),
+                );
             }
             RefusalCode::Ended => {
                 let doubted = self.offices.get(name).is_some_and(|office| {

@@ -5,7 +5,7 @@ use crate::model::name::OrgName;
 use crate::model::organization::Holdings;
 use crate::model::report::TokenOut;
 use crate::model::secret::{self, Secret};
-use crate::model::standing::StandingWord;
+use crate::model::standing::{EndReason, StandingWord};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,8 +87,8 @@ pub struct Tombstone {
     pub epoch: u64,
     /// `ended`, `revoked` or `signed-out`.
     pub standing: StandingWord,
-    /// Why, in our own words.
-    pub detail: Option<String>,
+    /// Why.
+    pub detail: Option<EndReason>,
     /// Unix milliseconds.
     pub at_ms: u64,
     /// Tokens that were out at the end.

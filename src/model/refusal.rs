@@ -2,7 +2,7 @@
 //!
 //! It crosses the wire unchanged, so git, the command line and the record say the same.
 
-use super::standing::StandingWord;
+use super::standing::{EndReason, StandingWord};
 use serde::{Deserialize, Serialize};
 
 /// The kinds of refusal (promise 2): each has its own next step and exit code.
@@ -103,6 +103,18 @@ impl Refusal {
     /// The request itself is wrong.
     pub fn bad_request(sentence: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(RefusalCode::BadRequest, sentence, next)
+    }
+
+    /// The words for a session that is over, by its reason: our own limit is not the provider's word.
+    pub fn over(org: &str, standing: StandingWord, reason: Option<&EndReason>) -> Self {
+        match reason {
+            Some(age @ EndReason::SessionAge { .. }) => Self::new(
+                RefusalCode::Ended,
+                format!("the sign-in to {org} is over its age: {}", age.words()),
+                format!("run `oam login {org}`"),
+            ),
+            _ => Self::standing(org, standing, reason.map(EndReason::words).as_deref()),
+        }
     }
 
     /// The words for a session that is not active. `detail` tells why, from our own texts only.

@@ -18,6 +18,33 @@ pub enum StandingWord {
     SignedOut,
 }
 
+/// Why a session is over. A field and not a sentence: what is said of it differs by reader, and an older state
+/// that knew only words is still read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum EndReason {
+    /// It is older than the organization allows, by our own count.
+    SessionAge {
+        /// The limit.
+        session_age_ms: u64,
+    },
+    /// In our words, or the issuer's.
+    Words(String),
+}
+
+impl EndReason {
+    /// As a part of a sentence, to follow a colon.
+    pub fn words(&self) -> String {
+        match self {
+            Self::SessionAge { session_age_ms } => format!(
+                "the organization wants a sign-in every {}",
+                super::time::span(*session_age_ms)
+            ),
+            Self::Words(words) => words.clone(),
+        }
+    }
+}
+
 impl StandingWord {
     /// The word shown to people.
     pub const fn word(self) -> &'static str {

@@ -55,9 +55,49 @@ impl Moment {
     }
 }
 
+/// A span of time for people: the two largest units, the rest left out (`6 days 23 hours`).
+pub fn span(ms: u64) -> String {
+    const UNITS: [(&str, u64); 4] = [
+        ("day", 86_400_000),
+        ("hour", 3_600_000),
+        ("minute", 60_000),
+        ("second", 1_000),
+    ];
+    let mut rest = ms;
+    let mut words = Vec::new();
+    for (name, length) in UNITS {
+        let count = rest / length;
+        rest %= length;
+        if count > 0 {
+            words.push(format!(
+                "{count} {name}{}",
+                if count == 1 { "" } else { "s" }
+            ));
+        }
+    }
+    words.truncate(2);
+    if words.is_empty() {
+        return "0 seconds".to_owned();
+    }
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Moment;
+    use super::{Moment, span};
+
+    #[test]
+    fn a_span_is_told_in_the_units_that_it_has() {
+        for (ms, said) in [
+            (60_000, "1 minute"),
+            (1_200_000, "20 minutes"),
+            (5_400_000, "1 hour 30 minutes"),
+            (7 * 86_400_000, "7 days"),
+            (999, "0 seconds"),
+        ] {
+            assert_eq!(span(ms), said);
+        }
+    }
 
     #[test]
     fn a_wall_clock_set_back_does_not_make_a_proof_younger() {

@@ -27,7 +27,7 @@ use crate::model::name::RoleName;
 use crate::model::order::MintOrder;
 use crate::model::refusal::Refusal;
 use crate::model::role::OfflineRule;
-use crate::model::standing::StandingWord;
+use crate::model::standing::{EndReason, StandingWord};
 use crate::model::time::Moment;
 use std::collections::BTreeMap;
 
@@ -121,7 +121,7 @@ pub enum Event {
     /// The person signed out.
     SignedOut,
     /// A signal, or a tombstone that another program wrote, said that the session is over.
-    Over(StandingWord, Option<String>),
+    Over(StandingWord, Option<EndReason>),
     /// The configuration names, or no longer names, what was signed in to.
     Bound(bool),
     /// New limits.
@@ -138,7 +138,7 @@ pub enum Effect {
         /// `ended`, `revoked` or `signed-out`.
         word: StandingWord,
         /// Why.
-        detail: Option<String>,
+        reason: Option<EndReason>,
     },
     /// Puts on record that the issuer doubts the session, and why.
     Doubt(String),
@@ -247,7 +247,7 @@ impl Desk {
             org: org.to_owned(),
             limits,
             epoch,
-            standing: Standing::SignedOut { detail: None },
+            standing: Standing::SignedOut { reason: None },
             cache: Cache::default(),
             waiting: Vec::new(),
             followers: BTreeMap::new(),
@@ -260,10 +260,10 @@ impl Desk {
 
     /// A desk whose session was over already at start: says so, without a second notification.
     #[must_use]
-    pub fn over(mut self, word: StandingWord, detail: Option<String>) -> Self {
+    pub fn over(mut self, word: StandingWord, reason: Option<EndReason>) -> Self {
         self.standing = match word {
-            StandingWord::Ended | StandingWord::Revoked => Standing::Over { word, detail },
-            _ => Standing::SignedOut { detail },
+            StandingWord::Ended | StandingWord::Revoked => Standing::Over { word, reason },
+            _ => Standing::SignedOut { reason },
         };
         self.sign_in_noticed = matches!(word, StandingWord::Ended | StandingWord::Revoked);
         self
@@ -362,7 +362,7 @@ impl Desk {
                 }
             }
             Event::SignedOut => self.end(StandingWord::SignedOut, None, now, &mut effects),
-            Event::Over(word, detail) => self.end(word, detail, now, &mut effects),
+            Event::Over(word, reason) => self.end(word, reason, now, &mut effects),
             Event::Bound(bound) => self.bind(bound, now, &mut effects),
             Event::Limits(limits) => {
                 self.limits = limits;

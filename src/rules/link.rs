@@ -13,7 +13,7 @@ mod tests;
 
 use super::desk::Event;
 use crate::model::feed::{FeedEvent, FeedItem};
-use crate::model::standing::StandingWord;
+use crate::model::standing::{EndReason, StandingWord};
 use crate::model::time::Moment;
 use connection::{LONGEST_ASKED_MS, jittered};
 use heartbeat::Journey;
@@ -319,7 +319,10 @@ impl Link {
         self.take_cursor(item.id);
         match item.event {
             FeedEvent::Revoked { reason, .. } => {
-                steps.push(Step::Tell(Event::Over(StandingWord::Revoked, Some(reason))));
+                steps.push(Step::Tell(Event::Over(
+                    StandingWord::Revoked,
+                    Some(EndReason::Words(reason)),
+                )));
             }
             FeedEvent::Doubt { reason, .. } => {
                 // With the same bearer the issuer would say the same again.

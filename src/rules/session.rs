@@ -3,7 +3,7 @@
 use crate::model::identity::Identity;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::role::OfflineRule;
-use crate::model::standing::StandingWord;
+use crate::model::standing::{EndReason, StandingWord};
 use crate::model::time::Moment;
 
 /// A failed proof is remembered this long, ms: asks in between are not made to wait again.
@@ -84,7 +84,7 @@ pub enum Standing {
     /// Nobody is signed in.
     SignedOut {
         /// Why, where there is more to say.
-        detail: Option<String>,
+        reason: Option<EndReason>,
     },
     /// Active or unproven, by the age of the last proof.
     Live(Box<Live>),
@@ -93,7 +93,7 @@ pub enum Standing {
         /// `ended` or `revoked`.
         word: StandingWord,
         /// Why, in our words.
-        detail: Option<String>,
+        reason: Option<EndReason>,
     },
 }
 
@@ -189,11 +189,11 @@ impl Standing {
                 let why = suspicion.or(live.trouble.as_deref());
                 Refusal::standing(org, StandingWord::Unproven, why)
             }
-            Self::SignedOut { detail } => {
-                Refusal::standing(org, StandingWord::SignedOut, detail.as_deref())
+            Self::SignedOut { reason } => {
+                Refusal::over(org, StandingWord::SignedOut, reason.as_ref())
             }
-            Self::Over { detail, .. } => {
-                Refusal::standing(org, self.word(now, limits), detail.as_deref())
+            Self::Over { reason, .. } => {
+                Refusal::over(org, self.word(now, limits), reason.as_ref())
             }
         }
     }

@@ -138,6 +138,9 @@ impl Claims {
         let several = match self.0.get("aud") {
             Some(Value::String(one)) if one == client_id => false,
             Some(Value::Array(list)) if list.iter().any(|one| one == client_id) => list.len() > 1,
+            Some(Value::Array(list)) if list.is_empty() => {
+                return Err(Wrong::new("aud", "it names no audience"));
+            }
             Some(_) => return Err(Wrong::new("aud", "it is for another client")),
             None => return Err(Wrong::new("aud", "it is missing")),
         };

@@ -4,7 +4,7 @@ use crate::agent::state::{Anchor, Sealed, SealedSession, SessionTokens, Tombston
 use crate::model::identity::Identity;
 use crate::model::refusal::RefusalCode;
 use crate::model::secret::Secret;
-use crate::model::standing::StandingWord;
+use crate::model::standing::{EndReason, StandingWord};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -253,11 +253,21 @@ fn tombstones_are_read_back_whatever_the_store_and_garbled_ones_are_a_fault() {
     let stone = Tombstone {
         epoch: 7,
         standing: StandingWord::Revoked,
-        detail: Some("a signal".into()),
+        detail: Some(EndReason::Words("a signal".into())),
         at_ms: 5,
         outstanding: Vec::new(),
     };
-    let stones = BTreeMap::from([("acme".parse().unwrap(), stone)]);
+    let aged = Tombstone {
+        standing: StandingWord::Ended,
+        detail: Some(EndReason::SessionAge {
+            session_age_ms: 60_000,
+        }),
+        ..stone.clone()
+    };
+    let stones = BTreeMap::from([
+        ("acme".parse().unwrap(), stone),
+        ("other".parse().unwrap(), aged),
+    ]);
     wait(vault.prepare(Store::Memory)).unwrap();
     vault.bury(&stones).unwrap();
     assert_eq!(FileVault::alone(&folder).tombstones().unwrap(), stones);

@@ -14,6 +14,14 @@ const CLIENT: &[&str] = &["client_id", "azp", "cid", "appid"];
 pub(super) fn of_identity(source: &Source, claims: &Claims) -> Result<(), Refusal> {
     let value = claims.get("aud").ok_or_else(|| missing(source, "aud"))?;
     let audiences = texts(value).unwrap_or_default();
+    if matches!(value, Value::Array(list) if list.is_empty()) {
+        return Err(wrong(
+            source,
+            "aud",
+            "names no audience",
+            "let the provider put the client into it",
+        ));
+    }
     if !audiences.iter().any(|one| ours(source, one)) {
         return Err(wrong(
             source,

@@ -262,3 +262,8 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn no_audience_is_called_that() {
+    refused(&okta(), &ada_but("aud", json!([])), "names no audience");
+}

@@ -6,7 +6,7 @@ use crate::model::name::RoleName;
 use crate::model::order::MintOrder;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::role::Role;
-use crate::model::standing::StandingWord;
+use crate::model::standing::{EndReason, StandingWord};
 use crate::model::time::Moment;
 use crate::rules::role::holds;
 use crate::rules::session::{Live, Standing};
@@ -35,7 +35,7 @@ impl Desk {
     pub(super) fn end(
         &mut self,
         word: StandingWord,
-        detail: Option<String>,
+        reason: Option<EndReason>,
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
@@ -46,13 +46,13 @@ impl Desk {
         self.standing = match word {
             StandingWord::Ended | StandingWord::Revoked => Standing::Over {
                 word,
-                detail: detail.clone(),
+                reason: reason.clone(),
             },
             _ => Standing::SignedOut {
-                detail: detail.clone(),
+                reason: reason.clone(),
             },
         };
-        effects.push(Effect::End { word, detail });
+        effects.push(Effect::End { word, reason });
         let refusal = self.standing.refusal(&self.org, now, &self.limits);
         let asks = self.send_all_away(&refusal, effects);
         match word {
@@ -123,11 +123,10 @@ impl Desk {
             .live()
             .is_some_and(|live| live.is_too_old(now, &self.limits))
         {
-            let detail = format!(
-                "a sign-in is needed after {} hours, by the organization's limit",
-                self.limits.session_age_ms / 3_600_000
-            );
-            self.end(StandingWord::Ended, Some(detail), now, effects);
+            let reason = EndReason::SessionAge {
+                session_age_ms: self.limits.session_age_ms,
+            };
+            self.end(StandingWord::Ended, Some(reason), now, effects);
         }
     }
 

@@ -4,7 +4,7 @@
 use super::serve::Proof;
 use super::{Desk, Effect, Waiting};
 use crate::model::identity::Identity;
-use crate::model::standing::StandingWord;
+use crate::model::standing::{EndReason, StandingWord};
 use crate::model::time::Moment;
 use crate::rules::session::{Flight, Suspicion};
 use crate::rules::standing::Meaning;
@@ -113,10 +113,11 @@ impl Desk {
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
-        let detail = after_lost_answer.then(|| {
-            "the answer to a renewal was lost, and the provider refused the one retry".to_owned()
+        let reason = after_lost_answer.then(|| {
+            let lost = "the answer to a renewal was lost, and the provider refused the one retry";
+            EndReason::Words(lost.to_owned())
         });
-        self.end(StandingWord::Ended, detail, now, effects);
+        self.end(StandingWord::Ended, reason, now, effects);
     }
 
     /// Answers those of the waiting that `due` picks: within the lease they are served, beyond it

@@ -4,7 +4,7 @@ use super::{Desk, Effect, Follower, Occasion, Waiting, Who};
 use crate::model::order::MintOrder;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::role::OfflineRule;
-use crate::model::standing::StandingWord;
+use crate::model::standing::{EndReason, StandingWord};
 use crate::model::time::Moment;
 use crate::rules::cache::{HeldToken, MARGIN_MS, TokenId};
 use crate::rules::session::{Need, PROOF_DEADLINE_MS};
@@ -240,8 +240,8 @@ impl Desk {
             return;
         };
         if let (MintMeaning::Revoked, Said::Refusal(refusal)) = (meaning, &said) {
-            let detail = self.reason_in(&refusal.sentence);
-            return self.end(StandingWord::Revoked, detail, now, effects);
+            let reason = self.reason_in(&refusal.sentence).map(EndReason::Words);
+            return self.end(StandingWord::Revoked, reason, now, effects);
         }
         let slot = self.cache.slot(&order);
         slot.flight = None;

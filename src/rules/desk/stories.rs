@@ -5,6 +5,7 @@ mod tokens;
 use super::fixture::{LIMITS, START, identity, live, order};
 use super::*;
 use crate::model::refusal::RefusalCode;
+use crate::model::standing::EndReason;
 
 fn signed_in() -> Desk {
     let mut desk = Desk::new("acme", LIMITS, 0, 0);
@@ -138,7 +139,7 @@ fn a_lost_answer_is_retried_exactly_once_and_a_refusal_of_the_retry_is_the_end()
     assert_eq!((retry.id, retry.attempt), (flight.id, 2));
     let end = desk.step(failed(flight.id, Meaning::Ended), later);
     assert!(
-        matches!(&end[0], Effect::End { word: StandingWord::Ended, detail: Some(d) } if d.contains("lost"))
+        matches!(&end[0], Effect::End { word: StandingWord::Ended, reason: Some(r) } if r.words().contains("lost"))
     );
     assert_eq!(refusals(&end), [RefusalCode::Ended]);
 }
@@ -240,10 +241,15 @@ fn the_session_age_ends_a_session_whatever_the_provider_says() {
         effects[0],
         Effect::End {
             word: StandingWord::Ended,
-            ..
+            reason: Some(EndReason::SessionAge { .. }),
         }
     ));
     assert_eq!(refusals(&effects), [RefusalCode::Ended]);
+    // It is our own limit, and not what the provider said.
+    let refusal = desk.standing().refusal("acme", old, &LIMITS);
+    let said = "over its age: the organization wants a sign-in every ";
+    assert!(refusal.sentence.contains(said), "{refusal:?}");
+    assert!(!refusal.sentence.contains("honours"), "{refusal:?}");
 }
 
 #[test]

@@ -236,3 +236,12 @@ fn an_email_with_control_characters_is_not_shown() {
     claims["email"] = json!("a\u{1b}]0;x\u{7}@b");
     assert_eq!(judge(Phase::Login("n"), &claims, None).unwrap().email, None);
 }
+
+#[test]
+fn no_audience_is_called_that_and_not_another_clients() {
+    let mut claims = good();
+    claims["aud"] = json!([]);
+    let map = claims.as_object().unwrap().clone();
+    let wrong = Claims::new(map).identity(&expect(Phase::Login("n")), Algorithm::ES256, None);
+    assert_eq!(wrong.unwrap_err().why, "it names no audience");
+}

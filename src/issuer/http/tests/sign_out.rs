@@ -4,7 +4,7 @@ use super::world::World;
 use crate::issuer::clock;
 use serde_json::json;
 
-const MODEL: &str = "acme/bert";
+const MODEL: &str = "https://hub.acme.example/acme/model";
 
 async fn give_up(world: &World, token: &str, hint: &str) {
     let pairs = [("token", token), ("token_type_hint", hint)];

@@ -132,7 +132,10 @@ fn a_session_that_ended_while_the_issuer_was_asked_is_the_answer_to_why() {
         let (outcome, answer) = desk.why();
         desk.keeper.step(
             &acme(),
-            Event::Over(StandingWord::Revoked, Some("left".into())),
+            Event::Over(
+                StandingWord::Revoked,
+                Some(crate::model::standing::EndReason::Words("left".into())),
+            ),
         );
         answer.send(Err(lost())).ok().unwrap();
         desk.settle().await;
