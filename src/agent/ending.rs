@@ -60,18 +60,8 @@ impl Keeper {
         if let Err(why) = self.ports.vault.discard_aside() {
             self.save_trouble = Some(why);
         }
-        if let (Err(why), Err(_)) = (&buried, &saved) {
-            // Neither the tombstone nor a state without the session could be written (a full disk):
-            // deleting needs no room, and a restart then finds nobody signed in.
-            let discarded = self.ports.vault.discard();
-            self.save_trouble = Some(match discarded {
-                Ok(()) => format!(
-                    "the end of a session could not be written ({why}); its sealed state was deleted"
-                ),
-                Err(also) => format!(
-                    "the end of a session could not be written ({why}) nor deleted ({also})"
-                ),
-            });
+        if let (Err(why), Err(_)) = (buried, saved) {
+            self.discard_unwritten(&why);
         }
         let mut record = Record::new(
             if word == StandingWord::SignedOut {
@@ -90,6 +80,20 @@ impl Keeper {
         for (token, sha256) in held {
             self.revoke_token(org, token, sha256);
         }
+    }
+
+    /// Neither the tombstone nor a state without the session could be written (a full disk): deleting needs
+    /// no room, and a restart then finds nobody signed in.
+    fn discard_unwritten(&mut self, why: &str) {
+        let discarded = self.ports.vault.discard();
+        self.save_trouble = Some(match discarded {
+            Ok(()) => format!(
+                "the end of a session could not be written ({why}); its sealed state was deleted"
+            ),
+            Err(also) => {
+                format!("the end of a session could not be written ({why}) nor deleted ({also})")
+            }
+        });
     }
 
     /// Revokes a role token where the exchange offers it.
