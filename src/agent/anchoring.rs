@@ -187,6 +187,10 @@ impl Keeper {
             head_seq: end.seq,
             head_hash: end.hash,
             after_seq: held,
+            known_head: self
+                .offices
+                .get(name)
+                .and_then(|office| office.issuing.head.clone()),
             lines: lines
                 .into_iter()
                 .map(|line| for_eyes_of(name, line, alone))
@@ -216,6 +220,7 @@ impl Keeper {
                 self.not_taken(name, words(&fault));
             }
             Ok(answer) => {
+                office.issuing.told_head(answer.head.clone());
                 let records = &mut office.issuing.records;
                 let before = records.held_seq();
                 records.hold(answer, written);

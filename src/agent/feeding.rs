@@ -1,6 +1,7 @@
 //! The feed of an organization's own issuer: carries out what the link decides.
 
 use super::keeper::{Inner, Keeper};
+use super::ports::Since;
 use crate::model::answer::EndpointFault;
 use crate::model::feed::{FeedEvent, FeedItem, Poll};
 use crate::model::name::{OrgName, RoleName};
@@ -149,7 +150,11 @@ impl Keeper {
                 news: FeedNews::Heard(item),
             });
         });
-        let feed = self.ports.issuer.feed(&org, bearer, after, hear);
+        let since = Since {
+            after,
+            head: office.issuing.head.clone(),
+        };
+        let feed = self.ports.issuer.feed(&org, bearer, since, hear);
         let name = name.clone();
         let task = tokio::task::spawn_local(async move {
             let news = FeedNews::Closed(generation, feed.await);
@@ -170,7 +175,11 @@ impl Keeper {
             return;
         };
         let generation = office.issuing.generation;
-        let poll = self.ports.issuer.poll(&org, bearer, after);
+        let since = Since {
+            after,
+            head: office.issuing.head.clone(),
+        };
+        let poll = self.ports.issuer.poll(&org, bearer, since);
         let (inner, name) = (self.inner.clone(), name.clone());
         tokio::task::spawn_local(async move {
             let news = FeedNews::Polled(generation, poll.await);
@@ -184,6 +193,10 @@ impl Keeper {
 
     pub(super) fn feed_says(&mut self, name: &OrgName, number: u64, news: FeedNews) {
         let input = match news {
+            FeedNews::Heard(FeedItem {
+                event: FeedEvent::Head { head },
+                ..
+            }) => return self.head_told(name, Some(head)),
             FeedNews::Heard(item) => {
                 self.what_is_held_may_differ(name, Some(number));
                 Input::Heard(number, item)
@@ -197,6 +210,7 @@ impl Keeper {
             }
             FeedNews::Polled(_, Ok(poll)) => {
                 let reset = |item: &FeedItem| matches!(item.event, FeedEvent::Reset {});
+                self.head_told(name, poll.head);
                 if poll.items.iter().any(reset) {
                     self.what_is_held_may_differ(name, None);
                 }
@@ -208,6 +222,12 @@ impl Keeper {
             }
         };
         self.link_step(name, input);
+    }
+
+    pub(super) fn head_told(&mut self, name: &OrgName, head: Option<String>) {
+        if let Some(office) = self.offices.get_mut(name) {
+            office.issuing.told_head(head);
+        }
     }
 
     /// An answer of the issuer that the identity or session is over, to the bearer in use: it counts

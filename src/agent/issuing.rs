@@ -8,6 +8,7 @@ use crate::model::organization::{HeldRole, Holdings};
 use crate::model::role::{Grant, Role};
 use crate::model::secret::Secret;
 use crate::model::time::Moment;
+use crate::rules::history::replaces_head;
 use crate::rules::link::{Bearer, Link};
 use std::sync::Arc;
 use tokio::task::AbortHandle;
@@ -29,6 +30,8 @@ pub(super) struct Issuing {
     roles: Option<Vec<Role>>,
     /// When that was read.
     pub read_at: Option<Moment>,
+    /// The last head of the organization's audit log that the issuer told: shown to it again.
+    pub head: Option<String>,
     /// Why it could not be read the last time, and when that was.
     pub unread: Option<(String, Moment)>,
     pub reading: Reading,
@@ -79,6 +82,7 @@ impl Issuing {
             holdings: self.holdings.clone(),
             cursor: self.link.cursor().cloned(),
             records: self.records.held.clone(),
+            head: self.head.clone(),
         }
     }
 
@@ -87,6 +91,7 @@ impl Issuing {
         self.link = Link::new(kept.cursor);
         self.hold(kept.holdings);
         self.records.held = kept.records;
+        self.head = kept.head;
     }
 
     /// The session is over: nothing of it is true for the next one. What waits stays, to be answered;
@@ -106,6 +111,15 @@ impl Issuing {
     /// Whether somebody waits here for an answer that the roles decide.
     pub(super) fn is_awaited(&self) -> bool {
         !self.parked.is_empty()
+    }
+
+    /// The issuer told a head of its audit log. An older one is not kept: the issuer is shown what it forgot.
+    pub(super) fn told_head(&mut self, head: Option<String>) {
+        if let Some(head) = head
+            && replaces_head(&head, self.head.as_deref())
+        {
+            self.head = Some(head);
+        }
     }
 
     /// What the person may do from now on.

@@ -159,7 +159,7 @@ pub trait Issuer {
         &self,
         org: &Org,
         bearer: Arc<Secret>,
-        after: Option<String>,
+        since: Since,
     ) -> Later<Result<Poll, EndpointFault>>;
     /// Gives the bearer up: what stands for the person up to now counts no longer there.
     fn signed_out(&self, org: &Org, bearer: Arc<Secret>) -> Later<Result<(), EndpointFault>>;
@@ -169,9 +169,18 @@ pub trait Issuer {
         &self,
         org: &Org,
         bearer: Arc<Secret>,
-        after: Option<String>,
+        since: Since,
         hear: Box<dyn Fn(FeedItem)>,
     ) -> Later<Result<(), EndpointFault>>;
+}
+
+/// What of the issuer's is known already.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Since {
+    /// Cursor of the feed.
+    pub after: Option<String>,
+    /// The last head of its audit log that it told.
+    pub head: Option<String>,
 }
 
 /// Where a session is kept.

@@ -52,6 +52,9 @@ pub struct KeptOfIssuer {
     pub cursor: Option<String>,
     /// Last record that the organization holds.
     pub records: Option<Anchor>,
+    /// The last head of the organization's audit log that the issuer told, signed by it.
+    #[serde(default)]
+    pub head: Option<String>,
 }
 
 /// The tokens of a session. They never leave the agent.

@@ -6,10 +6,10 @@ mod tests;
 
 use super::http::fault::plain_text;
 use super::http::{Answer, Http, Payload, Via};
-use crate::agent::ports::{Issuer as Port, Later, Question};
+use crate::agent::ports::{Issuer as Port, Later, Question, Since};
 use crate::config::agent::{Issuer, Org};
 use crate::model::answer::EndpointFault;
-use crate::model::feed::{FeedEvent, FeedItem, Poll, Upload, UploadAnswer};
+use crate::model::feed::{FeedEvent, FeedItem, HEAD_HEADER, Poll, Upload, UploadAnswer};
 use crate::model::organization::{Holdings, VERSION, WhyAnswer};
 use crate::model::secret::Secret;
 use frames::{Frame, Frames};
@@ -123,13 +123,13 @@ impl Port for OwnIssuer {
         &self,
         org: &Org,
         bearer: Arc<Secret>,
-        after: Option<String>,
+        since: Since,
     ) -> Later<Result<Poll, EndpointFault>> {
         let way = self.way(org);
         Box::pin(async move {
             let way = way?;
             let url = &way.issuer.feed_endpoint;
-            let headers = resuming(&bearer, after.as_deref())?;
+            let headers = resuming(&bearer, &since)?;
             let answer = way.http.get_with(&way.via, url, headers, LONG).await?;
             let mut poll: Poll = read(answer)?;
             version(poll.v)?;
@@ -154,14 +154,14 @@ impl Port for OwnIssuer {
         &self,
         org: &Org,
         bearer: Arc<Secret>,
-        after: Option<String>,
+        since: Since,
         hear: Box<dyn Fn(FeedItem)>,
     ) -> Later<Result<(), EndpointFault>> {
         let way = self.way(org);
         Box::pin(async move {
             let way = way?;
             let url = &way.issuer.feed_endpoint;
-            let headers = resuming(&bearer, after.as_deref())?;
+            let headers = resuming(&bearer, &since)?;
             drop(bearer);
             let mut stream = way.http.stream(&way.via, url, headers, LONG).await?;
             let mut frames = Frames::default();
@@ -192,11 +192,16 @@ fn bearing(bearer: &Secret) -> Result<HeaderMap, EndpointFault> {
     Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
 }
 
-fn resuming(bearer: &Secret, after: Option<&str>) -> Result<HeaderMap, EndpointFault> {
+fn resuming(bearer: &Secret, since: &Since) -> Result<HeaderMap, EndpointFault> {
     let mut headers = bearing(bearer)?;
     // A cursor comes from the issuer; one that fits no header is forgotten, which gives a `reset`.
-    if let Some(value) = after.and_then(|after| HeaderValue::from_str(after).ok()) {
-        headers.insert("last-event-id", value);
+    for (name, text) in [("last-event-id", &since.after), (HEAD_HEADER, &since.head)] {
+        if let Some(value) = text
+            .as_ref()
+            .and_then(|text| HeaderValue::from_str(text).ok())
+        {
+            headers.insert(name, value);
+        }
     }
     Ok(headers)
 }
@@ -242,7 +247,14 @@ fn version(v: u32) -> Result<(), EndpointFault> {
 
 /// A message of the feed; none for a kind that this version does not know.
 fn item(frame: &Frame) -> Result<Option<FeedItem>, EndpointFault> {
-    const KNOWN: [&str; 5] = ["heartbeat", "revoked", "doubt", "roles-changed", "reset"];
+    const KNOWN: [&str; 6] = [
+        "heartbeat",
+        "revoked",
+        "doubt",
+        "roles-changed",
+        "head",
+        "reset",
+    ];
     if !KNOWN.contains(&frame.event.as_str()) {
         return Ok(None);
     }
@@ -266,7 +278,10 @@ fn plain(mut item: FeedItem) -> FeedItem {
         FeedEvent::Revoked { reason, .. } | FeedEvent::Doubt { reason, .. } => {
             *reason = plain_text(reason);
         }
-        FeedEvent::Heartbeat { .. } | FeedEvent::RolesChanged { .. } | FeedEvent::Reset {} => {}
+        FeedEvent::Heartbeat { .. }
+        | FeedEvent::RolesChanged { .. }
+        | FeedEvent::Head { .. }
+        | FeedEvent::Reset {} => {}
     }
     item
 }

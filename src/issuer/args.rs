@@ -1,12 +1,14 @@
 //! The command line of `oam-issuer` as a tree. Each command's own options stand in its file.
 
 use super::command::audit::AuditArgs;
+use super::command::backup::BackupArgs;
 use super::command::client::ClientArgs;
 use super::command::config::ConfigArgs;
 use super::command::init::InitArgs;
 use super::command::keys::KeysArgs;
 use super::command::policy::PolicyArgs;
-use super::command::revoke::{PeopleArgs, RestoreArgs, RevokeArgs};
+use super::command::restore::RestoreArgs;
+use super::command::revoke::{PeopleArgs, RevokeArgs};
 use super::command::secret::SecretArgs;
 use super::serve::ServeArgs;
 use clap::{Parser, Subcommand};
@@ -67,8 +69,17 @@ pub enum Command {
         after_help = "Examples:\n  oam-issuer revoke ada --reason \"left on Friday\"\n  oam-issuer revoke ada --session"
     )]
     Revoke(RevokeArgs),
-    /// Let a person sign in again whose account was ended.
-    #[command(after_help = "Example:\n  oam-issuer restore ada")]
+    /// Copy the database to a file, also while it is served; checks the copy, prints number and hash of its last audit entry.
+    #[command(
+        after_help = "Examples:\n  oam-issuer backup /backup/oam.db\n  oam-issuer backup /backup/oam.db --json | jq -r '\"\\(.seq):\\(.hash)\"'\n\nKeep it on another machine, and the master key apart from it."
+    )]
+    Backup(BackupArgs),
+    /// Put a backup in the database's place, or let a person sign in again whose account was ended.
+    #[command(
+        after_help = "Examples:\n  oam-issuer restore /backup/oam.db\n  oam-issuer restore --accept\n  oam-issuer restore ada\n\n\
+            A backup has forgotten what was revoked since: that is listed, as far as it is known, and must be revoked again. A name with a path, \
+            or of a file that holds a database, is a backup; anything else is a person."
+    )]
     Restore(RestoreArgs),
     /// Show who matches a name: standing, roles, live tokens.
     #[command(after_help = "Example:\n  oam-issuer people ada@acme.example")]

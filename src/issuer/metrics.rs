@@ -1,6 +1,7 @@
 //! What is counted, for Prometheus. Labels are words of our own: a label that callers choose would let
 //! them grow it.
 
+use super::state::PARTS;
 use crate::model::refusal::RefusalCode;
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
@@ -24,6 +25,7 @@ pub struct Metrics {
     refusals: Family<Words, Counter>,
     signals: Family<Words, Counter>,
     alarms: Family<Words, Counter>,
+    warnings: Family<Words, Gauge>,
     /// From the request to its answer, exchanges only.
     pub exchange_seconds: Histogram,
     /// From the hand-over of a batch to its commit.
@@ -52,6 +54,12 @@ impl Default for Metrics {
             refusals: added(r, "refusals", "Refused requests by code", Family::default()),
             signals: added(r, "signals", "Signals by outcome", Family::default()),
             alarms: added(r, "alarms", "Alarms by kind", Family::default()),
+            warnings: added(
+                r,
+                "wrong",
+                "1 while this part is wrong: see /readyz",
+                Family::default(),
+            ),
             exchange_seconds: added(
                 r,
                 "exchange_seconds",
@@ -145,6 +153,15 @@ impl Metrics {
     /// A person must look: `kind` is a word of ours.
     pub fn alarm(&self, kind: &'static str) {
         self.alarms.get_or_create(&vec![("kind", kind)]).inc();
+    }
+
+    /// What is wrong now, by part.
+    pub fn warnings(&self, wrong: &[(&'static str, String)]) {
+        for part in PARTS {
+            let is_wrong = wrong.iter().any(|(name, _)| *name == part);
+            let gauge = self.warnings.get_or_create(&vec![("part", part)]);
+            gauge.set(i64::from(is_wrong));
+        }
     }
 
     /// The text of `/metrics`; none when it can't be made.

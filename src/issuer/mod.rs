@@ -6,12 +6,14 @@
 //! A signal goes `http` → `signals` (verified) → `standing` → `store` → `feed`.
 
 pub mod admitted;
+pub mod anchors;
 pub mod args;
 pub mod clock;
 pub mod command;
 pub mod feed;
 pub mod files;
 pub mod grant;
+pub mod history;
 pub mod http;
 pub mod identity;
 pub mod keys;

@@ -72,7 +72,7 @@ pub async fn watch(issuer: Arc<Issuer>, config: PathBuf, mut asked: mpsc::Receiv
         owed = match apply(&issuer, &config, cause).await {
             Ok(()) => false,
             Err(refusal) => {
-                issuer.health.wrong(CONFIGURATION, refusal.sentence);
+                broken(&issuer, &refusal).await;
                 refusal.code == crate::model::refusal::RefusalCode::Unavailable
             }
         };
@@ -80,6 +80,26 @@ pub async fn watch(issuer: Arc<Issuer>, config: PathBuf, mut asked: mpsc::Receiv
         // Changed while it was read, or another policy file is named now: once more.
         owed |= seen != before;
     }
+}
+
+/// A file that is not taken: a warning, and an alarm once, because what an administrator wrote is not in force.
+async fn broken(issuer: &Issuer, refusal: &Refusal) {
+    let known = issuer.health.is_wrong(CONFIGURATION);
+    issuer.health.wrong(CONFIGURATION, refusal.sentence.clone());
+    if known {
+        return;
+    }
+    issuer.metrics.alarm("configuration");
+    let entry = AuditRecord {
+        detail: Some(refusal.sentence.clone()),
+        ..issuer.entry(AuditEvent::Alarm)
+    };
+    let batch = Batch {
+        changes: Vec::new(),
+        entries: vec![entry],
+    };
+    // Where it could not be written, the warning stands.
+    let _ = issuer.commit(batch).await;
 }
 
 fn stamps(issuer: &Issuer, config: &Path) -> Watch {
@@ -170,12 +190,14 @@ fn fixed(new: &mut IssuerSettings, old: &IssuerSettings) -> Vec<&'static str> {
     keep("listen", new.listen == old.listen);
     keep("tls", new.tls == old.tls);
     keep("database", new.database == old.database);
+    keep("marker", new.marker == old.marker);
     keep("master_key", new.master_key == old.master_key);
     keep("signing", new.signing == old.signing);
     new.url.clone_from(&old.url);
     new.listen.clone_from(&old.listen);
     new.tls.clone_from(&old.tls);
     new.database.clone_from(&old.database);
+    new.marker.clone_from(&old.marker);
     new.master_key.clone_from(&old.master_key);
     new.signing = old.signing;
     named

@@ -10,7 +10,9 @@ use crate::model::issuer::SecretPlace;
 use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hkdf;
 use aws_lc_rs::rand;
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use std::fmt;
@@ -64,7 +66,10 @@ impl fmt::Display for SealFault {
 }
 
 /// The key that seals everything at rest. It has no `Debug`.
-pub struct MasterKey(LessSafeKey);
+pub struct MasterKey {
+    seals: LessSafeKey,
+    heads: Ed25519KeyPair,
+}
 
 impl MasterKey {
     /// Reads the key from its place.
@@ -84,9 +89,23 @@ impl MasterKey {
     /// The key from its text: 64 hex digits, or base64 with either alphabet.
     pub fn parse(text: &Secret) -> Option<Self> {
         let bytes = decoded(text.expose().trim())?;
-        Some(Self(LessSafeKey::new(
-            UnboundKey::new(&AES_256_GCM_SIV, bytes.as_slice()).ok()?,
-        )))
+        Some(Self {
+            seals: LessSafeKey::new(UnboundKey::new(&AES_256_GCM_SIV, bytes.as_slice()).ok()?),
+            heads: heads_key(&bytes)?,
+        })
+    }
+
+    /// Signs a head of the audit log (Ed25519). The key follows from the master key, which lies outside of the
+    /// database: with a key of the database's own, an older copy could not check what a later one signed.
+    pub fn sign_head(&self, message: &[u8]) -> Vec<u8> {
+        self.heads.sign(message).as_ref().to_vec()
+    }
+
+    /// Whether [`MasterKey::sign_head`] made this signature.
+    pub fn is_own_head(&self, message: &[u8], signature: &[u8]) -> bool {
+        let public = self.heads.public_key().as_ref();
+        let key = UnparsedPublicKey::new(&ED25519, public);
+        key.verify(message, signature).is_ok()
     }
 
     /// A fresh key as text, for `oam-issuer keys master`.
@@ -113,7 +132,7 @@ impl MasterKey {
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plain);
         let tag = self
-            .0
+            .seals
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(bound(purpose, owner)),
@@ -141,7 +160,7 @@ impl MasterKey {
             Nonce::try_assume_unique_for_key(&sealed[1..HEADER]).map_err(|_| SealFault::Foreign)?;
         let mut plain = Zeroizing::new(sealed[HEADER..].to_vec());
         let length = self
-            .0
+            .seals
             .open_in_place(nonce, Aad::from(bound(purpose, owner)), &mut plain)
             .map_err(|_| SealFault::Locked)?
             .len();
@@ -163,6 +182,17 @@ impl MasterKey {
         let text = std::str::from_utf8(&plain).map_err(|_| SealFault::Foreign)?;
         Ok(Secret::new(text.to_owned()))
     }
+}
+
+/// HKDF (RFC 5869), so that nothing signed tells anything of the key that seals.
+fn heads_key(master: &[u8; KEY]) -> Option<Ed25519KeyPair> {
+    let mut seed = Zeroizing::new([0; KEY]);
+    hkdf::Salt::new(hkdf::HKDF_SHA256, b"oam-issuer")
+        .extract(master)
+        .expand(&[b"audit heads, version 1"], hkdf::HKDF_SHA256)
+        .and_then(|key| key.fill(&mut *seed))
+        .ok()?;
+    Ed25519KeyPair::from_seed_unchecked(&*seed).ok()
 }
 
 /// The refusal for sealed values of a database that the master key does not open.

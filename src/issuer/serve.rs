@@ -1,8 +1,10 @@
 //! `oam-issuer serve`: everything put together, until somebody wants it to end.
 
+use super::anchors;
 use super::command::opening;
 use super::feed;
 use super::files::{self, Files};
+use super::history;
 use super::http::{Gate, router, tls};
 use super::keys::SigningKeys;
 use super::process::{self, Asked, Signals};
@@ -25,7 +27,7 @@ use clap::Args;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -111,10 +113,12 @@ async fn serve(config: PathBuf, files: Files) -> Result<(), Refusal> {
 pub(super) async fn open(files: Files) -> Result<Issuer, Refusal> {
     let org = &files.policy.org.name;
     let settings = &files.settings;
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open_existing(
-        Path::new(&settings.database),
-        org,
-    )?);
+    let store = SqliteStore::open_existing(settings, org)?;
+    // An older copy that was put in the database's place has forgotten revocations: the operator's word first.
+    if let Some(misfit) = store.misfit() {
+        return Err(misfit.clone());
+    }
+    let store: Arc<dyn Store> = Arc::new(store);
     let master = Arc::new(MasterKey::read(&settings.master_key)?);
     secrets::check(&*store, &master).await?;
     let keys = SigningKeys::open(
@@ -150,6 +154,8 @@ fn begin(
     tasks.spawn(upkeep::keys(Arc::clone(issuer)));
     tasks.spawn(upkeep::sweep(Arc::clone(issuer)));
     tasks.spawn(upkeep::refusals(Arc::clone(issuer)));
+    tasks.spawn(history::follow(Arc::clone(issuer)));
+    tasks.spawn(anchors::write_all(Arc::clone(issuer)));
     tasks.spawn(reload::watch(Arc::clone(issuer), config, asked));
     if let Some((files, config)) = tls {
         tasks.spawn(upkeep::certificates(Arc::clone(issuer), files, config));

@@ -198,6 +198,12 @@ impl Store for Shelf {
     fn agent_logs(&self, _: u64, _: usize) -> Later<'_, Vec<(u64, AgentLogRow)>> {
         not_here()
     }
+    fn history(&self) -> Later<'_, crate::rules::history::History> {
+        not_here()
+    }
+    fn audit_hash(&self, _: u64) -> Later<'_, Option<String>> {
+        not_here()
+    }
     fn prune(&self, _: u64, _: u64) -> Later<'_, Pruned> {
         not_here()
     }

@@ -2,6 +2,7 @@
 
 use super::clock;
 use super::feed::Feeds;
+use super::history::Heads;
 use super::http::address::Network;
 use super::http::body::ROOM_KIB;
 use super::http::connections::{ConnectionLimiter, below_descriptors};
@@ -101,6 +102,8 @@ pub struct Issuer {
     pub unwritten: Unwritten,
     /// What the log says now and then.
     pub said: Limiter<&'static str>,
+    /// The head of the audit log as it is told, and what others remember of it.
+    pub heads: Heads,
     /// True once the server ends.
     pub stopping: watch::Sender<bool>,
     /// How many changes are being carried to hubs.
@@ -219,6 +222,7 @@ impl Issuer {
             recorded: Limiter::new(ADDRESSES),
             unwritten: Unwritten::default(),
             said: Limiter::new(16),
+            heads: Heads::default(),
             stopping: watch::Sender::new(false),
             settling: watch::Sender::new(0),
             in_force: ArcSwap::from_pointee(in_force),
@@ -303,6 +307,14 @@ pub const CONFIGURATION: &str = "configuration";
 pub const KEYS: &str = "keys";
 /// Part of [`Health`]: certificates that could not be read again.
 pub const TLS: &str = "tls";
+
+/// Part of [`Health`]: somebody knows of audit entries that the database does not have.
+pub const HISTORY: &str = "history";
+/// Part of [`Health`]: anchors could not be written where the operator wants them.
+pub const ANCHORS: &str = "anchors";
+
+/// All parts.
+pub const PARTS: [&str; 6] = [DATABASE, CONFIGURATION, KEYS, TLS, HISTORY, ANCHORS];
 
 /// What is wrong with the server, by part; for `/readyz` and the log.
 #[derive(Default)]

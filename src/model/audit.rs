@@ -43,6 +43,8 @@ pub enum AuditEvent {
     Alarm,
     /// Faults of an agent's log were looked at by a person, and are settled.
     Acknowledged,
+    /// A backup was put in the database's place, or a copy that lay there was accepted: a new generation.
+    DatabaseRestored,
     /// Old entries were dropped; the chain goes on from the hash in `detail`.
     Retention,
 }

@@ -40,9 +40,18 @@ pub enum FeedEvent {
         /// Those that were held and are not.
         lost: Vec<RoleName>,
     },
+    /// The last entry of the organization's audit log, signed by the issuer. Kept, and shown again with the next
+    /// request: an issuer that went back to an older database is so told what it forgot.
+    Head {
+        /// Compact JWS.
+        head: String,
+    },
     /// The cursor is unknown here: what came since is not known, read the roles anew. No proof.
     Reset {},
 }
+
+/// The request header of the feed that shows the last [`FeedEvent::Head`].
+pub const HEAD_HEADER: &str = "oam-head";
 
 /// A message with its cursor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +70,9 @@ pub struct Poll {
     pub v: u32,
     /// In order; the last one is a heartbeat unless the subject is revoked.
     pub items: Vec<FeedItem>,
+    /// As in [`FeedEvent::Head`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
 }
 
 /// `POST /v1/records`: a batch of the agent's records, lines as they stand in its log.
@@ -80,6 +92,9 @@ pub struct Upload {
     pub after_seq: u64,
     /// Lines in order, without line feeds, each from `seq` on without a gap.
     pub lines: Vec<String>,
+    /// The last [`FeedEvent::Head`] that this agent was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_head: Option<String>,
 }
 
 /// Its answer: up to where the organization holds the log.
@@ -93,4 +108,7 @@ pub struct UploadAnswer {
     pub held_hash: String,
     /// What is wrong with the log, in words: a gap, a rewrite. The alarm was raised.
     pub alarm: Option<String>,
+    /// As in [`FeedEvent::Head`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
 }

@@ -20,6 +20,10 @@ pub struct IssuerSettings {
     pub trusted_proxies: Vec<String>,
     /// Path of the `SQLite` file.
     pub database: String,
+    /// Path of the database's marker; none: beside it.
+    pub marker: Option<String>,
+    /// Where the head of the audit log is written besides.
+    pub anchors: Option<Anchors>,
     /// Path of the policy file.
     pub policy: String,
     /// The key that encrypts private keys, client secrets and hub tokens at rest: 32 bytes, base64 or hex.
@@ -53,6 +57,18 @@ pub enum SecretPlace {
     Variable(String),
     /// A systemd credential: a file of this name in `$CREDENTIALS_DIRECTORY`.
     Credential(String),
+}
+
+/// Where the issuer writes number and hash of its last audit entry now and then: outside of the database, so
+/// that a log that was cut or written anew is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anchors {
+    /// A file that grows by a line each time.
+    pub file: Option<String>,
+    /// A program with its arguments that gets the line on stdin; empty: none.
+    pub command: Vec<String>,
+    /// Shortest time between two of them, ms.
+    pub every_ms: u64,
 }
 
 /// Certificate chain and key, PEM. Read again when they change.

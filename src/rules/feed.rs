@@ -42,6 +42,7 @@ pub fn delivery(reset: bool, events: Vec<(u64, FeedEvent)>, bearer: Bearer) -> D
             FeedEvent::Revoked { .. }
             | FeedEvent::Doubt { .. }
             | FeedEvent::Heartbeat { .. }
+            | FeedEvent::Head { .. }
             | FeedEvent::Reset {} => {}
             FeedEvent::RolesChanged { .. } => items.push((Some(seq), event)),
         }

@@ -343,7 +343,7 @@ impl Link {
                 self.cursor = None;
                 steps.push(Step::ReadRoles);
             }
-            FeedEvent::Heartbeat { .. } => {}
+            FeedEvent::Heartbeat { .. } | FeedEvent::Head { .. } => {}
         }
     }
 

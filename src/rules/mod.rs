@@ -6,6 +6,7 @@ pub mod cache;
 pub mod claims;
 pub mod desk;
 pub mod feed;
+pub mod history;
 pub mod hub;
 pub mod keys;
 pub mod link;

@@ -267,6 +267,14 @@ fn a_database_file_that_is_gone_grants_nothing_and_a_new_one_serves_agents_again
     company.spawn();
     assert_eq!(company.gone(), 1);
     assert!(company.log().contains("forgotten every revocation"));
+    // The marker knows that there was one.
+    let refused = company.issuer(&["init"]).expect(2);
+    assert!(
+        refused.stderr.contains("issuer.db-marker"),
+        "{}",
+        refused.stderr
+    );
+    std::fs::remove_file(company.folder.join("issuer.db-marker")).unwrap();
     company.issuer(&["init"]).expect(0);
     company.issuer(&["init"]).expect(2);
     company.up();

@@ -9,17 +9,19 @@ use crate::config::address;
 use crate::config::fields::Fields;
 use crate::config::provider::checked;
 use crate::config::tree::{Node, Report, Value};
-use crate::model::issuer::{IssuerSettings, ServerLimits, Signing, SigningAlgorithm};
+use crate::model::issuer::{Anchors, IssuerSettings, ServerLimits, Signing, SigningAlgorithm};
 use std::ops::RangeInclusive;
 
 const DAY_MS: u64 = 86_400_000;
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 18] = [
     "url",
     "listen",
     "tls",
     "trusted_proxies",
     "database",
+    "marker",
+    "anchors",
     "policy",
     "master_key",
     "signing",
@@ -39,6 +41,8 @@ pub(super) fn read_settings(tree: &Node, report: &mut Report<'_>) -> Option<Issu
     let url = url(&root, report);
     let listening = listen::read(&root, url.as_deref(), report);
     let database = needed_path(&root, "database", report);
+    let marker = absolute(&root, "marker", report);
+    let anchors = anchors(&root, report);
     let policy = needed_path(&root, "policy", report);
     let master_key = needed_secret(&root, "master_key", report);
     let signing = signing(&root, report);
@@ -60,6 +64,8 @@ pub(super) fn read_settings(tree: &Node, report: &mut Report<'_>) -> Option<Issu
         tls: listening.tls,
         trusted_proxies: listening.trusted_proxies,
         database: database?,
+        marker,
+        anchors,
         policy: policy?,
         master_key: master_key?,
         signing,
@@ -98,6 +104,36 @@ fn needed_path(root: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<
         root.missing(key, report);
     }
     absolute(root, key, report)
+}
+
+fn anchors(root: &Fields<'_>, report: &mut Report<'_>) -> Option<Anchors> {
+    let entry = root.entry("anchors")?;
+    let known = ["file", "command", "every"];
+    let table = Fields::open(&entry.node, entry.place, "anchors", &known, report);
+    let file = absolute(&table, "file", report);
+    let command = table.texts("command", report);
+    let command = command.map_or_else(Vec::new, |texts| texts.value);
+    if let Some(program) = command.first()
+        && !std::path::Path::new(program.value).is_absolute()
+    {
+        report.add(
+            program.place,
+            "`anchors.command` does not begin with an absolute path",
+            "write the program's whole path, then its arguments, each as a text of its own",
+        );
+    }
+    if table.entry("file").is_none() && command.is_empty() {
+        report.add(
+            entry.place,
+            "`anchors` names neither a file nor a command",
+            "write `file = \"/…\"`, or `command = [\"/…\", …]` that gets each anchor on stdin",
+        );
+    }
+    Some(Anchors {
+        file,
+        command: command.iter().map(|text| text.value.to_owned()).collect(),
+        every_ms: table.duration("every", 1_000..=DAY_MS, 300_000, report),
+    })
 }
 
 fn signing(root: &Fields<'_>, report: &mut Report<'_>) -> Signing {

@@ -1,6 +1,6 @@
 use super::super::http::stand_in::{Canned, Seen, StandIn, Still};
 use super::OwnIssuer;
-use crate::agent::ports::{Exchange as _, Issuer as _, MintOrder, Minted, Question};
+use crate::agent::ports::{Exchange as _, Issuer as _, MintOrder, Minted, Question, Since};
 use crate::config::agent::{Exchange, Issuer, Org};
 use crate::edge::exchange::TokenExchange;
 use crate::edge::http::Http;
@@ -247,6 +247,7 @@ async fn records_are_sent_as_they_stand_in_the_log() {
     })
     .await;
     let upload = Upload {
+        known_head: None,
         v: 1,
         log: "00".repeat(16),
         head_seq: 2,
@@ -266,13 +267,20 @@ async fn records_are_sent_as_they_stand_in_the_log() {
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n\r\n";
 const EVENTS: &str = ": hello\n\nevent: heartbeat\ndata: {\"as_of_ms\":5,\"sent_at_ms\":9}\n\nid: 1.4\nevent: roles-changed\ndata: {\"at_ms\":7,\"held\":[\"reader\"],\"lost\":[]}\n\nevent: something-new\ndata: {}\n\nid: 1.5\nevent: revoked\ndata: {\"at_ms\":8,\"reason\":\"left\\u001b\"}\n\n";
 
+fn since() -> Since {
+    Since {
+        after: Some("1.3".into()),
+        head: Some("a.b.c".into()),
+    }
+}
+
 async fn feed(answer: Canned) -> (Vec<FeedItem>, Result<(), EndpointFault>, Vec<Seen>) {
     let server = StandIn::start(move |_, _| answer.clone()).await;
     let heard = Rc::new(RefCell::new(Vec::new()));
     let into = Rc::clone(&heard);
     let hear = Box::new(move |item| into.borrow_mut().push(item));
     let end = issuer()
-        .feed(&org(&server.base), bearer(), Some("1.3".into()), hear)
+        .feed(&org(&server.base), bearer(), since(), hear)
         .await;
     let heard = heard.borrow().clone();
     (heard, end, server.seen())
@@ -313,7 +321,7 @@ async fn the_feed_is_heard_message_by_message_and_resumes_after_its_cursor() {
     );
     let sent = seen[0].head.to_lowercase();
     assert!(
-        bears(&seen[0]) && sent.contains("last-event-id: 1.3"),
+        bears(&seen[0]) && sent.contains("last-event-id: 1.3") && sent.contains("oam-head: a.b.c"),
         "{sent}"
     );
     assert!(sent.contains("accept: text/event-stream"), "{sent}");
@@ -365,7 +373,7 @@ async fn a_poll_is_json_with_the_same_messages() {
     })
     .await;
     let poll = issuer()
-        .poll(&org(&server.base), bearer(), None)
+        .poll(&org(&server.base), bearer(), Since::default())
         .await
         .ok()
         .unwrap();

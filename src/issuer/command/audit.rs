@@ -10,14 +10,19 @@ mod verify;
 
 use super::database::{self, Database};
 use super::opening;
+use crate::issuer::anchors;
 use crate::issuer::clock;
 use crate::issuer::show::Show;
 use crate::issuer::store::{Pruned, Store};
 use crate::issuer::when;
+use crate::model::issuer::IssuerSettings;
 use crate::model::refusal::Refusal;
+use crate::rules::history::{Position, Verdict, judge};
+use crate::rules::record::Known;
 use clap::{Args, Subcommand, ValueEnum};
 use filter::FilterArgs;
 use serde::Serialize;
+use std::path::Path;
 
 /// `oam-issuer audit`.
 #[derive(Debug, Args)]
@@ -103,7 +108,11 @@ fn work(show: &Show, args: &AuditArgs) -> Result<u8, Refusal> {
     } = database::open(show)?;
     let now_ms = clock::now_ms();
     match &args.what {
-        AuditWhat::Verify { anchors } => opening::wait(verify::run(show, &store, anchors.clone()))?,
+        AuditWhat::Verify { anchors } => {
+            let mut anchors = anchors.clone();
+            anchors.extend(written(&settings, &store)?);
+            opening::wait(verify::run(show, &store, anchors))?
+        }
         AuditWhat::Export { format, filter } => {
             let filter = filter.read(now_ms)?;
             opening::wait(export::run(show, &store, filter, *format))?
@@ -124,6 +133,35 @@ fn work(show: &Show, args: &AuditArgs) -> Result<u8, Refusal> {
             Ok(0)
         }
     }
+}
+
+/// The last anchor that the issuer wrote to the file that the settings name; not one that a restore gave up.
+fn written(settings: &IssuerSettings, store: &dyn Store) -> Result<Option<Known>, Refusal> {
+    let file = settings
+        .anchors
+        .as_ref()
+        .and_then(|anchors| anchors.file.as_ref());
+    let last = file.and_then(|file| anchors::read(Path::new(file)).ok()?.pop());
+    let Some(Position {
+        generation,
+        seq,
+        hash,
+    }) = last.map(|last| last.position)
+    else {
+        return Ok(None);
+    };
+    let history = opening::wait(store.history())?.map_err(|fault| fault.refusal())?;
+    let known = Position {
+        generation,
+        seq,
+        hash,
+    };
+    let there = opening::wait(store.audit_hash(seq))?.map_err(|fault| fault.refusal())?;
+    let given_up = judge(&history, &known, there.as_deref()) == Verdict::GivenUp;
+    Ok((!given_up && seq > 0).then_some(Known {
+        seq,
+        hash: known.hash,
+    }))
 }
 
 /// Up to where a prune goes: what was asked, else what the settings say.

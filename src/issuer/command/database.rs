@@ -2,7 +2,7 @@
 
 use super::opening;
 use crate::config::issuer::org_name;
-use crate::issuer::show::Show;
+use crate::issuer::show::{Line, Look, Show};
 use crate::issuer::store::sqlite::SqliteStore;
 use crate::model::issuer::IssuerSettings;
 use crate::model::name::OrgName;
@@ -45,7 +45,11 @@ pub(super) fn organization(settings: &IssuerSettings) -> Result<OrgName, Refusal
 pub(super) fn open(show: &Show) -> Result<Database, Refusal> {
     let settings = opening::settings(show)?;
     let org = organization(&settings)?;
-    let store = SqliteStore::open_existing(Path::new(&settings.database), &org)?;
+    let store = SqliteStore::open_existing(&settings, &org)?;
+    if let Some(misfit) = store.misfit() {
+        show.say(Line::new().look(Look::Warn, misfit.sentence.clone()));
+        show.next(&misfit.next);
+    }
     Ok(Database {
         settings,
         org,

@@ -6,10 +6,9 @@
 use super::database::organization;
 use super::opening;
 use crate::issuer::show::{Line, Look, Show};
-use crate::issuer::store::sqlite::SqliteStore;
+use crate::issuer::store::sqlite::{DatabaseFiles, SqliteStore};
 use crate::model::refusal::Refusal;
 use clap::Args;
-use std::path::Path;
 
 /// `oam-issuer init`.
 #[derive(Debug, Args)]
@@ -23,14 +22,27 @@ pub fn run(show: &Show, _args: &InitArgs) -> u8 {
 fn begin(show: &Show) -> Result<u8, Refusal> {
     let settings = opening::settings(show)?;
     let org = organization(&settings)?;
-    let path = Path::new(&settings.database);
+    let files = DatabaseFiles::from(&settings);
+    let path = files.database.as_path();
+    if files.marker.exists() && !path.exists() {
+        return Err(Refusal::bad_request(
+            format!(
+                "{} says that there was a database here, so none is begun: a new one has forgotten every revocation",
+                files.marker.display()
+            ),
+            format!(
+                "put the last backup in its place with `oam-issuer restore FILE`; only where there is none, remove {} first",
+                files.marker.display()
+            ),
+        ));
+    }
     if path.exists() {
         return Err(Refusal::bad_request(
             format!("{} is there already", path.display()),
             "nothing was done; `oam-issuer serve` uses it",
         ));
     }
-    drop(SqliteStore::open(path, &org)?);
+    drop(SqliteStore::open(&settings, &org)?);
     show.line(
         Line::new()
             .look(Look::Good, "begun")

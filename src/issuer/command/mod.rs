@@ -1,6 +1,7 @@
 //! The commands of `oam-issuer`, one file each.
 
 pub mod audit;
+pub mod backup;
 pub mod client;
 pub mod config;
 mod database;
@@ -9,6 +10,7 @@ pub mod keys;
 mod man;
 pub mod opening;
 pub mod policy;
+pub mod restore;
 pub mod revoke;
 pub mod secret;
 
@@ -55,7 +57,11 @@ fn dispatch(show: &Show, command: &Command) -> u8 {
         Command::Config(args) => config::run(show, args),
         Command::Policy(args) => policy::run(show, args),
         Command::Revoke(args) => revoke::run(show, args),
-        Command::Restore(args) => revoke::restore(show, args),
+        Command::Restore(args) => match args.person() {
+            Some(user) => revoke::restore(show, user),
+            None => restore::run(show, args),
+        },
+        Command::Backup(args) => backup::run(show, args),
         Command::People(args) => revoke::people(show, args),
         Command::Keys(args) => keys::run(show, args),
         Command::Secret(args) => secret::run(show, args),

@@ -32,14 +32,6 @@ pub struct RevokeArgs {
     pub session: bool,
 }
 
-/// `oam-issuer restore`.
-#[derive(Debug, Args)]
-pub struct RestoreArgs {
-    /// The person: user name, e-mail, subject, stable key, or `source:key`.
-    #[arg(value_name = "USER")]
-    pub user: String,
-}
-
 /// `oam-issuer people`.
 #[derive(Debug, Args)]
 pub struct PeopleArgs {
@@ -59,9 +51,9 @@ pub fn run(show: &Show, args: &RevokeArgs) -> u8 {
     show.done(carry_out(show, &args.user, &order))
 }
 
-/// Runs `restore`.
-pub fn restore(show: &Show, args: &RestoreArgs) -> u8 {
-    show.done(carry_out(show, &args.user, &Order::Restore))
+/// Runs `restore` of a person.
+pub fn restore(show: &Show, user: &str) -> u8 {
+    show.done(carry_out(show, user, &Order::Restore))
 }
 
 /// Runs `people`.

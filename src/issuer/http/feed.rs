@@ -7,12 +7,13 @@ use crate::issuer::admitted::{self, NotAdmitted};
 use crate::issuer::clock;
 use crate::issuer::feed::{Seat, jitter_ms};
 use crate::issuer::grant::Origin;
+use crate::issuer::history;
 use crate::issuer::refused::{OAuthError, Refused};
 use crate::issuer::state::Issuer;
 use crate::issuer::store::{Cursor, StoreFault};
 use crate::issuer::stream::{Listener, cursor};
 use crate::model::claimant::{Claimant, ClaimantKind};
-use crate::model::feed::{FeedItem, Poll};
+use crate::model::feed::{FeedEvent, FeedItem, HEAD_HEADER, Poll};
 use crate::model::organization::VERSION;
 use crate::model::refusal::Refusal;
 use axum::body::Body;
@@ -53,9 +54,12 @@ pub async fn feed(
     let opened = async {
         let claimant = subject(&issuer, &headers, &origin).await?;
         let after = after(query.as_deref(), &headers)?;
+        if let Some(head) = headers.get(HEAD_HEADER).and_then(|head| head.to_str().ok()) {
+            history::shown(&issuer, &format!("the agent of {}", claimant.key), head).await;
+        }
         let listener = Listener::new(Arc::clone(&issuer), claimant.clone(), after);
         if poll {
-            return polled(listener).await;
+            return polled(&issuer, listener).await;
         }
         let seat = issuer.feeds.sit(&claimant.key).ok_or_else(full)?;
         streamed(&issuer, listener, seat).await
@@ -120,13 +124,14 @@ fn unavailable(fault: &StoreFault) -> Refused {
     Refused::of_exchange(fault.refusal(), false)
 }
 
-async fn polled(mut listener: Listener) -> Result<Response, Refused> {
+async fn polled(issuer: &Issuer, mut listener: Listener) -> Result<Response, Refused> {
     let look = listener.look(true).await.map_err(|f| unavailable(&f))?;
     Ok(answer::json(
         200,
         &Poll {
             v: VERSION,
             items: look.items,
+            head: issuer.heads.told().map(|head| head.text.to_string()),
         },
     ))
 }
@@ -146,6 +151,8 @@ async fn streamed(
         listener,
         seat,
         sender,
+        issuer: Arc::clone(issuer),
+        head: None,
     };
     tokio::spawn(stream.run(first.items, first.over));
     let body = Body::from_stream(ReceiverStream::new(frames).map(Ok::<Bytes, Infallible>));
@@ -162,12 +169,15 @@ struct Stream {
     sender: mpsc::Sender<Bytes>,
     stopping: tokio::sync::watch::Receiver<bool>,
     heartbeat_ms: u64,
+    issuer: Arc<Issuer>,
+    /// The head that was told last.
+    head: Option<Arc<str>>,
 }
 
 impl Stream {
     /// Until the bearer expires, its identity ends, the reader goes, or the server ends.
     async fn run(mut self, first: Vec<FeedItem>, over: bool) {
-        if !self.say(&first).await || over {
+        if !self.say(&first).await || over || !self.say_head().await {
             return;
         }
         let expiry = Instant::now() + left(self.listener.expires_at(), clock::now_s());
@@ -198,10 +208,31 @@ impl Stream {
                     if !self.say(&look.items).await || look.over {
                         return;
                     }
+                    if beat && !self.say_head().await {
+                        return;
+                    }
                     None
                 }
             };
         }
+    }
+
+    /// The head of the audit log, when it is another than the one that was told.
+    async fn say_head(&mut self) -> bool {
+        let Some(head) = self.issuer.heads.told().map(|head| head.text) else {
+            return true;
+        };
+        if self.head.as_ref() == Some(&head) {
+            return true;
+        }
+        let item = FeedItem {
+            id: None,
+            event: FeedEvent::Head {
+                head: head.to_string(),
+            },
+        };
+        self.head = Some(head);
+        self.say(&[item]).await
     }
 
     async fn say(&self, items: &[FeedItem]) -> bool {

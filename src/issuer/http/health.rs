@@ -6,7 +6,7 @@ use crate::issuer::clock;
 use crate::issuer::grant::Origin;
 use crate::issuer::metrics::CONTENT_TYPE;
 use crate::issuer::refused::{OAuthError, Refused};
-use crate::issuer::state::{InForce, Issuer};
+use crate::issuer::state::{DATABASE, InForce, Issuer};
 use crate::issuer::store::{Batch, Change};
 use crate::model::refusal::Refusal;
 use axum::extract::{Extension, State};
@@ -16,11 +16,23 @@ use bytes::Bytes;
 use serde::Serialize;
 use std::sync::Arc;
 
+/// `/readyz`: what strangers see names parts only. Paths, and the words of a policy, are for who may read the
+/// metrics.
 #[derive(Serialize)]
 struct Readiness {
+    /// Whether it can serve.
     ready: bool,
-    problems: Vec<String>,
+    /// Parts without which it can't.
+    problems: Vec<&'static str>,
+    /// Parts that want an administrator, while it serves.
+    warnings: Vec<&'static str>,
+    /// Both in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Vec<String>>,
 }
+
+/// Keys of identity providers that can't be had.
+const PROVIDERS: &str = "providers";
 
 /// Up, and nothing else.
 pub async fn healthz() -> Response {
@@ -31,8 +43,9 @@ pub async fn healthz() -> Response {
     )
 }
 
-/// Ready to grant, and with the configuration that lies on disk. Keys of a provider that can't be had
-/// are told and make nobody unready: people of the other sources would suffer for it.
+/// Whether it can serve. What is wrong and stops nobody is a warning: with a broken file on disk the old one is in
+/// force, and with one provider out of reach the people of the others are served. A load balancer that took such an
+/// instance away would make an outage of a mistake.
 pub async fn readyz(
     State(issuer): State<Arc<Issuer>>,
     Extension(origin): Extension<Origin>,
@@ -40,23 +53,30 @@ pub async fn readyz(
 ) -> Response {
     probe(&issuer).await;
     let in_force = issuer.in_force();
-    let problems = issuer.health.problems();
-    let ready = problems.is_empty() && !*issuer.stopping.borrow();
-    // Paths and a policy's words are for those who run it; everybody else is told which part it is.
-    let insider = is_insider(&in_force, &origin, &headers);
-    let mut words: Vec<String> = problems
-        .into_iter()
-        .map(|(part, why)| if insider { why } else { part.to_owned() })
-        .collect();
-    let keys = [in_force.identities.problems(), in_force.signals.problems()].concat();
-    if insider {
-        words.extend(keys);
-    } else if !keys.is_empty() {
-        words.push("keys of a provider".to_owned());
+    let mut details = Vec::new();
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    for (part, why) in issuer.health.problems() {
+        details.push(why);
+        if part == DATABASE {
+            problems.push(part);
+        } else {
+            warnings.push(part);
+        }
     }
+    let providers = [in_force.identities.problems(), in_force.signals.problems()].concat();
+    if !providers.is_empty() {
+        warnings.push(PROVIDERS);
+        details.extend(providers);
+    }
+    if *issuer.stopping.borrow() {
+        problems.push("stopping");
+    }
+    let ready = problems.is_empty();
     let readiness = Readiness {
         ready,
-        problems: words,
+        problems,
+        warnings,
+        details: is_insider(&in_force, &origin, &headers).then_some(details),
     };
     json(if ready { 200 } else { 503 }, &readiness)
 }
@@ -97,8 +117,7 @@ pub async fn metrics(
     headers: HeaderMap,
 ) -> Response {
     let in_force = issuer.in_force();
-    let may = is_insider(&in_force, &origin, &headers);
-    if !may {
+    if !is_insider(&in_force, &origin, &headers) {
         let refused = Refused::new(
             OAuthError::InvalidToken,
             Refusal::denied(
@@ -112,6 +131,7 @@ pub async fn metrics(
     issuer.metrics.feeds_open.set(open);
     let connections = i64::try_from(issuer.connections.open()).unwrap_or(i64::MAX);
     issuer.metrics.connections_open.set(connections);
+    issuer.metrics.warnings(&issuer.health.problems());
     match issuer.metrics.text() {
         Some(text) => raw(200, CONTENT_TYPE, Bytes::from(text)),
         None => empty(500),

@@ -6,6 +6,7 @@ use super::bearer;
 use super::body;
 use crate::issuer::clock;
 use crate::issuer::grant::Origin;
+use crate::issuer::history;
 use crate::issuer::record;
 use crate::issuer::refused::{OAuthError, Refused};
 use crate::issuer::state::{InForce, Issuer};
@@ -72,6 +73,9 @@ async fn taken(
         let _share = share.ok_or_else(|| Refused::too_many("this identity", 5))?;
         let upload = read(issuer, headers, body).await?;
         is_own(issuer, claimant, &upload).await?;
+        if let Some(head) = &upload.known_head {
+            history::shown(issuer, &format!("the agent of {}", claimant.key), head).await;
+        }
         for _ in 0..TRIES {
             match hold(issuer, origin, claimant, &upload).await {
                 Err(NotHeld::Store(StoreFault::Overtaken)) => {}
@@ -246,6 +250,7 @@ async fn hold(
         held_seq: taken.held.last.seq,
         held_hash: taken.held.last.hash.clone(),
         alarm: taken.alarm.clone(),
+        head: issuer.heads.told().map(|head| head.text.to_string()),
     };
     if taken.held == held && taken.alarm.is_none() {
         // Nothing new: a batch that was sent again.

@@ -3,6 +3,7 @@
 mod bounds;
 mod exchange;
 mod feed;
+mod history;
 mod hub_made;
 mod hubs;
 mod limits;

@@ -193,6 +193,8 @@ pub(in crate::issuer) fn settings(
         tls: None,
         trusted_proxies: Vec::new(),
         database: String::new(),
+        marker: None,
+        anchors: None,
         policy: String::new(),
         master_key: SecretPlace::Variable("UNUSED".to_owned()),
         signing: Signing {

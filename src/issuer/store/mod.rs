@@ -22,6 +22,7 @@ use crate::model::issuer::SigningAlgorithm;
 use crate::model::name::{HubName, Repository, RoleName, SourceName};
 use crate::model::role::Action;
 use crate::model::signal::SignalSubject;
+use crate::rules::history::History;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -353,6 +354,10 @@ pub trait Store: Send + Sync {
     fn policy_digest(&self) -> Later<'_, Option<String>>;
     /// Lines of the audit log after `after`, at most `limit`, that match.
     fn audit(&self, filter: AuditFilter, after: u64, limit: usize) -> Later<'_, Vec<AuditLine>>;
+    /// How often the database was restored, and where its audit log ends.
+    fn history(&self) -> Later<'_, History>;
+    /// The hash of an audit entry by its number; none where there is no such entry.
+    fn audit_hash(&self, seq: u64) -> Later<'_, Option<String>>;
     /// Records of agents in order of arrival after `after`, at most `limit`: `(arrival, person, log, line)`.
     fn agent_records(
         &self,

@@ -1,10 +1,12 @@
 //! [`Store`] in one `SQLite` file: one thread that writes, some that read.
 
 mod apply;
+mod backup;
 mod chain;
 mod checkpoint;
 mod file;
 mod group;
+mod marker;
 mod open;
 mod place;
 mod prune;
@@ -25,12 +27,14 @@ use crate::model::claimant::ClaimantKey;
 use crate::model::name::{OrgName, SourceName};
 use crate::model::refusal::Refusal;
 use crate::model::signal::SignalSubject;
+use crate::rules::history::History;
+pub use backup::{Backup, Restored, accept, backup, inspect, is_database, put_in_place};
 use checkpoint::Checkpoints;
+pub use marker::{DatabaseFiles, Mark, read_mark};
 use open::{Opening, Writing};
 use place::{Place, Shared};
 use reader::{Kind, Readers};
 use rusqlite::Connection;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -49,6 +53,7 @@ pub struct SqliteStore {
     /// None only while it is dropped.
     ways: Option<(SyncSender<Job>, Readers)>,
     threads: Vec<JoinHandle<()>>,
+    misfit: Option<Refusal>,
 }
 
 impl SqliteStore {
@@ -57,20 +62,28 @@ impl SqliteStore {
     /// # Errors
     /// A refusal with the next step: no folder or permission, another organization's database, a newer
     /// version's, a damaged one.
-    pub fn open(path: &Path, org: &OrgName) -> Result<Self, Refusal> {
-        Self::start(path, org, Opening::Create)
+    pub fn open(files: impl Into<DatabaseFiles>, org: &OrgName) -> Result<Self, Refusal> {
+        Self::start(files.into(), org, Opening::Create)
     }
 
     /// The same for commands that have nothing to do without a database.
     ///
     /// # Errors
     /// As [`Self::open`], and when there is no database.
-    pub fn open_existing(path: &Path, org: &OrgName) -> Result<Self, Refusal> {
-        Self::start(path, org, Opening::Existing)
+    pub fn open_existing(files: impl Into<DatabaseFiles>, org: &OrgName) -> Result<Self, Refusal> {
+        Self::start(files.into(), org, Opening::Existing)
     }
 
-    fn start(path: &Path, org: &OrgName, how: Opening) -> Result<Self, Refusal> {
-        let mut writing = Writing::open(path, org, how)?;
+    /// Why this database must not be served: it is an older copy. Commands may look at it all the same.
+    pub const fn misfit(&self) -> Option<&Refusal> {
+        self.misfit.as_ref()
+    }
+
+    fn start(files: DatabaseFiles, org: &OrgName, how: Opening) -> Result<Self, Refusal> {
+        let path = files.database.clone();
+        let path = path.as_path();
+        let mut writing = Writing::open(&files, org, how)?;
+        let misfit = writing.misfit.clone();
         let shared = Arc::new(Shared::new(writing.generation.clone()));
         let (jobs, asked) = sync_channel(WAITING);
         let mut threads = Vec::new();
@@ -82,7 +95,7 @@ impl SqliteStore {
         let started = || {
             let readers = Readers::start(path, &shared, &mut threads)?;
             let writer = Writer::new(
-                path.to_owned(),
+                files,
                 org.clone(),
                 asked,
                 Arc::clone(&shared),
@@ -98,6 +111,7 @@ impl SqliteStore {
             shared,
             ways: Some((jobs, readers)),
             threads,
+            misfit,
         })
     }
 
@@ -284,6 +298,16 @@ impl Store for SqliteStore {
     fn agent_logs(&self, after: u64, limit: usize) -> Later<'_, Vec<(u64, AgentLogRow)>> {
         self.read(Kind::Long, move |database, _| {
             read::agent_logs(database, after, limit)
+        })
+    }
+
+    fn history(&self) -> Later<'_, History> {
+        self.read(Kind::Key, |database, _| read::history(database))
+    }
+
+    fn audit_hash(&self, seq: u64) -> Later<'_, Option<String>> {
+        self.read(Kind::Key, move |database, _| {
+            read::audit_hash(database, seq)
         })
     }
 

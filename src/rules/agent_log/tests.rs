@@ -23,6 +23,7 @@ fn log(count: u64) -> Vec<Link> {
 
 fn upload(lines: &[Link], head: &Link) -> Upload {
     Upload {
+        known_head: None,
         v: 1,
         log: "0".repeat(32),
         head_seq: head.seq,
@@ -205,6 +206,7 @@ fn a_line_that_is_no_record_is_left_out_and_leaves_a_gap() {
 #[test]
 fn an_empty_batch_of_an_empty_log_is_nothing() {
     let empty = Upload {
+        known_head: None,
         v: 1,
         log: "0".repeat(32),
         head_seq: 0,

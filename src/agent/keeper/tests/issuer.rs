@@ -8,7 +8,7 @@ mod sign_in;
 mod waiting;
 
 use super::*;
-use crate::agent::ports::{Issuer as Port, Later, Question};
+use crate::agent::ports::{Issuer as Port, Later, Question, Since};
 use crate::config::agent::{Exchange as Kind, Issuer, Org};
 use crate::model::feed::{FeedEvent, FeedItem, Poll, Upload};
 use crate::model::organization::{Denial, Granting, HeldGrant, HeldRole, VERSION, WhyAnswer};
@@ -23,6 +23,7 @@ type Answer<T> = oneshot::Sender<Result<T, EndpointFault>>;
 pub(super) struct OpenFeed {
     bearer: String,
     after: Option<String>,
+    head: Option<String>,
     hear: Box<dyn Fn(FeedItem)>,
     end: Answer<()>,
 }
@@ -76,12 +77,7 @@ impl Port for FakeIssuer {
         later(receiver)
     }
 
-    fn poll(
-        &self,
-        _: &Org,
-        _: Arc<Secret>,
-        _: Option<String>,
-    ) -> Later<Result<Poll, EndpointFault>> {
+    fn poll(&self, _: &Org, _: Arc<Secret>, _: Since) -> Later<Result<Poll, EndpointFault>> {
         let (sender, receiver) = oneshot::channel();
         self.polls.borrow_mut().push(sender);
         later(receiver)
@@ -99,13 +95,14 @@ impl Port for FakeIssuer {
         &self,
         _: &Org,
         bearer: Arc<Secret>,
-        after: Option<String>,
+        since: Since,
         hear: Box<dyn Fn(FeedItem)>,
     ) -> Later<Result<(), EndpointFault>> {
         let (end, receiver) = oneshot::channel();
         self.feeds.borrow_mut().push(OpenFeed {
             bearer: bearer.expose().to_owned(),
-            after,
+            after: since.after,
+            head: since.head,
             hear,
             end,
         });

@@ -139,6 +139,7 @@ const fn event(event: AuditEvent) -> (Look, &'static str) {
         AuditEvent::Alarm => (Look::Bad, "ALARM"),
         AuditEvent::RefusalSum => (Look::Warn, "refused (sum)"),
         AuditEvent::Acknowledged => (Look::Strong, "acknowledged"),
+        AuditEvent::DatabaseRestored => (Look::Warn, "database restored"),
         AuditEvent::Retention => (Look::Strong, "pruned"),
     }
 }

@@ -93,7 +93,7 @@ fn seen(
     if described && !database.exists() {
         return Ok(None);
     }
-    let store = SqliteStore::open_existing(database, &org.name)?;
+    let store = SqliteStore::open_existing(settings, &org.name)?;
     let rows = opening::wait(store.find_people(args.who.clone()))?;
     let mut rows = rows.map_err(|fault| {
         Refusal::unavailable(

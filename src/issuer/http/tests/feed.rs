@@ -51,6 +51,10 @@ impl Stream {
                     data: serde_json::from_str(&field("data: ").unwrap()).unwrap(),
                 };
                 self.buffer = rest.to_owned();
+                // It comes whenever somebody wrote something (`history`).
+                if frame.event == "head" {
+                    continue;
+                }
                 return Some(frame);
             }
             let chunk = timeout(LONG, self.response.chunk()).await.unwrap();

@@ -11,7 +11,10 @@ async fn a_healthy_issuer_says_so() {
     let world = World::start().await;
     assert_eq!(world.get("/healthz").await.expect(200).text, "ok\n");
     let ready = world.get("/readyz").await.expect(200).json();
-    assert_eq!(ready, json!({ "ready": true, "problems": [] }));
+    assert_eq!(
+        ready,
+        json!({ "ready": true, "problems": [], "warnings": [] })
+    );
 }
 
 #[tokio::test]
@@ -19,21 +22,25 @@ async fn a_broken_policy_leaves_the_old_one_in_force_and_says_where_it_is_broken
     let world = World::start().await;
     let ada = world.id_token("ada", &json!({}));
     world.policy(&POLICY.replace("[org]", "[org")).await;
-    until("unreadiness", async || {
-        world.get("/readyz").await.status == 503
-    })
-    .await;
-    let told = world.get("/readyz").await.json();
-    assert_eq!(told["problems"], json!(["configuration"]), "for a stranger");
+    let warned = async || {
+        let told = world.get("/readyz").await.expect(200).json();
+        told["warnings"] == json!(["configuration"])
+    };
+    until("a warning", warned).await;
+    let told = world.get("/readyz").await.text;
+    assert!(!told.contains("policy"), "for a stranger: {told}");
     let problems = world.issuer.health.problems();
     assert!(problems[0].1.contains("policy.toml:2:"), "{problems:?}");
+    let kinds = world.issuer.metrics.text().unwrap();
+    assert!(
+        kinds.contains("oam_issuer_alarms_total{kind=\"configuration\"} 1"),
+        "{kinds}"
+    );
+    assert_eq!(world.audit("alarm").await.len(), 1);
     world.exchange(&ada, MODEL, "write").await.expect(200);
     assert_eq!(world.audit("policy-change").await.len(), 1);
     world.policy(POLICY).await;
-    until("readiness", async || {
-        world.get("/readyz").await.status == 200
-    })
-    .await;
+    until("no warning", async || !warned().await).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use crate::issuer::clock;
 use crate::issuer::feed;
 use crate::issuer::files;
+use crate::issuer::history;
 use crate::issuer::identity::stand_in::Signer;
 use crate::issuer::reload;
 use crate::issuer::seal::MasterKey;
@@ -322,6 +323,7 @@ async fn up(config: PathBuf) -> (Arc<Issuer>, Served, mpsc::Sender<()>) {
     let issuer = Arc::new(opened.unwrap_or_else(|refusal| panic!("{}", refusal.sentence)));
     reload::found_at_start(&issuer).await.unwrap();
     tokio::spawn(feed::wake_all(Arc::clone(&issuer)));
+    tokio::spawn(history::follow(Arc::clone(&issuer)));
     let (hangup, asked) = mpsc::channel(1);
     tokio::spawn(reload::watch(Arc::clone(&issuer), config, asked));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -191,7 +191,7 @@ fn append(database: &Connection, key: &ClaimantKey, event: &FeedEvent) -> Done {
         FeedEvent::Revoked { at_ms, .. }
         | FeedEvent::Doubt { at_ms, .. }
         | FeedEvent::RolesChanged { at_ms, .. } => *at_ms,
-        FeedEvent::Reset {} => 0,
+        FeedEvent::Head { .. } | FeedEvent::Reset {} => 0,
     };
     run(
         database,

@@ -56,6 +56,12 @@ impl Checkpoints {
         Ok(Self { ask, copied })
     }
 
+    /// Asks for a copy now, however short the log is.
+    pub(super) fn ask(&self) {
+        // Full: it was asked already.
+        let _ = self.ask.try_send(());
+    }
+
     /// From now on every commit of this connection looks how long the log is.
     ///
     /// # Errors

@@ -3,8 +3,8 @@
 //! `SQLite` goes on writing to files that were deleted or replaced underneath it, and what it writes there
 //! is lost with the process. So the identity of the files is compared before every group of commits.
 
-use std::fs::{self, Metadata, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// Which file this is, whatever its name.
@@ -64,10 +64,58 @@ pub(super) fn prepare(path: &Path) -> io::Result<()> {
         options.mode(0o600);
     }
     match options.open(path) {
-        Ok(_) => Ok(()),
+        Ok(file) => give(&file, path),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => private(path),
         Err(error) => Err(error),
     }
+}
+
+/// Writes a small file as a whole: it holds the old text or the new one, whatever happens meanwhile.
+///
+/// # Errors
+/// The system's.
+pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let aside = PathBuf::from(name);
+    let written = prepare(&aside).and_then(|()| {
+        let mut file = OpenOptions::new().write(true).truncate(true).open(&aside)?;
+        file.write_all(text)?;
+        file.sync_all()?;
+        fs::rename(&aside, path)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&aside);
+    }
+    written?;
+    sync_folder(path)
+}
+
+/// Makes a new name in a folder durable.
+///
+/// # Errors
+/// The system's.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+}
+
+/// What root makes in the folder of the issuer's user is that user's: the server could not open it otherwise.
+#[cfg(unix)]
+fn give(file: &File, path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let folder = fs::metadata(folder.unwrap_or_else(|| Path::new(".")))?;
+    let about = file.metadata()?;
+    if about.uid() != 0 || folder.uid() == 0 {
+        return Ok(());
+    }
+    fchown(file, Some(folder.uid()), Some(folder.gid()))
+}
+
+#[cfg(not(unix))]
+fn give(_file: &File, _path: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// A database that others can read is closed to them. One that this user may not change is left as it

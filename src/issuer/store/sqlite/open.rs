@@ -1,17 +1,19 @@
 //! Connections: opened, checked, brought to the schema of this version.
 
 use super::file::{self, Identity};
+use super::marker::{self, DatabaseFiles};
 use super::words::{gone, refusal, refused};
+use crate::issuer::clock;
 use crate::model::name::OrgName;
 use crate::model::refusal::{Refusal, RefusalCode};
-use aws_lc_rs::rand;
+use crate::rules::history::History;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The schema, one script a version; number `n` brings version `n` to `n + 1`.
-const MIGRATIONS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
 
 /// How long a commit waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
@@ -36,6 +38,8 @@ pub(super) struct Writing {
     log: Option<Identity>,
     /// Name of the database for cursors of the feed.
     pub(super) generation: String,
+    /// Why this database must not be served: its marker knows a later one. Commands may look at it.
+    pub(super) misfit: Option<Refusal>,
 }
 
 /// Whether the open files are the ones that others find.
@@ -54,7 +58,12 @@ impl Writing {
     ///
     /// # Errors
     /// A refusal: no folder, no permission, another organization's, a newer version's, damaged.
-    pub(super) fn open(path: &Path, org: &OrgName, how: Opening) -> Result<Self, Refusal> {
+    pub(super) fn open(
+        files: &DatabaseFiles,
+        org: &OrgName,
+        how: Opening,
+    ) -> Result<Self, Refusal> {
+        let path = files.database.as_path();
         prepare(path, how == Opening::Create)?;
         let told = |error: rusqlite::Error| refusal(path, &error);
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(told)?;
@@ -70,6 +79,15 @@ impl Writing {
             connection.pragma_update(None, name, value).map_err(told)?;
         }
         let generation = migrate(&mut connection, path, org, how)?;
+        let misfit = match marker::fits(files, &connection) {
+            Ok(history) => {
+                mark_first(files, &history, &connection)?;
+                None
+            }
+            // A running server goes on with what it finds only if it is not an older copy.
+            Err(refusal) if how == Opening::Replaced => return Err(refusal),
+            Err(refusal) => Some(refusal),
+        };
         let looked = |fault: std::io::Error| looked(path, &fault);
         Ok(Self {
             main: file::identity(path)
@@ -79,6 +97,7 @@ impl Writing {
             connection,
             path: path.to_owned(),
             generation,
+            misfit,
         })
     }
 
@@ -132,7 +151,7 @@ pub(super) fn reading(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     // Each connection stays in one thread, and the name is a path, never a URI.
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
@@ -176,6 +195,47 @@ fn prepare(path: &Path, create: bool) -> Result<(), Refusal> {
         ));
     }
     file::prepare(path).map_err(|fault| looked(path, &fault))
+}
+
+/// The first marker of a database; from then on it is missed where it is gone.
+fn mark_first(
+    files: &DatabaseFiles,
+    history: &History,
+    connection: &Connection,
+) -> Result<(), Refusal> {
+    if history.marked {
+        return Ok(());
+    }
+    marker::write_mark(&files.marker, history.position()).map_err(|fault| {
+        refused(
+            &files.database,
+            &format!(
+                "has no marker: {} could not be written: {}",
+                files.marker.display(),
+                fault.kind()
+            ),
+            "let the issuer's user write its folder, or name another place as `marker` in issuer.toml",
+        )
+    })?;
+    put(connection, "marked", "1").map_err(|error| refusal(&files.database, &error))
+}
+
+/// Writes a value that is kept once for the whole database.
+pub(super) fn put(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
+    let written = connection.execute(
+        "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
+        (name, value),
+    );
+    written.map(drop)
+}
+
+/// A fresh name of the database for cursors of the feed.
+pub(super) fn fresh_generation(connection: &Connection) -> rusqlite::Result<String> {
+    let mut random = [0u8; 8];
+    clock::fill(&mut random);
+    let generation = hex::encode(random);
+    put(connection, "generation", &generation)?;
+    Ok(generation)
 }
 
 /// Brings the database to the schema of this version; tells its generation.
@@ -228,12 +288,6 @@ fn names(
             })
             .optional()
     };
-    let put = |name: &str, value: &str| {
-        transaction.execute(
-            "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)",
-            (name, value),
-        )
-    };
     match meta("org").map_err(told)? {
         Some(found) if found != org.as_str() => {
             return Err(refused(
@@ -243,16 +297,11 @@ fn names(
             ));
         }
         Some(_) => {}
-        None => drop(put("org", org.as_str()).map_err(told)?),
+        None => put(transaction, "org", org.as_str()).map_err(told)?,
     }
     let kept = meta("generation").map_err(told)?;
     if let Some(generation) = kept.filter(|_| how != Opening::Replaced) {
         return Ok(generation);
     }
-    let mut random = [0u8; 8];
-    rand::fill(&mut random)
-        .map_err(|_| refused(path, "got no random number from the system", "try again"))?;
-    let generation = hex::encode(random);
-    put("generation", &generation).map_err(told)?;
-    Ok(generation)
+    fresh_generation(transaction).map_err(told)
 }

@@ -2,7 +2,8 @@
 
 use crate::issuer::store::StoreFault;
 use arc_swap::ArcSwap;
-use std::sync::Arc;
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// The database as the writer last found it.
@@ -18,6 +19,8 @@ pub(super) struct Place {
 
 /// Shared by writer, readers and watchers.
 pub(super) struct Shared {
+    /// Why the marker could not be written the last time.
+    unmarked: Mutex<Option<ErrorKind>>,
     place: ArcSwap<Place>,
     changes: watch::Sender<u64>,
 }
@@ -26,6 +29,7 @@ impl Shared {
     /// For a database that was just opened.
     pub(super) fn new(generation: String) -> Self {
         Self {
+            unmarked: Mutex::new(None),
             place: ArcSwap::from_pointee(Place {
                 generation: generation.into(),
                 opened: 0,
@@ -38,6 +42,17 @@ impl Shared {
     /// The database as last found.
     pub(super) fn place(&self) -> Arc<Place> {
         self.place.load_full()
+    }
+
+    /// What came of writing the marker. Logged when it is new.
+    pub(super) fn marked(&self, fault: Option<ErrorKind>) {
+        let mut known = self.unmarked.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != fault {
+            if let Some(kind) = fault {
+                tracing::error!(%kind, "the database's marker could not be written");
+            }
+            *known = fault;
+        }
     }
 
     /// Something was committed.

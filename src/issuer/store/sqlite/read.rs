@@ -9,6 +9,8 @@ use crate::issuer::store::{
     AgentLogRow, Cursor, FeedOfAll, FeedPage, KeyRow, SecretOwner, SecretRow, TokenRow,
 };
 use crate::model::claimant::ClaimantKey;
+use crate::rules::history::History;
+use crate::rules::record::{self, Known};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 /// All rows of a statement.
@@ -287,4 +289,39 @@ pub(super) fn secret_owners(database: &Connection) -> Result<Vec<SecretOwner>> {
 
 pub(super) fn policy_digest(database: &Connection) -> Result<Option<String>> {
     meta(database, "policy_digest")
+}
+
+/// How often the database was restored, and where its log ends.
+pub(super) fn history(database: &Connection) -> Result<History> {
+    let restored = meta(database, "restored_at")?.unwrap_or_default();
+    let last = one(
+        database,
+        "SELECT seq, line FROM audit ORDER BY seq DESC LIMIT 1",
+        [],
+        |row| Ok((rows::number(row, 0)?, row.get::<_, String>(1)?)),
+    )?;
+    Ok(History {
+        restored_at: serde_json::from_str(&restored).unwrap_or_default(),
+        last: last.map(|(seq, line)| Known {
+            seq,
+            hash: hash_of(&line),
+        }),
+        marked: meta(database, "marked")?.is_some(),
+    })
+}
+
+/// The hash of an audit entry.
+pub(super) fn audit_hash(database: &Connection, seq: u64) -> Result<Option<String>> {
+    let line: Option<String> = one(
+        database,
+        "SELECT line FROM audit WHERE seq = ?1",
+        [int(seq)],
+        |row| row.get(0),
+    )?;
+    Ok(line.map(|line| hash_of(&line)))
+}
+
+/// One that is not as it was written has no hash that anybody knows.
+fn hash_of(line: &str) -> String {
+    record::link(line).map_or_else(|_| String::new(), |link| link.hash)
 }

@@ -3,6 +3,7 @@
 mod faults;
 mod files;
 mod killed;
+mod restored;
 
 use super::SqliteStore;
 use super::writer::{Job, Writer};

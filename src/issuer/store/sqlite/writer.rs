@@ -8,14 +8,14 @@ use super::apply::Undone;
 use super::chain::Head;
 use super::checkpoint::Checkpoints;
 use super::group::{data_version, separately, together, told, within};
+use super::marker::{self, DatabaseFiles};
 use super::open::{Found, Opening, Writing};
 use super::place::Shared;
-use super::{prune, sweep, words};
+use super::{prune, read, sweep, words};
 use crate::issuer::clock;
 use crate::issuer::store::{Batch, Committed, Pruned, StoreFault};
 use crate::model::name::OrgName;
 use rusqlite::{Connection, Error, ErrorCode};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -29,6 +29,13 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// How often it forgets what may be forgotten.
 const SWEEP: Duration = Duration::from_mins(1);
+
+/// Longest time that commits stand in the write-ahead log alone: a copy of the database's file made by hand is
+/// at most so old.
+const COPY: Duration = Duration::from_secs(15);
+
+/// Longest time that the marker lags behind a busy database.
+const MARK: Duration = Duration::from_secs(5);
 
 /// Where an answer goes.
 type Reply<T> = oneshot::Sender<Result<T, StoreFault>>;
@@ -53,11 +60,14 @@ pub(super) enum Job {
 
 /// The writer's own state.
 pub(super) struct Writer {
-    path: PathBuf,
+    files: DatabaseFiles,
     org: OrgName,
     jobs: Receiver<Job>,
     shared: Arc<Shared>,
     checkpoints: Checkpoints,
+    /// When what was committed last must stand in the marker, and in the database's own file; none: it does.
+    mark_at: Option<Instant>,
+    copy_at: Option<Instant>,
     /// None while there is no database to write to.
     writing: Option<Writing>,
     /// The audit log's end; none when another process may have moved it.
@@ -72,7 +82,7 @@ pub(super) struct Writer {
 impl Writer {
     /// A writer of an open database, whose commits `checkpoints` follows.
     pub(super) fn new(
-        path: PathBuf,
+        files: DatabaseFiles,
         org: OrgName,
         jobs: Receiver<Job>,
         shared: Arc<Shared>,
@@ -81,7 +91,9 @@ impl Writer {
     ) -> Self {
         let data_version = data_version(&writing.connection).unwrap_or(-1);
         Self {
-            path,
+            files,
+            mark_at: None,
+            copy_at: None,
             org,
             jobs,
             shared,
@@ -99,13 +111,69 @@ impl Writer {
         loop {
             match self.jobs.recv_timeout(LOOK) {
                 Ok(job) => self.serve(job),
-                Err(RecvTimeoutError::Timeout) => self.look(),
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.look();
+                    // Nobody waits: what there is to note is noted.
+                    self.mark();
+                }
+                Err(RecvTimeoutError::Disconnected) => return self.end(),
+            }
+            let due = |at: Option<Instant>| at.is_some_and(|at| Instant::now() >= at);
+            if due(self.mark_at) {
+                self.mark();
+            }
+            if due(self.copy_at) {
+                self.copy_at = None;
+                self.checkpoints.ask();
             }
             if Instant::now() >= self.sweep_at {
                 let more = self.sweep(clock::now_ms()).unwrap_or(false);
                 self.sweep_at = Instant::now() + if more { LOOK } else { SWEEP };
             }
+        }
+    }
+
+    /// Something was committed, here or by another process.
+    fn moved(&mut self) {
+        let now = Instant::now();
+        self.mark_at.get_or_insert(now + MARK);
+        self.copy_at.get_or_insert(now + COPY);
+        self.shared.changed();
+    }
+
+    /// Notes in the marker up to where the database is written; not for one that the marker does not fit.
+    pub(super) fn mark(&mut self) {
+        let Some(writing) = self.writing.as_ref().filter(|one| one.misfit.is_none()) else {
+            return;
+        };
+        if self.mark_at.take().is_none() || writing.found() != Found::Same {
+            return;
+        }
+        let Ok(history) = read::history(&writing.connection) else {
+            return;
+        };
+        match marker::write_mark(&self.files.marker, history.position()) {
+            Ok(()) => self.shared.marked(None),
+            Err(fault) => {
+                self.shared.marked(Some(fault.kind()));
+                self.mark_at = Some(Instant::now() + MARK);
+            }
+        }
+    }
+
+    /// The last that is done: everything stands in the database's own file, and in the marker.
+    fn end(mut self) {
+        self.look();
+        self.mark();
+        if let Some(writing) = self
+            .writing
+            .as_ref()
+            .filter(|one| one.found() == Found::Same)
+        {
+            // Another process may have it open, and copies it then.
+            let _ = writing
+                .connection
+                .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         }
     }
 
@@ -189,13 +257,13 @@ impl Writer {
             began = true;
             together(database, head, batches)
         });
-        results.map_err(|undone| (told(&self.path, undone), began))
+        results.map_err(|undone| (told(&self.files.database, undone), began))
     }
 
     /// As [`Writer::group`], where the batches that are bad are undone and the others are kept; none where
     /// the transaction as a whole did not work.
     fn apart(&mut self, batches: &[Batch]) -> Option<Vec<Result<Committed, StoreFault>>> {
-        let path = self.path.clone();
+        let path = self.files.database.clone();
         self.transaction(|database, head| separately(&path, database, head, batches))
             .ok()
     }
@@ -204,11 +272,11 @@ impl Writer {
         let org = self.org.clone();
         let pruned = self
             .transaction(|database, head| prune::begin(database, head, &org, before_ms, at_ms))
-            .map_err(|undone| told(&self.path, undone))?;
+            .map_err(|undone| told(&self.files.database, undone))?;
         loop {
             let more = self
                 .transaction(|database, _| Ok(prune::go_on(database)?))
-                .map_err(|undone| told(&self.path, undone))?;
+                .map_err(|undone| told(&self.files.database, undone))?;
             if !more {
                 return Ok(pruned);
             }
@@ -218,7 +286,7 @@ impl Writer {
     /// Forgets some of what may be forgotten; tells whether there is more.
     pub(super) fn sweep(&mut self, now_ms: u64) -> Result<bool, StoreFault> {
         self.transaction(|database, _| Ok(sweep::some(database, now_ms)?))
-            .map_err(|undone| told(&self.path, undone))
+            .map_err(|undone| told(&self.files.database, undone))
     }
 
     /// Runs `work` in one durable transaction on the right files, with the audit log's end.
@@ -235,7 +303,7 @@ impl Writer {
         match within(database, known, work) {
             Ok((value, version, head)) => {
                 (self.data_version, self.head) = (version, Some(head));
-                self.shared.changed();
+                self.moved();
                 Ok(value)
             }
             Err(undone) => {
@@ -256,7 +324,7 @@ impl Writer {
                 return Ok(());
             }
             Some(Found::Gone) => {
-                let fault = words::as_fault(&words::gone(&self.path));
+                let fault = words::as_fault(&words::gone(&self.files.database));
                 self.shared.lost(&fault);
                 return Err(fault);
             }
@@ -270,9 +338,9 @@ impl Writer {
         if let Some(old) = self.writing.take() {
             old.abandon();
         }
-        let opened = Writing::open(&self.path, &self.org, how).and_then(|mut writing| {
+        let opened = Writing::open(&self.files, &self.org, how).and_then(|mut writing| {
             let followed = self.checkpoints.follow(&mut writing.connection);
-            followed.map_err(|error| words::refusal(&self.path, &error))?;
+            followed.map_err(|error| words::refusal(&self.files.database, &error))?;
             Ok(writing)
         });
         match opened {
@@ -302,7 +370,7 @@ impl Writer {
         {
             self.data_version = version;
             self.head = None;
-            self.shared.changed();
+            self.moved();
         }
     }
 }

@@ -167,6 +167,7 @@ fn records_go_in_batches_are_kept_over_an_outage_and_are_shown() {
         assert_eq!(again.lines[..upload.lines.len()], upload.lines[..]);
         let said = UploadAnswer {
             v: VERSION,
+            head: None,
             held_seq: again.head_seq,
             held_hash: again.head_hash.clone(),
             alarm: None,
@@ -194,6 +195,7 @@ fn the_last_records_are_sent_at_the_end() {
                 if let Some((upload, answer)) = issuer.uploads.borrow_mut().pop() {
                     let said = UploadAnswer {
                         v: VERSION,
+                        head: None,
                         held_seq: upload.head_seq,
                         held_hash: upload.head_hash,
                         alarm: None,

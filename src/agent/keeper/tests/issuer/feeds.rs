@@ -219,8 +219,52 @@ fn a_lost_feed_is_made_anew_and_polled_while_a_token_is_out() {
                 sent_at_ms,
             },
         }];
-        poll.send(Ok(Poll { v: VERSION, items })).ok().unwrap();
+        poll.send(Ok(Poll {
+            v: VERSION,
+            items,
+            head: None,
+        }))
+        .ok()
+        .unwrap();
         desk.settle().await;
         assert!(desk.status().orgs[0].feed.clone().unwrap().polling);
+    });
+}
+
+/// As an issuer signs it; the agent looks at the claims only.
+fn head(generation: u64, seq: u64) -> String {
+    use base64::Engine;
+    let claims = format!(
+        r#"{{"org":"acme","generation":{generation},"seq":{seq},"hash":"{}"}}"#,
+        "0".repeat(64)
+    );
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims);
+    format!("e30.{claims}.c2ln")
+}
+
+#[test]
+fn the_last_head_of_the_organizations_log_is_kept_and_shown_to_the_issuer_again() {
+    story(async {
+        let mut desk = Desk::at_issuer().await;
+        desk.beat(0).await;
+        let shown = async |desk: &mut Desk, told: String| {
+            desk.feed(None, FeedEvent::Head { head: told }).await;
+            let feed = desk.issuer().feeds.borrow_mut().pop().unwrap();
+            feed.end.send(Ok(())).ok().unwrap();
+            desk.settle().await;
+            for _ in 0..40 {
+                desk.wait(1_000).await;
+            }
+            desk.beat(0).await;
+            let issuer = desk.issuer();
+            let feeds = issuer.feeds.borrow();
+            feeds.last().unwrap().head.clone()
+        };
+        assert_eq!(shown(&mut desk, head(0, 7)).await, Some(head(0, 7)));
+        // An issuer that went back to an older database is shown what it forgot,
+        assert_eq!(shown(&mut desk, head(0, 3)).await, Some(head(0, 7)));
+        assert_eq!(shown(&mut desk, "no head".into()).await, Some(head(0, 7)));
+        // and one that was restored in order is taken.
+        assert_eq!(shown(&mut desk, head(1, 4)).await, Some(head(1, 4)));
     });
 }

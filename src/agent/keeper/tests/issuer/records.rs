@@ -21,6 +21,7 @@ impl Desk {
         });
         let said = UploadAnswer {
             v: VERSION,
+            head: None,
             held_seq: seq,
             held_hash,
             alarm: None,

@@ -13,14 +13,14 @@ fn refusal(path: &Path, org: &str) -> String {
 }
 
 /// A consistent copy, as an administrator makes one.
-fn backup(path: &Path, to: &Path) {
+pub(super) fn backup(path: &Path, to: &Path) {
     Connection::open(path)
         .unwrap()
         .execute("VACUUM INTO ?1", [to.to_str().unwrap()])
         .unwrap();
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(format!("{}{ending}", path.display()))
 }
 
@@ -114,7 +114,7 @@ fn an_idle_store_notices_by_itself_that_its_file_is_gone() {
 }
 
 #[test]
-fn a_backup_put_in_place_is_taken_and_cursors_of_before_are_reset() {
+fn a_copy_put_in_place_is_refused_until_it_is_accepted_and_cursors_of_before_are_reset() {
     let (folder, path) = place();
     let saved = folder.path().join("saved");
     let store = open(&path);
@@ -125,13 +125,21 @@ fn a_backup_put_in_place_is_taken_and_cursors_of_before_are_reset() {
         commit(&store, changes([end("ada", EndKind::Session, NOW_MS)])).await;
         store.feed(person("ada"), None).await.unwrap().head
     });
+    store.in_writer(Writer::mark);
     fs::rename(&saved, &path).unwrap();
+    let words = unavailable(&store, exchange("ada", "a4", 0));
+    assert!(
+        words.contains("older than the one that was served"),
+        "{words}"
+    );
+    assert!(words.contains("oam-issuer restore --accept"), "{words}");
+    super::restored::accepted(&path);
     wait(async {
         let after: Committed = commit(&store, exchange("ada", "a3", 0)).await;
-        assert_eq!(after.audit_seq, 2);
+        assert_eq!(after.audit_seq, 3);
         assert!(store.token("a1".into()).await.unwrap().is_some());
         assert_eq!(store.token("a2".into()).await.unwrap(), None);
-        assert_eq!(verified(&store).await, 2);
+        assert_eq!(verified(&store).await, 3);
         // A number that will be given again must not hide what it is given to.
         commit(&store, changes([end("ada", EndKind::Account, NOW_MS)])).await;
         let page = store.feed(person("ada"), Some(cursor)).await.unwrap();
