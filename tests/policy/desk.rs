@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 const ISSUER: &str = r#"
 url = "https://issuer.acme.example"
+trusted_proxies = ["127.0.0.1/32"]
 database = "{folder}/issuer.db"
 policy = "{folder}/policy.toml"
 master_key = { env = "OAM_MASTER_KEY" }
