@@ -12,7 +12,7 @@ use crate::model::record::{Happening, Record};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::secret::Secret;
 use crate::rules::desk::{Effect, Event, Who};
-use crate::rules::hub::{Owner, owner};
+use crate::rules::hub::{Owner, among, owner};
 use crate::rules::role::{Choice, Wish, choose};
 use crate::rules::session::Need;
 use tokio::sync::oneshot;
@@ -52,17 +52,63 @@ impl Denied {
 impl Keeper {
     /// Chooses hub, repository, intent and role; says what refuses before the desk is asked.
     pub(super) fn resolve(&self, ask: &Ask, front: &str, caller: &Caller) -> Resolved {
-        let (org, hub) = match owner(&self.settings, &ask.hub) {
-            Owner::Hub(org, hub) => (org, hub),
-            Owner::Nobody => return Resolved::NotOurs,
+        match owner(&self.settings, &ask.hub) {
+            Owner::Hub(org, hub) => self.resolve_at(org, hub, ask, front, caller),
+            Owner::Several(hubs) => self.resolve_among(&hubs, ask, front, caller),
+            Owner::Nobody => Resolved::NotOurs,
             Owner::Refused(refusal) => {
-                return Denied::early(self.unread_configuration().unwrap_or(refusal));
+                Denied::early(self.unread_configuration().unwrap_or(refusal))
             }
-        };
-        let intent = match ask.intent {
-            Intent::Unknown => intent_of_ancestry(&caller.ancestry),
-            told => told,
-        };
+        }
+    }
+
+    /// No hub was named: what the roles cover decides.
+    fn resolve_among(
+        &self,
+        hubs: &[(&Org, &Hub)],
+        ask: &Ask,
+        front: &str,
+        caller: &Caller,
+    ) -> Resolved {
+        let resolve = |(org, hub): &(&Org, &Hub)| self.resolve_at(org, hub, ask, front, caller);
+        let mut answers: Vec<Resolved> = hubs.iter().map(resolve).collect();
+        let asked: Vec<(&Hub, Option<&Refusal>)> = hubs
+            .iter()
+            .zip(&answers)
+            .map(|((_, hub), answer)| match answer {
+                Resolved::Refused(denied) => (*hub, Some(&denied.refusal)),
+                Resolved::Chosen(_) | Resolved::NotOurs => (*hub, None),
+            })
+            .collect();
+        let what = ask.path.as_deref().unwrap_or("the whole hub");
+        match among(&self.settings, &asked, &plain(what)) {
+            Ok(at) => answers.swap_remove(at),
+            Err(refusal) => {
+                let mut orgs = hubs.iter().map(|(org, _)| &org.name);
+                let first = orgs.next().filter(|first| orgs.all(|org| org == *first));
+                let intent = ask_intent(ask, caller);
+                let repository = ask.path.as_deref().map(repository_of_path);
+                Resolved::Refused(Box::new(Denied {
+                    refusal,
+                    org: first.cloned(),
+                    hub: None,
+                    repository: repository.and_then(Result::ok).flatten(),
+                    intent,
+                    by_standing: false,
+                }))
+            }
+        }
+    }
+
+    fn resolve_at(
+        &self,
+        org: &Org,
+        hub: &Hub,
+        ask: &Ask,
+        front: &str,
+        caller: &Caller,
+    ) -> Resolved {
+        let intent = ask_intent(ask, caller);
         let mut denied = Denied {
             refusal: Refusal::denied("", ""),
             org: Some(org.name.clone()),
@@ -79,7 +125,7 @@ impl Keeper {
                 return Resolved::Refused(Box::new(denied));
             }
         }
-        match self.choice(org, hub, ask, &mut denied) {
+        match self.choice(org, hub, ask, front, &mut denied) {
             Ok(choice) => Resolved::Chosen(Box::new(Chosen {
                 org: org.name.clone(),
                 hub: hub.name.clone(),
@@ -107,6 +153,7 @@ impl Keeper {
         org: &Org,
         hub: &Hub,
         ask: &Ask,
+        front: &str,
         denied: &mut Denied,
     ) -> Result<Choice, Refusal> {
         if let Some(refusal) = self.closed_because() {
@@ -125,6 +172,7 @@ impl Keeper {
             repository: denied.repository.as_ref(),
             intent: denied.intent,
             role: ask.role.as_ref(),
+            by_git: front == "git",
         };
         let of = self.with_roles(org)?;
         let groups = &live.identity.groups;
@@ -256,4 +304,17 @@ impl Keeper {
         }
         written
     }
+}
+
+/// As told, else as the caller's ancestry tells.
+fn ask_intent(ask: &Ask, caller: &Caller) -> Intent {
+    match ask.intent {
+        Intent::Unknown => intent_of_ancestry(&caller.ancestry),
+        told => told,
+    }
+}
+
+/// A path as the caller gave it, fit for a sentence.
+fn plain(path: &str) -> String {
+    path.chars().filter(|c| !c.is_control()).take(200).collect()
 }

@@ -240,17 +240,10 @@ impl Keeper {
         if !current {
             return;
         }
-        let sentence = denial.sentence.clone();
         match denial.code {
             RefusalCode::Revoked => {
-                let reason = self
-                    .offices
-                    .get(name)
-                    .and_then(|office| office.desk.reason_in(&sentence));
-                self.step(
-                    name,
-                    Event::Over(StandingWord::Revoked, reason.map(EndReason::Words)),
-                );
+                let reason = denial.reason.clone().map(EndReason::Words);
+                self.step(name, Event::Over(StandingWord::Revoked, reason));
             }
             RefusalCode::Ended => {
                 let doubted = self.offices.get(name).is_some_and(|office| {
@@ -258,7 +251,8 @@ impl Keeper {
                     live.is_some_and(|live| live.suspicion.is_some())
                 });
                 if !doubted {
-                    self.tell(name, Event::Doubted(sentence));
+                    let reason = denial.reason.as_ref().unwrap_or(&denial.sentence);
+                    self.tell(name, Event::Doubted(reason.clone()));
                 }
             }
             _ => {}

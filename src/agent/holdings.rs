@@ -3,7 +3,7 @@
 
 use super::asks::{Denied, Resolved};
 use super::command::{Command, ReportKind};
-use super::issuing::{Issuing, Reading};
+use super::issuing::{Issuing, Reading, Unread};
 use super::keeper::{Inner, Keeper};
 use crate::config::agent::Org;
 use crate::model::answer::EndpointFault;
@@ -14,7 +14,6 @@ use crate::model::time::Moment;
 use crate::rules::desk::Event;
 use crate::rules::role::Roles;
 use crate::rules::session::{FAILURE_MEMORY_MS, Need};
-use crate::rules::standing::words;
 
 /// Roles younger than this are not read again because somebody asks, ms.
 const YOUNG_MS: u64 = 60_000;
@@ -44,16 +43,8 @@ impl Keeper {
         if let Some(roles) = issuing.and_then(Issuing::roles) {
             return Ok(Roles { org, roles });
         }
-        let why = issuing
-            .and_then(|issuing| issuing.unread.as_ref())
-            .map_or_else(String::new, |(why, _)| format!(": {why}"));
-        Err(Refusal::unavailable(
-            format!(
-                "the issuer of {} has not said which roles you hold{why}",
-                org.name
-            ),
-            "try again in a moment; `oam status` shows how the issuer is reached",
-        ))
+        let unread = issuing.and_then(|issuing| issuing.unread.as_ref());
+        Err(roles_unknown(&org.name, unread))
     }
 
     /// Whether a report must wait until the roles are read: they are not known, or they are not young and
@@ -107,7 +98,7 @@ impl Keeper {
         let failed = issuing
             .unread
             .as_ref()
-            .is_some_and(|(_, at)| within(*at, FAILURE_MEMORY_MS));
+            .is_some_and(|unread| within(unread.at, FAILURE_MEMORY_MS));
         !young && !failed
     }
 
@@ -158,7 +149,7 @@ impl Keeper {
             .and_then(|office| office.desk.standing().live())
             .is_some_and(|live| live.flight.is_some());
         if !renewing {
-            self.roles_unread(name, "the session could not be renewed".into());
+            self.roles_unread(name, not_renewed(now));
         }
     }
 
@@ -171,7 +162,7 @@ impl Keeper {
         if waits && renewed {
             self.read_roles(name);
         } else if waits {
-            self.roles_unread(name, "the session could not be renewed".into());
+            self.roles_unread(name, not_renewed(self.now()));
         }
     }
 
@@ -195,16 +186,15 @@ impl Keeper {
             Ok(holdings) => self.take_holdings(name, holdings),
             Err(fault) => {
                 self.heed(name, generation, &fault);
-                self.roles_unread(name, words(&fault));
+                self.roles_unread(name, Unread::of(&fault, self.now()));
             }
         }
     }
 
-    pub(super) fn roles_unread(&mut self, name: &OrgName, why: String) {
-        let now = self.now();
+    pub(super) fn roles_unread(&mut self, name: &OrgName, unread: Unread) {
         if let Some(office) = self.offices.get_mut(name) {
             office.issuing.reading = Reading::Idle;
-            office.issuing.unread = Some((why, now));
+            office.issuing.unread = Some(unread);
         }
         self.release(name);
     }
@@ -283,5 +273,38 @@ impl Keeper {
         if stale {
             self.read_roles(name);
         }
+    }
+}
+
+/// Which roles are held is not known: it was not asked yet, or it could not be told.
+fn roles_unknown(org: &OrgName, unread: Option<&Unread>) -> Refusal {
+    let Some(unread) = unread else {
+        return Refusal::unavailable(
+            format!("the issuer of {org} was not asked yet which roles you hold"),
+            "try again in a moment; `oam roles` asks",
+        );
+    };
+    let next = match (&unread.next, unread.passes) {
+        (Some(next), _) => next.clone(),
+        (None, true) => {
+            "try again in a moment; `oam status` shows how the issuer is reached".into()
+        }
+        (None, false) => "run `oam doctor`, and show the administrators what it says".into(),
+    };
+    Refusal::unavailable(
+        format!(
+            "the issuer of {org} has not said which roles you hold: {}",
+            unread.why
+        ),
+        next,
+    )
+}
+
+fn not_renewed(at: Moment) -> Unread {
+    Unread {
+        why: "the session could not be renewed".into(),
+        next: None,
+        passes: true,
+        at,
     }
 }

@@ -4,12 +4,14 @@ use super::command::Command;
 use super::office::Office;
 use super::state::{Anchor, KeptOfIssuer};
 use crate::config::agent::Org;
+use crate::model::answer::EndpointFault;
 use crate::model::organization::{HeldRole, Holdings};
 use crate::model::role::{Grant, Role};
 use crate::model::secret::Secret;
 use crate::model::time::Moment;
 use crate::rules::history::replaces_head;
 use crate::rules::link::{Bearer, Link};
+use crate::rules::standing::words;
 use std::sync::Arc;
 use tokio::task::AbortHandle;
 
@@ -33,12 +35,43 @@ pub(super) struct Issuing {
     /// The last head of the organization's audit log that the issuer told: shown to it again.
     pub head: Option<String>,
     /// Why it could not be read the last time, and when that was.
-    pub unread: Option<(String, Moment)>,
+    pub unread: Option<Unread>,
     pub reading: Reading,
     /// Commands that wait for the roles, and until when.
     pub parked: Vec<Command>,
     pub parked_until: Option<Moment>,
     pub records: Records,
+}
+
+/// Why roles could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unread {
+    /// In words, to follow a colon.
+    pub why: String,
+    /// What to do, where somebody has said it.
+    pub next: Option<String>,
+    /// It may be another matter a moment later.
+    pub passes: bool,
+    /// When.
+    pub at: Moment,
+}
+
+impl Unread {
+    /// From the issuer's answer: its own refusal has a next step of its own.
+    pub(super) fn of(fault: &EndpointFault, at: Moment) -> Self {
+        let refusal = fault.refusal();
+        Self {
+            why: words(fault),
+            passes: match (&refusal, fault) {
+                (Some(refusal), _) => refusal.code.passes(),
+                (None, EndpointFault::NotSent { .. } | EndpointFault::Lost { .. }) => true,
+                (None, EndpointFault::Status { status, .. }) => *status == 429 || *status >= 500,
+                (None, _) => false,
+            },
+            next: refusal.map(|refusal| refusal.next),
+            at,
+        }
+    }
 }
 
 /// How the reading of roles stands.

@@ -13,12 +13,13 @@ use crate::model::organization::HeldRole;
 use crate::model::refusal::Refusal;
 use crate::model::report::{
     GrantRow, HubRow, OrgStatus, RoleRow, RolesReport, StatusReport, TokenOut, TokenState,
-    WhyReport,
+    WhyReport, WithoutRoles,
 };
 use crate::model::role::{Action, Role};
 use crate::model::standing::StandingWord;
 use crate::model::time::Moment;
 use crate::rules::role::holds;
+use crate::rules::session::Need;
 
 /// A status names this many tokens, the newest of each organization: it must fit one message.
 const TOKENS_SHOWN: usize = 96;
@@ -105,12 +106,14 @@ impl Keeper {
             session_ends_at: live.map(|live| (live.signed_in_at_ms + limits.session_age_ms) / 1000),
             epoch: office.desk.epoch(),
             roles: live.map_or_else(Vec::new, |live| {
-                // The issuer may not have said them yet: then none is known.
                 let of = self.with_roles(org);
                 let roles = of.iter().flat_map(|of| of.roles);
                 let held = roles.filter(|role| holds(role, &live.identity.groups));
                 held.map(|role| role.name.clone()).collect()
             }),
+            roles_unknown: live
+                .and_then(|_| self.with_roles(org).err())
+                .map(|refusal| refusal.sentence),
             hubs: org
                 .hubs
                 .iter()
@@ -131,20 +134,64 @@ impl Keeper {
     }
 
     fn roles(&self) -> RolesReport {
-        let mut roles = Vec::new();
+        let mut report = RolesReport {
+            roles: Vec::new(),
+            without: Vec::new(),
+        };
         for org in &self.settings.orgs {
+            let before = report.roles.len();
             let office = self.offices.get(&org.name);
+            let live = office.and_then(|office| office.desk.standing().live());
             if org.exchange.issuer().is_some() {
                 let holdings = office.and_then(|office| office.issuing.holdings());
                 let held = holdings.iter().flat_map(|holdings| &holdings.roles);
-                roles.extend(held.map(|held| held_row(org, held)));
-                continue;
+                report.roles.extend(held.map(|held| held_row(org, held)));
+            } else {
+                let groups = live.map(|live| live.identity.groups.as_slice());
+                let rows = org.roles.iter().map(|role| role_row(org, role, groups));
+                report.roles.extend(rows);
             }
-            let live = office.and_then(|office| office.desk.standing().live());
-            let groups = live.map(|live| live.identity.groups.as_slice());
-            roles.extend(org.roles.iter().map(|role| role_row(org, role, groups)));
+            if report.roles.len() == before {
+                report.without.push(self.without_roles(org));
+            }
         }
-        RolesReport { roles }
+        report
+    }
+
+    /// Why an organization shows no role: the same answer as an ask would get.
+    fn without_roles(&self, org: &Org) -> WithoutRoles {
+        let (now, office) = (self.now(), self.offices.get(&org.name));
+        let over = office.filter(|office| {
+            let desk = &office.desk;
+            desk.standing().live().is_none()
+                || desk.standing().need(now, desk.limits()) == Need::Login
+        });
+        let refusal = over
+            .map(|office| {
+                let desk = &office.desk;
+                desk.standing()
+                    .refusal(org.name.as_str(), now, desk.limits())
+            })
+            .or_else(|| self.with_roles(org).err())
+            .unwrap_or_else(|| {
+                let org_name = &org.name;
+                if org.exchange.issuer().is_some() {
+                    Refusal::denied(
+                        format!("you hold no role at {org_name}"),
+                        format!("ask the administrators of {org_name} for a group that holds one"),
+                    )
+                } else {
+                    Refusal::denied(
+                        format!("no role of {org_name} is configured"),
+                        "add one to config.toml; `oam config path` names the file",
+                    )
+                }
+            });
+        WithoutRoles {
+            org: org.name.clone(),
+            why: refusal.sentence,
+            next: refusal.next,
+        }
     }
 
     pub(super) fn why(&self, ask: &Ask, caller: &Caller) -> WhyReport {

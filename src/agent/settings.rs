@@ -88,6 +88,7 @@ impl Keeper {
                     repository: chosen.repository.as_ref(),
                     intent: chosen.intent,
                     role: Some(&chosen.choice.role),
+                    by_git: chosen.front == "git",
                 };
                 match choose(of, hub, &groups, wish, self.settings.unknown_intent) {
                     Ok(choice) if choice == chosen.choice => None,

@@ -128,7 +128,7 @@ impl Keeper {
             polling: issuing.link.polls() && self.wants_news(&org.name, now),
             as_of: issuing.link.as_of().map(Moment::unix),
             roles_read_at: issuing.read_at.map(Moment::unix),
-            roles_trouble: issuing.unread.as_ref().map(|(why, _)| why.clone()),
+            roles_trouble: issuing.unread.as_ref().map(|unread| unread.why.clone()),
         })
     }
 
@@ -137,6 +137,7 @@ impl Keeper {
         let records = &self.offices.get(&org.name)?.issuing.records;
         Some(RecordsStatus {
             held: records.held.as_ref().map_or(0, |held| held.seq),
+            known: records.held.is_some(),
             written: self.ledger.sequence(),
             alarm: records.alarm.clone(),
             trouble: records.trouble.clone(),

@@ -132,10 +132,10 @@ pub struct WhyArgs {
     /// The hub, when TARGET is not an address and there are several.
     #[arg(long)]
     pub hub: Option<HubName>,
-    /// As for a push or upload.
+    /// As for a push or upload; without it as for a clone or download.
     #[arg(long, conflicts_with = "read")]
     pub write: bool,
-    /// As for a clone or download.
+    /// As for a clone or download: so it is anyway.
     #[arg(long)]
     pub read: bool,
     /// Print JSON.

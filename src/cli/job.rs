@@ -245,11 +245,18 @@ fn hub<'a>(
                 format!("no hub of {org} owns this address"),
             )
         }
-        HubRef::Only => match hubs {
-            [hub] => (Some(hub), String::new()),
-            [] => (None, format!("{org} has no hub")),
-            _ => (None, format!("{org} has more than one hub")),
-        },
+        HubRef::Only | HubRef::Kind(_) => {
+            let fits = |hub: &&OrgHub| match wanted {
+                HubRef::Kind(kind) => hub.kind == kind.word(),
+                _ => true,
+            };
+            let mut found = hubs.iter().filter(fits);
+            match (found.next(), found.next()) {
+                (Some(hub), None) => (Some(hub), String::new()),
+                (None, _) => (None, format!("{org} has no such hub")),
+                _ => (None, format!("{org} has more than one hub")),
+            }
+        }
     };
     found.ok_or_else(|| Refusal::bad_request(what, format!("name one with --hub: {names}")))
 }

@@ -23,8 +23,12 @@ pub fn run(show: &Show) -> Done {
 }
 
 fn print(show: &Show, report: &RolesReport) {
-    if report.roles.is_empty() {
-        show.line("no role is configured");
+    if report.roles.is_empty() && report.without.is_empty() {
+        show.line("no organization is configured");
+    }
+    for org in &report.without {
+        show.line(org.why.clone());
+        show.next(&org.next);
     }
     for role in &report.roles {
         show.line(heading(role));

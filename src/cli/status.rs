@@ -83,19 +83,22 @@ fn print_org(show: &Show, org: &OrgStatus, now: u64) {
     }
     if is_alive(org.standing) {
         let roles: Vec<&str> = org.roles.iter().map(RoleName::as_str).collect();
-        let none = "none: no group of yours holds one".to_owned();
         row(
             "roles",
-            if roles.is_empty() {
-                none
-            } else {
-                roles.join(", ")
+            match &org.roles_unknown {
+                Some(why) => format!("not known: {why}"),
+                None if roles.is_empty() => "none: no group of yours holds one".to_owned(),
+                None => roles.join(", "),
             },
         );
     }
     if let Some(feed) = org.feed.as_ref().filter(|_| is_alive(org.standing)) {
         row("feed", fed(feed, now));
-        if let Some(why) = &feed.roles_trouble {
+        if let Some(why) = feed
+            .roles_trouble
+            .as_ref()
+            .filter(|_| org.roles_unknown.is_none())
+        {
             row("roles not read", why.clone());
         }
     }
@@ -148,6 +151,10 @@ fn kept(records: &RecordsStatus) -> String {
         .trouble
         .as_ref()
         .map_or_else(String::new, |why| format!(" ({why})"));
+    if !records.known {
+        let written = records.written;
+        return format!("{written} written; the organization was not asked yet what it holds{why}");
+    }
     format!(
         "{} of {} held by the organization{why}",
         records.held, records.written
@@ -197,7 +204,7 @@ fn token_row(token: &TokenOut, now: u64) -> Vec<Line> {
         TokenState::OutstandingUntil => {
             Line::new().look(Look::Warn, format!("outstanding until {until}"))
         }
-        TokenState::Revoked => Line::new().look(Look::Faint, "revoked at the hub"),
+        TokenState::Revoked => Line::new().look(Look::Faint, "revoked"),
     };
     let repository = granted
         .repository

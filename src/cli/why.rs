@@ -5,33 +5,33 @@ use super::args::WhyArgs;
 use super::link::{Link, OtherVersion, astray};
 use super::show::{Line, Look, Show};
 use super::wish;
-use crate::model::ask::Intent;
+use crate::model::ask::{Ask, HubRef, Intent};
 use crate::model::report::WhyReport;
 use crate::wire::message::{Reply, Request};
 
-/// Asks and prints. Without `--read` or `--write` the intent is unknown, as for a program that does
-/// not tell it, so that the answer is the one that such a program would get.
+/// Asks and prints. It reads unless `--write` is given, like `oam token` and `oam exec`: the three agree.
 pub fn run(show: &Show, args: &WhyArgs) -> Done {
-    let intent = match (args.write, args.read) {
-        (true, _) => Intent::Write,
-        (false, true) => Intent::Read,
-        (false, false) => Intent::Unknown,
+    let intent = if args.write {
+        Intent::Write
+    } else {
+        Intent::Read
     };
     let ask = wish::ask(Some(&args.target), args.hub.as_ref(), None, intent)?;
     let mut link = Link::open(show, OtherVersion::Replace)?;
+    let asked = ask.clone();
     let Reply::Why(report) = link.ask(Request::Why { ask })? else {
         return Err(astray());
     };
     if show.json() {
         show.value(&report);
     } else {
-        print(show, &report);
+        print(show, &asked, &report);
     }
     Ok(report.refusal.map_or(0, |refusal| refusal.code.exit_code()))
 }
 
-fn print(show: &Show, report: &WhyReport) {
-    show.line(understood(report));
+fn print(show: &Show, asked: &Ask, report: &WhyReport) {
+    show.line(understood(asked, report));
     match (&report.refusal, &report.role) {
         (Some(refusal), _) => {
             show.line(
@@ -60,17 +60,48 @@ fn print(show: &Show, report: &WhyReport) {
     }
 }
 
-fn understood(report: &WhyReport) -> String {
-    let what = report
-        .repository
-        .as_ref()
-        .map_or_else(|| "the whole hub".to_owned(), ToString::to_string);
-    let action = report.action.map_or("use", |action| action.word());
-    let hub = report.hub.as_ref().map(|hub| format!(" at {hub}"));
+/// The question as it was understood; where it was not, as it was asked.
+fn understood(asked: &Ask, report: &WhyReport) -> String {
+    let what = match (&report.repository, &asked.path) {
+        (Some(repository), _) => repository.to_string(),
+        (None, Some(path)) => path.clone(),
+        (None, None) => "the whole hub".to_owned(),
+    };
+    let action = match (report.action, asked.intent) {
+        (Some(action), _) => action.word(),
+        (None, Intent::Write) => "write",
+        (None, Intent::Read | Intent::Unknown) => "read",
+    };
+    let hub = match (&report.hub, &asked.hub) {
+        (Some(hub), _) | (None, HubRef::Name(hub)) => format!(" at {hub}"),
+        (None, HubRef::Url { protocol, host }) => format!(" at {protocol}://{host}"),
+        (None, HubRef::Only | HubRef::Kind(_)) => String::new(),
+    };
     let org = report.org.as_ref().map(|org| format!(" of {org}"));
-    format!(
-        "asked: {action} {what}{}{}",
-        hub.unwrap_or_default(),
-        org.unwrap_or_default()
-    )
+    format!("asked: {action} {what}{hub}{}", org.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ask, HubRef, Intent, WhyReport, understood};
+
+    #[test]
+    fn the_question_is_told_as_it_was_asked_where_nobody_understood_it() {
+        let asked = Ask {
+            hub: HubRef::Only,
+            path: Some("acme/model".into()),
+            intent: Intent::Write,
+            role: None,
+        };
+        let report = WhyReport {
+            hub: None,
+            org: None,
+            repository: None,
+            action: None,
+            role: None,
+            rule: None,
+            refusal: None,
+        };
+        assert_eq!(understood(&asked, &report), "asked: write acme/model");
+    }
 }

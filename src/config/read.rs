@@ -61,7 +61,7 @@ fn merge(mut company: Node, mut user: Node, company_name: &str, report: &mut Rep
 }
 
 fn settings(tree: &Node, report: &mut Report<'_>) -> Settings {
-    let known = ["default_org", "unknown_intent", "orgs"];
+    let known = ["default_org", "default_hub", "unknown_intent", "orgs"];
     let root = Fields::open(tree, tree.place, "", &known, report);
     let words = [
         ("write", UnknownIntent::Write),
@@ -92,7 +92,17 @@ fn settings(tree: &Node, report: &mut Report<'_>) -> Settings {
             suggest::advice(name.value, &org_names),
         );
     }
+    let default_hub = root.text("default_hub", report);
+    let hub_names: Vec<&str> = hubs.iter().map(|read| read.hub.name.as_str()).collect();
+    if let Some(name) = default_hub.filter(|name| !hub_names.contains(&name.value)) {
+        report.add(
+            name.place,
+            format!("`default_hub` names no hub: `{}`", shown(name.value)),
+            suggest::advice(name.value, &hub_names),
+        );
+    }
     Settings {
+        default_hub: default_hub.and_then(|name| name.value.parse().ok()),
         default_org: default_org.and_then(|name| name.value.parse().ok()),
         unknown_intent,
         orgs,

@@ -219,7 +219,7 @@ impl Answer {
         if self.status != 200
             && let Some((error, denial)) = fault::denial(&self.body)
             // From 500 on nothing was decided, whatever stands in the body.
-            && (self.status < 500 || fault::is_passing(denial.code))
+            && (self.status < 500 || denial.code.passes())
         {
             return Err(EndpointFault::Denied {
                 status: self.status,

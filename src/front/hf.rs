@@ -5,9 +5,11 @@
 //! for the whole hub: it would make every upload need the widest role.
 
 mod table;
+mod wrapped;
 
 use crate::model::ask::Intent;
 use table::{At, COMMANDS, FLAGS, LOCAL, PERSONAL, VALUES};
+pub use wrapped::arguments;
 
 /// What an `hf` command needs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -184,6 +184,7 @@ impl Refused {
             code: self.refusal.code,
             sentence: self.refusal.sentence.clone(),
             next: self.refusal.next.clone(),
+            reason: self.refusal.reason.clone(),
             request_id: request_id.to_owned(),
         }
     }

@@ -69,10 +69,7 @@ impl EndpointFault {
     /// That refusal in its three parts.
     pub fn refusal(&self) -> Option<Refusal> {
         let denial = self.denial()?;
-        Some(Refusal::new(
-            denial.code,
-            denial.sentence.clone(),
-            denial.next.clone(),
-        ))
+        let refusal = Refusal::new(denial.code, denial.sentence.clone(), denial.next.clone());
+        Some(refusal.because(denial.reason.as_deref()))
     }
 }

@@ -1,6 +1,7 @@
 //! What a caller wants.
 
 use super::name::{HubName, NameFault, Repository, RoleName};
+use super::settings::HubKind;
 use serde::{Deserialize, Serialize};
 
 /// Read or write, as told by the caller's protocol or inferred from its ancestry. It only chooses
@@ -30,8 +31,10 @@ pub enum HubRef {
     },
     /// By its configured name.
     Name(HubName),
-    /// The only hub of the organization.
+    /// None is named: the only one, or the only one for which a role covers the ask.
     Only,
+    /// None is named, and the caller's tool works with hubs of this kind only.
+    Kind(HubKind),
 }
 
 /// One wish for a token.

@@ -231,6 +231,9 @@ pub struct Denial {
     pub sentence: String,
     /// What to do next.
     pub next: String,
+    /// Why the identity or the session is over, without the words around it; an older issuer does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Shared by both sides' records.
     pub request_id: String,
 }

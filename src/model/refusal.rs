@@ -32,6 +32,12 @@ pub enum RefusalCode {
 }
 
 impl RefusalCode {
+    /// Whether it says nothing about the identity, the right or the request, so that it may be another matter
+    /// a moment later.
+    pub const fn passes(self) -> bool {
+        matches!(self, Self::Unavailable | Self::Busy | Self::Unreachable)
+    }
+
     /// The word used on the wire and in records.
     pub const fn word(self) -> &'static str {
         match self {
@@ -70,6 +76,10 @@ pub struct Refusal {
     pub sentence: String,
     /// What to do next, one sentence without a full stop.
     pub next: String,
+    /// Why it came to this, without the words around it, where somebody goes on with it: nobody reads it
+    /// out of the sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl Refusal {
@@ -79,6 +89,16 @@ impl Refusal {
             code,
             sentence: sentence.into(),
             next: next.into(),
+            reason: None,
+        }
+    }
+
+    /// The same with its reason as a field.
+    #[must_use]
+    pub fn because(self, reason: Option<&str>) -> Self {
+        Self {
+            reason: reason.map(str::to_owned),
+            ..self
         }
     }
 
@@ -121,7 +141,7 @@ impl Refusal {
     pub fn standing(org: &str, standing: StandingWord, detail: Option<&str>) -> Self {
         let because = detail.map(|d| format!(": {d}")).unwrap_or_default();
         let login = format!("run `oam login {org}`");
-        match standing {
+        let refusal = match standing {
             StandingWord::Revoked => Self::new(
                 RefusalCode::Revoked,
                 format!("access to {org} was revoked{because}"),
@@ -142,6 +162,7 @@ impl Refusal {
                 format!("the identity provider of {org} could not confirm this session{because}"),
                 "check the network and try again; `oam status` shows the last proof",
             ),
-        }
+        };
+        refusal.because(detail)
     }
 }

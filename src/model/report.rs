@@ -50,6 +50,9 @@ pub struct OrgStatus {
     pub epoch: u64,
     /// Roles that the person holds.
     pub roles: Vec<RoleName>,
+    /// Why the roles are not known, where they are not: then `roles` is empty and says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles_unknown: Option<String>,
     /// Hubs of the organization.
     pub hubs: Vec<HubRow>,
     /// Tokens handed out that are still alive, also those from before an end of the session:
@@ -91,6 +94,9 @@ pub struct FeedStatus {
 pub struct RecordsStatus {
     /// Number of the last record that the organization holds; 0: none, or not known yet.
     pub held: u64,
+    /// Whether it is known.
+    #[serde(default = "yes")]
+    pub known: bool,
     /// Number of the last record of the log.
     pub written: u64,
     /// What the organization found wrong with the log.
@@ -130,7 +136,7 @@ pub enum TokenState {
     Held,
     /// Dropped here, alive at the hub until it expires.
     OutstandingUntil,
-    /// Revoked at the issuer or hub.
+    /// Revoked where it was issued: at the issuer, or at the endpoint of its own for that.
     Revoked,
 }
 
@@ -139,6 +145,21 @@ pub enum TokenState {
 pub struct RolesReport {
     /// One entry a role, in the configuration's order.
     pub roles: Vec<RoleRow>,
+    /// Organizations that show no role above, and why: nobody is signed in, nobody could be asked, or none is
+    /// held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<WithoutRoles>,
+}
+
+/// An organization without a role in `oam roles`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithoutRoles {
+    /// The organization.
+    pub org: OrgName,
+    /// Why.
+    pub why: String,
+    /// What to do.
+    pub next: String,
 }
 
 /// One role in `oam roles`.
@@ -221,4 +242,8 @@ pub struct HeldAt {
     pub sequence: u64,
     /// Hash of that record, lower-case hex.
     pub hash: String,
+}
+
+const fn yes() -> bool {
+    true
 }

@@ -4,6 +4,7 @@ use super::granted::Scheme;
 use super::name::{HubName, OrgName};
 use super::organization::Reauth;
 use super::role::Role;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything the agent is told, after the company's and the user's files were merged.
@@ -11,6 +12,8 @@ use std::collections::BTreeMap;
 pub struct Settings {
     /// The organization used when none is named and there is more than one.
     pub default_org: Option<OrgName>,
+    /// The hub used when none is named and several would do.
+    pub default_hub: Option<HubName>,
     /// What an ask of unknown intent gets.
     pub unknown_intent: UnknownIntent,
     /// The organizations, in the order of the files.
@@ -212,7 +215,8 @@ pub struct Hub {
 }
 
 /// Kind of hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum HubKind {
     /// Any git host.
     #[default]

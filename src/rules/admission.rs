@@ -60,7 +60,8 @@ fn not_ended(facts: &Facts, claimant: &Claimant, org: &OrgRules) -> Result<(), R
             format!(
                 "ask the administrators of {org} why; they restore it with `oam-issuer restore`"
             ),
-        ));
+        )
+        .because(Some(&end.reason)));
     }
     if let Some(end) = &facts.session
         && !is_later(signed_in_at(claimant), end.at_ms)
@@ -78,7 +79,8 @@ fn not_ended(facts: &Facts, claimant: &Claimant, org: &OrgRules) -> Result<(), R
             RefusalCode::Ended,
             format!("this token of {org} is from before a doubt: {}", end.reason),
             format!("renew it at the identity provider; if that is refused, run `oam login {org}`"),
-        ));
+        )
+        .because(Some(&end.reason)));
     }
     Ok(())
 }

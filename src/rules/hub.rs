@@ -1,14 +1,16 @@
 //! Which hub owns a host: exact host and port, never a suffix or a pattern (R5, R6).
 
 use crate::model::ask::HubRef;
-use crate::model::refusal::Refusal;
-use crate::model::settings::{Hub, Org, Settings};
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::settings::{Hub, HubKind, Org, Settings};
 
 /// What was found.
 #[derive(Debug)]
 pub enum Owner<'a> {
     /// This hub of this organization.
     Hub(&'a Org, &'a Hub),
+    /// None was named, and these come into question: the roles decide, see [`among`].
+    Several(Vec<(&'a Org, &'a Hub)>),
     /// Nobody's: a git helper stays silent.
     Nobody,
     /// Ours by host and port, but not by protocol, or named and not there.
@@ -33,29 +35,92 @@ pub fn owner<'a>(settings: &'a Settings, wanted: &HubRef) -> Owner<'a> {
                 )),
             }
         }
-        HubRef::Only => only(settings),
+        HubRef::Only => unnamed(settings, None),
+        HubRef::Kind(kind) => unnamed(settings, Some(*kind)),
     }
 }
 
-fn only(settings: &Settings) -> Owner<'_> {
+fn unnamed(settings: &Settings, kind: Option<HubKind>) -> Owner<'_> {
     let of_default = |org: &Org| {
         settings
             .default_org
             .as_ref()
             .is_none_or(|name| *name == org.name)
     };
-    let mut found = hubs(settings).filter(|(org, _)| of_default(org));
-    match (found.next(), found.next()) {
-        (Some((org, hub)), None) => Owner::Hub(org, hub),
-        (None, _) => Owner::Refused(Refusal::bad_request(
+    let found: Vec<(&Org, &Hub)> = hubs(settings)
+        .filter(|(org, hub)| of_default(org) && kind.is_none_or(|kind| kind == hub.kind))
+        .collect();
+    match (found.as_slice(), kind) {
+        ([(org, hub)], _) => Owner::Hub(org, hub),
+        ([], None) => Owner::Refused(Refusal::bad_request(
             "no hub is configured",
             "add one to config.toml; `oam config path` names the file",
         )),
-        _ => Owner::Refused(Refusal::bad_request(
-            "more than one hub is configured",
-            format!("name one with --hub: {}", names(settings)),
+        ([], Some(kind)) => Owner::Refused(Refusal::bad_request(
+            format!("no hub of the kind {} is configured", kind.word()),
+            format!("name another with --hub: {}", names(settings)),
         )),
+        _ => Owner::Several(found),
     }
+}
+
+/// The place in `asked` of the hub that answers, from what each of them says of the ask: the only one whose
+/// roles cover it, else the default one.
+///
+/// # Errors
+/// Several would grant it and none is the default one; or none would.
+pub fn among(
+    settings: &Settings,
+    asked: &[(&Hub, Option<&Refusal>)],
+    what: &str,
+) -> Result<usize, Refusal> {
+    let default = |(_, (hub, _)): &(usize, &(&Hub, Option<&Refusal>))| {
+        settings.default_hub.as_ref() == Some(&hub.name)
+    };
+    let grants: Vec<(usize, &(&Hub, Option<&Refusal>))> = asked
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, refused))| refused.is_none())
+        .collect();
+    match grants.as_slice() {
+        [(at, _)] => return Ok(*at),
+        [] => {}
+        several => {
+            if let Some((at, _)) = several.iter().find(|one| default(one)) {
+                return Ok(*at);
+            }
+            let list: Vec<&str> = several
+                .iter()
+                .map(|(_, (hub, _))| hub.name.as_str())
+                .collect();
+            return Err(Refusal::bad_request(
+                format!(
+                    "your roles cover {what} on more than one hub: {}",
+                    list.join(", ")
+                ),
+                "name one with --hub, or set `default_hub` in config.toml",
+            ));
+        }
+    }
+    // Nobody grants it. What is not the policy's word (nobody is signed in, the roles are not known) is the
+    // answer; and where one hub is the default, so is its answer.
+    let other = |(_, refused): &&(&Hub, Option<&Refusal>)| {
+        refused.is_some_and(|refusal| refusal.code != RefusalCode::Denied)
+    };
+    if let Some(at) = asked.iter().position(|one| other(&one)) {
+        return Ok(at);
+    }
+    if let Some((at, _)) = asked.iter().enumerate().find(default) {
+        return Ok(at);
+    }
+    let list: Vec<&str> = asked.iter().map(|(hub, _)| hub.name.as_str()).collect();
+    Err(Refusal::denied(
+        format!(
+            "no role of yours covers {what} on any hub: {}",
+            list.join(", ")
+        ),
+        "see `oam roles`; name the hub with --hub to hear what is missing there",
+    ))
 }
 
 fn hubs(settings: &Settings) -> impl Iterator<Item = (&Org, &Hub)> {
@@ -149,8 +214,10 @@ fn port_number(text: &str) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Owner, owner};
+    use super::{Owner, among, owner};
     use crate::model::ask::HubRef;
+    use crate::model::refusal::{Refusal, RefusalCode};
+    use crate::model::settings::{Hub, HubKind, Settings};
     use crate::rules::desk::fixture::settings;
 
     fn verdict(protocol: &str, host: &str) -> &'static str {
@@ -161,6 +228,7 @@ mod tests {
         };
         match owner(&settings, &wanted) {
             Owner::Hub(..) => "ours",
+            Owner::Several(_) => "several",
             Owner::Nobody => "nobody",
             Owner::Refused(_) => "refused",
         }
@@ -190,6 +258,67 @@ mod tests {
         ] {
             assert_eq!(verdict("https", look_alike), "nobody", "{look_alike:?}");
         }
+    }
+
+    /// The fixture's hub with these names and kinds.
+    fn with(named: &[(&str, HubKind)]) -> Settings {
+        let mut settings = settings();
+        let hub = settings.orgs[0].hubs[0].clone();
+        settings.orgs[0].hubs = named
+            .iter()
+            .map(|(name, kind)| Hub {
+                name: name.parse().unwrap(),
+                url: format!("https://{name}.acme.example"),
+                kind: *kind,
+                ..hub.clone()
+            })
+            .collect();
+        settings
+    }
+
+    fn answered(settings: &Settings, covered: &[bool]) -> Result<String, Refusal> {
+        let Owner::Several(found) = owner(settings, &HubRef::Only) else {
+            panic!("one hub");
+        };
+        let refusal = Refusal::denied("no role", "ask for one");
+        let asked: Vec<(&Hub, Option<&Refusal>)> = found
+            .iter()
+            .zip(covered)
+            .map(|((_, hub), covered)| (*hub, (!covered).then_some(&refusal)))
+            .collect();
+        among(settings, &asked, "acme/model").map(|at| asked[at].0.name.to_string())
+    }
+
+    #[test]
+    fn of_several_hubs_the_one_that_the_roles_cover_answers() {
+        let mut settings = with(&[("git", HubKind::Git), ("models", HubKind::HuggingFace)]);
+        assert_eq!(answered(&settings, &[false, true]).unwrap(), "models");
+        let tie = answered(&settings, &[true, true]).unwrap_err();
+        assert!(tie.sentence.contains("git, models"), "{tie:?}");
+        assert!(tie.next.contains("default_hub"), "{tie:?}");
+        let none = answered(&settings, &[false, false]).unwrap_err();
+        assert_eq!(none.code, RefusalCode::Denied);
+        assert!(none.sentence.contains("acme/model"), "{none:?}");
+        settings.default_hub = Some("git".parse().unwrap());
+        assert_eq!(answered(&settings, &[true, true]).unwrap(), "git");
+        assert_eq!(answered(&settings, &[false, true]).unwrap(), "models");
+        assert_eq!(answered(&settings, &[false, false]).unwrap(), "git");
+    }
+
+    #[test]
+    fn a_tool_of_one_kind_takes_the_only_hub_of_that_kind() {
+        let settings = with(&[
+            ("git", HubKind::Git),
+            ("models", HubKind::HuggingFace),
+            ("code", HubKind::GitHub),
+        ]);
+        let of = |kind| owner(&settings, &HubRef::Kind(kind));
+        assert!(
+            matches!(of(HubKind::HuggingFace), Owner::Hub(_, hub) if hub.name.as_str() == "models")
+        );
+        assert!(
+            matches!(of(HubKind::GitLab), Owner::Refused(refusal) if refusal.next.contains("--hub"))
+        );
     }
 
     #[test]

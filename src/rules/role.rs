@@ -31,6 +31,8 @@ pub struct Wish<'a> {
     pub intent: Intent,
     /// A role that the person named.
     pub role: Option<&'a RoleName>,
+    /// git asks, which tells no path unless it is set up so.
+    pub by_git: bool,
 }
 
 /// The roles that count at an organization: its own, or those that its issuer says.
@@ -180,7 +182,11 @@ fn nothing(of: Roles<'_>, hub: &Hub, groups: &[String], wish: Wish<'_>, needed: 
     if wish.repository.is_none() {
         return Refusal::denied(
             format!("no repository was named, and no role of yours covers all of {hub_name}"),
-            "run `oam setup git` so that git tells the path, or name it with --repo",
+            if wish.by_git {
+                "run `oam setup git` so that git tells the path"
+            } else {
+                "name it with --repo, and add --write to write"
+            },
         );
     }
     let would = of
@@ -256,6 +262,7 @@ mod tests {
             repository: repository.as_ref(),
             intent,
             role: None,
+            by_git: true,
         };
         let of = Roles {
             org,

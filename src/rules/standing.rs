@@ -233,6 +233,7 @@ mod tests {
                     code,
                     sentence: "s".into(),
                     next: "n".into(),
+                    reason: None,
                     request_id: "r".into(),
                 }),
                 retry_after_s: None,

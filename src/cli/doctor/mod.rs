@@ -1,6 +1,8 @@
 //! `oam doctor`: looks at everything that OAM needs on this machine and says what to do.
 
+mod company;
 mod probe;
+mod repository;
 
 use super::link::{ANSWER, settled};
 use super::show::{Line, Look, Show};
@@ -75,8 +77,12 @@ pub fn run(show: &Show) -> u8 {
     let mut checks = vec![config()];
     let report = agent(&mut checks);
     checks.extend(runtime());
+    let settings = config_check::read(None)
+        .ok()
+        .and_then(|read| read.settings.ok());
     if let Some(report) = &report {
         checks.push(store(report));
+        checks.extend(company::checks(settings.as_ref(), report));
         checks.extend(sessions(report));
         let warning = |text: &String| {
             Check::bad(
@@ -87,10 +93,17 @@ pub fn run(show: &Show) -> u8 {
         };
         checks.extend(report.warnings.iter().map(warning));
     }
-    let hubs: Vec<&HubRow> = report
+    // Of the configuration, so that git is looked at also where the agent is not up.
+    let hubs: Vec<HubRow> = settings
         .iter()
-        .flat_map(|report| report.orgs.iter().flat_map(|org| &org.hubs))
+        .flat_map(|settings| settings.orgs.iter().flat_map(|org| &org.hubs))
+        .map(|hub| HubRow {
+            hub: hub.name.clone(),
+            url: hub.url.clone(),
+            kind: hub.kind.word().to_owned(),
+        })
         .collect();
+    let hubs: Vec<&HubRow> = hubs.iter().collect();
     checks.extend(git(&hubs));
     checks.extend(hf(&hubs));
     checks.push(notifications());
@@ -133,7 +146,10 @@ fn config() -> Check {
     match read.settings {
         Err(faults) => {
             let first = faults.first().map(ToString::to_string).unwrap_or_default();
-            let sentence = format!("the configuration has {} faults: {first}", faults.len());
+            let sentence = match faults.len() {
+                1 => format!("the configuration has a fault: {first}"),
+                several => format!("the configuration has {several} faults: {first}"),
+            };
             Check::bad("config", sentence, "run `oam config check`")
         }
         Ok(settings) if settings.orgs.is_empty() => Check::bad(
@@ -215,7 +231,13 @@ fn runtime() -> Option<Check> {
 }
 
 fn store(report: &StatusReport) -> Check {
+    let signed_in = report.orgs.iter().any(|org| org.subject.is_some());
     match report.store.as_str() {
+        "keyring" if !signed_in => Check::hint(
+            "store",
+            "nobody is signed in, so that no key is in use; the system's keyring would be asked for one",
+            "run `oam login`: it says when the keyring is not there",
+        ),
         "keyring" => Check::good(
             "store",
             "sessions are sealed under a key in the system's keyring",
@@ -264,6 +286,7 @@ fn git(hubs: &[&HubRow]) -> Vec<Check> {
             "install git 2.39 or newer",
         )
     }];
+    checks.extend(repository::checks(&git, hubs));
     for hub in hubs {
         let key = format!("credential.{}.helper", hub.url);
         let helpers =

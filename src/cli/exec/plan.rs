@@ -6,8 +6,8 @@ use crate::front::hf::{self, Need};
 use crate::model::ask::{Ask, HubRef, Intent};
 use crate::model::refusal::Refusal;
 use crate::model::report::HubRow;
+use crate::model::settings::HubKind;
 use std::ffi::OsString;
-use std::path::Path;
 
 /// What to do for a command.
 #[derive(Debug)]
@@ -30,25 +30,16 @@ pub struct Wanted {
 
 /// Reads the command line; what the person gave wins over what the command's arguments say.
 pub fn plan(given: &WishArgs, command: &[OsString]) -> Result<Plan, Refusal> {
-    let name = command
-        .first()
-        .and_then(|program| Path::new(program).file_name())
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let is_hf = hf::is_hf(&name);
+    let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    let of_hf = hf::arguments(&words);
     let mut notes = Vec::new();
     let mut intent = Intent::Read;
     let mut target = None;
-    if is_hf {
-        let arguments: Vec<_> = command
-            .iter()
-            .skip(1)
-            .map(|a| a.to_string_lossy())
-            .collect();
-        let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
-        match hf::need(&arguments) {
+    if let Some(arguments) = of_hf {
+        match hf::need(arguments) {
             Need::Nothing => return Ok(Plan::Nothing),
-            Need::PersonalToken(word) => return Err(personal(&name, word)),
+            Need::PersonalToken(word) => return Err(personal(word)),
             Need::Token {
                 intent: read,
                 repository,
@@ -76,12 +67,13 @@ pub fn plan(given: &WishArgs, command: &[OsString]) -> Result<Plan, Refusal> {
     }
     let target = given.repo.as_deref().or(target.as_deref());
     let ask = wish::ask(target, given.hub.as_ref(), given.role.as_ref(), intent)?;
+    let is_hf = of_hf.is_some();
     Ok(Plan::Token(Wanted { ask, is_hf, notes }))
 }
 
-fn personal(name: &str, word: &str) -> Refusal {
+fn personal(word: &str) -> Refusal {
     Refusal::bad_request(
-        format!("`{name} {word}` is about personal tokens, which role tokens replace"),
+        format!("`hf {word}` is about personal tokens, which role tokens replace"),
         "sign in with `oam login` and run hub commands through `oam exec`",
     )
 }
@@ -103,12 +95,18 @@ pub fn aim(
         }
         HubRef::Only if wanted.is_hf => {
             let row = hub_of_hf(&rows, endpoint)?;
-            if let Some(row) = row {
-                ask.hub = HubRef::Name(row.hub.clone());
+            match row {
+                Some(row) => ask.hub = HubRef::Name(row.hub.clone()),
+                // Of several the roles decide; they are all of one kind.
+                None if rows.iter().any(|row| is_of_hf(row)) => {
+                    ask.hub = HubRef::Kind(HubKind::HuggingFace);
+                    return Ok((ask, Some(HubKind::HuggingFace.word().to_owned())));
+                }
+                None => {}
             }
             row
         }
-        HubRef::Only => rows.first().filter(|_| rows.len() == 1),
+        HubRef::Only | HubRef::Kind(_) => rows.first().filter(|_| rows.len() == 1),
     };
     Ok((ask, row.map(|row| row.kind.clone())))
 }
@@ -117,10 +115,7 @@ fn hub_of_hf<'a>(
     rows: &'a [&'a HubRow],
     endpoint: Option<&str>,
 ) -> Result<Option<&'a &'a HubRow>, Refusal> {
-    let own: Vec<&&HubRow> = rows
-        .iter()
-        .filter(|row| row.kind == "huggingface")
-        .collect();
+    let own: Vec<&&HubRow> = rows.iter().filter(|row| is_of_hf(row)).collect();
     if let Some(endpoint) = endpoint
         .map(|e| e.trim_end_matches('/'))
         .filter(|e| !e.is_empty())
@@ -138,21 +133,18 @@ fn hub_of_hf<'a>(
             });
     }
     match own.as_slice() {
-        [] => Ok(None),
         [row] => Ok(Some(row)),
-        rivals => {
-            let names: Vec<&str> = rivals.iter().map(|row| row.hub.as_str()).collect();
-            Err(Refusal::bad_request(
-                format!("there are several hubs for hf: {}", names.join(", ")),
-                "name one with --hub",
-            ))
-        }
+        _ => Ok(None),
     }
+}
+
+fn is_of_hf(row: &HubRow) -> bool {
+    row.kind == HubKind::HuggingFace.word()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{HubRef, HubRow, Intent, Plan, aim, plan};
+    use super::{HubKind, HubRef, HubRow, Intent, Plan, aim, plan};
     use crate::cli::args::WishArgs;
     use std::ffi::OsString;
 
@@ -193,7 +185,7 @@ mod tests {
         let ask = wanted(&given, "/opt/bin/hf download acme/model").ask;
         assert_eq!(ask.path.as_deref(), Some("acme/other"));
         assert_eq!(ask.intent, Intent::Write);
-        let ask = wanted(&wish(), "/opt/bin/hf download acme/model").ask;
+        let ask = wanted(&wish(), "uvx hf download acme/model").ask;
         assert_eq!(
             (ask.path.as_deref(), ask.intent),
             (Some("acme/model"), Intent::Read)
@@ -235,7 +227,9 @@ mod tests {
             ("b", "https://b.example", "huggingface"),
         ]);
         let hf = wanted(&wish(), "hf download acme/model");
-        assert!(aim(&hf, &two, None).is_err(), "a tie is named");
+        let (ask, kind) = aim(&hf, &two, None).unwrap();
+        assert_eq!(ask.hub, HubRef::Kind(HubKind::HuggingFace), "roles decide");
+        assert_eq!(kind.as_deref(), Some("huggingface"));
         let (ask, _) = aim(&hf, &two, Some("https://b.example/")).unwrap();
         assert_eq!(ask.hub, HubRef::Name("b".parse().unwrap()));
         assert!(aim(&hf, &two, Some("https://evil.example")).is_err());

@@ -319,6 +319,14 @@ fn the_default_organization_exists() {
 }
 
 #[test]
+fn the_default_hub_exists() {
+    let fault = told(&faults(&format!("default_hub = \"model\"\n{ACME}")));
+    assert!(fault.contains("did you mean `models`?"), "{fault}");
+    let settings = good(&format!("default_hub = \"models\"\n{ACME}"));
+    assert_eq!(settings.default_hub.unwrap().as_str(), "models");
+}
+
+#[test]
 fn broken_toml_is_told_with_its_place_and_nothing_else() {
     let told = told(&faults(
         "[orgs.acme]\nissuer = \"https://x\nclient_id = 'a'\n",

@@ -2,7 +2,6 @@
 
 use crate::model::answer::EndpointFault;
 use crate::model::organization::Denial;
-use crate::model::refusal::RefusalCode;
 use std::error::Error;
 use std::io;
 
@@ -108,17 +107,10 @@ pub(super) fn denial(body: &[u8]) -> Option<(Option<String>, Denial)> {
         code: oam.code,
         sentence: plain_text(&oam.sentence),
         next: plain_text(&oam.next),
+        reason: oam.reason.as_deref().map(plain_text),
         request_id: plain_id(&oam.request_id),
     };
     (!denial.sentence.is_empty()).then_some((error, denial))
-}
-
-/// Whether a refusal says nothing about the identity or the right: it is another matter a moment later.
-pub(super) const fn is_passing(code: RefusalCode) -> bool {
-    matches!(
-        code,
-        RefusalCode::Unavailable | RefusalCode::Busy | RefusalCode::Unreachable
-    )
 }
 
 /// Text of the issuer's as it may be shown and logged.

@@ -155,12 +155,4 @@ impl Desk {
             });
         }
     }
-
-    /// Why access was revoked, from the issuer's sentence: ours says before it that it was.
-    pub fn reason_in(&self, sentence: &str) -> Option<String> {
-        let said = format!("access to {} was revoked", self.org);
-        let rest = sentence.strip_prefix(&said).unwrap_or(sentence);
-        let rest = rest.strip_prefix(": ").unwrap_or(rest);
-        (!rest.is_empty()).then(|| rest.to_owned())
-    }
 }

@@ -28,6 +28,7 @@ fn role(name: &str, groups: &[&str], pattern: &str, action: Action) -> Role {
 pub fn settings() -> Settings {
     Settings {
         default_org: None,
+        default_hub: None,
         unknown_intent: UnknownIntent::Write,
         orgs: vec![Org {
             name: "acme".parse().unwrap(),

@@ -240,7 +240,7 @@ impl Desk {
             return;
         };
         if let (MintMeaning::Revoked, Said::Refusal(refusal)) = (meaning, &said) {
-            let reason = self.reason_in(&refusal.sentence).map(EndReason::Words);
+            let reason = refusal.reason.clone().map(EndReason::Words);
             return self.end(StandingWord::Revoked, reason, now, effects);
         }
         let slot = self.cache.slot(&order);
@@ -255,7 +255,8 @@ impl Desk {
             }
             match said {
                 Said::Refusal(refusal) if meaning == MintMeaning::Ended => {
-                    self.doubted(refusal.sentence, now, effects);
+                    let reason = refusal.reason.unwrap_or(refusal.sentence);
+                    self.doubted(reason, now, effects);
                     self.cache.slot(&order).proven_again = true;
                 }
                 _ => self.begin_refresh(now, effects),

@@ -148,10 +148,20 @@ fn denied(code: RefusalCode, sentence: &str) -> EndpointFault {
             code,
             sentence: sentence.into(),
             next: "ask for it".into(),
+            reason: None,
             request_id: "its-own-id".into(),
         }),
         retry_after_s: None,
     }
+}
+
+/// The issuer's word that access is revoked, in whatever words: its reason is a field.
+fn revoked(sentence: &str, reason: &str) -> EndpointFault {
+    let mut fault = denied(RefusalCode::Revoked, sentence);
+    if let EndpointFault::Denied { denial, .. } = &mut fault {
+        denial.reason = Some(reason.into());
+    }
+    fault
 }
 
 fn granted(token: &str) -> Minted {

@@ -94,7 +94,7 @@ fn why_that_learns_of_the_end_of_the_identity_says_so_and_ends_the_session() {
     story(async {
         let mut desk = Desk::at_issuer().await;
         let (outcome, answer) = desk.why();
-        let said = denied(RefusalCode::Revoked, "access to acme was revoked: left");
+        let said = revoked("this account is closed", "left");
         answer.send(Err(said)).ok().unwrap();
         desk.settle().await;
         let refusal = refusal_of(outcome.await.unwrap());

@@ -47,11 +47,8 @@ fn an_exchange_that_says_revoked_ends_the_session() {
     story(async {
         let mut desk = Desk::at_issuer().await;
         let outcome = desk.get();
-        desk.mint_as(Err(denied(
-            RefusalCode::Revoked,
-            "access to acme was revoked: left",
-        )))
-        .await;
+        desk.mint_as(Err(revoked("this account is closed", "left")))
+            .await;
         match outcome.await.unwrap() {
             Outcome::Refused(refusal, _) => {
                 assert_eq!(refusal.code, RefusalCode::Revoked);

@@ -1,0 +1,122 @@
+//! How the organization's own issuer is reached: asked now, feed, roles, records.
+
+use super::Check;
+use crate::cli::link::{ANSWER, settled};
+use crate::config::agent::Settings;
+use crate::config::organization::issuer_of;
+use crate::model::report::{OrgStatus, StatusReport};
+use crate::wire::client::Client;
+use crate::wire::message::{Reply, Request};
+use crate::wire::place::Place;
+
+/// Asks each issuer for what it publishes, by the agent: its way out is the one that counts.
+pub(super) fn checks(settings: Option<&Settings>, report: &StatusReport) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for org in settings.iter().flat_map(|settings| &settings.orgs) {
+        if let Some(url) = issuer_of(org) {
+            checks.push(reach(url));
+        }
+    }
+    checks.extend(report.orgs.iter().flat_map(told));
+    checks
+}
+
+fn reach(url: &str) -> Check {
+    let request = Request::Organization {
+        url: url.to_owned(),
+    };
+    let asked = Place::find()
+        .and_then(|place| Client::connect_or_start(&place))
+        .and_then(|mut client| client.ask(request, ANSWER))
+        .and_then(settled);
+    match asked {
+        Ok(Reply::Organization { .. }) => {
+            Check::good("issuer", format!("the issuer {url} answers"))
+        }
+        Ok(_) => Check::hint(
+            "issuer",
+            format!("the issuer {url} could not be asked: the agent is another version"),
+            "run `oam status`: it replaces the agent when it is idle",
+        ),
+        Err(refusal) => Check::bad("issuer", refusal.sentence, refusal.next),
+    }
+}
+
+/// What the agent knows of it.
+fn told(org: &OrgStatus) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let name = &org.org;
+    if let Some(why) = &org.roles_unknown {
+        let next = "run `oam roles`, which asks again";
+        checks.push(Check::bad("roles", why.clone(), next));
+    }
+    if let Some(feed) = org
+        .feed
+        .as_ref()
+        .filter(|_| org.roles_unknown.is_none() || org.subject.is_some())
+    {
+        checks.extend(match feed.state.as_str() {
+            "down" => Some(Check::bad(
+                "feed",
+                format!("the feed of {name} is down: an end is heard only when a token is asked for"),
+                "see the check of the issuer; a proxy on the way must let server-sent events through",
+            )),
+            "buffered" | "late" => Some(Check::hint(
+                "feed",
+                format!("the feed of {name} is {}: it proves nothing, so that it is polled", feed.state),
+                "let the proxy between here and the issuer pass text/event-stream unbuffered",
+            )),
+            "connected" => Some(Check::good("feed", format!("the feed of {name} is connected"))),
+            _ => None,
+        });
+    }
+    if let Some(records) = &org.records {
+        if let Some(alarm) = &records.alarm {
+            checks.push(Check::bad(
+                "records",
+                format!("{name} finds the audit log of this machine amiss: {alarm}"),
+                "run `oam log --verify`, and tell the administrators",
+            ));
+        }
+        if let Some(why) = &records.trouble {
+            let left = records.written.saturating_sub(records.held);
+            checks.push(Check::bad(
+                "records",
+                format!("{left} records are not sent to {name}: {why}"),
+                "they are kept and sent when the issuer takes them; see the check of the issuer",
+            ));
+        }
+    }
+    checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::told;
+
+    fn org(more: &str) -> crate::model::report::OrgStatus {
+        serde_json::from_str(&format!(
+            r#"{{"org": "acme", "issuer": "https://idp", "standing": "active", "detail": null,
+            "next": null, "subject": "ada", "email": null, "signed_in_at": null,
+            "last_proof_at": null, "session_ends_at": null, "epoch": 0, "roles": [],
+            "hubs": [], "tokens": []{more}}}"#
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_feed_that_is_down_and_records_that_are_not_taken_are_no_green() {
+        assert!(told(&org("")).is_empty());
+        let stopped = org(r#", "feed": {"state": "down", "as_of": null},
+            "records": {"held": 2, "written": 5, "trouble": "it could not be reached"}"#);
+        let checks = told(&stopped);
+        let bad: Vec<&str> = checks
+            .iter()
+            .filter(|check| check.verdict == Verdict::Bad)
+            .map(|check| check.name)
+            .collect();
+        assert_eq!(bad, ["feed", "records"]);
+        assert!(checks[1].sentence.starts_with("3 records"));
+    }
+}
