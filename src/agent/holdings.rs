@@ -44,7 +44,8 @@ impl Keeper {
             return Ok(Roles { org, roles });
         }
         let unread = issuing.and_then(|issuing| issuing.unread.as_ref());
-        Err(roles_unknown(&org.name, unread))
+        let asked = issuing.is_some_and(|issuing| issuing.reading != Reading::Idle);
+        Err(roles_unknown(&org.name, unread, asked))
     }
 
     /// Whether a report must wait until the roles are read: they are not known, or they are not young and
@@ -277,8 +278,16 @@ impl Keeper {
 }
 
 /// Which roles are held is not known: it was not asked yet, or it could not be told.
-fn roles_unknown(org: &OrgName, unread: Option<&Unread>) -> Refusal {
+fn roles_unknown(org: &OrgName, unread: Option<&Unread>, asked: bool) -> Refusal {
     let Some(unread) = unread else {
+        if asked {
+            return Refusal::unavailable(
+                format!(
+                    "the issuer of {org} has not said which roles you hold: it was asked just now"
+                ),
+                "try again in a moment; `oam status` shows how the issuer is reached",
+            );
+        }
         return Refusal::unavailable(
             format!("the issuer of {org} was not asked yet which roles you hold"),
             "try again in a moment; `oam roles` asks",
