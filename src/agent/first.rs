@@ -1,6 +1,7 @@
 //! The first word of an organization's issuer about a sign-in: nobody is told that they are signed in when
 //! it refuses them.
 
+use super::issuing::Unread;
 use super::keeper::Keeper;
 use super::office::subject_kind;
 use super::ports::Issuer;
@@ -11,7 +12,6 @@ use crate::model::identity::Identity;
 use crate::model::organization::{Denial, Holdings};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::rules::role::holds;
-use crate::rules::standing::words;
 use std::sync::Arc;
 
 /// What the issuer said: the roles, or why it could not say them now.
@@ -100,7 +100,7 @@ impl Keeper {
                 (held, None)
             }
             Some(Err(fault)) => {
-                self.roles_unread(name, words(&fault));
+                self.roles_unread(name, Unread::of(&fault, self.now()));
                 let why = self.with_roles(org).err().map(|refusal| refusal.sentence);
                 (Vec::new(), why)
             }

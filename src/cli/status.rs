@@ -82,15 +82,7 @@ fn print_org(show: &Show, org: &OrgStatus, now: u64) {
         row("session ends", ends(at, now));
     }
     if is_alive(org.standing) {
-        let roles: Vec<&str> = org.roles.iter().map(RoleName::as_str).collect();
-        row(
-            "roles",
-            match &org.roles_unknown {
-                Some(why) => format!("not known: {why}"),
-                None if roles.is_empty() => "none: no group of yours holds one".to_owned(),
-                None => roles.join(", "),
-            },
-        );
+        row("roles", held(org));
     }
     if let Some(feed) = org.feed.as_ref().filter(|_| is_alive(org.standing)) {
         row("feed", fed(feed, now));
@@ -128,6 +120,16 @@ fn print_org(show: &Show, org: &OrgStatus, now: u64) {
             "  and {} older ones; `oam log` has all",
             org.more_tokens
         ));
+    }
+}
+
+/// The roles held; not known is another thing than none.
+fn held(org: &OrgStatus) -> String {
+    let roles: Vec<&str> = org.roles.iter().map(RoleName::as_str).collect();
+    match &org.roles_unknown {
+        Some(why) => format!("not known: {why}"),
+        None if roles.is_empty() => "none: no group of yours holds one".to_owned(),
+        None => roles.join(", "),
     }
 }
 
@@ -225,7 +227,7 @@ fn token_row(token: &TokenOut, now: u64) -> Vec<Line> {
 
 #[cfg(test)]
 mod tests {
-    use super::{StandingWord, StatusReport, worst};
+    use super::{StandingWord, StatusReport, held, worst};
 
     fn report(standings: &[StandingWord]) -> StatusReport {
         let org = |standing: &StandingWord| {
@@ -241,6 +243,17 @@ mod tests {
             "orgs": standings.iter().map(org).collect::<Vec<_>>()
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn roles_that_are_not_known_are_not_called_none() {
+        let mut org = report(&[StandingWord::Active]).orgs.remove(0);
+        assert!(held(&org).starts_with("none"));
+        org.roles_unknown = Some("the issuer of acme was not asked yet".into());
+        assert_eq!(
+            held(&org),
+            "not known: the issuer of acme was not asked yet"
+        );
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub(super) fn checks(settings: Option<&Settings>, report: &StatusReport) -> Vec<
 fn reach(url: &str) -> Check {
     let request = Request::Organization {
         url: url.to_owned(),
+        route: None,
     };
     let asked = Place::find()
         .and_then(|place| Client::connect_or_start(&place))

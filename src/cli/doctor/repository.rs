@@ -114,7 +114,7 @@ mod tests {
 
     fn text(list: &[(&str, &str, &str)]) -> String {
         list.iter()
-            .map(|(origin, key, value)| format!("{origin}\0{key}\n{value}\0"))
+            .flat_map(|(origin, key, value)| [origin, "\0", key, "\n", value, "\0"])
             .collect()
     }
 
