@@ -36,7 +36,10 @@ async fn a_broken_policy_leaves_the_old_one_in_force_and_says_where_it_is_broken
         kinds.contains("oam_issuer_alarms_total{kind=\"configuration\"} 1"),
         "{kinds}"
     );
-    assert_eq!(world.audit("alarm").await.len(), 1);
+    until("the alarm on record", async || {
+        world.audit("alarm").await.len() == 1
+    })
+    .await;
     world.exchange(&ada, MODEL, "write").await.expect(200);
     assert_eq!(world.audit("policy-change").await.len(), 1);
     world.policy(POLICY).await;
