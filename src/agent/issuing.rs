@@ -176,6 +176,7 @@ fn roles_of(holdings: &Holdings) -> Vec<Role> {
         name: held.role.clone(),
         description: held.description.clone(),
         groups: Vec::new(),
+        priority: held.priority,
         lifetime_s: held.lifetime_s,
         offline: held.offline,
         grants: held

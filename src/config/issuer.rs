@@ -14,8 +14,9 @@ mod transmitter;
 
 pub use super::agent::Source;
 use super::fault::ConfigFault;
-use super::tree::{Node, Report};
+use super::tree::{Node, Place, Report};
 use crate::model::issuer::IssuerSettings;
+use crate::model::line::is_mark;
 use crate::model::name::OrgName;
 use crate::model::policy::{Policy, PolicyCase};
 use toml::de::DeTable;
@@ -69,6 +70,7 @@ fn read<T>(
     let sources = [source];
     let mut report = Report::new(&sources);
     let tree = report.parse(0);
+    invisible(&source, &mut report);
     // Half a tree would give faults that are none, so broken TOML is told alone.
     if !report.is_clean() {
         return Err(report.into_faults());
@@ -76,6 +78,22 @@ fn read<T>(
     match part(&tree, &mut report) {
         Some(read) if report.is_clean() => Ok(read),
         _ => Err(report.into_faults()),
+    }
+}
+
+/// Characters that nobody sees: in a name they make it another one than it looks like, and in a comment they hide what
+/// is written (CVE-2021-42574). TOML has escapes for whoever means one.
+fn invisible(source: &Source<'_>, report: &mut Report<'_>) {
+    let mut found = source.text.char_indices().filter(|(at, c)| {
+        // A byte order mark at the beginning is the encoding's.
+        is_mark(*c) && !(*at == 0 && *c == '\u{feff}')
+    });
+    for (at, c) in found.by_ref().take(10) {
+        report.add(
+            Place { file: 0, at },
+            format!("there is an invisible character, U+{:04X}", u32::from(c)),
+            "remove it, or write it as an escape like \"\\u200B\" in a text where it is meant",
+        );
     }
 }
 

@@ -52,6 +52,7 @@ fn read_role(entry: &Entry, path: &str, hubs: &[&str], report: &mut Report<'_>) 
         name: name.ok()?,
         description: description.map(|t| t.value.to_owned()),
         groups: owned(groups),
+        priority: 0,
         lifetime_s: lifetime_ms / 1000,
         offline,
         grants,

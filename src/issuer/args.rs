@@ -4,6 +4,7 @@ use super::command::audit::AuditArgs;
 use super::command::backup::BackupArgs;
 use super::command::client::ClientArgs;
 use super::command::config::ConfigArgs;
+use super::command::doctor::DoctorArgs;
 use super::command::init::InitArgs;
 use super::command::keys::KeysArgs;
 use super::command::policy::PolicyArgs;
@@ -69,6 +70,11 @@ pub enum Command {
         after_help = "Examples:\n  oam-issuer revoke ada --reason \"left on Friday\"\n  oam-issuer revoke ada --session"
     )]
     Revoke(RevokeArgs),
+    /// Look at everything that must be right: sources, keys, certificate, secrets, database, clocks, hubs; each finding says what helps.
+    #[command(
+        after_help = "Examples:\n  oam-issuer doctor\n  oam-issuer doctor --json | jq '.findings[] | select(.state != \"ok\")'\n\nExits 1 when there is a fault; a warning is none."
+    )]
+    Doctor(DoctorArgs),
     /// Copy the database to a file, also while it is served; checks the copy, prints number and hash of its last audit entry.
     #[command(
         after_help = "Examples:\n  oam-issuer backup /backup/oam.db\n  oam-issuer backup /backup/oam.db --json | jq -r '\"\\(.seq):\\(.hash)\"'\n\nKeep it on another machine, and the master key apart from it."

@@ -132,6 +132,12 @@ pub fn notify(state: &str) {
     }
 }
 
+/// Room for this user on the disk of a folder, bytes; none where it can't be told.
+pub fn free_room(folder: &std::path::Path) -> Option<u64> {
+    let about = rustix::fs::statvfs(folder).ok()?;
+    Some(about.f_bavail.saturating_mul(about.f_frsize))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Resource, harden, raise_open_files};

@@ -153,7 +153,9 @@ pub fn is_unsafe(c: char) -> bool {
     c.is_control() || is_mark(c)
 }
 
-const fn is_mark(c: char) -> bool {
+/// A character that changes how others are shown, or is not shown at all: bidirectional, zero-width, line and paragraph
+/// separators.
+pub const fn is_mark(c: char) -> bool {
     matches!(
         c,
         '\u{61c}'

@@ -171,12 +171,23 @@ pub struct HeldRole {
     pub description: Option<String>,
     /// Why it is held.
     pub because: String,
+    /// Decides between roles whose grants cover an ask equally narrowly: the highest is taken.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub priority: u32,
     /// Longest life of a token, seconds.
     pub lifetime_s: u64,
     /// What holds when the identity can't be proven.
     pub offline: OfflineRule,
     /// Its grants.
     pub grants: Vec<HeldGrant>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde calls"
+)]
+const fn is_usual(priority: &u32) -> bool {
+    *priority == 0
 }
 
 /// One grant of a held role.

@@ -50,6 +50,8 @@ pub struct PolicyRole {
     pub description: Option<String>,
     /// Who holds it: any of these. Empty: nobody (deny by default).
     pub members: Vec<Member>,
+    /// Decides between roles whose grants cover an ask equally narrowly: the highest is taken.
+    pub priority: u32,
     /// Longest life of a token, seconds.
     pub lifetime_s: u64,
     /// What holds when the identity can't be proven.

@@ -67,6 +67,8 @@ pub struct Role {
     /// Groups of the identity provider whose members hold the role; empty: every member of the
     /// organization does.
     pub groups: Vec<String>,
+    /// Decides between roles whose grants cover an ask equally narrowly: the highest is taken.
+    pub priority: u32,
     /// Longest life of a token, in seconds.
     pub lifetime_s: u64,
     /// What holds when the identity can't be proven.

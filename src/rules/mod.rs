@@ -20,4 +20,5 @@ pub mod role;
 pub mod session;
 pub mod signal;
 pub mod standing;
+pub mod tie;
 pub mod wanted;

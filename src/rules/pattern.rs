@@ -37,6 +37,60 @@ fn fits(pattern: &[u8], path: &[u8]) -> bool {
     reach[width - 1]
 }
 
+/// Whether some path is matched by both patterns. Where a wildcard meets a wildcard the answer may be yes without
+/// such a path (`*` against `**` across a slash): it is for warnings.
+pub fn overlap(one: &str, other: &str) -> bool {
+    let (one, other) = (parts(one), parts(other));
+    let mut reach = vec![vec![false; other.len() + 1]; one.len() + 1];
+    reach[0][0] = true;
+    for i in 0..=one.len() {
+        for j in 0..=other.len() {
+            if !reach[i][j] {
+                continue;
+            }
+            let (a, b) = (one.get(i), other.get(j));
+            // A wildcard may stand for nothing more.
+            if matches!(a, Some(Part::Any(_))) {
+                reach[i + 1][j] = true;
+            }
+            if matches!(b, Some(Part::Any(_))) {
+                reach[i][j + 1] = true;
+            }
+            match (a, b) {
+                (Some(Part::Is(x)), Some(Part::Is(y))) if x == y => reach[i + 1][j + 1] = true,
+                (Some(Part::Any(across)), Some(Part::Is(y))) if *across || *y != b'/' => {
+                    reach[i][j + 1] = true;
+                }
+                (Some(Part::Is(x)), Some(Part::Any(across))) if *across || *x != b'/' => {
+                    reach[i + 1][j] = true;
+                }
+                _ => {}
+            }
+        }
+    }
+    reach[one.len()][other.len()]
+}
+
+/// One byte of a pattern, or a wildcard: across segments or within one.
+enum Part {
+    Is(u8),
+    Any(bool),
+}
+
+fn parts(pattern: &str) -> Vec<Part> {
+    let bytes = pattern.as_bytes();
+    let (mut parts, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        let across = bytes[at..].starts_with(b"**");
+        parts.push(match bytes[at] {
+            b'*' => Part::Any(across),
+            byte => Part::Is(byte),
+        });
+        at += if across { 2 } else { 1 };
+    }
+    parts
+}
+
 /// How wide a pattern is, for choosing the narrowest: fewer is narrower. Counts wildcards across
 /// segments first, then wildcards within, then the lack of literal characters.
 pub fn width(pattern: &str) -> (usize, usize, std::cmp::Reverse<usize>) {
@@ -48,8 +102,41 @@ pub fn width(pattern: &str) -> (usize, usize, std::cmp::Reverse<usize>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{matches, width};
+    use super::{matches, overlap, width};
     use proptest::prelude::*;
+
+    #[test]
+    fn patterns_overlap_where_one_path_is_matched_by_both() {
+        for (one, other) in [
+            ("acme/mod*", "acme/*del"),
+            ("acme/*", "*/model"),
+            ("**", "acme/model"),
+            ("acme/**", "acme/team/*"),
+        ] {
+            assert!(overlap(one, other) && overlap(other, one), "{one} {other}");
+        }
+        for (one, other) in [
+            ("acme/*", "beta/*"),
+            ("acme/*", "acme/team/model"),
+            ("acme/a*", "acme/b*"),
+            ("acme/model", "acme/models"),
+        ] {
+            assert!(
+                !overlap(one, other) && !overlap(other, one),
+                "{one} {other}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_matches_one_path_overlaps(one in "[ab/*]{0,8}", other in "[ab/*]{0,8}", path in "[ab/]{0,8}") {
+            let sound = |p: &str| !p.contains("***");
+            if sound(&one) && sound(&other) && matches(&one, &path) && matches(&other, &path) {
+                prop_assert!(overlap(&one, &other));
+            }
+        }
+    }
 
     #[test]
     fn a_star_stays_within_its_segment() {

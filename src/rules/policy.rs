@@ -13,6 +13,7 @@ mod refuse;
 mod words;
 
 use super::pattern;
+use super::tie::{self, Rival};
 use crate::model::claimant::Claimant;
 use crate::model::name::RoleName;
 use crate::model::organization::{HeldGrant, HeldRole};
@@ -57,7 +58,7 @@ impl Index {
 /// gives more than was asked: not another action, not another repository.
 ///
 /// # Errors
-/// `denied`: no role held covers it, two cover it equally well, or the groups are unknown and no role that
+/// `denied`: no role held covers it, two cover it equally well and nothing says which (`rules::tie`), or the groups are unknown and no role that
 /// is held without them covers it. The words say what is missing.
 pub fn decide(index: &Index, claimant: &Claimant, wanted: &Wanted) -> Result<Decision, Refusal> {
     let held = index.members.holdings(&index.policy, claimant);
@@ -76,8 +77,28 @@ pub fn decide(index: &Index, claimant: &Claimant, wanted: &Wanted) -> Result<Dec
     match best.as_slice() {
         [] => Err(refuse::nothing(index, claimant, wanted, &held)),
         [one] => Ok(decision(index, one, held.get(one.role), wanted)),
-        rivals => Err(refuse::tie(index, rivals, wanted)),
+        rivals => match settled(index, rivals) {
+            Some(one) => Ok(decision(index, one, held.get(one.role), wanted)),
+            None => Err(refuse::tie(index, rivals, wanted)),
+        },
     }
+}
+
+/// The rival that is taken, if it can be told.
+fn settled<'c>(index: &Index, rivals: &'c [Cover]) -> Option<&'c Cover> {
+    let all: Vec<Rival<'_>> = rivals
+        .iter()
+        .map(|cover| {
+            let role = index.role(cover.role);
+            Rival {
+                priority: role.priority,
+                pattern: &role.grants[cover.grant].grant.repositories[cover.pattern],
+                lifetime_s: role.lifetime_s,
+                offline: role.offline,
+            }
+        })
+        .collect();
+    rivals.get(tie::settle(&all)?)
 }
 
 /// Whether any role that the claimant holds, or the one that is named, covers `wanted`. Where two cover it
@@ -113,6 +134,7 @@ pub fn holdings(index: &Index, claimant: &Claimant) -> Vec<HeldRole> {
                 role: role.name.clone(),
                 description: role.description.clone(),
                 because: words::because(role, holding),
+                priority: role.priority,
                 lifetime_s: role.lifetime_s,
                 offline: role.offline,
                 grants: role

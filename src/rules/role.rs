@@ -1,6 +1,7 @@
 //! Role selection: the narrowest role that covers the ask, or a refusal that names the rivals.
 
 use super::pattern;
+use super::tie::{self, Rival};
 use crate::model::ask::Intent;
 use crate::model::name::{Repository, RoleName};
 use crate::model::refusal::Refusal;
@@ -86,6 +87,17 @@ struct Candidate<'a> {
     pattern: &'a str,
 }
 
+impl Candidate<'_> {
+    fn rival(&self) -> Rival<'_> {
+        Rival {
+            priority: self.role.priority,
+            pattern: self.pattern,
+            lifetime_s: self.role.lifetime_s,
+            offline: self.role.offline,
+        }
+    }
+}
+
 fn candidates<'a>(
     of: Roles<'a>,
     hub: &'a Hub,
@@ -135,24 +147,21 @@ fn pick(
     let Some(best) = found.first() else {
         return Err(nothing(of, hub, groups, wish, needed));
     };
-    let rivals: Vec<&str> = found
-        .iter()
-        .filter(|c| {
-            (c.widest, pattern::width(c.pattern)) == (best.widest, pattern::width(best.pattern))
-        })
-        .map(|c| c.role.name.as_str())
-        .collect();
-    if rivals.len() > 1 {
+    let rank = |c: &Candidate<'_>| (c.widest, pattern::width(c.pattern));
+    let rivals: Vec<&Candidate<'_>> = found.iter().filter(|c| rank(c) == rank(best)).collect();
+    let all: Vec<Rival<'_>> = rivals.iter().map(|c| c.rival()).collect();
+    let Some(best) = tie::settle(&all).and_then(|at| rivals.get(at)) else {
+        let names: Vec<&str> = rivals.iter().map(|c| c.role.name.as_str()).collect();
         return Err(Refusal::denied(
             format!(
                 "{} cover {} on {} equally well",
-                rivals.join(" and "),
+                names.join(" and "),
                 wanted(wish),
                 hub.name
             ),
-            "name one with --role, or make their grants differ",
+            "name one with --role, or have one of the roles given a `priority` in the policy",
         ));
-    }
+    };
     Ok(Choice {
         role: best.role.name.clone(),
         action: needed,
@@ -309,8 +318,31 @@ mod tests {
     }
 
     #[test]
-    fn a_tie_is_refused_and_names_the_rivals() {
-        let refusal = ask(&["publishers", "twins"], Some("acme/model"), Intent::Write).unwrap_err();
+    fn a_tie_is_refused_and_names_the_rivals_and_identical_grants_are_none() {
+        let groups = ["publishers", "twins"].map(str::to_owned);
+        let choice = ask(&["publishers", "twins"], Some("acme/model"), Intent::Write).unwrap();
+        assert_eq!(choice.role.as_str(), "publisher");
+        let mut settings = settings();
+        for (role, pattern) in [("publisher", "acme/mod*"), ("twin", "acme/*del")] {
+            let role = settings.orgs[0]
+                .roles
+                .iter_mut()
+                .find(|one| one.name.as_str() == role)
+                .unwrap();
+            role.grants[0].repositories = vec![pattern.into()];
+        }
+        let org = &settings.orgs[0];
+        let of = Roles {
+            org,
+            roles: &org.roles,
+        };
+        let repository = "acme/model".parse().unwrap();
+        let wish = Wish {
+            repository: Some(&repository),
+            intent: Intent::Write,
+            role: None,
+        };
+        let refusal = choose(of, &org.hubs[0], &groups, wish, UnknownIntent::Write).unwrap_err();
         assert!(
             refusal.sentence.contains("publisher and twin"),
             "{}",

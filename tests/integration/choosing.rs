@@ -44,8 +44,8 @@ fn a_program_that_tells_no_intent_reads_when_the_company_wants_it_so() {
 fn a_tie_is_refused_by_the_names_of_the_rivals_and_settled_by_naming_one() {
     let world = Builder::default()
         .config(|text| {
-            let twin = "groups = [\"staff\"]\ngrants = [{ hub = \"hub\", repositories = [\"acme/*\"], action = \"write\" }]";
-            format!("{}\n[orgs.acme.roles.hub-admin]\n{twin}\n", text.replace(", \"datasets/acme/*\"], action = \"write\"", "], action = \"write\""))
+            let twin = "groups = [\"staff\"]\ngrants = [{ hub = \"hub\", repositories = [\"acme/*del\"], action = \"write\" }]";
+            format!("{}\n[orgs.acme.roles.hub-admin]\n{twin}\n", text.replace("\"acme/*\", \"datasets/acme/*\"], action = \"write\"", "\"acme/mod*\"], action = \"write\""))
         })
         .start();
     world.login();

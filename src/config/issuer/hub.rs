@@ -71,7 +71,42 @@ fn read_hub(entry: &Entry, report: &mut Report<'_>) -> (Option<ReadHub>, Option<
     known.push("backend");
     let table = Fields::open(&entry.node, entry.place, &path, &known, report);
     let hub = read_opened(&table, name.ok(), report);
-    (hub, backend(&table, report))
+    let backend = backend(&table, report);
+    if let (Some(read), Some(Backend::Jwt { .. })) = (&hub, &backend) {
+        check_foreign(read, report);
+    }
+    (hub, backend)
+}
+
+/// Hosts that take their own tokens only: one that the issuer signs would be refused by each request, and the fault
+/// be found by people who push.
+fn check_foreign(read: &ReadHub, report: &mut Report<'_>) {
+    const HOSTS: [&str; 9] = [
+        "github.com",
+        "api.github.com",
+        "gitlab.com",
+        "huggingface.co",
+        "hf.co",
+        "bitbucket.org",
+        "codeberg.org",
+        "dev.azure.com",
+        "ghcr.io",
+    ];
+    let (host, _) = &read.host_and_port;
+    let name = host.strip_prefix("www.").unwrap_or(host);
+    if !HOSTS.contains(&name) {
+        return;
+    }
+    let next = if name.starts_with('h') {
+        "write kind = \"huggingface-trusted-publisher\" or \"huggingface-org\""
+    } else {
+        "name a server that is configured to trust this issuer; this version makes no tokens of that host"
+    };
+    report.add(
+        read.url,
+        format!("{host} takes no tokens that this issuer signs, so backend = \"jwt\" would be refused there"),
+        next,
+    );
 }
 
 fn backend(hub: &Fields<'_>, report: &mut Report<'_>) -> Option<Backend> {

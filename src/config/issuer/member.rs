@@ -96,7 +96,7 @@ fn groups(table: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
 /// Whoever can get a token of a shared issuer must not get a role by a name alone.
 fn check_strangers(table: &Fields<'_>, source: &Source, member: &Member, report: &mut Report<'_>) {
     let Some(shared) = shared(&source.issuer, source.kind) else {
-        return;
+        return check_every_job(table, source, member, report);
     };
     let conditions = source.required.iter().chain(&member.claims);
     let mut pairs = conditions.map(|(name, values)| (name.as_str(), values.as_slice()));
@@ -116,6 +116,30 @@ fn check_strangers(table: &Fields<'_>, source: &Source, member: &Member, report:
             "add `{} = \"…\"` to its claims (one of {} with a fixed value)",
             shared.pins[0],
             suggest::list(shared.pins)
+        ),
+    );
+}
+
+/// A source of jobs that is not known here may be shared too, as those of CI services are: a role that no claim pins
+/// would be everybody's who can run a job there.
+fn check_every_job(table: &Fields<'_>, source: &Source, member: &Member, report: &mut Report<'_>) {
+    let pinned = source
+        .required
+        .values()
+        .chain(member.claims.values())
+        .any(|values| !values.is_empty() && values.iter().all(|value| !value.contains('*')));
+    if source.kind != ClaimantKind::Job || source.every_job || pinned {
+        return;
+    }
+    report.add(
+        table.place,
+        format!(
+            "this member of `{}` is every job of {}, whoever runs it",
+            source.name, source.issuer
+        ),
+        format!(
+            "add a claim with a fixed value that tells your organization or repository, or write `every_job = true` in `sources.{}` where all of its jobs are yours",
+            source.name
         ),
     );
 }

@@ -81,7 +81,7 @@ fn read_org(
         fresh_ms,
         lease_ms,
         session_age_ms,
-        device_login: org.yes("device_login", true, report),
+        device_login: org.yes("device_login", false, report),
     };
     Some(rules)
 }
@@ -136,8 +136,9 @@ fn read_role<'t>(
     settings: &IssuerSettings,
     report: &mut Report<'_>,
 ) -> Option<Draft<'t>> {
-    const KEYS: [&str; 6] = [
+    const KEYS: [&str; 7] = [
         "description",
+        "priority",
         "lifetime",
         "offline",
         "include",
@@ -151,6 +152,7 @@ fn read_role<'t>(
     }
     let table = Fields::open(&entry.node, entry.place, &path, &KEYS, report);
     let description = table.text("description", report);
+    let priority = table.whole("priority", 0..=1_000, 0, report);
     let lifetime_ms = table.duration("lifetime", LIFETIME_MS, USUAL_LIFETIME_MS, report);
     let offline = table.choice("offline", &OFFLINE, OfflineRule::Grace, report);
     let include = table
@@ -183,6 +185,7 @@ fn read_role<'t>(
             name: name.ok()?,
             description: description.map(|text| text.value.to_owned()),
             members,
+            priority: u32::try_from(priority).unwrap_or(0),
             lifetime_s: lifetime_ms / 1000,
             offline,
             grants: own.collect(),

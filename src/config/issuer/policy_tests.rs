@@ -1,4 +1,4 @@
-use super::fixture::{POLICY, cases_of, issuer_of, policy_of, told};
+use super::fixture::{ISSUER, POLICY, cases_of, issuer_of, policy_of, told};
 use super::{Source, org_name, read_policy};
 use crate::config::fault::ConfigFault;
 use crate::model::policy::{Expected, Policy};
@@ -36,6 +36,59 @@ fn allowed_member(member: &str) -> Policy {
         member,
     );
     policy_of(&text).unwrap_or_else(|faults| panic!("{member}: {}", told(&faults)))
+}
+
+#[test]
+fn a_source_of_jobs_that_nothing_pins_is_refused_unless_every_job_is_meant() {
+    let source = "[sources.tfc]\nkind = \"job\"\nissuer = \"https://app.terraform.io\"\n";
+    let role = |claims: &str| {
+        format!(
+            "{POLICY}[roles.plan]\nmembers = [{{ source = \"tfc\"{claims} }}]\ngrants = [{{ hub = \"models\", repositories = [\"acme/*\"], action = \"read\" }}]\n"
+        )
+    };
+    let read = |source: &str, policy: &str| {
+        let settings =
+            issuer_of(&ISSUER.replace("[hubs.models]", &format!("{source}[hubs.models]")));
+        let settings = settings.unwrap_or_else(|faults| panic!("{}", told(&faults)));
+        read_policy(
+            Source {
+                name: "policy.toml",
+                text: policy,
+            },
+            &settings,
+        )
+    };
+    for loose in ["", ", claims = { terraform_workspace_name = \"prod-*\" }"] {
+        let said = told(&read(source, &role(loose)).unwrap_err());
+        assert!(
+            said.contains("every job of https://app.terraform.io"),
+            "{said}"
+        );
+        assert!(said.contains("every_job = true"), "{said}");
+    }
+    let pinned = ", claims = { terraform_organization_id = \"org-1\" }";
+    assert!(read(source, &role(pinned)).is_ok());
+    assert!(
+        read(
+            &format!("{source}required = {{ terraform_organization_id = \"org-1\" }}\n"),
+            &role("")
+        )
+        .is_ok()
+    );
+    assert!(read(&format!("{source}every_job = true\n"), &role("")).is_ok());
+}
+
+#[test]
+fn characters_that_nobody_sees_are_told_in_names_and_in_comments() {
+    for hidden in ["ml-publi\u{200b}shers", "ml-publishers\u{202e}"] {
+        let text = POLICY.replace("ml-publishers", hidden);
+        let said = told(&policy_of(&text).unwrap_err());
+        assert!(said.contains("invisible character, U+20"), "{said}");
+        assert!(said.contains("policy.toml:7:"), "{said}");
+    }
+    let said = told(&policy_of(&format!("{POLICY}# allowed \u{2066}\n")).unwrap_err());
+    assert!(said.contains("U+2066"), "{said}");
+    assert!(policy_of(&format!("\u{feff}{POLICY}# ümlaut\n")).is_ok());
 }
 
 #[test]
@@ -83,7 +136,10 @@ fn lines_of_members_and_grants_are_kept() {
     let role = &policy.roles[0];
     assert_eq!((role.members[0].line, role.grants[0].line), (7, 8));
     assert_eq!(role.lifetime_s, 900);
-    assert!(policy.org.device_login);
+    assert!(
+        !policy.org.device_login,
+        "what does not exist is not offered"
+    );
 }
 
 #[test]

@@ -30,6 +30,18 @@ fn source(lines: &str) -> String {
 }
 
 #[test]
+fn a_well_known_host_that_takes_no_foreign_token_is_refused_with_backend_jwt() {
+    for host in ["github.com", "gitlab.com", "huggingface.co"] {
+        let said = told(&issuer_of(&ISSUER.replace("hub.acme.example", host)).unwrap_err());
+        assert!(
+            said.contains(&format!("{host} takes no tokens that this issuer signs")),
+            "{said}"
+        );
+    }
+    assert!(issuer_of(&ISSUER.replace("hub.acme.example", "gitlab.acme.example")).is_ok());
+}
+
+#[test]
 fn the_example_file_is_read_without_a_fault() {
     let settings = issuer_of(EXAMPLE).unwrap_or_else(|faults| panic!("{}", told(&faults)));
     assert_eq!(settings.url, "https://issuer.acme.example");

@@ -24,7 +24,8 @@ const USUAL_ALGORITHMS: [&str; 2] = ["RS256", "ES256"];
 
 const DAY_MS: u64 = 86_400_000;
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
+    "every_job",
     "kind",
     "preset",
     "issuer",
@@ -132,6 +133,7 @@ fn read_source(entry: &Entry, url: &str, report: &mut Report<'_>) -> Option<Sour
             .map(str::to_owned),
         username_claim: word(&table, "username_claim", usual_name(kind, preset), report),
         required,
+        every_job: table.yes("every_job", false, report),
         longest_age_ms: table.duration("longest_age", 60_000..=30 * DAY_MS, usual_age, report),
     };
     check_strangers(&table, &source, report);

@@ -8,6 +8,7 @@ use crate::model::claimant::ClaimantKind;
 use crate::model::issuer::IssuerSettings;
 use crate::model::policy::Policy;
 use crate::model::refusal::Refusal;
+use crate::rules::tie::{Tie, ties};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::path::Path;
@@ -45,6 +46,8 @@ pub(super) struct CheckReport {
     pub(super) hubs: Vec<String>,
     /// The roles.
     pub(super) roles: Vec<RoleRow>,
+    /// Grants between which nobody can choose who holds both roles; no fault, but a refusal for somebody.
+    pub(super) ties: Vec<Tie>,
     /// Every fault, in the order of files and lines.
     pub(super) faults: Vec<FaultRow>,
 }
@@ -102,6 +105,7 @@ impl CheckReport {
             lifetime_s: role.lifetime_s,
         });
         self.roles = roles.collect();
+        self.ties = ties(policy);
     }
 
     pub(super) fn faults(&mut self, faults: &[ConfigFault]) {
@@ -144,6 +148,12 @@ impl CheckReport {
                 count(role.grants, "grant"),
                 role.lifetime_s
             ));
+        }
+        for tie in &self.ties {
+            show.say(Line::new().look(Look::Warn, tie.words()));
+        }
+        if !self.ties.is_empty() {
+            show.next("give one of the roles a `priority`, the highest is taken, or make their grants differ");
         }
         if self.ok {
             show.line(Line::new().look(Look::Good, "no fault found"));

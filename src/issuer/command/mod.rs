@@ -5,6 +5,7 @@ pub mod backup;
 pub mod client;
 pub mod config;
 mod database;
+pub mod doctor;
 pub mod init;
 pub mod keys;
 mod man;
@@ -61,6 +62,7 @@ fn dispatch(show: &Show, command: &Command) -> u8 {
             Some(user) => revoke::restore(show, user),
             None => restore::run(show, args),
         },
+        Command::Doctor(args) => doctor::run(show, args),
         Command::Backup(args) => backup::run(show, args),
         Command::People(args) => revoke::people(show, args),
         Command::Keys(args) => keys::run(show, args),

@@ -2,6 +2,7 @@
 
 use crate::config::fault::ConfigFault;
 use crate::config::issuer::{Source, read_policy, read_settings};
+use crate::issuer::files;
 use crate::issuer::show::Show;
 use crate::model::issuer::IssuerSettings;
 use crate::model::policy::Policy;
@@ -56,6 +57,17 @@ pub fn told(show: &Show, path: &Path, faults: &[ConfigFault]) -> Refusal {
 /// # Errors
 /// A refusal that names the file and the kind of the fault.
 pub fn text(path: &Path) -> Result<String, Refusal> {
+    // What a running server would not take is no good policy here either.
+    if std::fs::metadata(path).is_ok_and(|about| about.len() > files::LONGEST) {
+        return Err(Refusal::unavailable(
+            format!(
+                "{} is larger than {} MiB",
+                path.display(),
+                files::LONGEST >> 20
+            ),
+            "make it smaller: name groups, not people",
+        ));
+    }
     std::fs::read_to_string(path).map_err(|error| {
         Refusal::unavailable(
             format!("{} could not be read: {}", path.display(), error.kind()),

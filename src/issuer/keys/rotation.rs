@@ -44,7 +44,8 @@ pub async fn rotate(
     let lives: Vec<KeyLife> = rows.iter().map(life).collect();
     let kid = pair.kid().to_owned();
     let plan = keys::rotate(&lives, kid, now_ms, signing.announce_ms, at_once).map_err(|waits| {
-        Refusal::denied(
+        // A denial is the policy's; this is a command that has nothing to do yet.
+        Refusal::unavailable(
             format!("key {} was announced and has not taken over yet", waits.kid),
             "wait until it signs (`oam-issuer keys list`), or make one that signs at once with --now",
         )

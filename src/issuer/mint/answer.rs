@@ -128,6 +128,7 @@ mod tests {
 
     fn answer(body: &Value) -> Answer {
         Answer {
+            date_s: None,
             status: 200,
             content_type: "application/json".into(),
             body: Zeroizing::new(body.to_string().into_bytes()),

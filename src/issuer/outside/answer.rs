@@ -11,6 +11,8 @@ pub struct Answer {
     pub status: u16,
     /// `Content-Type` without parameters, lower-case; empty when there is none.
     pub content_type: String,
+    /// `Date`, Unix seconds: the peer's clock.
+    pub date_s: Option<u64>,
     /// The body, wiped when it is dropped.
     pub body: Zeroizing<Vec<u8>>,
 }
@@ -56,6 +58,7 @@ impl Answer {
 pub(super) async fn collect(mut response: reqwest::Response) -> Result<Answer, EndpointFault> {
     let status = response.status().as_u16();
     let content_type = content_type(response.headers());
+    let date_s = date(response.headers());
     let announced = response.content_length().unwrap_or(0);
     let room = usize::try_from(announced).unwrap_or(ANSWER_CAP);
     let mut body = Zeroizing::new(Vec::with_capacity(room.clamp(4096, ANSWER_CAP)));
@@ -68,8 +71,16 @@ pub(super) async fn collect(mut response: reqwest::Response) -> Result<Answer, E
     Ok(Answer {
         status,
         content_type,
+        date_s,
         body,
     })
+}
+
+/// RFC 9110 §5.6.7, the form that is sent today.
+fn date(headers: &reqwest::header::HeaderMap) -> Option<u64> {
+    let text = headers.get(reqwest::header::DATE)?.to_str().ok()?;
+    let at = jiff::fmt::rfc2822::parse(text).ok()?;
+    u64::try_from(at.timestamp().as_second()).ok()
 }
 
 /// Appends to a buffer that must not leave its old bytes behind when it grows.

@@ -41,6 +41,7 @@ pub(crate) fn okta() -> Source {
         username_claim: "preferred_username".to_owned(),
         reauth: crate::model::organization::Reauth::MaxAge,
         required: BTreeMap::new(),
+        every_job: false,
         longest_age_ms: 24 * 3600 * 1000,
     }
 }
@@ -51,6 +52,7 @@ pub(crate) fn jobs(source: &str, issuer: &str, audience: &str) -> Source {
         kind: ClaimantKind::Job,
         issuer: issuer.to_owned(),
         audiences: vec![audience.to_owned()],
+        every_job: false,
         longest_age_ms: 3600 * 1000,
         ..okta()
     }

@@ -14,6 +14,7 @@ fn role(name: &str, groups: &[&str], pattern: &str, action: Action) -> Role {
         name: name.parse().unwrap(),
         description: None,
         groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+        priority: 0,
         lifetime_s: 900,
         offline: OfflineRule::Grace,
         grants: vec![Grant {

@@ -5,6 +5,7 @@ use super::words;
 use crate::model::name::RoleName;
 use crate::model::policy::{Member, OrgRules, Policy, PolicyRole};
 use crate::model::role::{Action, Grant};
+use crate::rules::tie::{Tie, ties};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -58,6 +59,18 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
         let is = facts(&new.roles[*at]);
         changes.extend(moved(Effect::Gains, name, &is, &Facts::new(), &all_before));
     }
+    let known = ties(old);
+    let fresh = ties(new).into_iter().filter(|tie| {
+        let same = |other: &Tie| other.roles == tie.roles && other.patterns == tie.patterns;
+        !known.iter().any(same)
+    });
+    changes.extend(fresh.map(|tie| Change {
+        effect: Effect::Differs,
+        role: None,
+        who: None,
+        what: format!("a tie: {}", tie.words()),
+        still_by: None,
+    }));
     changes.sort_by(|a, b| (a.effect, &a.role).cmp(&(b.effect, &b.role)));
     changes
 }
@@ -173,6 +186,12 @@ fn role_changes(old: &PolicyRole, new: &PolicyRole) -> Vec<Change> {
             still_by: None,
         });
     };
+    if old.priority != new.priority {
+        differs(format!(
+            "priority: {} instead of {}",
+            new.priority, old.priority
+        ));
+    }
     if old.lifetime_s != new.lifetime_s {
         differs(format!(
             "lifetime: {} s instead of {} s",

@@ -58,6 +58,7 @@ pub(super) fn role(name: &str, members: Vec<Member>, grants: Vec<PolicyGrant>) -
         name: name.parse().unwrap(),
         description: None,
         members,
+        priority: 0,
         lifetime_s: 900,
         offline: OfflineRule::Grace,
         grants,

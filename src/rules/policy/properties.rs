@@ -172,7 +172,17 @@ proptest! {
                     prop_assert!(refusal.sentence.contains(rival.name.as_str()));
                 }
             }
-            (_, Ok(decision)) => prop_assert!(false, "a tie was granted: {}", decision.rule),
+            // Identical grants are no question; anything else would be.
+            (rivals, Ok(decision)) => {
+                prop_assert!(rivals.iter().any(|role| role.name == decision.role));
+                let pattern = decision.rule.split(" for ").nth(1).unwrap_or_default();
+                let pattern = pattern.split(" (line ").next().unwrap_or_default();
+                for role in rivals {
+                    let has = |p: &String| p == pattern;
+                    let mut all = role.grants.iter().flat_map(|g| &g.grant.repositories);
+                    prop_assert!(all.any(has), "{} has no {pattern}", role.name);
+                }
+            }
         }
     }
 

@@ -22,7 +22,7 @@ pub(super) fn tie(index: &Index, rivals: &[Cover], wanted: &Wanted) -> Refusal {
             words::resource(wanted),
             wanted.hub
         ),
-        "name one with --role, or have the policy's grants made to differ",
+        "name one with --role, or have one of the roles given a `priority` in the policy",
     )
 }
 

@@ -82,7 +82,22 @@ fn who_lacks_a_group_is_told_which_one() {
 #[test]
 fn a_tie_is_refused_and_names_the_rivals_and_naming_one_settles_it() {
     let both = person(&["publishers", "twins"]);
-    let refusal = ask(&both, Some("acme/model"), Action::Write).unwrap_err();
+    let same = ask(&both, Some("acme/model"), Action::Write).unwrap();
+    assert_eq!(
+        same.role.as_str(),
+        "publisher",
+        "identical grants are no question"
+    );
+    let mut policy = policy();
+    policy.roles[1].grants[0].grant.repositories = vec!["acme/mod*".into()];
+    policy.roles[2].grants[0].grant.repositories = vec!["acme/*del".into()];
+    let decided = |policy: &crate::model::policy::Policy| {
+        let write = wanted(Some("acme/model"), Action::Write);
+        decide(&Index::new(policy.clone()), &both, &write)
+    };
+    let refusal = decided(&policy).unwrap_err();
+    policy.roles[2].priority = 1;
+    assert_eq!(decided(&policy).unwrap().role.as_str(), "twin");
     assert_eq!(
         refusal.sentence,
         "publisher and twin cover acme/model on models equally well"
@@ -306,6 +321,7 @@ fn somebody_described_has_the_key_that_a_token_would_give() {
         username_claim: "repository".to_owned(),
         reauth: crate::model::organization::Reauth::MaxAge,
         required: BTreeMap::new(),
+        every_job: false,
         longest_age_ms: 3_600_000,
     };
     let claims = |value| serde_json::from_value(value).unwrap();

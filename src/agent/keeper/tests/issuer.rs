@@ -122,6 +122,7 @@ fn held(name: &str, action: Action) -> HeldRole {
         role: name.parse().unwrap(),
         description: None,
         because: format!("member of {name}s"),
+        priority: 0,
         lifetime_s: 900,
         offline: OfflineRule::Grace,
         grants: vec![HeldGrant {

@@ -61,6 +61,9 @@ pub(super) async fn run(
     })
     .await?;
     drop(progress);
+    if count == 0 {
+        show.say("no entry matches");
+    }
     if odd > 0 {
         show.say(format!("{odd} entries could not be read and are left out"));
         show.next("run `oam-issuer audit verify`");

@@ -158,3 +158,37 @@ async fn a_key_of_another_certificate_is_refused_at_start() {
         refusal.sentence
     );
 }
+
+#[tokio::test]
+async fn the_doctor_tells_until_when_a_certificate_is_good() {
+    use crate::issuer::command::doctor::{State, certificate::look};
+    const ENDS_S: u64 = 2_524_607_999;
+    const DAY_S: u64 = 86_400;
+    let world = World::start().await;
+    let files = files(&world);
+    write_pair(&files, 1);
+    let at = |now_s: u64| {
+        let found = look(&files, now_s);
+        (found.state, found.sentence)
+    };
+    let (state, words) = at(ENDS_S - 365 * DAY_S);
+    assert!(
+        state == State::Ok && words.ends_with("good until 2049-12-31T23:59:59Z"),
+        "{words}"
+    );
+    let (state, words) = at(ENDS_S - 3 * DAY_S);
+    assert!(
+        state == State::Warning && words.contains("ends at 2049-12-31"),
+        "{words}"
+    );
+    let (state, words) = at(ENDS_S + 1);
+    assert!(
+        state == State::Fault && words.contains("ended at 2049-12-31"),
+        "{words}"
+    );
+    let (state, words) = at(1_700_000_000);
+    assert!(
+        state == State::Fault && words.contains("not valid yet"),
+        "{words}"
+    );
+}

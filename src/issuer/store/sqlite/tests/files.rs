@@ -38,6 +38,30 @@ fn the_files_are_private_whatever_they_were() {
 }
 
 #[test]
+fn what_root_makes_in_the_folder_of_another_user_is_that_users() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let (folder, path) = place();
+    chown(folder.path(), Some(65_534), Some(65_534)).unwrap();
+    let store = open(&path);
+    wait(commit(&store, exchange("ada", "a1", 0)));
+    for ending in ["", "-wal", "-shm"] {
+        assert_eq!(
+            fs::metadata(beside(&path, ending)).unwrap().uid(),
+            65_534,
+            "{ending}"
+        );
+    }
+    drop(store);
+    assert_eq!(
+        fs::metadata(beside(&path, "-marker")).unwrap().uid(),
+        65_534
+    );
+}
+
+#[test]
 fn a_database_that_is_not_ours_is_refused_by_name() {
     let (folder, path) = place();
     drop(open(&path));
