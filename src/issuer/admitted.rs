@@ -5,11 +5,12 @@ use super::clock;
 use super::refused::Refused;
 use super::standing;
 use super::state::{InForce, Issuer};
-use super::store::{Batch, Change, EndKind, PersonRow, PersonSeen, StoreFault};
+use super::store::{Batch, Change, PersonRow, PersonSeen, StoreFault};
 use crate::model::audit::AuditRecord;
-use crate::model::claimant::{Claimant, ClaimantKind, Groups};
+use crate::model::claimant::{Claimant, Groups};
 use crate::model::feed::FeedEvent;
 use crate::model::refusal::{Refusal, RefusalCode};
+use crate::rules::account::Account;
 use crate::rules::admission;
 use crate::rules::policy;
 
@@ -22,7 +23,7 @@ pub struct Admitted {
     pub claimant: Claimant,
     /// The groups of the token itself, for the store.
     groups: Groups,
-    /// As kept; none for jobs and for people never seen.
+    /// As kept; none for who was never seen.
     pub row: Option<PersonRow>,
 }
 
@@ -53,17 +54,35 @@ pub async fn admit(
     in_force: &InForce,
     claimant: Claimant,
 ) -> Result<Admitted, NotAdmitted> {
-    let row = match claimant.kind {
-        ClaimantKind::Job => None,
-        ClaimantKind::Person => {
-            let row = issuer.store.person(claimant.key.clone()).await;
-            row.map_err(|fault| NotAdmitted::Unknown(Refused::of_exchange(fault.refusal(), false)))?
-        }
-    };
-    admit_by(in_force, claimant, row)
+    let unknown =
+        |fault: StoreFault| NotAdmitted::Unknown(Refused::of_exchange(fault.refusal(), false));
+    let row = issuer.store.person(claimant.key.clone()).await;
+    let row = row.map_err(unknown)?;
+    let since = session_since(issuer, &claimant, row.as_ref()).await;
+    admit_by(in_force, claimant, row, since.map_err(unknown)?)
 }
 
-/// Admits a claimant by this row.
+/// The first evidence of the claimant's session, where the answer depends on it.
+///
+/// # Errors
+/// The store is not there.
+pub async fn session_since(
+    issuer: &Issuer,
+    claimant: &Claimant,
+    row: Option<&PersonRow>,
+) -> Result<Option<u64>, StoreFault> {
+    match &claimant.session {
+        Some(sid)
+            if claimant.auth_time.is_none() && row.is_some_and(|r| r.account.session.is_some()) =>
+        {
+            let key = claimant.key.clone();
+            issuer.store.session_since(key, sid.clone()).await
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Admits a claimant by this row, and by [`session_since`].
 ///
 /// # Errors
 /// [`NotAdmitted::Barred`].
@@ -71,8 +90,9 @@ pub fn admit_by(
     in_force: &InForce,
     mut claimant: Claimant,
     row: Option<PersonRow>,
+    session_since: Option<u64>,
 ) -> Result<Admitted, NotAdmitted> {
-    let facts = row.as_ref().map(standing::facts);
+    let facts = row.as_ref().map(|row| standing::facts(row, session_since));
     let org = in_force.org();
     if let Err(refusal) = admission::admit(facts.as_ref(), &claimant, org, clock::now_ms()) {
         let barred = Barred {
@@ -92,32 +112,30 @@ pub fn admit_by(
 }
 
 impl Admitted {
-    /// The epoch that a token is bound to; none for jobs.
-    pub fn epoch(&self) -> Option<u64> {
-        match self.claimant.kind {
-            ClaimantKind::Job => None,
-            ClaimantKind::Person => Some(self.row.as_ref().map_or(0, |row| row.epoch)),
-        }
+    /// The epoch that a token is bound to.
+    pub fn epoch(&self) -> u64 {
+        self.row.as_ref().map_or(0, |row| row.epoch)
     }
 
-    /// What this sight changes in the store: the person as seen, and the roles where they are others
+    /// Whether later evidence than this one is kept: it gave the roles that are held, and this one gives no
+    /// other.
+    pub fn is_older(&self) -> bool {
+        let proven_at = self.claimant.proven_at;
+        let row = self.row.as_ref();
+        row.is_some_and(|row| proven_at < row.seen.proven_at)
+    }
+
+    /// What this sight changes in the store: the person or job as seen, and the roles where they are others
     /// than when last compared. Evidence older than what is kept compares nothing: a second session with
     /// an older token would take away and give back the same role with every ask.
     pub fn sight(&self, in_force: &InForce) -> Vec<Change> {
-        if self.claimant.kind == ClaimantKind::Job {
-            return Vec::new();
-        }
         let at_ms = clock::now_ms();
         let seen = self.seen(at_ms);
         let mut changes = Vec::with_capacity(2);
         if !self.row.as_ref().is_some_and(|row| is_kept(row, &seen)) {
             changes.push(Change::Seen(seen));
         }
-        let newest = self
-            .row
-            .as_ref()
-            .is_none_or(|row| self.claimant.proven_at >= row.seen.proven_at);
-        if newest {
+        if !self.is_older() {
             let held = policy::held_names(&in_force.policy, &self.claimant);
             let before = self.row.as_ref().map_or(&[][..], |row| &row.held);
             let after = admission::roles_after_signal(before, held);
@@ -142,10 +160,9 @@ impl Admitted {
 
     /// Whether the store knows less of this person than this token says.
     fn is_news(&self) -> bool {
-        self.claimant.kind == ClaimantKind::Person
-            && self.row.as_ref().is_none_or(|row| {
-                row.seen.proven_at < self.claimant.proven_at || row.seen.subject.is_empty()
-            })
+        self.row.as_ref().is_none_or(|row| {
+            row.seen.proven_at < self.claimant.proven_at || row.seen.subject.is_empty()
+        })
     }
 
     /// Writes the sight of a bearer, when it is news: a person who only listens must be found by a
@@ -158,10 +175,10 @@ impl Admitted {
             return Ok(());
         }
         let mut changes = self.sight(in_force);
-        changes.extend(self.epoch().map(|epoch| Change::AtEpoch {
+        changes.push(Change::AtEpoch {
             key: self.claimant.key.clone(),
-            epoch,
-        }));
+            epoch: self.epoch(),
+        });
         let batch = Batch {
             changes,
             entries: Vec::new(),
@@ -210,23 +227,18 @@ fn is_kept(row: &PersonRow, seen: &PersonSeen) -> bool {
 impl Barred {
     /// The end as the feed says it: the one of the row, or the age of the sign-in, which no event told.
     pub fn event(&self) -> FeedEvent {
-        let row = self.row.as_ref();
-        let latest = |kind: EndKind| {
-            row.and_then(|row| match kind {
-                EndKind::Account => row.account.as_ref(),
-                EndKind::Session => row.session.as_ref(),
-                EndKind::Doubt => row.doubt.as_ref(),
-            })
-        };
+        let account = self.row.as_ref().map(|row| &row.account);
+        let ended = account.and_then(Account::ended).map(|(_, end)| end);
+        let session = account.and_then(|account| account.session.as_ref());
         if self.refusal.code == RefusalCode::Revoked
-            && let Some(end) = latest(EndKind::Account).or_else(|| latest(EndKind::Session))
+            && let Some(end) = ended.or(session)
         {
             return FeedEvent::Revoked {
                 at_ms: end.at_ms,
                 reason: end.reason.clone(),
             };
         }
-        let doubt = latest(EndKind::Doubt);
+        let doubt = account.and_then(|account| account.doubt.as_ref());
         FeedEvent::Doubt {
             at_ms: doubt.map_or_else(clock::now_ms, |end| end.at_ms),
             reason: doubt.map_or_else(|| self.refusal.sentence.clone(), |end| end.reason.clone()),

@@ -158,6 +158,7 @@ async fn attempt(
     let admitted = admission(issuer, in_force, claimant).await?;
     let wanted = &ask.wanted;
     let decision = decision(in_force, &admitted.claimant, wanted)?;
+    newest(&admitted, &decision)?;
     decided(entry, &decision);
     let hub = in_force.hub(&wanted.hub).ok_or_else(gone)?;
     if mint::asks_hub(hub) {
@@ -199,6 +200,22 @@ fn decision(in_force: &InForce, claimant: &Claimant, wanted: &Wanted) -> Result<
         let role_at_fault = is_beyond_the_role(in_force, claimant, wanted);
         Refused::of_exchange(refusal, role_at_fault)
     })
+}
+
+/// A later token gave the roles that are held: by an older one there is no other.
+fn newest(admitted: &Admitted, decision: &Decision) -> Result<(), Refused> {
+    let held = admitted.row.as_ref().map_or(&[][..], |row| &row.held);
+    if !admitted.is_older() || held.contains(&decision.role) {
+        return Ok(());
+    }
+    let refusal = Refusal::denied(
+        format!(
+            "a later token of the same identity does not give the role {}",
+            decision.role
+        ),
+        "renew the token and try again",
+    );
+    Err(Refused::of_exchange(refusal, false))
 }
 
 /// Whether the role that is named is what can't be had: it is not held, or allows the action nowhere on this

@@ -156,7 +156,7 @@ async fn put(issuer: &Arc<Issuer>, files: Files, cause: Cause) -> Result<(), Ref
     }
     let new = InForce::new(settings, policy, &policy_text, &issuer.foundation())?;
     if new.policy_digest == old.policy_digest && new.settings == old.settings {
-        return compared(issuer).await;
+        return compared(issuer, None).await;
     }
     let changed = new.policy_digest != old.policy_digest;
     if changed {
@@ -175,7 +175,7 @@ async fn put(issuer: &Arc<Issuer>, files: Files, cause: Cause) -> Result<(), Ref
         cause = cause.word(),
         "another configuration is in force"
     );
-    compared(issuer).await
+    compared(issuer, Some(&old)).await
 }
 
 /// Puts back what can't change while the server runs; names what would have.
@@ -248,7 +248,7 @@ pub async fn found_at_start(issuer: &Arc<Issuer>) -> Result<(), Refusal> {
         return Ok(());
     }
     on_record(issuer, moved(&known, &digest, Cause::Start)).await?;
-    compared(issuer).await
+    compared(issuer, None).await
 }
 
 async fn on_record(issuer: &Issuer, detail: String) -> Result<(), Refusal> {
@@ -265,14 +265,17 @@ async fn on_record(issuer: &Issuer, detail: String) -> Result<(), Refusal> {
 }
 
 /// Compares everybody's roles with the policy in force, unless that was done. Its digest is kept only
-/// after that: a comparison that failed is owed, also to the next start.
-async fn compared(issuer: &Arc<Issuer>) -> Result<(), Refusal> {
+/// after that: a comparison that failed is owed, also to the next start. `old` was in force before.
+async fn compared(issuer: &Arc<Issuer>, old: Option<&InForce>) -> Result<(), Refusal> {
     let in_force = issuer.in_force();
     let known = issuer.store.policy_digest().await;
-    if known.map_err(|fault| fault.refusal())?.as_ref() == Some(&in_force.policy_digest) {
+    let known = known.map_err(|fault| fault.refusal())?;
+    if known.as_ref() == Some(&in_force.policy_digest) {
         return Ok(());
     }
-    let done = roles(issuer, &in_force).await;
+    // Only where everybody was compared with it.
+    let was = old.filter(|old| known.as_ref() == Some(&old.policy_digest));
+    let done = roles(issuer, &in_force, was.map(|was| &was.policy)).await;
     let done = match done {
         Ok(()) => {
             let digest = Change::PolicyDigest(in_force.policy_digest.clone());
@@ -293,7 +296,11 @@ async fn compared(issuer: &Arc<Issuer>) -> Result<(), Refusal> {
 /// Compares the roles of everybody seen lately with those under the policy in force: who lost one is
 /// told by the feed at once, and the tokens of lost roles are inactive. A token that the old policy decided
 /// meanwhile is not handed out (`grant`).
-async fn roles(issuer: &Arc<Issuer>, in_force: &InForce) -> Result<(), StoreFault> {
+async fn roles(
+    issuer: &Arc<Issuer>,
+    in_force: &InForce,
+    was: Option<&Index>,
+) -> Result<(), StoreFault> {
     let since_ms = clock::now_ms().saturating_sub(RECENT_MS);
     let mut under: HashMap<Vec<RoleName>, Index> = HashMap::new();
     let mut after = None;
@@ -306,7 +313,7 @@ async fn roles(issuer: &Arc<Issuer>, in_force: &InForce) -> Result<(), StoreFaul
         for row in &page {
             let relaxed = under
                 .entry(row.held.clone())
-                .or_insert_with(|| relaxed(&in_force.policy, &row.held));
+                .or_insert_with(|| relaxed(&in_force.policy, was, &row.held));
             compare(issuer, relaxed, row, &mut batch);
         }
         if !batch.changes.is_empty() {

@@ -149,6 +149,9 @@ impl Store for Shelf {
     fn person(&self, _: ClaimantKey) -> Later<'_, Option<PersonRow>> {
         not_here()
     }
+    fn session_since(&self, _: ClaimantKey, _: String) -> Later<'_, Option<u64>> {
+        not_here()
+    }
     fn people(&self, _: SourceName, _: SignalSubject) -> Later<'_, Vec<PersonRow>> {
         not_here()
     }

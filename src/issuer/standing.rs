@@ -15,6 +15,7 @@ use crate::model::feed::FeedEvent;
 use crate::model::issuer::Source;
 use crate::model::name::OrgName;
 use crate::model::signal::{Signal, SignalMeaning};
+use crate::rules::account::{Author, Event, Restored};
 use crate::rules::policy::Index;
 use crate::rules::signal::REMEMBERED_MS;
 
@@ -227,22 +228,30 @@ impl<'a> Draft<'a> {
         {
             entry.person = Some(key.key.clone());
         }
-        self.batch.changes.push(person::end(key.clone(), ended));
+        self.batch
+            .changes
+            .push(person::end(key.clone(), Author::Provider, ended));
         self.applied.people.push(key.clone());
     }
 
     fn restore(&mut self, row: &PersonRow) {
-        // One that is older than the end, and arrived after it, speaks of an end before this one.
-        let later = |end: &Ended| end.at_ms > self.signal.at_ms;
-        if row.account.as_ref().is_none_or(later) {
+        let key = row.seen.key.clone();
+        let restored = Restored::ByProvider(self.signal.at_ms);
+        let before = &row.account;
+        let after = before.clone().after(&Event::Restored(restored));
+        // Kept in any case: an older end may arrive after it, or another one is being written now.
+        self.batch.changes.push(Change::Restore {
+            key: key.clone(),
+            restored,
+        });
+        if before.ended_by_provider() == after.ended_by_provider() {
             return;
         }
-        let detail = self.signal.reason.clone();
+        let detail = match after.ended() {
+            Some(_) => format!("{}; an administrator's end stands", self.signal.reason),
+            None => self.signal.reason.clone(),
+        };
         self.entry(AuditEvent::Restoration, Some(row), detail);
-        let key = row.seen.key.clone();
-        self.batch
-            .changes
-            .push(Change::Restore { key: key.clone() });
         self.applied.people.push(key);
     }
 
@@ -272,7 +281,6 @@ impl<'a> Draft<'a> {
         self.batch.changes.push(Change::RolesChanged {
             key,
             groups,
-            lost: after.lost,
             held: after.held,
             at_ms,
             feed,
@@ -308,14 +316,17 @@ pub enum Order {
         reason: Option<String>,
     },
     /// The account may be used again, by a new sign-in.
-    Restore,
+    Restore {
+        /// Also where the provider ended it, and will not say that it is back.
+        provider: bool,
+    },
 }
 
 /// Carries out an administrator's order. `row` is what is known of the person; none for somebody who was
 /// never seen, who is refused from the beginning then.
 ///
 /// # Errors
-/// The store did not take it, and nothing was done.
+/// [`StoreFault::Unchanged`] when it is so already, or the store did not take it; nothing was done.
 pub async fn order(
     store: &dyn Store,
     org: &OrgName,
@@ -331,9 +342,16 @@ pub async fn order(
         Order::EndSession { reason } => {
             person::ordered(key, EndKind::Session, reason.as_deref(), now_ms)
         }
-        Order::Restore => (
+        Order::Restore { provider } => (
             AuditEvent::Restoration,
-            Change::Restore { key: key.clone() },
+            Change::Restore {
+                key: key.clone(),
+                restored: if *provider {
+                    Restored::ForProvider(now_ms)
+                } else {
+                    Restored::ByAdministrator
+                },
+            },
             "restored by an administrator".to_owned(),
         ),
     };
@@ -371,5 +389,5 @@ pub fn signed_out(key: &ClaimantKey, at_ms: u64) -> (Change, String) {
         at_ms,
         reason,
     };
-    (person::end(key.clone(), ended), detail)
+    (person::end(key.clone(), Author::Provider, ended), detail)
 }

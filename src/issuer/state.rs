@@ -291,6 +291,7 @@ impl Issuer {
             | Err(
                 StoreFault::Overtaken
                 | StoreFault::Replayed
+                | StoreFault::Unchanged
                 | StoreFault::Exhausted
                 | StoreFault::Invalid(_),
             ) => self.health.right(DATABASE),

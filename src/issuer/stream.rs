@@ -61,8 +61,13 @@ impl Listener {
         let key = &self.claimant.key;
         let page = store.feed(key.clone(), self.cursor.clone()).await?;
         let row = store.person(key.clone()).await?;
-        let proven_at = row.as_ref().map_or(0, |row| row.seen.proven_at);
-        let bearer = match admitted::admit_by(&in_force, self.claimant.clone(), row) {
+        // A proof of another session says nothing of this one: the provider may have ended just this one.
+        let proven_at = row
+            .as_ref()
+            .filter(|row| row.seen.session.is_some() && row.seen.session == self.claimant.session)
+            .map_or(0, |row| row.seen.proven_at);
+        let since = admitted::session_since(&self.issuer, &self.claimant, row.as_ref()).await?;
+        let bearer = match admitted::admit_by(&in_force, self.claimant.clone(), row, since) {
             Err(NotAdmitted::Barred(barred)) => Bearer::Over(barred.event()),
             Ok(_) | Err(NotAdmitted::Unknown(_)) => Bearer::Admitted,
         };

@@ -4,7 +4,7 @@
 //! token of the same second; a doubt does not, because the agent renews at once when it hears of one,
 //! and its new token would be refused as if the session were over.
 
-use crate::model::claimant::{Claimant, Groups};
+use crate::model::claimant::{Claimant, ClaimantKind, Groups};
 use crate::model::name::RoleName;
 use crate::model::policy::OrgRules;
 use crate::model::refusal::{Refusal, RefusalCode};
@@ -28,6 +28,10 @@ pub struct Facts {
     pub session: Option<End>,
     /// The last doubt.
     pub doubt: Option<End>,
+    /// The first evidence of the session that the token has, Unix seconds; none: it is the first.
+    pub session_since: Option<u64>,
+    /// The time that the newest evidence speaks of, Unix seconds.
+    pub proven_at: u64,
     /// Groups of the last token, or of a later signal.
     pub groups: Option<Vec<String>>,
     /// Unix milliseconds of the last signal that the groups changed.
@@ -64,8 +68,14 @@ fn not_ended(facts: &Facts, claimant: &Claimant, org: &OrgRules) -> Result<(), R
         .because(Some(&end.reason)));
     }
     if let Some(end) = &facts.session
-        && !is_later(signed_in_at(claimant), end.at_ms)
+        && !is_later(signed_in_at(facts, claimant), end.at_ms)
     {
+        if signed_in_at(facts, claimant) == end.at_ms / 1000 {
+            return Err(within_its_second(org, end));
+        }
+        if is_untold(claimant) {
+            return Err(untold(org, end));
+        }
         return Err(Refusal::standing(
             org,
             StandingWord::Revoked,
@@ -102,14 +112,51 @@ fn not_too_old(claimant: &Claimant, org: &OrgRules, now_ms: u64) -> Result<(), R
     ))
 }
 
-/// The sign-in that the token stands for: `auth_time`, else the time at which it was made. An answer
-/// about a token proves it alive now and says nothing of a new sign-in: a token that tells neither time
-/// is from before every end.
-fn signed_in_at(claimant: &Claimant) -> u64 {
-    claimant
-        .auth_time
-        .or_else(|| made_at(claimant))
-        .unwrap_or(0)
+/// The sign-in that the token stands for: `auth_time`, else the first evidence of its session (`sid`), for a
+/// renewed token is younger than its sign-in. A person's token that tells neither could be a renewed one, and
+/// is from before every end; a job has no session, and each of its tokens stands for itself. An answer about a
+/// token proves it alive now and says nothing of a new sign-in.
+fn signed_in_at(facts: &Facts, claimant: &Claimant) -> u64 {
+    if let Some(at) = claimant.auth_time {
+        return at;
+    }
+    if is_untold(claimant) {
+        return 0;
+    }
+    let made = made_at(claimant).unwrap_or(0);
+    facts.session_since.map_or(made, |since| since.min(made))
+}
+
+/// Whether nothing in a person's token tells a new sign-in from a renewal.
+fn is_untold(claimant: &Claimant) -> bool {
+    claimant.kind == ClaimantKind::Person
+        && claimant.auth_time.is_none()
+        && claimant.session.is_none()
+}
+
+fn untold(org: &str, end: &End) -> Refusal {
+    Refusal::new(
+        RefusalCode::Revoked,
+        format!(
+            "a session was ended ({}), and this token does not tell a new sign-in from a renewal",
+            end.reason
+        ),
+        format!(
+            "run `oam login {org}`; if that is refused too, the provider must send `auth_time` or `sid`"
+        ),
+    )
+}
+
+/// Tokens tell whole seconds.
+fn within_its_second(org: &str, end: &End) -> Refusal {
+    Refusal::new(
+        RefusalCode::Revoked,
+        format!(
+            "this sign-in is of the very second in which access ended: {}",
+            end.reason
+        ),
+        format!("run `oam login {org}` once more"),
+    )
 }
 
 /// When the provider last stood for the session. By its own clock where the token says it: an end by
@@ -129,8 +176,26 @@ const fn is_later(seconds: u64, than_ms: u64) -> bool {
     seconds.saturating_mul(1000) > than_ms
 }
 
-/// The groups that count: those of a signal until a token that is later than it.
+/// The groups that count: those of a signal until a token that is later than it, and of two tokens those of
+/// the later one, as far as they are kept: an older token grants nothing that a later one took.
 pub fn groups(facts: Option<&Facts>, claimant: &Claimant) -> Groups {
+    let counting = after_signal(facts, claimant);
+    match (facts, counting) {
+        (Some(facts), Groups::Known(groups)) if claimant.proven_at < facts.proven_at => {
+            Groups::Known(both(groups, facts.groups.as_deref()))
+        }
+        (_, counting) => counting,
+    }
+}
+
+fn both(mut groups: Vec<String>, kept: Option<&[String]>) -> Vec<String> {
+    if let Some(kept) = kept {
+        groups.retain(|group| kept.contains(group));
+    }
+    groups
+}
+
+fn after_signal(facts: Option<&Facts>, claimant: &Claimant) -> Groups {
     let Some((facts, changed_ms)) =
         facts.and_then(|facts| Some((facts, facts.groups_changed_at_ms?)))
     else {

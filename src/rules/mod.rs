@@ -1,5 +1,6 @@
 //! Every decision, as functions of (state, event, now). No I/O, no clock, no randomness in here.
 
+pub mod account;
 pub mod admission;
 pub mod agent_log;
 pub mod cache;

@@ -205,16 +205,27 @@ fn through_nginx_with_buffering_the_agent_notices_polls_and_a_leaver_is_found() 
 
 #[test]
 fn a_proxy_that_is_put_right_makes_the_feed_a_proof_again() {
-    let mut company = Plan::default().behind_nginx(true).start();
+    let live = |text: &str| {
+        text.replace(
+            "[transmitters.company]",
+            "[transmitters.company]\nlive_for = \"5m\"",
+        )
+    };
+    let mut company = Plan::default().behind_nginx(true).settings(live).start();
     company.login("ada");
     assert!(company.world.token().is_some());
     until_feed_is(&company, "down", true);
     let changed = now();
     company.nginx_without_buffering();
     until_feed_is(&company, "connected", false);
-    // New evidence at the issuer, of which the agent can hear by the stream alone.
-    let ada = company.id_token("ada", &json!({}));
-    company.granted(&ada, "acme/model", "role:model-reader read");
+    // New evidence at the issuer, of which the agent can hear by the stream alone: what the provider vouches for
+    // everybody. A proof of another session would say nothing of this one.
+    let stream = json!({"format": "opaque", "id": "stream"});
+    let verified = json!({"type": "verification", "subject": stream, "event": {}});
+    assert_eq!(
+        crate::issuer_signals::push(&company, &verified)["status"],
+        202
+    );
     until_true("a proof of after the change", || {
         let as_of = company.world.status()["feed"]["as_of"].as_u64();
         as_of.is_some_and(|at| at >= changed)

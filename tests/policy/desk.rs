@@ -4,6 +4,7 @@ use oam::issuer::store::sqlite::SqliteStore;
 use oam::issuer::store::{Batch, Change, EndKind, Ended, PersonSeen, Store};
 use oam::model::claimant::ClaimantKey;
 use oam::model::feed::FeedEvent;
+use oam::rules::account::Author;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
@@ -126,6 +127,7 @@ impl Desk {
         let (at_ms, reason) = (1_700_000_001_000, "left".to_owned());
         self.commit(Change::End {
             key: person(key),
+            author: Author::Administrator,
             ended: Ended {
                 kind: EndKind::Account,
                 at_ms,

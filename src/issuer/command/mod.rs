@@ -59,7 +59,7 @@ fn dispatch(show: &Show, command: &Command) -> u8 {
         Command::Policy(args) => policy::run(show, args),
         Command::Revoke(args) => revoke::run(show, args),
         Command::Restore(args) => match args.person() {
-            Some(user) => revoke::restore(show, user),
+            Some(user) => revoke::restore(show, user, args.provider),
             None => restore::run(show, args),
         },
         Command::Doctor(args) => doctor::run(show, args),

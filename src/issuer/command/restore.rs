@@ -34,6 +34,9 @@ pub struct RestoreArgs {
     /// Take the database that lies there, though it is older than the one that was served.
     #[arg(long)]
     pub accept: bool,
+    /// Of a person or job: also lift an end that the identity provider told, and will not take back.
+    #[arg(long, conflicts_with = "accept")]
+    pub provider: bool,
 }
 
 impl RestoreArgs {
@@ -293,6 +296,7 @@ mod tests {
         let of = |what: &str| RestoreArgs {
             what: Some(what.to_owned()),
             accept: false,
+            provider: false,
         };
         for person in ["ada", "ada@acme.example", "okta:a/b", "b.db"] {
             assert_eq!(of(person).person(), Some(person));

@@ -12,7 +12,7 @@ use super::opening;
 use crate::issuer::clock;
 use crate::issuer::show::{Line, Look, Show};
 use crate::issuer::standing::{self, Applied, Order};
-use crate::issuer::store::Store;
+use crate::issuer::store::{Store, StoreFault};
 use crate::model::refusal::Refusal;
 use clap::Args;
 use find::Found;
@@ -21,9 +21,12 @@ use std::sync::Arc;
 /// `oam-issuer revoke`.
 #[derive(Debug, Args)]
 pub struct RevokeArgs {
-    /// The person: user name, e-mail, subject, stable key, or `source:key`.
+    /// The person or job: user name, e-mail, subject or stable key, of all sources or as `source:NAME` of one.
     #[arg(value_name = "USER")]
     pub user: String,
+    /// USER is `source:key` of somebody who was never seen here: refused from the beginning.
+    #[arg(long)]
+    pub never_seen: bool,
     /// Why, for the record; the person sees it too.
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -35,7 +38,7 @@ pub struct RevokeArgs {
 /// `oam-issuer people`.
 #[derive(Debug, Args)]
 pub struct PeopleArgs {
-    /// User name, e-mail, subject, stable key, or `source:key`.
+    /// User name, e-mail, subject or stable key, of all sources or as `source:NAME` of one.
     #[arg(value_name = "USER")]
     pub user: String,
 }
@@ -48,12 +51,13 @@ pub fn run(show: &Show, args: &RevokeArgs) -> u8 {
     } else {
         Order::EndAccount { reason }
     };
-    show.done(carry_out(show, &args.user, &order))
+    show.done(carry_out(show, &args.user, args.never_seen, &order))
 }
 
-/// Runs `restore` of a person.
-pub fn restore(show: &Show, user: &str) -> u8 {
-    show.done(carry_out(show, user, &Order::Restore))
+/// Runs `restore` of a person or job; with `provider` also an end that the identity provider told is lifted.
+pub fn restore(show: &Show, user: &str, provider: bool) -> u8 {
+    let order = Order::Restore { provider };
+    show.done(carry_out(show, user, false, &order))
 }
 
 /// Runs `people`.
@@ -61,7 +65,7 @@ pub fn people(show: &Show, args: &PeopleArgs) -> u8 {
     show.done(list(show, &args.user))
 }
 
-fn carry_out(show: &Show, user: &str, order: &Order) -> Result<u8, Refusal> {
+fn carry_out(show: &Show, user: &str, never_seen: bool, order: &Order) -> Result<u8, Refusal> {
     let Database {
         settings,
         org,
@@ -70,7 +74,7 @@ fn carry_out(show: &Show, user: &str, order: &Order) -> Result<u8, Refusal> {
     let store: Arc<dyn Store> = Arc::new(store);
     let now_ms = clock::now_ms();
     opening::wait(async {
-        let found = find::one(&*store, &settings.sources, user, order).await?;
+        let found = find::one(&*store, &settings.sources, user, never_seen).await?;
         let (key, row) = match &found {
             Found::Seen(row) => (&row.seen.key, Some(row.as_ref())),
             Found::Never(key) => (key, None),
@@ -79,13 +83,31 @@ fn carry_out(show: &Show, user: &str, order: &Order) -> Result<u8, Refusal> {
                 return Err(find::ambiguous(user, rows));
             }
         };
-        let applied = standing::order(&*store, &org, key, row, order, now_ms)
-            .await
-            .map_err(|fault| fault.refusal())?;
+        let applied = match standing::order(&*store, &org, key, row, order, now_ms).await {
+            Ok(applied) => applied,
+            Err(StoreFault::Unchanged) => {
+                unchanged(show, &found, order);
+                return Ok(0);
+            }
+            Err(fault) => return Err(fault.refusal()),
+        };
         let at_hubs = hubs::tell(&settings, &org, &store, &applied.revoked, now_ms).await;
         tell(show, &found, order, &applied, &at_hubs);
         Ok(0)
     })?
+}
+
+/// Nothing was written: what is so already is said.
+fn unchanged(show: &Show, found: &Found, order: &Order) {
+    let told = report::Done::unchanged(found, order);
+    if show.json() {
+        show.value(&told);
+        return;
+    }
+    show.line(Line::new().look(Look::Strong, told.sentence()));
+    if told.ended_by_provider() {
+        show.next("`--provider` lifts that end too");
+    }
 }
 
 fn several(show: &Show, rows: &[crate::issuer::store::PersonRow]) {

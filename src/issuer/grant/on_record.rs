@@ -44,7 +44,7 @@ pub(super) async fn kept(
     let mut changes = admitted.sight(in_force);
     changes.push(Change::Issue {
         token: row,
-        epoch: admitted.epoch(),
+        epoch: Some(admitted.epoch()),
     });
     let batch = Batch {
         changes,

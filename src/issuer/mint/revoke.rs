@@ -92,7 +92,7 @@ impl Mint {
         let mut known: BTreeMap<&str, Outcome> = BTreeMap::new();
         let mut by_hub: BTreeMap<&str, (&IssuerHub, Vec<Live<'_>>)> = BTreeMap::new();
         for row in rows {
-            match self.live(row) {
+            match self.live(row, now_ms / 1000) {
                 Err(outcome) => {
                     known.insert(&row.sha256, outcome);
                 }
@@ -253,11 +253,26 @@ impl Mint {
         self.discard(order, minted).await;
     }
 
-    fn live<'a>(&'a self, row: &'a TokenRow) -> Result<(&'a IssuerHub, Live<'a>), Outcome> {
+    /// Until when its hub may honour a token, Unix seconds: longer than its role's lifetime where the hub makes
+    /// none so short.
+    pub fn honoured_until(&self, row: &TokenRow) -> u64 {
+        let sealed = row.sealed.as_deref().unwrap_or_default();
+        let opened = self
+            .parts
+            .master
+            .open(Purpose::HubToken, &row.sha256, sealed);
+        let until = opened.ok().and_then(|opened| opened.first_chunk().copied());
+        until.map_or(row.expires_at, u64::from_be_bytes)
+    }
+
+    fn live<'a>(
+        &'a self,
+        row: &'a TokenRow,
+        now_s: u64,
+    ) -> Result<(&'a IssuerHub, Live<'a>), Outcome> {
         let hub = self.parts.hubs.iter().find(|hub| hub.name == row.hub);
-        let hub =
-            hub.ok_or_else(|| Outcome::NotPossible("this hub is no longer configured".to_owned()))?;
-        if matches!(hub.backend, Backend::Jwt { .. }) {
+        let is_own = hub.is_some_and(|hub| matches!(hub.backend, Backend::Jwt { .. }));
+        if is_own {
             return Err(own_token());
         }
         let sealed = row
@@ -277,7 +292,12 @@ impl Mint {
             until_s: u64::from_be_bytes(*until),
             token: Secret::new(token.to_owned()),
         };
-        Ok((hub, live))
+        // It may be put back while the token still lives there.
+        match hub {
+            Some(hub) => Ok((hub, live)),
+            None if live.until_s <= now_s => Err(Outcome::Expired),
+            None => Err(Outcome::Failed("this hub is not configured now".to_owned())),
+        }
     }
 
     async fn order(&self, hub: &IssuerHub, tokens: Vec<&Secret>) -> Outcome {

@@ -5,26 +5,25 @@ use crate::model::audit::AuditEvent;
 use crate::model::claimant::{Claimant, ClaimantKey, ClaimantKind, Groups};
 use crate::model::feed::FeedEvent;
 use crate::model::issuer::Source;
-use crate::model::name::RoleName;
-use crate::model::policy::Policy;
+use crate::model::name::{RoleName, SourceName};
+use crate::model::policy::{Member, Policy};
 use crate::model::signal::{SignalMeaning, SignalSubject};
-use crate::rules::admission::{End, Facts, RolesAfter, roles_after_signal};
+use crate::rules::account::Author;
+use crate::rules::admission::{Facts, RolesAfter, roles_after_signal};
 use crate::rules::policy::{Index, held_names};
 use std::sync::Arc;
 
 /// Longest reason of an administrator, characters.
 const LONGEST_REASON: usize = 200;
 
-/// What admission needs to know of a person.
-pub fn facts(row: &PersonRow) -> Facts {
-    let end = |ended: &Ended| End {
-        at_ms: ended.at_ms,
-        reason: ended.reason.clone(),
-    };
+/// What admission needs to know of a person or job, and of the session that the token has.
+pub fn facts(row: &PersonRow, session_since: Option<u64>) -> Facts {
     Facts {
-        account: row.account.as_ref().map(end),
-        session: row.session.as_ref().map(end),
-        doubt: row.doubt.as_ref().map(end),
+        account: row.account.ended().map(|(_, end)| end.clone()),
+        session: row.account.session.clone(),
+        doubt: row.account.doubt.clone(),
+        session_since,
+        proven_at: row.seen.proven_at,
         groups: row.seen.groups.clone(),
         groups_changed_at_ms: row.groups_changed_at_ms,
     }
@@ -70,13 +69,18 @@ pub(super) const fn what_ended(kind: EndKind) -> &'static str {
 }
 
 /// The change with what the feed says.
-pub(super) fn end(key: ClaimantKey, ended: Ended) -> Change {
+pub(super) fn end(key: ClaimantKey, author: Author, ended: Ended) -> Change {
     let (at_ms, reason) = (ended.at_ms, ended.reason.clone());
     let feed = match ended.kind {
         EndKind::Account | EndKind::Session => FeedEvent::Revoked { at_ms, reason },
         EndKind::Doubt => FeedEvent::Doubt { at_ms, reason },
     };
-    Change::End { key, ended, feed }
+    Change::End {
+        key,
+        author,
+        ended,
+        feed,
+    }
 }
 
 /// An administrator's end, with its entry's event and words.
@@ -97,7 +101,11 @@ pub(super) fn ordered(
         reason: reason.clone(),
     };
     let detail = format!("{}: {reason}", what_ended(kind));
-    (AuditEvent::Revocation, end(key.clone(), ended), detail)
+    (
+        AuditEvent::Revocation,
+        end(key.clone(), Author::Administrator, ended),
+        detail,
+    )
 }
 
 /// An administrator's words go to screens of others: one line, no control characters.
@@ -122,14 +130,16 @@ pub(super) fn roles_with(
     row: &PersonRow,
     groups: Option<Vec<String>>,
 ) -> RolesAfter {
-    let relaxed = relaxed(policy, &row.held);
+    let relaxed = relaxed(policy, Some(policy), &row.held);
     let claimant = claimant(row, groups);
     roles_after_signal(&row.held, held_names(&relaxed, &claimant))
 }
 
-/// The policy for people of whom only groups and these held roles are kept, as [`roles_with`] says.
-pub(in crate::issuer) fn relaxed(policy: &Index, held: &[RoleName]) -> Index {
-    Index::new(without_claims(policy.policy(), held))
+/// The policy for people and jobs of whom only groups and these held roles are kept, as [`roles_with`] says.
+/// A condition on claims is taken as fulfilled only where it stood in the policy by which the roles were held,
+/// `was`: of another one it is not known.
+pub(in crate::issuer) fn relaxed(policy: &Index, was: Option<&Index>, held: &[RoleName]) -> Index {
+    Index::new(without_claims(policy.policy(), was, held))
 }
 
 /// The roles of a person under such a policy, with the groups as kept.
@@ -138,16 +148,30 @@ pub(in crate::issuer) fn roles_under(relaxed: &Index, row: &PersonRow) -> RolesA
     roles_after_signal(&row.held, held_names(relaxed, &claimant))
 }
 
-fn without_claims(policy: &Policy, held: &[RoleName]) -> Policy {
+fn without_claims(policy: &Policy, was: Option<&Index>, held: &[RoleName]) -> Policy {
     let mut policy = policy.clone();
     for role in &mut policy.roles {
-        if held.contains(&role.name) {
-            for member in &mut role.members {
+        let before =
+            was.and_then(|was| was.policy().roles.iter().find(|one| one.name == role.name));
+        let before: &[Member] = match before {
+            Some(before) if held.contains(&role.name) => &before.members,
+            _ => &[],
+        };
+        // All conditions of a source: which of them gave the role is not kept.
+        let of = |members: &[Member], source: &SourceName| -> Vec<_> {
+            let conditions = members.iter().filter(|one| one.source == *source);
+            conditions
+                .map(|one| (one.groups.clone(), one.claims.clone()))
+                .collect()
+        };
+        let now = role.members.clone();
+        role.members.retain_mut(|member| {
+            let same = of(before, &member.source) == of(&now, &member.source);
+            if same {
                 member.claims.clear();
             }
-        } else {
-            role.members.retain(|member| member.claims.is_empty());
-        }
+            member.claims.is_empty()
+        });
     }
     policy
 }

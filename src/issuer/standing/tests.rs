@@ -1,5 +1,6 @@
 //! Signals and orders on a real database: what they end, once, and what they leave.
 
+mod authors;
 mod changes;
 
 use super::{Applied, Origin, Standing, facts};
@@ -72,7 +73,6 @@ impl World {
         let held = Change::RolesChanged {
             key: key(name),
             groups: Some(vec!["publishers".to_owned()]),
-            lost: Vec::new(),
             held: roles(&["publisher", "reader"]),
             at_ms: 0,
             feed: None,
@@ -190,7 +190,7 @@ async fn an_end_reaches_its_person_once_and_nobody_else() {
     let row = world.row("ada").await;
     assert_eq!(row.epoch, world.row("bob").await.epoch + 1);
     assert_eq!(
-        facts(&row).account.map(|end| end.at_ms),
+        facts(&row, None).account.map(|end| end.at_ms),
         Some(NOW_MS - 5_000)
     );
     assert_eq!(
@@ -224,7 +224,7 @@ async fn each_kind_of_end_is_kept_as_what_it_is() {
         let world = World::start().await;
         let applied = world.apply(&signal(meaning, by_sub("bob"))).await;
         assert_eq!(applied.revoked.len(), 2);
-        let known = facts(&world.row("bob").await);
+        let known = facts(&world.row("bob").await, None);
         assert_eq!(known.account, None);
         assert_eq!(
             (known.session.is_some(), known.doubt.is_some()),
@@ -246,7 +246,7 @@ async fn an_account_comes_back_by_a_new_sign_in_only() {
     restored.id = "j-2".to_owned();
     restored.at_ms = NOW_MS;
     assert_eq!(world.apply(&restored).await.people, [key("ada")]);
-    let known = facts(&world.row("ada").await);
+    let known = facts(&world.row("ada").await, None);
     assert_eq!(known.account, None);
     assert_eq!(known.session.map(|end| end.at_ms), Some(NOW_MS - 5_000));
     // Somebody who was not ended is not restored, and that is no alarm.
@@ -328,5 +328,5 @@ async fn a_leaver_who_never_came_is_refused_when_they_come() {
             .is_some_and(|why| why.contains("whoever comes"))
     );
     world.seen("eve", NOW).await;
-    assert!(facts(&world.row("eve").await).account.is_some());
+    assert!(facts(&world.row("eve").await, None).account.is_some());
 }

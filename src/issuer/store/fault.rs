@@ -10,6 +10,8 @@ pub enum StoreFault {
     /// [`super::Change::Issue`]: the person's epoch is another: something ended since they were admitted.
     /// Nothing of the batch was written.
     Overtaken,
+    /// An administrator's order to end or lift what is so already. Nothing of the batch was written.
+    Unchanged,
     /// [`super::Change::Once`]: this signal was taken before. Nothing of the batch was written.
     Replayed,
     /// [`super::Change::RecordQuota`]: the day's share of this person is used up. Nothing was written.
@@ -41,6 +43,7 @@ impl StoreFault {
                 format!("this can't be kept: {what}"),
                 "correct it and send it again",
             ),
+            Self::Unchanged => Refusal::denied("it is so already", "nothing has to be done"),
             Self::Replayed => Refusal::denied(
                 "this message was taken before",
                 "send each message once, with its own id",

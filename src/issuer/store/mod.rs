@@ -22,6 +22,7 @@ use crate::model::issuer::SigningAlgorithm;
 use crate::model::name::{HubName, Repository, RoleName, SourceName};
 use crate::model::role::Action;
 use crate::model::signal::SignalSubject;
+use crate::rules::account::{Account, Author, Restored};
 use crate::rules::history::History;
 use std::future::Future;
 use std::pin::Pin;
@@ -56,7 +57,7 @@ pub enum Change {
     Issue {
         /// The token.
         token: TokenRow,
-        /// [`PersonRow::epoch`] at admission; none for jobs.
+        /// [`PersonRow::epoch`] at admission; none for a token that is not handed out.
         epoch: Option<u64>,
     },
     /// One token is inactive from now on.
@@ -72,15 +73,21 @@ pub enum Change {
     End {
         /// Whom.
         key: ClaimantKey,
+        /// By whose word. An administrator's end of an account that an administrator ended already fails the
+        /// batch: [`StoreFault::Unchanged`].
+        author: Author,
         /// How.
         ended: Ended,
         /// What the feed says.
         feed: FeedEvent,
     },
-    /// The account may be used again; what was ended stays ended.
+    /// An end of the account is lifted; the sessions and tokens that it ended stay ended. One by an
+    /// administrator that lifts nothing fails the batch: [`StoreFault::Unchanged`].
     Restore {
         /// Whom.
         key: ClaimantKey,
+        /// Whose end.
+        restored: Restored,
     },
     /// Nothing but a condition: the batch is refused as overtaken when the claimant's epoch is another.
     AtEpoch {
@@ -90,14 +97,13 @@ pub enum Change {
         epoch: u64,
     },
     /// The person's groups are others: these are kept until the next [`Change::Seen`], live tokens of
-    /// lost roles are inactive, `feed` appended when there is one. Epoch + 1 when a role is lost.
+    /// roles that are not held are inactive, `feed` appended when there is one, epoch + 1. Nothing, when a
+    /// later change of the groups is known.
     RolesChanged {
         /// Whom.
         key: ClaimantKey,
         /// The groups, when known.
         groups: Option<Vec<String>>,
-        /// Roles lost.
-        lost: Vec<RoleName>,
         /// Roles held now, kept for the next comparison.
         held: Vec<RoleName>,
         /// Unix milliseconds.
@@ -106,8 +112,8 @@ pub enum Change {
         feed: Option<FeedEvent>,
     },
     /// The person holds other roles than when last compared, with the groups as they are: by another
-    /// policy, or by a newer token. Live tokens of lost roles are inactive, `feed` appended when there is
-    /// one; epoch + 1 when a role is lost. Unlike [`Change::RolesChanged`] it says nothing about groups.
+    /// policy, or by a newer token. Live tokens of roles that are not held are inactive, `feed` appended when
+    /// there is one; epoch + 1 when a role is lost. Unlike [`Change::RolesChanged`] it says nothing about groups.
     Held {
         /// Whom.
         key: ClaimantKey,
@@ -182,7 +188,7 @@ pub enum EndKind {
     Account,
 }
 
-/// A person as last seen.
+/// A person or job as last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersonSeen {
     /// Source and stable key.
@@ -214,12 +220,8 @@ pub struct PersonRow {
     pub held: Vec<RoleName>,
     /// Grows with every end and every role lost.
     pub epoch: u64,
-    /// The account is ended until restored.
-    pub account: Option<Ended>,
-    /// The last end of a session.
-    pub session: Option<Ended>,
-    /// The last doubt.
-    pub doubt: Option<Ended>,
+    /// What ended.
+    pub account: Account,
     /// Unix milliseconds of the last [`Change::RolesChanged`] by a signal that named groups or said
     /// that they changed: tokens of before tell old groups.
     pub groups_changed_at_ms: Option<u64>,
@@ -303,6 +305,9 @@ pub struct SecretRow {
 pub trait Store: Send + Sync {
     /// Writes a batch durably; answers when it is on disk.
     fn commit(&self, batch: Batch) -> Later<'_, Committed>;
+    /// The time of the first evidence of a session (`sid`) of a person, Unix seconds; 0: from before it was
+    /// kept.
+    fn session_since(&self, key: ClaimantKey, session: String) -> Later<'_, Option<u64>>;
     /// A person.
     fn person(&self, key: ClaimantKey) -> Later<'_, Option<PersonRow>>;
     /// People of a source whom a signal names: every member given must match.

@@ -175,6 +175,12 @@ impl Store for SqliteStore {
         })
     }
 
+    fn session_since(&self, key: ClaimantKey, session: String) -> Later<'_, Option<u64>> {
+        self.read(Kind::Key, move |database, _| {
+            read::people::session_since(database, &key, &session)
+        })
+    }
+
     fn people(&self, source: SourceName, subject: SignalSubject) -> Later<'_, Vec<PersonRow>> {
         self.read(Kind::Search, move |database, _| {
             read::people::by_signal(database, &source, &subject)

@@ -57,6 +57,10 @@ conformance! {
         an_earlier_end_that_arrives_late_does_not_take_back_a_later_one
         somebody_who_was_never_seen_can_be_ended
         a_restored_account_needs_a_new_sign_in
+        an_order_that_changes_nothing_is_not_written
+        an_end_and_a_restoration_come_to_the_same_in_either_order
+        a_role_that_was_issued_since_roles_were_compared_ends_with_it
+        a_session_is_as_old_as_its_first_evidence
         tokens_of_lost_roles_end_and_others_live_on
         groups_of_a_signal_count_until_younger_evidence
         older_evidence_does_not_take_back_what_is_known;

@@ -1,5 +1,5 @@
 use super::{End, Facts, admit, groups, roles_after_signal};
-use crate::model::claimant::{Claimant, Groups};
+use crate::model::claimant::{Claimant, ClaimantKind, Groups};
 use crate::model::name::RoleName;
 use crate::model::policy::OrgRules;
 use crate::model::refusal::RefusalCode;
@@ -172,4 +172,64 @@ proptest! {
             prop_assert!(doubt.is_none_or(|doubted| iat <= doubted));
         }
     }
+}
+
+#[test]
+fn a_renewal_is_no_new_sign_in_where_the_provider_tells_no_time_of_one() {
+    let ended = |session_since| Facts {
+        session: Some(end(NOW - 100)),
+        session_since,
+        ..Facts::default()
+    };
+    let renewed = person(None, NOW - 10);
+    assert_eq!(code(&ended(None), &renewed), None, "its first proof");
+    assert_eq!(code(&ended(Some(NOW - 50)), &renewed), None);
+    let refused = Some(RefusalCode::Revoked);
+    assert_eq!(code(&ended(Some(NOW - 500)), &renewed), refused);
+    assert_eq!(code(&ended(Some(NOW - 100)), &renewed), refused);
+    // Neither time nor session: it could be a renewal, and the words say what is missing.
+    let mut untold = renewed;
+    untold.session = None;
+    let refusal = admit(Some(&ended(None)), &untold, &org(), NOW * 1000).unwrap_err();
+    assert_eq!(refusal.code, RefusalCode::Revoked);
+    assert!(
+        refusal.next.contains("`auth_time` or `sid`"),
+        "{}",
+        refusal.next
+    );
+    // Each token of a job stands for itself.
+    untold.kind = ClaimantKind::Job;
+    assert_eq!(code(&ended(None), &untold), None);
+}
+
+#[test]
+fn a_sign_in_within_the_second_of_the_end_is_told_so() {
+    let facts = Facts {
+        session: Some(end(NOW - 100)),
+        ..Facts::default()
+    };
+    let same = person(Some(NOW - 100), NOW - 99);
+    let refusal = admit(Some(&facts), &same, &org(), NOW * 1000).unwrap_err();
+    assert!(
+        refusal.sentence.contains("the very second"),
+        "{}",
+        refusal.sentence
+    );
+    assert!(refusal.next.contains("once more"));
+}
+
+#[test]
+fn older_evidence_grants_no_group_that_newer_took() {
+    let facts = Facts {
+        groups: Some(vec!["ml".to_owned()]),
+        proven_at: NOW - 50,
+        ..Facts::default()
+    };
+    let known = |names: &[&str]| Groups::Known(names.iter().map(|n| (*n).to_owned()).collect());
+    assert_eq!(
+        groups(Some(&facts), &person(None, NOW - 60)),
+        known(&["ml"])
+    );
+    let same = person(None, NOW - 50);
+    assert_eq!(groups(Some(&facts), &same), known(&["ml", "everyone"]));
 }

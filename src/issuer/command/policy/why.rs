@@ -11,6 +11,7 @@ use crate::model::name::{HubName, Repository};
 use crate::model::policy::{OrgRules, Policy, Wanted};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::role::Action;
+use crate::rules::account::Author;
 use crate::rules::pattern;
 use crate::rules::policy::Index;
 use crate::rules::policy::cases::claimant;
@@ -45,7 +46,9 @@ pub(super) fn run(show: &Show, settings: &IssuerSettings, args: &WhyArgs) -> Res
         role: args.role.clone(),
     };
     let said = explain(&Index::new(policy), &claimant, &wanted);
-    let ended = seen.as_ref().and_then(|row| row.account.as_ref());
+    let ended = seen.as_ref().and_then(|row| row.account.ended());
+    let by_provider = matches!(ended, Some((Author::Provider, _)));
+    let ended = ended.map(|(_, end)| end);
     if show.json() {
         show.value(&WhyReport {
             said: &said,
@@ -60,8 +63,9 @@ pub(super) fn run(show: &Show, settings: &IssuerSettings, args: &WhyArgs) -> Res
             ended.reason
         ));
         show.next(&format!(
-            "`oam-issuer restore {}` lets the person sign in again",
-            args.who
+            "`oam-issuer restore {}{}` lets the person sign in again",
+            args.who,
+            if by_provider { " --provider" } else { "" }
         ));
     }
     let granted = said.decision.is_some() && ended.is_none();

@@ -1,6 +1,5 @@
 //! Who is meant.
 
-use crate::issuer::standing::Order;
 use crate::issuer::store::{PersonRow, Store, TokenRow};
 use crate::model::claimant::ClaimantKey;
 use crate::model::issuer::Source;
@@ -17,29 +16,45 @@ pub(super) enum Found {
     Several(Vec<PersonRow>),
 }
 
-/// The one person who is meant. The whole stable key wins over other people's names that look like it; with
-/// `source:key` somebody can be refused before they ever come.
+/// The one person or job who is meant. After `source:` the name is looked up within that source. A whole stable
+/// key wins over other people's names that look like it. With `never_seen` the name is the stable key of somebody
+/// who is to be refused before they ever come.
 pub(super) async fn one(
     store: &dyn Store,
     sources: &[Source],
     user: &str,
-    order: &Order,
+    never_seen: bool,
 ) -> Result<Found, Refusal> {
-    let mut rows = store
-        .find_people(user.to_owned())
-        .await
-        .map_err(|fault| fault.refusal())?;
-    if let Some(at) = rows.iter().position(|row| row.seen.key.to_string() == user) {
+    let mut rows = matching(store, user).await?;
+    let is_key = |row: &PersonRow| row.seen.key.to_string() == user;
+    if let Some(at) = rows.iter().position(is_key) {
         return Ok(Found::Seen(Box::new(rows.swap_remove(at))));
     }
     match rows.len() {
-        0 => match key(sources, user) {
-            Some(key) if *order != Order::Restore => Ok(Found::Never(key)),
-            _ => Err(nobody(user)),
-        },
+        0 if never_seen => key(sources, user).map(Found::Never),
+        0 => Err(nobody(user)),
         1 => Ok(Found::Seen(Box::new(rows.swap_remove(0)))),
         _ => Ok(Found::Several(rows)),
     }
+}
+
+/// Everybody whom the text names, and after `source:` everybody of that source whom the rest names: a stable
+/// key may have a colon in it too.
+async fn matching(store: &dyn Store, user: &str) -> Result<Vec<PersonRow>, Refusal> {
+    let found = |text: &str| store.find_people(text.to_owned());
+    let mut rows = found(user).await.map_err(|fault| fault.refusal())?;
+    if let Some((source, name)) = user.split_once(':') {
+        let within = found(name).await.map_err(|fault| fault.refusal())?;
+        let within = within
+            .into_iter()
+            .filter(|row| row.seen.key.source.as_str() == source);
+        for row in within {
+            if rows.iter().all(|known| known.seen.key != row.seen.key) {
+                rows.push(row);
+            }
+        }
+    }
+    Ok(rows)
 }
 
 /// Everybody who matches, with their live tokens.
@@ -48,9 +63,8 @@ pub(super) async fn all(
     user: &str,
     now_ms: u64,
 ) -> Result<Vec<(PersonRow, Vec<TokenRow>)>, Refusal> {
-    let rows = store.find_people(user.to_owned()).await;
     let mut people = Vec::new();
-    for row in rows.map_err(|fault| fault.refusal())? {
+    for row in matching(store, user).await? {
         let tokens = store.live_tokens(row.seen.key.clone(), now_ms / 1000).await;
         people.push((row, tokens.map_err(|fault| fault.refusal())?));
     }
@@ -58,12 +72,20 @@ pub(super) async fn all(
 }
 
 /// `source:key` of a source that is configured.
-fn key(sources: &[Source], user: &str) -> Option<ClaimantKey> {
-    let (source, key) = user.split_once(':')?;
-    let source = sources.iter().find(|one| one.name.as_str() == source)?;
-    (!key.is_empty() && !key.chars().any(char::is_control)).then(|| ClaimantKey {
-        source: source.name.clone(),
-        key: key.to_owned(),
+fn key(sources: &[Source], user: &str) -> Result<ClaimantKey, Refusal> {
+    let of_source = user.split_once(':').and_then(|(source, key)| {
+        let source = sources.iter().find(|one| one.name.as_str() == source)?;
+        let plain = !key.is_empty() && !key.chars().any(char::is_control);
+        plain.then(|| ClaimantKey {
+            source: source.name.clone(),
+            key: key.to_owned(),
+        })
+    });
+    of_source.ok_or_else(|| {
+        Refusal::unavailable(
+            format!("{user} is no stable key of a configured source"),
+            "name somebody who never came as `source:key`",
+        )
     })
 }
 
@@ -71,7 +93,7 @@ pub(super) fn nobody(user: &str) -> Refusal {
     Refusal::new(
         RefusalCode::Unavailable,
         format!("nobody who was seen here matches {user}"),
-        "name somebody who was seen, or `source:key` to refuse somebody who never came",
+        "look at `oam-issuer people`; to refuse somebody who never came, name `source:key` with `revoke --never-seen`",
     )
 }
 

@@ -34,11 +34,16 @@ pub(super) async fn tell(
         return Ok(Vec::new());
     }
     let mint = mint(settings, org, store, now_ms).await?;
+    let until: Vec<u64> = kept
+        .iter()
+        .map(|token| mint.honoured_until(token))
+        .collect();
     let outcomes = mint.settle(&kept, now_ms).await?;
     Ok(kept
         .iter()
         .zip(outcomes)
-        .map(|(token, (_, outcome))| AtHub::of(token, &outcome))
+        .zip(until)
+        .map(|((token, (_, outcome)), until_s)| AtHub::of(token, &outcome, until_s))
         .collect())
 }
 

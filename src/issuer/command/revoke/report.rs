@@ -4,9 +4,10 @@ use super::find::Found;
 use crate::issuer::mint::Outcome;
 use crate::issuer::show::{Line, Look};
 use crate::issuer::standing::{Applied, Order};
-use crate::issuer::store::{Ended, PersonRow, TokenRow};
+use crate::issuer::store::{PersonRow, TokenRow};
 use crate::issuer::when::when;
 use crate::model::refusal::Refusal;
+use crate::rules::admission::End;
 use serde::Serialize;
 
 /// Columns of a list of people.
@@ -19,6 +20,10 @@ pub(super) struct Done {
     name: Option<String>,
     /// `account`, `session` or `restored`.
     what: &'static str,
+    /// Whether it was so already: nothing was written.
+    unchanged: bool,
+    /// The provider's end of the account that stands.
+    provider_ended: Option<String>,
     /// Tokens that were live and are not.
     tokens_ended: usize,
     /// Whether the hubs were told from here.
@@ -34,11 +39,15 @@ pub(super) struct AtHub {
     token_sha256: String,
     expires_at: String,
     outcome: String,
+    /// The hub was not told, or did not take it: until when it honours the token at most.
+    still_good_until: Option<String>,
 }
 
 impl AtHub {
-    pub(super) fn of(token: &TokenRow, outcome: &Outcome) -> Self {
+    pub(super) fn of(token: &TokenRow, outcome: &Outcome, until_s: u64) -> Self {
+        let over = matches!(outcome, Outcome::Revoked | Outcome::Expired);
         Self {
+            still_good_until: (!over).then(|| when(until_s.saturating_mul(1000))),
             hub: token.hub.to_string(),
             role: token.role.to_string(),
             token_sha256: token.sha256.clone(),
@@ -48,11 +57,28 @@ impl AtHub {
     }
 
     pub(super) fn sentence(&self) -> String {
-        format!("{} at {}: {}", self.role, self.hub, self.outcome)
+        let until = self.still_good_until.as_ref();
+        let until = until.map_or_else(String::new, |at| {
+            format!("; still good at {} until {at}", self.hub)
+        });
+        format!("{} at {}: {}{until}", self.role, self.hub, self.outcome)
     }
 }
 
 impl Done {
+    /// It was so already.
+    pub(super) fn unchanged(found: &Found, order: &Order) -> Self {
+        Self {
+            unchanged: true,
+            ..Self::of(found, order, &Applied::default(), &Ok(Vec::new()))
+        }
+    }
+
+    /// Whether the provider's own end is why they are still refused.
+    pub(super) const fn ended_by_provider(&self) -> bool {
+        self.provider_ended.is_some()
+    }
+
     pub(super) fn of(
         found: &Found,
         order: &Order,
@@ -70,8 +96,10 @@ impl Done {
             what: match order {
                 Order::EndAccount { .. } => "account",
                 Order::EndSession { .. } => "session",
-                Order::Restore => "restored",
+                Order::Restore { .. } => "restored",
             },
+            unchanged: false,
+            provider_ended: stands(found, order),
             tokens_ended: applied.revoked.len(),
             hubs_told: at_hubs.is_ok(),
             hubs: at_hubs.as_ref().cloned().unwrap_or_default(),
@@ -88,11 +116,36 @@ impl Done {
             1 => "1 live token is inactive now".to_owned(),
             many => format!("{many} live tokens are inactive now"),
         };
+        let by_provider = self.provider_ended.as_ref();
+        let stands = by_provider.map_or_else(String::new, |why| {
+            format!("; the provider's own end stands: {why}")
+        });
+        match (self.what, self.unchanged) {
+            ("account", true) => {
+                return format!("the account of {who} was ended by an administrator already");
+            }
+            (_, true) => {
+                return format!("no end by an administrator is to be lifted for {who}{stands}");
+            }
+            _ if !stands.is_empty() => return format!("restored for {who}{stands}"),
+            _ => {}
+        }
         match self.what {
             "account" => format!("the account of {who} is ended until it is restored; {tokens}"),
             "session" => format!("the session of {who} is ended; {tokens}"),
             _ => format!("{who} may sign in again; what was ended stays ended"),
         }
+    }
+}
+
+/// What keeps somebody out whom an administrator restores.
+fn stands(found: &Found, order: &Order) -> Option<String> {
+    match (found, order) {
+        (Found::Seen(row), Order::Restore { provider: false }) => row
+            .account
+            .ended_by_provider()
+            .map(|end| end.reason.clone()),
+        _ => None,
     }
 }
 
@@ -166,16 +219,16 @@ fn token(row: &TokenRow) -> Live {
 
 /// The gravest end that still counts. A session that ended before the last proof of the person was followed by
 /// a new sign-in.
-pub(super) fn standing(row: &PersonRow) -> (&'static str, Option<&Ended>) {
+pub(super) fn standing(row: &PersonRow) -> (&'static str, Option<&End>) {
     let proven_ms = row.seen.proven_at.saturating_mul(1000);
-    let current = |ended: &&Ended| ended.at_ms >= proven_ms;
-    if let Some(ended) = &row.account {
+    let current = |ended: &&End| ended.at_ms >= proven_ms;
+    if let Some((_, ended)) = row.account.ended() {
         return ("account-ended", Some(ended));
     }
-    if let Some(ended) = row.session.as_ref().filter(current) {
+    if let Some(ended) = row.account.session.as_ref().filter(current) {
         return ("session-ended", Some(ended));
     }
-    match row.doubt.as_ref().filter(current) {
+    match row.account.doubt.as_ref().filter(current) {
         Some(ended) => ("doubt", Some(ended)),
         None => ("active", None),
     }

@@ -62,7 +62,7 @@ fn ending() -> Order {
 async fn a_name_must_mean_one_person() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder).await;
-    let found = async |user: &str| one(&store, &[okta()], user, &ending()).await;
+    let found = async |user: &str| one(&store, &[okta()], user, false).await;
     match found("ada").await {
         Ok(Found::Several(rows)) => assert_eq!(rows.len(), 2),
         other => panic!("{other:?}"),
@@ -71,6 +71,9 @@ async fn a_name_must_mean_one_person() {
         ("bob", "00u3"),
         ("00u2@acme.example", "00u2"),
         ("okta:00u1", "00u1"),
+        ("okta:bob", "00u3"),
+        ("okta:00u3@acme.example", "00u3"),
+        ("okta:s3", "00u3"),
         ("s3", "00u3"),
     ] {
         match found(user).await {
@@ -84,20 +87,20 @@ async fn a_name_must_mean_one_person() {
 async fn somebody_who_never_came_is_named_by_source_and_key() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder).await;
-    let found = async |user: &str, order: &Order| one(&store, &[okta()], user, order).await;
-    let never = found("okta:00u9", &ending()).await;
+    let found = async |user: &str, never: bool| one(&store, &[okta()], user, never).await;
+    let never = found("okta:00u9", true).await;
     assert_eq!(never, Ok(Found::Never(key("00u9"))));
-    for (user, order) in [
-        ("eve", ending()),
-        ("nowhere:00u9", ending()),
-        ("okta:", ending()),
-        ("okta:00u9", Order::Restore),
+    for (user, never) in [
+        ("eve", true),
+        ("nowhere:00u9", true),
+        ("okta:", true),
+        ("okta:00u9", false),
     ] {
-        let refusal = found(user, &order).await.err().unwrap();
+        let refusal = found(user, never).await.err().unwrap();
         assert_eq!(refusal.code, RefusalCode::Unavailable, "{user}");
         assert_eq!(refusal.code.exit_code(), 1);
     }
-    let rows = match found("ada", &ending()).await {
+    let rows = match found("ada", true).await {
         Ok(Found::Several(rows)) => rows,
         other => panic!("{other:?}"),
     };
@@ -124,7 +127,7 @@ async fn people_are_shown_with_their_standing() {
     assert_eq!(shown().await, "session-ended");
     do_it(ending()).await;
     assert_eq!(shown().await, "account-ended");
-    do_it(Order::Restore).await;
+    do_it(Order::Restore { provider: false }).await;
     assert_eq!(shown().await, "session-ended", "a new sign-in is needed");
     let people = all(&store, "bob", NOW_MS).await.unwrap();
     let json = serde_json::to_value(People::of(&people)).unwrap();

@@ -1,6 +1,6 @@
 //! `/oauth/token`.
 
-use super::world::{LONG, World, exchange};
+use super::world::{LONG, POLICY, World, exchange, until};
 use crate::issuer::standing::Order;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -160,7 +160,7 @@ async fn a_revoked_person_gets_nothing_until_restored_and_signed_in_anew() {
         .json();
     assert_eq!(refused["error"], "invalid_grant");
     assert_eq!(refused["oam"]["code"], "revoked");
-    world.order("ada", Order::Restore).await;
+    world.order("ada", Order::Restore { provider: false }).await;
     let still = world
         .exchange(&ada, MODEL, "write")
         .await
@@ -218,4 +218,62 @@ async fn too_many_exchanges_of_one_identity_are_slowed_down_and_others_are_not()
     assert!((1..=10).contains(&wait), "{wait}");
     let bob = world.id_token("bob", &json!({}));
     world.exchange(&bob, MODEL, "read").await.expect(200);
+}
+
+/// A job's token is refused after the job was ended, and what it had is inactive, as a person's.
+#[tokio::test]
+async fn a_revoked_job_gets_nothing_until_it_is_restored() {
+    let world = World::start().await;
+    let gate = world.register("gate", "models").await;
+    let job = world.job_token(&json!({}));
+    let token = world.granted(&job, "write").await;
+    world.order("ci:job-1", end()).await;
+    let seen = world.introspect(&gate, &token).await.expect(200).json();
+    assert_eq!(seen["active"], false);
+    for asked in [&job, &world.job_token(&json!({ "jti": "another" }))] {
+        let refused = world.exchange(asked, MODEL, "write").await.expect(400);
+        assert_eq!(refused.json()["oam"]["code"], "revoked");
+    }
+    let restore = Order::Restore { provider: false };
+    world.order("ci:job-1", restore).await;
+    world.exchange(&job, MODEL, "write").await.expect(400);
+    let later = json!({ "iat": crate::issuer::clock::now_s() + 2 });
+    let anew = world.job_token(&later);
+    world.exchange(&anew, MODEL, "write").await.expect(200);
+}
+
+/// Its claims are not kept: another condition on them ends what was given by the one before.
+#[tokio::test]
+async fn a_policy_that_takes_a_role_from_a_job_ends_its_tokens() {
+    let world = World::start().await;
+    let gate = world.register("gate", "models").await;
+    let token = world.granted(&world.job_token(&json!({})), "write").await;
+    let is_active = async || {
+        let seen = world.introspect(&gate, &token).await.expect(200).json();
+        seen["active"] == true
+    };
+    assert!(is_active().await);
+    world.policy(&format!("{POLICY}\n# a comment\n")).await;
+    until("the comparison", async || {
+        let in_force = world.issuer.in_force().policy_digest.clone();
+        world.audit("policy-change").await.len() > 1
+            && world.issuer.store.policy_digest().await == Ok(Some(in_force))
+    })
+    .await;
+    assert!(is_active().await, "the same conditions");
+    let other = POLICY.replace("repository = \"acme/code\"", "repository = \"acme/other\"");
+    world.policy(&other).await;
+    until("the end of the token", async || !is_active().await).await;
+}
+
+#[tokio::test]
+async fn an_older_token_gives_back_no_role_that_a_newer_one_lost() {
+    let world = World::start().await;
+    let now = crate::issuer::clock::now_s();
+    let older = world.id_token("ada", &json!({ "iat": now - 60 }));
+    world.exchange(&older, MODEL, "write").await.expect(200);
+    let newer = world.id_token("ada", &json!({ "iat": now - 10, "groups": ["sales"] }));
+    world.exchange(&newer, MODEL, "read").await.expect(200);
+    world.exchange(&older, MODEL, "write").await.expect(400);
+    world.exchange(&older, MODEL, "read").await.expect(200);
 }

@@ -93,6 +93,24 @@ async fn a_stream_begins_with_a_heartbeat_that_claims_only_what_is_known() {
     assert_eq!(second.data["as_of_ms"], iat * 1000);
 }
 
+/// The provider may have ended just the session of this bearer.
+#[tokio::test]
+async fn a_proof_of_another_session_makes_no_heartbeat_younger() {
+    let world = World::start().await;
+    let iat = clock::now_s() - 60;
+    let one = world.id_token("ada", &json!({ "iat": iat, "sid": "one" }));
+    let mut stream = Stream::open(&world, &one, None).await;
+    stream.next().await.unwrap();
+    let model = "https://hub.acme.example/acme/model";
+    for (sid, as_of) in [("two", iat), ("one", iat + 50)] {
+        let other = json!({ "iat": iat + 50, "sid": sid });
+        let other = world.id_token("ada", &other);
+        world.exchange(&other, model, "write").await.expect(200);
+        let beat = stream.until("heartbeat").await;
+        assert_eq!(beat.data["as_of_ms"], as_of * 1000, "{sid}");
+    }
+}
+
 #[tokio::test]
 async fn a_verified_stream_of_signals_is_evidence() {
     let world = World::start().await;

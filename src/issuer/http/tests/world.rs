@@ -332,8 +332,9 @@ async fn up(config: PathBuf) -> (Arc<Issuer>, Served, mpsc::Sender<()>) {
 }
 
 fn key(who: &str) -> ClaimantKey {
+    let (source, who) = who.split_once(':').unwrap_or(("okta", who));
     ClaimantKey {
-        source: "okta".parse().unwrap(),
+        source: source.parse().unwrap(),
         key: who.to_owned(),
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn check(database: &Connection, change: &Change) -> Done {
             epoch: Some(epoch),
         } => same_epoch(database, &token.key, *epoch),
         Change::AtEpoch { key, epoch } => same_epoch(database, key, *epoch),
+        Change::End { .. } | Change::Restore { .. } => ends::check(database, change),
         Change::Once {
             transmitter, id, ..
         } => {
@@ -63,25 +64,22 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
         Change::RevokeToken { sha256, at_ms } => {
             revoke_token(database, sha256, *at_ms, revoked).map_err(Undone::from)
         }
-        Change::Unseal(sha256) => run(
-            database,
-            "UPDATE tokens SET sealed = NULL WHERE hash = ?1 AND sha256 = ?2",
-            params![short(&[sha256]), sha256],
-        ),
-        Change::End { key, ended, feed } => ends::end(database, key, ended, feed, revoked),
-        Change::Restore { key } => ends::restore(database, key),
+        Change::Unseal(sha256) => unseal(database, sha256),
+        Change::End { .. } | Change::Restore { .. } => {
+            ends::account_event(database, change, revoked)
+        }
         Change::RolesChanged {
             key,
             groups,
-            lost,
             held,
             at_ms,
             feed,
         } => {
-            people::roles_changed(database, key, groups.as_deref(), held, *at_ms)?;
-            people::overtake(database, key, lost)?;
-            revoked.extend(ends::roles_lost(database, key, lost, *at_ms)?);
-            feed.iter().try_for_each(|feed| append(database, key, feed))
+            if !people::roles_changed(database, key, groups.as_deref(), held, *at_ms)? {
+                return Ok(());
+            }
+            people::overtake(database, key)?;
+            ends::roles(database, key, held, *at_ms, feed.as_ref(), revoked)
         }
         Change::Held {
             key,
@@ -91,9 +89,10 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             feed,
         } => {
             people::held(database, key, held, *at_ms)?;
-            people::overtake(database, key, lost)?;
-            revoked.extend(ends::roles_lost(database, key, lost, *at_ms)?);
-            feed.iter().try_for_each(|feed| append(database, key, feed))
+            if !lost.is_empty() {
+                people::overtake(database, key)?;
+            }
+            ends::roles(database, key, held, *at_ms, feed.as_ref(), revoked)
         }
         Change::Once {
             transmitter,
@@ -120,6 +119,14 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
 fn run(database: &Connection, sql: &str, params: impl rusqlite::Params) -> Done {
     database.prepare_cached(sql)?.execute(params)?;
     Ok(())
+}
+
+fn unseal(database: &Connection, sha256: &str) -> Done {
+    run(
+        database,
+        "UPDATE tokens SET sealed = NULL WHERE hash = ?1 AND sha256 = ?2",
+        params![short(&[sha256]), sha256],
+    )
 }
 
 fn same_epoch(database: &Connection, key: &ClaimantKey, epoch: u64) -> Done {

@@ -13,7 +13,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The schema, one script a version; number `n` brings version `n` to `n + 1`.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("1.sql"), include_str!("2.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("1.sql"),
+    include_str!("2.sql"),
+    include_str!("3.sql"),
+];
 
 /// How long a commit waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);

@@ -1,12 +1,14 @@
 //! Rows as the database keeps them and as the trait tells them.
 
 use crate::issuer::store::{
-    AgentLogRow, EndKind, Ended, KeyRow, PersonRow, PersonSeen, SecretOwner, SecretRow, TokenRow,
+    AgentLogRow, KeyRow, PersonRow, PersonSeen, SecretOwner, SecretRow, TokenRow,
 };
 use crate::model::claimant::ClaimantKey;
 use crate::model::issuer::SigningAlgorithm;
 use crate::model::name::NameFault;
 use crate::model::role::Action;
+use crate::rules::account::Account;
+use crate::rules::admission::End;
 use crate::rules::record::Known;
 use aws_lc_rs::digest::{Context, SHA256};
 use rusqlite::types::Type;
@@ -17,7 +19,8 @@ use serde::de::DeserializeOwned;
 /// Columns of [`person`], of a table named `p`.
 pub(super) const PERSON: &str = "p.source, p.key, p.issuer, p.subject, p.username, p.email, p.groups, \
      p.session, p.proven_at_s, p.seen_at_ms, p.held, p.epoch, p.account_at_ms, p.account_reason, \
-     p.session_at_ms, p.session_reason, p.doubt_at_ms, p.doubt_reason, p.groups_changed_at_ms";
+     p.session_at_ms, p.session_reason, p.doubt_at_ms, p.doubt_reason, p.groups_changed_at_ms, \
+     p.account_restored_at_ms, p.admin_at_ms, p.admin_reason";
 
 /// Columns of [`token`].
 pub(super) const TOKEN: &str = "sha256, source, key, name, role, hub, repository, action, issued_at_s, \
@@ -87,13 +90,12 @@ pub(super) fn key(row: &Row<'_>, at: usize) -> Result<ClaimantKey> {
     })
 }
 
-fn ended(row: &Row<'_>, at: usize, kind: EndKind) -> Result<Option<Ended>> {
+fn ended(row: &Row<'_>, at: usize) -> Result<Option<End>> {
     let Some(at_ms) = number_or_none(row, at)? else {
         return Ok(None);
     };
     let reason: Option<String> = row.get(at + 1)?;
-    Ok(Some(Ended {
-        kind,
+    Ok(Some(End {
         at_ms,
         reason: reason.unwrap_or_default(),
     }))
@@ -119,9 +121,13 @@ pub(super) fn person(row: &Row<'_>) -> Result<PersonRow> {
         },
         held: parsed(row, 10)?,
         epoch: number(row, 11)?,
-        account: ended(row, 12, EndKind::Account)?,
-        session: ended(row, 14, EndKind::Session)?,
-        doubt: ended(row, 16, EndKind::Doubt)?,
+        account: Account {
+            provider: ended(row, 12)?,
+            provider_restored_at_ms: number_or_none(row, 19)?,
+            administrator: ended(row, 20)?,
+            session: ended(row, 14)?,
+            doubt: ended(row, 16)?,
+        },
         groups_changed_at_ms: number_or_none(row, 18)?,
     })
 }

@@ -3,6 +3,7 @@
 use super::fixture::*;
 use crate::issuer::store::{Change, EndKind, Store, StoreFault};
 use crate::model::feed::FeedEvent;
+use crate::rules::account::Restored;
 
 pub async fn every_kind_of_end_makes_tokens_inactive_and_is_told(store: &dyn Store) {
     for (number, kind) in [EndKind::Doubt, EndKind::Session, EndKind::Account]
@@ -29,12 +30,12 @@ pub async fn every_kind_of_end_makes_tokens_inactive_and_is_told(store: &dyn Sto
         let row = row(store, "ada").await;
         assert_eq!(row.epoch, epoch + 1);
         let kept = match kind {
-            EndKind::Doubt => row.doubt,
-            EndKind::Session => row.session,
-            EndKind::Account => row.account,
+            EndKind::Doubt => row.account.doubt,
+            EndKind::Session => row.account.session,
+            EndKind::Account => row.account.administrator,
         };
         let kept = kept.unwrap();
-        assert_eq!((kept.kind, kept.at_ms), (kind, at_ms));
+        assert_eq!(kept.at_ms, at_ms);
         let page = store.feed(person("ada"), Some(before)).await.unwrap();
         assert_eq!(page.events.len(), 1, "{kind:?}");
         let live = store.live_tokens(person("bob"), NOW).await.unwrap();
@@ -50,7 +51,7 @@ pub async fn an_earlier_end_that_arrives_late_does_not_take_back_a_later_one(sto
     )
     .await;
     let row = row(store, "ada").await;
-    let session = row.session.unwrap();
+    let session = row.account.session.unwrap();
     assert_eq!(session.at_ms, NOW_MS);
     assert_eq!(session.reason, format!("Session at {NOW_MS}"));
     assert_eq!(row.epoch, 2, "it is an end all the same");
@@ -61,26 +62,30 @@ pub async fn somebody_who_was_never_seen_can_be_ended(store: &dyn Store) {
     commit(store, changes([Change::Seen(seen("eve"))])).await;
     let row = row(store, "eve").await;
     assert_eq!(row.epoch, 1);
-    assert!(row.account.is_some());
+    assert!(row.account.ended().is_some());
     assert_eq!(row.seen, seen("eve"));
 }
 
 pub async fn a_restored_account_needs_a_new_sign_in(store: &dyn Store) {
     commit(store, exchange("ada", "a1", 0)).await;
     commit(store, changes([end("ada", EndKind::Account, NOW_MS)])).await;
-    commit(store, changes([Change::Restore { key: person("ada") }])).await;
+    commit(store, changes([restore("ada")])).await;
     let after = row(store, "ada").await;
-    assert_eq!(after.account, None);
-    let session = after.session.unwrap();
-    assert_eq!((session.kind, session.at_ms), (EndKind::Session, NOW_MS));
+    assert_eq!(after.account.ended(), None);
+    let session = after.account.session.unwrap();
+    assert_eq!(session.at_ms, NOW_MS);
     assert_eq!(session.reason, format!("Account at {NOW_MS}"));
     assert_eq!(after.epoch, 1);
     let token = store.token("a1".into()).await.unwrap().unwrap();
     assert!(token.revoked_at_ms.is_some(), "what was ended stays ended");
     // A later end of a session is not moved back, and who is not ended is not changed.
     commit(store, changes([end("ada", EndKind::Session, NOW_MS + 9)])).await;
-    commit(store, changes([Change::Restore { key: person("ada") }])).await;
-    assert_eq!(row(store, "ada").await.session.unwrap().at_ms, NOW_MS + 9);
+    let again = refused(store, changes([restore("ada")])).await;
+    assert_eq!(again, StoreFault::Unchanged);
+    assert_eq!(
+        row(store, "ada").await.account.session.unwrap().at_ms,
+        NOW_MS + 9
+    );
 }
 
 pub async fn tokens_of_lost_roles_end_and_others_live_on(store: &dyn Store) {
@@ -106,7 +111,6 @@ pub async fn tokens_of_lost_roles_end_and_others_live_on(store: &dyn Store) {
         changes([Change::RolesChanged {
             key: person("ada"),
             groups: Some(vec!["other".into()]),
-            lost: vec![role("publisher")],
             held: vec![role("reader")],
             at_ms: NOW_MS + 7,
             feed: Some(feed.clone()),
@@ -142,7 +146,6 @@ pub async fn groups_of_a_signal_count_until_younger_evidence(store: &dyn Store) 
         changes([Change::RolesChanged {
             key: person("ada"),
             groups,
-            lost: vec![],
             held: vec![],
             at_ms,
             feed: None,
@@ -185,4 +188,67 @@ pub async fn older_evidence_does_not_take_back_what_is_known(store: &dyn Store) 
     old.groups = Some(vec!["old".into()]);
     commit(store, changes([Change::Seen(old)])).await;
     assert_eq!(row(store, "ada").await.seen, seen("ada"));
+}
+
+pub async fn an_order_that_changes_nothing_is_not_written(store: &dyn Store) {
+    let ended = || changes([end("ada", EndKind::Account, NOW_MS)]);
+    commit(store, ended()).await;
+    assert_eq!(refused(store, ended()).await, StoreFault::Unchanged);
+    assert_eq!(row(store, "ada").await.epoch, 1);
+    commit(store, changes([restore("ada")])).await;
+    let again = refused(store, changes([restore("ada")])).await;
+    assert_eq!(again, StoreFault::Unchanged);
+    commit(store, ended()).await;
+    assert!(row(store, "ada").await.account.ended().is_some());
+}
+
+/// Both were written at once: neither was decided by a row that the other had changed.
+pub async fn an_end_and_a_restoration_come_to_the_same_in_either_order(store: &dyn Store) {
+    let ended = |name: &str| told(name, EndKind::Account, NOW_MS + 2);
+    let restored = |name: &str, at_ms| Change::Restore {
+        key: person(name),
+        restored: Restored::ByProvider(at_ms),
+    };
+    for (number, later) in [(0, 1), (1, 3)] {
+        let (one, other) = (format!("one-{number}"), format!("other-{number}"));
+        for name in [&one, &other] {
+            commit(store, changes([Change::Seen(seen(name))])).await;
+        }
+        let at_ms = NOW_MS + later;
+        commit(store, changes([ended(&one), restored(&one, at_ms)])).await;
+        commit(store, changes([restored(&other, at_ms), ended(&other)])).await;
+        let (one, other) = (row(store, &one).await, row(store, &other).await);
+        assert_eq!(one.account, other.account);
+        assert_eq!(one.account.ended().is_some(), later == 1);
+    }
+}
+
+pub async fn a_role_that_was_issued_since_roles_were_compared_ends_with_it(store: &dyn Store) {
+    commit(store, exchange("ada", "a1", 0)).await;
+    let changed = Change::RolesChanged {
+        key: person("ada"),
+        groups: Some(vec!["sales".into()]),
+        held: vec![role("reader")],
+        at_ms: NOW_MS,
+        feed: None,
+    };
+    let committed = commit(store, changes([changed])).await;
+    assert_eq!(
+        committed.revoked.len(),
+        1,
+        "though no role was known as held"
+    );
+    let late = exchange("ada", "late", 0);
+    assert_eq!(refused(store, late).await, StoreFault::Overtaken);
+}
+
+pub async fn a_session_is_as_old_as_its_first_evidence(store: &dyn Store) {
+    let since = || store.session_since(person("ada"), "sid-ada".into());
+    assert_eq!(since().await.unwrap(), None);
+    for later in [10, 0, 20] {
+        let mut again = seen("ada");
+        again.proven_at += later;
+        commit(store, changes([Change::Seen(again)])).await;
+    }
+    assert_eq!(since().await.unwrap(), Some(NOW + 10));
 }

@@ -8,6 +8,7 @@ use crate::model::claimant::ClaimantKey;
 use crate::model::feed::FeedEvent;
 use crate::model::name::RoleName;
 use crate::model::role::Action;
+use crate::rules::account::{Author, Restored};
 
 /// The moment at which most things happen, Unix seconds.
 pub const NOW: u64 = 1_800_000_000;
@@ -112,8 +113,25 @@ pub fn entries(entries: impl IntoIterator<Item = AuditRecord>) -> Batch {
     }
 }
 
-/// An end, with the event that goes with it.
+/// An administrator lifts their end.
+pub fn restore(name: &str) -> Change {
+    Change::Restore {
+        key: person(name),
+        restored: Restored::ByAdministrator,
+    }
+}
+
+/// An administrator's end, with the event that goes with it.
 pub fn end(name: &str, kind: EndKind, at_ms: u64) -> Change {
+    by(Author::Administrator, name, kind, at_ms)
+}
+
+/// The provider's.
+pub fn told(name: &str, kind: EndKind, at_ms: u64) -> Change {
+    by(Author::Provider, name, kind, at_ms)
+}
+
+fn by(author: Author, name: &str, kind: EndKind, at_ms: u64) -> Change {
     let reason = format!("{kind:?} at {at_ms}");
     let feed = match kind {
         EndKind::Doubt => FeedEvent::Doubt {
@@ -127,6 +145,7 @@ pub fn end(name: &str, kind: EndKind, at_ms: u64) -> Change {
     };
     Change::End {
         key: person(name),
+        author,
         ended: Ended {
             kind,
             at_ms,

@@ -5,6 +5,7 @@ use super::fixture::*;
 use crate::issuer::store::{Batch, Change, EndKind, Store, StoreFault};
 use crate::model::audit::AuditEvent;
 use crate::model::claimant::ClaimantKey;
+use crate::rules::account::Author;
 
 pub async fn a_token_and_its_record_are_written_together(store: &dyn Store) {
     let committed = commit(store, exchange("ada", "a1", 0)).await;
@@ -89,6 +90,7 @@ pub async fn a_job_has_no_epoch_and_is_still_ended(store: &dyn Store) {
         store,
         changes([Change::End {
             key: job.clone(),
+            author: Author::Administrator,
             ended,
             feed,
         }]),
@@ -102,7 +104,16 @@ pub async fn a_job_has_no_epoch_and_is_still_ended(store: &dyn Store) {
             .unwrap()
             .is_empty()
     );
-    assert!(store.person(job).await.unwrap().unwrap().account.is_some());
+    assert!(
+        store
+            .person(job)
+            .await
+            .unwrap()
+            .unwrap()
+            .account
+            .ended()
+            .is_some()
+    );
 }
 
 pub async fn a_signal_is_taken_once(store: &dyn Store) {

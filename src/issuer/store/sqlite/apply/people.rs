@@ -1,7 +1,7 @@
 //! People as they are seen, and their groups and roles.
 
 use super::super::rows::{claimant, int, json, number_or_none};
-use super::{Done, run};
+use super::{Done, Undone, run};
 use crate::issuer::store::PersonSeen;
 use crate::model::claimant::ClaimantKey;
 use crate::model::name::RoleName;
@@ -67,14 +67,10 @@ pub(super) fn seen(database: &Connection, seen: &PersonSeen) -> Done {
                 claimant(&seen.key),
             ],
         )?;
-        return session(
-            database,
-            database.last_insert_rowid(),
-            seen.session.as_deref(),
-        );
+        return session(database, database.last_insert_rowid(), seen);
     };
     if seen.session != before.session {
-        session(database, before.id, seen.session.as_deref())?;
+        session(database, before.id, seen)?;
     }
     if seen.proven_at < before.proven_at {
         return run(
@@ -109,13 +105,16 @@ pub(super) fn seen(database: &Connection, seen: &PersonSeen) -> Done {
 }
 
 /// Remembers a session, the newest last, and forgets the oldest beyond [`SESSIONS`].
-fn session(database: &Connection, person: i64, sid: Option<&str>) -> Done {
-    let Some(sid) = sid else { return Ok(()) };
+fn session(database: &Connection, person: i64, seen: &PersonSeen) -> Done {
+    let Some(sid) = seen.session.as_deref() else {
+        return Ok(());
+    };
     run(
         database,
-        "INSERT OR REPLACE INTO sessions (person, sid, number)
-         VALUES (?1, ?2, 1 + ifnull((SELECT max(number) FROM sessions WHERE person = ?1), 0))",
-        params![person, sid],
+        "INSERT INTO sessions (person, sid, number, first_s)
+         VALUES (?1, ?2, 1 + ifnull((SELECT max(number) FROM sessions WHERE person = ?1), 0), ?3)
+         ON CONFLICT DO UPDATE SET number = excluded.number, first_s = min(first_s, excluded.first_s)",
+        params![person, sid, int(seen.proven_at)],
     )?;
     let count: i64 = database
         .prepare_cached("SELECT count(*) FROM sessions WHERE person = ?1")?
@@ -143,35 +142,32 @@ pub(super) fn known(database: &Connection, key: &ClaimantKey, at_ms: u64) -> Don
 }
 
 /// The groups and roles are others. No groups: they are unknown from now on. An older signal that arrives
-/// late does not take back the groups of a younger one.
+/// late does not take back the groups of a younger one: whether it counted.
 pub(super) fn roles_changed(
     database: &Connection,
     key: &ClaimantKey,
     groups: Option<&[String]>,
     held: &[RoleName],
     at_ms: u64,
-) -> Done {
+) -> Result<bool, Undone> {
     known(database, key, at_ms)?;
     let groups = groups.map(json).transpose()?;
-    run(
-        database,
+    let mut update = database.prepare_cached(
         "UPDATE people SET groups = ?3, held = ?4, groups_changed_at_ms = ?5
          WHERE source = ?1 AND key = ?2 AND ifnull(groups_changed_at_ms, 0) <= ?5",
-        params![
-            key.source.as_str(),
-            key.key,
-            groups,
-            json(held)?,
-            int(at_ms)
-        ],
-    )
+    )?;
+    let updated = update.execute(params![
+        key.source.as_str(),
+        key.key,
+        groups,
+        json(held)?,
+        int(at_ms)
+    ])?;
+    Ok(updated > 0)
 }
 
-/// Roles were lost: a token that was decided before and is committed after this is refused.
-pub(super) fn overtake(database: &Connection, key: &ClaimantKey, lost: &[RoleName]) -> Done {
-    if lost.is_empty() {
-        return Ok(());
-    }
+/// Something ended: a token that was decided before and is committed after this is refused.
+pub(super) fn overtake(database: &Connection, key: &ClaimantKey) -> Done {
     run(
         database,
         "UPDATE people SET epoch = epoch + 1 WHERE source = ?1 AND key = ?2",

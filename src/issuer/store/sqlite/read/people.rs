@@ -2,7 +2,7 @@
 
 use super::{all, limited, one};
 use crate::issuer::store::PersonRow;
-use crate::issuer::store::sqlite::rows::{PERSON, int, person};
+use crate::issuer::store::sqlite::rows::{PERSON, int, number, person};
 use crate::model::claimant::ClaimantKey;
 use crate::model::name::SourceName;
 use crate::model::signal::SignalSubject;
@@ -18,6 +18,21 @@ pub(in super::super) fn by_key(
         &sql,
         (claimant.source.as_str(), &claimant.key),
         person,
+    )
+}
+
+/// The first evidence of a session.
+pub(in super::super) fn session_since(
+    database: &Connection,
+    claimant: &ClaimantKey,
+    session: &str,
+) -> Result<Option<u64>> {
+    one(
+        database,
+        "SELECT s.first_s FROM people p JOIN sessions s ON s.person = p.id
+         WHERE p.source = ?1 AND p.key = ?2 AND s.sid = ?3",
+        (claimant.source.as_str(), &claimant.key, session),
+        |row| number(row, 0),
     )
 }
 

@@ -208,3 +208,32 @@ fn a_write_ahead_log_that_was_deleted_takes_nothing_with_it() {
     assert_eq!(wait(verified(&other)), 2);
     assert_eq!(wait(verified(&store)), 2);
 }
+
+/// Version 1 did not tell by whose word an account ended, but the words of an administrator's end.
+#[test]
+fn ends_of_a_database_of_version_1_get_their_authors() {
+    let (_folder, path) = place();
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../1.sql")).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    for (key, reason) in [
+        ("00u-ada", "revoked by an administrator (left)"),
+        ("00u-bob", "account-disabled"),
+    ] {
+        old.execute(
+            "INSERT INTO people (source, key, issuer, subject, proven_at_s, seen_at_ms, claimant,
+                 account_at_ms, account_reason) VALUES ('okta', ?1, '', '', 0, 0, 0, 7, ?2)",
+            (key, reason),
+        )
+        .unwrap();
+    }
+    drop(old);
+    let store = open(&path);
+    for (name, by_administrator) in [("ada", true), ("bob", false)] {
+        let row = wait(store.person(person(name))).unwrap().unwrap();
+        let account = row.account;
+        assert_eq!(account.administrator.is_some(), by_administrator, "{name}");
+        assert_eq!(account.ended_by_provider().is_some(), !by_administrator);
+        assert_eq!(account.session.map(|end| end.at_ms), Some(7));
+    }
+}
