@@ -338,6 +338,7 @@ mod tests {
         };
         let repository = "acme/model".parse().unwrap();
         let wish = Wish {
+            by_git: false,
             repository: Some(&repository),
             intent: Intent::Write,
             role: None,
