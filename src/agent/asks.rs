@@ -302,6 +302,7 @@ impl Keeper {
         if written {
             self.log_is_dirty();
         }
+        self.tell_breaks();
         written
     }
 }

@@ -76,6 +76,13 @@ pub enum Command {
         /// The report.
         reply: oneshot::Sender<Outcome>,
     },
+    /// That the log is not as it was left is acknowledged: [`Outcome::Anchor`].
+    AcknowledgeLog {
+        /// Who asks.
+        caller: Caller,
+        /// The head of the log with its breaks.
+        reply: oneshot::Sender<Outcome>,
+    },
     /// What an organization publishes about itself.
     Organization {
         /// Its issuer's URL.

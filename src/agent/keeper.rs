@@ -373,6 +373,10 @@ impl Keeper {
                 let _ = reply.send(outcome);
             }
             Command::Organization { url, route, reply } => self.organization(&url, route, reply),
+            Command::AcknowledgeLog { caller, reply } => {
+                let outcome = self.acknowledge_log(caller);
+                let _ = reply.send(outcome);
+            }
             Command::Reload { reply } => self.reload(reply),
             Command::Retire { reply } => self.retire(reply),
             Command::Configured(Ok(settings)) => self.configured(&settings),

@@ -249,6 +249,11 @@ impl Keeper {
         let Accepted { arrived, said } = accepted;
         let now = self.now();
         let org = self.still_bound(name, login)?;
+        if matches!(self.opening, Opening::Failed(_)) {
+            // What was sealed before gives way, and with it what it knew of the log.
+            let by_itself = self.ports.vault.key_went_with_the_boot();
+            self.ledger.was_replaced(by_itself, now.wall_ms);
+        }
         self.opening = Opening::Open;
         let missing = || Refusal::unavailable("the organization is not there", "try again");
         let office = self.offices.get_mut(name).ok_or_else(missing)?;
@@ -304,6 +309,7 @@ impl Keeper {
         record.org = Some(name.clone());
         record.subject = Some(identity.subject.clone());
         record.caller = Some(login.caller.clone());
+        record.kept_in = Some(self.kept_in().to_owned());
         if let Some(office) = self.offices.get_mut(name) {
             office.signed_in_to = Some(login.to.clone());
             office.gate.set(office.desk.epoch());

@@ -2,8 +2,9 @@
 
 use super::command::Command;
 use super::keeper::{Inner, Keeper};
+use super::ledger::Vouched;
 use super::office::{Office, Session, live_of};
-use super::ports::Store;
+use super::ports::{Notice, Store};
 use super::state::{Sealed, SealedSession};
 use crate::config::agent::Org;
 use crate::config::digest;
@@ -99,9 +100,12 @@ impl Keeper {
         match result.and_then(|sealed| self.unblock().map(|()| sealed)) {
             Ok(sealed) => {
                 self.opening = Opening::Open;
-                self.restore(sealed.unwrap_or_default());
+                self.restore(sealed);
             }
-            Err(refusal) => self.opening = Opening::Failed(refusal),
+            Err(refusal) => {
+                self.opening = Opening::Failed(refusal);
+                self.begin_log(Vouched::Unknown);
+            }
         }
         // Not by the door that they came in by: with the keyring still missing they would wait for ever.
         for command in std::mem::take(&mut self.parked) {
@@ -133,17 +137,49 @@ impl Keeper {
         }
     }
 
-    fn restore(&mut self, sealed: Sealed) {
-        let now = self.now();
-        if let Some(anchor) = sealed.anchor {
-            self.ledger.check(anchor, now.wall_ms);
-        }
+    fn restore(&mut self, sealed: Option<Sealed>) {
+        let Some(sealed) = sealed else {
+            self.begin_log(Vouched::Nothing);
+            return self.tell_breaks();
+        };
+        self.begin_log(Vouched::Sealed {
+            anchor: sealed.anchor,
+            breaks: sealed.breaks,
+        });
+        // Not before all sessions are back: telling writes the sealed state, which must not lose one.
+        let told = self.ledger.take_news();
         for (name, session) in sealed.sessions {
             self.restore_session(name, session);
         }
+        self.tell_break(told);
+    }
+
+    /// The log goes on from here; what was written since the start waited for it.
+    fn begin_log(&mut self, vouched: Vouched) {
+        let now = self.now();
+        self.ledger.begin(vouched, now.wall_ms);
         if self.ledger.dirty {
             self.log_is_dirty();
         }
+    }
+
+    /// A log that is not as it was left: sealed at once, so that nothing which happens to the log after
+    /// this hides it, and told once.
+    pub(super) fn tell_breaks(&mut self) {
+        let told = self.ledger.take_news();
+        self.tell_break(told);
+    }
+
+    fn tell_break(&mut self, sentence: Option<String>) {
+        let Some(sentence) = sentence else {
+            return;
+        };
+        self.save_quietly();
+        self.ports.notices.show(Notice {
+            title: "OAM: the audit log was changed".into(),
+            body: format!("{sentence}. Run `oam log --verify`."),
+            urgent: true,
+        });
     }
 
     /// A session whose tombstone is as old or younger is over, whatever the sealed state says: the
@@ -206,6 +242,7 @@ impl Keeper {
         Sealed {
             sessions: sessions.chain(strays).collect(),
             anchor: self.ledger.durable_head(),
+            breaks: self.ledger.breaks().cloned().collect(),
         }
     }
 

@@ -230,6 +230,10 @@ pub trait Vault {
     fn discard(&self) -> Result<(), String>;
     /// Deletes sealed files that were moved aside: what nobody can open must not outlive an end.
     fn discard_aside(&self) -> Result<(), String>;
+    /// The sealed state could not be opened because its key is gone as it always goes: with a boot.
+    fn key_went_with_the_boot(&self) -> bool {
+        false
+    }
     /// The store in use.
     fn store(&self) -> Store;
     /// Reads the tombstones.
@@ -253,6 +257,8 @@ pub trait Journal {
     /// The lines from number `from` on, without line feeds: `most` at most, and no more than `bytes`
     /// bytes, but one if there is one.
     fn lines(&self, from: u64, most: usize, bytes: usize) -> Result<Vec<String>, String>;
+    /// Gives every complete line of all files, oldest first.
+    fn each(&self, take: &mut dyn FnMut(&str)) -> Result<(), String>;
     /// What was found amiss and put right when the log was opened: a last line that a crash cut off.
     /// Told once.
     fn repaired(&self) -> Option<String> {

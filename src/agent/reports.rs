@@ -9,11 +9,13 @@ use super::ports::Store;
 use crate::config::agent::Org;
 use crate::model::ask::{Ask, Intent};
 use crate::model::caller::Caller;
+use crate::model::log_break::LogBreak;
 use crate::model::organization::HeldRole;
+use crate::model::record::{Happening, Record};
 use crate::model::refusal::Refusal;
 use crate::model::report::{
-    GrantRow, HubRow, OrgStatus, RoleRow, RolesReport, StatusReport, TokenOut, TokenState,
-    WhyReport, WithoutRoles,
+    AnchorReport, GrantRow, HubRow, OrgStatus, RoleRow, RolesReport, StatusReport, TokenOut,
+    TokenState, WhyReport, WithoutRoles,
 };
 use crate::model::role::{Action, Role};
 use crate::model::standing::StandingWord;
@@ -30,16 +32,40 @@ impl Keeper {
             ReportKind::Status => Outcome::Status(self.status()),
             ReportKind::Roles => Outcome::Roles(self.roles()),
             ReportKind::Why(ask, caller) => Outcome::Why(self.why(&ask, &caller)),
-            ReportKind::Anchor => {
-                // Who verifies wants all of the log anchored, not all but the last second.
-                self.sync_log();
-                let sealed = self.ports.vault.store() != Store::Memory
-                    && matches!(self.opening, Opening::Open);
-                let mut report = self.ledger.report(sealed);
-                report.held = self.held_by_organizations();
-                Outcome::Anchor(report)
-            }
+            ReportKind::Anchor => Outcome::Anchor(self.anchor_report()),
         }
+    }
+
+    /// A person acknowledges that the log is not as it was left: on record, and no warning after this.
+    pub(super) fn acknowledge_log(&mut self, caller: Caller) -> Outcome {
+        let open: Vec<String> = self
+            .ledger
+            .breaks()
+            .filter(|found| found.is_open())
+            .map(LogBreak::sentence)
+            .collect();
+        if !open.is_empty() {
+            let now_ms = self.now().wall_ms;
+            let mut record = Record::new(Happening::Acknowledgement, now_ms);
+            record.caller = Some(caller);
+            record.detail = Some(open.join("; "));
+            if !self.write(&record) {
+                return Outcome::Refused(self.unrecorded(), 0);
+            }
+            self.ledger.acknowledge(now_ms);
+            self.save_quietly();
+        }
+        Outcome::Anchor(self.anchor_report())
+    }
+
+    fn anchor_report(&mut self) -> AnchorReport {
+        // Who verifies wants all of the log anchored, not all but the last second.
+        self.sync_log();
+        let sealed =
+            self.ports.vault.store() != Store::Memory && matches!(self.opening, Opening::Open);
+        let mut report = self.ledger.report(sealed);
+        report.held = self.held_by_organizations();
+        report
     }
 
     fn status(&self) -> StatusReport {
@@ -56,6 +82,12 @@ impl Keeper {
         if let Some(why) = &self.ledger.not_durable {
             warnings.push(format!("the audit log can't be made durable: {why}"));
         }
+        warnings.extend(self.ledger.breaks().filter(|found| found.is_open()).map(|found| {
+            format!(
+                "{}; run `oam log --verify`, tell the administrators, then `oam log --acknowledge`",
+                found.sentence()
+            )
+        }));
         warnings.extend(self.save_trouble.clone());
         warnings.extend(self.strays.keys().map(|org| {
             format!("a session of {org} is stored, and the configuration no longer names that organization")
@@ -63,11 +95,7 @@ impl Keeper {
         StatusReport {
             agent_version: self.version.clone(),
             agent_pid: std::process::id(),
-            store: match self.ports.vault.store() {
-                Store::Keyring => "keyring".into(),
-                Store::Kernel => "kernel".into(),
-                Store::Memory => "memory".into(),
-            },
+            store: self.kept_in().to_owned(),
             warnings,
             orgs: self
                 .settings
@@ -75,6 +103,15 @@ impl Keeper {
                 .iter()
                 .filter_map(|org| self.org_status(org))
                 .collect(),
+        }
+    }
+
+    /// Where sessions are kept, as a word.
+    pub(super) fn kept_in(&self) -> &'static str {
+        match self.ports.vault.store() {
+            Store::Keyring => "keyring",
+            Store::Kernel => "kernel",
+            Store::Memory => "memory",
         }
     }
 

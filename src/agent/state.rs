@@ -1,6 +1,7 @@
 //! What is kept over a restart.
 
 use crate::model::identity::Identity;
+use crate::model::log_break::LogBreak;
 use crate::model::name::OrgName;
 use crate::model::organization::Holdings;
 use crate::model::report::TokenOut;
@@ -18,6 +19,9 @@ pub struct Sealed {
     pub sessions: BTreeMap<OrgName, SealedSession>,
     /// Head of the audit log.
     pub anchor: Option<Anchor>,
+    /// Where the audit log was found to be not as it was left; kept for ever.
+    #[serde(default)]
+    pub breaks: Vec<LogBreak>,
 }
 
 /// One session.

@@ -65,7 +65,7 @@ pub enum Command {
     Exec(ExecArgs),
     /// Show the audit log, or verify it.
     #[command(
-        after_help = "Examples:\n  oam log --since 2h --outcome refused\n  oam log --repo acme/model --json\n  oam log --verify"
+        after_help = "Examples:\n  oam log --since 2h --outcome refused\n  oam log --repo acme/model --json\n  oam log --verify\n\n`--verify` exits 0 when the log is whole, 1 when it is not, and 3 when nothing outside the log says so."
     )]
     Log(LogArgs),
     /// Check this machine's set-up and say what to do.
@@ -222,6 +222,9 @@ pub struct LogArgs {
     /// Verify the chain and its anchor instead of showing records.
     #[arg(long, conflicts_with_all = ["since", "until", "repo", "role", "outcome", "limit"])]
     pub verify: bool,
+    /// Acknowledge that the log is not as it was left: the warnings end, and the break stays on record.
+    #[arg(long, conflicts_with_all = ["verify", "since", "until", "repo", "role", "outcome", "limit"])]
+    pub acknowledge: bool,
     /// From this time on: 2h, 14:00, 2026-07-01, 2026-07-01T14:00Z.
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,

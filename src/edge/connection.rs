@@ -174,6 +174,7 @@ impl Connection {
             Request::Status => report(ReportKind::Status, reply),
             Request::Roles => report(ReportKind::Roles, reply),
             Request::Why { ask } => report(ReportKind::Why(ask, caller), reply),
+            Request::AcknowledgeLog => Command::AcknowledgeLog { caller, reply },
             Request::Anchor => report(ReportKind::Anchor, reply),
             Request::Organization { url, route } => Command::Organization { url, route, reply },
             Request::Reload => Command::Reload { reply },

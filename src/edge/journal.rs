@@ -221,6 +221,21 @@ impl Journal for FileJournal {
         Ok(None)
     }
 
+    fn each(&self, take: &mut dyn FnMut(&str)) -> Result<(), String> {
+        for path in self.files()? {
+            let fault = |fault: io::Error| words("read", &path, &fault);
+            let mut file = BufReader::new(read_private(&path).map_err(fault)?);
+            let mut line = Vec::new();
+            while file.read_until(b'\n', &mut line).map_err(fault)? > 0 {
+                if line.last() == Some(&b'\n') {
+                    take(&String::from_utf8_lossy(&line[..line.len() - 1]));
+                }
+                line.clear();
+            }
+        }
+        Ok(())
+    }
+
     fn folder(&self) -> String {
         self.folder.display().to_string()
     }

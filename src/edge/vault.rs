@@ -50,6 +50,8 @@ struct State {
     next: Option<Holding>,
     /// The sealed file is the one that this agent opened or wrote.
     ours: bool,
+    /// The kernel no longer held the key when the file was to be opened.
+    kernel_forgot: bool,
 }
 
 impl FileVault {
@@ -80,6 +82,7 @@ impl FileVault {
                     prepared: None,
                     next: None,
                     ours: false,
+                    kernel_forgot: false,
                 }),
             }),
         }
@@ -129,6 +132,10 @@ impl Vault for FileVault {
 
     fn meanwhile(&self) -> Meanwhile {
         self.inner.meanwhile()
+    }
+
+    fn key_went_with_the_boot(&self) -> bool {
+        self.inner.state.borrow().kernel_forgot
     }
 
     fn store(&self) -> Store {
@@ -227,6 +234,7 @@ impl Inner {
             Store::Kernel => kernel::fetch()?,
             Store::Keyring | Store::Memory => keyring::fetch().await?,
         };
+        self.state.borrow_mut().kernel_forgot = key.is_none() && store == Store::Kernel;
         let key = key.ok_or_else(|| lost_key(&path, store))?;
         let opened = sealed::open(&file, &key).map_err(|broken| unusable(&path, broken))?;
         let mut state = self.state.borrow_mut();

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod issuer;
 pub mod job;
 pub mod line;
+pub mod log_break;
 pub mod name;
 pub mod order;
 pub mod organization;

@@ -40,6 +40,8 @@ pub enum Happening {
     Doubt,
     /// The issuer said that roles were lost or gained.
     RolesChanged,
+    /// A person acknowledged that the log is not as it was left.
+    Acknowledgement,
 }
 
 /// One record: who asked, for what, by which rule, with which token, until when.
@@ -101,6 +103,9 @@ pub struct Record {
     /// there is none, so that lines of before are byte for byte the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// Where a session that was signed in to is kept: `keyring`, `kernel` or `memory`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_in: Option<String>,
 }
 
 impl Record {
@@ -126,6 +131,7 @@ impl Record {
             detail: None,
             epoch: None,
             request_id: None,
+            kept_in: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What reading commands show. These shapes are the documented `--json` output.
 
 use super::granted::Granted;
+use super::log_break::LogBreak;
 use super::name::{HubName, OrgName, Repository, RoleName};
 use super::refusal::Refusal;
 use super::role::{Action, OfflineRule};
@@ -231,6 +232,9 @@ pub struct AnchorReport {
     /// What organizations hold of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<HeldAt>,
+    /// Where the log is not as the sealed state left it, oldest first; acknowledged ones too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breaks: Vec<LogBreak>,
 }
 
 /// How much of the log an organization holds.

@@ -83,6 +83,8 @@ pub enum Request {
     },
     /// [`Reply::Anchor`].
     Anchor,
+    /// A person knows that the log is not as it was left: the warnings end. [`Reply::Anchor`].
+    AcknowledgeLog,
     /// What an organization publishes about itself at its issuer: [`Reply::Organization`]. Nothing is
     /// set up by it.
     Organization {

@@ -36,7 +36,11 @@ pub(super) fn for_eyes_of(name: &OrgName, line: String, alone: bool) -> String {
     let whole = match serde_json::from_str::<Seen>(&line) {
         Ok(Seen { org: Some(org), .. }) => org == *name,
         Ok(Seen { what, org: None }) => {
-            alone || matches!(what, Some(Happening::Start | Happening::Alarm))
+            alone
+                || matches!(
+                    what,
+                    Some(Happening::Start | Happening::Alarm | Happening::Acknowledgement)
+                )
         }
         Err(_) => alone,
     };

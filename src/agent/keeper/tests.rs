@@ -4,6 +4,7 @@ mod ends;
 mod faults;
 mod following;
 mod issuer;
+mod log;
 mod meanwhile;
 mod outside;
 mod renewals;

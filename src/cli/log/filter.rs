@@ -70,7 +70,7 @@ const fn outcome(what: Happening) -> Outcome {
         | Happening::Proof
         | Happening::Doubt
         | Happening::RolesChanged => Outcome::Session,
-        Happening::Start | Happening::Alarm => Outcome::Agent,
+        Happening::Start | Happening::Alarm | Happening::Acknowledgement => Outcome::Agent,
     }
 }
 

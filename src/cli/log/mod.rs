@@ -8,9 +8,10 @@ mod verify;
 
 use super::Done;
 use super::args::LogArgs;
-use super::link::{ANSWER, settled};
+use super::link::{ANSWER, Link, OtherVersion, settled};
 use super::show::{Line, Look, Show, escaped};
 use super::{places, when};
+use crate::model::log_break::LogBreak;
 use crate::model::record::{Entry, Happening};
 use crate::model::refusal::Refusal;
 use crate::model::report::AnchorReport;
@@ -30,10 +31,14 @@ struct Where {
 /// Shows or verifies.
 pub fn run(show: &Show, args: &LogArgs) -> Done {
     let filter = Filter::new(args, when::now())?;
-    let place = locate()?;
-    if args.verify {
-        return verify::run(show, &place);
+    if args.acknowledge {
+        return acknowledge(show);
     }
+    if args.verify {
+        // Only the agent can open the sealed state, which knows how the log ended.
+        return verify::run(show, &locate(started(show))?);
+    }
+    let place = locate(ask())?;
     if let Err(refusal) = &place.anchor {
         show.say(format!("read without the agent: {}", refusal.sentence));
     }
@@ -70,9 +75,34 @@ pub fn run(show: &Show, args: &LogArgs) -> Done {
     Ok(0)
 }
 
-/// Asks a running agent; none is started for this.
-fn locate() -> Result<Where, Refusal> {
-    let anchor = ask();
+/// Ends the warnings about a log that is not as it was left.
+fn acknowledge(show: &Show) -> Done {
+    let before = started(show)?;
+    let open: Vec<&LogBreak> = before.breaks.iter().filter(|b| b.is_open()).collect();
+    if open.is_empty() {
+        show.say("there is nothing to acknowledge: no break of the audit log is open");
+        return Ok(0);
+    }
+    let mut link = Link::open(show, OtherVersion::Name)?;
+    let Reply::Anchor(_) = link.ask(Request::AcknowledgeLog)? else {
+        return Err(super::link::astray());
+    };
+    for found in open {
+        show.line(format!("acknowledged: {}", found.sentence()));
+    }
+    show.say("it is on record, and `oam log --verify` tells it for ever");
+    Ok(0)
+}
+
+/// What the agent knows of the log; the agent is started where none runs.
+fn started(show: &Show) -> Result<AnchorReport, Refusal> {
+    match Link::open(show, OtherVersion::Name)?.ask(Request::Anchor)? {
+        Reply::Anchor(report) => Ok(report),
+        _ => Err(super::link::astray()),
+    }
+}
+
+fn locate(anchor: Result<AnchorReport, Refusal>) -> Result<Where, Refusal> {
     let folder = match &anchor {
         Ok(report) => Some(PathBuf::from(&report.folder)),
         Err(_) => places::audit_folder(),
@@ -86,6 +116,7 @@ fn locate() -> Result<Where, Refusal> {
     Ok(Where { folder, anchor })
 }
 
+/// Asks a running agent; none is started to show records.
 fn ask() -> Result<AnchorReport, Refusal> {
     let mut client = Client::connect(&Place::find()?)?;
     match settled(client.ask(Request::Anchor, ANSWER)?)? {
@@ -218,6 +249,7 @@ fn outcome(entry: &Entry) -> Line {
         Happening::RolesChanged => (Look::Strong, "roles changed"),
         Happening::Start => (Look::Faint, "agent started"),
         Happening::Alarm => (Look::Bad, "ALARM"),
+        Happening::Acknowledgement => (Look::Strong, "acknowledged"),
     };
     let line = Line::new().look(look, word);
     match record.refusal {

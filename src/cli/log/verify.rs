@@ -4,9 +4,10 @@ use super::{Where, files};
 use crate::cli::Done;
 use crate::cli::show::{Line, Look, Show};
 use crate::cli::when;
+use crate::model::log_break::LogBreak;
 use crate::model::refusal::Refusal;
 use crate::model::report::{AnchorReport, HeldAt};
-use crate::rules::record::{Fault, Known, Summary, Verifier};
+use crate::rules::record::{Fault, FaultKind, Known, Summary, Verifier};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -26,6 +27,9 @@ struct Report<'a> {
     /// What organizations hold of it, as the agent knows.
     #[serde(skip_serializing_if = "<[HeldAt]>::is_empty")]
     held: &'a [HeldAt],
+    /// Where it was found to be not as it was left.
+    #[serde(skip_serializing_if = "<[LogBreak]>::is_empty")]
+    breaks: &'a [LogBreak],
     #[serde(flatten)]
     summary: &'a Summary,
 }
@@ -44,13 +48,19 @@ struct Stamp {
     at_ms: u64,
 }
 
-/// Verifies and tells what was checked. Exits 1 when something is wrong.
+/// Exit code of a log with no fault of which nothing outside it says that it is whole: a cut or rewritten
+/// one may look like this.
+const NOT_ANCHORED: u8 = 3;
+
+/// Verifies and tells what was checked. Exits 1 when something is wrong, and 3 when nothing outside the log
+/// says that it is whole.
 pub fn run(show: &Show, place: &Where) -> Done {
     let (seen, summary) = check(place)?;
+    let code = exit_code(place, &summary);
     if show.json() {
         let anchor = place.anchor.as_ref();
         show.value(&Report {
-            ok: summary.intact(),
+            ok: code == 0,
             folder: &place.folder,
             files: seen.files,
             lines: seen.lines,
@@ -59,12 +69,49 @@ pub fn run(show: &Show, place: &Where) -> Done {
             anchored_in: anchor.ok().map(|anchor| anchor.anchored_in.as_str()),
             not_anchored: anchor.err().map(|refusal| refusal.sentence.as_str()),
             held: anchor.map_or(&[], |anchor| &anchor.held),
+            breaks: anchor.map_or(&[], |anchor| &anchor.breaks),
             summary: &summary,
         });
     } else {
         tell(show, place, &seen, &summary);
     }
-    Ok(u8::from(!summary.intact()))
+    Ok(code)
+}
+
+fn exit_code(place: &Where, summary: &Summary) -> u8 {
+    let breaks = place.anchor.iter().flat_map(|anchor| &anchor.breaks);
+    if !summary.intact() || breaks.into_iter().any(LogBreak::is_alarm) {
+        1
+    } else if unanchored(place.anchor.as_ref(), summary).is_some() {
+        NOT_ANCHORED
+    } else {
+        0
+    }
+}
+
+/// Why a log with no fault is not known to be whole; none when it is.
+fn unanchored(anchor: Result<&AnchorReport, &Refusal>, summary: &Summary) -> Option<String> {
+    let anchor = match anchor {
+        Ok(anchor) => anchor,
+        Err(refusal) => return Some(refusal.sentence.clone()),
+    };
+    // What an organization holds can't have been written anew, whatever is sealed here.
+    let held = anchor.held.iter().map(|held| held.sequence).max();
+    let held = held.unwrap_or(0).min(summary.anchored_up_to);
+    let before = anchor
+        .breaks
+        .iter()
+        .rev()
+        .find(|found| found.found_seq > held);
+    if let Some(found) = before {
+        return Some(found.sentence());
+    }
+    let sealed = anchor.anchored_in == "sealed" && anchor.anchored_sequence > 0;
+    let lasting = anchor.anchored_sequence.min(summary.anchored_up_to);
+    if (sealed && lasting > 0) || held > 0 {
+        return None;
+    }
+    Some("there is no sealed state on this machine".to_owned())
 }
 
 /// What the agent knows of the log: its head, the record that the sealed state anchors, and those that
@@ -130,17 +177,24 @@ fn tell(show: &Show, place: &Where, seen: &Seen, summary: &Summary) {
             count(summary.refusals, "refusal")
         ));
     }
+    let breaks = place.anchor.iter().flat_map(|anchor| &anchor.breaks);
+    let alarms: Vec<&LogBreak> = breaks.filter(|found| found.is_alarm()).collect();
+    for found in &alarms {
+        show.line(broken(found));
+    }
     for fault in &summary.faults {
         tell_fault(show, fault);
     }
     if summary.more_faults > 0 {
         show.line(format!("and {} more", summary.more_faults));
     }
-    if summary.intact() {
-        show.line(Line::new().look(Look::Good, "chain ok"));
-    } else {
+    if !summary.intact() || !alarms.is_empty() {
         show.line(Line::new().look(Look::Bad, "the log is not as it was written"));
+        show.line(known_of(place.anchor.as_ref()));
+        show.next(next(summary));
+        return;
     }
+    show.line(Line::new().look(Look::Good, "chain ok"));
     show.line(anchored(place.anchor.as_ref(), summary));
     for held in place.anchor.iter().flat_map(|anchor| &anchor.held) {
         show.line(format!(
@@ -167,46 +221,68 @@ fn tell_fault(show: &Show, fault: &Fault) {
             .look(Look::Bad, place)
             .text(fault.sentence.clone()),
     );
-    show.line(
-        Line::new()
-            .look(Look::Strong, "  next: ")
-            .text(fault.next.clone()),
-    );
 }
 
-fn anchored(anchor: Result<&AnchorReport, &Refusal>, summary: &Summary) -> Line {
+fn broken(found: &LogBreak) -> Line {
+    let acknowledged = found.acknowledged_at_ms.map_or_else(String::new, |at_ms| {
+        format!(", acknowledged {}", when::full(at_ms / 1000))
+    });
+    let at = when::full(found.at_ms / 1000);
+    Line::new()
+        .look(Look::Bad, format!("found {at}{acknowledged}: "))
+        .text(found.sentence())
+}
+
+/// The next step, once for all faults.
+fn next(summary: &Summary) -> &'static str {
+    let torn = |fault: &Fault| fault.kind == FaultKind::Partial;
+    if !summary.faults.is_empty() && summary.faults.iter().all(torn) && summary.more_faults == 0 {
+        return "the agent repairs a torn last line when it writes next; then verify again";
+    }
+    "keep the files as they are and tell the administrators of your organization; `oam log --acknowledge` ends the warnings, and the break stays on record"
+}
+
+/// What is known from outside of a log that is not whole; no part of it is certified.
+fn known_of(anchor: Result<&AnchorReport, &Refusal>) -> Line {
     match anchor {
-        Err(refusal) => Line::new().look(
-            Look::Warn,
-            format!(
-                "not anchored: {} (a cut tail can't be seen)",
-                refusal.sentence
-            ),
-        ),
-        Ok(anchor) => {
-            let place = match anchor.anchored_in.as_str() {
-                "sealed" => "sealed state",
-                other => other,
-            };
-            // The agent's own head proves more while it runs; the lasting anchor is what is named.
-            let lasting = anchor.anchored_sequence.min(summary.anchored_up_to);
-            if lasting == 0 {
-                return Line::from(format!(
-                    "not anchored in a sealed state (there is none), up to {} of {} while this agent runs",
-                    summary.anchored_up_to, summary.last
-                ));
-            }
+        Err(refusal) => Line::from(format!("not anchored: {}", refusal.sentence)),
+        Ok(anchor) if anchor.anchored_in == "sealed" && anchor.anchored_sequence > 0 => {
             Line::from(format!(
-                "anchored up to record {lasting} of {} ({place}), up to {} while this agent runs",
-                summary.last, summary.anchored_up_to
+                "not certified: the sealed state knows record {}, and the chain to it is broken",
+                anchor.anchored_sequence
             ))
+        }
+        Ok(_) => {
+            Line::from("not certified, and not anchored: there is no sealed state on this machine")
         }
     }
 }
 
+fn anchored(anchor: Result<&AnchorReport, &Refusal>, summary: &Summary) -> Line {
+    if let Some(why) = unanchored(anchor, summary) {
+        return Line::new().look(
+            Look::Warn,
+            format!("not anchored: {why} (a log that was cut or written anew may look the same)"),
+        );
+    }
+    let sealed = anchor.map_or(0, |anchor| anchor.anchored_sequence);
+    // The agent's own head proves more while it runs; the lasting anchor is what is named.
+    let lasting = sealed.min(summary.anchored_up_to);
+    if lasting == 0 {
+        return Line::from(format!(
+            "not anchored in a sealed state on this machine, up to {} of {} while this agent runs",
+            summary.anchored_up_to, summary.last
+        ));
+    }
+    Line::from(format!(
+        "anchored up to record {lasting} of {} (sealed state), up to {} while this agent runs",
+        summary.last, summary.anchored_up_to
+    ))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Where, check};
+    use super::{NOT_ANCHORED, Where, check, exit_code};
     use crate::model::record::{Happening, Record};
     use crate::model::refusal::Refusal;
     use crate::model::report::{AnchorReport, HeldAt};
@@ -234,6 +310,7 @@ mod tests {
             anchored_hash: hash.into(),
             anchored_in: "sealed".into(),
             held: Vec::new(),
+            breaks: Vec::new(),
         });
         Where {
             folder: folder.to_owned(),
@@ -267,10 +344,16 @@ mod tests {
         fs::write(folder.path().join("audit.jsonl"), join(&made[3..4])).unwrap();
         let (_, cut) = check(&place(folder.path(), head)).unwrap();
         assert_eq!(cut.faults[0].kind, FaultKind::Cut);
-        let (_, unanchored) = check(&place(folder.path(), None)).unwrap();
+        let alone = place(folder.path(), None);
+        let (_, unanchored) = check(&alone).unwrap();
         assert!(
             unanchored.intact(),
             "without an anchor a cut tail can't be seen"
+        );
+        assert_eq!(
+            exit_code(&alone, &unanchored),
+            NOT_ANCHORED,
+            "and so it is never certified"
         );
     }
 

@@ -38,6 +38,7 @@ pub(super) fn state(refresh: &str) -> Sealed {
         issuer: crate::agent::state::KeptOfIssuer::default(),
     };
     Sealed {
+        breaks: Vec::new(),
         sessions: BTreeMap::from([("acme".parse().unwrap(), session)]),
         anchor: Some(Anchor {
             seq: 3,

@@ -246,9 +246,10 @@ impl Verifier {
         for (known, met) in &mut self.known {
             if known.seq == seq && !*met {
                 *met = true;
-                if known.hash == hash {
+                // After a fault nothing ties the lines before it to what is known.
+                if known.hash == hash && self.summary.faults.is_empty() {
                     self.summary.anchored_up_to = self.summary.anchored_up_to.max(seq);
-                } else {
+                } else if known.hash != hash {
                     rewritten = true;
                 }
             }

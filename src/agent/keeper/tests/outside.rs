@@ -303,9 +303,17 @@ impl Journal for Fake {
     }
 
     fn line(&self, seq: u64) -> Result<Option<String>, String> {
+        if self.broken.borrow().contains(&"line") {
+            return Err("the disk does not read".into());
+        }
         let start = format!("{{\"seq\":{seq},");
         let lines = self.lines.borrow();
         Ok(lines.iter().find(|l| l.starts_with(&start)).cloned())
+    }
+
+    fn each(&self, take: &mut dyn FnMut(&str)) -> Result<(), String> {
+        self.lines.borrow().iter().for_each(|line| take(line));
+        Ok(())
     }
 
     fn folder(&self) -> String {
