@@ -368,15 +368,9 @@ impl Keeper {
                 kind: ReportKind::Why(ask, caller),
                 reply,
             } => self.answer_why(ask, caller, reply),
-            Command::Report { kind, reply } => {
-                let outcome = self.report(kind);
-                let _ = reply.send(outcome);
-            }
+            Command::Report { kind, reply } => drop(reply.send(self.report(kind))),
             Command::Organization { url, route, reply } => self.organization(&url, route, reply),
-            Command::AcknowledgeLog { caller, reply } => {
-                let outcome = self.acknowledge_log(caller);
-                let _ = reply.send(outcome);
-            }
+            Command::AcknowledgeLog { caller, reply } => self.acknowledge(caller, reply),
             Command::Reload { reply } => self.reload(reply),
             Command::Retire { reply } => self.retire(reply),
             Command::Configured(Ok(settings)) => self.configured(&settings),

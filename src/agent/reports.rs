@@ -22,6 +22,7 @@ use crate::model::standing::StandingWord;
 use crate::model::time::Moment;
 use crate::rules::role::holds;
 use crate::rules::session::Need;
+use tokio::sync::oneshot;
 
 /// A status names this many tokens, the newest of each organization: it must fit one message.
 const TOKENS_SHOWN: usize = 96;
@@ -34,6 +35,11 @@ impl Keeper {
             ReportKind::Why(ask, caller) => Outcome::Why(self.why(&ask, &caller)),
             ReportKind::Anchor => Outcome::Anchor(self.anchor_report()),
         }
+    }
+
+    pub(super) fn acknowledge(&mut self, caller: Caller, reply: oneshot::Sender<Outcome>) {
+        let outcome = self.acknowledge_log(caller);
+        let _ = reply.send(outcome);
     }
 
     /// A person acknowledges that the log is not as it was left: on record, and no warning after this.

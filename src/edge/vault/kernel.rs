@@ -14,7 +14,7 @@ pub(super) fn fetch() -> Result<Option<Key>, Refusal> {
     match entry().and_then(|entry| entry.get_secret()) {
         Ok(text) => match Key::from_hex(&Zeroizing::new(text)) {
             Some(key) => Ok(Some(key)),
-            None => Err(super::not_a_key("the kernel's keyring")),
+            None => Err(super::refusals::not_a_key("the kernel's keyring")),
         },
         Err(Error::NoEntry) => Ok(None),
         Err(fault) => Err(refused(&fault)),

@@ -92,7 +92,7 @@ mod system {
         let text = within(item.get_secret()).await.map_err(refusal)?;
         match Key::from_hex(&Zeroizing::new(text)) {
             Some(key) => Ok(Some(key)),
-            None => Err(super::super::not_a_key("the keyring")),
+            None => Err(super::super::refusals::not_a_key("the keyring")),
         }
     }
 
@@ -197,7 +197,7 @@ mod system {
         };
         match Key::from_hex(&text) {
             Some(key) => Ok(Some(key)),
-            None => Err(super::super::not_a_key("the keyring")),
+            None => Err(super::super::refusals::not_a_key("the keyring")),
         }
     }
 
