@@ -22,7 +22,7 @@ use crate::model::answer::EndpointFault;
 use crate::model::identity::Identity;
 use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
-use claims::{Expect, Phase};
+use claims::{Expect, Phase, Wrong};
 use discovery::{Discovery, Metadata};
 use id_token::Verdict;
 use keys::Keys;
@@ -90,7 +90,7 @@ impl Inner {
             .http
             .post(&via, url, Payload::form(form), TOTAL)
             .await?;
-        Tokens::read(answer)
+        Tokens::kept(answer)
     }
 
     async fn refresh(
@@ -117,11 +117,14 @@ impl Inner {
                 ],
             )
             .await?;
-        let expect = Expect::of(
-            &org.provider,
-            self.http.now().unix(),
-            Phase::Refresh(&known),
-        );
+        if let Some(fault) = fresh.fault() {
+            return if fresh.refresh_token.is_some() {
+                Ok(flawed(fresh, old, known, fault))
+            } else {
+                Err(fault)
+            };
+        }
+        let expect = Expect::of(org, self.http.now().unix(), Phase::Refresh(&known));
         // No ID token in the answer: the old one and what it said stay (OIDC Core §12.2).
         let (id, identity) = match &fresh.id_token {
             None => (old.id, known),
@@ -176,25 +179,27 @@ impl Inner {
         tokens: &Tokens,
         expect: &Expect<'_>,
     ) -> Verdict {
-        let header = match id_token::header(token) {
+        let header = match id_token::header(token, expect.longest_token) {
             Ok(header) => header,
             Err(wrong) => return Verdict::Wrong(wrong.into()),
         };
         let via = Via::of(&org.provider);
         let kid = header.kid.as_deref();
-        let key = match self
-            .keys
-            .find(&via, &metadata.jwks_uri, kid, header.alg)
-            .await
-        {
+        let (keys, uri, alg) = (&self.keys, &metadata.jwks_uri, header.alg);
+        let key = match keys.find(&via, uri, kid, alg, None).await {
             Ok(key) => key,
             Err(keys::NoKey::Unknown(wrong)) => return Verdict::Wrong(wrong.into()),
             Err(keys::NoKey::Unreachable(fault)) => return Verdict::NoKeys(fault),
         };
-        let access = tokens.access_token.as_ref();
-        match id_token::verified(token, &header, &key)
-            .and_then(|claims| claims.identity(expect, header.alg, access))
+        let mut verified = id_token::verified(token, &header, &key);
+        // A provider may have another key under the same name now.
+        if verified.as_ref().is_err_and(Wrong::is_signature)
+            && let Ok(other) = keys.find(&via, uri, kid, alg, Some(&key)).await
         {
+            verified = id_token::verified(token, &header, &other);
+        }
+        let access = tokens.access_token.as_ref();
+        match verified.and_then(|claims| claims.identity(expect, header.alg, access)) {
             Ok(identity) => Verdict::Right(identity),
             Err(wrong) => Verdict::Wrong(wrong.into()),
         }

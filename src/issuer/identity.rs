@@ -23,6 +23,7 @@ use crate::model::issuer::{IssuerSettings, Source};
 use crate::model::organization::SubjectKind;
 use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
+use crate::rules::claims::groups::{Told, told};
 use crate::rules::claims::{self, Claims};
 use access::{Access, Shown};
 use aws_lc_rs::digest;
@@ -31,8 +32,7 @@ use remembered::Remembered;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Longest subject token, bytes.
-pub const LONGEST_TOKEN: usize = 16 * 1024;
+pub use crate::rules::claims::LONGEST_TOKEN;
 
 /// What a subject token is said to be (`subject_token_type`, RFC 8693 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -258,6 +258,11 @@ impl Trusted {
         let signed = self.claims(token, read, now_ms).await;
         let claims = signed.map_err(|fault| fault.refusal(self.source.name.as_str()))?;
         let typ = read.header.typ.as_deref();
+        if let Told::Known { unusable, .. } = told(claims, &self.source.groups_claim)
+            && unusable > 0
+        {
+            tracing::warn!(source = %self.source.name, unusable, "entries that can be nobody's group are skipped");
+        }
         claims::claimant(&self.source, typ, claims, now_ms / 1000)
     }
 

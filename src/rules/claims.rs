@@ -5,7 +5,7 @@
 //! claim of the wrong type is a refusal, never "not there".
 
 mod audience;
-mod groups;
+pub mod groups;
 pub mod read;
 mod times;
 mod token_type;
@@ -20,6 +20,8 @@ use std::sync::Arc;
 pub const SKEW_S: u64 = 60;
 /// Life of an access token whose end the provider does not tell, seconds: it is asked again then.
 pub const UNTOLD_LIFE_S: u64 = 300;
+/// Longest subject token, bytes. The same at the agent, which refuses a longer one at the sign-in.
+pub const LONGEST_TOKEN: usize = 16 * 1024;
 /// Longest text taken for a key, a subject, a name or a group.
 const LONGEST_TEXT: usize = 1024;
 
@@ -139,14 +141,14 @@ fn is_time(name: &str) -> bool {
 fn issuer(source: &Source, claims: &Claims, needed: bool) -> Result<(), Refusal> {
     match claims.get("iss") {
         Some(Value::String(iss)) if *iss == source.issuer => Ok(()),
-        None if !needed => Ok(()),
+        None | Some(Value::Null) if !needed => Ok(()),
+        None | Some(Value::Null) => Err(missing(source, "iss")),
         Some(_) => Err(wrong(
             source,
             "iss",
             "is not this source's issuer",
             "compare `issuer` of the source with the token's `iss`, byte for byte",
         )),
-        None => Err(missing(source, "iss")),
     }
 }
 
@@ -167,16 +169,13 @@ fn joined(
             "sign in again; if it stays, the provider's set-up is wrong",
         ));
     }
-    let groups = source
-        .groups_claim
-        .split('.')
-        .next()
-        .unwrap_or(&source.groups_claim);
+    let path = source.groups_claim.trim_end_matches(".*");
+    let groups = path.split('.').next().unwrap_or(path);
     for (name, value) in userinfo {
         if is_time(name) {
             continue;
         }
-        if *name == source.groups_claim || name == groups {
+        if name == path || name == groups {
             claims.insert(name.clone(), value.clone());
         } else {
             claims.entry(name.clone()).or_insert_with(|| value.clone());

@@ -9,6 +9,7 @@ pub mod desk;
 pub mod feed;
 pub mod history;
 pub mod hub;
+pub mod jose;
 pub mod keys;
 pub mod link;
 pub mod notice;

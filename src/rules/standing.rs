@@ -35,18 +35,34 @@ const LATER: [&str; 4] = [
     "authorization_pending",
 ];
 
+/// Codes that speak of the grant or the person, certain enough to be believed with a status that says otherwise.
+const OVER: [&str; 4] = [
+    "invalid_grant",
+    "invalid_token",
+    "access_denied",
+    "login_required",
+];
+
 /// Classifies the answer to a refresh.
 pub fn of_refresh(fault: &EndpointFault) -> Meaning {
     match fault {
         EndpointFault::NotSent { .. } => Meaning::Untouched,
+        // A good status with an OAuth error in the body: some gateways answer everything so.
         EndpointFault::Status {
-            status: 400 | 401,
+            status: 200,
+            error: Some(code),
+            ..
+        } if OVER.contains(&code.as_str()) => Meaning::Ended,
+        EndpointFault::Status {
+            status: 200 | 400 | 401,
             error: Some(code),
             ..
         } => {
             if OUR_MISTAKES.contains(&code.as_str()) {
                 Meaning::OurMistake
-            } else if LATER.contains(&code.as_str()) {
+            } else if LATER.contains(&code.as_str())
+                || matches!(fault, EndpointFault::Status { status: 200, .. })
+            {
                 Meaning::Ambiguous
             } else {
                 Meaning::Ended
@@ -211,6 +227,22 @@ mod tests {
             }),
             Meaning::Ambiguous
         );
+    }
+
+    #[test]
+    fn an_error_with_a_good_status_means_what_it_says() {
+        for (code, meaning) in [
+            ("invalid_grant", Meaning::Ended),
+            ("invalid_client", Meaning::OurMistake),
+            ("temporarily_unavailable", Meaning::Ambiguous),
+            ("unnamed", Meaning::Ambiguous),
+        ] {
+            assert_eq!(
+                of_refresh(&status(200, Some(code), false)),
+                meaning,
+                "{code}"
+            );
+        }
     }
 
     #[test]

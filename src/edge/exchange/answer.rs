@@ -5,6 +5,7 @@ use super::super::http::{ExpiresIn, Tokens};
 use crate::model::answer::EndpointFault;
 use crate::model::secret::Secret;
 use aws_lc_rs::digest;
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// RFC 8693 §3.
@@ -30,7 +31,7 @@ pub(super) fn check(
     allowed_s: u64,
     now: u64,
 ) -> Result<Checked, EndpointFault> {
-    let issued = tokens.issued_token_type.as_deref();
+    let issued = given(tokens.issued_token_type.as_ref(), "issued_token_type")?;
     let jwt = match issued {
         Some(ACCESS_TOKEN) => false,
         Some(JWT) => true,
@@ -42,14 +43,14 @@ pub(super) fn check(
         }
         None => return Err(wrong("issued_token_type", "it is missing")),
     };
-    match tokens.token_type.as_deref() {
+    match given(tokens.token_type.as_ref(), "token_type")? {
         Some(kind) if kind.eq_ignore_ascii_case("bearer") => {}
         // RFC 8693 §2.2.1: for a token that is not called an access token.
         Some("N_A") if jwt => {}
         Some(_) => return Err(wrong("token_type", "the token is not a bearer token")),
         None => return Err(wrong("token_type", "it is missing")),
     }
-    scope(tokens.scope.as_deref(), asked)?;
+    scope(scope_of(tokens.scope.as_ref())?.as_deref(), asked)?;
     let token = tokens
         .access_token
         .ok_or_else(|| wrong("access_token", "it is missing"))?;
@@ -59,6 +60,25 @@ pub(super) fn check(
         token,
         expires_in_s,
     })
+}
+
+/// A member that is used here; `null` is absent.
+fn given<'a>(value: Option<&'a Value>, name: &str) -> Result<Option<&'a str>, EndpointFault> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(wrong(name, "it is not a text")),
+    }
+}
+
+/// The scopes as one text (RFC 6749 §3.3). Some send a list.
+fn scope_of(value: Option<&Value>) -> Result<Option<String>, EndpointFault> {
+    let Some(Value::Array(list)) = value else {
+        return given(value, "scope").map(|text| text.map(str::to_owned));
+    };
+    let texts: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
+    let texts = texts.ok_or_else(|| wrong("scope", "it is not a list of texts"))?;
+    Ok(Some(texts.join(" ")))
 }
 
 /// SHA-256, lower-case hex: how a token stands in records (R24).

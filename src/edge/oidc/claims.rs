@@ -1,10 +1,11 @@
 //! An ID token's claims, each checked by name (R30; OIDC Core §3.1.3.7 and §12.2).
 
-use super::super::http::tokens::whole_seconds;
-use crate::config::agent::Provider;
+use crate::config::agent::Org;
 use crate::model::answer::EndpointFault;
 use crate::model::identity::Identity;
 use crate::model::secret::Secret;
+use crate::rules::claims::groups::{self, Told};
+use crate::rules::claims::{LONGEST_TOKEN, read};
 use aws_lc_rs::digest;
 use jsonwebtoken::Algorithm;
 use serde_json::{Map, Value};
@@ -14,6 +15,8 @@ pub(super) const SKEW_S: u64 = 60;
 /// An ID token of a sign-in is made when the code is exchanged, or a little before: one issued longer ago
 /// than this, seconds, is not of this sign-in.
 const OLD_S: u64 = 3600;
+/// Longest ID token where no issuer reads it, bytes.
+const CAP: usize = 64 * 1024;
 
 /// A check that failed.
 #[derive(Debug)]
@@ -23,6 +26,11 @@ pub(super) struct Wrong {
 }
 
 impl Wrong {
+    /// Whether the signature was not made with the key that was tried.
+    pub(super) fn is_signature(&self) -> bool {
+        self.name == "signature"
+    }
+
     /// The check's name, and why, in our own words.
     pub(super) fn new(name: &'static str, why: impl Into<String>) -> Self {
         Self {
@@ -46,6 +54,10 @@ pub(super) struct Expect<'a> {
     issuer: &'a str,
     client_id: &'a str,
     groups_claim: &'a str,
+    /// Whether groups choose roles here. Where an issuer reads them, what the agent makes of them is for display.
+    judges_groups: bool,
+    /// Longest ID token that is taken where it is sent, bytes.
+    pub(super) longest_token: usize,
     now: u64,
     phase: Phase<'a>,
 }
@@ -60,8 +72,12 @@ pub(super) enum Phase<'a> {
 
 impl<'a> Expect<'a> {
     /// For this provider at `now`, Unix seconds.
-    pub(super) fn of(provider: &'a Provider, now: u64, phase: Phase<'a>) -> Self {
+    pub(super) fn of(org: &'a Org, now: u64, phase: Phase<'a>) -> Self {
+        let provider = &org.provider;
+        let issuer = org.exchange.issuer().is_some();
         Self {
+            judges_groups: !issuer,
+            longest_token: if issuer { LONGEST_TOKEN } else { CAP },
             issuer: &provider.issuer,
             client_id: &provider.client_id,
             groups_claim: &provider.groups_claim,
@@ -97,19 +113,25 @@ impl Claims {
         if subject.is_empty() || subject.chars().any(char::is_control) {
             return Err(Wrong::new("sub", "it names nobody"));
         }
-        let auth_time = self.seconds("auth_time")?;
+        // 0 is how some say that they do not know it.
+        let auth_time = self.seconds("auth_time")?.filter(|at| *at > 0);
         match expect.phase {
             Phase::Login(nonce) => self.nonce(nonce)?,
             Phase::Refresh(known) if known.issuer != expect.issuer => {
                 return Err(Wrong::new("iss", "the session is another issuer's"));
             }
-            Phase::Refresh(known) => same_session(known, subject, auth_time)?,
+            // OIDC Core §12.2; `iss` is compared already. The nonce may be absent and is not kept. A later
+            // `auth_time` of the same person is a newer sign-in of theirs, and no evidence against this one.
+            Phase::Refresh(known) if known.subject != subject => {
+                return Err(Wrong::new("sub", "it is about somebody else"));
+            }
+            Phase::Refresh(_) => {}
         }
         Ok(Identity {
             issuer: expect.issuer.to_owned(),
             subject: subject.to_owned(),
             email: self.email(),
-            groups: self.groups(expect.groups_claim)?,
+            groups: self.groups(expect)?,
             auth_time,
             id_token_expires: Some(expires),
         })
@@ -118,8 +140,8 @@ impl Claims {
     fn text(&self, name: &'static str) -> Result<&str, Wrong> {
         match self.0.get(name) {
             Some(Value::String(text)) => Ok(text),
+            None | Some(Value::Null) => Err(Wrong::new(name, "it is missing")),
             Some(_) => Err(Wrong::new(name, "it is not a text")),
-            None => Err(Wrong::new(name, "it is missing")),
         }
     }
 
@@ -127,10 +149,7 @@ impl Claims {
         let wrong = || Wrong::new(name, "it is not a time");
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::Number(number)) => whole_seconds(&number.to_string())
-                .map(Some)
-                .ok_or_else(wrong),
-            Some(_) => Err(wrong()),
+            Some(value) => read::seconds(value).map(Some).ok_or_else(wrong),
         }
     }
 
@@ -141,17 +160,17 @@ impl Claims {
             Some(Value::Array(list)) if list.is_empty() => {
                 return Err(Wrong::new("aud", "it names no audience"));
             }
+            None | Some(Value::Null) => return Err(Wrong::new("aud", "it is missing")),
             Some(_) => return Err(Wrong::new("aud", "it is for another client")),
-            None => return Err(Wrong::new("aud", "it is missing")),
         };
         match self.0.get("azp") {
             Some(Value::String(party)) if party == client_id => Ok(()),
-            Some(_) => Err(Wrong::new("azp", "it was issued to another client")),
-            None if several => Err(Wrong::new(
+            None | Some(Value::Null) if several => Err(Wrong::new(
                 "azp",
                 "it is missing, though there are several audiences",
             )),
-            None => Ok(()),
+            None | Some(Value::Null) => Ok(()),
+            Some(_) => Err(Wrong::new("azp", "it was issued to another client")),
         }
     }
 
@@ -188,7 +207,8 @@ impl Claims {
 
     /// OIDC Core §3.1.3.6: the left half of the access token's hash. Optional in this flow.
     fn at_hash(&self, alg: Algorithm, access: Option<&Secret>) -> Result<(), Wrong> {
-        let (Some(claimed), Some(access)) = (self.0.get("at_hash"), access) else {
+        let claimed = self.0.get("at_hash").filter(|hash| !hash.is_null());
+        let (Some(claimed), Some(access)) = (claimed, access) else {
             return Ok(());
         };
         let hash = match alg {
@@ -212,49 +232,38 @@ impl Claims {
         plain.then(|| email.to_owned())
     }
 
-    /// A list of texts, or one text. Absent means none: providers leave an empty list out.
-    fn groups(&self, claim: &str) -> Result<Vec<String>, Wrong> {
-        match self.0.get(claim) {
-            Some(Value::String(one)) => Ok(vec![one.clone()]),
-            Some(Value::Array(list)) => list
-                .iter()
-                .map(|one| one.as_str().map(str::to_owned))
-                .collect::<Option<_>>()
-                .ok_or_else(|| Wrong::new("groups", "they are not a list of texts")),
-            Some(Value::Null) | None => self.no_overage(claim).map(|()| Vec::new()),
-            Some(_) => Err(Wrong::new("groups", "they are not a list of texts")),
-        }
-    }
-
-    /// Above a number of groups some providers send a reference instead (OIDC Core §5.6.2). To take
-    /// that for "no groups" would drop roles without a word.
-    fn no_overage(&self, claim: &str) -> Result<(), Wrong> {
-        let referred = self
-            .0
-            .get("_claim_names")
-            .is_some_and(|names| names.get(claim).is_some());
-        let flagged = claim == "groups" && self.0.get("hasgroups") == Some(&Value::Bool(true));
-        if referred || flagged {
-            return Err(Wrong::new(
+    /// In every shape that the issuer reads too. Absent means none: providers leave an empty list out.
+    fn groups(&self, expect: &Expect<'_>) -> Result<Vec<String>, Wrong> {
+        let claim = expect.groups_claim;
+        match groups::told(&self.0, claim) {
+            Told::Known { groups, unusable } => {
+                if unusable > 0 {
+                    tracing::warn!(
+                        claim,
+                        unusable,
+                        "entries that can be nobody's group are skipped"
+                    );
+                }
+                Ok(groups)
+            }
+            Told::Absent => Ok(Vec::new()),
+            _ if !expect.judges_groups => Ok(Vec::new()),
+            // To take it for "no groups" would drop roles without a word.
+            Told::Elsewhere => Err(Wrong::new(
                 "groups",
                 "there are too many of them for the token, and the provider sent only a reference",
-            ));
+            )),
+            Told::Unreadable { object } => Err(Wrong::new(
+                "groups",
+                if object {
+                    format!(
+                        "they are an object; write `groups_claim = \"{claim}.*\"` if its keys are the groups"
+                    )
+                } else {
+                    "they are neither a list of names nor one name".to_owned()
+                },
+            )),
         }
-        Ok(())
-    }
-}
-
-/// OIDC Core §12.2; `iss` is compared already. The nonce may be absent and is not kept.
-fn same_session(known: &Identity, subject: &str, auth_time: Option<u64>) -> Result<(), Wrong> {
-    if known.subject != subject {
-        return Err(Wrong::new("sub", "it is about somebody else"));
-    }
-    match (known.auth_time, auth_time) {
-        (Some(before), Some(now)) if now > before => Err(Wrong::new(
-            "auth_time",
-            "it tells of a later sign-in than this session's",
-        )),
-        _ => Ok(()),
     }
 }
 

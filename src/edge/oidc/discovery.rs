@@ -4,7 +4,7 @@ use super::super::http::{Http, TOTAL, Via, endpoint};
 use crate::config::agent::Provider;
 use crate::model::answer::EndpointFault;
 use crate::model::time::Moment;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -70,50 +70,59 @@ fn document(issuer: &str) -> String {
     format!("{base}/.well-known/openid-configuration")
 }
 
-#[derive(Deserialize)]
-struct Document {
-    issuer: String,
-    authorization_endpoint: String,
-    token_endpoint: String,
-    jwks_uri: String,
-    revocation_endpoint: Option<String>,
-    authorization_response_iss_parameter_supported: Option<bool>,
-}
-
 fn read(issuer: &str, body: &[u8]) -> Result<Metadata, EndpointFault> {
-    let document: Document =
+    let document: Map<String, Value> =
         serde_json::from_slice(body).map_err(|_| EndpointFault::Unreadable {
             why: "the answer is not an OpenID provider's metadata".to_owned(),
         })?;
+    let text = |name: &str| document.get(name).and_then(Value::as_str);
+    let wrong = |name: &str, why: &str| EndpointFault::Check {
+        name: name.to_owned(),
+        why: why.to_owned(),
+    };
     // Byte for byte (R29): a normalized compare lets one provider speak for another.
-    if document.issuer != issuer {
-        return Err(EndpointFault::Check {
-            name: "issuer".to_owned(),
-            why: "the metadata names another issuer than the configuration".to_owned(),
-        });
+    let said = text("issuer").ok_or_else(|| EndpointFault::Unreadable {
+        why: "the answer is not an OpenID provider's metadata".to_owned(),
+    })?;
+    if said != issuer {
+        return Err(wrong(
+            "issuer",
+            "the metadata names another issuer than the configuration",
+        ));
     }
     let tls = issuer.starts_with("https://");
-    let checked = |name: &str, text: String| match endpoint(&text) {
-        // A provider on the network must not point at a program on this machine.
-        Ok(url) if tls && url.scheme() != "https" => Err(EndpointFault::Check {
-            name: name.to_owned(),
-            why: "the address is not https".to_owned(),
-        }),
-        Ok(_) => Ok(text),
-        Err(why) => Err(EndpointFault::Check {
-            name: name.to_owned(),
-            why,
-        }),
+    let needed = |name: &str| {
+        let text = text(name).ok_or_else(|| wrong(name, "it is missing or not a text"))?;
+        match endpoint(text) {
+            // A provider on the network must not point at a program on this machine.
+            Ok(url) if tls && url.scheme() != "https" => {
+                Err(wrong(name, "the address is not https"))
+            }
+            Ok(_) => Ok(text.to_owned()),
+            Err(why) => Err(wrong(name, &why)),
+        }
+    };
+    // What is optional and can't be used is as good as not there.
+    let optional = |name: &str| {
+        let there = document.get(name).is_some_and(|value| !value.is_null());
+        there.then(|| needed(name)).and_then(|read| {
+            read.inspect_err(|_| {
+                tracing::warn!(
+                    issuer,
+                    member = name,
+                    "the provider's metadata has a member that can't be used"
+                )
+            })
+            .ok()
+        })
     };
     Ok(Metadata {
-        authorization_endpoint: checked("authorization_endpoint", document.authorization_endpoint)?,
-        token_endpoint: checked("token_endpoint", document.token_endpoint)?,
-        jwks_uri: checked("jwks_uri", document.jwks_uri)?,
-        revocation_endpoint: document
-            .revocation_endpoint
-            .map(|text| checked("revocation_endpoint", text))
-            .transpose()?,
-        iss_in_answer: document.authorization_response_iss_parameter_supported == Some(true),
+        authorization_endpoint: needed("authorization_endpoint")?,
+        token_endpoint: needed("token_endpoint")?,
+        jwks_uri: needed("jwks_uri")?,
+        revocation_endpoint: optional("revocation_endpoint"),
+        iss_in_answer: document.get("authorization_response_iss_parameter_supported")
+            == Some(&Value::Bool(true)),
     })
 }
 
@@ -179,12 +188,7 @@ mod tests {
     #[test]
     fn endpoints_are_https_or_on_loopback_with_a_loopback_issuer() {
         let issuer = "https://idp.example";
-        for name in [
-            "authorization_endpoint",
-            "token_endpoint",
-            "jwks_uri",
-            "revocation_endpoint",
-        ] {
+        for name in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
             for bad in [
                 "http://idp.example/x",
                 "http://127.0.0.1/x",
@@ -195,6 +199,19 @@ mod tests {
                 document[name] = json!(bad);
                 assert_eq!(named(issuer, &document), name, "{bad}");
             }
+        }
+        for bad in [
+            json!(""),
+            json!("/revoke"),
+            json!(7),
+            json!("http://127.0.0.1/x"),
+            Value::Null,
+        ] {
+            let mut document = sample(issuer);
+            document["revocation_endpoint"] = bad;
+            document["authorization_response_iss_parameter_supported"] = json!("true");
+            let read = read(issuer, document.to_string().as_bytes()).ok().unwrap();
+            assert!(read.revocation_endpoint.is_none() && !read.iss_in_answer);
         }
         let local = "http://127.0.0.1:8080";
         let mut document = sample(local);

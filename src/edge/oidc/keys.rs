@@ -4,6 +4,7 @@ use super::super::http::{Http, TOTAL, Via};
 use super::claims::Wrong;
 use crate::model::answer::EndpointFault;
 use crate::model::time::Moment;
+use crate::rules::jose;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use std::cell::RefCell;
@@ -43,25 +44,31 @@ impl Keys {
         }
     }
 
-    /// The key with this id for this algorithm. Keys rotate: an unknown one asks once more.
+    /// The key with this id for this algorithm. Keys rotate: an unknown one asks once more, and so does `failed`, a
+    /// key of this id with which the signature was not made.
     pub(super) async fn find(
         &self,
         via: &Via,
         uri: &str,
         kid: Option<&str>,
         alg: Algorithm,
+        failed: Option<&Jwk>,
     ) -> Result<Jwk, NoKey> {
         let unknown = || NoKey::Unknown(Wrong::new("kid", "the provider has no such signing key"));
         let place = (uri.to_owned(), via.clone());
         let held = self.sets.borrow().get(&place).cloned();
         let age = held.as_ref().map(|(_, at)| self.http.now().since(*at));
-        let known = held.and_then(|(set, _)| pick(&set, kid, alg).cloned());
+        let wanted = |set: &[Jwk]| {
+            let found = pick(set, kid, alg).filter(|key| Some(*key) != failed);
+            found.cloned()
+        };
+        let known = held.and_then(|(set, _)| wanted(&set));
         match (age, known) {
             (Some(age), Some(key)) if age < AGE_MS => Ok(key),
             (Some(age), None) if age < PAUSE_MS => Err(unknown()),
             (age, known) => match self.fetch(via, uri).await {
                 Ok(set) => {
-                    let found = pick(&set, kid, alg).cloned().ok_or_else(unknown);
+                    let found = wanted(&set).ok_or_else(unknown);
                     let entry = (Rc::new(set), self.http.now());
                     self.sets.borrow_mut().insert(place, entry);
                     found
@@ -84,8 +91,9 @@ impl Keys {
                 why: "the answer is not a set of keys".to_owned(),
             })?;
         // One by one: a kind of key that is not known here must not hide the others (RFC 7517 §5).
-        let read = |value| serde_json::from_value(value).ok();
-        Ok(set.keys.into_iter().filter_map(read).collect())
+        let read = |value| serde_json::from_value(jose::tidied(value)).ok();
+        let keys = set.keys.into_iter().filter_map(read);
+        Ok(keys.take(jose::MOST_KEYS).collect())
     }
 }
 

@@ -176,8 +176,11 @@ async fn accept(
     tokens: Tokens,
     once: &Once,
 ) -> Result<Arrived, EndpointFault> {
+    if let Some(fault) = tokens.fault() {
+        return Err(fault);
+    }
     let now = inner.http.now().unix();
-    let expect = Expect::of(&org.provider, now, Phase::Login(once.nonce.expose()));
+    let expect = Expect::of(org, now, Phase::Login(once.nonce.expose()));
     let identified = identify(inner, org, metadata, &tokens, &expect).await;
     let identity = match identified.and_then(|identity| young(identity, now, once.max_age_s)) {
         Ok(identity) => identity,

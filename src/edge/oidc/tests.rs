@@ -147,6 +147,10 @@ impl Idp {
     }
 
     async fn refresh(&self) -> Result<Arrived, EndpointFault> {
+        self.refresh_of(&self.org()).await
+    }
+
+    async fn refresh_of(&self, org: &Org) -> Result<Arrived, EndpointFault> {
         let secret = |text: &str| Arc::new(Secret::new(text.to_owned()));
         let tokens = SessionTokens {
             refresh: secret("rt1"),
@@ -162,7 +166,7 @@ impl Idp {
             auth_time: Some(NOW - 50),
             id_token_expires: Some(NOW + 1),
         };
-        self.oidc.refresh(&self.org(), tokens, known).await
+        self.oidc.refresh(org, tokens, known).await
     }
 
     async fn refreshed(&self, id_token: &str) -> Result<Arrived, EndpointFault> {

@@ -25,6 +25,12 @@ pub(crate) fn of(fault: &EndpointFault) -> String {
 pub(super) fn discovery(org: &str, issuer: &str, fault: &EndpointFault) -> Refusal {
     let what = of(fault);
     let next = match fault {
+        EndpointFault::Check { name, .. } if name != "issuer" => {
+            "tell the provider's administrators which member of its metadata is wrong"
+        }
+        EndpointFault::Status {
+            status: 300..=399, ..
+        } => "write in `issuer` the address that this one leads to",
         EndpointFault::Check { .. } | EndpointFault::Unreadable { .. } => {
             "check `issuer` in the configuration, byte for byte, a trailing slash included"
         }
@@ -64,6 +70,9 @@ pub(super) fn arrival(to: &Org, fault: &EndpointFault) -> Refusal {
 fn check_step(to: &Org, name: &str, again: &str) -> String {
     let org = &to.name;
     match name {
+        "size" => format!(
+            "ask the administrators of {org} to let the provider send only this application's groups"
+        ),
         "groups" => format!(
             "ask the administrators of {org} to send only the groups of this application, as a list of texts"
         ),

@@ -112,11 +112,13 @@ fn places(issuer: &str, dialect: Dialect) -> Vec<String> {
 #[derive(Deserialize)]
 struct Raw {
     issuer: String,
-    jwks_uri: Option<String>,
-    introspection_endpoint: Option<String>,
-    userinfo_endpoint: Option<String>,
     #[serde(default)]
-    critical_subject_members: Vec<String>,
+    jwks_uri: serde_json::Value,
+    #[serde(default)]
+    introspection_endpoint: serde_json::Value,
+    #[serde(default)]
+    userinfo_endpoint: serde_json::Value,
+    critical_subject_members: Option<Vec<String>>,
 }
 
 fn read(issuer: &str, body: &[u8]) -> Result<Document, EndpointFault> {
@@ -130,24 +132,25 @@ fn read(issuer: &str, body: &[u8]) -> Result<Document, EndpointFault> {
         });
     }
     let tls = issuer.starts_with("https://");
-    let checked = |name: &str, text: Option<String>| -> Result<Option<String>, EndpointFault> {
-        let Some(text) = text else { return Ok(None) };
-        let wrong = |why: String| EndpointFault::Check {
-            name: name.to_owned(),
-            why,
-        };
-        let url = endpoint(&text).map_err(wrong)?;
+    // What can't be used is as good as not there: each is optional, and who needs it says that it is missing.
+    let usable = |name: &str, value: &serde_json::Value| {
+        let text = value.as_str()?;
         // A provider on the network must not point at a program on this machine.
-        if tls && url.scheme() != "https" {
-            return Err(wrong("the address is not https".to_owned()));
+        let fits = endpoint(text).is_ok_and(|url| !tls || url.scheme() == "https");
+        if !fits {
+            tracing::warn!(
+                issuer,
+                member = name,
+                "the metadata has a member that can't be used"
+            );
         }
-        Ok(Some(text))
+        fits.then(|| text.to_owned())
     };
     Ok(Document {
-        jwks_uri: checked("jwks_uri", raw.jwks_uri)?,
-        introspection_endpoint: checked("introspection_endpoint", raw.introspection_endpoint)?,
-        userinfo_endpoint: checked("userinfo_endpoint", raw.userinfo_endpoint)?,
-        critical_subject_members: raw.critical_subject_members,
+        jwks_uri: usable("jwks_uri", &raw.jwks_uri),
+        introspection_endpoint: usable("introspection_endpoint", &raw.introspection_endpoint),
+        userinfo_endpoint: usable("userinfo_endpoint", &raw.userinfo_endpoint),
+        critical_subject_members: raw.critical_subject_members.unwrap_or_default(),
     })
 }
 
@@ -181,7 +184,7 @@ fn is_tenant(text: &str) -> bool {
 fn missing(name: &str) -> EndpointFault {
     EndpointFault::Check {
         name: name.to_owned(),
-        why: "it is missing".to_owned(),
+        why: "it is missing from the metadata, or can't be used".to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@ use super::Unsigned;
 use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
 use crate::rules::claims::{Claims, read};
+use crate::rules::jose;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, crypto};
@@ -54,19 +55,25 @@ impl Token {
         if text.split('.').count() != 3 || text.split('.').any(str::is_empty) {
             return Err(not_signed("this token is not a signed JWT"));
         }
-        let header = jsonwebtoken::decode_header(text)
-            .map_err(|_| not_signed("this token's header names no algorithm that is taken"))?;
-        if header.alg.family() == AlgorithmFamily::Hmac {
+        let header =
+            jose::header(text).map_err(|()| not_signed("this token's header can't be read"))?;
+        let algorithm: Algorithm = jose::algorithm(&header.alg).parse().map_err(|_| {
+            not_signed(&format!(
+                "this token's header names no algorithm that is taken: `{}`",
+                header.alg
+            ))
+        })?;
+        if algorithm.family() == AlgorithmFamily::Hmac {
             return Err(not_signed("this token is signed with a shared secret"));
         }
-        if header.crit.is_some() {
+        if header.crit {
             return Err(not_signed("this token's header demands an extension"));
         }
         let claims: Claims = jsonwebtoken::dangerous::insecure_decode_claims(text)
             .map_err(|_| not_signed("this token's claims can't be read"))?;
         Ok(Self {
             header: Header {
-                algorithm: header.alg,
+                algorithm,
                 kid: header.kid,
                 typ: header.typ,
             },
@@ -110,7 +117,7 @@ pub(super) fn allowed(names: &[String]) -> Vec<Algorithm> {
     let asymmetric = |alg: &Algorithm| alg.family() != AlgorithmFamily::Hmac;
     names
         .iter()
-        .filter_map(|name| name.parse().ok())
+        .filter_map(|name| jose::algorithm(name).parse().ok())
         .filter(asymmetric)
         .collect()
 }

@@ -33,16 +33,16 @@ pub(super) fn of_identity(source: &Source, claims: &Claims) -> Result<(), Refusa
     let shared = audiences.iter().any(|one| !ours(source, one));
     match claims.get("azp") {
         Some(Value::String(party)) if ours(source, party) => Ok(()),
-        None if !shared => Ok(()),
+        None | Some(Value::Null) if !shared => Ok(()),
         // A workload's `azp` is its own name at Google; its `aud` alone says for whom it is.
         Some(Value::String(_)) if !shared && source.kind == ClaimantKind::Job => Ok(()),
-        Some(_) => Err(wrong(
+        Some(azp) if !azp.is_null() => Err(wrong(
             source,
             "azp",
             "says that it was issued to another client",
             "sign in with the client that the source names in `audiences`",
         )),
-        None => Err(wrong(
+        _ => Err(wrong(
             source,
             "aud",
             "has other audiences too, and `azp` does not say whose it is",
@@ -55,7 +55,8 @@ pub(super) fn of_identity(source: &Source, claims: &Claims) -> Result<(), Refusa
 /// any other client of the provider could have got it.
 pub(super) fn of_access(source: &Source, answer: &Claims, needed: bool) -> Result<(), Refusal> {
     let client = CLIENT.iter().filter_map(|name| answer.get(*name));
-    let said: Vec<&Value> = answer.get("aud").into_iter().chain(client).collect();
+    let told = answer.get("aud").into_iter().chain(client);
+    let said: Vec<&Value> = told.filter(|value| !value.is_null()).collect();
     let fits = said
         .iter()
         .filter_map(|value| texts(value))

@@ -78,7 +78,8 @@ fn current(source: &Source, claims: &Claims, expires: u64, now_s: u64) -> Result
 
 /// An `auth_time` ahead of our clock would count as later than every end until then.
 fn sign_in(source: &Source, claims: &Claims, now_s: u64) -> Result<Option<u64>, Refusal> {
-    let at = time(source, claims, "auth_time")?;
+    // 0 is how some say that they do not know it.
+    let at = time(source, claims, "auth_time")?.filter(|at| *at > 0);
     if let Some(at) = at {
         not_ahead(source, "auth_time", at, now_s)?;
     }

@@ -19,6 +19,8 @@ fn expect(phase: Phase<'_>) -> Expect<'_> {
         issuer: "https://idp.example",
         client_id: "oam",
         groups_claim: "groups",
+        judges_groups: true,
+        longest_token: 1024,
         now: NOW,
         phase,
     }
@@ -185,9 +187,13 @@ fn a_refresh_keeps_issuer_subject_and_sign_in() {
     assert_eq!(refreshed("sub", json!("u1")), "right");
     assert_eq!(refreshed("sub", json!("u2")), "sub");
     assert_eq!(refreshed("iss", json!("https://other.example")), "iss");
-    assert_eq!(refreshed("auth_time", json!(NOW - 99)), "auth_time");
+    assert_eq!(refreshed("auth_time", json!(NOW + 30)), "right");
     assert_eq!(refreshed("auth_time", json!(NOW - 101)), "right");
     assert_eq!(refreshed("auth_time", Value::Null), "right");
+    assert_eq!(refreshed("auth_time", json!(0)), "right");
+    for absent in ["azp", "at_hash", "nbf", "email", "groups", "auth_time"] {
+        assert_eq!(refreshed(absent, Value::Null), "right", "{absent}");
+    }
     let other = Identity {
         issuer: "https://before.example".into(),
         ..known()
@@ -206,12 +212,10 @@ fn groups_are_a_list_or_one_text_and_too_many_is_said() {
     assert_eq!(groups(json!("ml")).unwrap(), ["ml"]);
     assert!(groups(json!([])).unwrap().is_empty());
     assert!(groups(Value::Null).unwrap().is_empty());
-    for bad in [
-        json!([1]),
-        json!(["ml", null]),
-        json!({"ml": true}),
-        json!(1),
-    ] {
+    for odd in [json!(["ml", null]), json!(["ml", ""]), json!([1, "ml"])] {
+        assert_eq!(groups(odd.clone()).unwrap(), ["ml"], "{odd}");
+    }
+    for bad in [json!({"ml": true}), json!(1)] {
         assert_eq!(groups(bad.clone()).unwrap_err(), "groups", "{bad}");
     }
     for overage in [
@@ -244,4 +248,23 @@ fn no_audience_is_called_that_and_not_another_clients() {
     let map = claims.as_object().unwrap().clone();
     let wrong = Claims::new(map).identity(&expect(Phase::Login("n")), Algorithm::ES256, None);
     assert_eq!(wrong.unwrap_err().why, "it names no audience");
+}
+
+#[test]
+fn groups_are_not_judged_where_an_issuer_reads_them() {
+    let mut claims = good();
+    claims["groups"] = json!({"ml": {"312": "acme.example"}});
+    let mut expect = expect(Phase::Login("n"));
+    expect.judges_groups = false;
+    let read = Claims::new(claims.as_object().unwrap().clone());
+    let identity = read.identity(&expect, Algorithm::ES256, None);
+    assert!(identity.unwrap().groups.is_empty());
+    expect.groups_claim = "groups.*";
+    let identity = read.identity(&expect, Algorithm::ES256, None);
+    assert_eq!(identity.unwrap().groups, ["ml"]);
+    claims["realm_access"] = json!({"roles": ["dev"]});
+    expect.groups_claim = "realm_access.roles";
+    let read = Claims::new(claims.as_object().unwrap().clone());
+    let identity = read.identity(&expect, Algorithm::ES256, None);
+    assert_eq!(identity.unwrap().groups, ["dev"]);
 }

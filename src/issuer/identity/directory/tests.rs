@@ -83,15 +83,28 @@ fn entra_names_its_tenants_by_a_placeholder() {
 }
 
 #[test]
-fn endpoints_are_https_and_do_not_point_at_this_machine() {
+fn an_endpoint_that_can_not_be_used_is_as_good_as_not_there() {
     let issuer = "https://idp.example";
-    for (name, address) in [
-        ("jwks_uri", "http://idp.example/keys"),
-        ("jwks_uri", "http://127.0.0.1:1/keys"),
-        ("introspection_endpoint", "ftp://idp.example/"),
-        ("userinfo_endpoint", "https://ada@idp.example/"),
+    for bad in [
+        json!("http://idp.example/keys"),
+        json!("http://127.0.0.1:1/keys"),
+        json!("ftp://idp.example/"),
+        json!("https://ada@idp.example/"),
+        json!(""),
+        json!("/keys"),
+        json!(7),
+        json!(null),
     ] {
-        let said = document(issuer, &json!({ name: address }));
-        assert_eq!(fault(issuer, &said).as_deref(), Some(name), "{address}");
+        let said = document(
+            issuer,
+            &json!({"jwks_uri": bad, "introspection_endpoint": bad, "userinfo_endpoint": bad}),
+        );
+        let read = super::read(issuer, said.to_string().as_bytes()).unwrap();
+        let places = [
+            read.jwks_uri,
+            read.introspection_endpoint,
+            read.userinfo_endpoint,
+        ];
+        assert_eq!(places, [None, None, None], "{bad}");
     }
 }

@@ -36,6 +36,21 @@ async fn a_new_key_is_fetched_once_it_is_used() {
 }
 
 #[tokio::test]
+async fn another_key_under_the_same_name_is_fetched_as_often_as_an_unknown_one() {
+    let world = World::start().await;
+    assert_eq!(world.at(NOW_MS, &world.signer).await, Ok(()));
+    let kid = world.signer.jwk["kid"].as_str().unwrap();
+    let next = Signer::ec(kid);
+    world.provider.answers().keys = vec![next.jwk.clone()];
+    let refused = Err(RefusalCode::BadRequest);
+    assert_eq!(world.at(NOW_MS + 1000, &next).await, refused);
+    assert_eq!(world.provider.hits("/jwks"), 1);
+    assert_eq!(world.at(NOW_MS + 10_000, &next).await, Ok(()));
+    assert_eq!(world.at(NOW_MS + 11_000, &world.signer).await, refused);
+    assert_eq!(world.provider.hits("/jwks"), 2);
+}
+
+#[tokio::test]
 async fn unknown_keys_cost_one_fetch_in_ten_seconds() {
     let world = World::start().await;
     assert_eq!(world.at(NOW_MS, &world.signer).await, Ok(()));

@@ -1,0 +1,124 @@
+//! Reading signed tokens and keys before anything of them is trusted (RFC 7515, RFC 7517): one reader for the agent and
+//! the issuer.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+/// Most keys that are kept of one set.
+pub const MOST_KEYS: usize = 64;
+
+/// What of a token's header is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// `alg` as it is written, at most 32 plain characters; empty when it is no text.
+    pub alg: String,
+    /// `kid`; a number as its text.
+    pub kid: Option<String>,
+    /// `typ`.
+    pub typ: Option<String>,
+    /// Whether it demands an extension.
+    pub crit: bool,
+}
+
+/// The header of a token in three parts. `null` is absent.
+///
+/// # Errors
+/// It is no signed token.
+pub fn header(token: &str) -> Result<Header, ()> {
+    let header = part(token, 0).ok_or(())?;
+    if token.split('.').count() != 3 {
+        return Err(());
+    }
+    let text = |name: &str| header.get(name).and_then(Value::as_str);
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '.');
+    Ok(Header {
+        alg: text("alg")
+            .unwrap_or_default()
+            .chars()
+            .filter(plain)
+            .take(32)
+            .collect(),
+        kid: header.get("kid").and_then(name),
+        typ: text("typ").map(str::to_owned),
+        crit: header.get("crit").is_some_and(|crit| !crit.is_null()),
+    })
+}
+
+/// The claims of a token, which nobody has verified.
+pub fn claims(token: &str) -> Option<Map<String, Value>> {
+    part(token, 1)
+}
+
+/// The name under which a library knows the algorithm: RFC 9864 names the curve where RFC 8037 names the family.
+pub fn algorithm(alg: &str) -> &str {
+    if alg == "Ed25519" { "EdDSA" } else { alg }
+}
+
+/// A key as a library reads it: some providers number their keys, some name the curve as the algorithm.
+pub fn tidied(mut key: Value) -> Value {
+    if let Some(members) = key.as_object_mut() {
+        if let Some(kid) = members.get("kid").and_then(name) {
+            members.insert("kid".to_owned(), Value::String(kid));
+        }
+        let alg = members.get("alg").and_then(Value::as_str).map(algorithm);
+        if let Some(alg) = alg.map(str::to_owned) {
+            members.insert("alg".to_owned(), Value::String(alg));
+        }
+        members.retain(|_, value| !value.is_null());
+    }
+    key
+}
+
+fn name(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn part(token: &str, number: usize) -> Option<Map<String, Value>> {
+    let part = token.split('.').nth(number)?;
+    let bytes = URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{algorithm, header, tidied};
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::{Value, json};
+
+    fn of(value: &Value) -> super::Header {
+        let text = URL_SAFE_NO_PAD.encode(value.to_string());
+        header(&format!("{text}.e30.AAAA")).unwrap()
+    }
+
+    #[test]
+    fn a_numbered_key_and_an_algorithm_of_another_name_are_read() {
+        let read = of(&json!({"alg": "Ed25519", "kid": 7, "typ": null, "crit": null}));
+        assert_eq!(
+            (read.kid.as_deref(), read.typ, read.crit),
+            (Some("7"), None, false)
+        );
+        assert_eq!(algorithm(&read.alg), "EdDSA");
+        assert_eq!(of(&json!({"alg": "ES512"})).alg, "ES512");
+        assert_eq!(of(&json!({"alg": ["none"]})).alg, "");
+        assert!(of(&json!({"alg": "ES256", "crit": ["b64"]})).crit);
+    }
+
+    #[test]
+    fn what_is_no_token_in_three_parts_is_none() {
+        for bad in ["", "a.b", "e30.e30", "e30.e30.a.b", "W10.e30.a", "!.e30.a"] {
+            assert!(header(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_written_as_the_library_reads_it() {
+        let key = tidied(json!({"kty": "OKP", "kid": 7, "alg": "Ed25519", "use": null}));
+        assert_eq!(key, json!({"kty": "OKP", "kid": "7", "alg": "EdDSA"}));
+    }
+}
