@@ -104,17 +104,16 @@ fn read(issuer: &str, body: &[u8]) -> Result<Metadata, EndpointFault> {
     };
     // What is optional and can't be used is as good as not there.
     let optional = |name: &str| {
-        let there = document.get(name).is_some_and(|value| !value.is_null());
-        there.then(|| needed(name)).and_then(|read| {
-            read.inspect_err(|_| {
-                tracing::warn!(
-                    issuer,
-                    member = name,
-                    "the provider's metadata has a member that can't be used"
-                )
-            })
-            .ok()
-        })
+        document.get(name).filter(|value| !value.is_null())?;
+        let read = needed(name);
+        if read.is_err() {
+            tracing::warn!(
+                issuer,
+                member = name,
+                "metadata of the provider can't be used"
+            );
+        }
+        read.ok()
     };
     Ok(Metadata {
         authorization_endpoint: needed("authorization_endpoint")?,

@@ -32,7 +32,7 @@ pub(super) fn header(token: &Secret, longest: usize) -> Result<Header, Wrong> {
         return Err(Wrong::new("size", why));
     }
     let header = jose::header(token.expose())
-        .map_err(|()| Wrong::new("id_token", "it is not a signed token"))?;
+        .ok_or_else(|| Wrong::new("id_token", "it is not a signed token"))?;
     let alg: Algorithm = jose::algorithm(&header.alg).parse().map_err(|_| {
         let why = format!("`{}` is no algorithm that is accepted", header.alg);
         Wrong::new("alg", why)

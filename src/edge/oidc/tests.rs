@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+mod answers;
 mod login;
 mod refresh;
 

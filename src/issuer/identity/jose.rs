@@ -56,7 +56,7 @@ impl Token {
             return Err(not_signed("this token is not a signed JWT"));
         }
         let header =
-            jose::header(text).map_err(|()| not_signed("this token's header can't be read"))?;
+            jose::header(text).ok_or_else(|| not_signed("this token's header can't be read"))?;
         let algorithm: Algorithm = jose::algorithm(&header.alg).parse().map_err(|_| {
             not_signed(&format!(
                 "this token's header names no algorithm that is taken: `{}`",
