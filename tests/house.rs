@@ -25,7 +25,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["model"]),
     ("front", &["model", "wire"]),
     ("agent", &["model", "rules", "config"]),
-    ("edge", &["model", "wire", "config", "agent"]),
+    // `rules` for the one reader of tokens, keys and claims (`jose`, `claims`), which the issuer shares.
+    ("edge", &["model", "rules", "wire", "config", "agent"]),
     ("issuer", &["model", "rules", "config"]),
     // `rules` for the log's chain only: its check must not depend on the agent that wrote it.
     ("cli", &["model", "wire", "config", "front", "rules"]),

@@ -49,8 +49,8 @@ pub const BAD: &[(&str, &str, &str)] = &[
     ),
     (
         "src/edge/a.rs",
-        "use crate::rules::session;",
-        "`edge` imports `rules`",
+        "use crate::issuer::keys;",
+        "`edge` imports `issuer`",
     ),
     ("src/edge/b.rs", "use crate::*;", "name the room"),
     (

@@ -121,8 +121,9 @@ api = HfApi()
 print("ready", flush=True)
 for line in sys.stdin:
     try:
-        names = api.list_repo_files("acme/model")
-        used = hashlib.sha256(get_token().encode()).hexdigest()
+        token = get_token()  # once, as the library would: the file may be renewed in between
+        names = api.list_repo_files("acme/model", token=token)
+        used = hashlib.sha256(token.encode()).hexdigest()
         print(used if "README.md" in names else "empty", flush=True)
     except Exception as fault:
         print("failed", type(fault).__name__, flush=True)
@@ -199,8 +200,10 @@ fn a_long_running_python_goes_on_after_its_token_was_renewed_under_it() {
     assert_eq!(second.len(), 64, "{second}");
     assert_ne!(first, second, "another token, the same process");
     for token in [&first, &second] {
-        let used = log(&world, &format!("token={token}"));
-        assert!(!used.is_empty() && used.iter().all(|entry| entry["status"] == 200));
+        let used = || log(&world, &format!("token={token}"));
+        until_true("the hub's word on the request", || !used().is_empty());
+        let used = used();
+        assert!(used.iter().all(|entry| entry["status"] == 200), "{used:?}");
     }
     assert!(world.records().iter().any(|r| r["what"] == "renewal"));
     assert_eq!(follower.end(), 0);
