@@ -3,7 +3,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// Most keys that are kept of one set.
 pub const MOST_KEYS: usize = 64;
@@ -78,12 +80,86 @@ fn name(value: &Value) -> Option<String> {
 fn part(token: &str, number: usize) -> Option<Map<String, Value>> {
     let part = token.split('.').nth(number)?;
     let bytes = URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    object(&bytes)
+}
+
+/// A JSON object in which no member stands twice, at any depth: two readers of a signed text could take one each
+/// (RFC 7519 §4, RFC 8725 §2.4).
+pub fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
+    match serde_json::from_slice(bytes).ok()? {
+        Unique(Value::Object(members)) => Some(members),
+        Unique(_) => None,
+    }
+}
+
+/// A value without double members.
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(UniqueVisitor)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Unique;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON without double members")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Unique, E> {
+        Ok(Unique(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Unique, E> {
+        Ok(Unique(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Unique, E> {
+        Ok(Unique(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Unique, E> {
+        Ok(Unique(value.into()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Unique, E> {
+        Ok(Unique(value.into()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Unique, E> {
+        Ok(Unique(value.into()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Unique, E> {
+        Ok(Unique(Value::Null))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Unique, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Unique(value)) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(Unique(Value::Array(values)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Unique, A::Error> {
+        let mut map = Map::new();
+        while let Some((name, Unique(value))) = members.next_entry::<String, Unique>()? {
+            if map.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member stands twice"));
+            }
+        }
+        Ok(Unique(Value::Object(map)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{algorithm, header, tidied};
+    use super::{algorithm, header, object, tidied};
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::{Value, json};
@@ -111,6 +187,27 @@ mod tests {
         for bad in ["", "a.b", "e30.e30", "e30.e30.a.b", "W10.e30.a", "!.e30.a"] {
             assert!(header(bad).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_member_that_stands_twice_makes_it_no_object() {
+        let whole = br#"{"a":[1,-2,0.5,"x",null,true,{"b":{}}],"c":"\u00e4"}"#;
+        assert_eq!(
+            object(whole).map(Value::Object),
+            serde_json::from_slice(whole).ok()
+        );
+        for bad in [
+            r#"{"sub":"ada","sub":"bob"}"#,
+            r#"{"sub":"ada","s\u0075b":"bob"}"#,
+            r#"{"act":[{"sub":"a","sub":"a"}]}"#,
+            r#"{"sub":"ada"} {}"#,
+            "[]",
+            "",
+        ] {
+            assert_eq!(object(bad.as_bytes()), None, "{bad}");
+        }
+        let claims = URL_SAFE_NO_PAD.encode(r#"{"sub":"ada","sub":"bob"}"#);
+        assert_eq!(super::claims(&format!("e30.{claims}.AAAA")), None);
     }
 
     #[test]

@@ -69,8 +69,9 @@ impl Token {
         if header.crit {
             return Err(not_signed("this token's header demands an extension"));
         }
-        let claims: Claims = jsonwebtoken::dangerous::insecure_decode_claims(text)
-            .map_err(|_| not_signed("this token's claims can't be read"))?;
+        let claims = jose::claims(text).ok_or_else(|| {
+            not_signed("this token's claims can't be read, or one of them stands twice")
+        })?;
         Ok(Self {
             header: Header {
                 algorithm,
