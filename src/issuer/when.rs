@@ -34,9 +34,14 @@ pub fn read(text: &str, now_ms: u64) -> Result<u64, String> {
         })
 }
 
+/// Whether a text that [`read`] takes names a moment by itself, and not by its distance from now.
+pub fn is_absolute(text: &str) -> bool {
+    duration::parse(text.trim()).is_err()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{read, when};
+    use super::{is_absolute, read, when};
 
     #[test]
     fn moments_are_read_absolute_and_back_from_now() {
@@ -45,6 +50,7 @@ mod tests {
         assert_eq!(read("1970-01-01T00:00:10Z", 0), Ok(10_000));
         assert_eq!(read("1970-01-01T02:00:10+02:00", 0), Ok(10_000));
         assert!(read("2026-07-01", 0).is_ok());
+        assert!(is_absolute("2026-07-01") && !is_absolute(" 30d"));
         assert!(read("2026-07-01T14:00", 0).is_ok());
         for odd in ["", "yesterday", "5", "1960-01-01T00:00:00Z"] {
             assert!(read(odd, 0).is_err(), "{odd:?}");

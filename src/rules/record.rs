@@ -8,7 +8,7 @@
 mod verify;
 mod withheld;
 
-pub use verify::{Fault, FaultKind, Known, Summary, Verifier};
+pub use verify::{Fault, FaultKind, Known, Summary, Verifier, are_missing};
 pub use withheld::{of_withheld, withheld};
 
 use crate::model::record::Happening;

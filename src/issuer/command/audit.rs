@@ -1,6 +1,7 @@
 //! `oam-issuer audit verify|export|tail|prune`: the organization's log read from the database itself, also
 //! while the server is down.
 
+mod acknowledge;
 mod agents;
 mod export;
 mod filter;
@@ -13,8 +14,9 @@ use super::opening;
 use crate::issuer::anchors;
 use crate::issuer::clock;
 use crate::issuer::show::Show;
-use crate::issuer::store::{Pruned, Store};
+use crate::issuer::store::{AuditFilter, AuditLine, Pruned, Store};
 use crate::issuer::when;
+use crate::model::audit::AuditRecord;
 use crate::model::issuer::IssuerSettings;
 use crate::model::refusal::Refusal;
 use crate::rules::history::{Position, Verdict, judge};
@@ -35,7 +37,8 @@ pub struct AuditArgs {
 /// What to do with the log.
 #[derive(Debug, Subcommand)]
 pub enum AuditWhat {
-    /// Check the whole chain and the agents' logs; exits 1 when something is not as it was written.
+    /// Check the whole chain and the agents' logs; exits 1 when the organization's log is not as it was written, 3 when
+    /// only a log of an agent is not.
     #[command(
         after_help = "Examples:\n  oam-issuer audit verify\n  oam-issuer audit verify --anchor 1200:5f3c…\n\n\
             A log that was written anew as a whole, or whose end was cut, can only be told with an entry that is \
@@ -46,6 +49,12 @@ pub enum AuditWhat {
         #[arg(long = "anchor", value_name = "NUMBER:HASH", value_parser = verify::anchor)]
         anchors: Vec<crate::rules::record::Known>,
     },
+    /// Take note, on record, of what is wrong with agents' logs: `verify` counts it as acknowledged from then on.
+    #[command(
+        after_help = "Example:\n  oam-issuer audit acknowledge\n\nOnly what `audit verify` finds now is acknowledged; what comes later \
+            is a fault again. The organization's own log can't be acknowledged."
+    )]
+    Acknowledge,
     /// Print entries, oldest first.
     #[command(
         after_help = "Examples:\n  oam-issuer audit export > audit.jsonl\n  oam-issuer audit export --format csv --person ada --since 30d > ada.csv\n  \
@@ -104,7 +113,9 @@ pub fn run(show: &Show, args: &AuditArgs) -> u8 {
 
 fn work(show: &Show, args: &AuditArgs) -> Result<u8, Refusal> {
     let Database {
-        settings, store, ..
+        settings,
+        org,
+        store,
     } = database::open(show)?;
     let now_ms = clock::now_ms();
     match &args.what {
@@ -112,6 +123,10 @@ fn work(show: &Show, args: &AuditArgs) -> Result<u8, Refusal> {
             let mut anchors = anchors.clone();
             anchors.extend(written(&settings, &store)?);
             opening::wait(verify::run(show, &store, anchors))?
+        }
+        AuditWhat::Acknowledge => {
+            let anchors = written(&settings, &store)?.into_iter().collect();
+            opening::wait(acknowledge::run(show, &store, anchors, &org, now_ms))?
         }
         AuditWhat::Export { format, filter } => {
             let filter = filter.read(now_ms)?;
@@ -126,7 +141,9 @@ fn work(show: &Show, args: &AuditArgs) -> Result<u8, Refusal> {
             opening::wait(tail::run(show, &store, &filter, *lines, *follow))?
         }
         AuditWhat::Prune { before } => {
-            let before_ms = before_ms(before.as_deref(), settings.limits.audit_days, now_ms)?;
+            let last_ms = opening::wait(last_at(&store))??;
+            let days = settings.limits.audit_days;
+            let before_ms = before_ms(before.as_deref(), days, now_ms, last_ms)?;
             let dropped =
                 opening::wait(store.prune(before_ms, now_ms))?.map_err(|fault| fault.refusal())?;
             pruned(show, &dropped, before_ms);
@@ -164,8 +181,37 @@ fn written(settings: &IssuerSettings, store: &dyn Store) -> Result<Option<Known>
     }))
 }
 
-/// Up to where a prune goes: what was asked, else what the settings say.
-fn before_ms(asked: Option<&str>, audit_days: u64, now_ms: u64) -> Result<u64, Refusal> {
+/// When the last entry was written; none: there is no entry.
+async fn last_at(store: &dyn Store) -> Result<Option<u64>, Refusal> {
+    let end = reading::head(store).await?;
+    let last = tail::last(store, &AuditFilter::default(), 1, end).await?;
+    let at = |line: &AuditLine| serde_json::from_str::<AuditRecord>(&line.line).ok();
+    Ok(last.front().and_then(at).map(|entry| entry.at_ms))
+}
+
+/// Longest time that may lie between the last entry and now, for a prune by age: a server that is used writes more
+/// often, and a clock that was set forward would drop what must be kept.
+const LEAP_MS: u64 = 7 * 86_400_000;
+
+/// Up to where a prune goes: what was asked, else what the settings say. An age is counted from a clock that fits the
+/// last entry; a date means itself.
+fn before_ms(
+    asked: Option<&str>,
+    audit_days: u64,
+    now_ms: u64,
+    last_ms: Option<u64>,
+) -> Result<u64, Refusal> {
+    let is_date = asked.is_some_and(when::is_absolute);
+    if let Some(last) = last_ms.filter(|last| now_ms > last + LEAP_MS && !is_date) {
+        return Err(Refusal::bad_request(
+            format!(
+                "the clock says {}, and the last entry was written at {}: more than a week lies between, so nothing was dropped by age",
+                when::when(now_ms),
+                when::when(last)
+            ),
+            "correct the clock; when it is right, name a date: --before 2026-01-01",
+        ));
+    }
     match asked {
         Some(text) => when::read(text, now_ms)
             .map_err(|why| Refusal::bad_request(why, "run `oam-issuer audit prune --help`")),

@@ -93,6 +93,15 @@ impl Summary {
     }
 }
 
+/// `entry 3 is missing`, `entries 3 to 5 are missing`.
+pub fn are_missing(one: &str, many: &str, from: u64, to: u64) -> String {
+    if from == to {
+        format!("{one} {from} is missing")
+    } else {
+        format!("{many} {from} to {to} are missing")
+    }
+}
+
 /// Takes the log line by line; holds no line back, so a log of any length needs the same memory.
 #[derive(Debug)]
 pub struct Verifier {
@@ -216,12 +225,12 @@ impl Verifier {
         if seq > expected {
             let sentence = if self.line == 1 {
                 format!(
-                    "entries {expected} to {} are missing before {}: a rotated file is gone or was cut",
-                    seq - 1,
+                    "{} before {}: a rotated file is gone or was cut",
+                    are_missing("entry", "entries", expected, seq - 1),
                     self.file
                 )
             } else {
-                format!("entries {expected} to {} are missing", seq - 1)
+                are_missing("entry", "entries", expected, seq - 1)
             };
             self.fault(FaultKind::Missing, Some(seq), sentence);
         } else if seq < expected {

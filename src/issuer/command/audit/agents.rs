@@ -1,13 +1,14 @@
 //! The agents' logs, as far as the organization holds them.
 
 use super::reading::{PAGE, Progress};
+use crate::issuer::keys::sha256;
 use crate::issuer::store::{AgentLogRow, Store};
 use crate::model::claimant::ClaimantKey;
 use crate::model::refusal::Refusal;
-use crate::rules::record::{FaultKind, Known, Link, Verifier, placed};
+use crate::rules::record::{FaultKind, Known, Link, Verifier, are_missing, placed};
 use crate::rules::retention::{DroppedRecords, Marks};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -20,15 +21,25 @@ pub(super) struct Agents {
     pub(super) faults: Vec<String>,
     /// Faults beyond those.
     pub(super) more_faults: u64,
+    /// Faults that an administrator has acknowledged; they are not among the others.
+    pub(super) acknowledged: u64,
+    /// Digests of those.
+    #[serde(skip)]
+    known: BTreeSet<String>,
 }
 
 impl Agents {
     fn fault(&mut self, whose: &(ClaimantKey, String), what: &str) {
-        if self.faults.len() == Verifier::MAX_FAULTS {
+        self.found(format!("log {} of {}: {what}", whose.1, whose.0));
+    }
+
+    fn found(&mut self, fault: String) {
+        if self.known.contains(&sha256(fault.as_bytes())) {
+            self.acknowledged += 1;
+        } else if self.faults.len() == Verifier::MAX_FAULTS {
             self.more_faults += 1;
         } else {
-            self.faults
-                .push(format!("log {} of {}: {what}", whose.1, whose.0));
+            self.faults.push(fault);
         }
     }
 }
@@ -66,16 +77,20 @@ impl Log {
 type Logs = BTreeMap<(ClaimantKey, String), Log>;
 
 /// Checks every record that is held, from where its log goes on; `said` is what the audit log says of
-/// records that were dropped. The memory is that of the last hash of each log.
+/// records that were dropped, `acknowledged` holds the digests of faults that somebody knows of. The memory is that of the last hash of each log.
 ///
 /// # Errors
 /// The store's fault.
 pub(super) async fn check(
     store: &dyn Store,
     said: Option<&DroppedRecords>,
+    acknowledged: BTreeSet<String>,
     progress: &mut Progress<'_>,
 ) -> Result<Agents, Refusal> {
-    let mut found = Agents::default();
+    let mut found = Agents {
+        known: acknowledged,
+        ..Agents::default()
+    };
     let mut logs = begun(store).await?;
     found.marks(&logs, said);
     let mut after = 0;
@@ -136,7 +151,7 @@ impl Agents {
             marks.add(key, name, &log.row.dropped);
         }
         if marks.finish().as_ref() != said {
-            self.faults.push(
+            self.found(
                 "the agents' logs do not go on from where the audit log says that they were dropped to"
                     .to_owned(),
             );
@@ -181,11 +196,7 @@ fn follow(end: &Known, line: &str) -> (Option<Known>, Option<String>) {
     let fault = if record.seq <= last {
         Some(format!("record {} stands after record {last}", record.seq))
     } else if record.seq > last + 1 {
-        Some(format!(
-            "records {} to {} are missing",
-            last + 1,
-            record.seq - 1
-        ))
+        Some(are_missing("record", "records", last + 1, record.seq - 1))
     } else if prev != end.hash {
         Some(format!(
             "record {} does not follow from record {last}",

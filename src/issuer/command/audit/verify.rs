@@ -1,5 +1,6 @@
 //! `audit verify`: the chain from its first entry to its last, and the agents' logs.
 
+use super::acknowledge;
 use super::agents::{self, Agents};
 use super::reading::{Progress, pages};
 use crate::issuer::show::{Line, Look, Show};
@@ -10,6 +11,7 @@ use crate::model::refusal::Refusal;
 use crate::rules::record::{Fault, FaultKind, Known, Summary, Verifier, placed};
 use crate::rules::retention::{self, DroppedRecords};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Reads `NUMBER:HASH`.
 ///
@@ -57,7 +59,23 @@ pub(super) struct Report {
     pub(super) agents: Agents,
 }
 
-/// Verifies and tells what was checked. Exits 1 when something is wrong.
+/// Exit status when the organization's own log is whole and an agent's is not.
+pub(super) const AGENTS_LOG: u8 = 3;
+
+impl Report {
+    /// Exit status: the organization's own log comes first.
+    pub(super) fn code(&self) -> u8 {
+        if !self.summary.intact() {
+            1
+        } else if self.ok {
+            0
+        } else {
+            AGENTS_LOG
+        }
+    }
+}
+
+/// Verifies and tells what was checked. Exits 1 when the organization's log is wrong, 3 when only an agent's is.
 ///
 /// # Errors
 /// The store's fault.
@@ -69,7 +87,7 @@ pub(super) async fn run(
     let mut progress = Progress::new(show);
     let report = check(store, anchors, &mut progress).await?;
     drop(progress);
-    let code = u8::from(!report.ok);
+    let code = report.code();
     if show.json() {
         show.value(&report);
     } else {
@@ -88,6 +106,8 @@ struct Reading {
     explained: bool,
     /// What the last such entry says of the agents' records.
     records: Option<DroppedRecords>,
+    /// Digests of what was acknowledged of agents' logs.
+    acknowledged: BTreeSet<String>,
     count: u64,
     issued: u64,
     refused: u64,
@@ -122,6 +142,10 @@ impl Reading {
                 // A prune that is not finished yet left some of what it said it would drop.
                 self.explained |= matches!((&dropped, &self.before), (Some(dropped), Some(before))
                     if dropped == before || dropped.seq > before.seq);
+            }
+            AuditEvent::Acknowledged => {
+                let detail = seen.detail.as_deref().unwrap_or_default();
+                self.acknowledged.extend(acknowledge::digests(detail));
             }
             _ => {}
         }
@@ -202,6 +226,7 @@ pub(super) async fn check(
         before: None,
         explained: false,
         records: None,
+        acknowledged: BTreeSet::new(),
         count: 0,
         issued: 0,
         refused: 0,
@@ -217,7 +242,8 @@ pub(super) async fn check(
         true
     })
     .await?;
-    let agents = agents::check(store, reading.records.as_ref(), progress).await?;
+    let acknowledged = std::mem::take(&mut reading.acknowledged);
+    let agents = agents::check(store, reading.records.as_ref(), acknowledged, progress).await?;
     Ok(reading.finish(agents))
 }
 
@@ -253,17 +279,26 @@ fn tell(show: &Show, report: &Report) {
     if agents.more_faults > 0 {
         show.line(format!("and {} more", agents.more_faults));
     }
+    if agents.acknowledged > 0 {
+        show.line(format!(
+            "{} of what is wrong with agents' logs was acknowledged",
+            agents.acknowledged
+        ));
+    }
     if summary.anchored_up_to > 0 {
         show.line(format!("anchored up to entry {}", summary.anchored_up_to));
     }
-    if report.ok {
-        show.line(
-            Line::new()
-                .look(Look::Good, "chain ok")
-                .text(format!(" up to {}:{}", summary.last, summary.last_hash)),
-        );
-    } else {
+    if !summary.intact() {
         show.line(Line::new().look(Look::Bad, "the log is not as it was written"));
-        show.next(NEXT);
+        return show.next(NEXT);
+    }
+    show.line(
+        Line::new()
+            .look(Look::Good, "chain ok")
+            .text(format!(" up to {}:{}", summary.last, summary.last_hash)),
+    );
+    if !report.ok {
+        show.line(Line::new().look(Look::Bad, "logs of agents are not as they were written"));
+        show.next("ask whose they are, then put on record that you know of it: `oam-issuer audit acknowledge`");
     }
 }
