@@ -304,9 +304,13 @@ fn a_batch_that_leaves_a_gap_or_rewrites_is_answered_with_an_alarm() {
     }
     assert_eq!(company.audited("alarm").len(), alarms);
     // Whoever checks the organization's audit is told of the two logs whose faults are held, and of no other.
-    let said = company.issuer(&["audit", "verify"]).expect(1).stdout;
+    let said = company.issuer(&["audit", "verify"]).expect(3).stdout;
     for n in 1..=5 {
         assert_eq!(said.contains(&format!("log {}", log(n))), n <= 2, "{said}");
     }
     assert!(!said.contains(&whole), "{said}");
+    assert!(said.contains("chain ok"), "its own log is whole: {said}");
+    company.issuer(&["audit", "acknowledge"]).expect(0);
+    let said = company.issuer(&["audit", "verify"]).expect(0).stdout;
+    assert!(said.contains("was acknowledged"), "{said}");
 }
