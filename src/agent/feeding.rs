@@ -198,6 +198,7 @@ impl Keeper {
                 ..
             }) => return self.head_told(name, Some(head)),
             FeedNews::Heard(item) => {
+                self.set_up_in(name, &item);
                 self.what_is_held_may_differ(name, Some(number));
                 Input::Heard(number, item)
             }
@@ -211,6 +212,9 @@ impl Keeper {
             FeedNews::Polled(_, Ok(poll)) => {
                 let reset = |item: &FeedItem| matches!(item.event, FeedEvent::Reset {});
                 self.head_told(name, poll.head);
+                if let Some(last) = poll.items.last() {
+                    self.set_up_in(name, last);
+                }
                 if poll.items.iter().any(reset) {
                     self.what_is_held_may_differ(name, None);
                 }
@@ -222,6 +226,12 @@ impl Keeper {
             }
         };
         self.link_step(name, input);
+    }
+
+    fn set_up_in(&mut self, name: &OrgName, item: &FeedItem) {
+        if let FeedEvent::Heartbeat { setup, .. } = &item.event {
+            self.set_up_told(name, setup.clone());
+        }
     }
 
     pub(super) fn head_told(&mut self, name: &OrgName, head: Option<String>) {

@@ -200,8 +200,9 @@ impl Keeper {
         self.release(name);
     }
 
-    pub(super) fn take_holdings(&mut self, name: &OrgName, holdings: Holdings) {
+    pub(super) fn take_holdings(&mut self, name: &OrgName, mut holdings: Holdings) {
         let now = self.now();
+        self.set_up_told(name, holdings.setup.take());
         let Some(office) = self.offices.get_mut(name) else {
             return;
         };

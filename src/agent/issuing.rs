@@ -2,6 +2,7 @@
 
 use super::command::Command;
 use super::office::Office;
+use super::setup::SetUp;
 use super::state::{Anchor, KeptOfIssuer};
 use crate::config::agent::Org;
 use crate::model::answer::EndpointFault;
@@ -41,6 +42,7 @@ pub(super) struct Issuing {
     pub parked: Vec<Command>,
     pub parked_until: Option<Moment>,
     pub records: Records,
+    pub setup: SetUp,
 }
 
 /// Why roles could not be read.

@@ -89,6 +89,7 @@ pub(super) enum Inner {
         result: Result<UploadAnswer, EndpointFault>,
     },
     Explained(Box<Explained>),
+    SetUp(OrgName, Box<super::setup::SetUpRead>),
     HungUp {
         org: OrgName,
         follower: u64,
@@ -304,6 +305,7 @@ impl Keeper {
                 result,
             } => self.uploaded(&org, generation, result),
             Inner::Explained(explained) => self.explained(*explained),
+            Inner::SetUp(org, read) => self.set_up_read(&org, *read),
             Inner::HungUp { org, follower } => self.hung_up(&org, follower),
             Inner::LoggedIn { .. } if matches!(self.opening, Opening::UnderWay) => {
                 // To store it now would write over sessions that are just being read.

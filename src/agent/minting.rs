@@ -84,7 +84,7 @@ impl Keeper {
             Some(refusal) => Event::MintDenied {
                 flight,
                 meaning,
-                refusal,
+                refusal: self.with_set_up(org, refusal),
             },
             None => Event::MintFailed {
                 flight,

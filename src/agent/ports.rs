@@ -314,4 +314,11 @@ pub trait Configuration {
     /// # Errors
     /// All faults, one a line; or why a file can't be read or trusted.
     fn load(&self) -> Result<Settings, String>;
+
+    /// The organization as it would be configured if what its issuer publishes were taken over: the company's
+    /// own file decides what it enforces.
+    ///
+    /// # Errors
+    /// Why it could not be configured so.
+    fn effective(&self, published: &Organization) -> Result<Org, String>;
 }

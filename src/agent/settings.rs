@@ -36,6 +36,7 @@ impl Keeper {
                 }
                 continue;
             }
+            self.compare_set_up(&org.name);
             self.step(&org.name, Event::Limits(limits(org)));
             let bound = self.offices.get_mut(&org.name).is_none_or(|office| {
                 let bound = office

@@ -1,13 +1,41 @@
-//! What `oam login URL` needs before there is anybody to sign in: the organization's set-up, and the
-//! configuration read when it was just written.
+//! The set-up that an organization publishes: what `oam login URL` needs before there is anybody to sign in, the
+//! configuration read when it was just written, and whether the company has changed what stands in it.
 
 use super::command::Outcome;
-use super::keeper::Keeper;
+use super::keeper::{Inner, Keeper};
+use crate::config::agent::Org;
+use crate::config::changes::between;
+use crate::config::digest::binding;
 use crate::config::organization::issuer_of;
-use crate::model::organization::Route;
-use crate::model::refusal::Refusal;
+use crate::model::name::OrgName;
+use crate::model::organization::{Organization, Route};
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::report::SetUpStatus;
+use crate::model::time::Moment;
 use std::sync::Arc;
 use tokio::sync::oneshot;
+
+/// After a reading that failed the next one waits this long, ms.
+const PAUSE_MS: u64 = 60_000;
+
+/// The set-up that an issuer publishes, as far as it is known.
+#[derive(Default)]
+pub(super) struct SetUp {
+    /// The digest that the issuer told last and that was read since.
+    digest: Option<String>,
+    /// When it is asked again at the earliest.
+    not_before: Option<Moment>,
+    /// What was read.
+    published: Option<Organization>,
+    /// The same as it would be configured here.
+    then: Option<Org>,
+}
+
+/// What the issuer published when its digest was another.
+pub(super) struct SetUpRead {
+    digest: String,
+    result: Result<Organization, Refusal>,
+}
 
 impl Keeper {
     /// Asks aside; nothing of it is kept. The configuration is the person's to write.
@@ -51,5 +79,87 @@ impl Keeper {
             }
         };
         let _ = reply.send(outcome);
+    }
+
+    /// The issuer told the digest of what it publishes: read once for each.
+    pub(super) fn set_up_told(&mut self, name: &OrgName, digest: Option<String>) {
+        let now = self.now();
+        let (Some(digest), Some(org)) = (digest, self.org(name)) else {
+            return;
+        };
+        let (Some(office), Some(url)) = (self.offices.get_mut(name), issuer_of(&org)) else {
+            return;
+        };
+        let known = &mut office.issuing.setup;
+        let waits = known.not_before.is_some_and(|at| !now.reached(at));
+        if waits || known.digest.as_ref() == Some(&digest) {
+            return;
+        }
+        // Until the answer is there, too: heartbeats go on meanwhile.
+        known.not_before = Some(now.plus(PAUSE_MS));
+        let asked = self.ports.published.organization(url, Some(&org), None);
+        let (inner, name) = (self.inner.clone(), name.clone());
+        tokio::task::spawn_local(async move {
+            let result = asked.await;
+            let _ = inner.send(Inner::SetUp(name, Box::new(SetUpRead { digest, result })));
+        });
+    }
+
+    pub(super) fn set_up_read(&mut self, name: &OrgName, read: SetUpRead) {
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        match read.result {
+            Ok(published) => {
+                let known = &mut office.issuing.setup;
+                known.digest = Some(read.digest);
+                known.not_before = None;
+                known.published = Some(published);
+                self.compare_set_up(name);
+            }
+            Err(refusal) => tracing::debug!("the set-up of {name}: {}", refusal.sentence),
+        }
+    }
+
+    /// What is published, or the company's own file, is another than before.
+    pub(super) fn compare_set_up(&mut self, name: &OrgName) {
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        let known = &mut office.issuing.setup;
+        let published = known.published.as_ref().filter(|all| all.org == *name);
+        known.then = published.and_then(|published| {
+            let then = self.ports.configuration.effective(published);
+            then.inspect_err(|why| tracing::debug!("the set-up of {name} can't be used: {why}"))
+                .ok()
+        });
+    }
+
+    /// What the company changed and is not taken over here; none: nothing that is known.
+    pub(super) fn set_up_status(&self, org: &Org) -> Option<SetUpStatus> {
+        let known = &self.offices.get(&org.name)?.issuing.setup;
+        let mut then = known.then.clone()?;
+        // How this machine reaches the organization is nothing that an issuer publishes.
+        let (here, there) = (&org.provider, &mut then.provider);
+        there.ca_file.clone_from(&here.ca_file);
+        there.ca_sha256.clone_from(&here.ca_sha256);
+        there.proxy.clone_from(&here.proxy);
+        there.environment.clone_from(&here.environment);
+        let changes = between(org, &then);
+        (!changes.is_empty()).then(|| SetUpStatus {
+            sign_in: binding(org) != binding(&then),
+            changes: changes.into_iter().map(|change| change.text).collect(),
+        })
+    }
+
+    /// A refusal of the issuer to a request that was made by an old set-up has one remedy.
+    pub(super) fn with_set_up(&self, name: &OrgName, refusal: Refusal) -> Refusal {
+        let org = self.settings.org(name);
+        let old = org.and_then(|org| self.set_up_status(org));
+        if refusal.code == RefusalCode::BadRequest && old.is_some() {
+            let next = format!("run `oam update {name}`: the company changed its set-up");
+            return Refusal { next, ..refusal };
+        }
+        refusal
     }
 }

@@ -2,7 +2,7 @@
 
 mod login;
 
-pub use login::{LoginArgs, LoginTarget, StoreArg};
+pub use login::{LoginArgs, LoginTarget, StoreArg, UpdateArgs};
 
 use crate::model::name::{HubName, OrgName, RoleName};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -37,6 +37,11 @@ pub enum Command {
         after_help = "Examples:\n  oam login https://issuer.acme.example   the first time: sets acme up, then signs in\n  oam login acme\n\nThe browser is $BROWSER, else the system's. Ctrl-C cancels and leaves nothing open."
     )]
     Login(LoginArgs),
+    /// Take over what the company changed in the set-up that its issuer publishes.
+    #[command(
+        after_help = "Example:\n  oam update acme\n\nShows the changes. `oam status` names those that wait. Where the session is bound to what changes (a hub's address, the\nidentity provider), a sign-in follows; else it holds at once. Exits 0 also when nothing changed."
+    )]
+    Update(UpdateArgs),
     /// Sign out: revokes the session at the identity provider and wipes it here.
     #[command(after_help = "Example:\n  oam logout acme")]
     Logout(LogoutArgs),
@@ -332,6 +337,7 @@ impl Command {
     pub const fn json(&self) -> bool {
         match self {
             Self::Status(args) => args.json,
+            Self::Update(args) => args.json,
             Self::Roles(args) | Self::Doctor(args) => args.json,
             Self::Why(args) => args.json,
             Self::Token(args) => args.json,

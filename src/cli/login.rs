@@ -1,12 +1,14 @@
 //! `oam login`: the agent makes the address and waits for the browser to come back; the browser is
 //! opened here, where the person's display is.
 
-mod changes;
 mod files;
 mod route;
 mod setup;
 mod undo;
+mod update;
 mod written;
+
+pub use update::run as update;
 
 use super::args::{LoginArgs, StoreArg};
 use super::link::{Link, OtherVersion, astray};
@@ -28,7 +30,11 @@ pub fn run(show: &Show, args: &LoginArgs) -> Done {
     let mut link = Link::open(show, OtherVersion::Replace)?;
     let setup::Ready { org, undo } = setup::ready(show, args, &mut link)?;
     let pending = undo::Pending::begin(undo);
-    let outcome = sign_in(show, args, &mut link, org);
+    let manner = Manner {
+        no_browser: args.no_browser,
+        store: args.store,
+    };
+    let outcome = sign_in(show, manner, &mut link, org);
     if outcome.is_err() {
         pending.give_back();
     }
@@ -37,9 +43,16 @@ pub fn run(show: &Show, args: &LoginArgs) -> Done {
     Ok(0)
 }
 
+/// What a sign-in is told.
+#[derive(Clone, Copy)]
+struct Manner {
+    no_browser: bool,
+    store: StoreArg,
+}
+
 fn sign_in(
     show: &Show,
-    args: &LoginArgs,
+    args: Manner,
     link: &mut Link,
     org: Option<OrgName>,
 ) -> Result<SignedIn, Refusal> {
@@ -68,7 +81,7 @@ struct SignedIn {
 
 fn follow(
     show: &Show,
-    args: &LoginArgs,
+    args: Manner,
     link: &mut Link,
     settled: &Arc<AtomicBool>,
 ) -> Result<SignedIn, Refusal> {
@@ -101,7 +114,7 @@ fn follow(
 
 fn challenge(
     show: &Show,
-    args: &LoginArgs,
+    args: Manner,
     (url, org, issuer): (&str, &OrgName, &str),
     settled: &Arc<AtomicBool>,
 ) -> Result<(), Refusal> {

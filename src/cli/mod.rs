@@ -71,6 +71,7 @@ fn dispatch(
 ) -> Done {
     match command {
         Command::Login(args) => login::run(show, &args),
+        Command::Update(args) => login::update(show, &args),
         Command::Logout(args) => logout::run(show, args),
         Command::Status(args) => status::run(show, &args),
         Command::Roles(_) => roles::run(show),

@@ -5,9 +5,9 @@ use super::args::StatusArgs;
 use super::link::{Link, OtherVersion, astray};
 use super::show::{Line, Look, Show};
 use super::when;
-use crate::model::name::RoleName;
+use crate::model::name::{OrgName, RoleName};
 use crate::model::report::{
-    FeedStatus, OrgStatus, RecordsStatus, StatusReport, TokenOut, TokenState,
+    FeedStatus, OrgStatus, RecordsStatus, SetUpStatus, StatusReport, TokenOut, TokenState,
 };
 use crate::model::standing::StandingWord;
 use crate::wire::message::{Reply, Request};
@@ -103,10 +103,33 @@ fn print_org(show: &Show, org: &OrgStatus, now: u64) {
     for hub in &org.hubs {
         row("hub", format!("{} {} ({})", hub.hub, hub.url, hub.kind));
     }
+    for (name, text) in org.setup.iter().flat_map(|setup| changed(&org.org, setup)) {
+        row(name, text);
+    }
     if let Some(next) = &org.next {
         row("next", next.clone());
     }
     show.table(&[], &rows);
+    print_tokens(show, org, now);
+}
+
+/// What the company changed, and how it is taken over.
+fn changed(org: &OrgName, setup: &SetUpStatus) -> Vec<(&'static str, String)> {
+    let mut rows: Vec<_> = setup
+        .changes
+        .iter()
+        .map(|change| ("company changed", change.clone()))
+        .collect();
+    let how = if setup.sign_in {
+        "takes it over, with a new sign-in"
+    } else {
+        "takes it over"
+    };
+    rows.push(("next", format!("`oam update {org}` {how}")));
+    rows
+}
+
+fn print_tokens(show: &Show, org: &OrgStatus, now: u64) {
     if !org.tokens.is_empty() {
         let rows: Vec<Vec<Line>> = org
             .tokens

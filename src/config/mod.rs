@@ -2,6 +2,7 @@
 
 mod address;
 pub mod agent;
+pub mod changes;
 pub mod digest;
 pub mod duration;
 mod exchange;

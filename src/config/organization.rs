@@ -6,6 +6,7 @@
 use super::address;
 use super::agent::{Hub, Issuer, Org, Source, read};
 use super::duration;
+use super::read::beneath;
 use crate::model::granted::Scheme;
 use crate::model::organization::{Organization, Reauth, SignIn, SubjectKind, VERSION};
 use crate::model::refusal::Refusal;
@@ -106,6 +107,26 @@ pub fn settings(organization: &Organization) -> Result<Org, String> {
         ));
     }
     Ok(org)
+}
+
+/// The organization as it would be configured if the whole of the published set-up were taken over, with what
+/// the company's own file, of this text, enforces or adds.
+///
+/// # Errors
+/// A sentence part in our own words.
+pub fn effective(organization: &Organization, company: Option<&str>) -> Result<Org, String> {
+    let text = written(organization)?;
+    let source = |text| Source { name: "", text };
+    let published = read(None, Some(source(&text)));
+    // A user's file may not name what the company enforces; what is published may, and gives way.
+    let settings = company.map_or(published, |company| beneath(company, &text));
+    let settings = settings.map_err(|faults| {
+        let first = faults.into_iter().next();
+        first.map_or_else(String::new, |fault| fault.sentence)
+    })?;
+    let mut orgs = settings.orgs.into_iter();
+    orgs.find(|org| org.name == organization.org)
+        .ok_or_else(|| "it has no organization".to_owned())
 }
 
 /// The issuer whose set-up this is; none: it was written by hand, for another kind of exchange.
@@ -231,5 +252,7 @@ struct HubTable<'a> {
     variables: &'a [String],
 }
 
+#[cfg(test)]
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

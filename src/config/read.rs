@@ -22,14 +22,27 @@ pub(super) fn read(
     user: Option<Source<'_>>,
 ) -> Result<Settings, Vec<ConfigFault>> {
     let nothing = Source { name: "", text: "" };
-    let sources = [company.unwrap_or(nothing), user.unwrap_or(nothing)];
+    both([company.unwrap_or(nothing), user.unwrap_or(nothing)], true)
+}
+
+/// Reads what is published below the company's text, which decides silently wherever both say something and it
+/// enforces its own.
+pub(super) fn beneath(company: &str, published: &str) -> Result<Settings, Vec<ConfigFault>> {
+    both(
+        [company, published].map(|text| Source { name: "", text }),
+        false,
+    )
+}
+
+fn both(sources: [Source<'_>; 2], by_the_user: bool) -> Result<Settings, Vec<ConfigFault>> {
     let mut report = Report::new(&sources);
     let (below, above) = (report.parse(0), report.parse(1));
     // Half a tree would give faults that are none, so broken TOML is told alone.
     if !report.is_clean() {
         return Err(report.into_faults());
     }
-    let tree = merge(below, above, sources[0].name, &mut report);
+    let told = by_the_user.then_some(sources[0].name);
+    let tree = merge(below, above, told, &mut report);
     let settings = settings(&tree, &mut report);
     if report.is_clean() {
         Ok(settings)
@@ -38,7 +51,8 @@ pub(super) fn read(
     }
 }
 
-fn merge(mut company: Node, mut user: Node, company_name: &str, report: &mut Report<'_>) -> Node {
+/// `told`: the name of the company's file, where a key that it enforces is a fault above it.
+fn merge(mut company: Node, mut user: Node, told: Option<&str>, report: &mut Report<'_>) -> Node {
     if let Some(entry) = take(&mut user, "enforce") {
         report.add(
             entry.place,
@@ -49,7 +63,9 @@ fn merge(mut company: Node, mut user: Node, company_name: &str, report: &mut Rep
     let enforced = take(&mut company, "enforce");
     if let Some(entry) = &enforced {
         names(&entry.node, "enforce", report);
-        check_enforced(&entry.node, &user, "", company_name, report);
+        if let Some(company) = told {
+            check_enforced(&entry.node, &user, "", company, report);
+        }
     }
     let merged = overlay(company, user);
     match enforced {

@@ -6,7 +6,9 @@ pub(super) mod watch;
 
 use super::files::words;
 use crate::agent::ports::Configuration;
-use crate::config::agent::{Settings, Source, read};
+use crate::config::agent::{Org, Settings, Source, read};
+use crate::config::organization::effective;
+use crate::model::organization::Organization;
 use directories::ProjectDirs;
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read};
@@ -32,6 +34,12 @@ pub struct StandardFiles;
 impl Configuration for StandardFiles {
     fn load(&self) -> Result<Settings, String> {
         SettingsFiles::standard().load()
+    }
+
+    fn effective(&self, published: &Organization) -> Result<Org, String> {
+        let files = SettingsFiles::standard();
+        let company = files.paths.first().map(|path| text(path)).transpose()?;
+        effective(published, company.flatten().as_deref())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The organization's set-up as it is published: everything that `oam login URL` needs.
 
+use super::keys::sha256;
 use crate::model::issuer::{IssuerHub, IssuerSettings};
 use crate::model::organization::{OrgHub, Organization, Reauth, SignIn, VERSION};
 use crate::model::policy::OrgRules;
@@ -25,6 +26,11 @@ pub fn document(settings: &IssuerSettings, org: &OrgRules) -> Result<Organizatio
         job_audience: url.clone(),
         hubs: settings.hubs.iter().map(hub).collect(),
     })
+}
+
+/// SHA-256 over the bytes that are published, lower-case hex.
+pub fn digest(organization: &Organization) -> String {
+    sha256(&serde_json::to_vec(organization).unwrap_or_default())
 }
 
 fn sign_in(settings: &IssuerSettings, org: &OrgRules) -> Result<SignIn, Refusal> {

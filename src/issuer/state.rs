@@ -56,6 +56,8 @@ pub struct InForce {
     pub mint: Mint,
     /// `/.well-known/oam`.
     pub organization: Organization,
+    /// Its digest, by which agents see that it changed.
+    pub setup: String,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub proxies: Vec<Network>,
     /// Bearer of `/metrics`.
@@ -152,13 +154,15 @@ impl InForce {
             .map_err(|fault| {
                 Refusal::bad_request(fault, "correct `trusted_proxies` in the configuration")
             })?;
+        let published = organization::document(&settings, &policy.org)?;
         let metrics_token = settings
             .metrics_token
             .as_ref()
             .map(|place| place::secret(place, "metrics_token"))
             .transpose()?;
         Ok(Self {
-            organization: organization::document(&settings, &policy.org)?,
+            setup: organization::digest(&published),
+            organization: published,
             policy_digest: sha256(text.as_bytes()),
             policy: Index::new(policy),
             settings,

@@ -117,6 +117,7 @@ impl Listener {
             event: FeedEvent::Heartbeat {
                 as_of_ms: as_of_ms(evidence, now_ms),
                 sent_at_ms: now_ms,
+                setup: Some(in_force.setup.clone()),
             },
         })
     }

@@ -15,6 +15,9 @@ pub enum FeedEvent {
         /// When it was sent, Unix milliseconds: a message that arrives late came through a buffer and
         /// is no proof.
         sent_at_ms: u64,
+        /// [`super::organization::Holdings::setup`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        setup: Option<String>,
     },
     /// The identity or session is revoked: final for this session.
     Revoked {

@@ -159,6 +159,10 @@ pub struct Holdings {
     pub subject: String,
     /// The roles that the bearer holds.
     pub roles: Vec<HeldRole>,
+    /// SHA-256 of the set-up as it is published, lower-case hex: whoever knows another one reads it anew. An
+    /// older issuer does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup: Option<String>,
 }
 
 /// A role that the bearer holds.

@@ -69,6 +69,18 @@ pub struct OrgStatus {
     /// How much of the audit log the organization holds, where it has an issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<RecordsStatus>,
+    /// What the company changed in the set-up that it publishes, and is not taken over here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup: Option<SetUpStatus>,
+}
+
+/// What `oam update` would take over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetUpStatus {
+    /// One line each.
+    pub changes: Vec<String>,
+    /// Whether it takes a new sign-in: the session is bound to what changes.
+    pub sign_in: bool,
 }
 
 /// The feed of an organization's issuer.

@@ -276,6 +276,7 @@ impl Link {
         if let FeedEvent::Heartbeat {
             as_of_ms,
             sent_at_ms,
+            ..
         } = item.event
         {
             let beat = stream.journey.heartbeat(as_of_ms, sent_at_ms, now);
@@ -365,6 +366,7 @@ impl Link {
                     if let FeedEvent::Heartbeat {
                         as_of_ms,
                         sent_at_ms,
+                        ..
                     } = item.event
                     {
                         let beat = Journey::new(poll.asked).heartbeat(as_of_ms, sent_at_ms, now);

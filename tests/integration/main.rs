@@ -54,3 +54,4 @@ mod sign_in;
 mod sign_in_again;
 mod socket;
 mod start;
+mod update;

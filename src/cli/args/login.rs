@@ -29,6 +29,23 @@ pub struct LoginArgs {
     pub store: StoreArg,
 }
 
+/// `oam update`.
+#[derive(Debug, Args)]
+pub struct UpdateArgs {
+    /// The organization; needed when there are several and no default.
+    #[arg(value_name = "ORG")]
+    pub org: Option<OrgName>,
+    /// Take it over without asking.
+    #[arg(long)]
+    pub yes: bool,
+    /// Print the address of a sign-in instead of opening a browser.
+    #[arg(long, conflicts_with = "json")]
+    pub no_browser: bool,
+    /// Print JSON: what changed, and whether it was taken over with a sign-in.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// What `oam login` is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginTarget {

@@ -1,6 +1,5 @@
 //! What comes before a sign-in: the organization's published set-up, shown, asked about and written.
 
-use super::changes::{Change, between};
 use super::files::Files;
 use super::route::{route, tell_fault_not_in_force};
 use super::undo::Undo;
@@ -10,6 +9,8 @@ use crate::cli::link::{Link, astray};
 use crate::cli::setup::disk::{self, Access};
 use crate::cli::show::{Line, Look, Show};
 use crate::config::agent::{Org, Settings};
+use crate::config::changes::{Change, between};
+use crate::config::digest::binding;
 use crate::config::organization::{issuer_of, issuer_url};
 use crate::model::name::OrgName;
 use crate::model::organization::{Organization, Route};
@@ -37,7 +38,7 @@ pub fn ready(show: &Show, args: &LoginArgs, link: &mut Link) -> Result<Ready, Re
             let organization = publish(link, &issuer_url(typed)?, &route)?;
             let files = Files::find()?;
             let plan = Plan::make(&files, &organization, &route)?;
-            let undo = plan.carry_out(show, args.yes, link, &organization, true)?;
+            let undo = plan.carry_out(show, args.yes, link, &organization, By::Url)?;
             Ok(Ready {
                 org: Some(organization.org),
                 undo,
@@ -69,11 +70,7 @@ fn again(
     let Ok(settings) = files.settings(files.user.as_deref()) else {
         return Ok(ready(None));
     };
-    let org = match (named, &settings.default_org, settings.orgs.as_slice()) {
-        (Some(name), ..) | (None, Some(name), _) => settings.org(name),
-        (None, None, [only]) => Some(only),
-        _ => None,
-    };
+    let org = named_in(&settings, named);
     if let Some(name) = named.filter(|name| org.is_none() && name.as_str().contains('.')) {
         return Err(Refusal::bad_request(
             format!("no organization is named {name}"),
@@ -94,14 +91,11 @@ fn again(
         if name.as_ref() == Some(&organization.org) {
             return Ok((Plan::make(&files, &organization, route)?, organization));
         }
-        Err(Refusal::unavailable(
-            format!("{issuer} is now the issuer of an organization of another name"),
-            format!("run `oam login {issuer}` if that is right"),
-        ))
+        Err(renamed(issuer))
     });
     match plan {
         Ok((plan, organization)) => {
-            let undo = plan.carry_out(show, yes, link, &organization, false)?;
+            let undo = plan.carry_out(show, yes, link, &organization, By::SignIn)?;
             Ok(ready(undo))
         }
         Err(refusal) => {
@@ -114,7 +108,23 @@ fn again(
     }
 }
 
-fn publish(link: &mut Link, url: &str, route: &Route) -> Result<Organization, Refusal> {
+pub(super) fn renamed(issuer: &str) -> Refusal {
+    Refusal::unavailable(
+        format!("{issuer} is now the issuer of an organization of another name"),
+        format!("run `oam login {issuer}` if that is right"),
+    )
+}
+
+/// The organization that is meant.
+pub(super) fn named_in<'a>(settings: &'a Settings, named: Option<&OrgName>) -> Option<&'a Org> {
+    match (named, &settings.default_org, settings.orgs.as_slice()) {
+        (Some(name), ..) | (None, Some(name), _) => settings.org(name),
+        (None, None, [only]) => Some(only),
+        _ => None,
+    }
+}
+
+pub(super) fn publish(link: &mut Link, url: &str, route: &Route) -> Result<Organization, Refusal> {
     let url = url.to_owned();
     let route = (*route != Route::default()).then(|| route.clone());
     match link.ask(Request::Organization { url, route }) {
@@ -129,21 +139,40 @@ fn publish(link: &mut Link, url: &str, route: &Route) -> Result<Organization, Re
     }
 }
 
+/// What asks for the set-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// A sign-in by the issuer's address: a no ends the command.
+    Url,
+    /// A sign-in: it goes on with the set-up as it is.
+    SignIn,
+    /// `oam update`: a no ends the command.
+    Update,
+}
+
 /// What is to be done.
-struct Plan {
+pub(super) struct Plan {
     user: Option<String>,
     user_path: PathBuf,
     /// The user's file afterwards; none: it stays.
     text: Option<String>,
     /// There was an organization of this name.
     known: bool,
-    changes: Vec<Change>,
+    pub(super) changes: Vec<Change>,
+    /// What a session of before is bound to changes.
+    pub(super) rebinds: bool,
+    /// Hubs have addresses that no hub had before.
+    pub(super) new_hubs: bool,
     /// Keys that the company decides otherwise.
     enforced: Vec<String>,
 }
 
 impl Plan {
-    fn make(files: &Files, organization: &Organization, route: &Route) -> Result<Self, Refusal> {
+    pub(super) fn make(
+        files: &Files,
+        organization: &Organization,
+        route: &Route,
+    ) -> Result<Self, Refusal> {
         let user = files.user.as_deref();
         let (text, enforced) = written::with(
             user.unwrap_or_default(),
@@ -168,20 +197,49 @@ impl Plan {
             user_path: files.user_path.clone(),
             text: (!same && user != Some(text.as_str())).then_some(text),
             known: before.is_some(),
+            new_hubs: match (&before, &after) {
+                (Some(before), Some(after)) => after
+                    .hubs
+                    .iter()
+                    .any(|hub| before.hubs.iter().all(|known| known.url != hub.url)),
+                _ => false,
+            },
+            rebinds: before.as_ref().map(binding) != after.as_ref().map(binding),
             changes,
             enforced,
         })
     }
 
-    /// Shows, asks and writes. `asked_for`: the person named the issuer, so a no ends the command;
-    /// otherwise the sign-in goes on with the set-up as it is.
-    fn carry_out(
+    const fn question(&self, by: By) -> &'static str {
+        match (self.known, by) {
+            (false, _) => "Set this up and sign in?",
+            (true, By::Update) if !self.rebinds => "Take this over?",
+            (true, _) => "Take this over and sign in?",
+        }
+    }
+
+    fn show(&self, show: &Show, organization: &Organization) {
+        if self.known {
+            show.say(Line::new().look(
+                Look::Warn,
+                format!("the set-up of {} changed:", organization.org),
+            ));
+            for change in &self.changes {
+                show.say(format!("  {}", change.text));
+            }
+        } else {
+            introduce(show, organization);
+        }
+    }
+
+    /// Shows, asks and writes.
+    pub(super) fn carry_out(
         self,
         show: &Show,
         yes: bool,
         link: &mut Link,
         organization: &Organization,
-        asked_for: bool,
+        by: By,
     ) -> Result<Option<Undo>, Refusal> {
         let org = &organization.org;
         for key in &self.enforced {
@@ -189,30 +247,28 @@ impl Plan {
                 "your company decides `{key}` of {org}, and it stays so"
             ));
         }
-        let Some(text) = self.text else {
-            if asked_for {
-                show.say(format!("{org} is set up already, and nothing changed"));
+        let Some(text) = self.text.clone() else {
+            match by {
+                By::Url => show.say(format!("{org} is set up already, and nothing changed")),
+                By::Update => show.say(format!("{org} is set up as its issuer publishes it")),
+                By::SignIn => {}
             }
             return Ok(None);
         };
-        if self.known {
-            show.say(Line::new().look(Look::Warn, format!("the set-up of {org} changed:")));
-            for change in &self.changes {
-                show.say(format!("  {}", change.text));
-            }
-        } else {
-            introduce(show, organization);
-        }
+        self.show(show, organization);
         let replaces = self.changes.iter().any(|change| change.replaces);
-        match answer(show, yes, self.known, replaces) {
+        match answer(show, yes, self.question(by), replaces) {
             Answer::Yes => {}
-            Answer::No if asked_for => {
+            Answer::No if by != By::SignIn => {
                 return Err(Refusal::unavailable(
                     "nothing was set up, because you did not want it",
-                    format!("run `oam login {}` again if you do", organization.issuer),
+                    match by {
+                        By::Update => format!("run `oam update {org}` again if you do"),
+                        _ => format!("run `oam login {}` again if you do", organization.issuer),
+                    },
                 ));
             }
-            Answer::NeedsYes if asked_for => {
+            Answer::NeedsYes if by != By::SignIn => {
                 return Err(Refusal::bad_request(
                     format!("this would replace the set-up of {org}, and nobody is here to ask"),
                     "look at the changes above, then add --yes",
@@ -288,7 +344,7 @@ enum Answer {
     NeedsYes,
 }
 
-fn answer(show: &Show, yes: bool, known: bool, replaces: bool) -> Answer {
+fn answer(show: &Show, yes: bool, question: &str, replaces: bool) -> Answer {
     if yes {
         return Answer::Yes;
     }
@@ -299,12 +355,7 @@ fn answer(show: &Show, yes: bool, known: bool, replaces: bool) -> Answer {
             Answer::Yes
         };
     }
-    let verb = if known {
-        "Take this over"
-    } else {
-        "Set this up"
-    };
-    show.question(&format!("{verb} and sign in? [y/N] "));
+    show.question(&format!("{question} [y/N] "));
     let mut line = String::new();
     match stdin().read_line(&mut line) {
         Ok(_) if matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes") => Answer::Yes,
@@ -312,87 +363,5 @@ fn answer(show: &Show, yes: bool, known: bool, replaces: bool) -> Answer {
     }
 }
 
-/// A published set-up for tests.
 #[cfg(test)]
-pub(super) fn acme() -> Organization {
-    serde_json::from_value(serde_json::json!({
-        "v": 1, "org": "acme", "issuer": "https://issuer.acme.example",
-        "sign_in": {"issuer": "https://login.acme.example", "client_id": "oam",
-            "scopes": ["openid"], "redirect_path": "/callback", "groups_claim": "groups",
-            "subject": "id-token", "fresh_s": 60, "lease_s": 600, "session_age_s": 604_800,
-            "device_login": false},
-        "token_endpoint": "https://issuer.acme.example/oauth/token",
-        "revocation_endpoint": "https://issuer.acme.example/oauth/revoke",
-        "roles_endpoint": "https://issuer.acme.example/v1/roles",
-        "why_endpoint": "https://issuer.acme.example/v1/why",
-        "feed_endpoint": "https://issuer.acme.example/v1/feed",
-        "records_endpoint": "https://issuer.acme.example/v1/records",
-        "job_audience": "https://issuer.acme.example",
-        "hubs": [{"name": "models", "url": "https://hub.acme.example", "kind": "huggingface",
-            "username": "hf_user"}]
-    }))
-    .unwrap()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Files, Plan, Route, acme};
-    use std::fs;
-
-    fn files(company: &str, user: &str) -> (tempfile::TempDir, Files) {
-        let home = tempfile::tempdir().unwrap();
-        let (a, b) = (home.path().join("company"), home.path().join("user"));
-        if !company.is_empty() {
-            fs::write(&a, company).unwrap();
-        }
-        if !user.is_empty() {
-            fs::write(&b, user).unwrap();
-        }
-        let files = Files::at(a, b).unwrap();
-        (home, files)
-    }
-
-    #[test]
-    fn what_the_companys_file_sets_up_already_is_not_written_again() {
-        let (_home, none) = files("", "");
-        let text = Plan::make(&none, &acme(), &Route::default())
-            .unwrap()
-            .text
-            .unwrap();
-        let (_home, company) = files(&text, "");
-        let plan = Plan::make(&company, &acme(), &Route::default()).unwrap();
-        assert!(plan.text.is_none() && plan.changes.is_empty());
-    }
-
-    #[test]
-    fn an_organization_of_this_name_elsewhere_is_shown_as_what_it_was() {
-        let (_home, none) = files("", "");
-        let text = Plan::make(&none, &acme(), &Route::default())
-            .unwrap()
-            .text
-            .unwrap();
-        let (_home, other) = files("", &text.replace("issuer.acme.example", "evil.example"));
-        let plan = Plan::make(&other, &acme(), &Route::default()).unwrap();
-        assert!(plan.known && plan.changes.iter().any(|change| change.replaces));
-        let said: Vec<&str> = plan.changes.iter().map(|c| c.text.as_str()).collect();
-        assert!(
-            said[0].contains("https://evil.example -> https://issuer.acme.example"),
-            "{said:?}"
-        );
-    }
-
-    #[test]
-    fn a_hub_that_another_organization_has_is_refused_before_anything_is_written() {
-        let other = "[orgs.other]\nissuer = \"https://l.example\"\nclient_id = \"x\"\n\
-            [orgs.other.exchange]\nkind = \"rfc8693\"\ntoken_endpoint = \"https://t.example\"\n\
-            [orgs.other.hubs.mine]\nurl = \"https://hub.acme.example\"\n";
-        let (_home, taken) = files("", other);
-        let refusal = Plan::make(&taken, &acme(), &Route::default())
-            .err()
-            .unwrap();
-        assert!(
-            refusal.sentence.contains("same host and port"),
-            "{refusal:?}"
-        );
-    }
-}
+mod tests;

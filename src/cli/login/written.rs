@@ -176,7 +176,7 @@ fn same(a: &Value, b: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::login::setup::acme;
+    use crate::config::organization::fixture::acme;
     use crate::model::organization::{Organization, Route};
     use crate::model::refusal::Refusal;
 

@@ -300,6 +300,7 @@ async fn the_feed_is_heard_message_by_message_and_resumes_after_its_cursor() {
                 event: FeedEvent::Heartbeat {
                     as_of_ms: 5,
                     sent_at_ms: 9,
+                    setup: None,
                 },
             },
             FeedItem {

@@ -43,6 +43,7 @@ pub async fn roles(
                     v: VERSION,
                     subject: claimant.key.to_string(),
                     roles,
+                    setup: Some(in_force.setup.clone()),
                 },
             )
         }

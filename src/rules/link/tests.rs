@@ -20,6 +20,7 @@ fn beat(sent: Moment, age_ms: u64) -> FeedItem {
         event: FeedEvent::Heartbeat {
             as_of_ms: sent_at_ms - age_ms,
             sent_at_ms,
+            setup: None,
         },
     }
 }

@@ -4,6 +4,7 @@ mod answers;
 mod exchanges;
 mod feeds;
 mod records;
+mod set_up;
 mod sign_in;
 mod waiting;
 
@@ -138,6 +139,7 @@ fn holdings(roles: Vec<HeldRole>) -> Holdings {
         v: VERSION,
         subject: "okta:ada".into(),
         roles,
+        setup: None,
     }
 }
 
@@ -249,6 +251,7 @@ impl Desk {
         let event = FeedEvent::Heartbeat {
             as_of_ms: sent_at_ms - age_ms,
             sent_at_ms,
+            setup: None,
         };
         self.feed(None, event).await;
     }

@@ -42,6 +42,7 @@ pub(super) struct Fake {
     pub(super) broken: RefCell<Vec<&'static str>>,
     /// What the configuration's files say.
     pub(super) written: RefCell<Settings>,
+    pub(super) published: RefCell<Option<crate::model::organization::Organization>>,
     /// The disk.
     pub(super) sealed: RefCell<Option<String>>,
     pub(super) tombs: RefCell<BTreeMap<OrgName, Tombstone>>,
@@ -70,6 +71,7 @@ impl Fake {
             pages: Rc::default(),
             broken: RefCell::default(),
             written: RefCell::default(),
+            published: RefCell::default(),
             sealed: RefCell::default(),
             tombs: RefCell::default(),
             lines: RefCell::default(),
@@ -367,7 +369,8 @@ impl Published for Fake {
     ) -> Later<Result<crate::model::organization::Organization, Refusal>> {
         self.note(format!("asked {url} {}", known.is_some()));
         let refusal = Refusal::unavailable("the issuer is not there", "try again");
-        Box::pin(async move { Err(refusal) })
+        let answer = self.published.borrow().clone().ok_or(refusal);
+        Box::pin(async move { answer })
     }
 }
 
@@ -375,5 +378,12 @@ impl Configuration for Fake {
     fn load(&self) -> Result<Settings, String> {
         self.call("load")?;
         Ok(self.written.borrow().clone())
+    }
+
+    fn effective(
+        &self,
+        published: &crate::model::organization::Organization,
+    ) -> Result<Org, String> {
+        crate::config::organization::effective(published, None)
     }
 }

@@ -217,6 +217,7 @@ fn a_lost_feed_is_made_anew_and_polled_while_a_token_is_out() {
             event: FeedEvent::Heartbeat {
                 as_of_ms: sent_at_ms,
                 sent_at_ms,
+                setup: None,
             },
         }];
         poll.send(Ok(Poll {

@@ -128,8 +128,8 @@ fn place(exchange: &Exchange) -> &str {
 #[cfg(test)]
 mod tests {
     use super::between;
-    use crate::cli::login::setup::acme;
     use crate::config::agent::Org;
+    use crate::config::organization::fixture::acme;
     use crate::config::organization::settings;
 
     type Edit = fn(&mut Org);
