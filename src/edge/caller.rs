@@ -10,7 +10,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
@@ -70,10 +71,45 @@ impl Looks {
     }
 }
 
+/// The last folder that was looked around in. git runs its helper several times from one folder, and a look aside
+/// costs two changes of thread, more than the rest of an answer from a held token.
+static LAST: Mutex<Option<Looked>> = Mutex::new(None);
+
+/// How long what was found counts: a repository does not move between two asks of one push.
+const LOOKED_FOR: Duration = Duration::from_secs(10);
+
+/// What was found around a folder.
+#[derive(Clone)]
+struct Looked {
+    folder: PathBuf,
+    repository: Option<String>,
+    at: Instant,
+}
+
 /// The repository that this folder lies in; none when it is not known in time.
 pub async fn repository_of(folder: PathBuf) -> Option<String> {
-    let found = LOOKS.aside(move || repository_above(&folder)).await?;
-    Some(found.to_string_lossy().into_owned())
+    if let Some(known) = looked(&folder, Instant::now()) {
+        return known.repository;
+    }
+    let around = folder.clone();
+    let found = LOOKS.aside(move || Some(repository_above(&around))).await?;
+    let repository = found.map(|path| path.to_string_lossy().into_owned());
+    let looked = Looked {
+        folder,
+        repository: repository.clone(),
+        at: Instant::now(),
+    };
+    *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(looked);
+    repository
+}
+
+/// What was found around this folder a moment ago.
+fn looked(folder: &Path, now: Instant) -> Option<Looked> {
+    let last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    last.as_ref()
+        .filter(|last| last.folder == folder)
+        .filter(|last| now.saturating_duration_since(last.at) < LOOKED_FOR)
+        .cloned()
 }
 
 /// Why a connection is not served.
@@ -198,12 +234,27 @@ fn repository_above(folder: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Looks, Peer, repository_above};
+    use super::{LOOKED_FOR, Looks, Peer, looked, repository_above, repository_of};
+    use std::time::Instant;
     use tokio::net::UnixStream;
 
     fn inside<T>(future: impl Future<Output = T>) -> T {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_all().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn a_folder_that_was_looked_at_a_moment_ago_is_not_looked_at_again() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("deep");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::create_dir(home.path().join(".git")).unwrap();
+        let repository = Some(home.path().to_string_lossy().into_owned());
+        assert_eq!(inside(repository_of(folder.clone())), repository);
+        let now = Instant::now();
+        assert_eq!(looked(&folder, now).unwrap().repository, repository);
+        assert!(looked(home.path(), now).is_none(), "another folder");
+        assert!(looked(&folder, now + LOOKED_FOR).is_none(), "too long ago");
     }
 
     #[test]
