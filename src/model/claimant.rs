@@ -64,6 +64,8 @@ pub struct Claimant {
     pub username: Option<String>,
     /// For display, and to match signals that name nothing else.
     pub email: Option<String>,
+    /// The source says that it is theirs, or is known to have none but such.
+    pub email_verified: bool,
     /// Groups.
     pub groups: Groups,
     /// The provider's session (`sid`), to match a logout.

@@ -128,6 +128,8 @@ pub struct Source {
     pub username_claim: String,
     /// How agents ask it for a new authentication; with none each exchange of a code is one.
     pub reauth: Reauth,
+    /// Its addresses count as verified also where its tokens do not say so.
+    pub verified_emails: bool,
     /// Jobs: every job of the source may be meant, also where nothing pins whose it is.
     pub every_job: bool,
     /// Claims that every token must have, each with one of these whole-string patterns.

@@ -207,6 +207,7 @@ fn built(
         subject,
         username: shown(&claims, &source.username_claim),
         email: email(&claims),
+        email_verified: said_verified(&claims).unwrap_or(source.verified_emails),
         groups,
         session: shown(&claims, "sid"),
         proven_at: times.proven_at,
@@ -263,14 +264,20 @@ fn shown(claims: &Claims, claim: &str) -> Option<String> {
 /// Not kept where the provider says that it was not verified: it is an impersonation waiting to happen
 /// at a hub that knows its members by e-mail.
 fn email(claims: &Claims) -> Option<String> {
-    let refuted = match claims.get("email_verified") {
-        Some(Value::Bool(verified)) => !verified,
-        Some(Value::String(verified)) => verified != "true",
-        _ => false,
-    };
+    let refuted = said_verified(claims) == Some(false);
     let email = shown(claims, "email")?;
     let shape = email.len() <= 254 && email.contains('@');
     (shape && !refuted).then_some(email)
+}
+
+/// What the token itself says of its address.
+fn said_verified(claims: &Claims) -> Option<bool> {
+    match claims.get("email_verified")? {
+        Value::Null => None,
+        Value::Bool(verified) => Some(*verified),
+        Value::String(verified) => Some(verified == "true"),
+        _ => Some(false),
+    }
 }
 
 fn is_plain(text: &str) -> bool {

@@ -61,6 +61,7 @@ fn somebody(roles: usize) -> Claimant {
         subject: "u-1".to_owned(),
         username: None,
         email: None,
+        email_verified: false,
         groups: Groups::Known(groups.collect()),
         session: None,
         claims: Arc::default(),

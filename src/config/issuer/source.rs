@@ -24,7 +24,7 @@ const USUAL_ALGORITHMS: [&str; 2] = ["RS256", "ES256"];
 
 const DAY_MS: u64 = 86_400_000;
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "every_job",
     "kind",
     "preset",
@@ -39,6 +39,7 @@ const KEYS: [&str; 17] = [
     "groups_from_userinfo",
     "key_claim",
     "username_claim",
+    "verified_emails",
     "reauth",
     "required",
     "longest_age",
@@ -133,6 +134,7 @@ fn read_source(entry: &Entry, url: &str, report: &mut Report<'_>) -> Option<Sour
             .map(str::to_owned),
         username_claim: word(&table, "username_claim", usual_name(kind, preset), report),
         required,
+        verified_emails: table.yes("verified_emails", false, report),
         every_job: table.yes("every_job", false, report),
         longest_age_ms: table.duration("longest_age", 60_000..=30 * DAY_MS, usual_age, report),
     };

@@ -142,8 +142,8 @@ impl Mint {
     }
 }
 
-/// The member's e-mail. It only names an account at the hub: the person was told by source and key. One that
-/// the provider says is not verified never came into the claimant (`rules::claims`).
+/// The member's e-mail. It only names an account at the hub: the person was told by source and key. An address that
+/// nobody vouches for can be somebody else's.
 fn email<'a>(order: &MintRequest<'a>) -> Result<&'a str, Refusal> {
     let hub = &order.hub.name;
     let claimant = order.claimant;
@@ -154,10 +154,12 @@ fn email<'a>(order: &MintRequest<'a>) -> Result<&'a str, Refusal> {
         ));
     }
     let email = claimant.email.as_deref().filter(|email| !email.is_empty());
+    let email = email.filter(|_| claimant.email_verified);
     email.ok_or_else(|| {
         Refusal::denied(
             format!("hub {hub} knows members by e-mail, and the identity has no verified one"),
-            "the identity provider's administrators add the claim `email` to the token",
+            "the identity provider's administrators add the claims `email` and `email_verified` to the token; where nobody can \
+             choose an address there, `verified_emails = true` for the source says so",
         )
     })
 }

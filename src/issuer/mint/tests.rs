@@ -103,6 +103,7 @@ fn person() -> Claimant {
         subject: "00u1".into(),
         username: Some("ada".into()),
         email: Some("ada@acme.example".into()),
+        email_verified: true,
         groups: Groups::Known(vec!["ml".into()]),
         session: None,
         claims: Arc::default(),

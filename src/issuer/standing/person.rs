@@ -185,6 +185,7 @@ fn claimant(row: &PersonRow, groups: Option<Vec<String>>) -> Claimant {
         subject: seen.subject.clone(),
         username: seen.username.clone(),
         email: seen.email.clone(),
+        email_verified: false,
         groups: groups.map_or_else(
             || Groups::Unknown {
                 sentence: "the identity provider said that the groups changed".to_owned(),

@@ -41,6 +41,7 @@ pub(crate) fn okta() -> Source {
         username_claim: "preferred_username".to_owned(),
         reauth: crate::model::organization::Reauth::MaxAge,
         required: BTreeMap::new(),
+        verified_emails: false,
         every_job: false,
         longest_age_ms: 24 * 3600 * 1000,
     }

@@ -150,6 +150,29 @@ fn an_unverified_address_is_nobodys() {
 }
 
 #[test]
+fn an_address_is_verified_where_the_token_says_so_or_the_source_vouches() {
+    let vouching = Source {
+        verified_emails: true,
+        ..okta()
+    };
+    for (said, alone, vouched) in [
+        (json!(true), true, true),
+        (json!("true"), true, true),
+        (json!(null), false, true),
+        (json!(false), false, false),
+        (json!(1), false, false),
+    ] {
+        let claims = ada_but("email_verified", said);
+        assert_eq!(taken(&okta(), &claims).email_verified, alone);
+        assert_eq!(taken(&vouching, &claims).email_verified, vouched);
+    }
+    let mut silent = ada();
+    silent.remove("email_verified");
+    assert!(!taken(&okta(), &silent).email_verified);
+    assert!(taken(&vouching, &silent).email_verified);
+}
+
+#[test]
 fn too_many_groups_are_unknown_and_never_none() {
     let mut named = ada();
     named.remove("groups");

@@ -54,6 +54,7 @@ pub fn claimant(
         issuer: source.issuer.clone(),
         username: Some(text(&source.username_claim).unwrap_or_else(|| who.to_owned())),
         email: text("email"),
+        email_verified: false,
         subject,
         groups: Groups::Known(groups),
         session: None,

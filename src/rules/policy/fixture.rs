@@ -115,6 +115,7 @@ pub(super) fn person(groups: &[&str]) -> Claimant {
         subject: "00u1".to_owned(),
         username: Some("ada".to_owned()),
         email: None,
+        email_verified: false,
         groups: Groups::Known(groups.iter().map(|g| (*g).to_owned()).collect()),
         session: None,
         claims: Arc::default(),

@@ -321,6 +321,7 @@ fn somebody_described_has_the_key_that_a_token_would_give() {
         username_claim: "repository".to_owned(),
         reauth: crate::model::organization::Reauth::MaxAge,
         required: BTreeMap::new(),
+        verified_emails: false,
         every_job: false,
         longest_age_ms: 3_600_000,
     };
