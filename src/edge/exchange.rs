@@ -79,7 +79,7 @@ async fn mint(
     order: &MintOrder,
 ) -> Result<Minted, EndpointFault> {
     let parameters =
-        Parameters::fill(endpoint, order).map_err(|why| EndpointFault::NotSent { why })?;
+        Parameters::fill(endpoint, order).map_err(|why| EndpointFault::Unfit { why })?;
     let mut pairs = vec![
         ("grant_type", GRANT_TYPE),
         ("subject_token", subject.expose()),

@@ -324,6 +324,7 @@ pub(in crate::issuer) fn words(fault: &EndpointFault) -> String {
         EndpointFault::Status { status, .. } | EndpointFault::Denied { status, .. } => {
             format!("status {status}")
         }
+        EndpointFault::Unfit { why } => why.clone(),
         EndpointFault::Check { name, why } => format!("{name}: {why}"),
     }
 }

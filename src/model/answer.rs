@@ -42,6 +42,11 @@ pub enum EndpointFault {
         /// `Retry-After`, seconds.
         retry_after_s: Option<u64>,
     },
+    /// What is asked for can't be said in such a request, so none was sent, and none ever will be.
+    Unfit {
+        /// Our own short words.
+        why: String,
+    },
     /// Status 200 whose body can't be read as what was asked.
     Unreadable {
         /// Our own short words.

@@ -1,8 +1,9 @@
 //! Names as the configuration spells them, checked once where they enter.
 
+use super::line::is_unsafe;
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Why a name was not accepted, in words for the person who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,22 +112,67 @@ impl Repository {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The path as it stands in a URL (RFC 3986 §2.1): everything but plain letters, digits, `-_.~+` and the slash is
+    /// percent-encoded.
+    pub fn encoded(&self) -> String {
+        let mut out = String::with_capacity(self.0.len() + 16);
+        for byte in self.0.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-_.~+/".contains(&byte) {
+                out.push(char::from(byte));
+            } else {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+        out
+    }
+
+    /// The path that stands in a URL. An encoded slash is refused: for some programs it parts segments, for others not.
+    ///
+    /// # Errors
+    /// It is no path, or its escapes are none.
+    pub fn decoded(text: &str) -> Result<Self, NameFault> {
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut rest = text.bytes();
+        while let Some(byte) = rest.next() {
+            if byte != b'%' {
+                bytes.push(byte);
+                continue;
+            }
+            let pair = [rest.next(), rest.next()].map(|digit| digit.map(char::from));
+            let value = match pair.map(|digit| digit.and_then(|digit| digit.to_digit(16))) {
+                [Some(high), Some(low)] => u8::try_from(high * 16 + low).ok(),
+                _ => None,
+            };
+            match value {
+                Some(byte) if byte != b'/' => bytes.push(byte),
+                _ => return Err(no_path(text)),
+            }
+        }
+        String::from_utf8(bytes)
+            .map_err(|_| no_path(text))
+            .and_then(Self::try_from)
+    }
+}
+
+fn no_path(text: &str) -> NameFault {
+    let shown = text.chars().take(80).collect::<String>();
+    NameFault(format!(
+        "`{}` is not a repository's path",
+        shown.escape_debug()
+    ))
 }
 
 impl TryFrom<String> for Repository {
     type Error = NameFault;
 
-    /// Refuses empty, `.` and `..` segments, backslashes, percent signs and control characters: a
-    /// path that two programs could read differently must not choose a grant (R10).
+    /// Refuses empty, `.` and `..` segments, backslashes, percent signs, and characters that are not seen or turn
+    /// how others are: a path that two programs, or two people, could read differently must not choose a grant (R10).
     fn try_from(text: String) -> Result<Self, NameFault> {
-        let odd =
-            |c: char| c.is_control() || matches!(c, '\\' | '%' | '?' | '#' | '*' | '\u{2028}');
+        let odd = |c: char| is_unsafe(c) || matches!(c, '\\' | '%' | '?' | '#' | '*');
         let bad_segment = |s: &str| s.is_empty() || s == "." || s == "..";
         if text.len() > 512 || text.chars().any(odd) || text.split('/').any(bad_segment) {
-            return Err(NameFault(format!(
-                "`{}` is not a repository's path",
-                text.chars().take(80).collect::<String>().escape_debug()
-            )));
+            return Err(no_path(&text));
         }
         Ok(Self(text))
     }
@@ -153,7 +199,57 @@ impl fmt::Display for Repository {
 
 #[cfg(test)]
 mod tests {
-    use super::{Repository, RoleName};
+    use super::{Repository, RoleName, is_unsafe};
+    use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
+
+    #[test]
+    fn what_is_encoded_is_plain_and_what_is_decoded_is_the_same_path() {
+        for (path, encoded) in [
+            ("acme/model", "acme/model"),
+            (
+                "acme/My Project/_git/My Repo",
+                "acme/My%20Project/_git/My%20Repo",
+            ),
+            ("acme/mod\u{e8}le", "acme/mod%C3%A8le"),
+            ("acme/a@b,c:d", "acme/a%40b%2Cc%3Ad"),
+        ] {
+            let repository: Repository = path.parse().unwrap();
+            assert_eq!(repository.encoded(), encoded);
+            assert_eq!(Repository::decoded(encoded), Ok(repository.clone()));
+            assert_eq!(
+                Repository::decoded(path),
+                Ok(repository),
+                "as older ones send it"
+            );
+        }
+        for bad in [
+            "acme%2Fmodel",
+            "acme/%2e%2e/x",
+            "acme/%",
+            "acme/%4",
+            "acme/%zz",
+            "acme/%+1",
+            "acme/%ff",
+            "acme/%2525",
+            "acme/%0a",
+            "acme/%E2%80%AEx",
+        ] {
+            assert!(Repository::decoded(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn every_path_comes_back_as_it_was_sent(text in "[^%/\\\\]{1,12}(/[ -~\\PC]{1,12}){0,3}") {
+            if let Ok(repository) = text.parse::<Repository>() {
+                let encoded = repository.encoded();
+                prop_assert!(encoded.is_ascii() && !encoded.contains([' ', ',', ':']));
+                prop_assert_eq!(Repository::decoded(&encoded), Ok(repository));
+            }
+        }
+    }
 
     #[test]
     fn a_repository_path_with_tricks_is_refused() {
@@ -165,9 +261,14 @@ mod tests {
             "acme/m%2e",
             "a\\b",
             "acme/m\n",
+            "acme/m\u{202e}ledom",
+            "acme/mo\u{200b}del",
+            "acme/m\u{2066}",
+            "acme/m\u{85}",
             "acme/",
         ] {
-            assert!(bad.parse::<Repository>().is_err(), "{bad:?}");
+            let fault = bad.parse::<Repository>().unwrap_err().to_string();
+            assert!(!fault.chars().any(is_unsafe), "shown escaped: {fault:?}");
         }
         assert!("datasets/acme/corpus".parse::<Repository>().is_ok());
     }

@@ -78,6 +78,7 @@ pub fn of_refresh(fault: &EndpointFault) -> Meaning {
         EndpointFault::Lost { .. }
         | EndpointFault::Status { .. }
         | EndpointFault::Denied { .. }
+        | EndpointFault::Unfit { .. }
         | EndpointFault::Unreadable { .. }
         | EndpointFault::Check { .. } => Meaning::Ambiguous,
     }
@@ -98,6 +99,10 @@ pub enum MintMeaning {
     Unavailable,
     /// Client id or request shape is not what the endpoint expects.
     OurMistake,
+    /// What is asked for can't be said to this endpoint.
+    Unfit,
+    /// It answered what is no answer to the question: the next one will not be better.
+    Misanswered,
 }
 
 /// Classifies the answer to an exchange (RFC 8693 §2.2.2).
@@ -118,6 +123,8 @@ pub fn of_exchange(fault: &EndpointFault) -> MintMeaning {
         },
         EndpointFault::Status { status: 401, .. } => MintMeaning::SubjectRefused,
         EndpointFault::Status { status: 403, .. } => MintMeaning::Denied,
+        EndpointFault::Unfit { .. } => MintMeaning::Unfit,
+        EndpointFault::Unreadable { .. } | EndpointFault::Check { .. } => MintMeaning::Misanswered,
         _ => MintMeaning::Unavailable,
     }
 }
@@ -154,6 +161,7 @@ pub fn words(fault: &EndpointFault) -> String {
             ..
         } => format!("it answered {status}"),
         EndpointFault::Denied { denial, .. } => denial.sentence.clone(),
+        EndpointFault::Unfit { why } => why.clone(),
         EndpointFault::Unreadable { why } => format!("its answer can't be read ({why})"),
         EndpointFault::Check { name, why } => {
             format!("its answer fails the check of `{name}` ({why})")
@@ -171,6 +179,23 @@ mod tests {
             error: error.map(Into::into),
             bare,
         }
+    }
+
+    #[test]
+    fn an_answer_to_another_question_will_not_be_better_in_a_moment() {
+        let why = || "odd".to_owned();
+        let check = EndpointFault::Check {
+            name: "scope".to_owned(),
+            why: why(),
+        };
+        assert_eq!(of_exchange(&check), MintMeaning::Misanswered);
+        let unreadable = EndpointFault::Unreadable { why: why() };
+        assert_eq!(of_exchange(&unreadable), MintMeaning::Misanswered);
+        let unfit = EndpointFault::Unfit { why: why() };
+        assert_eq!(of_exchange(&unfit), MintMeaning::Unfit);
+        assert_eq!(words(&unfit), "odd");
+        let lost = EndpointFault::Lost { why: why() };
+        assert_eq!(of_exchange(&lost), MintMeaning::Unavailable);
     }
 
     #[test]

@@ -120,10 +120,10 @@ fn repository(path: &str) -> Result<Option<Repository>, Refusal> {
     if path.is_empty() {
         return Ok(None);
     }
-    path.parse().map(Some).map_err(|_| {
-        Refusal::denied(
+    Repository::decoded(path).map(Some).map_err(|_| {
+        Refusal::bad_request(
             "`resource` is not a repository's address",
-            "write it like https://hub.example/acme/model, without query, escapes or `..`",
+            "write it like https://hub.example/acme/model, percent-encoded, without query, `..` or characters that can't be seen",
         )
     })
 }

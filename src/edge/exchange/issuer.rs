@@ -4,7 +4,7 @@
 use super::super::http::fault::{plain_id, plain_text};
 use super::super::http::{Answer, Http, Payload, TOTAL, Tokens, Via};
 use super::answer::{self, ACCESS_TOKEN, sha256_hex, wrong};
-use super::template::{Parameters, plain};
+use super::template::Parameters;
 use super::{GRANT_TYPE, subject_type};
 use crate::agent::ports::{MintOrder, Minted};
 use crate::config::agent::Issuer;
@@ -78,9 +78,7 @@ impl Asked<'_> {
         url: &str,
         (subject, subject_type): (&Secret, &str),
     ) -> Result<Answer, EndpointFault> {
-        let parameters = self
-            .parameters()
-            .map_err(|why| EndpointFault::NotSent { why })?;
+        let parameters = self.parameters();
         let mut pairs = vec![
             ("grant_type", GRANT_TYPE),
             ("subject_token", subject.expose()),
@@ -93,16 +91,13 @@ impl Asked<'_> {
         http.post_with(via, url, payload, headers, TOTAL).await
     }
 
-    fn parameters(&self) -> Result<Parameters, String> {
-        let resource = match self.repository {
-            Some(repository) => Some(format!("{}/{}", self.hub_url, plain(repository)?)),
-            None => None,
-        };
-        Ok(Parameters {
+    fn parameters(&self) -> Parameters {
+        let below = |repository: &Repository| format!("{}/{}", self.hub_url, repository.encoded());
+        Parameters {
             audience: Some(self.hub_url.to_owned()),
-            resource,
+            resource: self.repository.map(below),
             scope: Some(scope(self.role, self.action)),
-        })
+        }
     }
 
     /// The token of a successful answer, checked against what was asked, at `now`, Unix seconds.

@@ -18,14 +18,15 @@ impl Parameters {
     /// # Errors
     /// Our own words, for a template or a repository's name that can't be sent.
     pub(super) fn fill(endpoint: &Rfc8693, order: &MintOrder) -> Result<Self, String> {
-        let filled = |template: &Option<String>| match template {
-            Some(template) => fill(template, order),
+        let filled = |template: &Option<String>, path: Path| match template {
+            Some(template) => fill(template, order, path),
             None => Ok(None),
         };
         Ok(Self {
-            audience: filled(&endpoint.audience)?,
-            resource: filled(&endpoint.resource)?,
-            scope: filled(&endpoint.scope)?,
+            audience: filled(&endpoint.audience, plain)?,
+            // RFC 8693 §2.1: it is a URI, and escapes of one are undone alike everywhere.
+            resource: filled(&endpoint.resource, |repository| Ok(repository.encoded()))?,
+            scope: filled(&endpoint.scope, plain)?,
         })
     }
 
@@ -43,7 +44,10 @@ impl Parameters {
     }
 }
 
-fn fill(template: &str, order: &MintOrder) -> Result<Option<String>, String> {
+/// How a repository stands in a parameter.
+type Path = fn(&Repository) -> Result<String, String>;
+
+fn fill(template: &str, order: &MintOrder, path: Path) -> Result<Option<String>, String> {
     let mut out = String::with_capacity(template.len() + 64);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
@@ -56,7 +60,7 @@ fn fill(template: &str, order: &MintOrder) -> Result<Option<String>, String> {
             "role" => out.push_str(order.role.as_str()),
             "action" => out.push_str(order.action.word()),
             "repository" => match &order.repository {
-                Some(repository) => out.push_str(plain(repository)?),
+                Some(repository) => out.push_str(&path(repository)?),
                 None => return Ok(None),
             },
             _ => {
@@ -69,19 +73,19 @@ fn fill(template: &str, order: &MintOrder) -> Result<Option<String>, String> {
     Ok(Some(out))
 }
 
-/// A repository's name as it may stand in a template. It comes from a remote's address, so from
+/// A repository's name as it may stand in a parameter that is no URI. It comes from a remote's address, so from
 /// anybody: a space in it would be a second scope, a colon or comma a second field. Rejected
 /// alternative: to escape them, because no two endpoints would undo it alike.
-pub(super) fn plain(repository: &Repository) -> Result<&str, String> {
+fn plain(repository: &Repository) -> Result<String, String> {
     let plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | '+' | '/');
     let text = repository.as_str();
     if text.chars().all(plain) {
-        Ok(text)
+        Ok(text.to_owned())
     } else {
         Err(
-            "the repository's name holds characters that can't be sent to the token endpoint; \
-             letters, digits and `-_.~+/` can"
+            "a repository's name with other characters than letters, digits and `-_.~+/` can't stand in \
+             `audience` or `scope` of its exchange"
                 .to_owned(),
         )
     }
@@ -102,7 +106,7 @@ pub(super) fn wider_than_asked(endpoint: &Rfc8693, order: &MintOrder) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{fill, wider_than_asked};
+    use super::{Parameters, fill, plain, wider_than_asked};
     use crate::agent::ports::MintOrder;
     use crate::config::agent::{Body, Rfc8693, SubjectToken};
     use crate::model::role::Action;
@@ -146,13 +150,13 @@ mod tests {
             ("", &whole, Some("")),
         ] {
             assert_eq!(
-                fill(template, order).unwrap().as_deref(),
+                fill(template, order, plain).unwrap().as_deref(),
                 expected,
                 "{template}"
             );
         }
-        assert!(fill("{host}", &one).is_err());
-        assert!(fill("x{role", &one).is_err());
+        assert!(fill("{host}", &one, plain).is_err());
+        assert!(fill("x{role", &one, plain).is_err());
     }
 
     #[test]
@@ -165,9 +169,13 @@ mod tests {
             "acme/ü",
         ] {
             assert!(
-                fill("repo:{repository}:{action}", &order(Some(name))).is_err(),
+                fill("repo:{repository}:{action}", &order(Some(name)), plain).is_err(),
                 "{name}"
             );
+            let whole = endpoint(Some("{hub}/{repository}"), Some("{role}"));
+            let sent = Parameters::fill(&whole, &order(Some(name))).unwrap();
+            let resource = sent.resource.unwrap();
+            assert!(!resource.contains([' ', ',', '{']) && resource.is_ascii());
         }
     }
 

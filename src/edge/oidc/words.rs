@@ -9,6 +9,7 @@ pub(crate) fn of(fault: &EndpointFault) -> String {
     match fault {
         EndpointFault::NotSent { why }
         | EndpointFault::Lost { why }
+        | EndpointFault::Unfit { why }
         | EndpointFault::Unreadable { why } => why.clone(),
         EndpointFault::Status {
             status,

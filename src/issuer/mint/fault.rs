@@ -53,6 +53,10 @@ fn general(hub: &IssuerHub, fault: &EndpointFault) -> Refusal {
                 "try again; if it stays so, the issuer's administrators look at the hub's set-up",
             )
         }
+        EndpointFault::Unfit { why } => Refusal::bad_request(
+            format!("hub {name} can't be asked for this: {why}"),
+            "ask for something else",
+        ),
         EndpointFault::Unreadable { why } => Refusal::unavailable(
             format!("hub {name} gave no token: {why}"),
             "the issuer's administrators check that the hub's address is that of a Hugging Face Hub",

@@ -110,7 +110,7 @@ impl Desk {
             let refusal = Refusal::new(
                 RefusalCode::Rejected,
                 format!("{} rejected two fresh tokens in a row", order.hub_url),
-                "check that the hub trusts this issuer and that the role may do this there; try again in 30 seconds",
+                "check that the hub trusts this issuer and that the role may do this there, and by `oam doctor` in the repository that git sends no header of its own; try again in 30 seconds",
             );
             return self.refuse(who, refusal, effects);
         }
@@ -301,6 +301,17 @@ impl Desk {
                 ),
             ),
             MintMeaning::Unavailable => Refusal::unavailable(sentence, "try again in a moment"),
+            MintMeaning::Misanswered => Refusal::unavailable(
+                sentence,
+                format!(
+                    "look whether a sign-in page of the network answers in the endpoint's place; if not, tell the administrators of {}",
+                    self.org
+                ),
+            ),
+            MintMeaning::Unfit => Refusal::bad_request(
+                format!("{what} can't be asked for at {}: {words}", self.org),
+                "have the exchange name repositories in its `resource`, where every character can be sent, or rename this one",
+            ),
             MintMeaning::OurMistake => Refusal::unavailable(
                 sentence,
                 "check `exchange` in config.toml against the endpoint's documentation",
