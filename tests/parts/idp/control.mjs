@@ -79,8 +79,8 @@ async function backchannel(world, { account, sid, uri, client = 'oam', claims = 
 
 function signing(world) {
   return {
-    'POST /control/rotate-keys': async ({ drop = false }) => {
-      await world.keys.rotate(drop);
+    'POST /control/rotate-keys': async ({ drop = false, same_kid = false }) => {
+      await (same_kid ? world.keys.replace() : world.keys.rotate(drop));
       world.rebuild();
       return { kids: world.keys.jwks.map((key) => key.kid) };
     },

@@ -21,6 +21,7 @@ const ANSWERS = {
   bare400: () => empty(400),
   bare401: () => empty(401),
   empty200: () => empty(200),
+  answer: (fault) => json(fault.status ?? 200, fault.value),
   garbage200: () => ({ status: 200, headers: { 'content-type': 'application/json' }, body: Buffer.from('{"access_token":"ga') }),
   oversize200: () => ({ status: 200, headers: { 'content-type': 'application/json' }, body: Buffer.from(`{"access_token":"${'x'.repeat(16 << 20)}"}`) }),
   redirect: (fault, context) => ({ status: 307, headers: { location: fault.location ?? `${context.control}/control/trap` }, body: Buffer.alloc(0) }),

@@ -41,6 +41,12 @@ export class Keys {
     this.#save();
   }
 
+  /** Other keys under the same names, as a provider has them that makes its keys at every start. */
+  async replace() {
+    this.jwks = await Promise.all(this.jwks.map(async ({ alg, kid }) => ({ ...(await newKey(alg)), kid })));
+    this.#save();
+  }
+
   /** The key that signs now with this algorithm, or the one with this kid. */
   pick(alg, kid) {
     return this.jwks.find((key) => (kid ? key.kid === kid : key.alg === alg)) ?? this.jwks.find((key) => key.alg === alg);
