@@ -320,11 +320,11 @@ pub(in crate::issuer) fn words(fault: &EndpointFault) -> String {
     match fault {
         EndpointFault::NotSent { why }
         | EndpointFault::Lost { why }
+        | EndpointFault::Unfit { why }
         | EndpointFault::Unreadable { why } => why.clone(),
         EndpointFault::Status { status, .. } | EndpointFault::Denied { status, .. } => {
             format!("status {status}")
         }
-        EndpointFault::Unfit { why } => why.clone(),
         EndpointFault::Check { name, why } => format!("{name}: {why}"),
     }
 }

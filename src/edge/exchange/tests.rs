@@ -251,10 +251,12 @@ async fn faults_are_facts() {
     assert!(matches!(html, Some(EndpointFault::Unreadable { .. })));
     let reset = minted(Canned::Reset).await.err();
     assert!(matches!(reset, Some(EndpointFault::Lost { .. })));
-    let named = mint(&org(endpoint("http://127.0.0.1:9")), order(Some("a/b c")))
-        .await
-        .err();
-    assert!(matches!(named, Some(EndpointFault::NotSent { why }) if why.contains("repository")));
+    let wide = Rfc8693 {
+        scope: Some("{repository}".into()),
+        ..endpoint("http://127.0.0.1:9")
+    };
+    let named = mint(&org(wide), order(Some("a/b c"))).await.err();
+    assert!(matches!(named, Some(EndpointFault::Unfit { why }) if why.contains("repository")));
     let open = mint(&org(endpoint("http://hub.example")), order(None))
         .await
         .err();
