@@ -56,10 +56,27 @@ pub async fn admit(
 ) -> Result<Admitted, NotAdmitted> {
     let unknown =
         |fault: StoreFault| NotAdmitted::Unknown(Refused::of_exchange(fault.refusal(), false));
-    let row = issuer.store.person(claimant.key.clone()).await;
-    let row = row.map_err(unknown)?;
+    let row = person(issuer, &claimant).await.map_err(unknown)?;
     let since = session_since(issuer, &claimant, row.as_ref()).await;
     admit_by(in_force, claimant, row, since.map_err(unknown)?)
+}
+
+/// What is kept of a claimant. One who comes for the first time takes over what the provider said of them before.
+async fn person(issuer: &Issuer, claimant: &Claimant) -> Result<Option<PersonRow>, StoreFault> {
+    let row = issuer.store.person(claimant.key.clone()).await?;
+    if row.as_ref().is_some_and(|row| !row.is_never_seen()) {
+        return Ok(row);
+    }
+    let seen = seen(claimant, &claimant.groups, clock::now_ms());
+    if !issuer.store.is_spoken_of(seen.clone()).await? {
+        return Ok(row);
+    }
+    let batch = Batch {
+        changes: vec![Change::TakeOver(seen)],
+        entries: Vec::new(),
+    };
+    issuer.commit(batch).await?;
+    issuer.store.person(claimant.key.clone()).await
 }
 
 /// The first evidence of the claimant's session, where the answer depends on it.
@@ -130,7 +147,7 @@ impl Admitted {
     /// an older token would take away and give back the same role with every ask.
     pub fn sight(&self, in_force: &InForce) -> Vec<Change> {
         let at_ms = clock::now_ms();
-        let seen = self.seen(at_ms);
+        let seen = seen(&self.claimant, &self.groups, at_ms);
         let mut changes = Vec::with_capacity(2);
         if !self.row.as_ref().is_some_and(|row| is_kept(row, &seen)) {
             changes.push(Change::Seen(seen));
@@ -160,9 +177,9 @@ impl Admitted {
 
     /// Whether the store knows less of this person than this token says.
     fn is_news(&self) -> bool {
-        self.row.as_ref().is_none_or(|row| {
-            row.seen.proven_at < self.claimant.proven_at || row.seen.subject.is_empty()
-        })
+        self.row
+            .as_ref()
+            .is_none_or(|row| row.seen.proven_at < self.claimant.proven_at || row.is_never_seen())
     }
 
     /// Writes the sight of a bearer, when it is news: a person who only listens must be found by a
@@ -189,23 +206,22 @@ impl Admitted {
             Err(fault) => Err(Refused::of_exchange(fault.refusal(), false)),
         }
     }
+}
 
-    fn seen(&self, at_ms: u64) -> PersonSeen {
-        let claimant = &self.claimant;
-        PersonSeen {
-            key: claimant.key.clone(),
-            issuer: claimant.issuer.clone(),
-            subject: claimant.subject.clone(),
-            username: claimant.username.clone(),
-            email: claimant.email.clone(),
-            groups: match &self.groups {
-                Groups::Known(groups) => Some(groups.clone()),
-                Groups::Unknown { .. } => None,
-            },
-            session: claimant.session.clone(),
-            proven_at: claimant.proven_at,
-            at_ms,
-        }
+fn seen(claimant: &Claimant, groups: &Groups, at_ms: u64) -> PersonSeen {
+    PersonSeen {
+        key: claimant.key.clone(),
+        issuer: claimant.issuer.clone(),
+        subject: claimant.subject.clone(),
+        username: claimant.username.clone(),
+        email: claimant.email.clone(),
+        groups: match groups {
+            Groups::Known(groups) => Some(groups.clone()),
+            Groups::Unknown { .. } => None,
+        },
+        session: claimant.session.clone(),
+        proven_at: claimant.proven_at,
+        at_ms,
     }
 }
 

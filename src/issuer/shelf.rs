@@ -2,7 +2,8 @@
 
 use super::store::{
     AgentLogRow, AuditFilter, AuditLine, Batch, Change, Committed, Cursor, FeedOfAll, FeedPage,
-    KeyRow, Later, PersonRow, Pruned, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
+    KeyRow, Later, PersonRow, PersonSeen, Pruned, SecretOwner, SecretRow, Store, StoreFault,
+    TokenRow,
 };
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::ClaimantKey;
@@ -153,6 +154,9 @@ impl Store for Shelf {
         not_here()
     }
     fn people(&self, _: SourceName, _: SignalSubject) -> Later<'_, Vec<PersonRow>> {
+        not_here()
+    }
+    fn is_spoken_of(&self, _: PersonSeen) -> Later<'_, bool> {
         not_here()
     }
     fn find_people(&self, _: String) -> Later<'_, Vec<PersonRow>> {

@@ -143,11 +143,20 @@ impl Signals {
     /// What the provider is told.
     pub async fn logout(&self, token: &Secret, now_ms: u64) -> Result<Signal, Untaken> {
         let read = read(token)?;
-        let mut outcome = Err(rejected(
-            SetError::InvalidIssuer,
-            "no identity source of this issuer is configured here",
-        ));
-        for trusted in self.identities.of_issuer(&read) {
+        let of_issuer = || self.identities.of_issuer(&read);
+        let mut outcome = Err(if of_issuer().next().is_some() {
+            rejected(
+                SetError::InvalidAudience,
+                "`aud` is no audience of an identity source of this issuer",
+            )
+        } else {
+            rejected(
+                SetError::InvalidIssuer,
+                "no identity source of this issuer is configured here",
+            )
+        });
+        // A provider may have several sources; the fault of one that the token is not for is not its fault.
+        for trusted in of_issuer().filter(|one| read.has_audience(&one.source.audiences)) {
             let signed = trusted.claims(token, &read, now_ms).await;
             let claims = signed.map_err(|fault| untaken(&fault, trusted.source.name.as_str()))?;
             let typ = read.header.typ.as_deref();

@@ -12,16 +12,18 @@ use super::store::{Batch, Change, EndKind, Ended, PersonRow, Store, StoreFault, 
 use crate::model::audit::{AuditEvent, AuditRecord};
 use crate::model::claimant::ClaimantKey;
 use crate::model::feed::FeedEvent;
-use crate::model::issuer::Source;
 use crate::model::name::OrgName;
 use crate::model::signal::{Signal, SignalMeaning};
 use crate::rules::account::{Author, Event, Restored};
+use crate::rules::admission::End;
 use crate::rules::policy::Index;
 use crate::rules::signal::REMEMBERED_MS;
 
 /// Most people that one signal names. A provider's e-mail address may belong to several; more than this
 /// is a mistake, and is left to a person.
 const MOST_PEOPLE: usize = 64;
+/// How often a signal is tried that others overtake.
+const ATTEMPTS: usize = 4;
 
 /// Where a signal came from, for the record.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,8 +54,6 @@ pub struct Standing<'a> {
     pub store: &'a dyn Store,
     /// The policy in force, to compare roles by.
     pub policy: &'a Index,
-    /// The sources.
-    pub sources: &'a [Source],
 }
 
 impl Standing<'_> {
@@ -62,6 +62,22 @@ impl Standing<'_> {
     /// # Errors
     /// The store did not take it, and nothing was done: it has to be sent again.
     pub async fn apply(
+        &self,
+        signal: &Signal,
+        origin: Origin<'_>,
+        now_ms: u64,
+    ) -> Result<Applied, StoreFault> {
+        for _ in 1..ATTEMPTS {
+            match self.attempt(signal, origin, now_ms).await {
+                // Whom it names came while it was looked for.
+                Err(StoreFault::Overtaken) => {}
+                outcome => return outcome,
+            }
+        }
+        self.attempt(signal, origin, now_ms).await
+    }
+
+    async fn attempt(
         &self,
         signal: &Signal,
         origin: Origin<'_>,
@@ -86,7 +102,7 @@ impl Standing<'_> {
                 draft.alarm(format!("a signal was not acted on: {}", signal.reason));
             }
             SignalMeaning::Noted => {}
-            _ if people.is_empty() => self.nobody(&mut draft),
+            _ if people.is_empty() => draft.nobody(),
             _ if people.len() > MOST_PEOPLE => {
                 draft.alarm(format!(
                     "a signal names {} people: {}",
@@ -122,33 +138,11 @@ impl Standing<'_> {
         Ok(Vec::new())
     }
 
-    /// An end that matches nobody alarms (a leaver may go on); where the signal names the stable key of
-    /// somebody never seen, that one is refused from now on all the same.
-    fn nobody(&self, draft: &mut Draft<'_>) {
-        let signal = draft.signal;
-        if signal.meaning == SignalMeaning::AccountRestored {
-            return;
-        }
-        let source = self.sources.iter().find(|one| one.name == signal.source);
-        let key = source.and_then(|source| person::key_named(source, &signal.subject));
-        match key {
-            Some(key) if signal.meaning == SignalMeaning::AccountEnded => {
-                draft.end(&key, None, EndKind::Account);
-                draft.alarm(format!(
-                    "{}: nobody seen here so far matches it; whoever comes with this subject is refused",
-                    signal.reason
-                ));
-            }
-            _ => draft.alarm(format!("{}: nobody matches it", signal.reason)),
-        }
-    }
-
     fn one(&self, draft: &mut Draft<'_>, meaning: &SignalMeaning, row: &PersonRow) {
-        let key = &row.seen.key;
         match meaning {
-            SignalMeaning::AccountEnded => draft.end(key, Some(row), EndKind::Account),
-            SignalMeaning::SessionEnded => draft.end(key, Some(row), EndKind::Session),
-            SignalMeaning::SessionDoubtful => draft.end(key, Some(row), EndKind::Doubt),
+            SignalMeaning::AccountEnded => draft.end(row, EndKind::Account),
+            SignalMeaning::SessionEnded => draft.end(row, EndKind::Session),
+            SignalMeaning::SessionDoubtful => draft.end(row, EndKind::Doubt),
             SignalMeaning::AccountRestored => draft.restore(row),
             SignalMeaning::ClaimsChanged { groups } => {
                 draft.groups(self.policy, row, groups.clone());
@@ -215,23 +209,52 @@ impl<'a> Draft<'a> {
         });
     }
 
-    fn end(&mut self, key: &ClaimantKey, row: Option<&PersonRow>, kind: EndKind) {
+    fn end(&mut self, row: &PersonRow, kind: EndKind) {
+        let key = &row.seen.key;
         let ended = Ended {
             kind,
             at_ms: self.signal.at_ms,
             reason: self.signal.reason.clone(),
         };
         let detail = format!("{}: {}", person::what_ended(kind), ended.reason);
-        self.entry(AuditEvent::Revocation, row, detail);
-        if row.is_none()
-            && let Some(entry) = self.batch.entries.last_mut()
-        {
-            entry.person = Some(key.key.clone());
-        }
+        self.entry(AuditEvent::Revocation, Some(row), detail);
         self.batch
             .changes
             .push(person::end(key.clone(), Author::Provider, ended));
         self.applied.people.push(key.clone());
+    }
+
+    /// It matches nobody who was seen here. What ends or restores them is kept under every name that it gives,
+    /// for when they come; all but a restoration alarms, for a leaver may go on under a name that is not known.
+    /// A doubt is not kept: it asks for a newer token, and of logouts there are many.
+    fn nobody(&mut self) {
+        let signal = self.signal;
+        let end = || End {
+            at_ms: signal.at_ms,
+            reason: signal.reason.clone(),
+        };
+        let kept = match signal.meaning {
+            SignalMeaning::AccountEnded => Some(Event::Ended(Author::Provider, end())),
+            SignalMeaning::SessionEnded => Some(Event::SessionEnded(end())),
+            SignalMeaning::AccountRestored => {
+                Some(Event::Restored(Restored::ByProvider(signal.at_ms)))
+            }
+            _ => None,
+        };
+        let names = std::iter::once(&signal.subject).chain(&signal.also);
+        let subjects: Vec<_> = names.filter(|name| !name.is_empty()).cloned().collect();
+        let mut why = format!("{}: nobody matches it", signal.reason);
+        if let Some(event) = kept.filter(|_| !subjects.is_empty()) {
+            self.batch.changes.push(Change::Unmatched {
+                source: signal.source.clone(),
+                subjects,
+                event,
+            });
+            why.push_str(" so far; it is kept for whoever comes by one of its names");
+        }
+        if signal.meaning != SignalMeaning::AccountRestored {
+            self.alarm(why);
+        }
     }
 
     fn restore(&mut self, row: &PersonRow) {

@@ -200,31 +200,47 @@ struct Spoken<'a> {
     payload: &'a Claims,
 }
 
-/// Several events are names of one type; if they are not, the one with the gravest effect counts.
+/// Several events of one token are aspects of one thing that happened to one subject (RFC 8417 §2). The gravest
+/// counts where it brings all that the others do; what can't be told as one is not taken, for a part of it would
+/// be dropped.
 fn strongest<'a>(channel: &Channel<'_>, claims: &'a Claims) -> Result<Spoken<'a>, Rejected> {
     let events = claims
         .get("events")
         .and_then(Value::as_object)
         .filter(|events| !events.is_empty() && events.len() <= MOST_EVENTS)
         .ok_or_else(|| Rejected::request("`events` is missing, empty or too long"))?;
-    let mut best: Option<Spoken<'a>> = None;
+    let mut spoken = Vec::with_capacity(events.len());
     for (uri, payload) in events {
         let payload = payload
             .as_object()
             .ok_or_else(|| Rejected::request("the payload of an event is no object"))?;
         let (meaning, reason) = meaning::of(channel.source, uri, payload)?;
-        let graver = best
-            .as_ref()
-            .is_none_or(|known| meaning::gravity(&meaning) > meaning::gravity(&known.meaning));
-        if graver {
-            best = Some(Spoken {
-                meaning,
-                reason,
-                payload,
-            });
+        spoken.push(Spoken {
+            meaning,
+            reason,
+            payload,
+        });
+    }
+    spoken.sort_by_key(|one| std::cmp::Reverse(meaning::gravity(&one.meaning)));
+    let mut spoken = spoken.into_iter();
+    let gravest = spoken
+        .next()
+        .ok_or_else(|| Rejected::request("`events` is empty"))?;
+    // Where `sub_id` is there, it is the subject of all of them.
+    let subject = |one: &Spoken<'a>| match claims.get("sub_id") {
+        Some(_) => None,
+        None => one.payload.get("subject"),
+    };
+    for other in spoken.filter(|one| one.meaning != SignalMeaning::Noted) {
+        if subject(&other) != subject(&gravest)
+            || !meaning::brings(&gravest.meaning, &other.meaning)
+        {
+            return Err(Rejected::request(
+                "its events are of several subjects or effects: each needs a token of its own",
+            ));
         }
     }
-    best.ok_or_else(|| Rejected::request("`events` is empty"))
+    Ok(gravest)
 }
 
 /// `event_timestamp` (seconds by CAEP 1.0 §2, milliseconds at Okta), else `toe` (RFC 8417 §2.2), else

@@ -1,8 +1,8 @@
 //! Security events in every dialect: each takes effect as its meaning says, and no further.
 
-use crate::support::Company;
 use crate::support::company::now;
 use crate::support::wait::until_true;
+use crate::support::{Company, Plan};
 use serde_json::{Value, json};
 
 /// What the transmitter is told to send about an account.
@@ -204,4 +204,43 @@ fn a_signal_that_matches_nobody_raises_an_alarm() {
         "in the log: {}",
         company.log()
     );
+}
+
+/// The stable key is a claim that no signal names.
+#[test]
+fn a_leaver_whom_a_signal_named_before_their_first_sign_in_is_refused_by_every_name() {
+    let with_key = |text: &str| {
+        text.replace(
+            "[sources.company]\n",
+            "[sources.company]\nkey_claim = \"employee\"\n",
+        )
+    };
+    let company = Plan::default().settings(with_key).start();
+    let iss = company.world.idp.get("issuer").to_owned();
+    for (account, subject) in [
+        (
+            "eve",
+            json!({"format": "iss_sub", "iss": iss, "sub": "eve"}),
+        ),
+        (
+            "mallory",
+            json!({"format": "email", "email": "Mallory@example.com"}),
+        ),
+        ("oscar", json!({"format": "opaque", "id": "oscar"})),
+        ("trudy", json!({"format": "opaque", "id": "e-trudy"})),
+    ] {
+        let employee = json!({"employee": format!("e-{account}")});
+        let event = json!({"type": "account-disabled", "subject": subject});
+        let answer = push(&company, &event);
+        assert_eq!(answer["status"], 202, "{account}: {answer}");
+        let first = company.id_token(account, &employee);
+        let refused = company.exchange(&first, "acme/model", "role:model-reader read");
+        let refused = refused.expect(400).json();
+        assert_eq!(refused["oam"]["code"], "revoked", "{account}: {refused}");
+        let restored = company.issuer(&["restore", &format!("e-{account}"), "--provider"]);
+        restored.expect(0);
+    }
+    let other = company.id_token("ada", &json!({"employee": "e-ada"}));
+    company.granted(&other, "acme/model", "role:model-reader read");
+    company.verify();
 }

@@ -107,7 +107,6 @@ async fn applied(issuer: &Issuer, origin: &Origin, signal: &Signal) -> Result<()
     let standing = Standing {
         store: &*issuer.store,
         policy: &in_force.policy,
-        sources: &in_force.settings.sources,
     };
     let from = origin.from.to_string();
     let of = standing::Origin {

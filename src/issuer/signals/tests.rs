@@ -3,7 +3,7 @@
 use super::{Signals, Untaken};
 use crate::issuer::identity::Identities;
 use crate::issuer::identity::stand_in::{Provider, Signer, outside, settings};
-use crate::model::issuer::{SecretPlace, Transmitter};
+use crate::model::issuer::{SecretPlace, Source, SourceKeys, Transmitter};
 use crate::model::secret::Secret;
 use crate::model::signal::{Signal, SignalMeaning};
 use crate::rules::claims::fixture::{NOW, okta};
@@ -24,6 +24,13 @@ struct World {
 
 impl World {
     async fn with(change: impl Fn(&mut Transmitter)) -> Self {
+        Self::with_sources(change, |source| vec![source]).await
+    }
+
+    async fn with_sources(
+        change: impl Fn(&mut Transmitter),
+        sources: impl FnOnce(Source) -> Vec<Source>,
+    ) -> Self {
         let provider = Provider::start().await;
         let signer = Signer::rsa("k1");
         provider.answers().keys.push(signer.jwk.clone());
@@ -32,7 +39,7 @@ impl World {
         source.issuer.clone_from(&provider.issuer);
         let mut transmitter = transmitter(&provider.issuer);
         change(&mut transmitter);
-        let settings = settings(vec![source], vec![transmitter]);
+        let settings = settings(sources(source), vec![transmitter]);
         let outside = outside(&settings);
         let identities = Identities::new(&settings, &outside).map_err(|r| r.sentence);
         let signals = Signals::new(&settings, &outside, Arc::new(identities.unwrap()));
@@ -160,21 +167,23 @@ async fn keys_out_of_reach_are_no_verdict() {
     assert_eq!(world.signals.problems().len(), 1);
 }
 
+fn logout_token(world: &World, more: &Value) -> Value {
+    let mut token = json!({
+        "iss": world.provider.issuer, "aud": "oam", "iat": NOW, "exp": NOW + 120, "jti": "1",
+        "sub": "00u1", "sid": "s1",
+        "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+    });
+    for (name, value) in more.as_object().unwrap() {
+        token[name] = value.clone();
+    }
+    token
+}
+
 #[tokio::test]
 async fn a_logout_token_is_verified_with_the_keys_of_its_source() {
     let mut world = World::start().await;
     world.signer.algorithm = jsonwebtoken::Algorithm::RS256;
-    let token = |more: &Value| {
-        let mut token = json!({
-            "iss": world.provider.issuer, "aud": "oam", "iat": NOW, "exp": NOW + 120, "jti": "1",
-            "sub": "00u1", "sid": "s1",
-            "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
-        });
-        for (name, value) in more.as_object().unwrap() {
-            token[name] = value.clone();
-        }
-        token
-    };
+    let token = |more: &Value| logout_token(&world, more);
     let post = async |text: String| world.signals.logout(&Secret::new(text), NOW_MS).await;
     let good = world.signer.sign(Some("logout+jwt"), &token(&json!({})));
     let signal = post(good).await.unwrap_or_else(|u| panic!("{u:?}"));
@@ -192,4 +201,28 @@ async fn a_logout_token_is_verified_with_the_keys_of_its_source() {
     assert_eq!(err(post(foreign).await), SetError::InvalidAudience);
     let nonce = world.signer.sign(None, &token(&json!({ "nonce": "n" })));
     assert_eq!(err(post(nonce).await), SetError::InvalidRequest);
+}
+
+#[tokio::test]
+async fn of_two_sources_of_one_issuer_the_one_that_a_logout_token_is_for_verifies_it() {
+    let another = |source: Source| {
+        let mut other = source.clone();
+        other.name = "partners".parse().unwrap();
+        other.audiences = vec!["partners".to_owned()];
+        other.keys = SourceKeys::Address(format!("{}/no-keys", source.issuer));
+        vec![other, source]
+    };
+    let mut world = World::with_sources(|_| (), another).await;
+    world.signer.algorithm = jsonwebtoken::Algorithm::RS256;
+    let signed = |more: &Value| {
+        let token = logout_token(&world, more);
+        Secret::new(world.signer.sign(Some("logout+jwt"), &token))
+    };
+    let signal = world.signals.logout(&signed(&json!({})), NOW_MS).await;
+    assert_eq!(signal.unwrap().source, okta().name);
+    let nobodys = signed(&json!({ "aud": "nobody" }));
+    match world.signals.logout(&nobodys, NOW_MS).await {
+        Err(Untaken::Rejected(rejected)) => assert_eq!(rejected.err, SetError::InvalidAudience),
+        other => panic!("{other:?}"),
+    }
 }

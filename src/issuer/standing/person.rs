@@ -4,10 +4,9 @@ use crate::issuer::store::{Change, EndKind, Ended, PersonRow};
 use crate::model::audit::AuditEvent;
 use crate::model::claimant::{Claimant, ClaimantKey, ClaimantKind, Groups};
 use crate::model::feed::FeedEvent;
-use crate::model::issuer::Source;
 use crate::model::name::{RoleName, SourceName};
 use crate::model::policy::{Member, Policy};
-use crate::model::signal::{SignalMeaning, SignalSubject};
+use crate::model::signal::SignalMeaning;
 use crate::rules::account::Author;
 use crate::rules::admission::{Facts, RolesAfter, roles_after_signal};
 use crate::rules::policy::{Index, held_names};
@@ -44,20 +43,6 @@ pub(super) const fn speaks_of_people(meaning: &SignalMeaning) -> bool {
 /// The name for people.
 pub(in crate::issuer) fn shown(row: &PersonRow) -> Option<String> {
     row.seen.username.clone().or_else(|| row.seen.email.clone())
-}
-
-/// The stable key that a signal names by itself, of somebody never seen.
-pub(super) fn key_named(source: &Source, subject: &SignalSubject) -> Option<ClaimantKey> {
-    let ours = subject
-        .issuer
-        .as_ref()
-        .is_none_or(|issuer| *issuer == source.issuer);
-    let by_subject = source.key_claim.is_none().then_some(&subject.subject);
-    let key = subject.key.as_ref().or(by_subject?.as_ref())?;
-    ours.then(|| ClaimantKey {
-        source: source.name.clone(),
-        key: key.clone(),
-    })
 }
 
 pub(super) const fn what_ended(kind: EndKind) -> &'static str {

@@ -2,13 +2,13 @@
 
 mod authors;
 mod changes;
+mod strangers;
 
 use super::{Applied, Origin, Standing, facts};
 use crate::issuer::store::sqlite::SqliteStore;
 use crate::issuer::store::{Batch, Change, PersonRow, PersonSeen, Store, StoreFault, TokenRow};
 use crate::model::claimant::ClaimantKey;
 use crate::model::feed::FeedEvent;
-use crate::model::issuer::Source;
 use crate::model::name::{OrgName, RoleName};
 use crate::model::role::Action;
 use crate::model::signal::{Signal, SignalMeaning, SignalSubject};
@@ -21,7 +21,6 @@ struct World {
     _folder: tempfile::TempDir,
     store: SqliteStore,
     policy: Index,
-    sources: Vec<Source>,
 }
 
 fn org() -> OrgName {
@@ -50,7 +49,6 @@ impl World {
             _folder: folder,
             store,
             policy: fixture::index(),
-            sources: vec![okta()],
         };
         for name in ["ada", "bob"] {
             world.seen(name, NOW - 100).await;
@@ -98,7 +96,6 @@ impl World {
         let standing = Standing {
             store: &self.store,
             policy: &self.policy,
-            sources: &self.sources,
         };
         let origin = Origin {
             request_id: Some("r-1"),
@@ -314,19 +311,4 @@ async fn a_signal_that_matches_nobody_alarms_and_finds_nobody_by_chance() {
             .count(),
         4
     );
-}
-
-#[tokio::test]
-async fn a_leaver_who_never_came_is_refused_when_they_come() {
-    let world = World::start().await;
-    let mut ended = signal(SignalMeaning::AccountEnded, by_sub("eve"));
-    ended.subject.subject = Some("00u-eve".to_owned());
-    let applied = world.apply(&ended).await;
-    assert!(
-        applied
-            .alarm
-            .is_some_and(|why| why.contains("whoever comes"))
-    );
-    world.seen("eve", NOW).await;
-    assert!(facts(&world.row("eve").await, None).account.is_some());
 }

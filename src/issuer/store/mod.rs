@@ -22,7 +22,7 @@ use crate::model::issuer::SigningAlgorithm;
 use crate::model::name::{HubName, Repository, RoleName, SourceName};
 use crate::model::role::Action;
 use crate::model::signal::SignalSubject;
-use crate::rules::account::{Account, Author, Restored};
+use crate::rules::account::{Account, Author, Event, Restored};
 use crate::rules::history::History;
 use std::future::Future;
 use std::pin::Pin;
@@ -51,8 +51,21 @@ pub struct Committed {
 /// A change.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// A person was seen with a verified token.
+    /// A person was seen with a verified token. Somebody who comes for the first time and of whom the provider
+    /// said something before fails the batch as overtaken: [`Change::TakeOver`] comes first.
     Seen(PersonSeen),
+    /// Somebody was seen for the first time: what [`Change::Unmatched`] kept under their names is theirs now.
+    TakeOver(PersonSeen),
+    /// The provider said this of somebody whom none of its names finds: kept under each of them. Overtaken when
+    /// one finds somebody after all.
+    Unmatched {
+        /// Of which source.
+        source: SourceName,
+        /// The names.
+        subjects: Vec<SignalSubject>,
+        /// What was said.
+        event: Event,
+    },
     /// A token was issued. With `epoch`: only if the person's epoch still is this one.
     Issue {
         /// The token.
@@ -227,6 +240,13 @@ pub struct PersonRow {
     pub groups_changed_at_ms: Option<u64>,
 }
 
+impl PersonRow {
+    /// Whether there is a row only because an order named the stable key.
+    pub const fn is_never_seen(&self) -> bool {
+        self.seen.subject.is_empty()
+    }
+}
+
 /// An issued token. The token itself only where a hub could be told to revoke it, and sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRow {
@@ -312,6 +332,8 @@ pub trait Store: Send + Sync {
     fn person(&self, key: ClaimantKey) -> Later<'_, Option<PersonRow>>;
     /// People of a source whom a signal names: every member given must match.
     fn people(&self, source: SourceName, subject: SignalSubject) -> Later<'_, Vec<PersonRow>>;
+    /// Whether [`Change::Unmatched`] kept something under a name of somebody who comes for the first time.
+    fn is_spoken_of(&self, seen: PersonSeen) -> Later<'_, bool>;
     /// People by stable key, subject, user name or e-mail, for commands.
     fn find_people(&self, text: String) -> Later<'_, Vec<PersonRow>>;
     /// People with live tokens or seen after this moment, for a changed policy; ordered by key, after

@@ -21,7 +21,7 @@ mod writer;
 
 use super::{
     AgentLogRow, AuditFilter, AuditLine, Batch, Committed, Cursor, FeedOfAll, FeedPage, KeyRow,
-    Later, PersonRow, Pruned, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
+    Later, PersonRow, PersonSeen, Pruned, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
 };
 use crate::model::claimant::ClaimantKey;
 use crate::model::name::{OrgName, SourceName};
@@ -184,6 +184,12 @@ impl Store for SqliteStore {
     fn people(&self, source: SourceName, subject: SignalSubject) -> Later<'_, Vec<PersonRow>> {
         self.read(Kind::Search, move |database, _| {
             read::people::by_signal(database, &source, &subject)
+        })
+    }
+
+    fn is_spoken_of(&self, seen: PersonSeen) -> Later<'_, bool> {
+        self.read(Kind::Search, move |database, _| {
+            Ok(!read::people::unmatched(database, &seen)?.is_empty())
         })
     }
 

@@ -7,6 +7,7 @@ mod feed;
 mod fixture;
 mod kept;
 mod people;
+mod strangers;
 mod tokens;
 
 use super::sqlite::SqliteStore;
@@ -70,6 +71,12 @@ conformance! {
         the_last_sixteen_sessions_of_a_person_are_known
         an_administrator_finds_people_by_any_of_their_names
         recent_people_come_page_by_page_in_order;
+    strangers:
+        a_stranger_is_ended_by_every_name_when_they_come
+        a_name_with_one_member_that_differs_is_somebody_else
+        a_strangers_events_come_to_the_same_in_any_order
+        what_is_said_of_a_stranger_who_came_meanwhile_is_looked_at_again
+        an_order_about_a_stable_key_does_not_hide_what_a_provider_says;
     feed:
         a_cursor_gives_what_came_after_it_for_its_subject_only
         an_unknown_cursor_is_reset_and_tells_no_old_events

@@ -150,6 +150,17 @@ fn stream_updated(payload: &Claims) -> (SignalMeaning, String) {
     (meaning, format!("stream-updated ({status})"))
 }
 
+/// Whether what follows from the first is all that follows from the second too.
+pub(super) fn brings(first: &SignalMeaning, second: &SignalMeaning) -> bool {
+    use SignalMeaning as M;
+    first == second
+        || matches!(
+            (first, second),
+            (M::AccountEnded, M::SessionEnded | M::SessionDoubtful)
+                | (M::SessionEnded, M::SessionDoubtful)
+        )
+}
+
 /// Which of two meanings to follow.
 pub(super) const fn gravity(meaning: &SignalMeaning) -> u8 {
     match meaning {

@@ -156,7 +156,7 @@ fn one(channel: &Channel<'_>, said: &Claims) -> Result<Vec<SignalSubject>, Rejec
     let subjects = match form(said).as_deref() {
         Some("iss_sub") => vec![by_issuer(&needed("iss")?, needed("sub")?)],
         Some("email") => vec![by_email(needed("email")?)],
-        Some("opaque") => vec![by_id(channel, needed("id")?)],
+        Some("opaque") => by_id(channel, &needed("id")?),
         Some("account") => {
             let uri = needed("uri")?;
             let account = uri.strip_prefix("acct:").filter(|at| at.contains('@'));
@@ -179,18 +179,17 @@ fn one(channel: &Channel<'_>, said: &Claims) -> Result<Vec<SignalSubject>, Rejec
     Ok(subjects.into_iter().filter_map(named).collect())
 }
 
-/// The provider's own id of a person: the stable key where the source has one, else the subject.
-fn by_id(channel: &Channel<'_>, id: String) -> SignalSubject {
-    let (subject, key) = if channel.source.key_claim.is_some() {
-        (None, Some(id))
-    } else {
-        (Some(id), None)
-    };
-    SignalSubject {
-        subject,
-        key,
+/// The provider's own id of a person: where the source has a stable key beside the subject, it may be either.
+fn by_id(channel: &Channel<'_>, id: &str) -> Vec<SignalSubject> {
+    let key = channel.source.key_claim.is_some().then(|| SignalSubject {
+        key: Some(id.to_owned()),
         ..SignalSubject::default()
-    }
+    });
+    let subject = SignalSubject {
+        subject: Some(id.to_owned()),
+        ..SignalSubject::default()
+    };
+    key.into_iter().chain([subject]).collect()
 }
 
 /// A transmitter may name people by its own `iss`, which differs from the one in their tokens (Google: by

@@ -278,6 +278,38 @@ fn aliases_of_one_event_follow_the_gravest() {
 }
 
 #[test]
+fn a_token_with_several_subjects_or_effects_is_rejected_as_a_whole() {
+    let of = |sub: &str| json!({ "subject": { "format": "iss_sub", "iss": KEYCLOAK, "sub": sub } });
+    let both = |first: &str, one: &str, second: &str, other: &str| {
+        let events = json!({
+            format!("{CAEP}{first}"): of(one), format!("{RISC}{second}"): of(other),
+        });
+        set(KEYCLOAK, json!({ "events": events }))
+    };
+    for (first, one, second, other) in [
+        ("session-revoked", "f7", "account-disabled", "f8"),
+        ("session-revoked", "f7", "sessions-revoked", "f8"),
+        ("session-revoked", "f7", "account-enabled", "f7"),
+    ] {
+        let several = both(first, one, second, other);
+        rejected(&several, SetError::InvalidRequest);
+    }
+    let mut groups = keycloak(&format!("{RISC}sessions-revoked"), json!({}));
+    groups["events"][format!("{CAEP}token-claims-change")] = json!({ "claims": { "groups": [] } });
+    rejected(&groups, SetError::InvalidRequest);
+    let one = understood(
+        KEYCLOAK,
+        &both("session-revoked", "f7", "sessions-revoked", "f7"),
+    );
+    assert_eq!(one.subject, by_sub("f7"));
+    let noted = both("session-established", "f8", "account-disabled", "f7");
+    assert_eq!(
+        understood(KEYCLOAK, &noted).meaning,
+        SignalMeaning::AccountEnded
+    );
+}
+
+#[test]
 fn a_time_that_can_not_be_is_not_believed() {
     for odd in [json!(0), json!(NOW + 3600), json!("yesterday"), json!(-5)] {
         let payload = json!({ "event_timestamp": odd });

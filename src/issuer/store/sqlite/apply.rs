@@ -3,6 +3,7 @@
 mod agent_log;
 mod ends;
 mod people;
+mod unmatched;
 
 use super::rows::{TOKEN, algorithm, claimant, int, owner_columns, short, token};
 use crate::issuer::store::{Change, KeyRow, SecretOwner, SecretRow, StoreFault, TokenRow};
@@ -38,6 +39,10 @@ pub(super) fn check(database: &Connection, change: &Change) -> Done {
         } => same_epoch(database, &token.key, *epoch),
         Change::AtEpoch { key, epoch } => same_epoch(database, key, *epoch),
         Change::End { .. } | Change::Restore { .. } => ends::check(database, change),
+        Change::Seen(seen) => unmatched::none(database, seen),
+        Change::Unmatched {
+            source, subjects, ..
+        } => unmatched::check(database, source, subjects),
         Change::Once {
             transmitter, id, ..
         } => {
@@ -58,6 +63,12 @@ pub(super) fn check(database: &Connection, change: &Change) -> Done {
 pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<TokenRow>) -> Done {
     match change {
         Change::Seen(seen) => people::seen(database, seen),
+        Change::TakeOver(seen) => unmatched::take_over(database, seen),
+        Change::Unmatched {
+            source,
+            subjects,
+            event,
+        } => unmatched::keep(database, source, subjects, event),
         // Its epoch was compared by `check`: what the same batch changes of the person is the token's own.
         Change::Issue { token, .. } => issue(database, token),
         Change::AtEpoch { .. } => Ok(()),
@@ -68,31 +79,8 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
         Change::End { .. } | Change::Restore { .. } => {
             ends::account_event(database, change, revoked)
         }
-        Change::RolesChanged {
-            key,
-            groups,
-            held,
-            at_ms,
-            feed,
-        } => {
-            if !people::roles_changed(database, key, groups.as_deref(), held, *at_ms)? {
-                return Ok(());
-            }
-            people::overtake(database, key)?;
-            ends::roles(database, key, held, *at_ms, feed.as_ref(), revoked)
-        }
-        Change::Held {
-            key,
-            held,
-            lost,
-            at_ms,
-            feed,
-        } => {
-            people::held(database, key, held, *at_ms)?;
-            if !lost.is_empty() {
-                people::overtake(database, key)?;
-            }
-            ends::roles(database, key, held, *at_ms, feed.as_ref(), revoked)
+        Change::RolesChanged { .. } | Change::Held { .. } => {
+            ends::roles_event(database, change, revoked)
         }
         Change::Once {
             transmitter,

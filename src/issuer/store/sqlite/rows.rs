@@ -132,6 +132,17 @@ pub(super) fn person(row: &Row<'_>) -> Result<PersonRow> {
     })
 }
 
+/// What a provider said of somebody: its last end of the account, the time of its last lifting, its last end of a
+/// session.
+pub(super) fn spoken(row: &Row<'_>) -> Result<Account> {
+    Ok(Account {
+        provider: ended(row, 0)?,
+        provider_restored_at_ms: number_or_none(row, 2)?,
+        session: ended(row, 3)?,
+        ..Account::default()
+    })
+}
+
 /// A token, from the columns [`TOKEN`].
 pub(super) fn token(row: &Row<'_>) -> Result<TokenRow> {
     let repository: Option<String> = row.get(6)?;

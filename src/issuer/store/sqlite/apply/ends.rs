@@ -86,7 +86,7 @@ fn end(
 }
 
 /// Applies an event to what is kept at this moment.
-fn put(database: &Connection, key: &ClaimantKey, event: &Event) -> Done {
+pub(super) fn put(database: &Connection, key: &ClaimantKey, event: &Event) -> Done {
     let after = account(database, key)?.after(event);
     let at = |end: &Option<End>| end.as_ref().map(|end| int(end.at_ms));
     let reason = |end: &Option<End>| end.as_ref().map(|end| end.reason.clone());
@@ -112,9 +112,46 @@ fn put(database: &Connection, key: &ClaimantKey, event: &Event) -> Done {
     )
 }
 
+/// Other groups, or other roles with the groups as they are.
+pub(super) fn roles_event(
+    database: &Connection,
+    change: &Change,
+    revoked: &mut Vec<TokenRow>,
+) -> Done {
+    match change {
+        Change::RolesChanged {
+            key,
+            groups,
+            held,
+            at_ms,
+            feed,
+        } => {
+            if !people::roles_changed(database, key, groups.as_deref(), held, *at_ms)? {
+                return Ok(());
+            }
+            people::overtake(database, key)?;
+            roles(database, key, held, *at_ms, feed.as_ref(), revoked)
+        }
+        Change::Held {
+            key,
+            held,
+            lost,
+            at_ms,
+            feed,
+        } => {
+            people::held(database, key, held, *at_ms)?;
+            if !lost.is_empty() {
+                people::overtake(database, key)?;
+            }
+            roles(database, key, held, *at_ms, feed.as_ref(), revoked)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Makes the live tokens inactive whose role is none of these, and tells the feed. Which those are is told by
 /// the tokens: one can have been issued since the roles were compared.
-pub(super) fn roles(
+fn roles(
     database: &Connection,
     key: &ClaimantKey,
     held: &[RoleName],

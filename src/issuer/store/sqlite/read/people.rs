@@ -1,11 +1,12 @@
 //! People: by key, by what a signal says of them, by what an administrator types.
 
 use super::{all, limited, one};
-use crate::issuer::store::PersonRow;
-use crate::issuer::store::sqlite::rows::{PERSON, int, number, person};
+use crate::issuer::store::sqlite::rows::{PERSON, int, number, person, spoken};
+use crate::issuer::store::{PersonRow, PersonSeen};
 use crate::model::claimant::ClaimantKey;
 use crate::model::name::SourceName;
 use crate::model::signal::SignalSubject;
+use crate::rules::account::Account;
 use rusqlite::{Connection, Result, ToSql, params};
 
 pub(in super::super) fn by_key(
@@ -115,5 +116,60 @@ pub(in super::super) fn recent(
             limited(limit)
         ],
         person,
+    )
+}
+
+/// Columns of [`spoken`].
+const SPOKEN: &str =
+    "account_at_ms, account_reason, account_restored_at_ms, session_at_ms, session_reason";
+
+/// What was kept under names of somebody who comes for the first time: every member of a name must match.
+pub(in super::super) fn unmatched(
+    database: &Connection,
+    seen: &PersonSeen,
+) -> Result<Vec<Account>> {
+    let sql = format!(
+        "SELECT {SPOKEN} FROM unmatched
+         WHERE source = ?1 AND issuer IN ('', ?2) AND subject IN ('', ?3)
+             AND (email = '' OR email = ?4) AND key IN ('', ?5) AND (session = '' OR session = ?6)"
+    );
+    all(
+        database,
+        &sql,
+        params![
+            seen.key.source.as_str(),
+            seen.issuer,
+            seen.subject,
+            seen.email,
+            seen.key.key,
+            seen.session,
+        ],
+        spoken,
+    )
+}
+
+/// What was kept under this very name.
+pub(in super::super) fn unmatched_of(
+    database: &Connection,
+    source: &SourceName,
+    subject: &SignalSubject,
+) -> Result<Option<Account>> {
+    let sql = format!(
+        "SELECT {SPOKEN} FROM unmatched WHERE source = ?1 AND issuer = ?2 AND subject = ?3
+             AND email = ?4 AND key = ?5 AND session = ?6"
+    );
+    let name = |name: &Option<String>| name.clone().unwrap_or_default();
+    one(
+        database,
+        &sql,
+        params![
+            source.as_str(),
+            name(&subject.issuer),
+            name(&subject.subject),
+            name(&subject.email),
+            name(&subject.key),
+            name(&subject.session),
+        ],
+        spoken,
     )
 }

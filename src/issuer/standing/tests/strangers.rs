@@ -1,0 +1,63 @@
+//! Signals about people who come later.
+
+use super::{NOW_MS, World, by_sub, signal};
+use crate::issuer::store::{Change, PersonSeen, Store};
+use crate::model::signal::{SignalMeaning, SignalSubject};
+use crate::rules::claims::fixture::okta;
+
+fn comes(name: &str) -> PersonSeen {
+    PersonSeen {
+        key: super::key(name),
+        issuer: okta().issuer,
+        subject: format!("sub-{name}"),
+        username: None,
+        email: Some(format!("{name}@acme.example")),
+        groups: None,
+        session: None,
+        proven_at: super::NOW,
+        at_ms: NOW_MS,
+    }
+}
+
+#[tokio::test]
+async fn a_leaver_who_never_came_is_refused_when_they_come_by_any_name() {
+    let world = World::start().await;
+    let mut ended = signal(
+        SignalMeaning::AccountEnded,
+        SignalSubject {
+            email: Some("EVE@acme.example".to_owned()),
+            ..SignalSubject::default()
+        },
+    );
+    ended.also = vec![by_sub("eve")];
+    let applied = world.apply(&ended).await;
+    assert!(
+        applied
+            .alarm
+            .is_some_and(|why| why.contains("whoever comes"))
+    );
+    assert!(world.store.is_spoken_of(comes("eve")).await.unwrap());
+    let mut moved = comes("eve");
+    moved.email = Some("eve@new.example".to_owned());
+    world.commit(vec![Change::TakeOver(moved)]).await.unwrap();
+    assert!(world.row("eve").await.account.ended().is_some());
+    assert!(world.apply(&ended).await.replayed);
+}
+
+#[tokio::test]
+async fn a_stranger_who_is_back_before_they_come_is_not_refused_and_nobody_is_alarmed() {
+    let world = World::start().await;
+    world
+        .apply(&signal(SignalMeaning::AccountEnded, by_sub("eve")))
+        .await;
+    let mut back = signal(SignalMeaning::AccountRestored, by_sub("eve"));
+    (back.at_ms, back.id) = (NOW_MS - 1_000, "j-2".to_owned());
+    assert_eq!(world.apply(&back).await.alarm, None);
+    world
+        .commit(vec![Change::TakeOver(comes("eve"))])
+        .await
+        .unwrap();
+    let account = world.row("eve").await.account;
+    assert_eq!(account.ended(), None);
+    assert!(account.session.is_some(), "by a new sign-in only");
+}
