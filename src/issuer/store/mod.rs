@@ -7,6 +7,7 @@
 mod agent_log;
 mod fault;
 mod question;
+mod secret;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -14,11 +15,11 @@ mod tests;
 pub use agent_log::{AgentLogRow, RecordQuota};
 pub use fault::StoreFault;
 pub use question::{AuditFilter, AuditLine, Cursor, FeedOfAll, FeedPage, Pruned};
+pub use secret::{KeyRow, SecretOwner, SecretRow};
 
 use crate::model::audit::AuditRecord;
 use crate::model::claimant::ClaimantKey;
 use crate::model::feed::FeedEvent;
-use crate::model::issuer::SigningAlgorithm;
 use crate::model::name::{HubName, Repository, RoleName, SourceName};
 use crate::model::role::Action;
 use crate::model::signal::SignalSubject;
@@ -274,51 +275,6 @@ pub struct TokenRow {
     pub revoked_at_ms: Option<u64>,
     /// The token, sealed with the master key, where its hub has a way to revoke it.
     pub sealed: Option<Vec<u8>>,
-}
-
-/// A signing key at rest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRow {
-    /// `kid`.
-    pub kid: String,
-    /// Algorithm.
-    pub algorithm: SigningAlgorithm,
-    /// PKCS#8, sealed with the master key.
-    pub sealed: Vec<u8>,
-    /// Public JWK, JSON.
-    pub public: String,
-    /// Unix milliseconds at which it was published.
-    pub made_at_ms: u64,
-    /// Unix milliseconds from which it signs.
-    pub signs_from_ms: u64,
-    /// Unix milliseconds at which it left the set: set at the rotation after it.
-    pub gone_at_ms: Option<u64>,
-}
-
-/// Whose secret.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum SecretOwner {
-    /// The issuer's client secret at this hub: sealed, for it must be sent.
-    Hub(HubName),
-    /// A client registered here, to introspect: as a salted hash.
-    Client(String),
-}
-
-/// A client secret at rest. The newest is used; older ones stay good for `until_ms`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretRow {
-    /// Whose.
-    pub owner: SecretOwner,
-    /// Grows with every rotation.
-    pub number: u64,
-    /// Sealed text, or salt and hash.
-    pub value: Vec<u8>,
-    /// For a client: the hub whose tokens it may look at.
-    pub hub: Option<HubName>,
-    /// Unix milliseconds.
-    pub made_at_ms: u64,
-    /// Unix milliseconds at which it is no longer good.
-    pub until_ms: Option<u64>,
 }
 
 /// What the issuer keeps. No other state.
