@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// One fault: where, what, and the next step. Several can be found in one reading.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConfigFault {
     /// Name of the file, as given by the caller.
     pub file: String,

@@ -3,6 +3,7 @@
 use super::duration;
 use super::suggest;
 use super::tree::{Entry, Node, Place, Report, Value, YES_OR_NO, shown};
+use std::collections::HashSet;
 
 /// A value and where it stands.
 #[derive(Debug, Clone, Copy)]
@@ -124,11 +125,12 @@ impl<'t> Fields<'t> {
             return None;
         };
         let mut texts: Vec<Placed<&'t str>> = Vec::new();
+        let mut known = HashSet::new();
         for item in items {
             let Some(text) = text_of(item, &path, report) else {
                 continue;
             };
-            if texts.iter().any(|known| known.value == text.value) {
+            if !known.insert(text.value) {
                 report.add(
                     text.place,
                     format!("`{}` names `{}` twice", shown(&path), shown(text.value)),

@@ -103,3 +103,5 @@ mod fixture;
 mod policy_tests;
 #[cfg(test)]
 mod settings_tests;
+#[cfg(test)]
+mod size_tests;

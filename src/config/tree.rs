@@ -5,6 +5,7 @@
 
 use super::agent::Source;
 use super::fault::ConfigFault;
+use std::collections::HashSet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -88,6 +89,8 @@ pub(super) struct Report<'a> {
     /// from the top each time took longer than everything else.
     lines: Vec<Vec<usize>>,
     faults: Vec<(Place, ConfigFault)>,
+    /// What is among `faults`, so that nothing is told twice.
+    known: HashSet<ConfigFault>,
 }
 
 impl<'a> Report<'a> {
@@ -96,6 +99,7 @@ impl<'a> Report<'a> {
             lines: sources.iter().map(|source| lines_of(source.text)).collect(),
             sources,
             faults: Vec::new(),
+            known: HashSet::new(),
         }
     }
 
@@ -115,7 +119,7 @@ impl<'a> Report<'a> {
             sentence: sentence.into(),
             next: next.into(),
         };
-        if !self.faults.iter().any(|(_, known)| *known == fault) {
+        if self.known.insert(fault.clone()) {
             self.faults.push((place, fault));
         }
     }

@@ -4,12 +4,14 @@ use crate::config::fault::ConfigFault;
 use crate::config::issuer::{Source, read_policy, read_settings};
 use crate::model::issuer::IssuerSettings;
 use crate::model::policy::Policy;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Longest file that is read, bytes.
-pub(super) const LONGEST: u64 = 16 * 1024 * 1024;
+const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// Both files as read.
 pub struct Files {
@@ -26,13 +28,14 @@ pub struct Files {
 /// # Errors
 /// All faults of the first file that has some.
 pub fn read(config: &Path) -> Result<Files, Vec<ConfigFault>> {
-    let settings_text = text(config)?;
+    let settings_text = text(config).map_err(|unread| unread.fault(config))?;
     let name = config.display().to_string();
     let settings = read_settings(Source {
         name: &name,
         text: &settings_text,
     })?;
-    let policy_text = text(Path::new(&settings.policy))?;
+    let path = Path::new(&settings.policy);
+    let policy_text = text(path).map_err(|unread| unread.fault(path))?;
     let policy = read_policy(
         Source {
             name: &settings.policy,
@@ -47,23 +50,58 @@ pub fn read(config: &Path) -> Result<Files, Vec<ConfigFault>> {
     })
 }
 
-fn text(path: &Path) -> Result<String, Vec<ConfigFault>> {
-    let fault = |sentence: String| {
+/// A file's text. The server and every command read with it: what one takes, the others take too.
+///
+/// # Errors
+/// It can't be read, is longer than the server reads, or is not UTF-8.
+pub fn text(path: &Path) -> Result<String, Unread> {
+    let mut bytes = Vec::new();
+    // Not by its size on disk: a pipe or a device tells none.
+    let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
+    read.map_err(|error| Unread::Fault(error.kind()))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(Unread::Long);
+    }
+    String::from_utf8(bytes).map_err(|_| Unread::Fault(ErrorKind::InvalidData))
+}
+
+/// Why a file was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// The system's word.
+    Fault(ErrorKind),
+    /// It is longer than [`LONGEST`].
+    Long,
+}
+
+impl Unread {
+    /// What stands after the file's name.
+    pub fn words(self) -> String {
+        match self {
+            Self::Fault(kind) => format!("can't be read: {kind}"),
+            Self::Long => format!("is larger than {} MiB", LONGEST >> 20),
+        }
+    }
+
+    /// What helps.
+    pub const fn next(self) -> &'static str {
+        match self {
+            Self::Fault(_) => {
+                "name a readable text file in UTF-8; --config names the issuer's configuration"
+            }
+            Self::Long => "make it smaller: name groups, not people",
+        }
+    }
+
+    fn fault(self, path: &Path) -> Vec<ConfigFault> {
         vec![ConfigFault {
             file: path.display().to_string(),
             line: 0,
             column: 0,
-            sentence,
-            next: "name a readable text file in UTF-8".to_owned(),
+            sentence: format!("it {}", self.words()),
+            next: self.next().to_owned(),
         }]
-    };
-    let about = std::fs::metadata(path)
-        .map_err(|error| fault(format!("it can't be read: {}", error.kind())))?;
-    if about.len() > LONGEST {
-        return Err(fault("it is larger than 16 MiB".to_owned()));
     }
-    std::fs::read_to_string(path)
-        .map_err(|error| fault(format!("it can't be read: {}", error.kind())))
 }
 
 /// The first fault in one line, for `/readyz` and the log.
@@ -121,8 +159,31 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
-    use super::Watch;
-    use std::fs;
+    use super::{LONGEST, Unread, Watch, text};
+    use std::fs::{self, File};
+    use std::io::ErrorKind;
+    use std::path::Path;
+
+    #[test]
+    fn a_file_is_read_up_to_a_length_whatever_its_size_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.toml");
+        fs::write(&path, "a = 1\n").unwrap();
+        assert_eq!(text(&path).as_deref(), Ok("a = 1\n"));
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(LONGEST + 1)
+            .unwrap();
+        assert_eq!(text(&path), Err(Unread::Long));
+        // A device has no size and no end.
+        assert_eq!(text(Path::new("/dev/zero")), Err(Unread::Long));
+        fs::write(&path, b"\xff").unwrap();
+        assert_eq!(text(&path), Err(Unread::Fault(ErrorKind::InvalidData)));
+        fs::remove_file(&path).unwrap();
+        assert_eq!(text(&path), Err(Unread::Fault(ErrorKind::NotFound)));
+    }
 
     #[test]
     fn a_change_a_replacement_and_a_loss_are_each_noticed_once() {

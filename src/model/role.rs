@@ -47,7 +47,7 @@ pub enum OfflineRule {
 }
 
 /// One grant: on this hub, for repositories that match, these actions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Grant {
     /// The hub that the grant is for.
     pub hub: HubName,

@@ -2,10 +2,11 @@
 //! by it, so that an agent does not refuse what its issuer would grant.
 
 use super::pattern;
-use crate::model::policy::{Member, Policy, PolicyRole};
+use crate::model::name::{RoleName, SourceName};
+use crate::model::policy::{Policy, PolicyRole};
 use crate::model::role::OfflineRule;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A grant that covers the ask as narrowly as the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,22 @@ const PAIRS: usize = 2_000_000;
 /// wide, differ, and overlap.
 pub fn ties(policy: &Policy) -> Vec<Tie> {
     let mut equal: BTreeMap<_, Vec<(&PolicyRole, &str, usize)>> = BTreeMap::new();
+    // A role may have very many members, all of a few sources.
+    let sources: BTreeMap<&RoleName, BTreeSet<&SourceName>> = policy
+        .roles
+        .iter()
+        .map(|role| {
+            (
+                &role.name,
+                role.members.iter().map(|member| &member.source).collect(),
+            )
+        })
+        .collect();
+    // Of one source: who is in which group is not the policy's to know.
+    let may_hold_both = |one: &PolicyRole, other: &PolicyRole| {
+        let of = |role: &PolicyRole| sources.get(&role.name);
+        matches!((of(one), of(other)), (Some(one), Some(other)) if !one.is_disjoint(other))
+    };
     for role in &policy.roles {
         for granted in &role.grants {
             for text in &granted.grant.repositories {
@@ -112,14 +129,6 @@ pub fn ties(policy: &Policy) -> Vec<Tie> {
         }
     }
     found
-}
-
-/// Of one source: who is in which group is not the policy's to know.
-fn may_hold_both(one: &PolicyRole, other: &PolicyRole) -> bool {
-    let of = |members: &[Member], source| members.iter().any(|member| member.source == source);
-    one.members
-        .iter()
-        .any(|member| of(&other.members, member.source.clone()))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::config::fields::Placed;
 use crate::config::suggest;
 use crate::config::tree::{Place, Report, shown};
 use crate::model::policy::{PolicyGrant, PolicyRole};
+use std::collections::{HashMap, HashSet};
 
 /// A role as written.
 pub(super) struct Draft<'t> {
@@ -20,6 +21,10 @@ pub(super) fn flatten(drafts: Vec<Draft<'_>>, report: &mut Report<'_>) -> Vec<Po
     let links = links(&drafts, report);
     check_cycles(&drafts, &links, report);
     check_idle(&drafts, &links, report);
+    // A file with a fault gives no policy, and a circle has no end of what it includes.
+    if !report.is_clean() {
+        return drafts.into_iter().map(|draft| draft.role).collect();
+    }
     let grants: Vec<Vec<PolicyGrant>> = (0..drafts.len())
         .map(|at| gather(at, &drafts, &links))
         .collect();
@@ -38,13 +43,18 @@ type Links = Vec<Vec<(usize, Place)>>;
 
 fn links(drafts: &[Draft<'_>], report: &mut Report<'_>) -> Links {
     let known: Vec<&str> = drafts.iter().map(|draft| draft.key).collect();
+    let places: HashMap<&str, usize> = known
+        .iter()
+        .enumerate()
+        .map(|(at, key)| (*key, at))
+        .collect();
     drafts
         .iter()
         .map(|draft| {
             let named = draft.include.iter();
             named
                 .filter_map(|name| {
-                    let at = known.iter().position(|key| *key == name.value);
+                    let at = places.get(name.value).copied();
                     if at.is_none() {
                         report.add(
                             name.place,
@@ -62,22 +72,26 @@ fn links(drafts: &[Draft<'_>], report: &mut Report<'_>) -> Links {
 /// Reports every circle once, as the path through it: at the include that closes it.
 fn check_cycles(drafts: &[Draft<'_>], links: &Links, report: &mut Report<'_>) {
     let mut done = vec![false; drafts.len()];
+    // Where on the path a role stands.
+    let mut steps: HashMap<usize, usize> = HashMap::new();
     for start in 0..drafts.len() {
         if done[start] {
             continue;
         }
         // A path of its own, not recursion: a file may chain more roles than the stack has frames.
         let mut path: Vec<(usize, usize)> = vec![(start, 0)];
+        steps.insert(start, 0);
         while let Some((at, next)) = path.last().copied() {
             let Some((to, place)) = links[at].get(next).copied() else {
                 done[at] = true;
                 path.pop();
+                steps.remove(&at);
                 continue;
             };
             if let Some(last) = path.last_mut() {
                 last.1 += 1;
             }
-            if let Some(from) = path.iter().position(|(on, _)| *on == to) {
+            if let Some(from) = steps.get(&to).copied() {
                 let names: Vec<&str> = path[from..]
                     .iter()
                     .map(|(on, _)| drafts[*on].key)
@@ -92,6 +106,7 @@ fn check_cycles(drafts: &[Draft<'_>], links: &Links, report: &mut Report<'_>) {
                     "remove one of the includes",
                 );
             } else if !done[to] {
+                steps.insert(to, path.len());
                 path.push((to, 0));
             }
         }
@@ -100,9 +115,9 @@ fn check_cycles(drafts: &[Draft<'_>], links: &Links, report: &mut Report<'_>) {
 
 /// A role without `members` that nobody includes does nothing: a line was forgotten.
 fn check_idle(drafts: &[Draft<'_>], links: &Links, report: &mut Report<'_>) {
+    let included: HashSet<usize> = links.iter().flatten().map(|(to, _)| *to).collect();
     for (at, draft) in drafts.iter().enumerate() {
-        let included = links.iter().flatten().any(|(to, _)| *to == at);
-        if draft.without_members && !included {
+        if draft.without_members && !included.contains(&at) {
             report.add(
                 draft.place,
                 format!(
@@ -120,13 +135,13 @@ fn gather(start: usize, drafts: &[Draft<'_>], links: &Links) -> Vec<PolicyGrant>
     let mut seen = vec![false; drafts.len()];
     let mut open = vec![start];
     let mut grants: Vec<PolicyGrant> = Vec::new();
+    let mut known = HashSet::new();
     while let Some(at) = open.pop() {
         if std::mem::replace(&mut seen[at], true) {
             continue;
         }
         for grant in &drafts[at].role.grants {
-            // Its own need no look: with thousands of them that would take longer than everything else.
-            if at == start || !grants.iter().any(|known| known.grant == grant.grant) {
+            if known.insert(&grant.grant) || at == start {
                 grants.push(grant.clone());
             }
         }

@@ -57,22 +57,9 @@ pub fn told(show: &Show, path: &Path, faults: &[ConfigFault]) -> Refusal {
 /// # Errors
 /// A refusal that names the file and the kind of the fault.
 pub fn text(path: &Path) -> Result<String, Refusal> {
-    // What a running server would not take is no good policy here either.
-    if std::fs::metadata(path).is_ok_and(|about| about.len() > files::LONGEST) {
-        return Err(Refusal::unavailable(
-            format!(
-                "{} is larger than {} MiB",
-                path.display(),
-                files::LONGEST >> 20
-            ),
-            "make it smaller: name groups, not people",
-        ));
-    }
-    std::fs::read_to_string(path).map_err(|error| {
-        Refusal::unavailable(
-            format!("{} could not be read: {}", path.display(), error.kind()),
-            "name a readable text file in UTF-8; --config names the issuer's configuration",
-        )
+    files::text(path).map_err(|unread| {
+        let sentence = format!("{} {}", path.display(), unread.words());
+        Refusal::unavailable(sentence, unread.next())
     })
 }
 

@@ -114,13 +114,17 @@ fn atoms(member: &Member) -> Vec<String> {
     if member.groups.is_empty() {
         return vec![words::who(member)];
     }
-    let one = |group: &String| {
-        words::who(&Member {
-            groups: vec![group.clone()],
-            ..member.clone()
-        })
+    let mut one = Member {
+        source: member.source.clone(),
+        groups: Vec::new(),
+        claims: member.claims.clone(),
+        line: member.line,
     };
-    member.groups.iter().map(one).collect()
+    let mut atom = |group: &String| {
+        one.groups = vec![group.clone()];
+        words::who(&one)
+    };
+    member.groups.iter().map(&mut atom).collect()
 }
 
 /// Everything that a policy allows, with the roles that do.

@@ -1,6 +1,7 @@
 //! Properties of every policy and every ask, against a decision made by looking at everything.
 
-use super::fixture::{grant, member, org, person, role};
+use super::diff::diff;
+use super::fixture::{self, grant, member, org, person, role};
 use super::{Index, decide, held_names, holdings};
 use crate::model::claimant::{Claimant, Groups};
 use crate::model::policy::{Policy, PolicyRole, Wanted};
@@ -237,4 +238,14 @@ proptest! {
         let held: Vec<String> = held.map(|role| role.name.to_string()).collect();
         prop_assert_eq!(told, held);
     }
+}
+
+#[test]
+fn a_diff_of_very_many_groups_takes_one_pass() {
+    const MANY: usize = 200_000;
+    let mut old = fixture::policy();
+    old.roles[0].members[0].groups = (0..MANY).map(|n| format!("g{n}")).collect();
+    let mut new = old.clone();
+    new.roles[0].members[0].groups.pop();
+    assert_eq!(diff(&old, &new).len(), 1);
 }
