@@ -27,4 +27,5 @@ mod reports;
 mod retiring;
 mod settings;
 mod setup;
+mod warnings;
 mod why;

@@ -51,6 +51,8 @@ pub(super) struct Session {
     pub in_flight: Option<u8>,
     /// These tokens are on disk. Until then an agent that is killed loses the session.
     pub durable: bool,
+    /// The last renewal brought no ID token: the one of the sign-in, and the groups in it, grow old.
+    pub id_not_renewed: bool,
 }
 
 /// A role token held.

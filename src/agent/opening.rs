@@ -220,6 +220,7 @@ impl Keeper {
             digest: sealed.digest,
             in_flight: sealed.in_flight,
             durable: true,
+            id_not_renewed: false,
         });
         office.signed_in_to = bound.then(|| org.clone());
         self.step(&name, Event::Restored(live));

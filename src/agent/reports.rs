@@ -173,6 +173,7 @@ impl Keeper {
             more_tokens: newest(office, now).skip(self.tokens_shown()).count(),
             feed: self.feed_status(org),
             records: self.records_status(org),
+            warnings: self.org_warnings(org),
             setup: self.set_up_status(org),
         })
     }

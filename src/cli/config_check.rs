@@ -3,8 +3,10 @@
 use super::Done;
 use super::places;
 use super::show::{Line, Look, Show};
-use crate::config::agent::{self, Settings, Source};
+use crate::config::agent::{self, Org, Settings, Source};
 use crate::config::fault::ConfigFault;
+use crate::config::organization::issuer_of;
+use crate::model::count::counted;
 use crate::model::refusal::Refusal;
 use serde::Serialize;
 use std::io::ErrorKind;
@@ -138,10 +140,10 @@ pub fn check(show: &Show, file: Option<&Path>) -> Done {
     }
     for org in &settings.orgs {
         show.line(format!(
-            "{}: {} hubs, {} roles, sign-in at {}",
+            "{}: {}, {}, sign-in at {}",
             org.name,
-            org.hubs.len(),
-            org.roles.len(),
+            counted(org.hubs.len(), "hub", "hubs"),
+            roles(org),
             org.provider.issuer
         ));
     }
@@ -193,4 +195,11 @@ pub fn path(show: &Show) -> u8 {
     let rows = [line("company", &report.company), line("user", &report.user)];
     show.table(&[], &rows);
     0
+}
+/// An issuer says its roles itself: `0 roles` would be read as none.
+fn roles(org: &Org) -> String {
+    if issuer_of(org).is_some() {
+        return "roles as the issuer says".to_owned();
+    }
+    counted(org.roles.len(), "role", "roles")
 }

@@ -233,11 +233,14 @@ fn tell(show: &Show, signed_in: &SignedIn) {
     }
     // A second connection: the first one belongs to the sign-in. No end is no reason to fail.
     let report = Link::open(show, OtherVersion::Name).and_then(|mut link| status::ask(&mut link));
-    let end = report.ok().and_then(|report| {
-        let mine = report.orgs.into_iter().find(|entry| entry.org == *org)?;
-        mine.session_ends_at
-    });
-    if let Some(at) = end {
+    let mine = report
+        .ok()
+        .and_then(|report| report.orgs.into_iter().find(|entry| entry.org == *org));
+    for warning in mine.iter().flat_map(|mine| &mine.warnings) {
+        show.say(Line::new().look(Look::Warn, warning.sentence.clone()));
+        show.next(&warning.next);
+    }
+    if let Some(at) = mine.and_then(|mine| mine.session_ends_at) {
         show.line(format!("session ends {}", status::ends(at, when::now())));
     }
 }

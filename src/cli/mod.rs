@@ -18,6 +18,7 @@ mod show;
 mod status;
 mod system;
 mod token;
+mod variables;
 mod when;
 mod why;
 mod wish;

@@ -103,6 +103,10 @@ fn print_org(show: &Show, org: &OrgStatus, now: u64) {
     for hub in &org.hubs {
         row("hub", format!("{} {} ({})", hub.hub, hub.url, hub.kind));
     }
+    for warning in &org.warnings {
+        row("warning", warning.sentence.clone());
+        row("next", warning.next.clone());
+    }
     for (name, text) in org.setup.iter().flat_map(|setup| changed(&org.org, setup)) {
         row(name, text);
     }

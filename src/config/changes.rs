@@ -2,6 +2,7 @@
 
 use crate::config::agent::{Exchange, Hub, Org, Provider};
 use crate::config::duration::words;
+use crate::model::count::counted;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +58,8 @@ pub fn between(now: &Org, then: &Org) -> Vec<Change> {
     if !now.roles.is_empty() && then.roles.is_empty() {
         list.push(Change {
             text: format!(
-                "the {} roles written here go: the issuer says the roles",
-                now.roles.len()
+                "what is written here goes, {}: the issuer says the roles",
+                counted(now.roles.len(), "role", "roles")
             ),
             replaces: true,
         });

@@ -60,7 +60,7 @@ impl LogBreak {
                 format!("the last line of the audit log, after record {found}, could not be read")
             }
             BreakKind::Unsealed => format!(
-                "the audit log has {found} records, and the sealed state that knew its end is gone"
+                "the audit log goes up to record {found}, and the sealed state that knew its end is gone"
             ),
             BreakKind::Unanchored => {
                 format!("records 1 to {found} were written while nothing durable was sealed")

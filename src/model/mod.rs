@@ -7,6 +7,7 @@ pub mod ask;
 pub mod audit;
 pub mod caller;
 pub mod claimant;
+pub mod count;
 pub mod feed;
 pub mod granted;
 pub mod identity;

@@ -69,9 +69,23 @@ pub struct OrgStatus {
     /// How much of the audit log the organization holds, where it has an issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<RecordsStatus>,
+    /// What is wrong with the session while it is served: it will be refused, or is less than it could be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<OrgWarning>,
     /// What the company changed in the set-up that it publishes, and is not taken over here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup: Option<SetUpStatus>,
+}
+
+/// Something about a session that people should know before it is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrgWarning {
+    /// Tokens are or will be refused because of it.
+    pub refuses: bool,
+    /// What.
+    pub sentence: String,
+    /// What to do.
+    pub next: String,
 }
 
 /// What `oam update` would take over.

@@ -4,6 +4,7 @@ use super::Check;
 use crate::cli::link::{ANSWER, settled};
 use crate::config::agent::Settings;
 use crate::config::organization::issuer_of;
+use crate::model::count::counted;
 use crate::model::report::{OrgStatus, StatusReport};
 use crate::wire::client::Client;
 use crate::wire::message::{Reply, Request};
@@ -41,6 +42,19 @@ fn reach(url: &str) -> Check {
         ),
         Err(refusal) => Check::bad("issuer", refusal.sentence, refusal.next),
     }
+}
+
+/// What the company publishes and is not taken over here.
+pub(super) fn set_up(report: &StatusReport) -> Vec<Check> {
+    let changed = report.orgs.iter().filter_map(|org| {
+        let changes = org.setup.as_ref()?.changes.join("; ");
+        Some(Check::hint(
+            "set-up",
+            format!("{} changed its set-up: {changes}", org.org),
+            format!("run `oam update {}`", org.org),
+        ))
+    });
+    changed.collect()
 }
 
 /// What the agent knows of it.
@@ -81,9 +95,11 @@ fn told(org: &OrgStatus) -> Vec<Check> {
         }
         if let Some(why) = &records.trouble {
             let left = records.written.saturating_sub(records.held);
+            let are = if left == 1 { "is" } else { "are" };
+            let left = counted(left, "record", "records");
             checks.push(Check::bad(
                 "records",
-                format!("{left} records are not sent to {name}: {why}"),
+                format!("{left} {are} not sent to {name}: {why}"),
                 "they are kept and sent when the issuer takes them; see the check of the issuer",
             ));
         }

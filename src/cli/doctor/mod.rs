@@ -6,7 +6,7 @@ mod repository;
 
 use super::link::{ANSWER, settled};
 use super::show::{Line, Look, Show};
-use super::{config_check, places, system};
+use super::{config_check, places, system, variables};
 use crate::model::report::{HubRow, StatusReport};
 use crate::model::standing::StandingWord;
 use crate::wire::client::Client;
@@ -83,6 +83,7 @@ pub fn run(show: &Show) -> u8 {
     if let Some(report) = &report {
         checks.push(store(report));
         checks.extend(company::checks(settings.as_ref(), report));
+        checks.extend(company::set_up(report));
         checks.extend(sessions(report));
         let warning = |text: &String| {
             Check::bad(
@@ -93,6 +94,8 @@ pub fn run(show: &Show) -> u8 {
         };
         checks.extend(report.warnings.iter().map(warning));
     }
+    let ignored = settings.as_ref().and_then(variables::ignored_here);
+    checks.extend(ignored.map(|sentence| Check::hint("variables", sentence, variables::NEXT)));
     // Of the configuration, so that git is looked at also where the agent is not up.
     let hubs: Vec<HubRow> = settings
         .iter()
@@ -264,7 +267,17 @@ fn sessions(report: &StatusReport) -> Vec<Check> {
         let login = || format!("run `oam login {}`", org.org);
         Check::bad("session", sentence, org.next.clone().unwrap_or_else(login))
     };
-    report.orgs.iter().map(check).collect()
+    let warnings = report.orgs.iter().flat_map(|org| {
+        org.warnings.iter().map(|warning| {
+            let sentence = format!("{}: {}", org.org, warning.sentence);
+            if warning.refuses {
+                Check::bad("session-warning", sentence, warning.next.clone())
+            } else {
+                Check::hint("session-warning", sentence, warning.next.clone())
+            }
+        })
+    });
+    report.orgs.iter().map(check).chain(warnings).collect()
 }
 
 fn git(hubs: &[&HubRow]) -> Vec<Check> {

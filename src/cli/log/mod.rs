@@ -11,6 +11,7 @@ use super::args::LogArgs;
 use super::link::{ANSWER, Link, OtherVersion, settled};
 use super::show::{Line, Look, Show, escaped};
 use super::{places, when};
+use crate::model::count::counted;
 use crate::model::log_break::LogBreak;
 use crate::model::record::{Entry, Happening};
 use crate::model::refusal::Refusal;
@@ -69,7 +70,10 @@ pub fn run(show: &Show, args: &LogArgs) -> Done {
     }
     table.end();
     if odd > 0 {
-        show.say(format!("{odd} lines could not be read"));
+        show.say(format!(
+            "{} could not be read",
+            counted(odd, "line", "lines")
+        ));
         show.next("run `oam log --verify`");
     }
     Ok(0)

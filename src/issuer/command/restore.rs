@@ -13,6 +13,7 @@ use crate::issuer::store::sqlite::{
 use crate::issuer::store::{AuditFilter, Store};
 use crate::issuer::when::when;
 use crate::model::audit::{AuditEvent, AuditRecord};
+use crate::model::count::span;
 use crate::model::issuer::IssuerSettings;
 use crate::model::name::OrgName;
 use crate::model::refusal::Refusal;
@@ -245,8 +246,8 @@ fn tell(show: &Show, report: &RestoreReport, from: &Path, backup: &Backup) {
         show.line(Line::new().look(
             Look::Warn,
             format!(
-                "entries {} to {seq} had been written and are not in it",
-                report.head.seq + 1
+                "written and not in it: {}",
+                span("entry", "entries", report.head.seq + 1, seq)
             ),
         ));
     }

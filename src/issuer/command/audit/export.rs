@@ -5,6 +5,7 @@ use super::reading::{Progress, pages};
 use crate::issuer::show::Show;
 use crate::issuer::store::{AuditFilter, AuditLine, Store};
 use crate::issuer::when::when;
+use crate::model::count::counted;
 use crate::model::line::escaped;
 use crate::model::refusal::Refusal;
 use serde_json::{Map, Value};
@@ -65,7 +66,8 @@ pub(super) async fn run(
         show.say("no entry matches");
     }
     if odd > 0 {
-        show.say(format!("{odd} entries could not be read and are left out"));
+        let odd = counted(odd, "entry", "entries");
+        show.say(format!("left out, because they could not be read: {odd}"));
         show.next("run `oam-issuer audit verify`");
         return Ok(1);
     }

@@ -7,6 +7,7 @@ use crate::issuer::show::{Line, Look, Show};
 use crate::issuer::store::{AuditFilter, AuditLine, Store};
 use crate::issuer::when::when;
 use crate::model::audit::AuditEvent;
+use crate::model::count::{counted, span};
 use crate::model::refusal::Refusal;
 use crate::rules::record::{Fault, FaultKind, Known, Summary, Verifier, placed};
 use crate::rules::retention::{self, DroppedRecords};
@@ -185,8 +186,8 @@ impl Reading {
                     line: 1,
                     seq: Some(before.seq),
                     sentence: format!(
-                        "entries 1 to {} are missing, and no entry says that they were dropped",
-                        before.seq
+                        "missing, and no entry says that it was dropped: {}",
+                        span("entry", "entries", 1, before.seq)
                     ),
                     next: NEXT.to_owned(),
                 },
@@ -251,8 +252,11 @@ fn tell(show: &Show, report: &Report) {
     let summary = &report.summary;
     match (&report.from, &report.to) {
         (Some(from), Some(to)) => show.line(format!(
-            "entries {} to {}, from {from} to {to}: {} issued, {} refused, {} alarms",
-            summary.first, summary.last, report.issued, report.refused, report.alarms
+            "{}, from {from} to {to}: {} issued, {} refused, {} alarms",
+            span("entry", "entries", summary.first, summary.last),
+            report.issued,
+            report.refused,
+            report.alarms
         )),
         _ => show.line("the log is empty"),
     }
@@ -270,8 +274,9 @@ fn tell(show: &Show, report: &Report) {
     }
     let agents = &report.agents;
     show.line(format!(
-        "agents' logs: {} with {} records",
-        agents.logs, agents.records
+        "agents' logs: {} with {}",
+        agents.logs,
+        counted(agents.records, "record", "records")
     ));
     for fault in &agents.faults {
         show.line(Line::new().look(Look::Bad, fault.clone()));

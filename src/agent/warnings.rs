@@ -1,0 +1,64 @@
+//! What people should know of a session before it is refused.
+
+use super::keeper::Keeper;
+use super::office::subject_kind;
+use crate::config::agent::{Org, SubjectToken};
+use crate::model::report::OrgWarning;
+use crate::rules::role::holds;
+
+impl Keeper {
+    /// Of the session of an organization; none where nobody is signed in.
+    pub(super) fn org_warnings(&self, org: &Org) -> Vec<OrgWarning> {
+        let office = self.offices.get(&org.name);
+        let Some(live) = office.and_then(|office| office.desk.standing().live()) else {
+            return Vec::new();
+        };
+        let session = office.and_then(|office| office.session.as_ref());
+        let aged = session.is_some_and(|session| session.id_not_renewed);
+        let mut warnings = Vec::new();
+        warnings.extend(aged.then(|| renewed_without_id(org)).flatten());
+        if live.identity.groups.is_empty() && self.groups_decide(org) {
+            warnings.push(OrgWarning {
+                refuses: true,
+                sentence: "the provider named no groups, and no role is held without one".into(),
+                next: "let the administrators check `scopes` and `groups_claim`, and whether the provider puts groups into the ID token".into(),
+            });
+        }
+        warnings
+    }
+
+    /// Whether groups of the ID token would give a role, and none is held.
+    fn groups_decide(&self, org: &Org) -> bool {
+        let Ok(of) = self.with_roles(org) else {
+            return false;
+        };
+        if org.exchange.issuer().is_some() {
+            // By an access token the issuer may have found other groups than the agent.
+            return subject_kind(org) == SubjectToken::IdToken && of.roles.is_empty();
+        }
+        !of.roles.is_empty() && !of.roles.iter().any(|role| holds(role, &[]))
+    }
+}
+
+/// A provider that sends no ID token at a renewal (OIDC Core §12.2 lets it).
+fn renewed_without_id(org: &Org) -> Option<OrgWarning> {
+    let has_issuer = org.exchange.issuer().is_some();
+    match subject_kind(org) {
+        SubjectToken::IdToken => Some(OrgWarning {
+            refuses: true,
+            sentence: "the provider sent no ID token when it renewed the session: once that of the sign-in expires, tokens are refused".into(),
+            next: if has_issuer {
+                "let the administrators set `subject = \"access-token\"` for this source at the issuer, or have the provider send ID tokens".into()
+            } else {
+                "set `subject = \"access-token\"` in the exchange, or have the provider send ID tokens".into()
+            },
+        }),
+        SubjectToken::AccessToken if !has_issuer => Some(OrgWarning {
+            refuses: false,
+            sentence: "the provider sent no ID token when it renewed the session: groups stay as they were at the sign-in".into(),
+            next: "sign in again after a change of groups, or shorten `session_age`".into(),
+        }),
+        // The issuer asks the provider itself, each time.
+        SubjectToken::AccessToken => None,
+    }
+}

@@ -1,0 +1,59 @@
+//! Variables of this shell that the agent takes over from nobody: whom TLS trusts and through whom requests go
+//! is bound to the sign-in.
+
+use crate::config::agent::{Org, Settings};
+
+const ROOTS: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+/// What to do where they are needed.
+pub const NEXT: &str = "where an organization is reached only so: `ca_file` and `proxy` in config.toml, or `oam login URL --ca FILE --proxy URL`, which writes them";
+
+/// One sentence about those that are set here and have no word in the configuration.
+pub fn ignored_here(settings: &Settings) -> Option<String> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    ignored(&settings.orgs, set)
+}
+
+fn ignored(orgs: &[Org], set: impl Fn(&str) -> bool) -> Option<String> {
+    let roots = orgs.iter().any(|org| org.provider.ca_file.is_none());
+    let proxy = orgs.iter().any(|org| org.provider.proxy.is_none());
+    let counted = ROOTS.iter().filter(|_| roots);
+    let names: Vec<&str> = counted
+        .chain(PROXIES.iter().filter(|_| proxy))
+        .copied()
+        .filter(|name| set(name))
+        .collect();
+    let (is, last) = match names.as_slice() {
+        [] => return None,
+        [_] => ("is", "it"),
+        _ => ("are", "them"),
+    };
+    Some(format!(
+        "{} {is} set in this shell, and the agent does not take {last} over from it",
+        names.join(" and ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ignored;
+    use crate::config::organization::{fixture::acme, settings};
+
+    #[test]
+    fn only_variables_that_are_set_and_have_no_word_in_the_configuration_are_named() {
+        let mut org = settings(&acme()).unwrap();
+        let both = |name: &str| matches!(name, "SSL_CERT_FILE" | "HTTPS_PROXY");
+        let one = |org: &crate::config::agent::Org| ignored(std::slice::from_ref(org), both);
+        let told = one(&org).unwrap();
+        assert!(
+            told.starts_with("SSL_CERT_FILE and HTTPS_PROXY are set"),
+            "{told}"
+        );
+        org.provider.ca_file = Some("/etc/ssl/acme.pem".into());
+        assert!(one(&org).unwrap().starts_with("HTTPS_PROXY is set"));
+        org.provider.proxy = Some("http://proxy.acme.example:3128".into());
+        assert_eq!(one(&org), None);
+        assert_eq!(ignored(&[org], |_| false), None);
+    }
+}
