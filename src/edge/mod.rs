@@ -18,6 +18,7 @@ pub mod notice;
 pub mod oidc;
 pub mod organization;
 pub mod process;
+mod reserve;
 mod seats;
 pub mod settings;
 pub mod socket;

@@ -12,6 +12,7 @@ mod tombs;
 
 use super::clock;
 use super::files::{durable_remove, durable_write, private, private_folder, sweep_temps, words};
+use super::reserve::with_room;
 use super::state_lock::StateLock;
 use crate::agent::ports::{Later, Meanwhile, Store, Vault};
 use crate::agent::state::{Sealed, Tombstone};
@@ -150,7 +151,7 @@ impl Vault for FileVault {
     fn bury(&self, tombstones: &BTreeMap<OrgName, Tombstone>) -> Result<(), String> {
         private_folder(&self.inner.folder)?;
         let path = self.inner.tombs();
-        let written = tombs::write(&path, tombstones);
+        let written = with_room(&self.inner.folder, || tombs::write(&path, tombstones));
         self.inner.tombs_seen.set(Some(tombs::look(&path)));
         written
     }
@@ -258,7 +259,7 @@ impl Inner {
             if !state.ours {
                 self.move_aside(&path)?;
             }
-            durable_write(&path, &file, 0o600)?;
+            with_room(&self.folder, || durable_write(&path, &file, 0o600))?;
             state.ours = true;
         } else if holding.store != Store::Memory {
             return Err("no store was prepared for the session".into());

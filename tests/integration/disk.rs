@@ -81,6 +81,34 @@ fn a_revocation_is_carried_out_while_the_log_disk_is_full_as_root() {
     drop(small);
 }
 
+/// Everything but the log is on the full disk: the provider rotates the refresh token at each ask.
+#[test]
+fn a_session_that_is_renewed_while_the_disk_is_full_is_not_lost_by_a_kill_as_root() {
+    let world = World::start();
+    let state = world.state();
+    std::fs::create_dir_all(&state).unwrap();
+    let small = Small::mount(&state, "1m");
+    let log = Small::mount(&state.join("audit"), "1m");
+    world.login();
+    small.fill();
+    for _ in 0..3 {
+        assert!(world.token().is_some());
+    }
+    let report = world.oam(&["status", "--json"]).expect(0).json();
+    assert_eq!(report["warnings"], serde_json::json!([]));
+    world.kill_agents();
+    assert!(world.token().is_some(), "the newest token was on disk");
+    assert_eq!(world.status()["standing"], "active");
+    // And an end is durable there, too.
+    world.revoke();
+    world.helper("get", "path=acme/model\n");
+    world.kill_agents();
+    assert_eq!(world.token(), None);
+    assert_eq!(world.status()["standing"], "ended");
+    drop(log);
+    drop(small);
+}
+
 #[test]
 fn a_line_that_a_crash_cut_off_is_put_right_and_leaves_an_alarm() {
     let world = World::signed_in();

@@ -10,6 +10,7 @@ mod outside;
 mod renewals;
 mod settings;
 mod setup;
+mod warned;
 
 use super::*;
 use crate::agent::command::{LoginNews, News, Outcome};

@@ -79,10 +79,12 @@ fn refresh_in(folder: &Path, key: &Key) -> String {
         .to_owned()
 }
 
+/// Without the room that is kept for a full disk.
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "reserve")
         .collect();
     names.sort();
     names
