@@ -238,8 +238,7 @@ impl Keeper {
         }
     }
 
-    /// Takes the new session in: durable first, then in force. Where it can't be stored, the old
-    /// session stays as it was.
+    /// Takes the new session in, durable first; where it can't be stored, the old one stays as it was.
     fn take_in(
         &mut self,
         name: &OrgName,
