@@ -52,7 +52,7 @@ impl Denied {
 impl Keeper {
     /// Chooses hub, repository, intent and role; says what refuses before the desk is asked.
     pub(super) fn resolve(&self, ask: &Ask, front: &str, caller: &Caller) -> Resolved {
-        match owner(&self.settings, &ask.hub) {
+        match owner(&self.settings, ask) {
             Owner::Hub(org, hub) => self.resolve_at(org, hub, ask, front, caller),
             Owner::Several(hubs) => self.resolve_among(&hubs, ask, front, caller),
             Owner::Nobody => Resolved::NotOurs,
@@ -117,11 +117,11 @@ impl Keeper {
             intent,
             by_standing: false,
         };
-        match ask.path.as_deref().map_or(Ok(None), repository_of_path) {
+        match ask.path_at(&hub.url).map_or(Ok(None), repository_of_path) {
             Ok(repository) => denied.repository = repository,
             Err(fault) => {
                 let next = "check the remote's URL with `git remote -v`";
-                denied.refusal = Refusal::denied(fault.to_string(), next);
+                denied.refusal = Refusal::bad_request(fault.to_string(), next);
                 return Resolved::Refused(Box::new(denied));
             }
         }

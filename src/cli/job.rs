@@ -207,8 +207,8 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn order(organization: &Organization, ask: &Ask) -> Result<JobOrder, Refusal> {
-    let hub = hub(&organization.hubs, &ask.hub, organization)?;
-    let repository = ask.path.as_deref().map(repository_of_path).transpose();
+    let hub = hub(&organization.hubs, ask, organization)?;
+    let repository = ask.path_at(&hub.url).map(repository_of_path).transpose();
     let repository = repository.map_err(|fault| {
         Refusal::bad_request(fault.to_string(), "give the repository as `acme/model`")
     })?;
@@ -227,26 +227,23 @@ fn order(organization: &Organization, ask: &Ask) -> Result<JobOrder, Refusal> {
 
 fn hub<'a>(
     hubs: &'a [OrgHub],
-    wanted: &HubRef,
+    ask: &Ask,
     organization: &Organization,
 ) -> Result<&'a OrgHub, Refusal> {
     let names: Vec<&str> = hubs.iter().map(|hub| hub.name.as_str()).collect();
     let names = names.join(", ");
     let org = &organization.org;
-    let (found, what) = match wanted {
+    let (found, what) = match &ask.hub {
         HubRef::Name(name) => (
             hubs.iter().find(|hub| hub.name == *name),
             format!("{org} has no hub named {name}"),
         ),
-        HubRef::Url { protocol, host } => {
-            let url = format!("{protocol}://{host}");
-            (
-                hubs.iter().find(|hub| hub.url == url),
-                format!("no hub of {org} owns this address"),
-            )
-        }
+        HubRef::Url { .. } => (
+            hubs.iter().find(|hub| ask.is_at(&hub.url)),
+            format!("no hub of {org} owns this address"),
+        ),
         HubRef::Only | HubRef::Kind(_) => {
-            let fits = |hub: &&OrgHub| match wanted {
+            let fits = |hub: &&OrgHub| match &ask.hub {
                 HubRef::Kind(kind) => hub.kind == kind.word(),
                 _ => true,
             };

@@ -1,7 +1,7 @@
 //! From what a person types to an ask.
 
 use crate::model::ask::{Ask, HubRef, Intent};
-use crate::model::name::{HubName, RoleName};
+use crate::model::name::{HubName, RoleName, unescaped};
 use crate::model::refusal::Refusal;
 
 /// An ask for a repository or its address.
@@ -60,13 +60,18 @@ fn read_target(text: &str) -> Result<(Option<HubRef>, Option<String>), Refusal> 
     let host = url
         .port()
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let path = url.path().trim_start_matches('/');
+    let path = unescaped(url.path().trim_start_matches('/')).ok_or_else(|| {
+        Refusal::bad_request(
+            "the address has escapes that can be read in two ways",
+            "write the repository as its hub shows it, without `%`",
+        )
+    })?;
     Ok((
         Some(HubRef::Url {
             protocol: url.scheme().to_owned(),
             host,
         }),
-        (!path.is_empty()).then(|| path.to_owned()),
+        (!path.is_empty()).then_some(path),
     ))
 }
 
@@ -91,6 +96,14 @@ mod tests {
             }
         );
         assert_eq!(by_url.path.as_deref(), Some("acme/m.git"));
+        let blank = ask(
+            Some("https://h.example/acme/My%20Repo"),
+            None,
+            None,
+            Intent::Read,
+        );
+        assert_eq!(blank.unwrap().path.as_deref(), Some("acme/My Repo"));
+        assert!(ask(Some("https://h.example/acme%2Fm"), None, None, Intent::Read).is_err());
         let by_name = ask(Some("acme/m"), None, None, Intent::Read).unwrap();
         assert_eq!(by_name.hub, HubRef::Only);
         assert_eq!(ask(None, None, None, Intent::Read).unwrap().path, None);

@@ -16,10 +16,24 @@ fn fault(what: impl Into<String>, next: impl Into<String>) -> AddressFault {
     }
 }
 
-/// A hub's address: the URL as it is kept, and host with port for comparing hubs.
+/// A hub's address: the URL as it is kept, and its parts for comparing hubs.
 pub(super) struct HubAddress {
     pub(super) url: String,
     pub(super) host_and_port: (String, u16),
+    /// Without slashes at its ends; mostly empty.
+    pub(super) path: String,
+}
+
+impl HubAddress {
+    /// Whether there are URLs below both.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let within = |outer: &str, inner: &str| {
+            let rest = inner.strip_prefix(outer);
+            outer.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.host_and_port == other.host_and_port
+            && (within(&self.path, &other.path) || within(&other.path, &self.path))
+    }
 }
 
 /// Text to URL: http or https, a host, nothing that two programs could read differently.
@@ -118,46 +132,83 @@ pub(super) fn proxy(text: &str) -> Result<(), AddressFault> {
     Ok(())
 }
 
+/// Checks the URL of a server that has no path, and gives it in the one spelling that is kept.
+pub(super) fn origin(text: &str) -> Result<HubAddress, AddressFault> {
+    let address = hub(text)?;
+    if address.path.is_empty() {
+        return Ok(address);
+    }
+    Err(fault(
+        "has a path",
+        "write scheme and host only; repositories are named in the roles' grants",
+    ))
+}
+
 /// Checks a hub's URL and gives it in the one spelling that is kept: scheme, host in lower case,
-/// port unless it is the scheme's own.
+/// port unless it is the scheme's own, and the path without a slash at its end.
 pub(super) fn hub(text: &str) -> Result<HubAddress, AddressFault> {
     let url = parse(text)?;
-    if url.path() != "/" || url.query().is_some() {
-        return Err(fault(
-            "has a path",
-            "write scheme and host only; repositories are named in the roles' grants",
-        ));
+    if url.query().is_some() {
+        return Err(fault("has a `?` part", "write the hub without a query"));
     }
     secure(&url)?;
+    let (typed, path) = cut(text);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
+    let odd = |segment: &str| matches!(segment, "" | "." | "..") || !segment.chars().all(plain);
+    if !path.is_empty() && path.split('/').any(odd) {
+        return Err(fault(
+            "has a path that can be read in two ways",
+            "use letters, digits and `-_.~` between single slashes",
+        ));
+    }
     let host = url.host_str().unwrap_or_default().to_owned();
     let port = url.port_or_known_default().unwrap_or_default();
-    let kept = match url.port() {
+    let origin = match url.port() {
         Some(port) => format!("{}://{host}:{port}", url.scheme()),
         None => format!("{}://{host}", url.scheme()),
     };
     // Git sends the host as typed, and it is compared as bytes (R5): a host that the URL parser
     // rewrote (`0x7f.1`, `%61.example`) would never match, or match what nobody meant.
     let own_port = format!(":{port}");
-    let typed = text.trim_end_matches('/').to_ascii_lowercase();
+    let typed = typed.to_ascii_lowercase();
     let typed = typed.strip_suffix(&own_port).unwrap_or(&typed);
-    if typed != kept.strip_suffix(&own_port).unwrap_or(&kept) || host.ends_with('.') {
+    if typed != origin.strip_suffix(&own_port).unwrap_or(&origin) || host.ends_with('.') {
         return Err(fault(
             "spells its host in an unusual way",
             format!(
                 "write `{}`",
-                kept.replacen("./", "/", 1).trim_end_matches('.')
+                origin.replacen("./", "/", 1).trim_end_matches('.')
             ),
         ));
     }
+    let url = if path.is_empty() {
+        origin
+    } else {
+        format!("{origin}/{path}")
+    };
     Ok(HubAddress {
-        url: kept,
+        url,
         host_and_port: (host, port),
+        path: path.to_owned(),
     })
+}
+
+/// Scheme with host and port, and the path without slashes at its ends, as typed.
+fn cut(text: &str) -> (&str, &str) {
+    let start = text.find("://").map_or(0, |at| at + 3);
+    match text[start..].find('/') {
+        Some(at) => {
+            let (origin, path) = text.split_at(start + at);
+            let path = &path[1..];
+            (origin, path.strip_suffix('/').unwrap_or(path))
+        }
+        None => (text, ""),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{endpoint, hub, issuer, proxy};
+    use super::{endpoint, hub, issuer, origin, proxy};
 
     #[test]
     fn a_hub_is_kept_in_one_spelling() {
@@ -173,6 +224,10 @@ mod tests {
             ("http://127.1.2.3", "http://127.1.2.3"),
             ("http://[::1]:80/", "http://[::1]"),
             ("http://localhost:99", "http://localhost:99"),
+            (
+                "https://Acme.Example:443/artifactory/api/HF/",
+                "https://acme.example/artifactory/api/HF",
+            ),
         ] {
             let address = hub(typed).map_err(|f| f.what);
             assert_eq!(address.map(|a| a.url), Ok(kept.to_owned()), "{typed}");
@@ -195,7 +250,12 @@ mod tests {
             "https://user@hub.example",
             "https://@hub.example",
             "https://:p@hub.example",
-            "https://hub.example/base",
+            "https://hub.example/base//x",
+            "https://hub.example/base/../x",
+            "https://hub.example/./base",
+            "https://hub.example/%62ase",
+            "https://hub.example/base//",
+            "https://hub.example/base?x=1",
             "https://hub.example?x=1",
             "https://hub.example?",
             "https://hub.example#x",
@@ -214,6 +274,25 @@ mod tests {
         ] {
             assert!(hub(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn hubs_overlap_where_one_lies_below_the_other() {
+        let at = |text: &str| hub(text).map_err(|fault| fault.what).unwrap();
+        let one = at("https://acme.example/api/hf");
+        for (other, overlaps) in [
+            ("https://acme.example", true),
+            ("https://acme.example/api", true),
+            ("https://acme.example/api/hf/x", true),
+            ("https://acme.example/api/hf2", false),
+            ("https://acme.example/git", false),
+            ("https://acme.example:8443/api/hf", false),
+        ] {
+            assert_eq!(one.overlaps(&at(other)), overlaps, "{other}");
+            assert_eq!(at(other).overlaps(&one), overlaps, "{other}");
+        }
+        assert!(origin("https://acme.example/api").is_err());
+        assert!(origin("https://acme.example/").is_ok());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reading the hubs of an organization.
 
-use super::address;
+use super::address::{self, HubAddress};
 use super::agent::{Hub, HubKind};
 use super::fields::{Fields, Placed, names};
 use super::tree::{Entry, Place, Report, shown};
@@ -14,7 +14,7 @@ pub(super) struct ReadHub {
     pub(super) named: Place,
     /// Where its URL stands.
     pub(super) url: Place,
-    pub(super) host_and_port: (String, u16),
+    pub(super) address: HubAddress,
 }
 
 const KINDS: [(&str, HubKind); 4] = [
@@ -61,7 +61,12 @@ pub(super) fn read_opened(
     let username = username(table, kind, report);
     let variables = variables(table, kind, report);
     let url = table.required("url", report)?;
-    let address = match address::hub(url.value) {
+    // Git hosts have whole hosts; a registry serves a model hub below a path of its own.
+    let checked = match kind {
+        HubKind::HuggingFace => address::hub(url.value),
+        HubKind::Git | HubKind::GitHub | HubKind::GitLab => address::origin(url.value),
+    };
+    let address = match checked {
         Ok(address) => address,
         Err(fault) => {
             let key = shown(&table.path_of("url"));
@@ -72,7 +77,7 @@ pub(super) fn read_opened(
     Some(ReadHub {
         hub: Hub {
             name: name?,
-            url: address.url,
+            url: address.url.clone(),
             kind,
             scheme,
             username,
@@ -80,7 +85,7 @@ pub(super) fn read_opened(
         },
         named: table.place,
         url: url.place,
-        host_and_port: address.host_and_port,
+        address,
     })
 }
 

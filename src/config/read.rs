@@ -213,11 +213,11 @@ pub(super) fn ages(org: &Fields<'_>, report: &mut Report<'_>) -> (u64, u64, u64)
 fn check_hubs(hubs: &[ReadHub], report: &mut Report<'_>) {
     for (index, hub) in hubs.iter().enumerate() {
         for other in &hubs[..index] {
-            if other.host_and_port == hub.host_and_port {
+            if other.address.overlaps(&hub.address) {
                 report.add(
                     hub.url,
                     format!(
-                        "the hubs `{}` and `{}` have the same host and port",
+                        "the hubs `{}` and `{}` have the same host and port, and no paths that keep them apart",
                         other.hub.name, hub.hub.name
                     ),
                     "keep one of them and give its roles the grants of both",

@@ -105,6 +105,10 @@ pub fn git_changes(kind: &str, hub_url: &str, helper: &str, there: Option<&str>)
     let first: usize = there.and_then(|count| count.parse().ok()).unwrap_or(0);
     let key = format!("credential.{hub_url}.helper");
     let mut settings = vec![(key.clone(), ""), (key, helper)];
+    // A hub below a path is told from its neighbours by the path alone.
+    if hub_url.splitn(4, '/').count() == 4 {
+        settings.push((format!("credential.{hub_url}.useHttpPath"), "true"));
+    }
     if kind == "github" {
         settings.push((format!("http.{hub_url}/.extraheader"), ""));
     }
@@ -213,6 +217,11 @@ mod tests {
                 set("GIT_CONFIG_VALUE_3", "!exec /b/h"),
             ]
         );
+        let list = git_changes("huggingface", "https://acme.example/api/hf", "h", None);
+        assert!(list.contains(&set(
+            "GIT_CONFIG_KEY_2",
+            "credential.https://acme.example/api/hf.useHttpPath"
+        )));
         let list = git_changes("github", "https://github.com", "h", Some("odd"));
         assert_eq!(list[0], set("GIT_CONFIG_COUNT", "3"));
         assert!(list.contains(&set(

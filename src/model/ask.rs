@@ -53,6 +53,62 @@ pub struct Ask {
     pub role: Option<RoleName>,
 }
 
+impl Ask {
+    /// Whether it names the hub at this address: exact protocol, host and port, ASCII case folded, nothing decoded
+    /// (R5, R6), and a path below the hub's own.
+    pub fn is_at(&self, hub_url: &str) -> bool {
+        let HubRef::Url { protocol, host } = &self.hub else {
+            return false;
+        };
+        let Some((scheme, rest)) = hub_url.split_once("://") else {
+            return false;
+        };
+        let own = rest.split('/').next().unwrap_or(rest);
+        let usual = if scheme == "https" { ":443" } else { ":80" };
+        let bare = |host: &'_ str| {
+            host.strip_suffix(usual)
+                .unwrap_or(host)
+                .to_ascii_lowercase()
+        };
+        scheme == protocol && bare(own) == bare(host) && self.is_below(hub_url)
+    }
+
+    /// Whether the path lies below the hub's own, which most hubs don't have.
+    pub fn is_below(&self, hub_url: &str) -> bool {
+        let own = path_of_hub(hub_url);
+        own.is_empty()
+            || self
+                .path
+                .as_deref()
+                .is_some_and(|path| below(own, path).is_some())
+    }
+
+    /// What the path names at the hub: in an address it stands behind the hub's own path, a name is one already.
+    pub fn path_at(&self, hub_url: &str) -> Option<&str> {
+        let path = self.path.as_deref()?;
+        match self.hub {
+            HubRef::Url { .. } => below(path_of_hub(hub_url), path),
+            HubRef::Name(_) | HubRef::Only | HubRef::Kind(_) => Some(path),
+        }
+    }
+}
+
+/// The path in a hub's address, without slashes at its ends.
+fn path_of_hub(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split_once('/')
+        .map_or("", |(_, path)| path.trim_end_matches('/'))
+}
+
+/// What is left of a path below another; whole segments, byte for byte.
+fn below<'a>(own: &str, path: &'a str) -> Option<&'a str> {
+    if own.is_empty() {
+        return Some(path);
+    }
+    let rest = path.trim_start_matches('/').strip_prefix(own)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
 /// Cuts a URL path to its repository: `.git`, `/info/lfs…`, `/info/refs`, and the service names
 /// belong to the repository (design §3.1). `None` for an empty path.
 ///
@@ -92,7 +148,7 @@ fn cut(path: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::repository_of_path;
+    use super::{Ask, HubRef, Intent, repository_of_path};
 
     fn cut(path: &str) -> Option<String> {
         repository_of_path(path).unwrap().map(Into::into)
@@ -116,6 +172,44 @@ mod tests {
         assert_eq!(cut("acme/info/lfsx").as_deref(), Some("acme/info/lfsx"));
         assert_eq!(cut(""), None);
         assert_eq!(cut("/"), None);
+    }
+
+    #[test]
+    fn below_a_path_a_hub_owns_what_lies_there_and_nothing_beside() {
+        let hub = "https://acme.example/artifactory/api/hf";
+        let ask = |host: &str, path: Option<&str>| Ask {
+            hub: HubRef::Url {
+                protocol: "https".into(),
+                host: host.into(),
+            },
+            path: path.map(str::to_owned),
+            intent: Intent::Read,
+            role: None,
+        };
+        let ours = ask(
+            "Acme.example:443",
+            Some("artifactory/api/hf/acme/model.git"),
+        );
+        assert!(ours.is_at(hub));
+        assert_eq!(ours.path_at(hub), Some("/acme/model.git"));
+        for path in [
+            None,
+            Some("artifactory/api/hfx/acme/model"),
+            Some("artifactory/api"),
+            Some("Artifactory/api/hf/acme/model"),
+            Some("acme/model"),
+        ] {
+            assert!(!ask("acme.example", path).is_at(hub), "{path:?}");
+        }
+        assert!(!ask("acme.example.evil.test", ours.path.as_deref()).is_at(hub));
+        assert!(!ours.is_at("http://acme.example/artifactory/api/hf"));
+        assert!(!ours.is_at("artifactory"));
+        // Out of it again: nobody's repository.
+        let up = ask("acme.example", Some("artifactory/api/hf/../../x"));
+        assert!(repository_of_path(up.path_at(hub).unwrap()).is_err());
+        let mut named = ask("", Some("acme/model"));
+        named.hub = HubRef::Only;
+        assert_eq!(named.path_at(hub), Some("acme/model"));
     }
 
     #[test]

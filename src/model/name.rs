@@ -132,27 +132,32 @@ impl Repository {
     /// # Errors
     /// It is no path, or its escapes are none.
     pub fn decoded(text: &str) -> Result<Self, NameFault> {
-        let mut bytes = Vec::with_capacity(text.len());
-        let mut rest = text.bytes();
-        while let Some(byte) = rest.next() {
-            if byte != b'%' {
-                bytes.push(byte);
-                continue;
-            }
-            let pair = [rest.next(), rest.next()].map(|digit| digit.map(char::from));
-            let value = match pair.map(|digit| digit.and_then(|digit| digit.to_digit(16))) {
-                [Some(high), Some(low)] => u8::try_from(high * 16 + low).ok(),
-                _ => None,
-            };
-            match value {
-                Some(byte) if byte != b'/' => bytes.push(byte),
-                _ => return Err(no_path(text)),
-            }
-        }
-        String::from_utf8(bytes)
-            .map_err(|_| no_path(text))
+        unescaped(text)
+            .ok_or_else(|| no_path(text))
             .and_then(Self::try_from)
     }
+}
+
+/// A URL's path without its escapes (RFC 3986 §2.1); none where they are none, or one is an encoded slash.
+pub fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let pair = [rest.next(), rest.next()].map(|digit| digit.map(char::from));
+        let value = match pair.map(|digit| digit.and_then(|digit| digit.to_digit(16))) {
+            [Some(high), Some(low)] => u8::try_from(high * 16 + low).ok(),
+            _ => None,
+        };
+        match value {
+            Some(byte) if byte != b'/' => bytes.push(byte),
+            _ => return None,
+        }
+    }
+    String::from_utf8(bytes).ok()
 }
 
 fn no_path(text: &str) -> NameFault {

@@ -1,6 +1,6 @@
 //! Which hub owns a host: exact host and port, never a suffix or a pattern (R5, R6).
 
-use crate::model::ask::HubRef;
+use crate::model::ask::{Ask, HubRef};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::settings::{Hub, HubKind, Org, Settings};
 
@@ -18,9 +18,9 @@ pub enum Owner<'a> {
 }
 
 /// Finds the hub.
-pub fn owner<'a>(settings: &'a Settings, wanted: &HubRef) -> Owner<'a> {
-    match wanted {
-        HubRef::Url { protocol, host } => by_url(settings, protocol, host),
+pub fn owner<'a>(settings: &'a Settings, ask: &Ask) -> Owner<'a> {
+    match &ask.hub {
+        HubRef::Url { protocol, host } => by_url(settings, protocol, host, ask),
         HubRef::Name(name) => {
             let mut found = hubs(settings).filter(|(_, hub)| hub.name == *name);
             match (found.next(), found.next()) {
@@ -139,15 +139,16 @@ fn names(settings: &Settings) -> String {
     }
 }
 
-fn by_url<'a>(settings: &'a Settings, protocol: &str, host: &str) -> Owner<'a> {
+fn by_url<'a>(settings: &'a Settings, protocol: &str, host: &str, ask: &Ask) -> Owner<'a> {
     let Some(asked) = Authority::parse(host, protocol) else {
         return Owner::Nobody;
     };
     for (org, hub) in hubs(settings) {
-        let Some((scheme, authority)) = hub.url.split_once("://") else {
+        let Some((scheme, rest)) = hub.url.split_once("://") else {
             continue;
         };
-        if Authority::parse(authority, scheme).as_ref() != Some(&asked) {
+        let authority = rest.split('/').next().unwrap_or(rest);
+        if Authority::parse(authority, scheme).as_ref() != Some(&asked) || !ask.is_below(&hub.url) {
             continue;
         }
         if scheme == protocol {
@@ -215,10 +216,19 @@ fn port_number(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::{Owner, among, owner};
-    use crate::model::ask::HubRef;
+    use crate::model::ask::{Ask, HubRef, Intent};
     use crate::model::refusal::{Refusal, RefusalCode};
     use crate::model::settings::{Hub, HubKind, Settings};
     use crate::rules::desk::fixture::settings;
+
+    fn ask(hub: HubRef) -> Ask {
+        Ask {
+            hub,
+            path: None,
+            intent: Intent::Read,
+            role: None,
+        }
+    }
 
     fn verdict(protocol: &str, host: &str) -> &'static str {
         let settings = settings();
@@ -226,7 +236,7 @@ mod tests {
             protocol: protocol.into(),
             host: host.into(),
         };
-        match owner(&settings, &wanted) {
+        match owner(&settings, &ask(wanted)) {
             Owner::Hub(..) => "ours",
             Owner::Several(_) => "several",
             Owner::Nobody => "nobody",
@@ -277,7 +287,7 @@ mod tests {
     }
 
     fn answered(settings: &Settings, covered: &[bool]) -> Result<String, Refusal> {
-        let Owner::Several(found) = owner(settings, &HubRef::Only) else {
+        let Owner::Several(found) = owner(settings, &ask(HubRef::Only)) else {
             panic!("one hub");
         };
         let refusal = Refusal::denied("no role", "ask for one");
@@ -312,7 +322,7 @@ mod tests {
             ("models", HubKind::HuggingFace),
             ("code", HubKind::GitHub),
         ]);
-        let of = |kind| owner(&settings, &HubRef::Kind(kind));
+        let of = |kind| owner(&settings, &ask(HubRef::Kind(kind)));
         assert!(
             matches!(of(HubKind::HuggingFace), Owner::Hub(_, hub) if hub.name.as_str() == "models")
         );

@@ -8,7 +8,6 @@ use super::brief::{Brief, Flat};
 use super::buffer::Buffer;
 use super::frame::{self, LIMIT};
 use super::message::Request;
-use crate::model::ask::HubRef;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::secret::Secret;
 use std::fs::File;
@@ -24,7 +23,7 @@ pub fn ask(path: &Path, request: Request) -> Result<Brief, Refusal> {
     let flat = read(path)?;
     match request {
         Request::Get { ask, .. } => {
-            if flat.is_token() && !owns(&flat.hub_url, &ask.hub) {
+            if flat.is_token() && !ask.is_at(&flat.hub_url) {
                 return Ok(Brief::NotOurs);
             }
             let (brief, _) = flat.understood().ok_or_else(unreadable)?;
@@ -96,24 +95,6 @@ fn reject(path: &Path) -> Result<(), Refusal> {
     })
 }
 
-/// Whether the hub at `url` is the one that was asked for: exact protocol, host and port, ASCII case
-/// folded, nothing decoded (R5, R6).
-fn owns(url: &str, asked: &HubRef) -> bool {
-    let HubRef::Url { protocol, host } = asked else {
-        return false;
-    };
-    let Some((scheme, own)) = url.split_once("://") else {
-        return false;
-    };
-    let usual = if scheme == "https" { ":443" } else { ":80" };
-    let bare = |host: &'_ str| {
-        host.strip_suffix(usual)
-            .unwrap_or(host)
-            .to_ascii_lowercase()
-    };
-    scheme == protocol && bare(own) == bare(host)
-}
-
 fn unreadable() -> Refusal {
     Refusal::unavailable(
         "the token file of this job holds no answer",
@@ -133,8 +114,8 @@ impl Flat {
 
 #[cfg(test)]
 mod tests {
-    use super::{Brief, HubRef, Request, ask, owns};
-    use crate::model::ask::{Ask, Intent};
+    use super::{Brief, Request, ask};
+    use crate::model::ask::{Ask, HubRef, Intent};
     use crate::model::granted::{Granted, Scheme, TokenAnswer};
     use crate::model::refusal::RefusalCode;
     use crate::model::role::Action;
@@ -214,8 +195,6 @@ mod tests {
         ] {
             assert!(matches!(get(&path, other), Ok(Brief::NotOurs)), "{other}");
         }
-        assert!(!owns("https://hub.example", &url("http", "hub.example")));
-        assert!(!owns("https://hub.example", &HubRef::Only));
     }
 
     #[test]

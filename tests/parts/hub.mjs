@@ -33,7 +33,7 @@ await main(async () => {
   const world = { options, repositories, objects: new Objects(repositories.lfsDir), events: new Events(), disturbance: new Disturbance() };
   world.disturbance.onChange = () => world.events.touch();
   const servers = new Servers(world);
-  world.url = `http://127.0.0.1:${await servers.open(options.port)}`;
+  world.url = `http://127.0.0.1:${await servers.open(options.port)}${options.path}`;
   world.cdn = `http://127.0.0.1:${await listen(servers.store)}`;
   world.trust = new Trust(options, world.url);
   world.gate = new Gate(options, world.url, world.trust);

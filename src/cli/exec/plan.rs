@@ -89,10 +89,7 @@ pub fn aim(
     let rows: Vec<&HubRow> = hubs.iter().collect();
     let row = match &ask.hub {
         HubRef::Name(name) => rows.iter().find(|row| row.hub == *name),
-        HubRef::Url { protocol, host } => {
-            let url = format!("{protocol}://{host}");
-            rows.iter().find(|row| row.url == url)
-        }
+        HubRef::Url { .. } => rows.iter().find(|row| ask.is_at(&row.url)),
         HubRef::Only if wanted.is_hf => {
             let row = hub_of_hf(&rows, endpoint)?;
             match row {

@@ -31,12 +31,14 @@ pub(super) fn read_hubs(root: &Fields<'_>, report: &mut Report<'_>) -> Vec<Issue
     for entry in names(&entry.node, "hubs", report) {
         let (read, backend) = read_hub(entry, report);
         let Some(read) = read else { continue };
-        let same = known.iter().find(|k| k.host_and_port == read.host_and_port);
+        let same = known
+            .iter()
+            .find(|known| known.address.overlaps(&read.address));
         if let Some(other) = same {
             report.add(
                 read.url,
                 format!(
-                    "the hubs `{}` and `{}` have the same host and port",
+                    "the hubs `{}` and `{}` have the same host and port, and no paths that keep them apart",
                     other.hub.name, read.hub.name
                 ),
                 "keep one of them and give its grants the repositories of both",
@@ -92,7 +94,7 @@ fn check_foreign(read: &ReadHub, report: &mut Report<'_>) {
         "dev.azure.com",
         "ghcr.io",
     ];
-    let (host, _) = &read.host_and_port;
+    let (host, _) = &read.address.host_and_port;
     let name = host.strip_prefix("www.").unwrap_or(host);
     if !HOSTS.contains(&name) {
         return;

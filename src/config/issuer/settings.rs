@@ -84,7 +84,7 @@ pub(super) fn read_settings(tree: &Node, report: &mut Report<'_>) -> Option<Issu
 /// what this server answers.
 fn url(root: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
     let text = root.required("url", report)?;
-    match address::hub(text.value) {
+    match address::origin(text.value) {
         Ok(address) => Some(address.url),
         Err(fault) => {
             // The words about repositories are for hubs.

@@ -96,8 +96,8 @@ fn nothing_that_the_configuration_refuses_comes_in_by_the_document() {
         ("/job_audience", json!("a\u{1b}[31m"), "control character"),
         (
             "/hubs/0/url",
-            json!("https://hub.acme.example/base"),
-            "has a path",
+            json!("https://hub.acme.example/base/../x"),
+            "read in two ways",
         ),
         (
             "/hubs/0/url",

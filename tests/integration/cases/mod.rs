@@ -7,6 +7,7 @@ mod extraheader_left_over;
 mod groups_nested_rfc8693;
 mod groups_shapes;
 mod helper_in_the_repository;
+mod hub_below_a_path;
 mod issuer_clock_behind;
 mod refresh_200_without_tokens;
 mod repository_name_characters;

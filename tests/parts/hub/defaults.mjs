@@ -2,6 +2,7 @@
 export const OPTIONS = {
   port: 0, // fixed, so that the hub can come back at the same address
   control_port: 0,
+  path: '', // below which everything is served, as a registry of many kinds does: '/api/hf'
   issuer: null, // exact `iss` of the tokens that it takes
   jwks: null, // URL of the issuer's keys; default: ISSUER/jwks; 'discovery': the one that the issuer's metadata names
   introspection: null, // { url, client_id, client_secret }: for opaque tokens, and for all when `introspect` is true

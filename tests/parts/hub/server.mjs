@@ -27,6 +27,20 @@ function refuse(world, response, ask, { status, message }) {
   else sendJson(response, status, { message });
 }
 
+/** Serves what lies below the hub's own path; whatever is carried elsewhere stays in the log. */
+async function belowPath(world, request, response, url, entry) {
+  const { path } = world.options;
+  if (!request.url.startsWith(`${path}/`)) {
+    const carrier = carried(request);
+    if (carrier) Object.assign(entry, { token: carrier.sha256, scheme: carrier.scheme, leaked: true });
+    response.setHeader('www-authenticate', world.options.www_authenticate);
+    sendJson(response, 401, { message: 'another service' });
+    return;
+  }
+  request.url = request.url.slice(path.length);
+  await answer(world, request, response, new URL(request.url, 'http://hub'), entry);
+}
+
 async function answer(world, request, response, url, entry) {
   const carrier = carried(request);
   if (carrier) Object.assign(entry, { token: carrier.sha256, scheme: carrier.scheme, user: carrier.user });
@@ -100,7 +114,7 @@ async function objectStore(world, request, response, url, entry) {
 
 export class Servers {
   constructor(world) {
-    this.hub = createServer({ requestTimeout: 0 }, handler(world, 'hub', answer));
+    this.hub = createServer({ requestTimeout: 0 }, handler(world, 'hub', belowPath));
     this.store = createServer({ requestTimeout: 0 }, handler(world, 'store', objectStore));
   }
 
