@@ -168,6 +168,9 @@ impl Store for Shelf {
     fn live_tokens(&self, _: ClaimantKey, _: u64) -> Later<'_, Vec<TokenRow>> {
         not_here()
     }
+    fn outstanding_tokens(&self, _: ClaimantKey, _: u64) -> Later<'_, Vec<TokenRow>> {
+        not_here()
+    }
     fn feed(&self, _: ClaimantKey, _: Option<Cursor>) -> Later<'_, FeedPage> {
         not_here()
     }

@@ -111,16 +111,29 @@ impl Signals {
                 .iter()
                 .filter(|heard| read.issuer() == Some(heard.transmitter.issuer.as_str()))
         };
+        if of_issuer().next().is_none() {
+            return Err(rejected(
+                SetError::InvalidIssuer,
+                "no transmitter of this issuer is configured here",
+            ));
+        }
         // One provider may speak of several sources; the audience tells which.
-        let heard = of_issuer()
-            .find(|heard| read.has_audience(&heard.transmitter.audiences))
-            .or_else(|| of_issuer().next())
-            .ok_or_else(|| {
-                rejected(
-                    SetError::InvalidIssuer,
-                    "no transmitter of this issuer is configured here",
-                )
-            })?;
+        let mut meant = of_issuer().filter(|heard| read.has_audience(&heard.transmitter.audiences));
+        let heard = match (meant.next(), meant.next()) {
+            (Some(heard), None) => heard,
+            (None, _) => {
+                return Err(rejected(
+                    SetError::InvalidAudience,
+                    "`aud` is no audience of a transmitter of this issuer",
+                ));
+            }
+            (Some(_), Some(_)) => {
+                return Err(rejected(
+                    SetError::InvalidAudience,
+                    "`aud` is of several transmitters here: each needs a token of its own",
+                ));
+            }
+        };
         heard.authorized(authorization)?;
         let signed = heard
             .keys

@@ -5,6 +5,7 @@
 
 mod find;
 mod hubs;
+mod people;
 mod report;
 
 use super::database::{self, Database};
@@ -141,20 +142,35 @@ fn tell(
 }
 
 fn list(show: &Show, user: &str) -> Result<u8, Refusal> {
-    let Database { store, .. } = database::open(show)?;
+    let Database {
+        settings, store, ..
+    } = database::open(show)?;
     let now_ms = clock::now_ms();
-    let people = opening::wait(find::all(&store, user, now_ms))??;
-    if people.is_empty() {
+    let found = opening::wait(find::all(&store, user, now_ms))??;
+    if found.is_empty() {
         return Err(find::nobody(user));
     }
+    let mut fault = None;
+    let shown: Vec<people::Shown> = found
+        .into_iter()
+        .map(|known| {
+            let (at_hubs, unread) =
+                hubs::honoured(&settings.master_key, known.outstanding, now_ms / 1000);
+            fault = fault.take().or(unread);
+            people::Shown::of(&known.row, &known.live, &at_hubs)
+        })
+        .collect();
     if show.json() {
-        show.value(&report::People::of(&people));
+        show.value(&people::People::of(shown, fault.as_ref()));
         return Ok(0);
     }
-    for (row, tokens) in &people {
-        for line in report::person(row, tokens) {
-            show.line(line);
-        }
+    for line in shown.iter().flat_map(people::Shown::lines) {
+        show.line(line);
+    }
+    if let Some(fault) = fault {
+        let what = "how long hubs still honour tokens is not known";
+        show.say(Line::new().look(Look::Warn, format!("{what}: {}", fault.sentence)));
+        show.next(&fault.next);
     }
     Ok(0)
 }

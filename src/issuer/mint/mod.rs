@@ -13,7 +13,7 @@ mod revoke;
 #[cfg(test)]
 mod tests;
 
-pub use revoke::Outcome;
+pub use revoke::{Outcome, honoured_until};
 
 use super::keys::{SigningKeys, TokenKind, sha256};
 use super::outside::Outside;

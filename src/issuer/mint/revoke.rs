@@ -6,7 +6,7 @@
 use super::{Mint, MintRequest, Minted};
 use crate::issuer::keys::sha256;
 use crate::issuer::outside::Auth;
-use crate::issuer::seal::Purpose;
+use crate::issuer::seal::{MasterKey, Purpose};
 use crate::issuer::store::{Batch, Change, TokenRow};
 use crate::model::answer::EndpointFault;
 use crate::model::audit::{AuditEvent, AuditRecord};
@@ -37,7 +37,7 @@ pub enum Outcome {
     Revoked,
     /// It had expired at the hub by itself.
     Expired,
-    /// The hub has no way, for the reason in our own words.
+    /// There is nothing to tell a hub, or nothing to tell it with, for the reason in our own words.
     NotPossible(String),
     /// The hub has a way and it did not work, for the reason in our own words. It is tried again by
     /// [`Mint::due_revocations`].
@@ -256,13 +256,7 @@ impl Mint {
     /// Until when its hub may honour a token, Unix seconds: longer than its role's lifetime where the hub makes
     /// none so short.
     pub fn honoured_until(&self, row: &TokenRow) -> u64 {
-        let sealed = row.sealed.as_deref().unwrap_or_default();
-        let opened = self
-            .parts
-            .master
-            .open(Purpose::HubToken, &row.sha256, sealed);
-        let until = opened.ok().and_then(|opened| opened.first_chunk().copied());
-        until.map_or(row.expires_at, u64::from_be_bytes)
+        honoured_until(&self.parts.master, row).unwrap_or(row.expires_at)
     }
 
     fn live<'a>(
@@ -279,12 +273,21 @@ impl Mint {
             .sealed
             .as_deref()
             .ok_or_else(|| Outcome::NotPossible("the token is no longer kept".to_owned()))?;
+        // The right master key may be put back, as a hub may: nothing is given up while the token can be good.
+        let over = row.expires_at.saturating_add(UNTOLD_LIFE_S) <= now_s;
+        let unread = |why: String| {
+            if over {
+                Outcome::NotPossible(why)
+            } else {
+                Outcome::Failed(why)
+            }
+        };
         let opened = self
             .parts
             .master
             .open(Purpose::HubToken, &row.sha256, sealed)
-            .map_err(|fault| Outcome::NotPossible(fault.to_string()))?;
-        let unreadable = || Outcome::NotPossible("the kept token can't be read".to_owned());
+            .map_err(|fault| unread(fault.to_string()))?;
+        let unreadable = || unread("the kept token can't be read".to_owned());
         let (until, token) = opened.split_first_chunk::<8>().ok_or_else(unreadable)?;
         let token = std::str::from_utf8(token).map_err(|_| unreadable())?;
         let live = Live {
@@ -308,10 +311,7 @@ impl Mint {
         let way = self.parts.outside.within(TOTAL);
         match way.post_json(&url, &body, Auth::None).await {
             Ok(answer) if (200..300).contains(&answer.status) => Outcome::Revoked,
-            // Not 404: a proxy says that of a hub that is being moved.
-            Ok(answer) if matches!(answer.status, 405 | 501) => {
-                Outcome::NotPossible(format!("it answered with status {}", answer.status))
-            }
+            // Also 404, 405 and 501: a proxy says so of a hub that is being moved or mended.
             Ok(answer) => Outcome::Failed(format!("it answered with status {}", answer.status)),
             Err(EndpointFault::NotSent { why } | EndpointFault::Lost { why }) => {
                 Outcome::Failed(why)
@@ -319,6 +319,13 @@ impl Mint {
             Err(_) => Outcome::Failed("its answer can't be read".to_owned()),
         }
     }
+}
+
+/// As [`Mint::honoured_until`]; none where nothing is kept, or this master key does not open it.
+pub fn honoured_until(master: &MasterKey, row: &TokenRow) -> Option<u64> {
+    let sealed = row.sealed.as_deref()?;
+    let opened = master.open(Purpose::HubToken, &row.sha256, sealed).ok()?;
+    opened.first_chunk().copied().map(u64::from_be_bytes)
 }
 
 fn own_token() -> Outcome {

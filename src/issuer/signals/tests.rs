@@ -226,3 +226,42 @@ async fn of_two_sources_of_one_issuer_the_one_that_a_logout_token_is_for_verifie
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test]
+async fn a_set_is_of_the_transmitter_that_its_audience_names_or_of_none() {
+    let provider = Provider::start().await;
+    let signer = Signer::rsa("k1");
+    provider.answers().keys.push(signer.jwk.clone());
+    provider.answers().ssf = Some(json!({}));
+    let mut source = okta();
+    source.issuer.clone_from(&provider.issuer);
+    let mut partners = source.clone();
+    partners.name = "partners".parse().unwrap();
+    // The first of this issuer has a password; a signal of the second is not judged by it.
+    let mut first = transmitter(&provider.issuer);
+    first.authorization = Some(SecretPlace::Variable("PATH".to_owned()));
+    let mut second = transmitter(&provider.issuer);
+    second.source = partners.name.clone();
+    second.audiences = vec!["https://partners.example".to_owned()];
+    let settings = settings(vec![source, partners], vec![first, second]);
+    let outside = outside(&settings);
+    let identities = Identities::new(&settings, &outside).map_err(|r| r.sentence);
+    let signals = Signals::new(&settings, &outside, Arc::new(identities.unwrap()));
+    let world = World {
+        provider,
+        signer,
+        signals: signals.map_err(|r| r.sentence).unwrap(),
+    };
+    let aud = |aud: Value| world.signed(&json!({ "aud": aud }));
+    let signal = world
+        .push(aud(json!("https://partners.example")), None)
+        .await;
+    assert_eq!(signal.unwrap().source.as_str(), "partners");
+    for nobodys_or_both in [
+        json!("other"),
+        json!(["https://oam.acme.example", "https://partners.example"]),
+    ] {
+        let token = aud(nobodys_or_both);
+        world.rejected(token, SetError::InvalidAudience).await;
+    }
+}

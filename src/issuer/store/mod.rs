@@ -304,6 +304,9 @@ pub trait Store: Send + Sync {
     fn token(&self, sha256: String) -> Later<'_, Option<TokenRow>>;
     /// Tokens of a person that live at `now_s`, Unix seconds.
     fn live_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>>;
+    /// Tokens of a person that are kept sealed and are over here at `now_s`, Unix seconds: revoked or expired,
+    /// while their hubs may still honour them.
+    fn outstanding_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>>;
     /// Tokens that are kept sealed and are over here: their hubs may still honour them. By expiry at
     /// `now_s` (Unix seconds), or revoked at `revoked_until_ms` (Unix milliseconds) or earlier; of each hub
     /// at most `limit`, the revoked first, longest over first.

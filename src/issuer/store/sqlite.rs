@@ -220,6 +220,12 @@ impl Store for SqliteStore {
         })
     }
 
+    fn outstanding_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>> {
+        self.read(Kind::Key, move |database, _| {
+            read::outstanding_tokens(database, &key, now_s)
+        })
+    }
+
     fn due_at_hubs(
         &self,
         now_s: u64,

@@ -57,16 +57,27 @@ async fn matching(store: &dyn Store, user: &str) -> Result<Vec<PersonRow>, Refus
     Ok(rows)
 }
 
-/// Everybody who matches, with their live tokens.
-pub(super) async fn all(
-    store: &dyn Store,
-    user: &str,
-    now_ms: u64,
-) -> Result<Vec<(PersonRow, Vec<TokenRow>)>, Refusal> {
+/// Somebody with their tokens.
+pub(super) struct Known {
+    pub(super) row: PersonRow,
+    /// Tokens that are good.
+    pub(super) live: Vec<TokenRow>,
+    /// Tokens that are over here, and that hubs may still honour.
+    pub(super) outstanding: Vec<TokenRow>,
+}
+
+/// Everybody who matches, with their tokens.
+pub(super) async fn all(store: &dyn Store, user: &str, now_ms: u64) -> Result<Vec<Known>, Refusal> {
     let mut people = Vec::new();
     for row in matching(store, user).await? {
-        let tokens = store.live_tokens(row.seen.key.clone(), now_ms / 1000).await;
-        people.push((row, tokens.map_err(|fault| fault.refusal())?));
+        let key = || row.seen.key.clone();
+        let live = store.live_tokens(key(), now_ms / 1000).await;
+        let outstanding = store.outstanding_tokens(key(), now_ms / 1000).await;
+        people.push(Known {
+            live: live.map_err(|fault| fault.refusal())?,
+            outstanding: outstanding.map_err(|fault| fault.refusal())?,
+            row,
+        });
     }
     Ok(people)
 }

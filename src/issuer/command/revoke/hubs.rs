@@ -3,11 +3,11 @@
 
 use super::report::AtHub;
 use crate::issuer::keys::SigningKeys;
-use crate::issuer::mint::{Mint, Parts};
+use crate::issuer::mint::{Mint, Parts, honoured_until};
 use crate::issuer::outside::Outside;
 use crate::issuer::seal::MasterKey;
 use crate::issuer::store::{Store, TokenRow};
-use crate::model::issuer::IssuerSettings;
+use crate::model::issuer::{IssuerSettings, SecretPlace};
 use crate::model::name::OrgName;
 use crate::model::refusal::Refusal;
 use std::sync::Arc;
@@ -45,6 +45,26 @@ pub(super) async fn tell(
         .zip(until)
         .map(|((token, (_, outcome)), until_s)| AtHub::of(token, &outcome, until_s))
         .collect())
+}
+
+/// Until when the hubs of these tokens honour them, Unix seconds, those left out that are over there too; none
+/// where that is not known. Beside it why, where the master key can't be read here.
+pub(super) fn honoured(
+    master_key: &SecretPlace,
+    tokens: Vec<TokenRow>,
+    now_s: u64,
+) -> (Vec<(TokenRow, Option<u64>)>, Option<Refusal>) {
+    if tokens.is_empty() {
+        return (Vec::new(), None);
+    }
+    let (master, fault) = match MasterKey::read(master_key) {
+        Ok(master) => (Some(master), None),
+        Err(fault) => (None, Some(fault)),
+    };
+    let until = |row: &TokenRow| master.as_ref().and_then(|key| honoured_until(key, row));
+    let with_end = tokens.into_iter().map(|row| (until(&row), row));
+    let good = with_end.filter(|(until, _)| until.is_none_or(|at| at > now_s));
+    (good.map(|(until, row)| (row, until)).collect(), fault)
 }
 
 async fn mint(

@@ -22,6 +22,8 @@ pub(super) struct Done {
     what: &'static str,
     /// Whether it was so already: nothing was written.
     unchanged: bool,
+    /// For a session: since when it was ended already, with nobody seen since.
+    ended_before: Option<String>,
     /// The provider's end of the account that stands.
     provider_ended: Option<String>,
     /// Tokens that were live and are not.
@@ -99,6 +101,7 @@ impl Done {
                 Order::Restore { .. } => "restored",
             },
             unchanged: false,
+            ended_before: ended_before(found, order),
             provider_ended: stands(found, order),
             tokens_ended: applied.revoked.len(),
             hubs_told: at_hubs.is_ok(),
@@ -132,9 +135,27 @@ impl Done {
         }
         match self.what {
             "account" => format!("the account of {who} is ended until it is restored; {tokens}"),
-            "session" => format!("the session of {who} is ended; {tokens}"),
+            "session" => match &self.ended_before {
+                Some(at) => format!(
+                    "the session of {who} was ended already, {at}, and nobody came since; a sign-in from before \
+                     now is over too; {tokens}"
+                ),
+                None => format!("the session of {who} is ended; {tokens}"),
+            },
             _ => format!("{who} may sign in again; what was ended stays ended"),
         }
+    }
+}
+
+/// An order to end a session that is over is no order for nothing: there may be a sign-in at the provider since
+/// that was not shown here yet.
+fn ended_before(found: &Found, order: &Order) -> Option<String> {
+    match (found, order) {
+        (Found::Seen(row), Order::EndSession { .. }) => match standing(row) {
+            ("session-ended", Some(end)) => Some(when(end.at_ms)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -146,74 +167,6 @@ fn stands(found: &Found, order: &Order) -> Option<String> {
             .ended_by_provider()
             .map(|end| end.reason.clone()),
         _ => None,
-    }
-}
-
-/// `people --json`.
-#[derive(Serialize)]
-pub(super) struct People {
-    people: Vec<Shown>,
-}
-
-#[derive(Serialize)]
-struct Shown {
-    person: String,
-    subject: String,
-    name: Option<String>,
-    email: Option<String>,
-    standing: &'static str,
-    reason: Option<String>,
-    since: Option<String>,
-    groups: Option<Vec<String>>,
-    roles: Vec<String>,
-    last_seen: String,
-    tokens: Vec<Live>,
-}
-
-#[derive(Serialize)]
-struct Live {
-    role: String,
-    hub: String,
-    repository: Option<String>,
-    action: &'static str,
-    expires_at: String,
-    token_sha256: String,
-    request_id: String,
-}
-
-impl People {
-    pub(super) fn of(people: &[(PersonRow, Vec<TokenRow>)]) -> Self {
-        let one = |(row, tokens): &(PersonRow, Vec<TokenRow>)| {
-            let (standing, ended) = standing(row);
-            Shown {
-                person: row.seen.key.to_string(),
-                subject: row.seen.subject.clone(),
-                name: row.seen.username.clone(),
-                email: row.seen.email.clone(),
-                standing,
-                reason: ended.map(|ended| ended.reason.clone()),
-                since: ended.map(|ended| when(ended.at_ms)),
-                groups: row.seen.groups.clone(),
-                roles: row.held.iter().map(ToString::to_string).collect(),
-                last_seen: when(row.seen.at_ms),
-                tokens: tokens.iter().map(token).collect(),
-            }
-        };
-        Self {
-            people: people.iter().map(one).collect(),
-        }
-    }
-}
-
-fn token(row: &TokenRow) -> Live {
-    Live {
-        role: row.role.to_string(),
-        hub: row.hub.to_string(),
-        repository: row.repository.as_ref().map(ToString::to_string),
-        action: row.action.word(),
-        expires_at: when(row.expires_at.saturating_mul(1000)),
-        token_sha256: row.sha256.clone(),
-        request_id: row.request_id.clone(),
     }
 }
 
@@ -247,53 +200,22 @@ pub(super) fn columns(row: &PersonRow) -> Vec<Line> {
         text(&row.seen.username),
         text(&row.seen.email),
         Line::new().look(look(standing), standing),
-        Line::new().look(Look::Faint, when(row.seen.at_ms)),
+        Line::new().look(
+            Look::Faint,
+            last_seen(row).unwrap_or_else(|| "never".to_owned()),
+        ),
     ]
 }
 
-fn look(standing: &str) -> Look {
+/// When they were last here; there is a row too of somebody who was ended before they ever came.
+pub(super) fn last_seen(row: &PersonRow) -> Option<String> {
+    (!row.is_never_seen()).then(|| when(row.seen.at_ms))
+}
+
+pub(super) fn look(standing: &str) -> Look {
     match standing {
         "active" => Look::Good,
         "doubt" => Look::Warn,
         _ => Look::Bad,
     }
-}
-
-/// A person with their tokens.
-pub(super) fn person(row: &PersonRow, tokens: &[TokenRow]) -> Vec<Line> {
-    let (word, ended) = standing(row);
-    let head = Line::new()
-        .look(Look::Strong, row.seen.key.to_string())
-        .text(format!(" {} ", shown(row).unwrap_or_default()))
-        .look(look(word), word);
-    let mut lines = vec![head];
-    if let Some(ended) = ended {
-        lines.push(format!("  since {}: {}", when(ended.at_ms), ended.reason).into());
-    }
-    let roles: Vec<String> = row.held.iter().map(ToString::to_string).collect();
-    let listed = if roles.is_empty() {
-        "none".to_owned()
-    } else {
-        roles.join(", ")
-    };
-    lines.push(format!("  roles when last compared: {listed}").into());
-    lines.push(format!("  last seen {}", when(row.seen.at_ms)).into());
-    for token in tokens {
-        let place = token
-            .repository
-            .as_ref()
-            .map_or_else(|| "the whole hub".to_owned(), ToString::to_string);
-        lines.push(
-            format!(
-                "  live token: {} for {} at {} ({}), until {}",
-                token.role,
-                place,
-                token.hub,
-                token.action.word(),
-                when(token.expires_at.saturating_mul(1000))
-            )
-            .into(),
-        );
-    }
-    lines
 }

@@ -1,14 +1,20 @@
 //! Who is meant, and what is said.
 
 use super::find::{Found, all, one};
-use super::report::{Done, People, standing};
+use super::hubs::honoured;
+use super::people::{People, Shown};
+use super::report::{Done, standing};
+use crate::issuer::seal::{MasterKey, Purpose};
 use crate::issuer::standing::{Applied, Order, order};
 use crate::issuer::store::sqlite::SqliteStore;
-use crate::issuer::store::{Batch, Change, PersonSeen, Store};
+use crate::issuer::store::{Batch, Change, PersonSeen, Store, TokenRow};
 use crate::model::claimant::ClaimantKey;
+use crate::model::issuer::SecretPlace;
 use crate::model::name::OrgName;
 use crate::model::refusal::RefusalCode;
+use crate::model::role::Action;
 use crate::rules::claims::fixture::{NOW, okta};
+use std::os::unix::fs::PermissionsExt;
 
 const NOW_MS: u64 = NOW * 1000;
 
@@ -115,7 +121,7 @@ async fn people_are_shown_with_their_standing() {
     let store = store(&folder).await;
     let shown = async || {
         let people = all(&store, "bob", NOW_MS).await.unwrap();
-        standing(&people[0].0).0
+        standing(&people[0].row).0
     };
     assert_eq!(shown().await, "active");
     let do_it = async |what: Order| {
@@ -130,7 +136,8 @@ async fn people_are_shown_with_their_standing() {
     do_it(Order::Restore { provider: false }).await;
     assert_eq!(shown().await, "session-ended", "a new sign-in is needed");
     let people = all(&store, "bob", NOW_MS).await.unwrap();
-    let json = serde_json::to_value(People::of(&people)).unwrap();
+    let shown = people.iter().map(|one| Shown::of(&one.row, &one.live, &[]));
+    let json = serde_json::to_value(People::of(shown.collect(), None)).unwrap();
     assert_eq!(json["people"][0]["person"], "okta:00u3");
     assert_eq!(json["people"][0]["standing"], "session-ended");
     assert_eq!(json["people"][0]["tokens"], serde_json::json!([]));
@@ -151,4 +158,113 @@ fn what_was_done_is_said_in_one_sentence() {
     let json = serde_json::to_value(&told).unwrap();
     assert_eq!(json["what"], "account");
     assert_eq!(json["hubs_told"], true);
+}
+
+/// Bob's token, over here, which its hub honours for an hour.
+fn outstanding(master: &MasterKey, revoked_at_ms: Option<u64>) -> TokenRow {
+    let mut plain = (NOW + 3600).to_be_bytes().to_vec();
+    plain.extend(b"hf_jwt_1");
+    let sealed = master.seal(Purpose::HubToken, "aa", &plain).ok();
+    TokenRow {
+        sha256: "aa".to_owned(),
+        key: key("00u3"),
+        name: Some("bob".to_owned()),
+        role: "reader".parse().unwrap(),
+        hub: "models".parse().unwrap(),
+        repository: Some("acme/model".parse().unwrap()),
+        action: Action::Read,
+        issued_at: NOW - 900,
+        expires_at: NOW,
+        request_id: "r-1".to_owned(),
+        revoked_at_ms,
+        sealed,
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_a_hub_still_honours_is_listed_also_without_the_master_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    let text = MasterKey::fresh().ok().unwrap();
+    let master = MasterKey::parse(&text).unwrap();
+    let file = folder.path().join("master.key");
+    std::fs::write(&file, text.expose()).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let there = SecretPlace::File(file.to_string_lossy().into_owned());
+    let token = outstanding(&master, Some(NOW_MS - 5_000));
+    let batch = Batch {
+        changes: vec![Change::Issue { token, epoch: None }],
+        entries: Vec::new(),
+    };
+    store.commit(batch).await.unwrap();
+    let shown = async |place: &SecretPlace, now_s: u64| {
+        let one = all(&store, "bob", now_s * 1000).await.unwrap().remove(0);
+        let (tokens, fault) = honoured(place, one.outstanding, now_s);
+        let shown = Shown::of(&one.row, &one.live, &tokens);
+        let lines: Vec<String> = shown
+            .lines()
+            .iter()
+            .map(|line| line.render(false))
+            .collect();
+        let json = serde_json::to_value(People::of(vec![shown], fault.as_ref())).unwrap();
+        (lines.join("\n"), json)
+    };
+    let (text, json) = shown(&there, NOW).await;
+    assert!(text.contains("still good at models until"), "{text}");
+    let told = &json["people"][0];
+    assert_eq!(told["tokens"], serde_json::json!([]));
+    assert_eq!(told["outstanding"][0]["token_sha256"], "aa");
+    assert!(told["outstanding"][0]["good_at_hub_until"].is_string());
+    assert!(json["fault"].is_null());
+    let (_, over) = shown(&there, NOW + 3600).await;
+    assert_eq!(over["people"][0]["outstanding"], serde_json::json!([]));
+    let nowhere = SecretPlace::File("/nowhere/master.key".to_owned());
+    let (text, json) = shown(&nowhere, NOW).await;
+    assert!(text.contains("until when is not known"), "{text}");
+    assert!(json["people"][0]["outstanding"][0]["good_at_hub_until"].is_null());
+    assert!(
+        json["fault"]
+            .as_str()
+            .unwrap()
+            .contains("/nowhere/master.key")
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_is_ended_twice_is_said_to_be_over_already() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    let told = async || {
+        let found = one(&store, &[okta()], "bob", false).await.unwrap();
+        let ending = Order::EndSession { reason: None };
+        let done = order(&store, &org(), &key("00u3"), None, &ending, NOW_MS).await;
+        Done::of(&found, &ending, &done.unwrap(), &Ok(Vec::new())).sentence()
+    };
+    assert!(!told().await.contains("already"));
+    let again = told().await;
+    assert!(
+        again.contains("was ended already") && again.contains("nobody came since"),
+        "{again}"
+    );
+}
+
+#[tokio::test]
+async fn somebody_who_never_came_was_never_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder).await;
+    let ended = order(&store, &org(), &key("00u9"), None, &ending(), NOW_MS).await;
+    ended.unwrap();
+    let one = all(&store, "okta:00u9", NOW_MS).await.unwrap().remove(0);
+    let shown = Shown::of(&one.row, &one.live, &[]);
+    let lines: Vec<String> = shown
+        .lines()
+        .iter()
+        .map(|line| line.render(false))
+        .collect();
+    assert!(
+        lines.iter().any(|line| line.contains("never seen")),
+        "{lines:?}"
+    );
+    let json = serde_json::to_value(shown).unwrap();
+    assert!(json["last_seen"].is_null());
 }

@@ -63,10 +63,28 @@ pub(super) fn live_tokens(
     claimant: &ClaimantKey,
     now_s: u64,
 ) -> Result<Vec<TokenRow>> {
+    let live = "revoked_at_ms IS NULL AND expires_at_s > ?3";
+    tokens_of(database, claimant, live, now_s)
+}
+
+pub(super) fn outstanding_tokens(
+    database: &Connection,
+    claimant: &ClaimantKey,
+    now_s: u64,
+) -> Result<Vec<TokenRow>> {
+    let over = "sealed IS NOT NULL AND (revoked_at_ms IS NOT NULL OR expires_at_s <= ?3)";
+    tokens_of(database, claimant, over, now_s)
+}
+
+fn tokens_of(
+    database: &Connection,
+    claimant: &ClaimantKey,
+    condition: &str,
+    now_s: u64,
+) -> Result<Vec<TokenRow>> {
     let sql = format!(
         "SELECT {TOKEN} FROM tokens
-         WHERE claimant = ?4 AND source = ?1 AND key = ?2 AND revoked_at_ms IS NULL
-             AND expires_at_s > ?3
+         WHERE claimant = ?4 AND source = ?1 AND key = ?2 AND {condition}
          ORDER BY expires_at_s, sha256"
     );
     all(

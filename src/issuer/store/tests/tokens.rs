@@ -295,6 +295,13 @@ pub async fn tokens_that_are_over_are_due_at_their_hubs_while_they_are_kept(stor
     };
     commit(store, changes([revoke])).await;
     assert_eq!(due(NOW, 9).await, ["later"]);
+    let outstanding = async |name, now_s| -> Vec<String> {
+        let rows = store.outstanding_tokens(person(name), now_s).await.unwrap();
+        rows.into_iter().map(|row| row.sha256).collect()
+    };
+    assert_eq!(outstanding("ada", NOW).await, ["later"]);
+    assert_eq!(outstanding("ada", NOW + 300).await, ["soon", "later"]);
+    assert!(outstanding("bob", NOW + 300).await.is_empty());
     let left_alone = store.due_at_hubs(NOW, NOW_MS - 1, 9).await.unwrap();
     assert_eq!(left_alone, [], "whoever revoked it is telling its hub");
     // It comes before those that were over longer, and one hub does not crowd out another.
