@@ -230,14 +230,12 @@ fn seen(claimant: &Claimant, groups: &Groups, at_ms: u64) -> PersonSeen {
 fn is_kept(row: &PersonRow, seen: &PersonSeen) -> bool {
     let kept = &row.seen;
     let recent = seen.at_ms < kept.at_ms.saturating_add(SEEN_AGAIN_MS);
-    let older = seen.proven_at < kept.proven_at;
-    // Older evidence changes nothing but the sessions.
     let same = seen.proven_at == kept.proven_at
         && row.groups_changed_at_ms.is_none()
         && (&seen.issuer, &seen.subject, &seen.username)
             == (&kept.issuer, &kept.subject, &kept.username)
         && (&seen.email, &seen.groups) == (&kept.email, &kept.groups);
-    recent && seen.session == kept.session && (older || same)
+    recent && seen.session == kept.session && same
 }
 
 impl Barred {

@@ -30,8 +30,6 @@ pub mod reload;
 pub mod seal;
 pub mod secrets;
 pub mod serve;
-#[cfg(test)]
-mod shelf;
 pub mod show;
 pub mod signals;
 pub mod standing;

@@ -72,6 +72,20 @@ impl Account {
         lifted.is_none_or(|at_ms| at_ms <= end.at_ms).then_some(end)
     }
 
+    /// The events of the provider that make what is kept of it. They come to the same in any order.
+    pub fn told_by_provider(&self) -> Vec<Event> {
+        let ended = self.provider.clone();
+        let restored = self.provider_restored_at_ms;
+        let session = self.session.clone().map(Event::SessionEnded);
+        let doubt = self.doubt.clone().map(Event::Doubted);
+        let ended = ended.map(|end| Event::Ended(Author::Provider, end));
+        let restored = restored.map(|at_ms| Event::Restored(Restored::ByProvider(at_ms)));
+        [ended, restored, session, doubt]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
     /// The account after an event.
     #[must_use]
     pub fn after(mut self, event: &Event) -> Self {

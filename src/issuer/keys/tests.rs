@@ -1,7 +1,7 @@
 use super::{SigningKeys, TokenKind, rotate};
 use crate::issuer::seal::MasterKey;
-use crate::issuer::shelf::Shelf;
 use crate::issuer::store::Store;
+use crate::issuer::store::memory::MemoryStore;
 use crate::model::audit::AuditEvent;
 use crate::model::issuer::{Signing, SigningAlgorithm};
 use crate::model::name::OrgName;
@@ -28,8 +28,8 @@ fn master(byte: u8) -> Arc<MasterKey> {
     Arc::new(MasterKey::parse(&Secret::new(format!("{byte:02x}").repeat(32))).unwrap())
 }
 
-async fn open(shelf: &Arc<Shelf>, byte: u8, now_ms: u64) -> Result<SigningKeys, Refusal> {
-    let store = Arc::clone(shelf) as Arc<dyn Store>;
+async fn open(store: &Arc<MemoryStore>, byte: u8, now_ms: u64) -> Result<SigningKeys, Refusal> {
+    let store = Arc::clone(store) as Arc<dyn Store>;
     SigningKeys::open(store, master(byte), SIGNING, org(), now_ms).await
 }
 
@@ -51,14 +51,14 @@ fn verified(keys: &SigningKeys, now_ms: u64) -> bool {
 
 #[tokio::test]
 async fn the_first_start_makes_a_key_with_its_entry_and_the_next_one_uses_it() {
-    let shelf = Arc::new(Shelf::default());
-    let first = open(&shelf, 1, NOW).await.ok().unwrap();
+    let store = Arc::new(MemoryStore::default());
+    let first = open(&store, 1, NOW).await.ok().unwrap();
     assert!(verified(&first, NOW));
     let set = first.jwks(NOW);
-    let again = open(&shelf, 1, NOW + 5).await.ok().unwrap();
+    let again = open(&store, 1, NOW + 5).await.ok().unwrap();
     assert_eq!(again.jwks(NOW + 5), set);
     assert_eq!(set.max_age_s, 1800);
-    let rows = shelf.rows();
+    let rows = store.rows();
     assert_eq!(rows.keys.len(), 1);
     assert_eq!(rows.entries.len(), 1);
     assert_eq!(rows.entries[0].event, AuditEvent::KeyRotation);
@@ -68,35 +68,35 @@ async fn the_first_start_makes_a_key_with_its_entry_and_the_next_one_uses_it() {
 
 #[tokio::test]
 async fn another_master_key_is_said_in_words_at_start_and_changes_nothing() {
-    let shelf = Arc::new(Shelf::default());
-    open(&shelf, 1, NOW).await.ok().unwrap();
-    let refusal = open(&shelf, 2, NOW).await.err().unwrap();
+    let store = Arc::new(MemoryStore::default());
+    open(&store, 1, NOW).await.ok().unwrap();
+    let refusal = open(&store, 2, NOW).await.err().unwrap();
     assert_eq!(refusal.code, RefusalCode::Unavailable);
     assert!(
         refusal.sentence.contains("the master key does not open"),
         "{refusal:?}"
     );
-    let refused = rotate(&*shelf, &master(2), SIGNING, &org(), NOW, true).await;
+    let refused = rotate(&*store, &master(2), SIGNING, &org(), NOW, true).await;
     assert!(refused.is_err());
-    assert_eq!(shelf.rows().keys.len(), 1);
+    assert_eq!(store.rows().keys.len(), 1);
 }
 
 #[tokio::test]
 async fn no_key_is_made_without_its_entry() {
-    let shelf = Arc::new(Shelf::default());
-    shelf.rows().broken = true;
-    let refusal = open(&shelf, 1, NOW).await.err().unwrap();
+    let store = Arc::new(MemoryStore::default());
+    store.rows().broken = true;
+    let refusal = open(&store, 1, NOW).await.err().unwrap();
     assert!(refusal.sentence.contains("the disk is full"));
-    assert!(shelf.rows().keys.is_empty());
+    assert!(store.rows().keys.is_empty());
 }
 
 #[tokio::test]
 async fn a_rotation_is_published_at_once_and_signs_after_its_announcement() {
-    let shelf = Arc::new(Shelf::default());
-    let keys = open(&shelf, 1, NOW).await.ok().unwrap();
+    let store = Arc::new(MemoryStore::default());
+    let keys = open(&store, 1, NOW).await.ok().unwrap();
     let before = keys.jwks(NOW);
     assert_eq!(keys.reload().await, Ok(false));
-    let rotated = rotate(&*shelf, &master(1), SIGNING, &org(), NOW + 10, false)
+    let rotated = rotate(&*store, &master(1), SIGNING, &org(), NOW + 10, false)
         .await
         .unwrap();
     assert_eq!(rotated.made.signs_from_ms, NOW + 10 + HOUR);
@@ -112,7 +112,7 @@ async fn a_rotation_is_published_at_once_and_signs_after_its_announcement() {
     assert_ne!(kid_at(NOW + 10), rotated.made.kid);
     assert_eq!(kid_at(NOW + 10 + HOUR), rotated.made.kid);
     assert!(verified(&keys, NOW + 10) && verified(&keys, NOW + 10 + HOUR));
-    let twice = rotate(&*shelf, &master(1), SIGNING, &org(), NOW + 20, false)
+    let twice = rotate(&*store, &master(1), SIGNING, &org(), NOW + 20, false)
         .await
         .err();
     assert!(twice.unwrap().next.contains("--now"));
@@ -120,9 +120,9 @@ async fn a_rotation_is_published_at_once_and_signs_after_its_announcement() {
 
 #[tokio::test]
 async fn a_key_whose_last_token_has_expired_goes_with_an_entry() {
-    let shelf = Arc::new(Shelf::default());
-    let keys = open(&shelf, 1, NOW).await.ok().unwrap();
-    let rotated = rotate(&*shelf, &master(1), SIGNING, &org(), NOW, true)
+    let store = Arc::new(MemoryStore::default());
+    let keys = open(&store, 1, NOW).await.ok().unwrap();
+    let rotated = rotate(&*store, &master(1), SIGNING, &org(), NOW, true)
         .await
         .unwrap();
     keys.reload().await.unwrap();
@@ -130,20 +130,20 @@ async fn a_key_whose_last_token_has_expired_goes_with_an_entry() {
     assert!(gone >= NOW + LONGEST_TOKEN_MS);
     assert_eq!(keys.tidy(gone - 1).await, Ok(0));
     assert_eq!(keys.tidy(gone).await, Ok(1));
-    assert_eq!(shelf.rows().keys.len(), 1);
-    assert!(shelf.details().last().unwrap().contains("went"));
+    assert_eq!(store.rows().keys.len(), 1);
+    assert!(store.details().last().unwrap().contains("went"));
     assert!(verified(&keys, gone));
 }
 
 #[tokio::test]
 async fn algorithms_may_change_from_key_to_key() {
-    let shelf = Arc::new(Shelf::default());
-    let keys = open(&shelf, 1, NOW).await.ok().unwrap();
+    let store = Arc::new(MemoryStore::default());
+    let keys = open(&store, 1, NOW).await.ok().unwrap();
     let other = Signing {
         algorithm: SigningAlgorithm::EdDsa,
         ..SIGNING
     };
-    rotate(&*shelf, &master(1), other, &org(), NOW + 1, true)
+    rotate(&*store, &master(1), other, &org(), NOW + 1, true)
         .await
         .unwrap();
     keys.reload().await.unwrap();

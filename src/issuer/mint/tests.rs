@@ -8,7 +8,7 @@ use crate::issuer::keys::SigningKeys;
 use crate::issuer::outside::Outside;
 use crate::issuer::seal::{MasterKey, Purpose};
 use crate::issuer::secrets::{NewSecret, put};
-use crate::issuer::shelf::Shelf;
+use crate::issuer::store::memory::MemoryStore;
 use crate::issuer::store::{SecretOwner, Store, TokenRow};
 use crate::model::claimant::{Claimant, ClaimantKey, ClaimantKind, Groups};
 use crate::model::granted::Scheme;
@@ -46,7 +46,7 @@ type Script = Box<dyn Fn(&Seen) -> (u16, Value) + Send + Sync>;
 /// A hub on loopback with a script, and an issuer's mint that uses it.
 pub(super) struct World {
     pub(super) mint: Mint,
-    pub(super) shelf: Arc<Shelf>,
+    pub(super) memory: Arc<MemoryStore>,
     pub(super) keys: Arc<SigningKeys>,
     pub(super) hub: IssuerHub,
     pub(super) claimant: Claimant,
@@ -128,8 +128,8 @@ impl World {
             variables: Vec::new(),
             backend,
         };
-        let shelf = Arc::new(Shelf::default());
-        let store = Arc::clone(&shelf) as Arc<dyn Store>;
+        let memory = Arc::new(MemoryStore::default());
+        let store = Arc::clone(&memory) as Arc<dyn Store>;
         let master = Arc::new(master());
         let signing = Signing {
             algorithm: SigningAlgorithm::Es256,
@@ -137,7 +137,7 @@ impl World {
         };
         let keys = SigningKeys::open(Arc::clone(&store), Arc::clone(&master), signing, org(), NOW);
         let keys = Arc::new(keys.await.ok().unwrap());
-        shelf.rows().entries.clear();
+        memory.rows().entries.clear();
         let mint = Mint::new(Parts {
             url: ISSUER.into(),
             org: org(),
@@ -149,7 +149,7 @@ impl World {
         });
         Self {
             mint,
-            shelf,
+            memory,
             keys,
             hub,
             claimant: person(),
@@ -201,8 +201,8 @@ impl World {
             hub: None,
             overlap_ms,
         };
-        put(&*self.shelf, &org(), new, NOW).await.unwrap();
-        self.shelf.rows().entries.clear();
+        put(&*self.memory, &org(), new, NOW).await.unwrap();
+        self.memory.rows().entries.clear();
     }
 
     /// Verifies a token by the published key set, and gives its header's `typ` and its claims.

@@ -1,7 +1,9 @@
-//! The agents' logs as far as they are held, and how much of them is taken a day.
+//! The agents' logs as far as they are held, and how much of them is taken a day. The decisions are pure, for
+//! every store.
 
+use super::StoreFault;
 use crate::model::claimant::ClaimantKey;
-use crate::rules::record::Known;
+use crate::rules::record::{self, Known};
 
 /// Records of one person's agents on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,3 +41,57 @@ pub struct AgentLogRow {
     /// [`super::Change::AgentLog`].
     pub dropped: Known,
 }
+
+/// What was taken of somebody on the last day on which anything was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct DayUse {
+    /// Days since the Unix epoch.
+    pub(super) day: u64,
+    /// Records.
+    pub(super) records: u64,
+    /// Their bytes.
+    pub(super) bytes: u64,
+}
+
+impl RecordQuota {
+    /// The use with this batch, when the day's share holds it.
+    pub(super) fn counted(&self, kept: Option<DayUse>) -> Result<DayUse, StoreFault> {
+        let kept = kept.filter(|kept| kept.day == self.day).unwrap_or_default();
+        let counted = DayUse {
+            day: self.day,
+            records: kept.records.saturating_add(self.records),
+            bytes: kept.bytes.saturating_add(self.bytes),
+        };
+        if counted.records > self.most_records || counted.bytes > self.most_bytes {
+            return Err(StoreFault::Exhausted);
+        }
+        Ok(counted)
+    }
+}
+
+impl AgentLogRow {
+    /// The numbers of the lines of a batch, when they go on from what is held up to `held`.
+    pub(super) fn numbers(&self, held: u64, lines: &[String]) -> Result<Vec<u64>, StoreFault> {
+        let mut numbers = Vec::with_capacity(lines.len());
+        for line in lines {
+            // A line that is withheld has its place in the chain too.
+            let (link, _) = record::placed(line)
+                .map_err(|_| StoreFault::Invalid("a line of it is not a record"))?;
+            numbers.push(link.seq);
+        }
+        let largest = numbers.iter().copied().max().unwrap_or(0);
+        if largest.max(self.seq).max(self.head_seq) > MOST {
+            return Err(StoreFault::Invalid("its number is too large"));
+        }
+        if held > self.seq || numbers.iter().any(|seq| *seq <= held) {
+            return Err(StoreFault::Overtaken);
+        }
+        if !numbers.is_sorted_by(|one, next| one < next) {
+            return Err(StoreFault::Invalid("its lines are not in their order"));
+        }
+        Ok(numbers)
+    }
+}
+
+/// A number that is a place in a log: one beyond a database's range would be another place than it says.
+const MOST: u64 = i64::MAX.unsigned_abs();

@@ -1,19 +1,28 @@
 //! Storage behind one trait: what the issuer keeps, and the one way to change it.
 //!
 //! A [`Batch`] is one durable transaction: its changes and its audit entries are written together or
-//! not at all, so there is no token without a record. `tests` beside this file run unchanged on any
-//! implementation.
+//! not at all, so there is no token without a record. What a change comes to is decided by pure functions
+//! (`step`, `person`, `ends`, `agent_log`, and [`crate::rules`]), which every store applies to the rows that it
+//! reads in its transaction; `tests` beside this file run unchanged on each of them.
 
 mod agent_log;
+mod ends;
 mod fault;
+mod filter;
+#[cfg(test)]
+pub(crate) mod memory;
+mod person;
 mod question;
 mod secret;
 pub mod sqlite;
+mod step;
 #[cfg(test)]
 mod tests;
 
 pub use agent_log::{AgentLogRow, RecordQuota};
+pub use ends::{EndKind, Ended};
 pub use fault::StoreFault;
+pub use person::{PersonRow, PersonSeen};
 pub use question::{AuditFilter, AuditLine, Cursor, FeedOfAll, FeedPage, Pruned};
 pub use secret::{KeyRow, SecretOwner, SecretRow};
 
@@ -23,7 +32,7 @@ use crate::model::feed::FeedEvent;
 use crate::model::name::{HubName, Repository, RoleName, SourceName};
 use crate::model::role::Action;
 use crate::model::signal::SignalSubject;
-use crate::rules::account::{Account, Author, Event, Restored};
+use crate::rules::account::{Author, Event, Restored};
 use crate::rules::history::History;
 use std::future::Future;
 use std::pin::Pin;
@@ -34,7 +43,8 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + Sen
 /// One transaction.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// Changes, in order.
+    /// Changes, in order. A change that has a condition is judged by what is there before the batch; one that is
+    /// refused refuses the batch.
     pub changes: Vec<Change>,
     /// Entries of the audit log, in order; chained by the store.
     pub entries: Vec<AuditRecord>,
@@ -43,7 +53,7 @@ pub struct Batch {
 /// What a committed batch came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Committed {
-    /// Number of the last audit entry written.
+    /// Number of the last audit entry written; 0: the batch had none.
     pub audit_seq: u64,
     /// Tokens that changes of this batch made inactive and that a hub might still honour.
     pub revoked: Vec<TokenRow>,
@@ -57,8 +67,8 @@ pub enum Change {
     Seen(PersonSeen),
     /// Somebody was seen for the first time: what [`Change::Unmatched`] kept under their names is theirs now.
     TakeOver(PersonSeen),
-    /// The provider said this of somebody whom none of its names finds: kept under each of them. Overtaken when
-    /// one finds somebody after all.
+    /// The provider said this of somebody whom none of its names finds: kept under each of them, but a doubt.
+    /// Overtaken when one finds somebody after all.
     Unmatched {
         /// Of which source.
         source: SourceName,
@@ -96,7 +106,8 @@ pub enum Change {
         feed: FeedEvent,
     },
     /// An end of the account is lifted; the sessions and tokens that it ended stay ended. One by an
-    /// administrator that lifts nothing fails the batch: [`StoreFault::Unchanged`].
+    /// administrator that lifts nothing fails the batch: [`StoreFault::Unchanged`]. A provider's counts for
+    /// somebody who was never seen too: an older end may still arrive.
     Restore {
         /// Whom.
         key: ClaimantKey,
@@ -160,7 +171,8 @@ pub enum Change {
     /// Counts records of a person's agents; the batch is refused as exhausted when the day's share of the
     /// person does not hold them.
     RecordQuota(RecordQuota),
-    /// Up to where an agent's log is held, with the lines of the batch.
+    /// Up to where an agent's log is held, with the lines of the batch: each after the one before it. Overtaken
+    /// when the log is held that far already.
     AgentLog(AgentLogRow, Vec<String>),
     /// Makes or replaces a signing key.
     PutKey(KeyRow),
@@ -178,74 +190,6 @@ pub enum Change {
     /// Remembers the digest of the policy that everybody's roles were compared with, so that a change while
     /// stopped, or one whose comparison failed, is made up for.
     PolicyDigest(String),
-}
-
-/// How something ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// Which kind.
-    pub kind: EndKind,
-    /// Unix milliseconds.
-    pub at_ms: u64,
-    /// Our own words.
-    pub reason: String,
-}
-
-/// Kinds of an end, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EndKind {
-    /// Subject tokens of before are not taken any more; a younger one is.
-    Doubt,
-    /// A sign-in later than this is needed.
-    Session,
-    /// Refused until restored.
-    Account,
-}
-
-/// A person or job as last seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PersonSeen {
-    /// Source and stable key.
-    pub key: ClaimantKey,
-    /// `iss`.
-    pub issuer: String,
-    /// `sub`.
-    pub subject: String,
-    /// For display.
-    pub username: Option<String>,
-    /// For display and for signals.
-    pub email: Option<String>,
-    /// The groups of the token, when it said them.
-    pub groups: Option<Vec<String>>,
-    /// `sid` of the provider's session.
-    pub session: Option<String>,
-    /// The time that the evidence speaks of, Unix seconds.
-    pub proven_at: u64,
-    /// Unix milliseconds.
-    pub at_ms: u64,
-}
-
-/// A person as kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PersonRow {
-    /// As last seen; `groups` may be those of a later signal.
-    pub seen: PersonSeen,
-    /// Roles held when last compared.
-    pub held: Vec<RoleName>,
-    /// Grows with every end and every role lost.
-    pub epoch: u64,
-    /// What ended.
-    pub account: Account,
-    /// Unix milliseconds of the last [`Change::RolesChanged`] by a signal that named groups or said
-    /// that they changed: tokens of before tell old groups.
-    pub groups_changed_at_ms: Option<u64>,
-}
-
-impl PersonRow {
-    /// Whether there is a row only because an order named the stable key.
-    pub const fn is_never_seen(&self) -> bool {
-        self.seen.subject.is_empty()
-    }
 }
 
 /// An issued token. The token itself only where a hub could be told to revoke it, and sealed.
@@ -281,8 +225,8 @@ pub struct TokenRow {
 pub trait Store: Send + Sync {
     /// Writes a batch durably; answers when it is on disk.
     fn commit(&self, batch: Batch) -> Later<'_, Committed>;
-    /// The time of the first evidence of a session (`sid`) of a person, Unix seconds; 0: from before it was
-    /// kept.
+    /// The time of the first evidence of a session (`sid`) of a person, Unix seconds, in whatever order evidence
+    /// arrived; 0: from before it was kept.
     fn session_since(&self, key: ClaimantKey, session: String) -> Later<'_, Option<u64>>;
     /// A person.
     fn person(&self, key: ClaimantKey) -> Later<'_, Option<PersonRow>>;
@@ -344,7 +288,8 @@ pub trait Store: Send + Sync {
     fn history(&self) -> Later<'_, History>;
     /// The hash of an audit entry by its number; none where there is no such entry.
     fn audit_hash(&self, seq: u64) -> Later<'_, Option<String>>;
-    /// Records of agents in order of arrival after `after`, at most `limit`: `(arrival, person, log, line)`.
+    /// Records of agents in order of arrival after `after`, at most `limit`: `(arrival, person, log, line)`. The
+    /// number of an arrival is never given a second time.
     fn agent_records(
         &self,
         after: u64,

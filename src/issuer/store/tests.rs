@@ -1,7 +1,8 @@
-//! What every implementation of [`super::Store`] must do: functions over the trait, run here on `SQLite`.
-//! A second database runs the same list.
+//! What every implementation of [`super::Store`] must do: functions over the trait, each run on
+//! `SQLite` and in memory. Another store runs the same list.
 
 mod audit;
+mod both;
 mod ends;
 mod feed;
 mod fixture;
@@ -10,34 +11,54 @@ mod people;
 mod strangers;
 mod tokens;
 
+use super::memory::MemoryStore;
 use super::sqlite::SqliteStore;
 use super::{Later, Store};
 pub(super) use audit::verified;
 pub(super) use fixture::{NOW, NOW_MS, changes, commit, end, entries, exchange, noted, person};
 
-/// Runs one function on a new `SQLite` store.
-fn on_sqlite(test: impl for<'a> FnOnce(&'a dyn Store) -> Later<'a, ()>) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("issuer.db");
-    let store = SqliteStore::open(&path, &"acme".parse().unwrap()).unwrap();
+/// Runs one function on a store.
+fn run(store: &dyn Store, test: impl for<'a> FnOnce(&'a dyn Store) -> Later<'a, ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
         .unwrap();
-    runtime.block_on(test(&store)).unwrap();
+    runtime.block_on(test(store)).unwrap();
 }
 
+/// Runs one function on a new `SQLite` store.
+fn on_sqlite(test: impl for<'a> FnOnce(&'a dyn Store) -> Later<'a, ()>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("issuer.db");
+    run(
+        &SqliteStore::open(&path, &"acme".parse().unwrap()).unwrap(),
+        test,
+    );
+}
+
+/// The same on one in memory.
+fn in_memory(test: impl for<'a> FnOnce(&'a dyn Store) -> Later<'a, ()>) {
+    run(&MemoryStore::default(), test);
+}
+
+/// Each function once on each store.
 macro_rules! conformance {
     ($($module:ident: $($name:ident)+;)+) => {
-        $($(
-            #[test]
-            fn $name() {
-                on_sqlite(|store| Box::pin(async move {
-                    $module::$name(store).await;
-                    Ok(())
-                }));
-            }
-        )+)+
+        conformance!(@on on_sqlite; $($($module $name)+)+);
+        conformance!(@on in_memory; $($($module $name)+)+);
+    };
+    (@on $store:ident; $($module:ident $name:ident)+) => {
+        mod $store {
+            $(
+                #[test]
+                fn $name() {
+                    super::$store(|store| Box::pin(async move {
+                        super::$module::$name(store).await;
+                        Ok(())
+                    }));
+                }
+            )+
+        }
     };
 }
 
@@ -60,6 +81,7 @@ conformance! {
         a_restored_account_needs_a_new_sign_in
         an_order_that_changes_nothing_is_not_written
         an_end_and_a_restoration_come_to_the_same_in_either_order
+        a_restoration_of_somebody_who_was_never_seen_counts_when_an_older_end_arrives
         a_role_that_was_issued_since_roles_were_compared_ends_with_it
         a_session_is_as_old_as_its_first_evidence
         tokens_of_lost_roles_end_and_others_live_on
@@ -93,5 +115,7 @@ conformance! {
         secrets_of_an_owner_come_newest_first
         the_digest_of_the_policy_is_the_last_one
         an_agents_log_is_held_line_by_line
+        lines_that_do_not_go_on_are_not_held
+        records_that_come_after_all_were_dropped_are_kept
         a_days_share_of_records_is_counted_and_begins_anew;
 }

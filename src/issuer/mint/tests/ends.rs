@@ -32,12 +32,12 @@ async fn issued(world: &World) -> TokenRow {
     let minted = world.ask().await.ok().unwrap();
     let row = world.row(&minted);
     assert!(!format!("{row:?}").contains("hf_jwt_"), "sealed at rest");
-    world.shelf.rows().tokens.push(row.clone());
+    world.memory.rows().tokens.push(row.clone());
     row
 }
 
 fn sealed(world: &World) -> usize {
-    let rows = world.shelf.rows();
+    let rows = world.memory.rows();
     rows.tokens
         .iter()
         .filter(|row| row.sealed.is_some())
@@ -57,7 +57,7 @@ async fn tokens_of_one_hub_are_ended_by_one_order_and_put_on_record() {
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].body, r#"{"credentials":["hf_jwt_1","hf_jwt_2"]}"#);
     assert_eq!(sealed(&world), 0);
-    let store = world.shelf.rows();
+    let store = world.memory.rows();
     assert_eq!(store.entries.len(), 2);
     assert_eq!(store.entries[0].event, AuditEvent::TokenRevoked);
     assert_eq!(
@@ -78,7 +78,7 @@ async fn a_failed_revocation_is_on_record_once_and_is_tried_until_it_works() {
     let (world, status) = world(503).await;
     let mut row = issued(&world).await;
     row.revoked_at_ms = Some(NOW);
-    world.shelf.rows().tokens[0].revoked_at_ms = Some(NOW);
+    world.memory.rows().tokens[0].revoked_at_ms = Some(NOW);
     let outcomes = world.mint.settle(&[row], NOW).await.unwrap();
     assert!(matches!(&outcomes[0].1, Outcome::Failed(why) if why.contains("503")));
     // At first it is left to whoever revoked it.
@@ -88,11 +88,11 @@ async fn a_failed_revocation_is_on_record_once_and_is_tried_until_it_works() {
         let again = world.mint.due_revocations(NOW + 30_000).await.unwrap();
         assert!(matches!(again[0].1, Outcome::Failed(_)));
     }
-    assert_eq!((world.shelf.details().len(), sealed(&world)), (1, 1));
+    assert_eq!((world.memory.details().len(), sealed(&world)), (1, 1));
     status.store(202, Ordering::SeqCst);
     let done = world.mint.due_revocations(NOW + 31_000).await.unwrap();
     assert_eq!(done[0].1, Outcome::Revoked);
-    assert_eq!((world.shelf.details().len(), sealed(&world)), (2, 0));
+    assert_eq!((world.memory.details().len(), sealed(&world)), (2, 0));
     assert!(
         world
             .mint
@@ -118,7 +118,7 @@ async fn a_token_that_the_hub_made_longer_lived_is_ended_with_the_roles_lifetime
     );
     let ended = world.mint.due_revocations(NOW + 900_000).await.unwrap();
     assert_eq!(ended, [(row.sha256, Outcome::Revoked)]);
-    assert_eq!(world.shelf.details().len(), 1);
+    assert_eq!(world.memory.details().len(), 1);
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn a_token_that_died_in_its_time_is_forgotten_without_a_word() {
     let ended = world.mint.due_revocations(NOW + 3_600_000).await.unwrap();
     assert_eq!(ended, [(row.sha256, Outcome::Expired)]);
     assert!(world.seen(REVOKE).is_empty());
-    assert_eq!((world.shelf.details().len(), sealed(&world)), (0, 0));
+    assert_eq!((world.memory.details().len(), sealed(&world)), (0, 0));
 }
 
 #[tokio::test]
@@ -136,11 +136,11 @@ async fn a_hub_that_says_it_has_no_way_is_asked_again_while_the_token_is_good() 
     let (world, status) = world(405).await;
     let mut row = issued(&world).await;
     row.revoked_at_ms = Some(NOW);
-    world.shelf.rows().tokens[0].revoked_at_ms = Some(NOW);
+    world.memory.rows().tokens[0].revoked_at_ms = Some(NOW);
     let outcomes = world.mint.settle(&[row], NOW).await.unwrap();
     assert!(matches!(&outcomes[0].1, Outcome::Failed(why) if why.contains("405")));
     assert_eq!(sealed(&world), 1);
-    assert!(!world.shelf.details()[0].contains("tok-123"));
+    assert!(!world.memory.details()[0].contains("tok-123"));
     status.store(202, Ordering::SeqCst);
     let again = world.mint.due_revocations(NOW + 30_000).await.unwrap();
     assert_eq!((&again[0].1, sealed(&world)), (&Outcome::Revoked, 0));
@@ -193,7 +193,7 @@ async fn own_tokens_and_tokens_that_are_not_kept_cannot_be_ended_at_a_hub() {
 async fn a_token_that_is_not_handed_out_is_ended_also_while_nothing_can_be_put_on_record() {
     let (world, _) = world(202).await;
     let minted = world.ask().await.ok().unwrap();
-    world.shelf.rows().broken = true;
+    world.memory.rows().broken = true;
     world.mint.discard(&world.order(), minted).await;
     assert_eq!(
         world.seen(REVOKE)[0].body,
@@ -205,7 +205,7 @@ async fn a_token_that_is_not_handed_out_is_ended_also_while_nothing_can_be_put_o
 async fn outcomes_that_cannot_be_written_are_found_again_by_the_sweep() {
     let (world, _) = world(202).await;
     let row = issued(&world).await;
-    world.shelf.rows().broken = true;
+    world.memory.rows().broken = true;
     assert!(world.mint.settle(&[row], NOW).await.is_err());
     assert_eq!(sealed(&world), 1);
 }

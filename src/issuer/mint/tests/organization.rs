@@ -147,7 +147,7 @@ async fn the_older_secret_is_tried_once_while_it_overlaps_and_raises_one_alarm()
         used,
         [basic("new"), basic("old"), basic("new"), basic("old")]
     );
-    let rows = world.shelf.rows();
+    let rows = world.memory.rows();
     assert_eq!(rows.entries.len(), 1, "one alarm");
     assert_eq!(rows.entries[0].event, AuditEvent::Alarm);
     assert!(
@@ -176,15 +176,21 @@ async fn an_alarm_that_cannot_be_written_hands_out_nothing() {
     let world = world("old", token("hf_oauth_1", 300)).await;
     world.secret("old", 0).await;
     world.secret("new", 60_000).await;
-    world.shelf.rows().broken = true;
+    world.memory.rows().broken = true;
     let fault = world.refused().await;
     assert!(fault.refusal.sentence.contains("the disk is full"));
     let ended = world.seen("/api/credentials/revoke");
     assert_eq!(ended.len(), 1, "the hub had made a token");
     assert!(ended[0].body.contains("hf_oauth_1"), "{}", ended[0].body);
-    world.shelf.rows().broken = false;
+    world.memory.rows().broken = false;
     world.ask().await.ok().unwrap();
-    let kinds: Vec<AuditEvent> = world.shelf.rows().entries.iter().map(|e| e.event).collect();
+    let kinds: Vec<AuditEvent> = world
+        .memory
+        .rows()
+        .entries
+        .iter()
+        .map(|e| e.event)
+        .collect();
     assert_eq!(
         kinds,
         [AuditEvent::TokenRevoked, AuditEvent::Alarm],
@@ -204,7 +210,7 @@ async fn a_token_wider_than_asked_is_revoked_later_when_its_hub_does_not_take_th
     .await;
     world.secret("s3cret", 0).await;
     world.refused().await;
-    assert!(world.shelf.details()[0].contains("not handed out; revoking it"));
+    assert!(world.memory.details()[0].contains("not handed out; revoking it"));
     let due = world.mint.due_revocations(NOW + 30_000).await.unwrap();
     assert!(matches!(due[..], [(_, Outcome::Failed(_))]), "{due:?}");
     assert_eq!(world.seen("/api/credentials/revoke").len(), 2);
@@ -236,7 +242,7 @@ async fn who_is_no_member_is_told_so() {
             .contains("a job is none")
     );
     assert_eq!(world.seen("/oauth/token").len(), 1);
-    assert!(world.shelf.rows().entries.is_empty());
+    assert!(world.memory.rows().entries.is_empty());
 }
 
 #[tokio::test]
@@ -253,7 +259,7 @@ async fn a_secret_is_used_until_its_end_and_not_after() {
     let world = world("old", token("hf_oauth_1", 300)).await;
     world.secret("old", 0).await;
     world.secret("new", 60_000).await;
-    for row in &mut world.shelf.rows().secrets {
+    for row in &mut world.memory.rows().secrets {
         row.until_ms = row.until_ms.map(|_| NOW);
     }
     world.refused().await;

@@ -1,11 +1,11 @@
 //! Changes, each as its statements. All run inside the one transaction of their group.
 
 mod agent_log;
-mod ends;
 mod people;
 mod unmatched;
 
 use super::rows::{TOKEN, algorithm, claimant, int, owner_columns, short, token};
+use crate::issuer::store::ends::verification_after;
 use crate::issuer::store::{Change, KeyRow, SecretOwner, SecretRow, StoreFault, TokenRow};
 use crate::model::claimant::ClaimantKey;
 use crate::model::feed::FeedEvent;
@@ -27,6 +27,12 @@ impl From<rusqlite::Error> for Undone {
     }
 }
 
+impl From<StoreFault> for Undone {
+    fn from(fault: StoreFault) -> Self {
+        Self::Told(fault)
+    }
+}
+
 type Done = Result<(), Undone>;
 
 /// Whether a change will be refused, by what is there before its batch. Nothing is written: a batch
@@ -38,7 +44,7 @@ pub(super) fn check(database: &Connection, change: &Change) -> Done {
             epoch: Some(epoch),
         } => same_epoch(database, &token.key, *epoch),
         Change::AtEpoch { key, epoch } => same_epoch(database, key, *epoch),
-        Change::End { .. } | Change::Restore { .. } => ends::check(database, change),
+        Change::End { .. } | Change::Restore { .. } => people::check(database, change),
         Change::Seen(seen) => unmatched::none(database, seen),
         Change::Unmatched {
             source, subjects, ..
@@ -62,8 +68,12 @@ pub(super) fn check(database: &Connection, change: &Change) -> Done {
 /// Carries out one change; tokens that it made inactive go to `revoked`.
 pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<TokenRow>) -> Done {
     match change {
-        Change::Seen(seen) => people::seen(database, seen),
-        Change::TakeOver(seen) => unmatched::take_over(database, seen),
+        Change::Seen(_)
+        | Change::TakeOver(_)
+        | Change::End { .. }
+        | Change::Restore { .. }
+        | Change::RolesChanged { .. }
+        | Change::Held { .. } => people::change(database, change, revoked),
         Change::Unmatched {
             source,
             subjects,
@@ -76,12 +86,6 @@ pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<T
             revoke_token(database, sha256, *at_ms, revoked).map_err(Undone::from)
         }
         Change::Unseal(sha256) => unseal(database, sha256),
-        Change::End { .. } | Change::Restore { .. } => {
-            ends::account_event(database, change, revoked)
-        }
-        Change::RolesChanged { .. } | Change::Held { .. } => {
-            ends::roles_event(database, change, revoked)
-        }
         Change::Once {
             transmitter,
             id,
@@ -229,14 +233,12 @@ fn put_key(database: &Connection, key: &KeyRow) -> Done {
     )
 }
 
-/// The latest counts; 0 says that the stream was stopped.
 fn stream_verified(database: &Connection, transmitter: &str, at_ms: u64) -> Done {
+    let kept = super::read::stream_verified(database, transmitter)?;
     run(
         database,
-        "INSERT INTO streams (transmitter, verified_at_ms) VALUES (?1, ?2)
-         ON CONFLICT DO UPDATE SET verified_at_ms =
-             iif(excluded.verified_at_ms = 0, 0, max(verified_at_ms, excluded.verified_at_ms))",
-        params![transmitter, int(at_ms)],
+        "INSERT OR REPLACE INTO streams (transmitter, verified_at_ms) VALUES (?1, ?2)",
+        params![transmitter, int(verification_after(kept, at_ms))],
     )
 }
 

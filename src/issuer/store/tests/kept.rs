@@ -189,3 +189,53 @@ pub async fn an_agents_log_is_held_line_by_line(store: &dyn Store) {
     assert_eq!(refused(store, again).await, StoreFault::Overtaken);
     assert_eq!(store.policy_digest().await.unwrap(), None);
 }
+
+pub async fn lines_that_do_not_go_on_are_not_held(store: &dyn Store) {
+    let lines = log(4);
+    let invalid = |fault| matches!(fault, StoreFault::Invalid(_));
+    let twice = [lines[0].clone(), lines[0].clone()];
+    assert!(invalid(refused(store, changes([held(&twice, 1)])).await));
+    let turned = [lines[1].clone(), lines[0].clone()];
+    assert!(invalid(refused(store, changes([held(&turned, 2)])).await));
+    let Change::AgentLog(row, _) = held(&lines, 4) else {
+        panic!("a log")
+    };
+    let odd = Change::AgentLog(row.clone(), vec!["odd".into()]);
+    assert!(invalid(refused(store, changes([odd])).await));
+    let far = Change::AgentLog(
+        AgentLogRow {
+            head_seq: u64::MAX,
+            ..row
+        },
+        Vec::new(),
+    );
+    assert!(invalid(refused(store, changes([far])).await));
+    let (key, name) = (person("ada"), "l".repeat(32));
+    assert_eq!(store.agent_log(key.clone(), name).await.unwrap(), None);
+    assert_eq!(store.agent_logs_of(key).await.unwrap(), 0);
+}
+
+pub async fn records_that_come_after_all_were_dropped_are_kept(store: &dyn Store) {
+    let lines = log(5);
+    commit(store, changes([held(&lines[..3], 3)])).await;
+    let dropped = store.prune(NOW_MS + 1, NOW_MS + 1).await.unwrap();
+    assert_eq!((dropped.entries, dropped.records), (0, 3));
+    assert_eq!(store.agent_records(0, 9).await.unwrap(), []);
+    commit(store, changes([held(&lines[3..], 5)])).await;
+    // Nothing is old enough to go.
+    let again = store.prune(NOW_MS, NOW_MS + 2).await.unwrap();
+    assert_eq!(again.records, 0);
+    let kept = store.agent_records(3, 9).await.unwrap();
+    let kept: Vec<_> = kept.into_iter().map(|row| (row.0, row.3)).collect();
+    assert_eq!(
+        kept,
+        [(4, lines[3].line.clone()), (5, lines[4].line.clone())]
+    );
+    let name = "l".repeat(32);
+    let row = store.agent_log(person("ada"), name).await.unwrap().unwrap();
+    assert_eq!((row.dropped.seq, &row.dropped.hash), (3, &lines[2].hash));
+    let logs = store.agent_logs(0, 9).await.unwrap();
+    assert_eq!(logs, [(1, row)]);
+    // What was said of it is said once, and the chain is whole.
+    assert_eq!(super::audit::verified(store).await, 1);
+}

@@ -1,14 +1,16 @@
-//! People as they are seen, and their groups and roles.
+//! People as they are seen, end, are restored, and change their groups and roles. What a change makes of a row is
+//! decided by [`Change::step`]; here it is read and written.
 
-use super::super::rows::{claimant, int, json, number_or_none};
-use super::{Done, Undone, run};
-use crate::issuer::store::PersonSeen;
+use super::super::read::people::{by_key, unmatched};
+use super::super::rows::{TOKEN, claimant, int, json, number, token};
+use super::{Done, append, run};
+use crate::issuer::store::ends::changes_something;
+use crate::issuer::store::person::SessionRow;
+use crate::issuer::store::step::Ends;
+use crate::issuer::store::{Change, PersonRow, PersonSeen, TokenRow};
 use crate::model::claimant::ClaimantKey;
-use crate::model::name::RoleName;
+use crate::rules::admission::End;
 use rusqlite::{Connection, OptionalExtension, Result, params};
-
-/// How many sessions of a person are remembered, to match a logout.
-const SESSIONS: i64 = 16;
 
 /// The epoch of a claimant; of one who was never seen it is 0.
 pub(super) fn epoch(database: &Connection, key: &ClaimantKey) -> Result<u64> {
@@ -19,173 +21,143 @@ pub(super) fn epoch(database: &Connection, key: &ClaimantKey) -> Result<u64> {
     Ok(u64::try_from(epoch.unwrap_or(0)).unwrap_or(0))
 }
 
-/// What is kept of a person that a new sight of them is compared with.
-struct Before {
-    id: i64,
-    session: Option<String>,
-    proven_at: u64,
-    groups_changed_at_ms: Option<u64>,
+/// Refuses an administrator's order that changes nothing.
+pub(super) fn check(database: &Connection, change: &Change) -> Done {
+    if let Some((key, order)) = change.order() {
+        let row = by_key(database, key)?;
+        let account = row.map(|row| row.account).unwrap_or_default();
+        changes_something(&account, &order)?;
+    }
+    Ok(())
 }
 
-fn before(database: &Connection, key: &ClaimantKey) -> Result<Option<Before>> {
-    database
-        .prepare_cached(
-            "SELECT id, session, proven_at_s, groups_changed_at_ms FROM people WHERE source = ?1 AND key = ?2",
-        )?
-        .query_row((key.source.as_str(), &key.key), |row| {
-            Ok(Before {
-                id: row.get(0)?,
-                session: row.get(1)?,
-                proven_at: number_or_none(row, 2)?.unwrap_or(0),
-                groups_changed_at_ms: number_or_none(row, 3)?,
-            })
-        })
-        .optional()
-}
-
-/// A person was seen. Older evidence than what is kept changes nothing but the time of the last sight
-/// and the sessions; groups of a later signal stay until evidence that is later than it.
-pub(super) fn seen(database: &Connection, seen: &PersonSeen) -> Done {
-    let groups = seen.groups.as_deref().map(json).transpose()?;
-    let Some(before) = before(database, &seen.key)? else {
-        run(
-            database,
-            "INSERT INTO people (source, key, issuer, subject, username, email, groups, session,
-                 proven_at_s, seen_at_ms, claimant)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-            params![
-                seen.key.source.as_str(),
-                seen.key.key,
-                seen.issuer,
-                seen.subject,
-                seen.username,
-                seen.email,
-                groups,
-                seen.session,
-                int(seen.proven_at),
-                int(seen.at_ms),
-                claimant(&seen.key),
-            ],
-        )?;
-        return session(database, database.last_insert_rowid(), seen);
+/// Carries out a change of somebody.
+pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<TokenRow>) -> Done {
+    let Some(key) = change.person() else {
+        return Ok(());
     };
-    if seen.session != before.session {
-        session(database, before.id, seen)?;
+    let kept = by_key(database, key)?;
+    let (said, seen) = match change {
+        Change::TakeOver(seen) => (unmatched(database, seen)?, Some(seen)),
+        Change::Seen(seen) => (Vec::new(), Some(seen)),
+        _ => (Vec::new(), None),
+    };
+    let seen = seen.filter(|seen| PersonRow::tells_a_session(kept.as_ref(), seen));
+    let Some(step) = change.step(kept, &said) else {
+        return Ok(());
+    };
+    put(database, &step.row)?;
+    if let Some(seen) = seen {
+        session(database, seen)?;
     }
-    if seen.proven_at < before.proven_at {
-        return run(
-            database,
-            "UPDATE people SET seen_at_ms = max(seen_at_ms, ?2) WHERE id = ?1",
-            params![before.id, int(seen.at_ms)],
-        );
+    if let Some(ends) = step.ends {
+        revoked.extend(inactive(database, key, &ends)?);
     }
-    let later = before
-        .groups_changed_at_ms
-        .is_none_or(|changed| seen.proven_at.saturating_mul(1000) > changed);
+    let mut feed = step.feed.into_iter();
+    feed.try_for_each(|event| append(database, key, event))
+}
+
+fn put(database: &Connection, row: &PersonRow) -> Done {
+    let at = |end: &Option<End>| end.as_ref().map(|end| int(end.at_ms));
+    let (seen, account) = (&row.seen, &row.account);
     run(
         database,
-        "UPDATE people SET issuer = ?2, subject = ?3, username = ?4, email = ?5, session = ?6,
-             proven_at_s = ?7, seen_at_ms = max(seen_at_ms, ?8),
-             groups = CASE WHEN ?9 THEN ?10 ELSE groups END,
-             groups_changed_at_ms = CASE WHEN ?9 THEN NULL ELSE groups_changed_at_ms END
-         WHERE id = ?1",
+        "INSERT INTO people (source, key, claimant, issuer, subject, username, email, groups, session,
+             proven_at_s, seen_at_ms, held, epoch, groups_changed_at_ms, account_at_ms, account_reason,
+             account_restored_at_ms, admin_at_ms, admin_reason, session_at_ms, session_reason,
+             doubt_at_ms, doubt_reason)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+             ?20, ?21, ?22, ?23)
+         ON CONFLICT (source, key) DO UPDATE SET issuer = ?4, subject = ?5, username = ?6, email = ?7,
+             groups = ?8, session = ?9, proven_at_s = ?10, seen_at_ms = ?11, held = ?12, epoch = ?13,
+             groups_changed_at_ms = ?14, account_at_ms = ?15, account_reason = ?16,
+             account_restored_at_ms = ?17, admin_at_ms = ?18, admin_reason = ?19, session_at_ms = ?20,
+             session_reason = ?21, doubt_at_ms = ?22, doubt_reason = ?23",
         params![
-            before.id,
+            seen.key.source.as_str(),
+            seen.key.key,
+            claimant(&seen.key),
             seen.issuer,
             seen.subject,
             seen.username,
             seen.email,
+            seen.groups.as_deref().map(json).transpose()?,
             seen.session,
             int(seen.proven_at),
             int(seen.at_ms),
-            later,
-            groups,
+            json(&row.held)?,
+            int(row.epoch),
+            row.groups_changed_at_ms.map(int),
+            at(&account.provider),
+            account.provider.as_ref().map(|end| &end.reason),
+            account.provider_restored_at_ms.map(int),
+            at(&account.administrator),
+            account.administrator.as_ref().map(|end| &end.reason),
+            at(&account.session),
+            account.session.as_ref().map(|end| &end.reason),
+            at(&account.doubt),
+            account.doubt.as_ref().map(|end| &end.reason),
         ],
     )
 }
 
-/// Remembers a session, the newest last, and forgets the oldest beyond [`SESSIONS`].
-fn session(database: &Connection, person: i64, seen: &PersonSeen) -> Done {
+/// Remembers the session of a sight.
+fn session(database: &Connection, seen: &PersonSeen) -> Done {
     let Some(sid) = seen.session.as_deref() else {
+        return Ok(());
+    };
+    let person: i64 = database
+        .prepare_cached("SELECT id FROM people WHERE source = ?1 AND key = ?2")?
+        .query_row((seen.key.source.as_str(), &seen.key.key), |row| row.get(0))?;
+    let known: Vec<SessionRow> = database
+        .prepare_cached("SELECT sid, first_s FROM sessions WHERE person = ?1 ORDER BY number")?
+        .query_map([person], |row| {
+            Ok(SessionRow {
+                sid: row.get(0)?,
+                first_s: number(row, 1)?,
+            })
+        })?
+        .collect::<Result<_>>()?;
+    let after = SessionRow::used(known.clone(), sid, seen.proven_at);
+    let stays = |sid: &str| after.iter().any(|one| one.sid == sid);
+    for gone in known.iter().filter(|one| !stays(&one.sid)) {
+        run(
+            database,
+            "DELETE FROM sessions WHERE person = ?1 AND sid = ?2",
+            params![person, gone.sid],
+        )?;
+    }
+    let Some(last) = after.last() else {
         return Ok(());
     };
     run(
         database,
         "INSERT INTO sessions (person, sid, number, first_s)
          VALUES (?1, ?2, 1 + ifnull((SELECT max(number) FROM sessions WHERE person = ?1), 0), ?3)
-         ON CONFLICT DO UPDATE SET number = excluded.number, first_s = min(first_s, excluded.first_s)",
-        params![person, sid, int(seen.proven_at)],
+         ON CONFLICT DO UPDATE SET number = excluded.number, first_s = excluded.first_s",
+        params![person, last.sid, int(last.first_s)],
+    )
+}
+
+/// Makes tokens of a claimant inactive; tells those that live at that moment.
+fn inactive(database: &Connection, key: &ClaimantKey, ends: &Ends<'_>) -> Result<Vec<TokenRow>> {
+    let sql = format!(
+        "UPDATE tokens SET revoked_at_ms = ?3
+         WHERE claimant = ?6 AND source = ?1 AND key = ?2 AND revoked_at_ms IS NULL
+             AND expires_at_s > ?4 AND (?5 IS NULL OR role NOT IN (SELECT value FROM json_each(?5)))
+         RETURNING {TOKEN}"
+    );
+    let mut statement = database.prepare_cached(&sql)?;
+    let rows = statement.query_map(
+        params![
+            key.source.as_str(),
+            key.key,
+            int(ends.at_ms),
+            int(ends.at_ms / 1000),
+            ends.but.map(json).transpose()?,
+            claimant(key),
+        ],
+        token,
     )?;
-    let count: i64 = database
-        .prepare_cached("SELECT count(*) FROM sessions WHERE person = ?1")?
-        .query_row([person], |row| row.get(0))?;
-    if count <= SESSIONS {
-        return Ok(());
-    }
-    run(
-        database,
-        "DELETE FROM sessions WHERE person = ?1 AND sid NOT IN
-             (SELECT sid FROM sessions WHERE person = ?1 ORDER BY number DESC LIMIT ?2)",
-        params![person, SESSIONS],
-    )
-}
-
-/// Makes sure that there is a row: somebody may be ended before they were ever seen, and must find
-/// that when they come.
-pub(super) fn known(database: &Connection, key: &ClaimantKey, at_ms: u64) -> Done {
-    run(
-        database,
-        "INSERT OR IGNORE INTO people (source, key, issuer, subject, proven_at_s, seen_at_ms, claimant)
-         VALUES (?1, ?2, '', '', 0, ?3, ?4)",
-        params![key.source.as_str(), key.key, int(at_ms), claimant(key)],
-    )
-}
-
-/// The groups and roles are others. No groups: they are unknown from now on. An older signal that arrives
-/// late does not take back the groups of a younger one: whether it counted.
-pub(super) fn roles_changed(
-    database: &Connection,
-    key: &ClaimantKey,
-    groups: Option<&[String]>,
-    held: &[RoleName],
-    at_ms: u64,
-) -> Result<bool, Undone> {
-    known(database, key, at_ms)?;
-    let groups = groups.map(json).transpose()?;
-    let mut update = database.prepare_cached(
-        "UPDATE people SET groups = ?3, held = ?4, groups_changed_at_ms = ?5
-         WHERE source = ?1 AND key = ?2 AND ifnull(groups_changed_at_ms, 0) <= ?5",
-    )?;
-    let updated = update.execute(params![
-        key.source.as_str(),
-        key.key,
-        groups,
-        json(held)?,
-        int(at_ms)
-    ])?;
-    Ok(updated > 0)
-}
-
-/// Something ended: a token that was decided before and is committed after this is refused.
-pub(super) fn overtake(database: &Connection, key: &ClaimantKey) -> Done {
-    run(
-        database,
-        "UPDATE people SET epoch = epoch + 1 WHERE source = ?1 AND key = ?2",
-        (key.source.as_str(), &key.key),
-    )
-}
-
-/// Only the roles are others.
-pub(super) fn held(
-    database: &Connection,
-    key: &ClaimantKey,
-    held: &[RoleName],
-    at_ms: u64,
-) -> Done {
-    known(database, key, at_ms)?;
-    run(
-        database,
-        "UPDATE people SET held = ?3 WHERE source = ?1 AND key = ?2",
-        params![key.source.as_str(), key.key, json(held)?],
-    )
+    rows.collect()
 }

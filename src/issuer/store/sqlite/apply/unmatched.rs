@@ -1,13 +1,12 @@
-//! What a provider said of people who were not seen yet: kept by the names that it gave, and taken over when
-//! somebody of such a name comes.
+//! What a provider said of people who were not seen yet: kept by the names that it gave.
 
 use super::super::read::people::{by_key, by_signal, unmatched};
 use super::super::rows::int;
-use super::{Done, Undone, ends, people, run};
-use crate::issuer::store::{PersonSeen, StoreFault};
+use super::{Done, Undone, run};
+use crate::issuer::store::{PersonRow, PersonSeen, StoreFault};
 use crate::model::name::SourceName;
 use crate::model::signal::SignalSubject;
-use crate::rules::account::{Account, Author, Event, Restored};
+use crate::rules::account::Event;
 use rusqlite::{Connection, params};
 
 /// Refused when somebody of these names was seen meanwhile: the event is theirs.
@@ -65,28 +64,8 @@ fn put(database: &Connection, source: &SourceName, subject: &SignalSubject, even
 /// Refused when something is known of somebody who comes for the first time: it is to be taken over first.
 pub(super) fn none(database: &Connection, seen: &PersonSeen) -> Done {
     let row = by_key(database, &seen.key)?;
-    if row.is_none_or(|row| row.is_never_seen()) && !unmatched(database, seen)?.is_empty() {
+    if PersonRow::is_first_sight(row.as_ref()) && !unmatched(database, seen)?.is_empty() {
         return Err(Undone::Told(StoreFault::Overtaken));
     }
     Ok(())
-}
-
-/// Somebody came for the first time: what was said of them before is theirs.
-pub(super) fn take_over(database: &Connection, seen: &PersonSeen) -> Done {
-    let known = unmatched(database, seen)?;
-    people::seen(database, seen)?;
-    for event in known.iter().flat_map(events) {
-        ends::put(database, &seen.key, &event)?;
-    }
-    people::overtake(database, &seen.key)
-}
-
-/// The events that make an account of these. They come to the same in any order.
-fn events(account: &Account) -> Vec<Event> {
-    let provider = account.provider.clone();
-    let ended = provider.map(|end| Event::Ended(Author::Provider, end));
-    let restored = account.provider_restored_at_ms;
-    let restored = restored.map(|at_ms| Event::Restored(Restored::ByProvider(at_ms)));
-    let session = account.session.clone().map(Event::SessionEnded);
-    ended.into_iter().chain(restored).chain(session).collect()
 }

@@ -6,71 +6,10 @@
 //! asked after were rejected too: they could say something else than the line that is proven.
 
 use super::{all, one};
-use crate::issuer::store::sqlite::rows::{int, json, number};
+use crate::issuer::store::filter::Wanted;
+use crate::issuer::store::sqlite::rows::{int, number};
 use crate::issuer::store::{AuditFilter, AuditLine};
-use memchr::memmem::Finder;
 use rusqlite::{Connection, Result, params};
-
-/// What a line has to hold. A line is JSON without white space, and in its texts every quotation mark is
-/// escaped: a member as it is written stands there as that member only.
-struct Wanted {
-    members: Vec<Finder<'static>>,
-    who: Option<Who>,
-}
-
-/// Whom a line has to be about: by the stable key, or by the name where it tells no key.
-struct Who {
-    keys: Vec<Finder<'static>>,
-    names: Vec<Finder<'static>>,
-    any_key: Finder<'static>,
-}
-
-impl Wanted {
-    fn new(database: &Connection, filter: &AuditFilter) -> Result<Self> {
-        let members = [
-            ("token_sha256", &filter.token_sha256),
-            ("request_id", &filter.request_id),
-            ("repository", &filter.repository),
-            ("role", &filter.role),
-        ];
-        let members = members
-            .into_iter()
-            .filter_map(|(name, value)| Some(member(name, value.as_ref()?)));
-        let who = filter.person.as_ref().map(|text| Who::new(database, text));
-        Ok(Self {
-            members: members.collect::<Result<_>>()?,
-            who: who.transpose()?,
-        })
-    }
-
-    fn is_in(&self, line: &[u8]) -> bool {
-        self.members.iter().all(|one| one.find(line).is_some())
-            && self.who.as_ref().is_none_or(|who| who.is_in(line))
-    }
-}
-
-impl Who {
-    fn new(database: &Connection, text: &str) -> Result<Self> {
-        let known = keys(database, text)?;
-        let all = |name| known.iter().map(|key| member(name, key)).collect();
-        let (keys, names): (Result<_>, Result<_>) = (all("person"), all("name"));
-        Ok(Self {
-            keys: keys?,
-            names: names?,
-            any_key: Finder::new("\"person\":"),
-        })
-    }
-
-    fn is_in(&self, line: &[u8]) -> bool {
-        let holds = |one: &Finder<'_>| one.find(line).is_some();
-        self.keys.iter().any(holds) || (self.names.iter().any(holds) && !holds(&self.any_key))
-    }
-}
-
-fn member(name: &str, value: &str) -> Result<Finder<'static>> {
-    let text = format!("\"{name}\":{}", json(value)?);
-    Ok(Finder::new(&text).into_owned())
-}
 
 /// Lines after `after`, at most `limit`, that match.
 pub(in super::super) fn page(
@@ -79,7 +18,10 @@ pub(in super::super) fn page(
     after: u64,
     limit: usize,
 ) -> Result<Vec<AuditLine>> {
-    let wanted = Wanted::new(database, filter)?;
+    let person = filter.person.as_deref();
+    let keys = person.map(|text| keys(database, text)).transpose()?;
+    let wanted = Wanted::new(filter, keys.as_deref())
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     let sql = "SELECT seq, line FROM audit
          WHERE seq > ?1 AND seq <= ?2 AND +at_ms >= ?3 AND +at_ms < ?4 ORDER BY seq";
     let mut statement = database.prepare_cached(sql)?;

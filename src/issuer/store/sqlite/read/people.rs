@@ -77,6 +77,10 @@ pub(in super::super) fn by_signal(
 
 /// People by stable key, `source:key`, subject, user name or e-mail; names without regard to ASCII case.
 pub(in super::super) fn by_text(database: &Connection, text: &str) -> Result<Vec<PersonRow>> {
+    // Somebody who was not seen yet has empty names: nobody is meant by one.
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
     let (source, key) = text.split_once(':').unwrap_or(("", ""));
     let sql = format!(
         "SELECT {PERSON} FROM people p WHERE p.id IN (
