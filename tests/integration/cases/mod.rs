@@ -4,6 +4,7 @@ mod auth_time_later;
 mod discovery_optional_members;
 mod error_answer_without_iss;
 mod extraheader_left_over;
+mod five_providers;
 mod groups_nested_rfc8693;
 mod groups_shapes;
 mod helper_in_the_repository;
