@@ -1,5 +1,6 @@
 //! Which role serves an ask: the narrowest that covers it, by what the caller is about to do.
 
+use crate::support::wait::until_true;
 use crate::support::{Builder, World};
 use serde_json::json;
 
@@ -107,4 +108,40 @@ fn what_the_provider_does_not_grant_is_said_as_a_denial_of_the_endpoint() {
     let run = world.oam(&args).expect(5);
     assert!(run.stderr.contains("model-publisher"), "{}", run.stderr);
     assert_eq!(world.status()["standing"], "active", "no session is lost");
+}
+
+/// A forge beside the hub: none of the usual commands has to name one of them.
+#[test]
+fn of_two_hubs_the_one_is_taken_that_the_roles_cover_and_a_tie_is_settled_by_a_default() {
+    let with_a_forge = |text: &str| {
+        let hub = "url = \"https://git.acme.example\"\nkind = \"git\"";
+        let only = r#"grants = [{ hub = "forge", repositories = ["tools/*"], action = "read" }]"#;
+        let both = r#"grants = [{ hub = "forge", repositories = ["shared/*"], action = "read" }, { hub = "hub", repositories = ["shared/*"], action = "read" }]"#;
+        format!(
+            "{text}\n[orgs.acme.hubs.forge]\n{hub}\n\n[orgs.acme.roles.tools]\n{only}\n\n[orgs.acme.roles.shared]\n{both}\n"
+        )
+    };
+    let world = Builder::default().config(with_a_forge).start();
+    world.login();
+    world.oam(&["token", "--repo", "acme/model"]).expect(0);
+    assert_eq!(world.last("grant")["repository"], "acme/model");
+    let tools = world.oam(&["why", "tools/build"]).expect(0);
+    assert!(tools.stdout.contains("forge"), "{}", tools.stdout);
+    let tie = world.oam(&["why", "shared/x"]);
+    assert_eq!(tie.code, 2, "{}{}", tie.stdout, tie.stderr);
+    assert!(
+        tie.stdout.contains("on more than one hub: "),
+        "{}",
+        tie.stdout
+    );
+    assert!(tie.stdout.contains("default_hub"), "{}", tie.stderr);
+    world.oam(&["why", "shared/x", "--hub", "hub"]).expect(0);
+
+    let text = with_a_forge(&world.usual_config());
+    world.write_config(&format!("default_hub = \"hub\"\n\n{text}"));
+    until_true("the default hub", || {
+        world.oam(&["why", "shared/x"]).code == 0
+    });
+    // And what only the other covers is still asked there.
+    world.oam(&["why", "tools/build"]).expect(0);
 }

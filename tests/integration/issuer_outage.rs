@@ -79,6 +79,38 @@ fn an_issuer_that_restarts_forgets_nothing_and_agents_find_it_by_themselves() {
     assert_eq!((starts, stops), (2, 1));
 }
 
+#[test]
+fn the_doctor_names_an_issuer_that_is_stopped_and_the_feed_that_is_down() {
+    let company = Company::signed_in();
+    company.until_fed();
+    let bad = || {
+        let report = company.world.oam(&["doctor", "--json"]).json();
+        let checks = report["checks"].as_array().expect("checks").clone();
+        let bad = checks.into_iter().filter(|check| check["verdict"] == "bad");
+        bad.map(|check| {
+            assert!(check["next"].is_string(), "{check}");
+            check["name"].as_str().expect("a name").to_owned()
+        })
+        .collect::<BTreeSet<String>>()
+    };
+    let before = bad();
+    assert!(
+        !before.contains("issuer") && !before.contains("feed"),
+        "{before:?}"
+    );
+    assert_eq!(company.end("-TERM"), 0);
+    until_true("both to be told", || {
+        let bad = bad();
+        bad.contains("issuer") && bad.contains("feed")
+    });
+    company.up();
+    company.until_fed();
+    until_true("both to be well", || {
+        let bad = bad();
+        !bad.contains("issuer") && !bad.contains("feed")
+    });
+}
+
 /// What was revoked while the agent could not hear it is told when it comes back.
 #[test]
 fn what_happened_while_the_issuer_was_down_reaches_the_agent_when_it_is_back() {

@@ -82,6 +82,7 @@ pub fn run(show: &Show) -> u8 {
         .and_then(|read| read.settings.ok());
     if let Some(report) = &report {
         checks.push(store(report));
+        checks.extend(memory(report));
         checks.extend(company::checks(settings.as_ref(), report));
         checks.extend(company::set_up(report));
         checks.extend(sessions(report));
@@ -256,6 +257,19 @@ fn store(report: &StatusReport) -> Check {
             "unlock the system's keyring, then run `oam login`",
         ),
     }
+}
+
+/// Pages of the agent may reach the disk where its limit forbids to lock them.
+fn memory(report: &StatusReport) -> Option<Check> {
+    Some(if probe::keeps_out_of_swap(report.agent_pid)? {
+        Check::good("memory", "the agent's memory is kept out of swap")
+    } else {
+        Check::hint(
+            "memory",
+            "the agent's memory may be swapped out: the limit of locked memory did not allow to lock it",
+            "encrypt swap, or let the agent have LimitMEMLOCK=infinity",
+        )
+    })
 }
 
 fn sessions(report: &StatusReport) -> Vec<Check> {

@@ -54,9 +54,31 @@ pub fn has_notifications() -> Option<bool> {
     Some(named(ask("ListNames")) || named(ask("ListActivatableNames")))
 }
 
+/// Whether the memory of a process is kept out of swap. `None`: the system does not tell.
+pub fn keeps_out_of_swap(pid: u32) -> Option<bool> {
+    locked(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
+}
+
+/// From `/proc/PID/status`.
+fn locked(status: &str) -> Option<bool> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmLck:"))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib > 0)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_at_least;
+    use super::{is_at_least, locked};
+
+    #[test]
+    fn whether_memory_is_locked_is_read_from_what_the_system_says() {
+        let status = |kib| format!("Name:\toam-agent\nVmSize:\t 1 kB\nVmLck:\t     {kib} kB\n");
+        assert_eq!(locked(&status(5312)), Some(true));
+        assert_eq!(locked(&status(0)), Some(false));
+        assert_eq!(locked("Name:\tsh\n"), None);
+    }
 
     #[test]
     fn versions_compare_by_number() {

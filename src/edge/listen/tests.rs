@@ -140,3 +140,21 @@ fn a_passed_socket_is_served_and_stays() {
             .is_socket()
     );
 }
+
+#[test]
+fn an_activated_agent_takes_over_when_the_one_before_lets_go() {
+    let (_home, place) = place();
+    let before = ours(&place);
+    let passed = UnixListener::bind(place.folder.join("passed.sock")).unwrap();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| take(&place, Some(passed)));
+        // Were it asked to make way for an agent that answers, it would leave its own socket to nobody.
+        drop(before);
+        let taken = waits.join().unwrap().unwrap();
+        let Taken::Ours(listening) = taken else {
+            panic!("it left");
+        };
+        assert!(listening.hold.is_passed());
+        assert!(listening.hold.socket().ends_with("passed.sock"));
+    });
+}

@@ -19,6 +19,7 @@ fn an_end_is_carried_out_in_the_order_of_promise_1() {
         let steps = [
             "bury",
             "save",
+            "discard-aside",
             "record End",
             "withdraw",
             "record Withdrawal",
@@ -140,5 +141,31 @@ fn an_answer_of_the_session_before_does_not_revoke_what_the_new_one_may_share() 
         assert_eq!(desk.fake.refresh_on_disk().as_deref(), Some("rt9"));
         let trace = desk.fake.trace.borrow().join("\n");
         assert!(!trace.contains("revoke-session"), "{trace}");
+    });
+}
+
+/// An older refresh token may lie in a file that could not be opened.
+#[test]
+fn a_sign_out_where_nobody_is_signed_in_discards_what_was_moved_aside() {
+    story(async {
+        let fake = Fake::new();
+        let mut desk = Desk::start(&fake, &settings()).await;
+        let mut outcome = desk.logout();
+        desk.settle().await;
+        let Ok(Outcome::SignedOut { was_signed_in, .. }) = outcome.try_recv() else {
+            panic!("not signed out");
+        };
+        assert!(!was_signed_in);
+        assert_eq!(fake.traced("discard-aside"), 1);
+    });
+}
+
+#[test]
+fn what_was_moved_aside_and_can_not_be_deleted_at_an_end_is_said() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        desk.fake.breaks("discard-aside");
+        let _signed_out = desk.logout();
+        assert!(desk.keeper.save_trouble.is_some());
     });
 }
