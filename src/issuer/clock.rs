@@ -1,9 +1,10 @@
 //! The clocks and randomness: the issuer's only sources of them.
 //!
 //! What is shared with other machines or kept over a restart (tokens, signals, audit entries) has the wall
-//! clock's time. What only compares two moments of this process (rates, latencies) has the steady clock's:
+//! clock's time. What only compares two moments of this process (rates, latencies, how long something was kept) has the steady clock's:
 //! nobody can set it back.
 
+use crate::model::time::Moment;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -26,6 +27,11 @@ pub fn now_us() -> u64 {
 pub fn steady_us() -> u64 {
     static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
     u64::try_from(BEGAN.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Both clocks at once; the steady one's reading stands for the time since boot.
+pub fn now() -> Moment {
+    Moment::new(steady_us() / 1000, now_ms())
 }
 
 /// Seconds since the Unix epoch.

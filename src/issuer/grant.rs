@@ -127,10 +127,9 @@ async fn granted(
 
 /// Step 1: who asks.
 async fn identity(in_force: &InForce, ask: &Ask) -> Result<Claimant, Refused> {
-    let now_ms = clock::now_ms();
     let verified = in_force
         .identities
-        .verify(&ask.token, ask.kind, ask.origin.from, now_ms);
+        .verify(&ask.token, ask.kind, ask.origin.from, clock::now());
     let claimant = verified
         .await
         .map_err(|refusal| Refused::of_exchange(refusal, false))?;

@@ -23,6 +23,7 @@ use crate::model::issuer::{IssuerSettings, Source};
 use crate::model::organization::SubjectKind;
 use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
+use crate::model::time::Moment;
 use crate::rules::claims::groups::{Told, told};
 use crate::rules::claims::{self, Claims};
 use access::{Access, Shown};
@@ -91,7 +92,7 @@ impl Identities {
         })
     }
 
-    /// Who this token speaks of. `from`: the address that shows it; `now_ms`: Unix milliseconds.
+    /// Who this token speaks of. `from`: the address that shows it; `now`: of both clocks.
     ///
     /// # Errors
     /// `bad-request` for a token that is not taken, `unavailable` when the source can't be asked, `busy`
@@ -101,22 +102,22 @@ impl Identities {
         token: &Secret,
         kind: TokenKind,
         from: IpAddr,
-        now_ms: u64,
+        now: Moment,
     ) -> Result<Claimant, Refusal> {
         short_enough(token)?;
         let digest = sha256(token);
         match kind {
-            TokenKind::Access => Box::pin(self.asked(token, digest, from, now_ms)).await,
+            TokenKind::Access => Box::pin(self.asked(token, digest, from, now)).await,
             TokenKind::Id | TokenKind::Jwt => {
-                if let Some(known) = self.remembered.get(&digest, now_ms) {
+                if let Some(known) = self.remembered.get(&digest, now) {
                     return Ok(known);
                 }
                 let read = Token::read(token)?;
                 if kind == TokenKind::Jwt && read.header.is_access_token() {
-                    return Box::pin(self.asked(token, digest, from, now_ms)).await;
+                    return Box::pin(self.asked(token, digest, from, now)).await;
                 }
-                let claimant = self.signed(token, &read, now_ms).await?;
-                self.remembered.put(digest, &claimant, now_ms);
+                let claimant = self.signed(token, &read, now).await?;
+                self.remembered.put(digest, &claimant, now);
                 Ok(claimant)
             }
         }
@@ -130,11 +131,11 @@ impl Identities {
         &self,
         token: &Secret,
         from: IpAddr,
-        now_ms: u64,
+        now: Moment,
     ) -> Result<Claimant, Refusal> {
         short_enough(token)?;
         let kind = self.kind_of(token);
-        self.verify(token, kind, from, now_ms).await
+        self.verify(token, kind, from, now).await
     }
 
     /// An opaque token is an access token; a JWT is what its source's agents send.
@@ -155,7 +156,7 @@ impl Identities {
 
     /// By signature. Where several sources share an issuer (people and jobs of one provider), those whose
     /// audience it has are tried in order.
-    async fn signed(&self, token: &Secret, read: &Token, now_ms: u64) -> Result<Claimant, Refusal> {
+    async fn signed(&self, token: &Secret, read: &Token, now: Moment) -> Result<Claimant, Refusal> {
         let of_issuer = || self.sources.iter().filter(|one| one.is_issuer(read));
         let ours = of_issuer().filter(|one| read.has_audience(&one.source.audiences));
         let mut tried: Vec<&Trusted> = ours.collect();
@@ -164,7 +165,7 @@ impl Identities {
         }
         let mut refusal = None;
         for trusted in tried {
-            match trusted.verified(token, read, now_ms).await {
+            match trusted.verified(token, read, now).await {
                 Ok(claimant) => return Ok(claimant),
                 Err(first) => refusal = refusal.or(Some(first)),
             }
@@ -179,7 +180,7 @@ impl Identities {
         token: &Secret,
         digest: [u8; 32],
         from: IpAddr,
-        now_ms: u64,
+        now: Moment,
     ) -> Result<Claimant, Refusal> {
         let mut of_issuer = Vec::new();
         if let Ok(read) = Token::read(token) {
@@ -197,7 +198,7 @@ impl Identities {
         match (takers.next(), takers.next()) {
             (Some((source, access)), None) => {
                 let shown = Shown { digest, from };
-                access.claimant(source, token, shown, now_ms).await
+                access.claimant(source, token, shown, now).await
             }
             (None, _) => Err(Refusal::bad_request(
                 "no identity source takes access tokens of this kind",
@@ -253,9 +254,9 @@ impl Trusted {
         &self,
         token: &Secret,
         read: &Token,
-        now_ms: u64,
+        now: Moment,
     ) -> Result<Claimant, Refusal> {
-        let signed = self.claims(token, read, now_ms).await;
+        let signed = self.claims(token, read, now).await;
         let claims = signed.map_err(|fault| fault.refusal(self.source.name.as_str()))?;
         let typ = read.header.typ.as_deref();
         if let Told::Known { unusable, .. } = told(claims, &self.source.groups_claim)
@@ -263,7 +264,7 @@ impl Trusted {
         {
             tracing::warn!(source = %self.source.name, unusable, "entries that can be nobody's group are skipped");
         }
-        claims::claimant(&self.source, typ, claims, now_ms / 1000)
+        claims::claimant(&self.source, typ, claims, now.unix())
     }
 
     /// The claims, after the signature fitted a key of this source.
@@ -271,11 +272,9 @@ impl Trusted {
         &self,
         token: &Secret,
         read: &'t Token,
-        now_ms: u64,
+        now: Moment,
     ) -> Result<&'t Arc<Claims>, Unsigned> {
-        self.keys
-            .verified(token, read, &self.algorithms, now_ms)
-            .await
+        self.keys.verified(token, read, &self.algorithms, now).await
     }
 }
 

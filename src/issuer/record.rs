@@ -189,10 +189,15 @@ pub async fn settled(settling: &watch::Sender<usize>, limit: Duration) {
     }
 }
 
-/// The sweep of tokens that outlive their role at a hub, and of revocations that failed before.
-pub async fn sweep(issuer: &Arc<Issuer>) {
+/// The sweep of tokens that outlive their role at a hub, and of revocations that failed before. `sure_ms`: see
+/// [`super::mint::Mint::due_revocations`].
+pub async fn sweep(issuer: &Arc<Issuer>, sure_ms: u64) {
     let in_force = issuer.in_force();
-    if let Err(refusal) = in_force.mint.due_revocations(clock::now_ms()).await {
+    if let Err(refusal) = in_force
+        .mint
+        .due_revocations(clock::now_ms(), sure_ms)
+        .await
+    {
         tracing::warn!(why = refusal.sentence, "tokens at hubs could not be swept");
     }
 }

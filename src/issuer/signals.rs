@@ -10,6 +10,7 @@ use crate::model::issuer::{IssuerSettings, Source, Transmitter};
 use crate::model::refusal::Refusal;
 use crate::model::secret::Secret;
 use crate::model::signal::Signal;
+use crate::model::time::Moment;
 use crate::rules::signal::{self, Channel, Rejected, SetError};
 use std::sync::Arc;
 
@@ -95,7 +96,7 @@ impl Signals {
         Ok(Self { identities, heard })
     }
 
-    /// A security event token, pushed with this `Authorization` (RFC 8935 §2.1). `now_ms` Unix milliseconds.
+    /// A security event token, pushed with this `Authorization` (RFC 8935 §2.1).
     ///
     /// # Errors
     /// What the transmitter is told.
@@ -103,7 +104,7 @@ impl Signals {
         &self,
         token: &Secret,
         authorization: Option<&Secret>,
-        now_ms: u64,
+        now: Moment,
     ) -> Result<Signal, Untaken> {
         let read = read(token)?;
         let of_issuer = || {
@@ -135,26 +136,23 @@ impl Signals {
             }
         };
         heard.authorized(authorization)?;
-        let signed = heard
-            .keys
-            .verified(token, &read, &asymmetric(), now_ms)
-            .await;
+        let signed = heard.keys.verified(token, &read, &asymmetric(), now).await;
         let claims = signed.map_err(|fault| untaken(&fault, &heard.transmitter.issuer))?;
-        let critical = heard.critical(now_ms).await;
+        let critical = heard.critical(now).await;
         let channel = Channel {
             transmitter: &heard.transmitter,
             source: &heard.source,
             critical: &critical,
         };
         let typ = read.header.typ.as_deref();
-        Ok(signal::event(&channel, typ, claims, now_ms)?)
+        Ok(signal::event(&channel, typ, claims, now.wall_ms)?)
     }
 
     /// A logout token (OIDC Back-Channel Logout 1.0 §2.6), verified with the keys of its source.
     ///
     /// # Errors
     /// What the provider is told.
-    pub async fn logout(&self, token: &Secret, now_ms: u64) -> Result<Signal, Untaken> {
+    pub async fn logout(&self, token: &Secret, now: Moment) -> Result<Signal, Untaken> {
         let read = read(token)?;
         let of_issuer = || self.identities.of_issuer(&read);
         let mut outcome = Err(if of_issuer().next().is_some() {
@@ -170,10 +168,11 @@ impl Signals {
         });
         // A provider may have several sources; the fault of one that the token is not for is not its fault.
         for trusted in of_issuer().filter(|one| read.has_audience(&one.source.audiences)) {
-            let signed = trusted.claims(token, &read, now_ms).await;
+            let signed = trusted.claims(token, &read, now).await;
             let claims = signed.map_err(|fault| untaken(&fault, trusted.source.name.as_str()))?;
             let typ = read.header.typ.as_deref();
-            outcome = signal::logout(&trusted.source, typ, claims, now_ms).map_err(Untaken::from);
+            outcome =
+                signal::logout(&trusted.source, typ, claims, now.wall_ms).map_err(Untaken::from);
             if outcome.is_ok() {
                 break;
             }
@@ -211,12 +210,12 @@ impl Heard {
 
     /// Members that the transmitter calls critical. One whose metadata can't be read names none: to
     /// reject its signals for that would be worse.
-    async fn critical(&self, now_ms: u64) -> Vec<String> {
+    async fn critical(&self, now: Moment) -> Vec<String> {
         use crate::model::issuer::SourceKeys;
         if self.transmitter.keys != SourceKeys::Discovery {
             return Vec::new();
         }
-        let document = self.directory.document(now_ms).await;
+        let document = self.directory.document(now).await;
         document.map_or_else(
             |_| Vec::new(),
             |document| document.critical_subject_members.clone(),

@@ -7,6 +7,7 @@ use super::http::tls;
 use super::record;
 use super::state::{Issuer, KEYS, TLS};
 use crate::model::issuer::TlsFiles;
+use crate::rules::leap::ClockWatch;
 use axum_server::tls_rustls::RustlsConfig;
 use std::path::Path;
 use std::sync::Arc;
@@ -45,13 +46,17 @@ pub async fn keys(issuer: Arc<Issuer>) {
 /// Tokens at hubs, and keys that are over.
 pub async fn sweep(issuer: Arc<Issuer>) {
     let mut stopping = issuer.stopping.subscribe();
+    // A key that was dropped does not come back, and a token that was taken for expired lives on at its hub.
+    let mut keys = ClockWatch::doubting(clock::now());
+    let mut hubs = ClockWatch::trusting(clock::now());
     loop {
         tokio::select! {
             () = tokio::time::sleep(SWEEP) => {}
             _ = stopping.wait_for(|stopping| *stopping) => return,
         }
-        record::sweep(&issuer).await;
-        if let Err(refusal) = issuer.keys.tidy(clock::now_ms()).await {
+        let now = clock::now();
+        record::sweep(&issuer, hubs.at(now)).await;
+        if let Err(refusal) = issuer.keys.tidy(keys.at(now)).await {
             tracing::warn!(why = refusal.sentence, "old keys could not be dropped");
         }
     }

@@ -11,6 +11,7 @@ pub mod history;
 pub mod hub;
 pub mod jose;
 pub mod keys;
+pub mod leap;
 pub mod link;
 pub mod notice;
 pub mod pattern;

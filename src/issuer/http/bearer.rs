@@ -62,7 +62,7 @@ async fn claimant(
     let token = token(headers)?;
     let verified = in_force
         .identities
-        .bearer(&token, origin.from, clock::now_ms());
+        .bearer(&token, origin.from, clock::now());
     let claimant = verified.await.map_err(Refused::of_bearer)?;
     // The leeway of clocks is for an exchange. A stream ends with its bearer, and must not begin again by it.
     if claimant.expires_at <= clock::now_s() {

@@ -28,7 +28,11 @@ pub const ID_TOKEN: &str = "id_token";
 pub async fn signed_out(issuer: &Issuer, token: &Secret, origin: &Origin) -> Result<(), Refused> {
     let in_force = issuer.in_force();
     let now_ms = clock::now_ms();
-    let claimant = match in_force.identities.bearer(token, origin.from, now_ms).await {
+    let claimant = match in_force
+        .identities
+        .bearer(token, origin.from, clock::now())
+        .await
+    {
         Ok(claimant) => claimant,
         Err(refusal) if matches!(refusal.code, RefusalCode::Unavailable | RefusalCode::Busy) => {
             return Err(Refused::of_exchange(refusal, false));

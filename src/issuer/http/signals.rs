@@ -63,7 +63,7 @@ async fn event(
     let in_force = issuer.in_force();
     let verified = in_force
         .signals
-        .security_event(&token, shown.as_ref(), clock::now_ms());
+        .security_event(&token, shown.as_ref(), clock::now());
     let signal = verified.await.map_err(untaken)?;
     applied(issuer, origin, &signal).await
 }
@@ -95,7 +95,7 @@ async fn left(
     let token = form.and_then(|mut form| form.secret("logout_token"));
     let token = token.map_err(malformed)?;
     let in_force = issuer.in_force();
-    let verified = in_force.signals.logout(&token, clock::now_ms()).await;
+    let verified = in_force.signals.logout(&token, clock::now()).await;
     let signal = verified.map_err(untaken)?;
     applied(issuer, origin, &signal).await
 }

@@ -15,6 +15,7 @@ use crate::model::issuer::{AccessTokenCheck, Source};
 use crate::model::name::SourceName;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::secret::Secret;
+use crate::model::time::Moment;
 use crate::rules::claims::{self, Claims};
 use crate::rules::rate::Rate;
 use std::net::IpAddr;
@@ -126,9 +127,9 @@ impl Access {
         source: &Source,
         token: &Secret,
         shown: Shown,
-        now_ms: u64,
+        now: Moment,
     ) -> Result<Claimant, Refusal> {
-        if let Some(outcome) = self.asked.known(&shown.digest, now_ms) {
+        if let Some(outcome) = self.asked.known(&shown.digest, now) {
             return outcome;
         }
         let known = self.good().get(&shown.digest).is_some();
@@ -153,11 +154,11 @@ impl Access {
                 Some(queued.map_err(|_| busy())?.map_err(|_| busy())?)
             };
             let open = self.open.acquire().await.map_err(|_| busy())?;
-            let answer = self.ask(source, token, now_ms).await;
+            let answer = self.ask(source, token, now).await;
             drop((open, unknown));
             answer
         };
-        let outcome = self.asked.once(shown.digest, now_ms, question).await;
+        let outcome = self.asked.once(shown.digest, now, question).await;
         match &outcome {
             Ok(_) => {
                 self.good().put(&shown.digest, ());
@@ -177,7 +178,7 @@ impl Access {
         self.good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, source: &Source, token: &Secret, now_ms: u64) -> Result<Claimant, Refusal> {
+    async fn ask(&self, source: &Source, token: &Secret, now: Moment) -> Result<Claimant, Refusal> {
         let failed = |fault: EndpointFault| refusal_of(&source.name, &fault);
         match &self.way {
             Way::Introspection {
@@ -191,17 +192,17 @@ impl Access {
                 };
                 let endpoint = endpoint.as_deref();
                 let answer = self
-                    .introspection(endpoint, token, auth, now_ms)
+                    .introspection(endpoint, token, auth, now)
                     .await
                     .map_err(failed)?;
                 // Userinfo is not asked about a token that is refused anyway.
-                let alone = claims::introspected(source, &answer, None, now_ms / 1000)?;
+                let alone = claims::introspected(source, &answer, None, now.unix())?;
                 if !self.groups_from_userinfo {
                     return Ok(alone);
                 }
-                let info = self.userinfo(None, token, now_ms).await;
+                let info = self.userinfo(None, token, now).await;
                 let info = info.map_err(|fault| userinfo_refusal(&source.name, &fault))?;
-                claims::introspected(source, &answer, Some(&info), now_ms / 1000)
+                claims::introspected(source, &answer, Some(&info), now.unix())
             }
             Way::UserInfo {
                 endpoint,
@@ -215,9 +216,9 @@ impl Access {
                 };
                 // Nor is the provider asked about a token that is refused whatever it answers.
                 claims::says_for_whom(source, read.as_deref(), *any_client)?;
-                let info = self.userinfo(endpoint.as_deref(), token, now_ms).await;
+                let info = self.userinfo(endpoint.as_deref(), token, now).await;
                 let info = info.map_err(|fault| userinfo_refusal(&source.name, &fault))?;
-                claims::by_userinfo(source, &info, read.as_deref(), *any_client, now_ms / 1000)
+                claims::by_userinfo(source, &info, read.as_deref(), *any_client, now.unix())
             }
         }
     }
@@ -227,12 +228,12 @@ impl Access {
         endpoint: Option<&str>,
         token: &Secret,
         auth: Auth<'_>,
-        now_ms: u64,
+        now: Moment,
     ) -> Result<Claims, EndpointFault> {
         let address = if let Some(address) = endpoint {
             address.to_owned()
         } else {
-            let document = self.directory.document(now_ms).await?;
+            let document = self.directory.document(now).await?;
             named(
                 document.introspection_endpoint.clone(),
                 "introspection_endpoint",
@@ -250,12 +251,12 @@ impl Access {
         &self,
         endpoint: Option<&str>,
         token: &Secret,
-        now_ms: u64,
+        now: Moment,
     ) -> Result<Claims, EndpointFault> {
         let address = if let Some(address) = endpoint {
             address.to_owned()
         } else {
-            let document = self.directory.document(now_ms).await?;
+            let document = self.directory.document(now).await?;
             named(document.userinfo_endpoint.clone(), "userinfo_endpoint")?
         };
         let outside = self.outside.within(PATIENCE);

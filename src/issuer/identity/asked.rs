@@ -2,6 +2,7 @@
 
 use crate::model::claimant::Claimant;
 use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::time::Moment;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +13,7 @@ const GOOD_MS: u64 = 5000;
 const MOST: usize = 8192;
 
 struct Answer {
-    at_ms: u64,
+    at: Moment,
     outcome: Result<Claimant, Refusal>,
 }
 
@@ -29,13 +30,13 @@ impl Asked {
     pub(super) async fn once(
         &self,
         digest: [u8; 32],
-        now_ms: u64,
+        now: Moment,
         question: impl Future<Output = Result<Claimant, Refusal>>,
     ) -> Result<Claimant, Refusal> {
-        let slot = self.slot(digest, now_ms);
+        let slot = self.slot(digest, now);
         let mut known = slot.lock().await;
         if let Some(answer) = known.as_ref()
-            && answer.at_ms.abs_diff(now_ms) < GOOD_MS
+            && now.since(answer.at) < GOOD_MS
         {
             return answer.outcome.clone();
         }
@@ -44,7 +45,7 @@ impl Asked {
         // What was not asked is no answer.
         if !busy {
             *known = Some(Answer {
-                at_ms: now_ms,
+                at: now,
                 outcome: outcome.clone(),
             });
         }
@@ -55,19 +56,19 @@ impl Asked {
     pub(super) fn known(
         &self,
         digest: &[u8; 32],
-        now_ms: u64,
+        now: Moment,
     ) -> Option<Result<Claimant, Refusal>> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = slots.get(digest)?.try_lock().ok()?;
         let answer = slot.as_ref()?;
-        (answer.at_ms.abs_diff(now_ms) < GOOD_MS).then(|| answer.outcome.clone())
+        (now.since(answer.at) < GOOD_MS).then(|| answer.outcome.clone())
     }
 
-    fn slot(&self, digest: [u8; 32], now_ms: u64) -> Slot {
+    fn slot(&self, digest: [u8; 32], now: Moment) -> Slot {
         // A panic elsewhere can't leave the map half written.
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() >= MOST {
-            slots.retain(|_, slot| is_in_use(slot, now_ms));
+            slots.retain(|_, slot| is_in_use(slot, now));
         }
         if slots.len() >= MOST {
             slots.clear();
@@ -76,10 +77,10 @@ impl Asked {
     }
 }
 
-fn is_in_use(slot: &Slot, now_ms: u64) -> bool {
+fn is_in_use(slot: &Slot, now: Moment) -> bool {
     slot.try_lock().map_or(true, |answer| {
         answer
             .as_ref()
-            .is_some_and(|answer| answer.at_ms.abs_diff(now_ms) < GOOD_MS)
+            .is_some_and(|answer| now.since(answer.at) < GOOD_MS)
     })
 }

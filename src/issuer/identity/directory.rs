@@ -3,6 +3,7 @@
 use super::kept::{Kept, Miss};
 use crate::issuer::outside::{Outside, endpoint};
 use crate::model::answer::EndpointFault;
+use crate::model::time::Moment;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,12 +51,12 @@ impl Directory {
     /// The document, from memory when it is there.
     pub(in crate::issuer) async fn document(
         &self,
-        now_ms: u64,
+        now: Moment,
     ) -> Result<Arc<Document>, EndpointFault> {
         let found = self
             .kept
             .find(
-                now_ms,
+                now,
                 |document| Some(Arc::clone(document)),
                 || Box::pin(self.fetch()),
             )
@@ -67,8 +68,8 @@ impl Directory {
     }
 
     /// Where its keys are.
-    pub(super) async fn jwks_uri(&self, now_ms: u64) -> Result<String, EndpointFault> {
-        let document = self.document(now_ms).await?;
+    pub(super) async fn jwks_uri(&self, now: Moment) -> Result<String, EndpointFault> {
+        let document = self.document(now).await?;
         document.jwks_uri.clone().ok_or_else(|| missing("jwks_uri"))
     }
 

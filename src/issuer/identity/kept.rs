@@ -2,6 +2,7 @@
 //! while when the provider is down.
 
 use crate::model::answer::EndpointFault;
+use crate::model::time::Moment;
 use arc_swap::ArcSwapOption;
 use std::future::Future;
 use std::sync::Arc;
@@ -17,12 +18,12 @@ pub(super) const PAUSE_MS: u64 = 10 * 1000;
 
 struct Held<T> {
     value: T,
-    at_ms: u64,
+    at: Moment,
 }
 
 /// The last fetch.
 struct Tried {
-    at_ms: u64,
+    at: Moment,
     fault: Option<EndpointFault>,
 }
 
@@ -56,18 +57,17 @@ impl<T> Kept<T> {
         self.failing.load(Ordering::Relaxed)
     }
 
-    /// What `want` finds in it; fetched when nothing is found, or when it is no longer fresh. `now_ms` is
-    /// the issuer's clock.
+    /// What `want` finds in it; fetched when nothing is found, or when it is no longer fresh.
     pub(super) async fn find<R, F>(
         &self,
-        now_ms: u64,
+        now: Moment,
         want: impl Fn(&T) -> Option<R>,
         fetch: impl FnOnce() -> F,
     ) -> Result<R, Miss>
     where
         F: Future<Output = Result<T, EndpointFault>>,
     {
-        let (fresh, found) = self.look(now_ms, &want);
+        let (fresh, found) = self.look(now, &want);
         if fresh && let Some(found) = found {
             return Ok(found);
         }
@@ -77,14 +77,14 @@ impl<T> Kept<T> {
             (Err(_), Some(found)) => return Ok(found),
             (Err(_), None) => self.tried.lock().await,
         };
-        let (fresh, found) = self.look(now_ms, &want);
+        let (fresh, found) = self.look(now, &want);
         if fresh && let Some(found) = found {
             return Ok(found);
         }
-        // A clock that was set back must not stop fetching until it has caught up.
+        // By the steady clock: a wall clock that is set must neither stop fetching nor let a sender repeat it.
         let last = tried
             .as_ref()
-            .filter(|last| last.at_ms.abs_diff(now_ms) < PAUSE_MS);
+            .filter(|last| now.boot_ms.saturating_sub(last.at.boot_ms) < PAUSE_MS);
         if let Some(last) = last {
             let miss = last.fault.clone().map_or(Miss::Absent, Miss::Unreachable);
             return found.ok_or(miss);
@@ -93,19 +93,16 @@ impl<T> Kept<T> {
             Ok(value) => {
                 let found = want(&value);
                 *tried = Some(Tried {
-                    at_ms: now_ms,
+                    at: now,
                     fault: None,
                 });
-                self.held.store(Some(Arc::new(Held {
-                    value,
-                    at_ms: now_ms,
-                })));
+                self.held.store(Some(Arc::new(Held { value, at: now })));
                 self.failing.store(false, Ordering::Relaxed);
                 found.ok_or(Miss::Absent)
             }
             Err(fault) => {
                 *tried = Some(Tried {
-                    at_ms: now_ms,
+                    at: now,
                     fault: Some(fault.clone()),
                 });
                 self.failing.store(true, Ordering::Relaxed);
@@ -115,14 +112,16 @@ impl<T> Kept<T> {
     }
 
     /// Whether what is held is fresh, and what is found in it if it is not too old.
-    fn look<R>(&self, now_ms: u64, want: impl Fn(&T) -> Option<R>) -> (bool, Option<R>) {
+    fn look<R>(&self, now: Moment, want: impl Fn(&T) -> Option<R>) -> (bool, Option<R>) {
         let held = self.held.load();
         let Some(held) = held.as_ref() else {
             return (false, None);
         };
-        let age = now_ms.abs_diff(held.at_ms);
+        // Either clock makes it be fetched again. Given up it is by the steady one alone: a wall clock that
+        // leaps while the provider is down refuses nobody.
+        let age = now.boot_ms.saturating_sub(held.at.boot_ms);
         let found = (age < STALE_MS).then(|| want(&held.value)).flatten();
-        (age < FRESH_MS, found)
+        (now.since(held.at) < FRESH_MS, found)
     }
 }
 

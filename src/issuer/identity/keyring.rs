@@ -8,6 +8,7 @@ use crate::issuer::outside::Outside;
 use crate::model::answer::EndpointFault;
 use crate::model::issuer::SourceKeys;
 use crate::model::secret::Secret;
+use crate::model::time::Moment;
 use crate::rules::claims::Claims;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
@@ -60,7 +61,7 @@ impl KeyRing {
         token: &Secret,
         read: &'t Token,
         algorithms: &[Algorithm],
-        now_ms: u64,
+        now: Moment,
     ) -> Result<&'t Arc<Claims>, Unsigned> {
         let header = &read.header;
         if !algorithms.contains(&header.algorithm) {
@@ -69,7 +70,7 @@ impl KeyRing {
         let want = |keys: &Vec<Arc<Key>>| pick(keys, header);
         let key = self
             .kept
-            .find(now_ms, want, || Box::pin(self.fetch(now_ms)))
+            .find(now, want, || Box::pin(self.fetch(now)))
             .await
             .map_err(|miss| match miss {
                 Miss::Absent => Unsigned::Key,
@@ -81,21 +82,19 @@ impl KeyRing {
         }
         // A source may have another key under the same name now: asked for as often as an unknown one.
         let other = |keys: &Vec<Arc<Key>>| pick(keys, header).filter(|one| one.jwk != key.jwk);
-        let fetched = self
-            .kept
-            .find(now_ms, other, || Box::pin(self.fetch(now_ms)));
+        let fetched = self.kept.find(now, other, || Box::pin(self.fetch(now)));
         match fetched.await {
             Ok(other) => read.verified(token, &other.decoding),
             Err(_) => verdict,
         }
     }
 
-    async fn fetch(&self, now_ms: u64) -> Result<Vec<Arc<Key>>, EndpointFault> {
+    async fn fetch(&self, now: Moment) -> Result<Vec<Arc<Key>>, EndpointFault> {
         match &self.place {
             SourceKeys::File(path) => keys(&file(path)?),
             SourceKeys::Address(address) => self.from(address).await,
             SourceKeys::Discovery => {
-                let address = self.directory.jwks_uri(now_ms).await?;
+                let address = self.directory.jwks_uri(now).await?;
                 self.from(&address).await
             }
         }

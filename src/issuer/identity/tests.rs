@@ -9,6 +9,7 @@ use crate::model::claimant::{Claimant, ClaimantKind};
 use crate::model::issuer::Source;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::secret::Secret;
+use crate::model::time::Moment;
 use crate::rules::claims::fixture::{NOW, name, okta};
 use base64_of::encode;
 use serde_json::{Value, json};
@@ -16,6 +17,11 @@ use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
 const NOW_MS: u64 = NOW * 1000;
+
+/// A moment at which both clocks say the same.
+fn at(ms: u64) -> Moment {
+    Moment::new(ms, ms)
+}
 /// The address that shows the tokens.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -64,7 +70,7 @@ impl World {
 
     async fn ask(&self, token: String, kind: TokenKind) -> Result<Claimant, Refusal> {
         self.identities
-            .verify(&Secret::new(token), kind, HERE, NOW_MS)
+            .verify(&Secret::new(token), kind, HERE, at(NOW_MS))
             .await
     }
 
@@ -118,7 +124,7 @@ async fn a_token_of_the_source_is_taken() {
         assert_eq!(claimant.issuer, world.provider.issuer);
     }
     let bearer = Secret::new(world.token(&json!({ "sub": "00u2" })));
-    let claimant = world.identities.bearer(&bearer, HERE, NOW_MS).await;
+    let claimant = world.identities.bearer(&bearer, HERE, at(NOW_MS)).await;
     assert_eq!(claimant.map(|c| c.subject), Ok("00u2".to_owned()));
 }
 
@@ -287,17 +293,17 @@ async fn people_and_jobs_of_one_issuer_are_told_apart_by_audience() {
 async fn a_verified_token_is_remembered_for_its_minute_and_not_beyond_its_end() {
     let world = World::start().await;
     let token = Secret::new(world.token(&json!({ "exp": NOW + 100 })));
-    let at = async |now_ms: u64| {
+    let good = async |now_ms: u64| {
         world
             .identities
-            .verify(&token, TokenKind::Id, HERE, now_ms)
+            .verify(&token, TokenKind::Id, HERE, at(now_ms))
             .await
             .is_ok()
     };
     let minute = NOW_MS - NOW_MS % 60_000;
-    assert!(at(minute + 60_000).await);
+    assert!(good(minute + 60_000).await);
     // The provider withdrew the key; what was verified counts to the end of the minute.
     world.provider.answers().keys.clear();
-    assert!(at(minute + 119_999).await);
-    assert!(!at(NOW_MS + 161_000).await, "expired");
+    assert!(good(minute + 119_999).await);
+    assert!(!good(NOW_MS + 161_000).await, "expired");
 }

@@ -141,17 +141,23 @@ impl Mint {
     /// The sweep: ends, at their hubs, tokens whose role's lifetime is over while the hub still honours
     /// them, and those whose revocation failed before. To be called every few seconds. A failure leaves
     /// no entry here (the first one did): it is tried again until it succeeds or the token has expired.
+    /// What is over is decided at `sure_ms`, a time that does not leap: of a token that is taken for expired the
+    /// hub is never told.
     ///
     /// # Errors
     /// The store is not there, or did not take the outcomes.
-    pub async fn due_revocations(&self, now_ms: u64) -> Result<Vec<(String, Outcome)>, Refusal> {
+    pub async fn due_revocations(
+        &self,
+        now_ms: u64,
+        sure_ms: u64,
+    ) -> Result<Vec<(String, Outcome)>, Refusal> {
         let left_alone_from = now_ms.saturating_sub(LEFT_ALONE_MS);
         let due = self
             .parts
             .store
-            .due_at_hubs(now_ms / 1000, left_alone_from, SWEEP);
+            .due_at_hubs(sure_ms / 1000, left_alone_from, SWEEP);
         let rows = due.await.map_err(|fault| fault.refusal())?;
-        let outcomes = self.revoke_at_hub(&rows, now_ms).await;
+        let outcomes = self.revoke_at_hub(&rows, sure_ms).await;
         self.write(&rows, &outcomes, now_ms, false).await?;
         Ok(outcomes)
     }

@@ -6,6 +6,7 @@ use crate::issuer::identity::stand_in::{Provider, Signer, outside, settings};
 use crate::model::issuer::{SecretPlace, Source, SourceKeys, Transmitter};
 use crate::model::secret::Secret;
 use crate::model::signal::{Signal, SignalMeaning};
+use crate::model::time::Moment;
 use crate::rules::claims::fixture::{NOW, okta};
 use crate::rules::signal::SetError;
 use crate::rules::signal::fixture::{CAEP, transmitter};
@@ -14,6 +15,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 const NOW_MS: u64 = NOW * 1000;
+const NOW_AT: Moment = Moment::new(NOW_MS, NOW_MS);
 const SHARED: &str = "Bearer s3cret";
 
 struct World {
@@ -69,7 +71,7 @@ impl World {
     async fn push(&self, token: String, header: Option<&str>) -> Result<Signal, Untaken> {
         let header = header.map(|text| Secret::new(text.to_owned()));
         self.signals
-            .security_event(&Secret::new(token), header.as_ref(), NOW_MS)
+            .security_event(&Secret::new(token), header.as_ref(), NOW_AT)
             .await
     }
 
@@ -184,7 +186,7 @@ async fn a_logout_token_is_verified_with_the_keys_of_its_source() {
     let mut world = World::start().await;
     world.signer.algorithm = jsonwebtoken::Algorithm::RS256;
     let token = |more: &Value| logout_token(&world, more);
-    let post = async |text: String| world.signals.logout(&Secret::new(text), NOW_MS).await;
+    let post = async |text: String| world.signals.logout(&Secret::new(text), NOW_AT).await;
     let good = world.signer.sign(Some("logout+jwt"), &token(&json!({})));
     let signal = post(good).await.unwrap_or_else(|u| panic!("{u:?}"));
     assert_eq!(signal.meaning, SignalMeaning::SessionDoubtful);
@@ -218,10 +220,10 @@ async fn of_two_sources_of_one_issuer_the_one_that_a_logout_token_is_for_verifie
         let token = logout_token(&world, more);
         Secret::new(world.signer.sign(Some("logout+jwt"), &token))
     };
-    let signal = world.signals.logout(&signed(&json!({})), NOW_MS).await;
+    let signal = world.signals.logout(&signed(&json!({})), NOW_AT).await;
     assert_eq!(signal.unwrap().source, okta().name);
     let nobodys = signed(&json!({ "aud": "nobody" }));
-    match world.signals.logout(&nobodys, NOW_MS).await {
+    match world.signals.logout(&nobodys, NOW_AT).await {
         Err(Untaken::Rejected(rejected)) => assert_eq!(rejected.err, SetError::InvalidAudience),
         other => panic!("{other:?}"),
     }

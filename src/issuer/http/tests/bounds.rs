@@ -3,6 +3,7 @@
 use super::people::{NAME, log, send, upload};
 use super::world::{LONG, World, until};
 use crate::issuer::record;
+use crate::issuer::store::AuditFilter;
 use crate::model::record::{Happening, Record};
 use crate::rules::record as chain;
 use serde_json::{Value, json};
@@ -168,6 +169,42 @@ async fn a_log_that_raises_alarm_after_alarm_is_slowed_down() {
     }
     assert_eq!(slowed, 10);
     assert_eq!(world.audit("alarm").await.len(), 10);
+}
+
+#[tokio::test]
+async fn what_a_member_makes_the_issuer_keep_is_bounded_however_much_they_send() {
+    const QUOTA: usize = 65_536;
+    let limit = format!("[limits]\nrecord_bytes_per_day = {QUOTA}");
+    let world = World::with(|text| text.replace("[limits]", &limit)).await;
+    let ada = world.id_token("ada", &json!({}));
+    let log = log(102);
+    let head = (102, log[101].1.clone());
+    let lines: Vec<&str> = log.iter().map(|(line, _)| line.as_str()).collect();
+    let mut sent = 0;
+    // Each log anew, then a gap in it, which is an alarm; and something that is denied or granted.
+    for number in 0..60 {
+        let name = format!("{number:032x}");
+        for part in [&lines[..100], &lines[101..]] {
+            let body = upload(&name, &head, part);
+            sent += body.to_string().len();
+            send(&world, &ada, &body).await;
+        }
+        world.exchange(&ada, MODEL, "manage").await;
+    }
+    let held = world.issuer.store.agent_records(0, 100_000).await.unwrap();
+    let held: usize = held.iter().map(|(.., line)| line.len()).sum();
+    assert!(held > QUOTA / 2 && held <= QUOTA, "{held}");
+    let said = world.audit("alarm").await.len();
+    assert!(said <= 11, "{said}");
+    let entries = world
+        .issuer
+        .store
+        .audit(AuditFilter::default(), 0, 100_000)
+        .await
+        .unwrap();
+    let entries: usize = entries.iter().map(|entry| entry.line.len()).sum();
+    assert!(sent > 10 * QUOTA && entries < 2 * QUOTA, "{sent} {entries}");
+    world.get("/readyz").await.expect(200);
 }
 
 #[tokio::test]

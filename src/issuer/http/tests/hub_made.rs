@@ -181,7 +181,7 @@ async fn a_token_that_is_not_handed_out_and_that_its_hub_did_not_end_is_tried_ag
     hub.broken.store(false, Ordering::SeqCst);
     let later = clock::now_ms() + 60_000;
     let mint = &world.issuer.in_force().mint;
-    mint.due_revocations(later).await.unwrap();
+    mint.due_revocations(later, later).await.unwrap();
     assert!(due(&world).await.is_empty());
     assert_eq!(hub.revoked.lock().unwrap().len(), 2);
 }

@@ -1,7 +1,7 @@
 //! Access tokens, about which the provider is asked.
 
 use super::super::TokenKind;
-use super::{HERE, NOW_MS, World};
+use super::{HERE, NOW_MS, World, at};
 use crate::model::claimant::{ClaimantKind, Groups};
 use crate::model::issuer::{AccessTokenCheck, SecretPlace, Source};
 use crate::model::organization::SubjectKind;
@@ -46,7 +46,7 @@ async fn shown(world: &World, token: &str, now_ms: u64) -> Result<u64, RefusalCo
     let token = Secret::new(token.to_owned());
     let outcome = world
         .identities
-        .verify(&token, TokenKind::Access, HERE, now_ms)
+        .verify(&token, TokenKind::Access, HERE, at(now_ms))
         .await;
     outcome.map(|c| c.proven_at).map_err(|r| r.code)
 }
@@ -167,7 +167,7 @@ async fn a_bearer_is_read_as_what_its_source_sends() {
     world.provider.answers().introspection.1 = active(&json!({ "sub": "00u9" }));
     for token in ["opaque".to_owned(), world.token(&json!({}))] {
         let bearer = Secret::new(token);
-        let claimant = world.identities.bearer(&bearer, HERE, NOW_MS).await;
+        let claimant = world.identities.bearer(&bearer, HERE, at(NOW_MS)).await;
         assert_eq!(claimant.map(|c| c.subject), Ok("00u9".to_owned()));
     }
 }

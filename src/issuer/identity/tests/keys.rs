@@ -2,7 +2,7 @@
 
 use super::super::stand_in::{Signer, outside, settings};
 use super::super::{Identities, TokenKind};
-use super::{HERE, NOW_MS, World};
+use super::{HERE, NOW_MS, World, at};
 use crate::model::issuer::SourceKeys;
 use crate::model::refusal::RefusalCode;
 use crate::model::secret::Secret;
@@ -18,7 +18,7 @@ impl World {
         let token = Secret::new(signer.sign(None, &self.claims(&times)));
         let outcome = self
             .identities
-            .verify(&token, TokenKind::Id, HERE, now_ms)
+            .verify(&token, TokenKind::Id, HERE, at(now_ms))
             .await;
         outcome.map(drop).map_err(|refusal| refusal.code)
     }
@@ -74,7 +74,7 @@ async fn many_at_once_cause_one_fetch() {
         let identities = &world.identities;
         async move {
             identities
-                .verify(&token, TokenKind::Id, HERE, NOW_MS)
+                .verify(&token, TokenKind::Id, HERE, at(NOW_MS))
                 .await
                 .is_ok()
         }
@@ -198,15 +198,15 @@ async fn keys_may_lie_in_a_file_or_at_an_address() {
     let claims = json!({ "iss": "https://acme.okta.example", "aud": "oam", "sub": "1",
         "iat": NOW, "exp": NOW + 60 });
     let token = Secret::new(signer.sign(None, &claims));
-    let at = async |now_ms| {
+    let good = async |now_ms| {
         identities
-            .verify(&token, TokenKind::Id, HERE, now_ms)
+            .verify(&token, TokenKind::Id, HERE, at(now_ms))
             .await
             .is_ok()
     };
-    assert!(!at(NOW_MS).await);
+    assert!(!good(NOW_MS).await);
     put(&[&signer.jwk]);
-    assert!(at(NOW_MS + 10_000).await, "read again for an unknown key");
+    assert!(good(NOW_MS + 10_000).await, "read again for an unknown key");
     let world = World::with(|mut source| {
         source.keys = SourceKeys::Address(format!("{}/jwks", source.issuer));
         vec![source]

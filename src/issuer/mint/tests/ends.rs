@@ -82,21 +82,33 @@ async fn a_failed_revocation_is_on_record_once_and_is_tried_until_it_works() {
     let outcomes = world.mint.settle(&[row], NOW).await.unwrap();
     assert!(matches!(&outcomes[0].1, Outcome::Failed(why) if why.contains("503")));
     // At first it is left to whoever revoked it.
-    let soon = world.mint.due_revocations(NOW + 29_999).await.unwrap();
+    let soon = world
+        .mint
+        .due_revocations(NOW + 29_999, NOW + 29_999)
+        .await
+        .unwrap();
     assert!(soon.is_empty());
     for _ in 0..3 {
-        let again = world.mint.due_revocations(NOW + 30_000).await.unwrap();
+        let again = world
+            .mint
+            .due_revocations(NOW + 30_000, NOW + 30_000)
+            .await
+            .unwrap();
         assert!(matches!(again[0].1, Outcome::Failed(_)));
     }
     assert_eq!((world.memory.details().len(), sealed(&world)), (1, 1));
     status.store(202, Ordering::SeqCst);
-    let done = world.mint.due_revocations(NOW + 31_000).await.unwrap();
+    let done = world
+        .mint
+        .due_revocations(NOW + 31_000, NOW + 31_000)
+        .await
+        .unwrap();
     assert_eq!(done[0].1, Outcome::Revoked);
     assert_eq!((world.memory.details().len(), sealed(&world)), (2, 0));
     assert!(
         world
             .mint
-            .due_revocations(NOW + 32_000)
+            .due_revocations(NOW + 32_000, NOW + 32_000)
             .await
             .unwrap()
             .is_empty()
@@ -111,12 +123,16 @@ async fn a_token_that_the_hub_made_longer_lived_is_ended_with_the_roles_lifetime
     assert!(
         world
             .mint
-            .due_revocations(NOW + 899_999)
+            .due_revocations(NOW + 899_999, NOW + 899_999)
             .await
             .unwrap()
             .is_empty()
     );
-    let ended = world.mint.due_revocations(NOW + 900_000).await.unwrap();
+    let ended = world
+        .mint
+        .due_revocations(NOW + 900_000, NOW + 900_000)
+        .await
+        .unwrap();
     assert_eq!(ended, [(row.sha256, Outcome::Revoked)]);
     assert_eq!(world.memory.details().len(), 1);
 }
@@ -125,7 +141,14 @@ async fn a_token_that_the_hub_made_longer_lived_is_ended_with_the_roles_lifetime
 async fn a_token_that_died_in_its_time_is_forgotten_without_a_word() {
     let (world, _) = world(202).await;
     let row = issued(&world).await;
-    let ended = world.mint.due_revocations(NOW + 3_600_000).await.unwrap();
+    // The wall clock is ahead, and not believed yet.
+    let early = world.mint.due_revocations(NOW + 3_600_000, NOW).await;
+    assert_eq!((early.unwrap().len(), sealed(&world)), (0, 1));
+    let ended = world
+        .mint
+        .due_revocations(NOW + 3_600_000, NOW + 3_600_000)
+        .await
+        .unwrap();
     assert_eq!(ended, [(row.sha256, Outcome::Expired)]);
     assert!(world.seen(REVOKE).is_empty());
     assert_eq!((world.memory.details().len(), sealed(&world)), (0, 0));
@@ -142,7 +165,11 @@ async fn a_hub_that_says_it_has_no_way_is_asked_again_while_the_token_is_good() 
     assert_eq!(sealed(&world), 1);
     assert!(!world.memory.details()[0].contains("tok-123"));
     status.store(202, Ordering::SeqCst);
-    let again = world.mint.due_revocations(NOW + 30_000).await.unwrap();
+    let again = world
+        .mint
+        .due_revocations(NOW + 30_000, NOW + 30_000)
+        .await
+        .unwrap();
     assert_eq!((&again[0].1, sealed(&world)), (&Outcome::Revoked, 0));
 }
 

@@ -211,7 +211,11 @@ async fn a_token_wider_than_asked_is_revoked_later_when_its_hub_does_not_take_th
     world.secret("s3cret", 0).await;
     world.refused().await;
     assert!(world.memory.details()[0].contains("not handed out; revoking it"));
-    let due = world.mint.due_revocations(NOW + 30_000).await.unwrap();
+    let due = world
+        .mint
+        .due_revocations(NOW + 30_000, NOW + 30_000)
+        .await
+        .unwrap();
     assert!(matches!(due[..], [(_, Outcome::Failed(_))]), "{due:?}");
     assert_eq!(world.seen("/api/credentials/revoke").len(), 2);
 }

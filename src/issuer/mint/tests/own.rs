@@ -74,7 +74,7 @@ async fn an_order_can_be_carried_out_on_any_thread() {
     }
     let world = world(None).await;
     assert!(send(world.ask()).await.is_ok());
-    let sweep = send(world.mint.due_revocations(0)).await;
+    let sweep = send(world.mint.due_revocations(0, 0)).await;
     assert_eq!(sweep, Ok(Vec::new()));
 }
 

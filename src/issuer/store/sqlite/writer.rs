@@ -15,6 +15,7 @@ use super::{prune, read, sweep, words};
 use crate::issuer::clock;
 use crate::issuer::store::{Batch, Committed, Pruned, StoreFault};
 use crate::model::name::OrgName;
+use crate::rules::leap::ClockWatch;
 use rusqlite::{Connection, Error, ErrorCode};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -77,6 +78,8 @@ pub(super) struct Writer {
     /// The connection failed in a way that a new one may not.
     stale: bool,
     sweep_at: Instant,
+    /// What is forgotten by age is forgotten for good.
+    watch: ClockWatch,
 }
 
 impl Writer {
@@ -103,6 +106,7 @@ impl Writer {
             data_version,
             stale: false,
             sweep_at: Instant::now() + SWEEP,
+            watch: ClockWatch::doubting(clock::now()),
         }
     }
 
@@ -127,7 +131,8 @@ impl Writer {
                 self.checkpoints.ask();
             }
             if Instant::now() >= self.sweep_at {
-                let more = self.sweep(clock::now_ms()).unwrap_or(false);
+                let now_ms = self.watch.at(clock::now());
+                let more = self.sweep(now_ms).unwrap_or(false);
                 self.sweep_at = Instant::now() + if more { LOOK } else { SWEEP };
             }
         }
