@@ -66,12 +66,12 @@ fn requests(server: &Server) -> Vec<String> {
                 return mine;
             }
             let token = server.id_token(number % 200, number);
-            let form = format!(
-                "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token={token}\
-                 &subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aid_token\
-                 &audience={HUB}&resource={HUB}/acme/model-{number}&scope=role%3Amodel-publisher%20write"
-            );
-            mine.push(post("/oauth/token", &server.address, "", &form));
+            mine.push(exchange(
+                &server.address,
+                &token,
+                "id_token",
+                &format!("acme/model-{number}"),
+            ));
         }
     };
     thread::scope(|scope| {
@@ -83,7 +83,18 @@ fn requests(server: &Server) -> Vec<String> {
     })
 }
 
-fn post(path: &str, host: &str, headers: &str, form: &str) -> String {
+/// A request for a token to write to `repository`; `kind` is the last part of the type of `token`.
+pub fn exchange(host: &str, token: &str, kind: &str, repository: &str) -> String {
+    let form = format!(
+        "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token={token}\
+         &subject_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3A{kind}\
+         &audience={HUB}&resource={HUB}/{repository}&scope=role%3Amodel-publisher%20write"
+    );
+    post("/oauth/token", host, "", &form)
+}
+
+/// A request with a form.
+pub fn post(path: &str, host: &str, headers: &str, form: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: {host}\r\n{headers}Content-Type: application/x-www-form-urlencoded\r\n\
          Content-Length: {}\r\n\r\n{form}",
@@ -129,21 +140,21 @@ fn client(address: &str, requests: &[String], next: &AtomicUsize, began: Instant
         let request = &requests[number % requests.len()];
         let sent = Instant::now();
         writer.write_all(request.as_bytes()).unwrap();
-        let status = answer(&mut reader);
+        let status = answer(&mut reader).unwrap();
         times.push(sent.elapsed());
         assert!(status.contains(" 200 "), "{status}");
     }
     times
 }
 
-/// Reads one answer; gives its status line, with the body when it is not 200.
-fn answer(reader: &mut BufReader<TcpStream>) -> String {
+/// Reads one answer; gives its status line, with the body when it is not 200. Empty: the other end closed.
+pub fn answer(reader: &mut BufReader<TcpStream>) -> std::io::Result<String> {
     let mut status = String::new();
-    reader.read_line(&mut status).unwrap();
+    reader.read_line(&mut status)?;
     let mut length = 0;
     loop {
         let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
+        reader.read_line(&mut line)?;
         if line.trim().is_empty() {
             break;
         }
@@ -154,11 +165,11 @@ fn answer(reader: &mut BufReader<TcpStream>) -> String {
         }
     }
     let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
+    reader.read_exact(&mut body)?;
     if !status.contains(" 200 ") {
         status.push_str(&String::from_utf8_lossy(&body));
     }
-    status
+    Ok(status)
 }
 
 /// `oidc-provider`, from the tests' parts.

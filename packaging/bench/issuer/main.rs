@@ -11,6 +11,7 @@
 )]
 
 mod feed;
+mod hostile;
 mod leaver;
 mod load;
 mod policy;
@@ -37,6 +38,9 @@ fn main() -> ExitCode {
     }
     if wanted("feed") {
         feed::measure(&mut table);
+    }
+    if wanted("hostile") {
+        hostile::measure(&mut table);
     }
     if wanted("leaver") {
         leaver::measure(&mut table);

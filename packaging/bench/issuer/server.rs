@@ -44,8 +44,23 @@ pub fn now_s() -> u64 {
 }
 
 impl Server {
-    /// Starts it on a free port, and waits until it is ready.
+    /// Starts it on a free port with limits that a load does not reach, and waits until it is ready.
     pub fn start() -> Self {
+        Self::begin(
+            "exchanges_per_minute = 100000\nburst = 100000\nfeeds = 20000",
+            "",
+        )
+    }
+
+    /// Starts it with the limits that it has by itself. About access tokens it asks at `endpoint`.
+    pub fn start_asking(endpoint: &str) -> Self {
+        let asked = format!(
+            r#"access_tokens = {{ check = "introspection", endpoint = "{endpoint}", client_id = "oam", client_secret = {{ env = "OAM_CLIENT_SECRET" }} }}"#
+        );
+        Self::begin("", &asked)
+    }
+
+    fn begin(limits: &str, access_tokens: &str) -> Self {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der = pair.as_der().unwrap();
         let key = EncodingKey::from_rsa_der(pkcs1_of(der.as_ref()));
@@ -61,7 +76,11 @@ impl Server {
         let door = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = door.local_addr().unwrap().to_string();
         drop(door);
-        fs::write(folder.path().join("issuer.toml"), settings(&path, &address)).unwrap();
+        fs::write(
+            folder.path().join("issuer.toml"),
+            settings(&path, &address, limits, access_tokens),
+        )
+        .unwrap();
         write_policy(folder.path(), true);
         let begun = issuer(&folder, "init").status().unwrap();
         assert!(begun.success(), "oam-issuer init: {begun}");
@@ -179,13 +198,14 @@ fn issuer(folder: &TempDir, command: &str) -> Command {
         .arg(folder.path().join("issuer.toml"))
         .arg(command)
         .env("OAM_MASTER_KEY", "17".repeat(32))
+        .env("OAM_CLIENT_SECRET", "bench-client-secret")
         .env("OAM_LOG", "warn")
         .stdout(Stdio::null())
         .stderr(Stdio::inherit());
     issuer
 }
 
-fn settings(folder: &str, address: &str) -> String {
+fn settings(folder: &str, address: &str, limits: &str, access_tokens: &str) -> String {
     format!(
         r#"url = "http://{address}"
 listen = ["{address}"]
@@ -193,13 +213,12 @@ database = "{folder}/issuer.db"
 policy = "{folder}/policy.toml"
 master_key = {{ env = "OAM_MASTER_KEY" }}
 [limits]
-exchanges_per_minute = 100000
-burst = 100000
-feeds = 20000
+{limits}
 [sources.company]
 issuer = "{PROVIDER}"
 audiences = ["oam"]
 jwks_file = "{folder}/jwks.json"
+{access_tokens}
 [hubs.models]
 url = "{HUB}"
 kind = "huggingface"
