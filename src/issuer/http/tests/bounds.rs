@@ -191,9 +191,9 @@ async fn what_a_member_makes_the_issuer_keep_is_bounded_however_much_they_send()
         }
         world.exchange(&ada, MODEL, "manage").await;
     }
-    let held = world.issuer.store.agent_records(0, 100_000).await.unwrap();
-    let held: usize = held.iter().map(|(.., line)| line.len()).sum();
-    assert!(held > QUOTA / 2 && held <= QUOTA, "{held}");
+    let records = world.issuer.store.agent_records(0, 100_000).await.unwrap();
+    let bytes: usize = records.iter().map(|(.., line)| line.len()).sum();
+    assert!(bytes > QUOTA / 2 && bytes <= QUOTA, "{bytes}");
     let said = world.audit("alarm").await.len();
     assert!(said <= 11, "{said}");
     let entries = world
