@@ -1,20 +1,17 @@
 //! Another configuration while the server runs: on SIGHUP, and when a file changes. A broken one leaves
 //! the old one in force and says so; a changed policy is on record before it decides anything.
 
-use super::clock;
+mod roles;
+
 use super::files::{self, Files, Watch};
-use super::record;
-use super::standing::{listed, relaxed, roles_under, shown};
 use super::state::{CONFIGURATION, InForce, Issuer};
-use super::store::{Batch, Change, PersonRow, StoreFault};
+use super::store::{Batch, Change};
 use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::feed::FeedEvent;
 use crate::model::issuer::IssuerSettings;
 use crate::model::name::RoleName;
 use crate::model::refusal::Refusal;
 use crate::rules::policy::Index;
 use crate::rules::policy::diff::{self, Effect};
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,10 +20,6 @@ use tokio::sync::mpsc;
 
 /// Between two looks at the files.
 const LOOK: Duration = Duration::from_secs(1);
-/// People in one batch.
-const PEOPLE: usize = 200;
-/// People not seen for this long have no live token and no session: 14 days, ms.
-const RECENT_MS: u64 = 14 * 24 * 3600 * 1000;
 /// Changes that an entry names one by one.
 const NAMED: usize = 8;
 
@@ -275,7 +268,7 @@ async fn compared(issuer: &Arc<Issuer>, old: Option<&InForce>) -> Result<(), Ref
     }
     // Only where everybody was compared with it.
     let was = old.filter(|old| known.as_ref() == Some(&old.policy_digest));
-    let done = roles(issuer, &in_force, was.map(|was| &was.policy)).await;
+    let done = roles::compared(issuer, &in_force, was.map(|was| &was.policy)).await;
     let done = match done {
         Ok(()) => {
             let digest = Change::PolicyDigest(in_force.policy_digest.clone());
@@ -291,65 +284,4 @@ async fn compared(issuer: &Arc<Issuer>, old: Option<&InForce>) -> Result<(), Ref
         tracing::error!(?fault, "roles under the new policy could not be compared");
         fault.refusal()
     })
-}
-
-/// Compares the roles of everybody seen lately with those under the policy in force: who lost one is
-/// told by the feed at once, and the tokens of lost roles are inactive. A token that the old policy decided
-/// meanwhile is not handed out (`grant`).
-async fn roles(
-    issuer: &Arc<Issuer>,
-    in_force: &InForce,
-    was: Option<&Index>,
-) -> Result<(), StoreFault> {
-    let since_ms = clock::now_ms().saturating_sub(RECENT_MS);
-    let mut under: HashMap<Vec<RoleName>, Index> = HashMap::new();
-    let mut after = None;
-    loop {
-        let page = issuer
-            .store
-            .recent_people(since_ms, after.take(), PEOPLE)
-            .await?;
-        let mut batch = Batch::default();
-        for row in &page {
-            let relaxed = under
-                .entry(row.held.clone())
-                .or_insert_with(|| relaxed(&in_force.policy, was, &row.held));
-            compare(issuer, relaxed, row, &mut batch);
-        }
-        if !batch.changes.is_empty() {
-            let committed = issuer.commit(batch).await?;
-            record::settle(issuer, committed.revoked);
-        }
-        let full = page.len() == PEOPLE;
-        match page.into_iter().last() {
-            Some(last) if full => after = Some(last.seen.key),
-            _ => return Ok(()),
-        }
-    }
-}
-
-fn compare(issuer: &Issuer, relaxed: &Index, row: &PersonRow, batch: &mut Batch) {
-    let after = roles_under(relaxed, row);
-    if !after.changed {
-        return;
-    }
-    let at_ms = clock::now_ms();
-    let key = &row.seen.key;
-    let mut entry = issuer.entry(AuditEvent::RolesChanged);
-    entry.source = Some(key.source.clone());
-    entry.person = Some(key.key.clone());
-    entry.name = shown(row);
-    entry.detail = Some(format!("by the policy; lost: {}", listed(&after.lost)));
-    batch.entries.push(entry);
-    batch.changes.push(Change::Held {
-        key: key.clone(),
-        held: after.held.clone(),
-        lost: after.lost.clone(),
-        at_ms,
-        feed: Some(FeedEvent::RolesChanged {
-            at_ms,
-            held: after.held,
-            lost: after.lost,
-        }),
-    });
 }

@@ -40,7 +40,7 @@ pub enum FeedEvent {
         at_ms: u64,
         /// All roles held now.
         held: Vec<RoleName>,
-        /// Those that were held and are not.
+        /// Those that were held and are not, and those of which a token ended because they allow less now.
         lost: Vec<RoleName>,
     },
     /// The last entry of the organization's audit log, signed by the issuer. Kept, and shown again with the next

@@ -112,6 +112,12 @@ pub fn covers(index: &Index, claimant: &Claimant, wanted: &Wanted) -> bool {
     !index.grants.narrowest(wanted, chosen).is_empty()
 }
 
+/// Whether the role that is named allows this, whoever holds it.
+pub fn role_covers(index: &Index, wanted: &Wanted) -> bool {
+    let named = |role: usize| Some(&index.role(role).name) == wanted.role.as_ref();
+    !index.grants.narrowest(wanted, named).is_empty()
+}
+
 fn decision(index: &Index, cover: &Cover, holding: Option<&Holding>, wanted: &Wanted) -> Decision {
     let role = index.role(cover.role);
     Decision {

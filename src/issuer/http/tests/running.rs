@@ -67,6 +67,37 @@ async fn a_changed_policy_file_is_noticed_by_itself_and_on_record_with_both_dige
 }
 
 #[tokio::test]
+async fn a_role_that_allows_less_ends_its_live_tokens_that_are_beyond_it_and_no_other() {
+    let world = World::start().await;
+    let ada = world.id_token("ada", &json!({}));
+    let other = "https://hub.acme.example/acme/other";
+    world.exchange(&ada, MODEL, "write").await.expect(200);
+    world.exchange(&ada, other, "write").await.expect(200);
+    let row = world.person("ada").await.unwrap();
+    let live = async || {
+        let key = row.seen.key.clone();
+        let rows = world.issuer.store.live_tokens(key, 0).await.unwrap();
+        let names = rows
+            .into_iter()
+            .map(|row| row.repository.unwrap().to_string());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(live().await.len(), 2);
+    let less = POLICY.replacen(
+        "[\"acme/*\"], action = \"write\"",
+        "[\"acme/model\"], action = \"write\"",
+        1,
+    );
+    assert_ne!(less, POLICY);
+    world.policy(&less).await;
+    until("the comparison", async || live().await == ["acme/model"]).await;
+    let ended = world.audit("token-revoked").await;
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(ended[0]["repository"], "acme/other");
+    assert_eq!(world.person("ada").await.unwrap().held, row.held);
+}
+
+#[tokio::test]
 async fn a_comparison_of_roles_that_was_not_finished_is_owed() {
     let world = World::start().await;
     let ada = world.id_token("ada", &json!({}));

@@ -1,0 +1,134 @@
+//! What another policy takes from those who hold roles: a role, or a part of what a role allows.
+
+use crate::issuer::clock;
+use crate::issuer::record;
+use crate::issuer::standing::{listed, relaxed, roles_under, shown};
+use crate::issuer::state::{InForce, Issuer};
+use crate::issuer::store::{Batch, Change, PersonRow, StoreFault, TokenRow};
+use crate::model::audit::{AuditEvent, AuditRecord};
+use crate::model::feed::FeedEvent;
+use crate::model::name::RoleName;
+use crate::model::policy::Wanted;
+use crate::rules::policy::{Index, role_covers};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// People in one batch.
+const PEOPLE: usize = 200;
+/// People not seen for this long have no live token and no session: 14 days, ms.
+const RECENT_MS: u64 = 14 * 24 * 3600 * 1000;
+
+/// Compares the roles of everybody seen lately with those under the policy in force: who lost one is
+/// told by the feed at once, and the tokens of lost roles are inactive. A token that the old policy decided
+/// meanwhile is not handed out (`grant`).
+pub(super) async fn compared(
+    issuer: &Arc<Issuer>,
+    in_force: &InForce,
+    was: Option<&Index>,
+) -> Result<(), StoreFault> {
+    let since_ms = clock::now_ms().saturating_sub(RECENT_MS);
+    let mut under: HashMap<Vec<RoleName>, Index> = HashMap::new();
+    let mut after = None;
+    loop {
+        let page = issuer
+            .store
+            .recent_people(since_ms, after.take(), PEOPLE)
+            .await?;
+        let mut batch = Batch::default();
+        for row in &page {
+            let relaxed = under
+                .entry(row.held.clone())
+                .or_insert_with(|| relaxed(&in_force.policy, was, &row.held));
+            let key = row.seen.key.clone();
+            let live = issuer
+                .store
+                .live_tokens(key, clock::now_ms() / 1000)
+                .await?;
+            compare(issuer, relaxed, row, live, &mut batch);
+        }
+        if !batch.changes.is_empty() {
+            let committed = issuer.commit(batch).await?;
+            record::settle(issuer, committed.revoked);
+        }
+        let full = page.len() == PEOPLE;
+        match page.into_iter().last() {
+            Some(last) if full => after = Some(last.seen.key),
+            _ => return Ok(()),
+        }
+    }
+}
+
+fn compare(
+    issuer: &Issuer,
+    relaxed: &Index,
+    row: &PersonRow,
+    live: Vec<TokenRow>,
+    batch: &mut Batch,
+) {
+    let after = roles_under(relaxed, row);
+    let beyond = beyond(relaxed, &after.held, live);
+    if !after.changed && beyond.is_empty() {
+        return;
+    }
+    let at_ms = clock::now_ms();
+    let key = &row.seen.key;
+    let of_them = |event, detail| AuditRecord {
+        source: Some(key.source.clone()),
+        person: Some(key.key.clone()),
+        name: shown(row),
+        detail: Some(detail),
+        ..issuer.entry(event)
+    };
+    if after.changed {
+        let detail = format!("by the policy; lost: {}", listed(&after.lost));
+        batch
+            .entries
+            .push(of_them(AuditEvent::RolesChanged, detail));
+    }
+    // An agent drops what it holds of a role that is told as lost, and reads the roles anew.
+    let mut told = after.lost.clone();
+    for token in beyond {
+        let detail = "the policy no longer allows it to its role".to_owned();
+        batch.entries.push(AuditRecord {
+            role: Some(token.role.clone()),
+            hub: Some(token.hub),
+            repository: token.repository,
+            action: Some(token.action),
+            token_sha256: Some(token.sha256.clone()),
+            expires_at: Some(token.expires_at),
+            ..of_them(AuditEvent::TokenRevoked, detail)
+        });
+        batch.changes.push(Change::RevokeToken {
+            sha256: token.sha256,
+            at_ms,
+        });
+        if !told.contains(&token.role) {
+            told.push(token.role);
+        }
+    }
+    batch.changes.push(Change::Held {
+        key: key.clone(),
+        held: after.held.clone(),
+        lost: after.lost,
+        at_ms,
+        feed: Some(FeedEvent::RolesChanged {
+            at_ms,
+            held: after.held,
+            lost: told,
+        }),
+    });
+}
+
+/// Live tokens of roles that are still held and no longer allow what the token does.
+fn beyond(policy: &Index, held: &[RoleName], mut live: Vec<TokenRow>) -> Vec<TokenRow> {
+    live.retain(|token| {
+        let wanted = Wanted {
+            hub: token.hub.clone(),
+            repository: token.repository.clone(),
+            action: token.action,
+            role: Some(token.role.clone()),
+        };
+        held.contains(&token.role) && !role_covers(policy, &wanted)
+    });
+    live
+}
