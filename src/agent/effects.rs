@@ -256,8 +256,7 @@ impl Keeper {
         else {
             return;
         };
-        let same_id = arrived.tokens.id.matches(&session.tokens.id);
-        session.id_not_renewed = same_id && arrived.flaw.is_none();
+        session.id_not_renewed = arrived.without_id;
         session.tokens = arrived.tokens;
         session.in_flight = None;
         session.durable = false;

@@ -44,6 +44,9 @@ pub struct Arrived {
     /// At a refresh: the check that the new ID token failed. Then the answer proves nothing; of it
     /// stands the new refresh token in `tokens`, and everything else is as it was.
     pub flaw: Option<EndpointFault>,
+    /// At a refresh: the answer had no ID token (OIDC Core §12.2 lets it). Two ID tokens of one second can be the
+    /// same text, so this can't be told from the tokens.
+    pub without_id: bool,
 }
 
 /// A sign-in that waits for the browser. Dropping it closes the listener.

@@ -126,6 +126,7 @@ impl Inner {
         }
         let expect = Expect::of(org, self.http.now().unix(), Phase::Refresh(&known));
         // No ID token in the answer: the old one and what it said stay (OIDC Core §12.2).
+        let without_id = fresh.id_token.is_none();
         let (id, identity) = match &fresh.id_token {
             None => (old.id, known),
             Some(token) => match self.check(org, &metadata, token, &fresh, &expect).await {
@@ -162,6 +163,7 @@ impl Inner {
             },
             identity,
             flaw: None,
+            without_id,
         })
     }
 
@@ -237,5 +239,6 @@ fn flawed(fresh: Tokens, old: SessionTokens, known: Identity, fault: EndpointFau
         },
         identity: known,
         flaw: Some(fault),
+        without_id: false,
     }
 }

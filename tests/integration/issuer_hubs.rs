@@ -204,6 +204,10 @@ fn the_organization_flavour_scopes_tokens_and_its_secret_rotates_with_overlap() 
     hub.control("options", &organization(&json!("first")));
     let ada = company.id_token("ada", &json!({}));
     let write = company.exchange_ask(&ada, "acme/model", "role:model-publisher write");
+    // An address that nobody vouches for is no member's.
+    let unverified = company.id_token("ada", &json!({"email_verified": false}));
+    let ask = company.exchange_ask(&unverified, "acme/model", "role:model-publisher write");
+    assert!(ask.send().expect(400).text().contains("email_verified"));
     // Without a secret nothing is asked of the hub, and the refusal names the command.
     let refused = write.send().expect(503);
     assert!(

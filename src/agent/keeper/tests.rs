@@ -54,6 +54,7 @@ fn arrived(refresh: &str, identity: Identity) -> Arrived {
         },
         identity,
         flaw: None,
+        without_id: false,
     }
 }
 

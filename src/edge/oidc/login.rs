@@ -210,6 +210,7 @@ async fn accept(
         },
         identity,
         flaw: None,
+        without_id: false,
     })
 }
 

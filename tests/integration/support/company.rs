@@ -238,7 +238,7 @@ impl Company {
         };
         let mut all = json!({
             "sub": account, "aud": "oam", "auth_time": now(), "preferred_username": account,
-            "email": format!("{account}@example.com"), "groups": groups, "sid": format!("session-of-{account}"),
+            "email": format!("{account}@example.com"), "email_verified": true, "groups": groups, "sid": format!("session-of-{account}"),
         });
         merge(&mut all, claims);
         let mut order = json!({"claims": all});

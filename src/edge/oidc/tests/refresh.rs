@@ -43,6 +43,7 @@ async fn what_a_refresh_leaves_out_stays_as_it_was() {
     let arrived = idp.refresh().await.ok().unwrap();
     assert_eq!(arrived.tokens.refresh.expose(), "rt1");
     assert_eq!(arrived.tokens.id.expose(), "id1");
+    assert!(arrived.without_id);
     assert_eq!(arrived.tokens.access_expires, None);
     assert_eq!(arrived.identity.groups, ["ml"]);
 }
@@ -62,7 +63,7 @@ async fn a_later_sign_in_of_the_same_person_is_a_proof_and_the_older_time_is_kep
         let mut later = idp.claims();
         later["auth_time"] = auth_time;
         let arrived = idp.refreshed(&idp.signed(&later)).await.ok().unwrap();
-        assert!(arrived.flaw.is_none());
+        assert!(arrived.flaw.is_none() && !arrived.without_id);
         assert_eq!(arrived.identity.auth_time, Some(NOW - 50));
     }
 }
