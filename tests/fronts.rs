@@ -1,18 +1,17 @@
 //! The fronts, by cases that are data: arguments, standard input and the agent's answer in;
 //! standard output, standard error, exit code and what the agent was asked out.
-#![cfg(feature = "decide")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test that can't go on has failed"
 )]
 
-use oam::front::git;
-use oam::model::granted::Scheme;
-use oam::model::refusal::{Refusal, RefusalCode};
-use oam::model::secret::Secret;
-use oam::wire::brief::{Brief, BriefToken};
-use oam::wire::message::Request;
+use oam_helper::git;
+use oam_model::granted::Scheme;
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::secret::Secret;
+use oam_wire::brief::{Brief, BriefToken};
+use oam_wire::message::Request;
 use serde::Deserialize;
 
 #[derive(Deserialize)]

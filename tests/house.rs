@@ -1,8 +1,6 @@
-//! The laws of the house that the compiler can't hold: which room may import which, what a room may not
-//! name, and how big a file may be. It reads the text under `src/`, so a wrong arrow fails with file and line.
-//!
-//! A workspace of crates would let the compiler check the arrows. It is not one, because the helper's size and
-//! start time are the same either way and one package is one version, one install, one place to look.
+//! The laws of the house that the compiler can't hold: what a crate may not name, and how big a file may be. It
+//! reads the text under `src/`, so a fault has its file and line. Which crate may import which is in the manifests
+//! (`src/*/Cargo.toml`), and the compiler holds it.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it can't read")]
 
@@ -17,34 +15,7 @@ use std::fs;
 use std::path::Path;
 use text::{Text, named_path};
 
-/// Each room and what it may import besides itself. A room knows only floors below its own.
-const ROOMS: &[(&str, &[&str])] = &[
-    ("model", &[]),
-    ("rules", &["model"]),
-    ("wire", &["model"]),
-    ("config", &["model"]),
-    ("front", &["model", "wire"]),
-    ("agent", &["model", "rules", "config"]),
-    // `rules` for the one reader of tokens, keys and claims (`jose`, `claims`), which the issuer shares.
-    ("edge", &["model", "rules", "wire", "config", "agent"]),
-    ("issuer", &["model", "rules", "config"]),
-    // `rules` for the log's chain only: its check must not depend on the agent that wrote it.
-    ("cli", &["model", "wire", "config", "front", "rules"]),
-    (
-        "demo",
-        &[
-            "model", "rules", "wire", "config", "front", "agent", "edge", "issuer", "cli",
-        ],
-    ),
-    (
-        "bin",
-        &[
-            "model", "rules", "wire", "config", "front", "agent", "edge", "issuer", "cli", "demo",
-        ],
-    ),
-];
-
-/// What a pure room may not name, tests included: they are given time and randomness like everybody else.
+/// What a crate of decisions may not name, tests included: they are given time and randomness like everybody else.
 const PURE: &[&str] = &[
     "std::fs",
     "std::net",
@@ -58,40 +29,45 @@ const PURE: &[&str] = &[
     "rand",
 ];
 
-/// Words that a room may not name.
+/// Words that a crate may not name.
 const BANNED: &[(&str, &[&str])] = &[
     ("model", PURE),
-    ("rules", PURE),
+    ("session", PURE),
+    ("policy", PURE),
+    ("audit", PURE),
+    ("oidc", PURE),
     ("wire", &["tokio"]),
-    ("front", &["tokio"]),
+    ("helper", &["tokio"]),
 ];
 
 /// What only one system has, and where it may be named. Elsewhere it would keep the others from building.
 const SYSTEM: &[&str] = &["rustix", "nix", "libc", "windows_sys", "windows"];
 const SYSTEM_PARTS: &[&str] = &["unix", "fd", "linux", "macos", "windows"];
 const SYSTEM_FILES: &[&str] = &[
-    "src/edge/",
+    "src/host/",
     "src/wire/host.rs",
     "src/wire/place.rs",
     "src/wire/client.rs",
     "src/wire/start.rs",
-    // The git helper's half of the socket: it is built without `edge`.
+    // The git helper's half of the socket.
     "src/wire/stream.rs",
     "src/wire/until.rs",
-    // Signals of the child of `oam exec`: this room may not import `edge`.
+    // Signals of the child of `oam exec`.
     "src/cli/system.rs",
-    // Whether a file with a secret is private: this room may not import `edge`.
+    // Whether a file with a secret is private.
     "src/issuer/place.rs",
     // Hardening, signals, readiness of the issuer.
     "src/issuer/process.rs",
     // Whether a file is still the one that was read: its inode.
     "src/issuer/files.rs",
-    // Mode and identity of the database: this room may not import `edge`.
-    "src/issuer/store/sqlite/file.rs",
+    // A private key of the tests is private.
+    "src/issuer/fixture.rs",
+    // Mode and identity of the database.
+    "src/store/sqlite/file.rs",
 ];
 
 /// Where output is written. Everything else is given a writer.
-const PRINTERS: &[&str] = &["src/cli/show.rs", "src/issuer/show.rs", "src/demo/"];
+const PRINTERS: &[&str] = &["src/cli/show.rs", "src/admin/show.rs", "src/demo/"];
 
 /// Names that say nothing about what is inside.
 const VAGUE: &[&str] = &[
@@ -124,18 +100,14 @@ fn faults(path: &str, source: &str) -> Vec<String> {
             "`unsafe`: no file of this package needs it".to_owned(),
         );
     }
-    if path == "src/lib.rs" {
-        found.extend(faults_of_lib(&text));
-        return found;
-    }
-    let Some(room) = room_of(path) else {
+    let Some(krate) = crate_of(path) else {
         say(
             1,
-            "this room is not on the plan of tests/house.rs".to_owned(),
+            "a file of `src/` belongs to a crate, `src/NAME/`".to_owned(),
         );
         return found;
     };
-    if room == "bin" && text.code_lines() > BIN_LINES {
+    if path.ends_with("/main.rs") && text.code_lines() > BIN_LINES {
         say(
             1,
             format!("a program is at most {BIN_LINES} lines: arguments, one call, exit code"),
@@ -146,43 +118,27 @@ fn faults(path: &str, source: &str) -> Vec<String> {
             say(line, format!("`{name}!`: only {PRINTERS:?} print"));
         }
     }
-    found.extend(faults_of_paths(path, room, &text));
+    found.extend(faults_of_paths(path, krate, &text));
     found
 }
 
-fn faults_of_paths(path: &str, room: &str, text: &Text) -> Vec<String> {
-    let may = ROOMS
-        .iter()
-        .find(|(name, _)| *name == room)
-        .map_or(&[][..], |row| row.1);
+fn faults_of_paths(path: &str, krate: &str, text: &Text) -> Vec<String> {
     let banned = BANNED
         .iter()
-        .find(|(name, _)| *name == room)
+        .find(|(name, _)| *name == krate)
         .map_or(&[][..], |row| row.1);
     let mut found = Vec::new();
     for used in text.paths() {
         let mut say = |what: String| found.push(format!("{path}:{}: {what}", used.line));
-        if let Some(other) = used.room() {
-            if ["*", "self"].contains(&other) {
-                say(format!(
-                    "`{}`: name the room, so that the arrow is seen",
-                    used.join()
-                ));
-            } else if is_room(other) && other != room && !may.contains(&other) {
-                say(format!(
-                    "`{room}` imports `{other}`; it may import only {may:?}"
-                ));
-            }
-        }
         if used.hides_root() {
             say(format!(
-                "`{}`: no other name for a root, it hides the arrow",
+                "`{}`: no other name for a root, it hides what is used",
                 used.join()
             ));
         }
         if let Some(word) = banned.iter().find(|word| named_path(&used, word)) {
             say(format!(
-                "`{room}` may not name `{word}`; it is an argument, or belongs to `edge`"
+                "`{krate}` may not name `{word}`; it is an argument, or belongs to `host`"
             ));
         }
         let system =
@@ -199,46 +155,9 @@ fn faults_of_paths(path: &str, room: &str, text: &Text) -> Vec<String> {
     found
 }
 
-/// `lib.rs` is the list of the rooms.
-fn faults_of_lib(text: &Text) -> Vec<String> {
-    let mut found = Vec::new();
-    for (line, name) in text.modules() {
-        if !is_room(&name) {
-            found.push(format!(
-                "src/lib.rs:{line}: `{name}` is not on the plan of tests/house.rs"
-            ));
-        }
-    }
-    for item in [
-        "fn",
-        "use",
-        "struct",
-        "enum",
-        "impl",
-        "const",
-        "static",
-        "macro_rules",
-    ] {
-        if let Some(word) = text.words().find(|word| word.is(item)) {
-            found.push(format!(
-                "src/lib.rs:{}: `{item}`: it is the list of rooms, nothing else",
-                word.line
-            ));
-        }
-    }
-    found
-}
-
-fn is_room(name: &str) -> bool {
-    name != "bin" && ROOMS.iter().any(|(room, _)| *room == name)
-}
-
-fn room_of(path: &str) -> Option<&'static str> {
-    let folder = path.strip_prefix("src/")?.split_once('/')?.0;
-    ROOMS
-        .iter()
-        .map(|(room, _)| *room)
-        .find(|room| *room == folder)
+/// The crate of a file: its folder below `src/`.
+fn crate_of(path: &str) -> Option<&str> {
+    Some(path.strip_prefix("src/")?.split_once('/')?.0)
 }
 
 fn allowed(places: &[&str], path: &str) -> bool {
@@ -313,6 +232,6 @@ fn a_good_sample_is_left_alone() {
 fn a_file_or_program_that_is_too_long_is_caught() {
     let long = "// x\n".repeat(FILE_LINES + 1);
     let program = format!("fn main() {{\n{}}}\n", "    go();\n".repeat(BIN_LINES));
-    assert!(faults("src/edge/a.rs", &long)[0].contains("401 lines"));
-    assert!(faults("src/bin/oam.rs", &program)[0].contains("at most 20 lines"));
+    assert!(faults("src/host/a.rs", &long)[0].contains("401 lines"));
+    assert!(faults("src/cli/main.rs", &program)[0].contains("at most 20 lines"));
 }

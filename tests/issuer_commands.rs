@@ -3,14 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it can't read")]
 
-use oam::issuer::keys::SigningKeys;
-use oam::issuer::seal::MasterKey;
-use oam::issuer::secrets::{of_hub, verify_client};
-use oam::issuer::store::sqlite::SqliteStore;
-use oam::issuer::store::{AuditFilter, Store};
-use oam::model::issuer::{Signing, SigningAlgorithm};
-use oam::model::name::OrgName;
-use oam::model::secret::Secret;
+use oam_issuer::keys::SigningKeys;
+use oam_issuer::seal::MasterKey;
+use oam_issuer::secrets::{of_hub, verify_client};
+use oam_model::issuer::{Signing, SigningAlgorithm};
+use oam_model::name::OrgName;
+use oam_model::secret::Secret;
+use oam_store::sqlite::SqliteStore;
+use oam_store::{AuditFilter, Store};
 use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::future::Future;
@@ -102,7 +102,7 @@ impl Office {
     }
 
     fn run(&self, args: &[&str], input: &str) -> Output {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_oam-issuer"))
+        let mut child = Command::new(oam::program("oam-issuer"))
             .arg("--config")
             .arg(self.path("issuer.toml"))
             .args(args)
@@ -152,7 +152,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn now_ms() -> u64 {
-    oam::issuer::clock::now_ms()
+    oam_system::clock::now_ms()
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {

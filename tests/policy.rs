@@ -1,7 +1,6 @@
 //! `oam-issuer policy …` and `config check` as shipped: files in, words, JSON and exit codes out.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it can't read")]
-#![cfg(feature = "issuer")]
 
 #[path = "policy/desk.rs"]
 mod desk;

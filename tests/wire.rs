@@ -1,5 +1,5 @@
 //! The agent protocol: its bytes, and the real socket server with a keeper that is a closure.
-#![cfg(all(unix, feature = "agent"))]
+#![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

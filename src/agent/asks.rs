@@ -4,17 +4,17 @@ use super::command::{Command, Outcome};
 use super::holdings::Patience;
 use super::keeper::{Keeper, Ticket};
 use super::office::Chosen;
-use crate::config::agent::{Hub, Org};
-use crate::model::ask::{Ask, Intent, repository_of_path};
-use crate::model::caller::{Caller, intent_of_ancestry};
-use crate::model::name::{HubName, OrgName, Repository};
-use crate::model::record::{Happening, Record};
-use crate::model::refusal::{Refusal, RefusalCode};
-use crate::model::secret::Secret;
-use crate::rules::desk::{Effect, Event, Who};
-use crate::rules::hub::{Owner, among, owner};
-use crate::rules::role::{Choice, Wish, choose};
-use crate::rules::session::Need;
+use oam_config::agent::{Hub, Org};
+use oam_model::ask::{Ask, Intent, repository_of_path};
+use oam_model::caller::{Caller, intent_of_ancestry};
+use oam_model::name::{HubName, OrgName, Repository};
+use oam_model::record::{Happening, Record};
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::secret::Secret;
+use oam_session::desk::{Effect, Event, Who};
+use oam_session::hub::{Owner, among, owner};
+use oam_session::role::{Choice, Wish, choose};
+use oam_session::session::Need;
 use tokio::sync::oneshot;
 
 /// What became of an ask before the desk sees it.

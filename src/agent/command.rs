@@ -1,15 +1,15 @@
 //! What the edge asks the keeper, and what it gets back.
 
 use super::ports::Store;
-use crate::config::agent::Settings;
-use crate::model::ask::Ask;
-use crate::model::caller::Caller;
-use crate::model::granted::{Granted, TokenAnswer};
-use crate::model::name::OrgName;
-use crate::model::organization::{Organization, Route};
-use crate::model::refusal::Refusal;
-use crate::model::report::{AnchorReport, RolesReport, StatusReport, WhyReport};
-use crate::model::secret::Secret;
+use oam_config::agent::Settings;
+use oam_model::ask::Ask;
+use oam_model::caller::Caller;
+use oam_model::granted::{Granted, TokenAnswer};
+use oam_model::name::OrgName;
+use oam_model::organization::{Organization, Route};
+use oam_model::refusal::Refusal;
+use oam_model::report::{AnchorReport, RolesReport, StatusReport, WhyReport};
+use oam_model::secret::Secret;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};

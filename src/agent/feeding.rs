@@ -2,16 +2,16 @@
 
 use super::keeper::{Inner, Keeper};
 use super::ports::Since;
-use crate::model::answer::EndpointFault;
-use crate::model::feed::{FeedEvent, FeedItem, Poll};
-use crate::model::name::{OrgName, RoleName};
-use crate::model::record::{Happening, Record};
-use crate::model::refusal::RefusalCode;
-use crate::model::standing::{EndReason, StandingWord};
-use crate::model::time::Moment;
-use crate::rules::desk::Event;
-use crate::rules::link::{Closed, Input, Step};
-use crate::rules::standing::words;
+use oam_model::answer::EndpointFault;
+use oam_model::feed::{FeedEvent, FeedItem, Poll};
+use oam_model::name::{OrgName, RoleName};
+use oam_model::record::{Happening, Record};
+use oam_model::refusal::RefusalCode;
+use oam_model::standing::{EndReason, StandingWord};
+use oam_model::time::Moment;
+use oam_session::desk::Event;
+use oam_session::link::{Closed, Input, Step};
+use oam_session::standing::words;
 
 /// What the issuer said by the feed, or how a connection to it ended.
 pub(super) enum FeedNews {

@@ -6,12 +6,12 @@ use super::keeper::Keeper;
 use super::office::subject_kind;
 use super::ports::Issuer;
 use super::state::SessionTokens;
-use crate::config::agent::{Org, SubjectToken};
-use crate::model::answer::EndpointFault;
-use crate::model::identity::Identity;
-use crate::model::organization::{Denial, Holdings};
-use crate::model::refusal::{Refusal, RefusalCode};
-use crate::rules::role::holds;
+use oam_config::agent::{Org, SubjectToken};
+use oam_model::answer::EndpointFault;
+use oam_model::identity::Identity;
+use oam_model::organization::{Denial, Holdings};
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_session::role::holds;
 use std::sync::Arc;
 
 /// What the issuer said: the roles, or why it could not say them now.

@@ -5,15 +5,15 @@ use super::asks::{Denied, Resolved};
 use super::command::{Command, ReportKind};
 use super::issuing::{Issuing, Reading, Unread};
 use super::keeper::{Inner, Keeper};
-use crate::config::agent::Org;
-use crate::model::answer::EndpointFault;
-use crate::model::name::{OrgName, RoleName};
-use crate::model::organization::Holdings;
-use crate::model::refusal::{Refusal, RefusalCode};
-use crate::model::time::Moment;
-use crate::rules::desk::Event;
-use crate::rules::role::Roles;
-use crate::rules::session::{FAILURE_MEMORY_MS, Need};
+use oam_config::agent::Org;
+use oam_model::answer::EndpointFault;
+use oam_model::name::{OrgName, RoleName};
+use oam_model::organization::Holdings;
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::time::Moment;
+use oam_session::desk::Event;
+use oam_session::role::Roles;
+use oam_session::session::{FAILURE_MEMORY_MS, Need};
 
 /// Roles younger than this are not read again because somebody asks, ms.
 const YOUNG_MS: u64 = 60_000;

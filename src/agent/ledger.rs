@@ -6,10 +6,10 @@
 
 use super::ports::Journal;
 use super::state::Anchor;
-use crate::model::log_break::{BreakKind, LogBreak};
-use crate::model::record::{Entry, Happening, Record};
-use crate::model::report::AnchorReport;
-use crate::rules::record::{GENESIS, chain, link};
+use oam_audit::record::{GENESIS, chain, link};
+use oam_model::log_break::{BreakKind, LogBreak};
+use oam_model::record::{Entry, Happening, Record};
+use oam_model::report::AnchorReport;
 use std::collections::VecDeque;
 use std::rc::Rc;
 

@@ -5,9 +5,9 @@ use super::keeper::Keeper;
 use super::opening::Opening;
 use super::ports::Meanwhile;
 use super::state::Tombstone;
-use crate::model::name::OrgName;
-use crate::model::refusal::Refusal;
-use crate::rules::desk::Event;
+use oam_model::name::OrgName;
+use oam_model::refusal::Refusal;
+use oam_session::desk::Event;
 use std::sync::Arc;
 
 impl Keeper {

@@ -3,11 +3,11 @@
 use super::keeper::{Inner, Keeper};
 use super::office::HeldSecret;
 use super::ports::Minted;
-use crate::model::answer::EndpointFault;
-use crate::model::name::OrgName;
-use crate::model::order::MintOrder;
-use crate::rules::desk::Event;
-use crate::rules::standing::{MintMeaning, of_exchange, words};
+use oam_model::answer::EndpointFault;
+use oam_model::name::OrgName;
+use oam_model::order::MintOrder;
+use oam_session::desk::Event;
+use oam_session::standing::{MintMeaning, of_exchange, words};
 
 impl Keeper {
     pub(super) fn mint(&mut self, name: &OrgName, flight: u64, order: MintOrder) {

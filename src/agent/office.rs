@@ -5,21 +5,21 @@ use super::command::{EpochGate, News};
 use super::issuing::Issuing;
 use super::ports::Minted;
 use super::state::{SealedSession, SessionTokens, Tombstone};
-use crate::config::agent::{Org, SubjectToken};
-use crate::model::caller::Caller;
-use crate::model::granted::{Granted, Scheme};
-use crate::model::name::{HubName, OrgName, Repository};
-use crate::model::order::MintOrder;
-use crate::model::organization::Granting;
-use crate::model::record::Record;
-use crate::model::report::{TokenOut, TokenState};
-use crate::model::role::OfflineRule;
-use crate::model::secret::Secret;
-use crate::model::time::Moment;
-use crate::rules::cache::TokenId;
-use crate::rules::desk::Desk;
-use crate::rules::role::Choice;
-use crate::rules::session::{Limits, Live};
+use oam_config::agent::{Org, SubjectToken};
+use oam_model::caller::Caller;
+use oam_model::granted::{Granted, Scheme};
+use oam_model::name::{HubName, OrgName, Repository};
+use oam_model::order::MintOrder;
+use oam_model::organization::Granting;
+use oam_model::record::Record;
+use oam_model::report::{TokenOut, TokenState};
+use oam_model::role::OfflineRule;
+use oam_model::secret::Secret;
+use oam_model::time::Moment;
+use oam_session::cache::TokenId;
+use oam_session::desk::Desk;
+use oam_session::role::Choice;
+use oam_session::session::{Limits, Live};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -94,7 +94,7 @@ pub(super) struct Chosen {
     pub scheme: Scheme,
     pub username: String,
     pub repository: Option<Repository>,
-    pub intent: crate::model::ask::Intent,
+    pub intent: oam_model::ask::Intent,
     pub choice: Choice,
     pub front: String,
     pub caller: Caller,
@@ -236,7 +236,7 @@ pub(super) fn subject_expires(
 pub(super) fn live_of(
     org: &Org,
     tokens: &SessionTokens,
-    identity: crate::model::identity::Identity,
+    identity: oam_model::identity::Identity,
     signed_in_at_ms: u64,
     last_proof: Option<Moment>,
 ) -> Box<Live> {

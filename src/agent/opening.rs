@@ -6,12 +6,12 @@ use super::ledger::Vouched;
 use super::office::{Office, Session, live_of};
 use super::ports::{Notice, Store};
 use super::state::{Sealed, SealedSession};
-use crate::config::agent::Org;
-use crate::config::digest;
-use crate::model::name::OrgName;
-use crate::model::record::{Happening, Record};
-use crate::model::refusal::Refusal;
-use crate::rules::desk::Event;
+use oam_config::agent::Org;
+use oam_config::digest;
+use oam_model::name::OrgName;
+use oam_model::record::{Happening, Record};
+use oam_model::refusal::Refusal;
+use oam_session::desk::Event;
 use std::rc::Rc;
 
 /// Whether the sealed state was read.

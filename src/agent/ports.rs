@@ -4,17 +4,17 @@
 //! an event. Calls that must be ordered with the answer (journal, vault, files) are synchronous.
 
 use super::state::{Sealed, SessionTokens, Tombstone};
-use crate::config::agent::{Org, Settings};
-use crate::model::answer::EndpointFault;
-use crate::model::feed::{FeedItem, Poll, Upload, UploadAnswer};
-use crate::model::identity::Identity;
-use crate::model::name::{HubName, OrgName, Repository, RoleName};
-pub use crate::model::order::MintOrder;
-use crate::model::organization::{Granting, Holdings, Organization, Route, WhyAnswer};
-use crate::model::refusal::Refusal;
-use crate::model::role::Action;
-use crate::model::secret::Secret;
-use crate::model::time::Moment;
+use oam_config::agent::{Org, Settings};
+use oam_model::answer::EndpointFault;
+use oam_model::feed::{FeedItem, Poll, Upload, UploadAnswer};
+use oam_model::identity::Identity;
+use oam_model::name::{HubName, OrgName, Repository, RoleName};
+pub use oam_model::order::MintOrder;
+use oam_model::organization::{Granting, Holdings, Organization, Route, WhyAnswer};
+use oam_model::refusal::Refusal;
+use oam_model::role::Action;
+use oam_model::secret::Secret;
+use oam_model::time::Moment;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;

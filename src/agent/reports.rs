@@ -6,22 +6,22 @@ use super::keeper::Keeper;
 use super::office::Office;
 use super::opening::Opening;
 use super::ports::Store;
-use crate::config::agent::Org;
-use crate::model::ask::{Ask, Intent};
-use crate::model::caller::Caller;
-use crate::model::log_break::LogBreak;
-use crate::model::organization::HeldRole;
-use crate::model::record::{Happening, Record};
-use crate::model::refusal::Refusal;
-use crate::model::report::{
+use oam_config::agent::Org;
+use oam_model::ask::{Ask, Intent};
+use oam_model::caller::Caller;
+use oam_model::log_break::LogBreak;
+use oam_model::organization::HeldRole;
+use oam_model::record::{Happening, Record};
+use oam_model::refusal::Refusal;
+use oam_model::report::{
     AnchorReport, GrantRow, HubRow, OrgStatus, RoleRow, RolesReport, StatusReport, TokenOut,
     TokenState, WhyReport, WithoutRoles,
 };
-use crate::model::role::{Action, Role};
-use crate::model::standing::StandingWord;
-use crate::model::time::Moment;
-use crate::rules::role::holds;
-use crate::rules::session::Need;
+use oam_model::role::{Action, Role};
+use oam_model::standing::StandingWord;
+use oam_model::time::Moment;
+use oam_session::role::holds;
+use oam_session::session::Need;
 use tokio::sync::oneshot;
 
 /// A status names this many tokens, the newest of each organization: it must fit one message.

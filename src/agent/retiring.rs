@@ -3,7 +3,7 @@
 use super::command::Outcome;
 use super::keeper::Keeper;
 use super::ports::Store;
-use crate::model::refusal::{Refusal, RefusalCode};
+use oam_model::refusal::{Refusal, RefusalCode};
 use tokio::sync::oneshot;
 
 impl Keeper {

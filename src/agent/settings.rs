@@ -2,12 +2,12 @@
 
 use super::keeper::Keeper;
 use super::office::limits;
-use crate::config::agent::{Org, Settings};
-use crate::config::digest;
-use crate::model::name::{OrgName, RoleName};
-use crate::model::refusal::Refusal;
-use crate::rules::desk::Event;
-use crate::rules::role::{Wish, choose};
+use oam_config::agent::{Org, Settings};
+use oam_config::digest;
+use oam_model::name::{OrgName, RoleName};
+use oam_model::refusal::Refusal;
+use oam_session::desk::Event;
+use oam_session::role::{Wish, choose};
 use std::sync::Arc;
 
 impl Keeper {

@@ -3,15 +3,15 @@
 
 use super::command::Outcome;
 use super::keeper::{Inner, Keeper};
-use crate::config::agent::Org;
-use crate::config::changes::between;
-use crate::config::digest::binding;
-use crate::config::organization::issuer_of;
-use crate::model::name::OrgName;
-use crate::model::organization::{Organization, Route};
-use crate::model::refusal::{Refusal, RefusalCode};
-use crate::model::report::SetUpStatus;
-use crate::model::time::Moment;
+use oam_config::agent::Org;
+use oam_config::changes::between;
+use oam_config::digest::binding;
+use oam_config::organization::issuer_of;
+use oam_model::name::OrgName;
+use oam_model::organization::{Organization, Route};
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::report::SetUpStatus;
+use oam_model::time::Moment;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 

@@ -1,12 +1,12 @@
 //! What is kept over a restart.
 
-use crate::model::identity::Identity;
-use crate::model::log_break::LogBreak;
-use crate::model::name::OrgName;
-use crate::model::organization::Holdings;
-use crate::model::report::TokenOut;
-use crate::model::secret::{self, Secret};
-use crate::model::standing::{EndReason, StandingWord};
+use oam_model::identity::Identity;
+use oam_model::log_break::LogBreak;
+use oam_model::name::OrgName;
+use oam_model::organization::Holdings;
+use oam_model::report::TokenOut;
+use oam_model::secret::{self, Secret};
+use oam_model::standing::{EndReason, StandingWord};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;

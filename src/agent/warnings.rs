@@ -2,9 +2,9 @@
 
 use super::keeper::Keeper;
 use super::office::subject_kind;
-use crate::config::agent::{Org, SubjectToken};
-use crate::model::report::OrgWarning;
-use crate::rules::role::holds;
+use oam_config::agent::{Org, SubjectToken};
+use oam_model::report::OrgWarning;
+use oam_session::role::holds;
 
 impl Keeper {
     /// Of the session of an organization; none where nobody is signed in.

@@ -4,16 +4,16 @@ use super::asks::Resolved;
 use super::command::Outcome;
 use super::keeper::{Inner, Keeper};
 use super::ports::Question;
-use crate::config::agent::{Org, UnknownIntent};
-use crate::model::answer::EndpointFault;
-use crate::model::ask::{Ask, Intent};
-use crate::model::caller::Caller;
-use crate::model::name::OrgName;
-use crate::model::organization::WhyAnswer;
-use crate::model::report::{FeedStatus, RecordsStatus, WhyReport};
-use crate::model::role::Action;
-use crate::model::time::Moment;
-use crate::rules::standing::words;
+use oam_config::agent::{Org, UnknownIntent};
+use oam_model::answer::EndpointFault;
+use oam_model::ask::{Ask, Intent};
+use oam_model::caller::Caller;
+use oam_model::name::OrgName;
+use oam_model::organization::WhyAnswer;
+use oam_model::report::{FeedStatus, RecordsStatus, WhyReport};
+use oam_model::role::Action;
+use oam_model::time::Moment;
+use oam_session::standing::words;
 use tokio::sync::oneshot;
 
 /// The issuer's answer to a question, and whose answer waits for it.

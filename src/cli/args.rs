@@ -4,8 +4,8 @@ mod login;
 
 pub use login::{LoginArgs, LoginTarget, StoreArg, UpdateArgs};
 
-use crate::model::name::{HubName, OrgName, RoleName};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use oam_model::name::{HubName, OrgName, RoleName};
 use std::ffi::OsString;
 use std::path::PathBuf;
 

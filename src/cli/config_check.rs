@@ -3,11 +3,11 @@
 use super::Done;
 use super::places;
 use super::show::{Line, Look, Show};
-use crate::config::agent::{self, Org, Settings, Source};
-use crate::config::fault::ConfigFault;
-use crate::config::organization::issuer_of;
-use crate::model::count::counted;
-use crate::model::refusal::Refusal;
+use oam_config::agent::{self, Org, Settings, Source};
+use oam_config::fault::ConfigFault;
+use oam_config::organization::issuer_of;
+use oam_model::count::counted;
+use oam_model::refusal::Refusal;
 use serde::Serialize;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -2,14 +2,14 @@
 //! stored secret.
 
 use super::args::JobArgs;
-use crate::config::organization::issuer_url;
-use crate::model::ask::{Ask, HubRef, Intent, repository_of_path};
-use crate::model::job::{ActionsRequest, JobFault, JobOrder, JobOutside, JobToken};
-use crate::model::organization::{OrgHub, Organization};
-use crate::model::refusal::Refusal;
-use crate::model::report::HubRow;
-use crate::model::role::Action;
-use crate::model::secret::Secret;
+use oam_config::organization::issuer_url;
+use oam_model::ask::{Ask, HubRef, Intent, repository_of_path};
+use oam_model::job::{ActionsRequest, JobFault, JobOrder, JobOutside, JobToken};
+use oam_model::organization::{OrgHub, Organization};
+use oam_model::refusal::Refusal;
+use oam_model::report::HubRow;
+use oam_model::role::Action;
+use oam_model::secret::Secret;
 use std::env;
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -1,10 +1,10 @@
 //! The connection to the agent, for all commands.
 
 use super::show::Show;
-use crate::model::refusal::{Refusal, RefusalCode};
-use crate::wire::client::Client;
-use crate::wire::message::{Reply, ReplyFrame, Request, VERSION};
-use crate::wire::place::Place;
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_wire::client::Client;
+use oam_wire::message::{Reply, ReplyFrame, Request, VERSION};
+use oam_wire::place::Place;
 use std::time::Duration;
 
 /// How long one answer may take: a proof on ask and an exchange lie in it.

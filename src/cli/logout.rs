@@ -4,7 +4,7 @@ use super::Done;
 use super::args::LogoutArgs;
 use super::link::{Link, OtherVersion, astray};
 use super::show::{Line, Look, Show};
-use crate::wire::message::{Reply, Request};
+use oam_wire::message::{Reply, Request};
 
 /// Signs out. A revocation that failed at the provider is told, and the exit code is 1: the person
 /// may believe that the session is gone everywhere.

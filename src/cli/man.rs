@@ -3,8 +3,8 @@
 use super::Done;
 use super::args::Cli;
 use super::show::Show;
-use crate::model::refusal::Refusal;
 use clap::CommandFactory;
+use oam_model::refusal::Refusal;
 use std::path::Path;
 
 /// Prints a completion script.

@@ -1,7 +1,7 @@
 //! Folders of the configuration and the log, and programs by name.
 
 use super::system;
-use crate::wire::host;
+use oam_wire::host;
 use std::env;
 use std::path::{Path, PathBuf};
 

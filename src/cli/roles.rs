@@ -4,9 +4,9 @@ use super::Done;
 use super::link::{Link, OtherVersion, astray};
 use super::show::{Line, Look, Show};
 use super::when;
-use crate::model::report::{RoleRow, RolesReport};
-use crate::model::role::OfflineRule;
-use crate::wire::message::{Reply, Request};
+use oam_model::report::{RoleRow, RolesReport};
+use oam_model::role::OfflineRule;
+use oam_wire::message::{Reply, Request};
 
 /// Lists the roles.
 pub fn run(show: &Show) -> Done {

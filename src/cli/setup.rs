@@ -1,7 +1,7 @@
 //! `oam setup`: connects OAM to git, to `hf`, to the service manager and to the shell, and takes it
 //! back with `--undo`. Every one is idempotent and shows what it changes.
 
-pub(in crate::cli) mod disk;
+pub(crate) mod disk;
 mod git;
 mod hf;
 mod report;
@@ -14,9 +14,9 @@ use super::args::{SetupArgs, SetupWhat};
 use super::link::{Link, OtherVersion};
 use super::show::{Line, Look, Show};
 use super::status;
-use crate::model::name::HubName;
-use crate::model::refusal::Refusal;
-use crate::model::report::HubRow;
+use oam_model::name::HubName;
+use oam_model::refusal::Refusal;
+use oam_model::report::HubRow;
 use report::SetupReport;
 use std::path::Path;
 use surroundings::Surroundings;

@@ -1,11 +1,11 @@
 //! The only printer: data on stdout, talk on stderr.
 //!
-//! Everything that is printed passes through [`crate::model::line`] here, not at the many places that make text:
+//! Everything that is printed passes through [`oam_model::line`] here, not at the many places that make text:
 //! a place that forgets it would let a hub or a provider write to the terminal (R42).
 
-use crate::model::line::aligned;
-pub use crate::model::line::{Line, Look, escaped};
-use crate::model::refusal::Refusal;
+use oam_model::line::aligned;
+pub use oam_model::line::{Line, Look, escaped};
+use oam_model::refusal::Refusal;
 use serde::Serialize;
 use std::cell::Cell;
 use std::io::{self, ErrorKind, IsTerminal, Write};

@@ -5,12 +5,12 @@ use super::args::StatusArgs;
 use super::link::{Link, OtherVersion, astray};
 use super::show::{Line, Look, Show};
 use super::when;
-use crate::model::name::{OrgName, RoleName};
-use crate::model::report::{
+use oam_model::name::{OrgName, RoleName};
+use oam_model::report::{
     FeedStatus, OrgStatus, RecordsStatus, SetUpStatus, StatusReport, TokenOut, TokenState,
 };
-use crate::model::standing::StandingWord;
-use crate::wire::message::{Reply, Request};
+use oam_model::standing::StandingWord;
+use oam_wire::message::{Reply, Request};
 
 /// Reports. Exits 0 when it could report; with `--check` by the worst standing.
 pub fn run(show: &Show, args: &StatusArgs) -> Done {
@@ -25,7 +25,7 @@ pub fn run(show: &Show, args: &StatusArgs) -> Done {
 }
 
 /// The report.
-pub fn ask(link: &mut Link) -> Result<StatusReport, crate::model::refusal::Refusal> {
+pub fn ask(link: &mut Link) -> Result<StatusReport, oam_model::refusal::Refusal> {
     match link.ask(Request::Status)? {
         Reply::Status(report) => Ok(report),
         _ => Err(astray()),

@@ -3,9 +3,15 @@
 //! `edge/` has the agent's; this room may not import it, and talks to the agent like anybody else.
 
 #[cfg(not(unix))]
-pub use other::{Watch, access_folder, access_options, before_end, end_as, is_runnable, own_group};
+pub use other::{
+    Watch, access_folder, access_options, become_program, before_end, end_as, is_runnable,
+    own_group,
+};
 #[cfg(unix)]
-pub use unix::{Watch, access_folder, access_options, before_end, end_as, is_runnable, own_group};
+pub use unix::{
+    Watch, access_folder, access_options, become_program, before_end, end_as, is_runnable,
+    own_group,
+};
 
 use std::path::Path;
 
@@ -51,6 +57,11 @@ mod unix {
     use std::process::{Child, Command, ExitStatus};
     use std::sync::{Arc, Mutex, PoisonError};
     use std::thread;
+
+    /// Replaces this process by the program; what it answers is why that could not be.
+    pub fn become_program(mut command: Command) -> io::Result<u8> {
+        Err(command.exec())
+    }
 
     /// Signals that we outlive and pass on. `SIGTSTP` and `SIGWINCH` keep their defaults: the
     /// terminal sends them to the whole group.
@@ -211,6 +222,12 @@ mod other {
     use std::fs::{DirBuilder, Metadata, OpenOptions};
     use std::io;
     use std::process::{Child, Command, ExitStatus};
+
+    /// Runs the program in place of this one and answers its exit code.
+    pub fn become_program(mut command: Command) -> io::Result<u8> {
+        let code = command.status()?.code();
+        Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    }
 
     /// Nothing to pass on here: the console tells every process of its group.
     pub struct Watch;

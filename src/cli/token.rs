@@ -6,11 +6,11 @@ use super::job::Job;
 use super::link::{Link, OtherVersion, astray};
 use super::show::Show;
 use super::wish;
-use crate::model::ask::{Ask, Intent};
-use crate::model::granted::TokenAnswer;
-use crate::model::job::{JobFault, JobOutside};
-use crate::model::refusal::Refusal;
-use crate::wire::message::{Reply, Request};
+use oam_model::ask::{Ask, Intent};
+use oam_model::granted::TokenAnswer;
+use oam_model::job::{JobFault, JobOutside};
+use oam_model::refusal::Refusal;
+use oam_wire::message::{Reply, Request};
 use zeroize::Zeroizing;
 
 /// Prints one token. It reads unless `--write` is given: the narrower token is the better default.

@@ -1,7 +1,7 @@
 //! Variables of this shell that the agent takes over from nobody: whom TLS trusts and through whom requests go
 //! is bound to the sign-in.
 
-use crate::config::agent::{Org, Settings};
+use oam_config::agent::{Org, Settings};
 
 const ROOTS: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
@@ -38,13 +38,13 @@ fn ignored(orgs: &[Org], set: impl Fn(&str) -> bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::ignored;
-    use crate::config::organization::{fixture::acme, settings};
+    use oam_config::organization::{fixture::acme, settings};
 
     #[test]
     fn only_variables_that_are_set_and_have_no_word_in_the_configuration_are_named() {
         let mut org = settings(&acme()).unwrap();
         let both = |name: &str| matches!(name, "SSL_CERT_FILE" | "HTTPS_PROXY");
-        let one = |org: &crate::config::agent::Org| ignored(std::slice::from_ref(org), both);
+        let one = |org: &oam_config::agent::Org| ignored(std::slice::from_ref(org), both);
         let told = one(&org).unwrap();
         assert!(
             told.starts_with("SSL_CERT_FILE and HTTPS_PROXY are set"),

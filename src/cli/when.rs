@@ -1,9 +1,9 @@
 //! Times and spans as people write and read them.
 
-use crate::config::duration;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
+use oam_config::duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Unix seconds now.

@@ -5,9 +5,9 @@ use super::args::WhyArgs;
 use super::link::{Link, OtherVersion, astray};
 use super::show::{Line, Look, Show};
 use super::wish;
-use crate::model::ask::{Ask, HubRef, Intent};
-use crate::model::report::WhyReport;
-use crate::wire::message::{Reply, Request};
+use oam_model::ask::{Ask, HubRef, Intent};
+use oam_model::report::WhyReport;
+use oam_wire::message::{Reply, Request};
 
 /// Asks and prints. It reads unless `--write` is given, like `oam token` and `oam exec`: the three agree.
 pub fn run(show: &Show, args: &WhyArgs) -> Done {

@@ -1,8 +1,8 @@
 //! From what a person types to an ask.
 
-use crate::model::ask::{Ask, HubRef, Intent};
-use crate::model::name::{HubName, RoleName, unescaped};
-use crate::model::refusal::Refusal;
+use oam_model::ask::{Ask, HubRef, Intent};
+use oam_model::name::{HubName, RoleName, unescaped};
+use oam_model::refusal::Refusal;
 
 /// An ask for a repository or its address.
 ///

@@ -1,6 +1,6 @@
 //! From the texts of the configuration files to the agent's settings (design §3.4).
 
-pub use crate::model::settings::{
+pub use oam_model::settings::{
     Body, Exchange, Hub, HubKind, Issuer, Org, Provider, Rfc8693, Settings, SubjectToken,
     UnknownIntent,
 };

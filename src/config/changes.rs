@@ -1,8 +1,8 @@
 //! What a new set-up changes, in words for the person who decides about it.
 
-use crate::config::agent::{Exchange, Hub, Org, Provider};
-use crate::config::duration::words;
-use crate::model::count::counted;
+use crate::agent::{Exchange, Hub, Org, Provider};
+use crate::duration::words;
+use oam_model::count::counted;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,9 +129,9 @@ fn place(exchange: &Exchange) -> &str {
 #[cfg(test)]
 mod tests {
     use super::between;
-    use crate::config::agent::Org;
-    use crate::config::organization::fixture::acme;
-    use crate::config::organization::settings;
+    use crate::agent::Org;
+    use crate::organization::fixture::acme;
+    use crate::organization::settings;
 
     type Edit = fn(&mut Org);
 

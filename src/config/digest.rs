@@ -108,7 +108,7 @@ impl Canonical {
 #[cfg(test)]
 mod tests {
     use super::binding;
-    use crate::config::agent::{Org, Source, read};
+    use crate::agent::{Org, Source, read};
 
     const FILE: &str = include_str!("../../packaging/config.example.toml");
 
@@ -131,14 +131,14 @@ mod tests {
             |o| o.provider.client_id.push('x'),
             |o| o.provider.ca_file = Some("/tmp/evil.pem".into()),
             |o| exchange(o).token_endpoint.push('x'),
-            |o| exchange(o).body = crate::config::agent::Body::Json,
-            |o| exchange(o).subject = crate::config::agent::SubjectToken::AccessToken,
+            |o| exchange(o).body = crate::agent::Body::Json,
+            |o| exchange(o).subject = crate::agent::SubjectToken::AccessToken,
             |o| exchange(o).client_id = Some("x".into()),
             |o| exchange(o).audience = None,
             |o| exchange(o).resource = Some("x".into()),
             |o| exchange(o).revocation_endpoint = None,
             |o| o.hubs[0].url.push('x'),
-            |o| o.hubs[0].kind = crate::config::agent::HubKind::GitLab,
+            |o| o.hubs[0].kind = crate::agent::HubKind::GitLab,
             |o| {
                 let url = o.hubs[0].url.clone();
                 o.hubs[0].url = std::mem::replace(&mut o.hubs[1].url, url);
@@ -151,16 +151,16 @@ mod tests {
         }
     }
 
-    fn exchange(org: &mut Org) -> &mut crate::config::agent::Rfc8693 {
+    fn exchange(org: &mut Org) -> &mut crate::agent::Rfc8693 {
         match &mut org.exchange {
-            crate::config::agent::Exchange::Rfc8693(exchange) => exchange,
-            crate::config::agent::Exchange::Issuer(_) => panic!("the example has no issuer"),
+            crate::agent::Exchange::Rfc8693(exchange) => exchange,
+            crate::agent::Exchange::Issuer(_) => panic!("the example has no issuer"),
         }
     }
 
     #[test]
     fn whatever_could_redirect_a_session_to_another_issuer_changes_the_digest() {
-        use crate::config::agent::{Exchange, Issuer, SubjectToken};
+        use crate::agent::{Exchange, Issuer, SubjectToken};
         let mut before = org(FILE);
         let rfc8693 = binding(&before);
         before.exchange = Exchange::Issuer(Issuer::at("https://issuer.example"));

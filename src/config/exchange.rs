@@ -148,7 +148,7 @@ fn template(table: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<St
 
 #[cfg(test)]
 mod tests {
-    use crate::config::agent::{Exchange, Issuer, Org, Source, SubjectToken, read};
+    use crate::agent::{Exchange, Issuer, Org, Source, SubjectToken, read};
 
     const EXAMPLE: &str = include_str!("../../packaging/config.issuer.example.toml");
 

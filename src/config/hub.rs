@@ -4,8 +4,8 @@ use super::address::{self, HubAddress};
 use super::agent::{Hub, HubKind};
 use super::fields::{Fields, Placed, names};
 use super::tree::{Entry, Place, Report, shown};
-use crate::model::granted::Scheme;
-use crate::model::name::HubName;
+use oam_model::granted::Scheme;
+use oam_model::name::HubName;
 
 /// A hub with what is needed to compare it to others.
 pub(super) struct ReadHub {

@@ -15,10 +15,10 @@ mod transmitter;
 pub use super::agent::Source;
 use super::fault::ConfigFault;
 use super::tree::{Node, Place, Report};
-use crate::model::issuer::IssuerSettings;
-use crate::model::line::is_mark;
-use crate::model::name::OrgName;
-use crate::model::policy::{Policy, PolicyCase};
+use oam_model::issuer::IssuerSettings;
+use oam_model::line::is_mark;
+use oam_model::name::OrgName;
+use oam_model::policy::{Policy, PolicyCase};
 use toml::de::DeTable;
 
 /// Reads `issuer.toml`.

@@ -7,9 +7,9 @@ use super::address;
 use super::agent::{Hub, Issuer, Org, Source, read};
 use super::duration;
 use super::read::beneath;
-use crate::model::granted::Scheme;
-use crate::model::organization::{Organization, Reauth, SignIn, SubjectKind, VERSION};
-use crate::model::refusal::Refusal;
+use oam_model::granted::Scheme;
+use oam_model::organization::{Organization, Reauth, SignIn, SubjectKind, VERSION};
+use oam_model::refusal::Refusal;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -149,7 +149,7 @@ pub fn written(organization: &Organization) -> Result<String, String> {
 fn table<'a>(organization: &'a Organization, sign_in: &'a SignIn) -> OrgTable<'a> {
     let span = |seconds: u64| duration::short(seconds.saturating_mul(1000));
     let usual = Issuer::at(&organization.issuer);
-    let hub = |hub: &'a crate::model::organization::OrgHub| {
+    let hub = |hub: &'a oam_model::organization::OrgHub| {
         let table = HubTable {
             url: &hub.url,
             kind: &hub.kind,
@@ -252,7 +252,14 @@ struct HubTable<'a> {
     variables: &'a [String],
 }
 
-#[cfg(test)]
-pub(crate) mod fixture;
+#[cfg(any(test, feature = "fixture"))]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "samples for tests"
+)]
+pub mod fixture;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use super::address::{self, AddressFault};
 use super::agent::Provider;
 use super::fields::{Fields, Placed, names, text_of};
 use super::tree::{Report, shown};
-use crate::model::organization::Reauth;
+use oam_model::organization::Reauth;
 use std::collections::BTreeMap;
 
 /// Authorization parameters that the sign-in sets itself (RFC 6749 §4.1.1, RFC 7636, OIDC

@@ -11,7 +11,7 @@ use super::role::read_roles;
 use super::suggest;
 use super::tree::{Entry, Node, Report, shown};
 use super::{duration, tree};
-use crate::model::name::OrgName;
+use oam_model::name::OrgName;
 
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;

@@ -4,8 +4,8 @@ use super::fields::{Fields, Placed, choose, names};
 use super::pattern::check_pattern;
 use super::suggest;
 use super::tree::{Entry, Node, Place, Report, Value, shown};
-use crate::model::name::{HubName, RoleName};
-use crate::model::role::{Action, Grant, OfflineRule, Role};
+use oam_model::name::{HubName, RoleName};
+use oam_model::role::{Action, Grant, OfflineRule, Role};
 
 /// A token of less life than the margin of 60 s would never be handed out.
 pub(super) const LIFETIME_MS: std::ops::RangeInclusive<u64> = 61_000..=86_400_000;

@@ -6,8 +6,8 @@ use super::child::{SCRIPT, Saw, saw};
 use super::programs::{DEADLINE, Line, Ran, Running};
 use super::seed::{ADA, FOREIGN, HUB, ORG, PUBLISHER, READER, REPOSITORY, ROLE_TOKEN_S};
 use super::tour::Tour;
-use crate::model::report::RolesReport;
-use crate::model::standing::StandingWord;
+use oam_model::report::RolesReport;
+use oam_model::standing::StandingWord;
 use std::time::{Duration, Instant};
 
 /// Longest wait for a renewal: the token's whole life would be too late.

@@ -56,7 +56,7 @@ pub fn saw(line: &Line) -> Option<Saw> {
 #[cfg(test)]
 mod tests {
     use super::{EXIT, SCRIPT, Saw, saw};
-    use crate::demo::programs::Line;
+    use crate::programs::Line;
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
 

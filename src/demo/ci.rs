@@ -100,7 +100,7 @@ impl Ci {
 #[cfg(test)]
 mod tests {
     use super::Ci;
-    use crate::demo::oauth::Params;
+    use crate::oauth::Params;
 
     #[test]
     fn only_the_jobs_ticket_gets_a_token_and_only_for_a_named_audience() {

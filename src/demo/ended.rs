@@ -6,8 +6,8 @@ use super::child::{EXIT, Saw, saw};
 use super::programs::{DEADLINE, Ran, Running};
 use super::seed::{HUB, ORG, REPOSITORY};
 use super::tour::{Tour, kill};
-use crate::model::report::TokenState;
-use crate::model::standing::StandingWord;
+use oam_model::report::TokenState;
+use oam_model::standing::StandingWord;
 use std::time::{Duration, Instant};
 
 /// Longest time from the signal to the first refusal with the feed (design §4). No renewal at the

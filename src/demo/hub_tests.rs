@@ -1,7 +1,7 @@
 use super::{Hub, Reason, RoleClaims, wanted};
-use crate::demo::base64;
-use crate::demo::key::Key;
-use crate::demo::world::now_s;
+use crate::base64;
+use crate::key::Key;
+use crate::world::now_s;
 use axum::http::{HeaderMap, header};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 use super::{Authorized, Idp};
-use crate::demo::key::{Key, challenge_of};
-use crate::demo::oauth::Params;
-use crate::demo::seed::CLIENT;
+use crate::key::{Key, challenge_of};
+use crate::oauth::Params;
+use crate::seed::CLIENT;
 use serde_json::Value;
 use url::Url;
 

@@ -181,7 +181,7 @@ END
 #[cfg(test)]
 mod tests {
     use super::{ORG, Places, ROLE_TOKEN_S, policy, settings};
-    use crate::config::issuer::{Source, read_policy, read_settings};
+    use oam_config::issuer::{Source, read_policy, read_settings};
 
     #[test]
     fn the_issuer_accepts_settings_and_policy_and_tokens_outlive_the_margin() {
@@ -198,7 +198,7 @@ mod tests {
         let policy = read_policy(source("policy.toml", &policy()), &settings)
             .unwrap_or_else(|faults| panic!("{faults:?}"));
         assert_eq!(policy.org.name.as_str(), ORG);
-        const { assert!(ROLE_TOKEN_S * 1000 > crate::rules::cache::MARGIN_MS) };
+        const { assert!(ROLE_TOKEN_S * 1000 > oam_session::cache::MARGIN_MS) };
         assert!(
             policy
                 .roles

@@ -7,7 +7,7 @@ use super::home::Home;
 use super::programs::{Programs, Ran};
 use super::seed;
 use super::world::{World, free_address};
-use crate::model::report::{OrgStatus, StatusReport};
+use oam_model::report::{OrgStatus, StatusReport};
 use std::path::PathBuf;
 use std::time::Duration;
 

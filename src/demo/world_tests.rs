@@ -1,9 +1,9 @@
 use super::{World, now_s};
-use crate::demo::browser::{fetch, visit};
-use crate::demo::cgi::Backend;
-use crate::demo::hub::RoleClaims;
-use crate::demo::key::Key;
-use crate::demo::seed;
+use crate::browser::{fetch, visit};
+use crate::cgi::Backend;
+use crate::hub::RoleClaims;
+use crate::key::Key;
+use crate::seed;
 use std::path::Path;
 use std::process::Output;
 use tempfile::TempDir;
@@ -219,7 +219,7 @@ async fn sign_in(world: &World) -> serde_json::Value {
     tokio::spawn(async move { axum::serve(door, back).await });
 
     let verifier = "v".repeat(43);
-    let challenge = crate::demo::key::challenge_of(&verifier);
+    let challenge = crate::key::challenge_of(&verifier);
     let mut ask = url::Url::parse(&format!("{}/authorize", world.provider)).unwrap();
     ask.query_pairs_mut().extend_pairs([
         ("client_id", seed::CLIENT),

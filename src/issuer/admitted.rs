@@ -1,18 +1,18 @@
 //! Whether a verified claimant is still admitted, by what the store keeps; and what their sight changes
 //! there.
 
-use super::clock;
 use super::refused::Refused;
 use super::standing;
 use super::state::{InForce, Issuer};
-use super::store::{Batch, Change, PersonRow, PersonSeen, StoreFault};
-use crate::model::audit::AuditRecord;
-use crate::model::claimant::{Claimant, Groups};
-use crate::model::feed::FeedEvent;
-use crate::model::refusal::{Refusal, RefusalCode};
-use crate::rules::account::Account;
-use crate::rules::admission;
-use crate::rules::policy;
+use oam_model::audit::AuditRecord;
+use oam_model::claimant::{Claimant, Groups};
+use oam_model::feed::FeedEvent;
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_policy::account::Account;
+use oam_policy::admission;
+use oam_policy::policy;
+use oam_store::{Batch, Change, PersonRow, PersonSeen, StoreFault};
+use oam_system::clock;
 
 /// How exact the time of the last sight of a person is kept, milliseconds.
 const SEEN_AGAIN_MS: u64 = 60_000;

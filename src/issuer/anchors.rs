@@ -1,13 +1,13 @@
 //! Anchors: number and hash of the last audit entry, written by themselves to a file or to a program that the
 //! operator names. Kept away from this machine, they tell a log that was cut or written anew.
 
-use super::clock;
 use super::history::{self, SignedHead};
 use super::state::{ANCHORS, Issuer};
 use super::when::when;
-use crate::model::issuer::Anchors;
-use crate::model::name::OrgName;
-use crate::rules::history::Position;
+use oam_audit::history::Position;
+use oam_model::issuer::Anchors;
+use oam_model::name::OrgName;
+use oam_system::clock;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -173,7 +173,7 @@ async fn run(program: &str, arguments: &[String], line: &[u8]) -> Result<(), Str
 #[cfg(test)]
 mod tests {
     use super::{Anchor, Anchors, read, write};
-    use crate::rules::history::Position;
+    use oam_audit::history::Position;
 
     fn anchor(seq: u64) -> Anchor {
         Anchor {

@@ -1,10 +1,10 @@
 //! Open feeds: who listens, and one task that wakes them. What a stream says is looked up in the store
 //! when it is woken, so that a seat costs a few hundred bytes and nothing is missed over a restart.
 
-use super::clock;
 use super::state::Issuer;
-use super::store::Store;
-use crate::model::claimant::ClaimantKey;
+use oam_model::claimant::ClaimantKey;
+use oam_store::Store;
+use oam_system::clock;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

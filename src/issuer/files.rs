@@ -1,9 +1,9 @@
 //! The issuer's two files on disk: read as texts, parsed as a whole, watched.
 
-use crate::config::fault::ConfigFault;
-use crate::config::issuer::{Source, read_policy, read_settings};
-use crate::model::issuer::IssuerSettings;
-use crate::model::policy::Policy;
+use oam_config::fault::ConfigFault;
+use oam_config::issuer::{Source, read_policy, read_settings};
+use oam_model::issuer::IssuerSettings;
+use oam_model::policy::Policy;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;

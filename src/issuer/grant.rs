@@ -4,23 +4,23 @@
 mod on_record;
 
 use super::admitted::{self, Admitted, NotAdmitted};
-use super::clock;
 use super::http::connections::Connection;
 use super::identity::TokenKind;
 use super::mint::{self, MintRequest, Minted};
 use super::record;
 use super::refused::Refused;
 use super::state::{InForce, Issuer};
-use super::store::StoreFault;
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::claimant::{Claimant, ClaimantKey};
-use crate::model::organization::Granting;
-use crate::model::policy::{Decision, Wanted};
-use crate::model::refusal::Refusal;
-use crate::model::role::Action;
-use crate::model::secret::Secret;
-use crate::rules::policy;
-use crate::rules::rate::Rate;
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::claimant::{Claimant, ClaimantKey};
+use oam_model::organization::Granting;
+use oam_model::policy::{Decision, Wanted};
+use oam_model::refusal::Refusal;
+use oam_model::role::Action;
+use oam_model::secret::Secret;
+use oam_policy::policy;
+use oam_policy::rate::Rate;
+use oam_store::StoreFault;
+use oam_system::clock;
 use std::net::IpAddr;
 use std::sync::Arc;
 

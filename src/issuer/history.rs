@@ -1,15 +1,15 @@
 //! The head of the audit log, signed and told to agents, and what they show of it again: an issuer whose
 //! database went back to an older copy is so told that it forgot something (`rules::history`).
 
-use super::clock;
 use super::seal::MasterKey;
 use super::state::{HISTORY, Issuer};
-use super::store::{Batch, Store, StoreFault};
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::name::OrgName;
-use crate::rules::history::{History, LONGEST_HEAD, Position, Verdict, claims_of, judge};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oam_audit::history::{History, LONGEST_HEAD, Position, Verdict, claims_of, judge};
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::name::OrgName;
+use oam_store::{Batch, Store, StoreFault};
+use oam_system::clock;
 use serde_json::json;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -210,8 +210,8 @@ async fn missed(issuer: &Issuer, whose: &str, known: &Position, history: &Histor
 #[cfg(test)]
 mod tests {
     use super::{sign, verified};
-    use crate::issuer::seal::MasterKey;
-    use crate::rules::history::{Position, claims_of};
+    use crate::seal::MasterKey;
+    use oam_audit::history::{Position, claims_of};
 
     fn key() -> MasterKey {
         MasterKey::parse(&MasterKey::fresh().ok().unwrap()).unwrap()

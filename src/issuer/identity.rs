@@ -2,7 +2,7 @@
 //!
 //! A token is read before it is trusted only to choose whose keys to try. What it says counts after the
 //! signature fits a key of that source, or after the provider itself was asked; the claims are checked by
-//! [`crate::rules::claims`].
+//! [`oam_policy::claims`].
 
 mod access;
 mod asked;
@@ -12,28 +12,28 @@ mod kept;
 mod keyring;
 mod remembered;
 
-pub(in crate::issuer) use directory::{Dialect, Directory};
-pub(in crate::issuer) use jose::{Token, asymmetric};
-pub(in crate::issuer) use keyring::KeyRing;
+pub(crate) use directory::{Dialect, Directory};
+pub(crate) use jose::{Token, asymmetric};
+pub(crate) use keyring::KeyRing;
 
 use super::outside::Outside;
-use crate::model::answer::EndpointFault;
-use crate::model::claimant::Claimant;
-use crate::model::issuer::{IssuerSettings, Source};
-use crate::model::organization::SubjectKind;
-use crate::model::refusal::Refusal;
-use crate::model::secret::Secret;
-use crate::model::time::Moment;
-use crate::rules::claims::groups::{Told, told};
-use crate::rules::claims::{self, Claims};
 use access::{Access, Shown};
 use aws_lc_rs::digest;
 use jsonwebtoken::Algorithm;
+use oam_model::answer::EndpointFault;
+use oam_model::claimant::Claimant;
+use oam_model::issuer::{IssuerSettings, Source};
+use oam_model::organization::SubjectKind;
+use oam_model::refusal::Refusal;
+use oam_model::secret::Secret;
+use oam_model::time::Moment;
+use oam_policy::claims::groups::{Told, told};
+use oam_policy::claims::{self, Claims};
 use remembered::Remembered;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-pub use crate::rules::claims::LONGEST_TOKEN;
+pub use oam_policy::claims::LONGEST_TOKEN;
 
 /// What a subject token is said to be (`subject_token_type`, RFC 8693 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,9 +47,9 @@ pub enum TokenKind {
 }
 
 /// A source with what is needed to check its tokens.
-pub(in crate::issuer) struct Trusted {
-    pub(in crate::issuer) source: Source,
-    pub(in crate::issuer) keys: KeyRing,
+pub(crate) struct Trusted {
+    pub(crate) source: Source,
+    pub(crate) keys: KeyRing,
     algorithms: Vec<Algorithm>,
     access: Option<Access>,
 }
@@ -226,18 +226,12 @@ impl Identities {
     }
 
     /// Sources of this issuer, for logout tokens.
-    pub(in crate::issuer) fn of_issuer<'a>(
-        &'a self,
-        read: &'a Token,
-    ) -> impl Iterator<Item = &'a Trusted> {
+    pub(crate) fn of_issuer<'a>(&'a self, read: &'a Token) -> impl Iterator<Item = &'a Trusted> {
         self.sources.iter().filter(|one| one.is_issuer(read))
     }
 
     /// The source of this name.
-    pub(in crate::issuer) fn source(
-        &self,
-        name: &crate::model::name::SourceName,
-    ) -> Option<&Source> {
+    pub(crate) fn source(&self, name: &oam_model::name::SourceName) -> Option<&Source> {
         self.sources
             .iter()
             .map(|one| &one.source)
@@ -268,7 +262,7 @@ impl Trusted {
     }
 
     /// The claims, after the signature fitted a key of this source.
-    pub(in crate::issuer) async fn claims<'t>(
+    pub(crate) async fn claims<'t>(
         &self,
         token: &Secret,
         read: &'t Token,
@@ -280,7 +274,7 @@ impl Trusted {
 
 /// Why a signature was not taken.
 #[derive(Debug)]
-pub(in crate::issuer) enum Unsigned {
+pub(crate) enum Unsigned {
     /// The algorithm is none that the source uses.
     Algorithm,
     /// No key of the source has its id, or fits the algorithm.
@@ -315,7 +309,7 @@ impl Unsigned {
 }
 
 /// A fault of an endpoint in our own words.
-pub(in crate::issuer) fn words(fault: &EndpointFault) -> String {
+pub(crate) fn words(fault: &EndpointFault) -> String {
     match fault {
         EndpointFault::NotSent { why }
         | EndpointFault::Lost { why }
@@ -354,6 +348,6 @@ fn sha256(token: &Secret) -> [u8; 32] {
 }
 
 #[cfg(test)]
-pub(in crate::issuer) mod stand_in;
+pub(crate) mod stand_in;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 //! them grow it.
 
 use super::state::PARTS;
-use crate::model::refusal::RefusalCode;
+use oam_model::refusal::RefusalCode;
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -179,7 +179,7 @@ pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 #[cfg(test)]
 mod tests {
     use super::Metrics;
-    use crate::model::refusal::RefusalCode;
+    use oam_model::refusal::RefusalCode;
 
     #[test]
     fn what_was_counted_is_in_the_text() {

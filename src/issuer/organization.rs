@@ -1,10 +1,10 @@
 //! The organization's set-up as it is published: everything that `oam login URL` needs.
 
 use super::keys::sha256;
-use crate::model::issuer::{IssuerHub, IssuerSettings};
-use crate::model::organization::{OrgHub, Organization, Reauth, SignIn, VERSION};
-use crate::model::policy::OrgRules;
-use crate::model::refusal::Refusal;
+use oam_model::issuer::{IssuerHub, IssuerSettings};
+use oam_model::organization::{OrgHub, Organization, Reauth, SignIn, VERSION};
+use oam_model::policy::OrgRules;
+use oam_model::refusal::Refusal;
 
 /// `/.well-known/oam`.
 ///

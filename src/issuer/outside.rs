@@ -12,11 +12,11 @@ mod tests;
 
 pub use answer::Answer;
 
-use crate::model::answer::EndpointFault;
-use crate::model::issuer::IssuerSettings;
-use crate::model::refusal::Refusal;
-use crate::model::secret::Secret;
 use body::Payload;
+use oam_model::answer::EndpointFault;
+use oam_model::issuer::IssuerSettings;
+use oam_model::refusal::Refusal;
+use oam_model::secret::Secret;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 use std::collections::HashMap;

@@ -1,8 +1,8 @@
 //! Reading a secret from where the configuration says it lies. Nothing here ever shows it.
 
-use crate::model::issuer::SecretPlace;
-use crate::model::refusal::Refusal;
-use crate::model::secret::Secret;
+use oam_model::issuer::SecretPlace;
+use oam_model::refusal::Refusal;
+use oam_model::secret::Secret;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ const fn shared(_about: &std::fs::Metadata) -> bool {
 #[cfg(test)]
 mod tests {
     use super::secret;
-    use crate::model::issuer::SecretPlace;
+    use oam_model::issuer::SecretPlace;
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
 

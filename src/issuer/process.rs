@@ -1,6 +1,6 @@
 //! What the issuer does to itself: hardening, signals, readiness (R16).
 
-use crate::model::refusal::Refusal;
+use oam_model::refusal::Refusal;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;

@@ -1,14 +1,14 @@
 //! Entries of the server: refusals, and what became of tokens at their hubs.
 
-use super::clock;
 use super::grant::Origin;
 use super::http::address::neighbourhood;
 use super::refused::Refused;
 use super::state::Issuer;
-use super::store::{Batch, TokenRow};
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::claimant::{ClaimantKey, ClaimantKind};
-use crate::rules::rate::Rate;
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::claimant::{ClaimantKey, ClaimantKind};
+use oam_policy::rate::Rate;
+use oam_store::{Batch, TokenRow};
+use oam_system::clock;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;

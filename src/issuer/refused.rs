@@ -1,7 +1,7 @@
 //! Why a request is refused: our refusal, and the error that the protocol has for it.
 
-use crate::model::organization::Denial;
-use crate::model::refusal::{Refusal, RefusalCode};
+use oam_model::organization::Denial;
+use oam_model::refusal::{Refusal, RefusalCode};
 
 /// Errors as RFC 6749 §5.2, RFC 8693 §2.2.2, RFC 8707 §2, RFC 8628 §3.5 and RFC 6750 §3.1 spell them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -193,7 +193,7 @@ impl Refused {
 #[cfg(test)]
 mod tests {
     use super::{OAuthError, Refused};
-    use crate::model::refusal::{Refusal, RefusalCode};
+    use oam_model::refusal::{Refusal, RefusalCode};
 
     #[test]
     fn each_refusal_of_an_exchange_has_the_protocols_error() {

@@ -5,13 +5,13 @@ mod roles;
 
 use super::files::{self, Files, Watch};
 use super::state::{CONFIGURATION, InForce, Issuer};
-use super::store::{Batch, Change};
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::issuer::IssuerSettings;
-use crate::model::name::RoleName;
-use crate::model::refusal::Refusal;
-use crate::rules::policy::Index;
-use crate::rules::policy::diff::{self, Effect};
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::issuer::IssuerSettings;
+use oam_model::name::RoleName;
+use oam_model::refusal::Refusal;
+use oam_policy::policy::Index;
+use oam_policy::policy::diff::{self, Effect};
+use oam_store::{Batch, Change};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub async fn watch(issuer: Arc<Issuer>, config: PathBuf, mut asked: mpsc::Receiv
             Ok(()) => false,
             Err(refusal) => {
                 broken(&issuer, &refusal).await;
-                refusal.code == crate::model::refusal::RefusalCode::Unavailable
+                refusal.code == oam_model::refusal::RefusalCode::Unavailable
             }
         };
         seen = stamps(&issuer, &config);

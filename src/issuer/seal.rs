@@ -6,15 +6,15 @@
 //! hub tokens under one key) would tell only that two values are equal, not the key of the tags.
 
 use super::place;
-use crate::model::issuer::SecretPlace;
-use crate::model::refusal::Refusal;
-use crate::model::secret::Secret;
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf;
 use aws_lc_rs::rand;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use oam_model::issuer::SecretPlace;
+use oam_model::refusal::Refusal;
+use oam_model::secret::Secret;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -230,7 +230,7 @@ fn decoded(text: &str) -> Option<Zeroizing<[u8; KEY]>> {
 #[cfg(test)]
 mod tests {
     use super::{MasterKey, Purpose, SealFault};
-    use crate::model::secret::Secret;
+    use oam_model::secret::Secret;
     use std::collections::BTreeSet;
 
     fn key(byte: u8) -> MasterKey {

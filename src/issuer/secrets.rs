@@ -2,16 +2,16 @@
 //! are registered here to introspect (as salted hashes).
 
 use super::seal::{self, MasterKey, Purpose};
-use super::store::{Batch, Change, SecretOwner, SecretRow, Store, StoreFault};
 use super::when::when;
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::name::{HubName, OrgName};
-use crate::model::refusal::Refusal;
-use crate::model::secret::Secret;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::name::{HubName, OrgName};
+use oam_model::refusal::Refusal;
+use oam_model::secret::Secret;
+use oam_store::{Batch, Change, SecretOwner, SecretRow, Store, StoreFault};
 use zeroize::Zeroizing;
 
 /// Bytes of salt before a client's hash.

@@ -1,9 +1,8 @@
 //! `oam-issuer serve`: everything put together, until somebody wants it to end.
 
 use super::anchors;
-use super::command::opening;
 use super::feed;
-use super::files::{self, Files};
+use super::files::Files;
 use super::history;
 use super::http::{Gate, router, tls};
 use super::keys::SigningKeys;
@@ -12,18 +11,16 @@ use super::record;
 use super::reload;
 use super::seal::MasterKey;
 use super::secrets;
-use super::show::Show;
 use super::state::{Foundation, InForce, Issuer};
-use super::store::sqlite::SqliteStore;
-use super::store::{Batch, Store};
 use super::upkeep;
-use super::{clock, log};
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::issuer::{IssuerSettings, TlsFiles};
-use crate::model::refusal::Refusal;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
-use clap::Args;
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::issuer::{IssuerSettings, TlsFiles};
+use oam_model::refusal::Refusal;
+use oam_store::sqlite::SqliteStore;
+use oam_store::{Batch, Store};
+use oam_system::clock;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -42,38 +39,11 @@ const HEADERS: Duration = Duration::from_secs(10);
 /// again by then. What comes of a body lies there too on its way.
 const BUFFER: usize = 24 * 1024;
 
-/// `oam-issuer serve`.
-#[derive(Debug, Args)]
-pub struct ServeArgs {}
-
-/// Runs the server.
-pub fn run(show: &Show, _args: &ServeArgs) -> u8 {
-    process::quiet_panics();
-    log::begin();
-    show.done(start(show))
-}
-
-fn start(show: &Show) -> Result<u8, Refusal> {
-    process::harden()?;
-    let files = process::raise_open_files();
-    tracing::debug!(files, "open files allowed");
-    let config = std::path::absolute(show.config()).unwrap_or_else(|_| show.config().to_owned());
-    let read = files::read(&config);
-    let files = read.map_err(|faults| opening::told(show, &config, &faults))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Refusal::unavailable(
-                format!("the system gave no runtime: {}", error.kind()),
-                "look at the limits of this process (tasks, open files)",
-            )
-        })?;
-    runtime.block_on(serve(config, files))?;
-    Ok(0)
-}
-
-async fn serve(config: PathBuf, files: Files) -> Result<(), Refusal> {
+/// Serves what these files say until somebody wants it to end; `config` is read again when it changes.
+///
+/// # Errors
+/// What keeps it from serving at all: files, database, addresses.
+pub async fn serve(config: PathBuf, files: Files) -> Result<(), Refusal> {
     let mut signals = Signals::take().map_err(|error| {
         Refusal::unavailable(
             format!("the issuer can't listen for signals: {}", error.kind()),

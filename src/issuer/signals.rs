@@ -1,17 +1,17 @@
 //! Signals as they arrive: security event tokens (RFC 8417, RFC 8935) and logout tokens, verified. What
-//! they say is read by [`crate::rules::signal`], what follows is done by `standing`.
+//! they say is read by [`oam_policy::signal`], what follows is done by `standing`.
 
 use super::identity::{
     Dialect, Directory, Identities, KeyRing, Token, Unsigned, asymmetric, words,
 };
 use super::outside::Outside;
 use super::place;
-use crate::model::issuer::{IssuerSettings, Source, Transmitter};
-use crate::model::refusal::Refusal;
-use crate::model::secret::Secret;
-use crate::model::signal::Signal;
-use crate::model::time::Moment;
-use crate::rules::signal::{self, Channel, Rejected, SetError};
+use oam_model::issuer::{IssuerSettings, Source, Transmitter};
+use oam_model::refusal::Refusal;
+use oam_model::secret::Secret;
+use oam_model::signal::Signal;
+use oam_model::time::Moment;
+use oam_policy::signal::{self, Channel, Rejected, SetError};
 use std::sync::Arc;
 
 /// Longest security event or logout token, bytes.
@@ -211,7 +211,7 @@ impl Heard {
     /// Members that the transmitter calls critical. One whose metadata can't be read names none: to
     /// reject its signals for that would be worse.
     async fn critical(&self, now: Moment) -> Vec<String> {
-        use crate::model::issuer::SourceKeys;
+        use oam_model::issuer::SourceKeys;
         if self.transmitter.keys != SourceKeys::Discovery {
             return Vec::new();
         }

@@ -9,16 +9,16 @@
 mod order;
 mod person;
 
-use super::store::{Batch, Change, EndKind, Ended, PersonRow, Store, StoreFault, TokenRow};
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::claimant::ClaimantKey;
-use crate::model::feed::FeedEvent;
-use crate::model::name::OrgName;
-use crate::model::signal::{Signal, SignalMeaning};
-use crate::rules::account::{Author, Event, Restored};
-use crate::rules::admission::End;
-use crate::rules::policy::Index;
-use crate::rules::signal::REMEMBERED_MS;
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::claimant::ClaimantKey;
+use oam_model::feed::FeedEvent;
+use oam_model::name::OrgName;
+use oam_model::signal::{Signal, SignalMeaning};
+use oam_policy::account::{Author, Event, Restored};
+use oam_policy::admission::End;
+use oam_policy::policy::Index;
+use oam_policy::signal::REMEMBERED_MS;
+use oam_store::{Batch, Change, EndKind, Ended, PersonRow, Store, StoreFault, TokenRow};
 
 /// Most people that one signal names. A provider's e-mail address may belong to several; more than this
 /// is a mistake, and is left to a person.
@@ -328,7 +328,7 @@ impl<'a> Draft<'a> {
 
 pub use order::{Order, order, signed_out};
 pub use person::facts;
-pub(in crate::issuer) use person::{listed, relaxed, roles_under, shown};
+pub(crate) use person::{listed, relaxed, roles_under, shown};
 
 #[cfg(test)]
 mod tests;

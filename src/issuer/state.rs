@@ -1,6 +1,5 @@
 //! What the whole server shares: the store, the keys, and the configuration in force.
 
-use super::clock;
 use super::feed::Feeds;
 use super::history::Heads;
 use super::http::address::Network;
@@ -17,18 +16,19 @@ use super::place;
 use super::process;
 use super::seal::MasterKey;
 use super::signals::Signals;
-use super::store::{Batch, Committed, Store, StoreFault};
 use super::unwritten::Unwritten;
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::claimant::ClaimantKey;
-use crate::model::issuer::{IssuerHub, IssuerSettings, ServerLimits};
-use crate::model::name::{HubName, OrgName, SourceName};
-use crate::model::organization::Organization;
-use crate::model::policy::{OrgRules, Policy};
-use crate::model::refusal::Refusal;
-use crate::model::secret::Secret;
-use crate::rules::policy::Index;
 use arc_swap::{ArcSwap, Guard};
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::claimant::ClaimantKey;
+use oam_model::issuer::{IssuerHub, IssuerSettings, ServerLimits};
+use oam_model::name::{HubName, OrgName, SourceName};
+use oam_model::organization::Organization;
+use oam_model::policy::{OrgRules, Policy};
+use oam_model::refusal::Refusal;
+use oam_model::secret::Secret;
+use oam_policy::policy::Index;
+use oam_store::{Batch, Committed, Store, StoreFault};
+use oam_system::clock;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

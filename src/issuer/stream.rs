@@ -1,13 +1,13 @@
 //! What one bearer hears: a look at the store, and what follows from it.
 
 use super::admitted::{self, NotAdmitted};
-use super::clock;
 use super::state::{InForce, Issuer};
-use super::store::{Cursor, StoreFault};
-use crate::model::claimant::{Claimant, Groups};
-use crate::model::feed::{FeedEvent, FeedItem};
-use crate::rules::claims::Claims;
-use crate::rules::feed::{Bearer, Evidence, as_of_ms, delivery};
+use oam_model::claimant::{Claimant, Groups};
+use oam_model::feed::{FeedEvent, FeedItem};
+use oam_policy::claims::Claims;
+use oam_policy::feed::{Bearer, Evidence, as_of_ms, delivery};
+use oam_store::{Cursor, StoreFault};
+use oam_system::clock;
 use std::sync::Arc;
 
 /// A bearer with its place in the feed.

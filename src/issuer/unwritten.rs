@@ -1,6 +1,6 @@
 //! Refusals that have no entry of their own: what is remembered of them until their sum is on record.
 
-use crate::model::refusal::RefusalCode;
+use oam_model::refusal::RefusalCode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -82,7 +82,7 @@ impl Sum {
 #[cfg(test)]
 mod tests {
     use super::Unwritten;
-    use crate::model::refusal::RefusalCode;
+    use oam_model::refusal::RefusalCode;
     use std::net::IpAddr;
 
     #[test]

@@ -1,14 +1,14 @@
 //! What the server does by itself: takes over keys that a command rotated, drops keys that are over,
 //! ends tokens at hubs whose time has come, reads certificates again.
 
-use super::clock;
 use super::files::Watch;
 use super::http::tls;
 use super::record;
 use super::state::{Issuer, KEYS, TLS};
-use crate::model::issuer::TlsFiles;
-use crate::rules::leap::ClockWatch;
 use axum_server::tls_rustls::RustlsConfig;
+use oam_model::issuer::TlsFiles;
+use oam_system::clock;
+use oam_system::leap::ClockWatch;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! Moments as records and commands write them.
 
-use crate::config::duration;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use oam_config::duration;
 
 /// RFC 3339, UTC, whole seconds.
 pub fn when(ms: u64) -> String {

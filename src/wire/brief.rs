@@ -4,9 +4,9 @@
 //! reports makes up a third of its bytes. The frames are the same; a field that is not read here is
 //! ignored.
 
-use crate::model::granted::Scheme;
-use crate::model::refusal::Refusal;
-use crate::model::secret::{self, Secret};
+use oam_model::granted::Scheme;
+use oam_model::refusal::Refusal;
+use oam_model::secret::{self, Secret};
 use serde::{Deserialize, Deserializer};
 
 /// What the agent said to a request for a token or to drop one.
@@ -82,8 +82,8 @@ impl Flat {
 #[cfg(test)]
 mod tests {
     use super::Brief;
-    use crate::model::granted::Scheme;
-    use crate::wire::frame::{FrameFault, brief};
+    use crate::frame::{FrameFault, brief};
+    use oam_model::granted::Scheme;
 
     #[test]
     fn the_replies_that_a_helper_gets_are_read() {

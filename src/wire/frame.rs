@@ -6,7 +6,7 @@
 use super::brief::{Brief, Flat};
 use super::buffer::Buffer;
 use super::message::{PROTOCOL, ReplyFrame, Request, RequestFrame, VERSION};
-use crate::model::refusal::Refusal;
+use oam_model::refusal::Refusal;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fmt;
 use std::io;
@@ -192,8 +192,8 @@ fn plain_version(text: &str) -> String {
 mod tests {
     use super::super::buffer::Inbox;
     use super::{FrameFault, LIMIT, encode, reply, request};
-    use crate::model::ask::{Ask, HubRef, Intent};
-    use crate::wire::message::{Reply, ReplyFrame, Request, RequestFrame};
+    use crate::message::{Reply, ReplyFrame, Request, RequestFrame};
+    use oam_model::ask::{Ask, HubRef, Intent};
     use proptest::prelude::*;
 
     fn get(path: String) -> RequestFrame {

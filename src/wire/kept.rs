@@ -8,8 +8,8 @@ use super::brief::{Brief, Flat};
 use super::buffer::Buffer;
 use super::frame::{self, LIMIT};
 use super::message::Request;
-use crate::model::refusal::{Refusal, RefusalCode};
-use crate::model::secret::Secret;
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::secret::Secret;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
@@ -115,12 +115,12 @@ impl Flat {
 #[cfg(test)]
 mod tests {
     use super::{Brief, Request, ask};
-    use crate::model::ask::{Ask, HubRef, Intent};
-    use crate::model::granted::{Granted, Scheme, TokenAnswer};
-    use crate::model::refusal::RefusalCode;
-    use crate::model::role::Action;
-    use crate::model::secret::Secret;
-    use crate::wire::message::{Reply, ReplyFrame};
+    use crate::message::{Reply, ReplyFrame};
+    use oam_model::ask::{Ask, HubRef, Intent};
+    use oam_model::granted::{Granted, Scheme, TokenAnswer};
+    use oam_model::refusal::RefusalCode;
+    use oam_model::role::Action;
+    use oam_model::secret::Secret;
     use std::path::Path;
     use std::sync::Arc;
 

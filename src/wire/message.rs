@@ -1,12 +1,12 @@
 //! The messages. One JSON object a line; unknown fields are ignored, `v` is checked.
 
-use crate::model::ask::Ask;
-use crate::model::granted::{Granted, TokenAnswer};
-use crate::model::name::OrgName;
-use crate::model::organization::{Organization, Route};
-use crate::model::refusal::Refusal;
-use crate::model::report::{AnchorReport, RolesReport, StatusReport, WhyReport};
-use crate::model::secret::{self, Secret};
+use oam_model::ask::Ask;
+use oam_model::granted::{Granted, TokenAnswer};
+use oam_model::name::OrgName;
+use oam_model::organization::{Organization, Route};
+use oam_model::refusal::Refusal;
+use oam_model::report::{AnchorReport, RolesReport, StatusReport, WhyReport};
+use oam_model::secret::{self, Secret};
 use serde::{Deserialize, Serialize};
 
 /// Version of the protocol. It grows when an old peer would misread a message.

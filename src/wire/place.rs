@@ -1,7 +1,7 @@
 //! Where the agent's socket lies, and whether its folder can be trusted.
 
 use super::host;
-use crate::model::refusal::{Refusal, RefusalCode};
+use oam_model::refusal::{Refusal, RefusalCode};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -66,7 +66,7 @@ impl Place {
 }
 
 /// What helps against a folder of somebody else: never its removal, an agent may live in it.
-pub(crate) const NOT_OURS: &str = "run this as that user, or with a home and XDG_RUNTIME_DIR of your own (`sudo -i` instead of `sudo -E`)";
+pub const NOT_OURS: &str = "run this as that user, or with a home and XDG_RUNTIME_DIR of your own (`sudo -i` instead of `sudo -E`)";
 
 /// Why a folder is not used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -275,7 +275,7 @@ mod tests {
             found(&[("XDG_RUNTIME_DIR", "/run/x"), home]),
             Path::new("/run/x/oam")
         );
-        let host = |base: &str| crate::wire::host::folder(Path::new(base)).join("run");
+        let host = |base: &str| crate::host::folder(Path::new(base)).join("run");
         let fallback = host("/home/a/.local/state/oam");
         assert_eq!(found(&[("XDG_RUNTIME_DIR", ""), home]), fallback);
         assert_eq!(found(&[("XDG_RUNTIME_DIR", "run"), home]), fallback);

@@ -6,7 +6,7 @@
 //! the same state says `ready SOCKET`, where that one listens.
 
 use super::until::Until;
-use crate::model::refusal::{Refusal, RefusalCode};
+use oam_model::refusal::{Refusal, RefusalCode};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
@@ -152,7 +152,7 @@ fn first_line(out: ChildStdout, until: Until) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::{beside, said, stays_behind};
-    use crate::model::refusal::{Refusal, RefusalCode};
+    use oam_model::refusal::{Refusal, RefusalCode};
     use std::path::PathBuf;
 
     #[test]

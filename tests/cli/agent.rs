@@ -1,7 +1,7 @@
 //! A scripted agent: it speaks the real protocol and gives the answers that a test wants.
 
 use super::home::Home;
-use oam::wire::message::{Reply, ReplyFrame, Request, RequestFrame, VERSION};
+use oam_wire::message::{Reply, ReplyFrame, Request, RequestFrame, VERSION};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -2,7 +2,7 @@
 
 use super::agent::{self, granted, reply, status};
 use super::home::Home;
-use oam::wire::message::{Reply, Request, StoreChoice};
+use oam_wire::message::{Reply, Request, StoreChoice};
 use serde_json::json;
 use std::fs;
 use std::sync::Arc;

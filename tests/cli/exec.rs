@@ -2,7 +2,7 @@
 
 use super::agent::{self, Line, granted, reply, status};
 use super::home::{Home, Ran};
-use oam::wire::message::{Reply, Request};
+use oam_wire::message::{Reply, Request};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -199,7 +199,7 @@ fn signals_reach_the_child_and_its_answer_counts() {
 fn a_hangup_that_was_ignored_stays_ignored() {
     let home = Home::new();
     hub(&home, "huggingface", &[], |_| {});
-    let oam = env!("CARGO_BIN_EXE_oam");
+    let oam = oam::program("oam");
     let inner = "kill -HUP $$; echo survived";
     let outer = format!("trap '' HUP; exec {oam} exec -- sh -c '{inner}'");
     // The same home and variables, through a shell that ignores the signal.

@@ -15,7 +15,7 @@ impl Home {
         for name in ["run/oam", "config/oam"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();
         }
-        let state = oam::wire::host::folder(&folder.path().join("state/oam"));
+        let state = oam_wire::host::folder(&folder.path().join("state/oam"));
         fs::create_dir_all(state.join("audit")).unwrap();
         #[cfg(unix)]
         for name in ["run", "run/oam"] {
@@ -32,12 +32,12 @@ impl Home {
 
     /// In the folder of this host's state.
     pub fn state(&self, name: &str) -> PathBuf {
-        oam::wire::host::folder(&self.path("state/oam")).join(name)
+        oam_wire::host::folder(&self.path("state/oam")).join(name)
     }
 
     /// The real program in this home. No agent is started by it.
     pub fn oam(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_oam"));
+        let mut command = Command::new(oam::program("oam"));
         command
             .args(arguments)
             .env_clear()

@@ -3,7 +3,7 @@
 use super::agent::{self, reply};
 use super::home::{Home, Ran};
 use super::issuer::acme;
-use oam::wire::message::{Reply, Request};
+use oam_wire::message::{Reply, Request};
 use serde_json::{Value, json};
 use std::fs;
 use std::sync::{Arc, Mutex};

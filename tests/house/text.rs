@@ -7,8 +7,6 @@ pub struct Word {
     pub line: usize,
     /// Inside `#[cfg(test)] mod … { }`, or in a file that is only tests.
     pub in_test: bool,
-    /// How many inline modules enclose it.
-    pub depth: usize,
 }
 
 impl Word {
@@ -28,8 +26,6 @@ pub struct Named {
     pub line: usize,
     pub in_test: bool,
     parts: Vec<String>,
-    /// Modules between the crate's root and the place where it stands.
-    depth: usize,
     renamed: bool,
 }
 
@@ -40,18 +36,6 @@ impl Named {
 
     pub fn join(&self) -> String {
         self.parts.join("::")
-    }
-
-    /// The room that it leads to, when it starts at the crate's root or climbs up to it.
-    pub fn room(&self) -> Option<&str> {
-        let ups = self.parts.iter().filter(|part| *part == "super").count();
-        let at = match self.first() {
-            "crate" | "oam" => 1,
-            "self" if ups > 0 && ups == self.depth => 1 + ups,
-            "super" if ups == self.depth => ups,
-            _ => return None,
-        };
-        self.parts.get(at).map(String::as_str)
     }
 
     /// `use crate as x`, `use std as x`: what follows `x::` could not be seen any more.
@@ -94,7 +78,6 @@ pub fn named_path(used: &Named, word: &str) -> bool {
 pub struct Text {
     words: Vec<Word>,
     own_name: String,
-    depth: usize,
 }
 
 impl Text {
@@ -103,10 +86,7 @@ impl Text {
             .strip_prefix("src/")
             .unwrap_or(path)
             .trim_end_matches(".rs");
-        let parts: Vec<&str> = inside
-            .split('/')
-            .filter(|part| *part != "mod" && *part != "lib")
-            .collect();
+        let parts: Vec<&str> = inside.split('/').filter(|part| *part != "mod").collect();
         let mut words = split(source);
         mark_modules(&mut words);
         if parts.contains(&"tests") {
@@ -116,8 +96,11 @@ impl Text {
         }
         Self {
             words,
-            own_name: (*parts.last().unwrap_or(&"")).to_owned(),
-            depth: parts.len(),
+            own_name: match parts.last() {
+                // A crate's root and its program have the crate's name, which is the manifest's matter.
+                None | Some(&("lib" | "main")) => String::new(),
+                Some(name) => (*name).to_owned(),
+            },
         }
     }
 
@@ -173,7 +156,6 @@ impl Text {
                     line: word.line,
                     in_test: word.in_test,
                     parts: Vec::new(),
-                    depth: self.depth + word.depth,
                     renamed: false,
                 };
                 self.unfold(at, start, &mut found);
@@ -223,7 +205,7 @@ impl Text {
 
 /// Marks what stands in inline modules, and which of these are tests.
 fn mark_modules(words: &mut [Word]) {
-    let mut open: Vec<(bool, bool)> = Vec::new();
+    let mut open: Vec<bool> = Vec::new();
     let (mut attribute_says_test, mut module_next) = (false, false);
     for at in 0..words.len() {
         if words[at].is("cfg") && at > 1 && words[at - 1].is("[") {
@@ -233,14 +215,13 @@ fn mark_modules(words: &mut [Word]) {
         }
         module_next |= words[at].is("mod");
         if words[at].is("{") {
-            let in_test = open.last().is_some_and(|block| block.1);
-            open.push((module_next, in_test || module_next && attribute_says_test));
+            let in_test = open.last().is_some_and(|in_test| *in_test);
+            open.push(in_test || module_next && attribute_says_test);
         }
         if words[at].is("{") || words[at].is(";") {
             (attribute_says_test, module_next) = (false, false);
         }
-        words[at].depth = open.iter().filter(|block| block.0).count();
-        words[at].in_test = open.last().is_some_and(|block| block.1);
+        words[at].in_test = open.last().is_some_and(|in_test| *in_test);
         if words[at].is("}") {
             open.pop();
         }
@@ -259,7 +240,6 @@ fn split(source: &str) -> Vec<Word> {
                 text,
                 line,
                 in_test: false,
-                depth: 0,
             });
         }
         line += chars[at..end.min(chars.len())]

@@ -210,7 +210,7 @@ fn a_token_is_printed_into_a_pipe_but_to_a_terminal_only_with_show() {
     let piped = world.oam(&["token", "--repo", "acme/model"]).expect(0);
     assert!(piped.stdout.starts_with("eyJ") && piped.stdout.lines().count() == 1);
     assert_eq!(piped.stderr, "");
-    let oam = env!("CARGO_BIN_EXE_oam");
+    let oam = oam::program("oam");
     let terminal = |extra: &str| {
         let line = format!("{oam} token --repo acme/model {extra}");
         world.run("script", &["-qec", &line, "/dev/null"])

@@ -37,7 +37,7 @@ fn the_same_user_reads_neither_memory_nor_environment_of_the_agent_as_root() {
     let world = World::start();
     set_mode(world.home.parent().unwrap(), 0o755);
     let program = world.home.join("oam-agent");
-    std::fs::copy(env!("CARGO_BIN_EXE_oam-agent"), &program).unwrap();
+    std::fs::copy(oam::program("oam-agent"), &program).unwrap();
     set_mode(&program, 0o755);
     for path in [&world.home, &world.runtime] {
         chown(path, Some(OTHER), Some(OTHER)).unwrap();

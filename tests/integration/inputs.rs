@@ -14,7 +14,7 @@ fn signed_in() -> World {
 
 /// The helper with these arguments and this input.
 fn helper(world: &World, args: &[&str], input: &str) -> Run {
-    let mut command = world.command(env!("CARGO_BIN_EXE_git-credential-oam"));
+    let mut command = world.command(oam::program("git-credential-oam"));
     World::feed(command.args(args), input.as_bytes())
 }
 
@@ -179,7 +179,7 @@ fn r9_the_helper_works_within_64_megabytes_and_refuses_more_than_one() {
     let world = signed_in();
     let limited = |input: &[u8]| {
         let mut command = world.command("sh");
-        let helper = env!("CARGO_BIN_EXE_git-credential-oam");
+        let helper = oam::program("git-credential-oam");
         let script = "ulimit -v 65536; exec \"$0\" --hub hub get";
         World::feed(command.args(["-c", script, helper]), input)
     };
@@ -205,7 +205,7 @@ fn r9_the_helper_works_within_64_megabytes_and_refuses_more_than_one() {
 #[test]
 fn r9_an_input_that_never_ends_meets_the_deadline() {
     let world = signed_in();
-    let mut command = world.command(env!("CARGO_BIN_EXE_git-credential-oam"));
+    let mut command = world.command(oam::program("git-credential-oam"));
     let mut child = command
         .args(["--hub", "hub", "get"])
         .stdin(Stdio::piped())

@@ -4,7 +4,7 @@ use crate::support::company::now;
 use crate::support::http::Ask;
 use crate::support::wait::until_true;
 use crate::support::{Company, Plan};
-use oam::rules::record::{GENESIS, chain};
+use oam_audit::record::{GENESIS, chain};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 

@@ -36,7 +36,7 @@ fn twenty_asks(world: &World) -> Vec<Run> {
     let asks: Vec<_> = (0..20)
         .map(|_| {
             world
-                .command(env!("CARGO_BIN_EXE_git-credential-oam"))
+                .command(oam::program("git-credential-oam"))
                 .args(["--hub", "hub", "get"])
                 .env("OAM_TEST_OPENED", windows(world))
                 .stdin(std::fs::File::open(&input).unwrap())

@@ -57,7 +57,7 @@ impl Machine {
         let root = folder.path().join("root");
         let built = folder.path().join("target/release");
         std::fs::create_dir_all(&built).unwrap();
-        symlink(env!("CARGO_BIN_EXE_oam-issuer"), built.join("oam-issuer")).unwrap();
+        symlink(oam::program("oam-issuer"), built.join("oam-issuer")).unwrap();
         // What the script of the package installs, by its own lines.
         let script = text(package().join("packaging/deb/build"));
         let installs: Vec<&str> = script

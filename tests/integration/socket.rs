@@ -289,7 +289,7 @@ fn another_users_socket_in_our_place_is_sent_nothing_and_not_removed_as_root() {
         assert_eq!(run.code, 6, "{}", run.stderr);
         assert!(run.stderr.contains("another user"), "{}", run.stderr);
     }
-    let agent = world.run(env!("CARGO_BIN_EXE_oam-agent"), &[]);
+    let agent = world.run(oam::program("oam-agent"), &[]);
     assert!(agent.stdout.contains("another user"), "{}", agent.stdout);
     assert_eq!(socket(&world).symlink_metadata().unwrap().uid(), OTHER);
     assert!(world.agents().is_empty());
@@ -333,7 +333,7 @@ fn refused_by_all(world: &World, words: &str) {
     let status = world.oam(&["status"]);
     assert_eq!(status.code, 6, "{}", status.stderr);
     assert!(status.stderr.contains(words), "{}", status.stderr);
-    let agent = world.run(env!("CARGO_BIN_EXE_oam-agent"), &[]);
+    let agent = world.run(oam::program("oam-agent"), &[]);
     assert_ne!(agent.code, 0);
     assert!(agent.stdout.contains(words), "{}", agent.stdout);
 }

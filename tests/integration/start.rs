@@ -9,8 +9,6 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-const AGENT: &str = env!("CARGO_BIN_EXE_oam-agent");
-
 #[test]
 fn many_helpers_on_a_machine_without_an_agent_start_exactly_one() {
     let world = World::signed_in();
@@ -25,7 +23,7 @@ fn many_helpers_on_a_machine_without_an_agent_start_exactly_one() {
     let helpers: Vec<Child> = (0..20)
         .map(|_| {
             world
-                .command(env!("CARGO_BIN_EXE_git-credential-oam"))
+                .command(oam::program("git-credential-oam"))
                 .args(["--hub", "hub", "get"])
                 .stdin(std::fs::File::open(&ask).unwrap())
                 .stdout(Stdio::piped())
@@ -57,7 +55,7 @@ fn agents_started_at_once_by_hand_leave_one_that_serves() {
     let agents: Vec<Child> = (0..8)
         .map(|_| {
             world
-                .command(AGENT)
+                .command(oam::program("oam-agent"))
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null())
                 .spawn()
@@ -88,7 +86,7 @@ fn activated(world: &World) -> Child {
         command.args(["-E", name]);
     }
     let manager = command
-        .arg(AGENT)
+        .arg(oam::program("oam-agent"))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -133,7 +131,7 @@ fn systemd_takes_our_units() {
         let from = package().join("packaging/systemd").join(unit);
         // Where this test's agent lies: systemd looks whether the program is there.
         let text = std::fs::read_to_string(from).unwrap();
-        let text = text.replace("/usr/bin/oam-agent", AGENT);
+        let text = text.replace("/usr/bin/oam-agent", oam::program("oam-agent"));
         std::fs::write(folder.path().join(unit), text).unwrap();
     }
     let output = std::process::Command::new("systemd-analyze")
@@ -154,7 +152,7 @@ fn systemd_takes_the_issuers_unit() {
     let unit = "oam-issuer.service";
     let text = std::fs::read_to_string(package().join("packaging/systemd").join(unit)).unwrap();
     // Where this test's issuer lies: systemd looks whether the program is there.
-    let text = text.replace("/usr/bin/oam-issuer", env!("CARGO_BIN_EXE_oam-issuer"));
+    let text = text.replace("/usr/bin/oam-issuer", oam::program("oam-issuer"));
     std::fs::write(folder.path().join(unit), text).unwrap();
     let output = std::process::Command::new("systemd-analyze")
         .args(["--man=no", "verify"])
@@ -170,7 +168,7 @@ fn systemd_takes_the_issuers_unit() {
 fn older_programs(world: &World) -> PathBuf {
     let folder = world.home.join("older");
     std::fs::create_dir(&folder).unwrap();
-    for program in [AGENT, env!("CARGO_BIN_EXE_oam")] {
+    for program in [oam::program("oam-agent"), oam::program("oam")] {
         let mut bytes = std::fs::read(program).unwrap();
         let version = env!("CARGO_PKG_VERSION").as_bytes();
         let older = &b"0.0.9"[..];
@@ -259,7 +257,7 @@ fn a_session_past_its_age_has_ended_whatever_the_provider_says() {
     world.kill_agents();
     let mut agent = world
         .command("faketime")
-        .args(["-f", "+8d", AGENT, "--foreground"])
+        .args(["-f", "+8d", oam::program("oam-agent"), "--foreground"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

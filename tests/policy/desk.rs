@@ -1,10 +1,10 @@
 //! A folder with both files, the program run over it, and a database with people in it.
 
-use oam::issuer::store::sqlite::SqliteStore;
-use oam::issuer::store::{Batch, Change, EndKind, Ended, PersonSeen, Store};
-use oam::model::claimant::ClaimantKey;
-use oam::model::feed::FeedEvent;
-use oam::rules::account::Author;
+use oam_model::claimant::ClaimantKey;
+use oam_model::feed::FeedEvent;
+use oam_policy::account::Author;
+use oam_store::sqlite::SqliteStore;
+use oam_store::{Batch, Change, EndKind, Ended, PersonSeen, Store};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
@@ -82,7 +82,7 @@ impl Desk {
     }
 
     pub fn run(&self, line: &[&str]) -> Said {
-        let output = Command::new(env!("CARGO_BIN_EXE_oam-issuer"))
+        let output = Command::new(oam::program("oam-issuer"))
             .args(line)
             .env("OAM_ISSUER_CONFIG", self.path("issuer.toml"))
             .output()

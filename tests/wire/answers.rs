@@ -1,11 +1,11 @@
 //! What goes back and forth between the client and the server.
 
 use crate::support::{Agent, LONG, done, get, granted, reply_of, token};
-use oam::agent::command::{Command, EpochGate, LoginNews, News, Outcome, Started};
-use oam::edge::socket::Limits;
-use oam::model::refusal::{Refusal, RefusalCode};
-use oam::model::secret::Secret;
-use oam::wire::message::{Reply, Request, StoreChoice, VERSION};
+use oam_agent::command::{Command, EpochGate, LoginNews, News, Outcome, Started};
+use oam_host::socket::Limits;
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::secret::Secret;
+use oam_wire::message::{Reply, Request, StoreChoice, VERSION};
 use std::sync::{Arc, mpsc};
 
 #[test]

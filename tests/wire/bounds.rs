@@ -1,10 +1,10 @@
 //! What one client can't do to the agent or to others (R27).
 
 use crate::support::{Agent, LONG, done, get, line, reply_of};
-use oam::agent::command::Outcome;
-use oam::edge::socket::Limits;
-use oam::model::refusal::RefusalCode;
-use oam::wire::message::{Reply, Request};
+use oam_agent::command::Outcome;
+use oam_host::socket::Limits;
+use oam_model::refusal::RefusalCode;
+use oam_wire::message::{Reply, Request};
 use std::io::{Read, Write};
 use std::sync::mpsc;
 use std::time::Duration;

@@ -1,11 +1,11 @@
 //! Other users, foreign sockets, agents of another version (R13, R14).
 
 use crate::support::{Agent, LONG, done, get, line, place};
-use oam::edge::listen::{Taken, take};
-use oam::edge::socket::Limits;
-use oam::model::refusal::RefusalCode;
-use oam::wire::client::Client;
-use oam::wire::message::Request;
+use oam_host::listen::{Taken, take};
+use oam_host::socket::Limits;
+use oam_model::refusal::RefusalCode;
+use oam_wire::client::Client;
+use oam_wire::message::Request;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -121,7 +121,7 @@ fn saying(
     reply: &'static str,
 ) -> (
     tempfile::TempDir,
-    oam::wire::place::Place,
+    oam_wire::place::Place,
     std::thread::JoinHandle<String>,
 ) {
     let (home, place) = place();

@@ -1,6 +1,6 @@
 //! The bytes of every message: a change of these files is a change of the protocol.
 
-use oam::wire::frame::{self, FrameFault};
+use oam_wire::frame::{self, FrameFault};
 
 fn lines(name: &str) -> Vec<String> {
     let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -47,7 +47,6 @@ fn another_protocol_is_a_named_fault() {
     assert!(matches!(fault, FrameFault::Version { protocol: 2, .. }));
     let refusal = fault.to_client();
     assert!(
-        refusal.sentence.contains("9.0.0")
-            && refusal.sentence.contains(oam::wire::message::VERSION)
+        refusal.sentence.contains("9.0.0") && refusal.sentence.contains(oam_wire::message::VERSION)
     );
 }

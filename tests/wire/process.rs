@@ -1,16 +1,15 @@
 //! The helper as a process: how it reaches, starts and identifies itself to the agent, and what git makes of it.
 
 use crate::support::{Agent, token};
-use oam::agent::command::{Command as Asked, EpochGate, Outcome};
-use oam::edge::socket::Limits;
-use oam::model::refusal::Refusal;
+use oam_agent::command::{Command as Asked, EpochGate, Outcome};
+use oam_host::socket::Limits;
+use oam_model::refusal::Refusal;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 
-const HELPER: &str = env!("CARGO_BIN_EXE_git-credential-oam");
 const INPUT: &str = "protocol=https\nhost=hub.example\npath=acme/model.git\n";
 
 fn run(command: &mut Command, runtime: &Path, input: &str) -> Output {
@@ -53,7 +52,7 @@ fn the_helper_gets_a_token_and_is_known_with_its_repository() {
     let work = agent.home.path().canonicalize().unwrap().join("work");
     std::fs::create_dir_all(work.join(".git")).unwrap();
     std::fs::create_dir_all(work.join("deep")).unwrap();
-    let mut command = Command::new(HELPER);
+    let mut command = Command::new(oam::program("git-credential-oam"));
     let out = run(
         command.arg("get").current_dir(work.join("deep")),
         &runtime(&agent),
@@ -81,7 +80,10 @@ fn git_stops_at_a_refusal_and_asks_nobody_else() {
         "-c",
         "credential.helper=",
         "-c",
-        &format!("credential.helper={HELPER} --hub hub"),
+        &format!(
+            "credential.helper={} --hub hub",
+            oam::program("git-credential-oam")
+        ),
     ]);
     command.args([
         "-c",
@@ -110,7 +112,7 @@ fn the_agent_is_told_what_git_is_doing() {
         let _ = reply.send(Outcome::NotOurs);
     });
     // An alias of git's own, so that git stands above the helper as it does in a push.
-    let alias = format!("alias.push-x=!{HELPER} get");
+    let alias = format!("alias.push-x=!{} get", oam::program("git-credential-oam"));
     let mut command = Command::new("git");
     let out = run(
         command.args(["-c", &alias, "push-x"]),
@@ -129,7 +131,7 @@ fn the_agent_is_told_what_git_is_doing() {
 fn beside(script: &str) -> (tempfile::TempDir, PathBuf) {
     let home = tempfile::tempdir().unwrap();
     let helper = home.path().join("git-credential-oam");
-    std::fs::copy(HELPER, &helper).unwrap();
+    std::fs::copy(oam::program("git-credential-oam"), &helper).unwrap();
     let agent = home.path().join("oam-agent");
     std::fs::write(&agent, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o700)).unwrap();
@@ -198,9 +200,13 @@ fn help_and_version_are_there() {
     let home = tempfile::tempdir().unwrap();
     for (flag, part) in [
         ("--help", "Usage:"),
-        ("--version", oam::wire::message::VERSION),
+        ("--version", oam_wire::message::VERSION),
     ] {
-        let out = run(Command::new(HELPER).arg(flag), home.path(), "");
+        let out = run(
+            Command::new(oam::program("git-credential-oam")).arg(flag),
+            home.path(),
+            "",
+        );
         assert!(text(&out.stdout).contains(part) && out.status.success());
     }
 }

@@ -1,15 +1,15 @@
 //! A served socket whose keeper is a closure.
 
-use oam::agent::command::{Command, Outcome};
-use oam::edge::listen::{Listening, Taken, take};
-use oam::edge::socket::{Limits, serve};
-use oam::model::ask::{Ask, HubRef, Intent};
-use oam::model::granted::{Granted, Scheme, TokenAnswer};
-use oam::model::role::Action;
-use oam::model::secret::Secret;
-use oam::wire::client::Client;
-use oam::wire::message::Request;
-use oam::wire::place::Place;
+use oam_agent::command::{Command, Outcome};
+use oam_host::listen::{Listening, Taken, take};
+use oam_host::socket::{Limits, serve};
+use oam_model::ask::{Ask, HubRef, Intent};
+use oam_model::granted::{Granted, Scheme, TokenAnswer};
+use oam_model::role::Action;
+use oam_model::secret::Secret;
+use oam_wire::client::Client;
+use oam_wire::message::Request;
+use oam_wire::place::Place;
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;

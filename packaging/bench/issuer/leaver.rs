@@ -2,15 +2,15 @@
 //! shipped programs.
 
 use super::table::{Table, ms, quantile};
-use oam::demo::board::Board;
-use oam::demo::browser::visit;
-use oam::demo::cgi::Backend;
-use oam::demo::company::Company;
-use oam::demo::home::Home;
-use oam::demo::programs::{DEADLINE, Line, Programs};
-use oam::demo::seed::{HUB, ORG, REPOSITORY};
-use oam::demo::tour::clean_up;
-use oam::demo::world::{World, free_address, now_s};
+use oam_demo::board::Board;
+use oam_demo::browser::visit;
+use oam_demo::cgi::Backend;
+use oam_demo::company::Company;
+use oam_demo::home::Home;
+use oam_demo::programs::{DEADLINE, Line, Programs};
+use oam_demo::seed::{HUB, ORG, REPOSITORY};
+use oam_demo::tour::clean_up;
+use oam_demo::world::{World, free_address, now_s};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,7 @@ pub fn measure(table: &mut Table) {
 
 async fn leavers(runs: usize) -> Vec<Duration> {
     let home = Home::make().await.unwrap();
-    let folder = Path::new(env!("CARGO_BIN_EXE_oam")).parent().unwrap();
+    let folder = Path::new(oam::program("oam")).parent().unwrap();
     let programs = Programs::in_folder(folder.to_path_buf(), home.environment()).unwrap();
     let backend = Backend {
         root: home.hub(),
@@ -100,7 +100,7 @@ async fn sign_in(home: &Home, programs: &Programs, world: &World) {
     token(home, programs).await.expect(0, "a token").unwrap();
 }
 
-async fn token(home: &Home, programs: &Programs) -> oam::demo::programs::Ran {
+async fn token(home: &Home, programs: &Programs) -> oam_demo::programs::Ran {
     let args = ["token", "--hub", HUB, "--repo", REPOSITORY];
     programs.run(&home.work(), "oam", &args).await.unwrap()
 }

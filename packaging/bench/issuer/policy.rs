@@ -1,11 +1,11 @@
 //! How long a decision takes, and how that grows with the policy.
 
 use super::table::{Table, quantile};
-use oam::config::issuer::{Source, read_policy, read_settings};
-use oam::model::claimant::{Claimant, ClaimantKey, ClaimantKind, Groups};
-use oam::model::policy::Wanted;
-use oam::model::role::Action;
-use oam::rules::policy::{Index, decide};
+use oam_config::issuer::{Source, read_policy, read_settings};
+use oam_model::claimant::{Claimant, ClaimantKey, ClaimantKind, Groups};
+use oam_model::policy::Wanted;
+use oam_model::role::Action;
+use oam_policy::policy::{Index, decide};
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! What of the log an organization is sent, and under which name.
 
-use crate::model::name::OrgName;
-use crate::model::record::Happening;
-use crate::rules::record::withheld;
 use aws_lc_rs::digest::{Context, SHA256};
+use oam_audit::record::withheld;
+use oam_model::name::OrgName;
+use oam_model::record::Happening;
 use serde::Deserialize;
 
 /// The name of the log at an organization. It follows from the log's first line, so that a log that was
@@ -55,8 +55,8 @@ pub(super) fn for_eyes_of(name: &OrgName, line: String, alone: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::{for_eyes_of, name_at};
-    use crate::model::record::{Happening, Record};
-    use crate::rules::record::{GENESIS, chain};
+    use oam_audit::record::{GENESIS, chain};
+    use oam_model::record::{Happening, Record};
 
     fn line(org: Option<&str>, what: Happening) -> String {
         let mut record = Record::new(what, 7);

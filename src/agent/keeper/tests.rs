@@ -13,16 +13,16 @@ mod setup;
 mod warned;
 
 use super::*;
-use crate::agent::command::{LoginNews, News, Outcome};
-use crate::agent::ports::Store;
-use crate::agent::state::SessionTokens;
-use crate::model::ask::{Ask, HubRef, Intent};
-use crate::model::caller::Caller;
-use crate::model::identity::Identity;
-use crate::model::refusal::RefusalCode;
-use crate::model::secret::Secret;
-use crate::model::standing::StandingWord;
-use crate::rules::desk::fixture::{START, identity, settings};
+use crate::command::{LoginNews, News, Outcome};
+use crate::ports::Store;
+use crate::state::SessionTokens;
+use oam_model::ask::{Ask, HubRef, Intent};
+use oam_model::caller::Caller;
+use oam_model::identity::Identity;
+use oam_model::refusal::RefusalCode;
+use oam_model::secret::Secret;
+use oam_model::standing::StandingWord;
+use oam_session::desk::fixture::{START, identity, settings};
 use outside::Fake;
 
 /// A keeper with its outside.
@@ -200,7 +200,7 @@ impl Desk {
 
     /// The time passes that a provider is given after a doubt.
     fn provider_has_settled(&mut self) {
-        self.fake.pass(crate::rules::session::PROVIDER_SETTLES_MS);
+        self.fake.pass(oam_session::session::PROVIDER_SETTLES_MS);
         self.keeper.tick();
     }
 

@@ -1,7 +1,7 @@
 //! The arguments of `oam login`.
 
-use crate::model::name::{NameFault, OrgName};
 use clap::{Args, ValueEnum};
+use oam_model::name::{NameFault, OrgName};
 use std::str::FromStr;
 
 /// `oam login`.

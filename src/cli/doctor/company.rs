@@ -1,14 +1,14 @@
 //! How the organization's own issuer is reached: asked now, feed, roles, records.
 
 use super::Check;
-use crate::cli::link::{ANSWER, settled};
-use crate::config::agent::Settings;
-use crate::config::organization::issuer_of;
-use crate::model::count::counted;
-use crate::model::report::{OrgStatus, StatusReport};
-use crate::wire::client::Client;
-use crate::wire::message::{Reply, Request};
-use crate::wire::place::Place;
+use crate::link::{ANSWER, settled};
+use oam_config::agent::Settings;
+use oam_config::organization::issuer_of;
+use oam_model::count::counted;
+use oam_model::report::{OrgStatus, StatusReport};
+use oam_wire::client::Client;
+use oam_wire::message::{Reply, Request};
+use oam_wire::place::Place;
 
 /// Asks each issuer for what it publishes, by the agent: its way out is the one that counts.
 pub(super) fn checks(settings: Option<&Settings>, report: &StatusReport) -> Vec<Check> {
@@ -112,7 +112,7 @@ mod tests {
     use super::super::Verdict;
     use super::told;
 
-    fn org(more: &str) -> crate::model::report::OrgStatus {
+    fn org(more: &str) -> oam_model::report::OrgStatus {
         serde_json::from_str(&format!(
             r#"{{"org": "acme", "issuer": "https://idp", "standing": "active", "detail": null,
             "next": null, "subject": "ada", "email": null, "signed_in_at": null,

@@ -7,11 +7,11 @@ mod repository;
 use super::link::{ANSWER, settled};
 use super::show::{Line, Look, Show};
 use super::{config_check, places, system, variables};
-use crate::model::report::{HubRow, StatusReport};
-use crate::model::standing::StandingWord;
-use crate::wire::client::Client;
-use crate::wire::message::{Reply, Request, VERSION};
-use crate::wire::place::Place;
+use oam_model::report::{HubRow, StatusReport};
+use oam_model::standing::StandingWord;
+use oam_wire::client::Client;
+use oam_wire::message::{Reply, Request, VERSION};
+use oam_wire::place::Place;
 use serde::Serialize;
 use std::path::Path;
 
@@ -273,7 +273,7 @@ fn memory(report: &StatusReport) -> Option<Check> {
 }
 
 fn sessions(report: &StatusReport) -> Vec<Check> {
-    let check = |org: &crate::model::report::OrgStatus| {
+    let check = |org: &oam_model::report::OrgStatus| {
         let sentence = format!("{}: {}", org.org, org.standing.word());
         if org.standing == StandingWord::Active {
             return Check::good("session", sentence);

@@ -1,6 +1,6 @@
 //! Small looks at the system.
 
-use crate::cli::places;
+use crate::places;
 use std::path::Path;
 use std::process::{Command, Stdio};
 

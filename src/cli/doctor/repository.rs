@@ -2,7 +2,7 @@
 //! ours and would keep what we hand out.
 
 use super::{Check, probe};
-use crate::model::report::HubRow;
+use oam_model::report::HubRow;
 use std::path::Path;
 
 /// Looks at the configuration that git has in the current folder.

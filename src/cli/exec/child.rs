@@ -1,8 +1,8 @@
 //! The child: found, started, signalled, waited for; its status becomes ours.
 
-use crate::cli::places;
-use crate::cli::show::Show;
-use crate::cli::system;
+use crate::places;
+use crate::show::Show;
+use crate::system;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::Path;

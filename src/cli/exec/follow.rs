@@ -1,10 +1,10 @@
 //! Follows the agent's news about the token file while the child runs.
 
-use crate::cli::link::{ANSWER, Link, astray};
-use crate::cli::show::Show;
-use crate::model::ask::Ask;
-use crate::model::refusal::{Refusal, RefusalCode};
-use crate::wire::message::{Following, Reply, Request};
+use crate::link::{ANSWER, Link, astray};
+use crate::show::Show;
+use oam_model::ask::Ask;
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_wire::message::{Following, Reply, Request};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;

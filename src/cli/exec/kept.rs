@@ -3,12 +3,12 @@
 //! `token` is for tools (`HF_TOKEN_PATH`, `OAM_TOKEN_FILE`), `answer` for git's helper: one reply as
 //! an agent would give it. Both change by a rename, so no reader sees half of one.
 
-use crate::cli::system::{self, Access, access_folder, access_options};
-use crate::model::granted::TokenAnswer;
-use crate::model::job::JobToken;
-use crate::model::refusal::Refusal;
-use crate::wire::frame;
-use crate::wire::message::{Reply, ReplyFrame};
+use crate::system::{self, Access, access_folder, access_options};
+use oam_model::granted::TokenAnswer;
+use oam_model::job::JobToken;
+use oam_model::refusal::Refusal;
+use oam_wire::frame;
+use oam_wire::message::{Reply, ReplyFrame};
 use std::collections::hash_map::RandomState;
 use std::env;
 use std::fs::{self, File};
@@ -141,7 +141,7 @@ impl Kept {
     }
 }
 
-fn line(reply: Reply) -> io::Result<crate::wire::buffer::Buffer> {
+fn line(reply: Reply) -> io::Result<oam_wire::buffer::Buffer> {
     frame::encode(&ReplyFrame::new(reply)).map_err(|_| io::ErrorKind::FileTooLarge.into())
 }
 
@@ -212,8 +212,8 @@ fn swap(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::{Kept, make_in, places, sweep};
-    use crate::model::job::JobToken;
-    use crate::model::refusal::Refusal;
+    use oam_model::job::JobToken;
+    use oam_model::refusal::Refusal;
     use std::fs;
     use std::path::PathBuf;
     use std::sync::{Condvar, Mutex};

@@ -1,12 +1,12 @@
 //! What the child's token is to be for.
 
-use crate::cli::args::WishArgs;
-use crate::cli::wish;
-use crate::front::hf::{self, Need};
-use crate::model::ask::{Ask, HubRef, Intent};
-use crate::model::refusal::Refusal;
-use crate::model::report::HubRow;
-use crate::model::settings::HubKind;
+use crate::args::WishArgs;
+use crate::wish;
+use oam_helper::hf::{self, Need};
+use oam_model::ask::{Ask, HubRef, Intent};
+use oam_model::refusal::Refusal;
+use oam_model::report::HubRow;
+use oam_model::settings::HubKind;
 use std::ffi::OsString;
 
 /// What to do for a command.
@@ -142,7 +142,7 @@ fn is_of_hf(row: &HubRow) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{HubKind, HubRef, HubRow, Intent, Plan, aim, plan};
-    use crate::cli::args::WishArgs;
+    use crate::args::WishArgs;
     use std::ffi::OsString;
 
     fn wish() -> WishArgs {

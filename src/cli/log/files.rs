@@ -1,6 +1,6 @@
 //! The files of the log, oldest first, line by line.
 
-use crate::model::refusal::Refusal;
+use oam_model::refusal::Refusal;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};

@@ -1,10 +1,10 @@
 //! Which records are shown.
 
-use crate::cli::args::{LogArgs, Outcome};
-use crate::cli::when;
-use crate::model::name::{Repository, RoleName};
-use crate::model::record::{Entry, Happening};
-use crate::model::refusal::Refusal;
+use crate::args::{LogArgs, Outcome};
+use crate::when;
+use oam_model::name::{Repository, RoleName};
+use oam_model::record::{Entry, Happening};
+use oam_model::refusal::Refusal;
 
 /// What `oam log` was asked for.
 pub struct Filter {
@@ -77,9 +77,9 @@ const fn outcome(what: Happening) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::Filter;
-    use crate::cli::args::{Cli, Command, LogArgs};
-    use crate::model::record::{Entry, Happening, Record};
+    use crate::args::{Cli, Command, LogArgs};
     use clap::Parser;
+    use oam_model::record::{Entry, Happening, Record};
 
     fn filter(line: &str) -> Filter {
         Filter::new(&args(line), 10_000).unwrap()

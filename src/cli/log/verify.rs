@@ -1,13 +1,13 @@
 //! `oam log --verify`: the chain, and how far it is anchored.
 
 use super::{Where, files};
-use crate::cli::Done;
-use crate::cli::show::{Line, Look, Show};
-use crate::cli::when;
-use crate::model::log_break::LogBreak;
-use crate::model::refusal::Refusal;
-use crate::model::report::{AnchorReport, HeldAt};
-use crate::rules::record::{Fault, FaultKind, Known, Summary, Verifier};
+use crate::Done;
+use crate::show::{Line, Look, Show};
+use crate::when;
+use oam_audit::record::{Fault, FaultKind, Known, Summary, Verifier};
+use oam_model::log_break::LogBreak;
+use oam_model::refusal::Refusal;
+use oam_model::report::{AnchorReport, HeldAt};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

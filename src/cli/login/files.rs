@@ -1,9 +1,9 @@
 //! The configuration's files as a set-up sees them.
 
-use crate::cli::places;
-use crate::cli::setup::disk;
-use crate::config::agent::{Settings, Source, read};
-use crate::model::refusal::Refusal;
+use crate::places;
+use crate::setup::disk;
+use oam_config::agent::{Settings, Source, read};
+use oam_model::refusal::Refusal;
 use std::path::PathBuf;
 
 /// Both files as they are now.

@@ -1,11 +1,11 @@
 //! How a sign-in goes out, and whether the configuration that says so is in force.
 
-use crate::cli::args::LoginArgs;
-use crate::cli::link::Link;
-use crate::cli::show::{Line, Look, Show};
-use crate::model::organization::Route;
-use crate::model::refusal::{Refusal, RefusalCode};
-use crate::wire::message::Request;
+use crate::args::LoginArgs;
+use crate::link::Link;
+use crate::show::{Line, Look, Show};
+use oam_model::organization::Route;
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_wire::message::Request;
 
 /// The roots and proxy of the command line. The file's whole path: the agent has another working folder.
 pub(super) fn route(args: &LoginArgs) -> Result<Route, Refusal> {

@@ -4,18 +4,18 @@ use super::files::Files;
 use super::route::{route, tell_fault_not_in_force};
 use super::undo::Undo;
 use super::written;
-use crate::cli::args::{LoginArgs, LoginTarget};
-use crate::cli::link::{Link, astray};
-use crate::cli::setup::disk::{self, Access};
-use crate::cli::show::{Line, Look, Show};
-use crate::config::agent::{Org, Settings};
-use crate::config::changes::{Change, between};
-use crate::config::digest::binding;
-use crate::config::organization::{issuer_of, issuer_url};
-use crate::model::name::OrgName;
-use crate::model::organization::{Organization, Route};
-use crate::model::refusal::{Refusal, RefusalCode};
-use crate::wire::message::{Reply, Request};
+use crate::args::{LoginArgs, LoginTarget};
+use crate::link::{Link, astray};
+use crate::setup::disk::{self, Access};
+use crate::show::{Line, Look, Show};
+use oam_config::agent::{Org, Settings};
+use oam_config::changes::{Change, between};
+use oam_config::digest::binding;
+use oam_config::organization::{issuer_of, issuer_url};
+use oam_model::name::OrgName;
+use oam_model::organization::{Organization, Route};
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_wire::message::{Reply, Request};
 use std::io::{IsTerminal, stderr, stdin};
 use std::path::PathBuf;
 
@@ -302,7 +302,7 @@ impl Plan {
 fn reload(link: &mut Link, org: &OrgName) -> Result<(), Refusal> {
     *link = Link::again()?;
     link.ask(Request::Reload)?;
-    let report = crate::cli::status::ask(link)?;
+    let report = crate::status::ask(link)?;
     if report.orgs.iter().any(|row| row.org == *org) {
         return Ok(());
     }

@@ -1,8 +1,8 @@
 //! Taking a set-up back when the sign-in to it came to nothing: else the session that was there would
 //! wait for one that nobody wants (promise 9).
 
-use crate::cli::setup::disk::{self, Access};
-use crate::cli::system;
+use crate::setup::disk::{self, Access};
+use crate::system;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -4,16 +4,16 @@ use super::files::Files;
 use super::setup::{By, Plan, named_in, publish, renamed};
 use super::undo::Pending;
 use super::{Manner, sign_in, tell};
-use crate::cli::Done;
-use crate::cli::args::{StoreArg, UpdateArgs};
-use crate::cli::link::{Link, OtherVersion};
-use crate::cli::show::Show;
-use crate::cli::status;
-use crate::config::organization::issuer_of;
-use crate::model::name::OrgName;
-use crate::model::organization::Route;
-use crate::model::refusal::Refusal;
-use crate::model::report::StatusReport;
+use crate::Done;
+use crate::args::{StoreArg, UpdateArgs};
+use crate::link::{Link, OtherVersion};
+use crate::show::Show;
+use crate::status;
+use oam_config::organization::issuer_of;
+use oam_model::name::OrgName;
+use oam_model::organization::Route;
+use oam_model::refusal::Refusal;
+use oam_model::report::StatusReport;
 use serde::Serialize;
 
 /// `oam update --json`.

@@ -1,9 +1,9 @@
 //! The organization's set-up in the user's `config.toml`: what is published is set, the person's
 //! comments, order and other keys stay.
 
-use crate::config::organization::written;
-use crate::model::organization::{Organization, Route};
-use crate::model::refusal::Refusal;
+use oam_config::organization::written;
+use oam_model::organization::{Organization, Route};
+use oam_model::refusal::Refusal;
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
 /// What stands below `[orgs.NAME]` as published and not otherwise: a hub of which the issuer knows nothing
@@ -176,9 +176,9 @@ fn same(a: &Value, b: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::organization::fixture::acme;
-    use crate::model::organization::{Organization, Route};
-    use crate::model::refusal::Refusal;
+    use oam_config::organization::fixture::acme;
+    use oam_model::organization::{Organization, Route};
+    use oam_model::refusal::Refusal;
 
     fn with(
         user: &str,

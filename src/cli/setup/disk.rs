@@ -1,10 +1,10 @@
 //! Files of the person that a set-up writes: whole or not at all.
 
-use crate::cli::system::{access_folder, access_options};
-use crate::model::refusal::Refusal;
-use crate::wire::host::ours_to_make;
+use crate::system::{access_folder, access_options};
+use oam_model::refusal::Refusal;
+use oam_wire::host::ours_to_make;
 
-pub(in crate::cli) use crate::cli::system::Access;
+pub(crate) use crate::system::Access;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Refusal> {
 }
 
 /// The text of a file; none when it is not there.
-pub(in crate::cli) fn read_text(path: &Path) -> Result<Option<String>, Refusal> {
+pub(crate) fn read_text(path: &Path) -> Result<Option<String>, Refusal> {
     let Some(bytes) = read(path)? else {
         return Ok(None);
     };
@@ -33,7 +33,7 @@ pub(in crate::cli) fn read_text(path: &Path) -> Result<Option<String>, Refusal> 
 
 /// Writes a file by a temporary one beside it, flushed and renamed over it. A symbolic link stays
 /// one: people keep their dot files in repositories.
-pub(in crate::cli) fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Refusal> {
+pub(crate) fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Refusal> {
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     ours(path)?;
     if let Some(folder) = path.parent() {
@@ -67,7 +67,7 @@ pub(super) fn ours(path: &Path) -> Result<(), Refusal> {
 }
 
 /// Removes a file; whether it was there.
-pub(in crate::cli) fn remove(path: &Path) -> Result<bool, Refusal> {
+pub(crate) fn remove(path: &Path) -> Result<bool, Refusal> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),

@@ -12,9 +12,9 @@ use super::disk::{self, Access};
 use super::report::{SetupChange, SetupReport};
 use super::surroundings::Surroundings;
 use super::{SetupWhat, path_text, quoted};
-use crate::model::refusal::Refusal;
-use crate::model::report::HubRow;
 use file::GitConfig;
+use oam_model::refusal::Refusal;
+use oam_model::report::HubRow;
 use plan::{Memory, Plan, plan};
 use std::path::{Path, PathBuf};
 

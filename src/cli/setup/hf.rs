@@ -8,7 +8,7 @@ use super::disk::{self, Access};
 use super::report::{SetupChange, SetupReport};
 use super::surroundings::Surroundings;
 use super::{SetupWhat, path_text, quoted};
-use crate::model::refusal::Refusal;
+use oam_model::refusal::Refusal;
 use std::path::Path;
 
 /// The second line of the wrapper. It tells the wrapper apart from the real `hf`, also when it is

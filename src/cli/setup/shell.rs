@@ -5,7 +5,7 @@ use super::disk::{self, Access};
 use super::report::{SetupChange, SetupReport};
 use super::surroundings::Surroundings;
 use super::{SetupWhat, path_text, quoted};
-use crate::model::refusal::Refusal;
+use oam_model::refusal::Refusal;
 use std::path::{Path, PathBuf};
 
 const START: &str = "# >>> oam >>>";

@@ -1,8 +1,8 @@
 //! What a set-up needs to know about this machine and this person, as arguments: tests give a
 //! private home.
 
-use crate::cli::system::is_runnable;
-use crate::model::refusal::Refusal;
+use crate::system::is_runnable;
+use oam_model::refusal::Refusal;
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -121,19 +121,19 @@ fn programs(path: &[PathBuf]) -> Result<PathBuf, Refusal> {
 #[cfg(unix)]
 pub(super) mod private {
     use super::Surroundings;
-    use crate::cli::setup::disk;
+    use crate::setup::disk;
     use std::fs;
     use std::path::{Path, PathBuf};
 
     /// A home, its surroundings, and the folder that is deleted at the end.
-    pub(in crate::cli::setup) struct Home {
-        pub(in crate::cli::setup) around: Surroundings,
-        pub(in crate::cli::setup) folder: tempfile::TempDir,
+    pub(in crate::setup) struct Home {
+        pub(in crate::setup) around: Surroundings,
+        pub(in crate::setup) folder: tempfile::TempDir,
     }
 
     impl Home {
         /// With our three programs in `opt` and the system's programs in `PATH`.
-        pub(in crate::cli::setup) fn new() -> Self {
+        pub(in crate::setup) fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let home = folder.path().join("home");
             let programs = folder.path().join("opt");
@@ -158,12 +158,12 @@ pub(super) mod private {
         }
 
         /// A file in the home.
-        pub(in crate::cli::setup) fn file(&self, name: &str) -> PathBuf {
+        pub(in crate::setup) fn file(&self, name: &str) -> PathBuf {
             self.around.home.join(name)
         }
 
         /// A program in the first folder of `PATH`.
-        pub(in crate::cli::setup) fn program(&self, name: &str, text: &str) -> PathBuf {
+        pub(in crate::setup) fn program(&self, name: &str, text: &str) -> PathBuf {
             let path = self.folder.path().join("bin").join(name);
             program(&path, text);
             path

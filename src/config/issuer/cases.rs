@@ -1,13 +1,13 @@
 //! Reading a table of expected answers: `[[case]]`, for `oam-issuer policy test`.
 
-use crate::config::fields::{Fields, Placed, choose, wrong_kind};
-use crate::config::role::{ACTIONS, owned};
-use crate::config::suggest;
-use crate::config::tree::{Node, Report, Value, YES_OR_NO, shown};
-use crate::model::issuer::IssuerSettings;
-use crate::model::name::{HubName, NameFault, SourceName};
-use crate::model::policy::{Expected, PolicyCase, Wanted};
-use crate::model::role::Action;
+use crate::fields::{Fields, Placed, choose, wrong_kind};
+use crate::role::{ACTIONS, owned};
+use crate::suggest;
+use crate::tree::{Node, Report, Value, YES_OR_NO, shown};
+use oam_model::issuer::IssuerSettings;
+use oam_model::name::{HubName, NameFault, SourceName};
+use oam_model::policy::{Expected, PolicyCase, Wanted};
+use oam_model::role::Action;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 

@@ -1,11 +1,11 @@
 //! The smallest files that are whole, to which each test adds its own lines.
 
 use super::{Source, read_cases, read_policy, read_settings};
-use crate::config::fault::ConfigFault;
-use crate::model::issuer::IssuerSettings;
-use crate::model::policy::{Policy, PolicyCase};
+use crate::fault::ConfigFault;
+use oam_model::issuer::IssuerSettings;
+use oam_model::policy::{Policy, PolicyCase};
 
-pub(super) const ISSUER: &str = r#"
+pub const ISSUER: &str = r#"
 url = "https://issuer.acme.example"
 trusted_proxies = ["192.0.2.0/24"]
 database = "/var/lib/oam/issuer.db"
@@ -21,7 +21,7 @@ url = "https://hub.acme.example"
 backend = { kind = "jwt" }
 "#;
 
-pub(super) const POLICY: &str = r#"
+pub const POLICY: &str = r#"
 [org]
 name = "acme"
 sign_in = "okta"
@@ -31,28 +31,28 @@ members = [{ source = "okta", groups = ["ml-publishers"] }]
 grants = [{ hub = "models", repositories = ["acme/*"], action = "write" }]
 "#;
 
-pub(super) fn issuer_of(text: &str) -> Result<IssuerSettings, Vec<ConfigFault>> {
+pub fn issuer_of(text: &str) -> Result<IssuerSettings, Vec<ConfigFault>> {
     read_settings(Source {
         name: "issuer.toml",
         text,
     })
 }
 
-pub(super) fn settings() -> IssuerSettings {
+pub fn settings() -> IssuerSettings {
     issuer_of(ISSUER).unwrap_or_else(|faults| panic!("{}", told(&faults)))
 }
 
-pub(super) fn policy_of(text: &str) -> Result<Policy, Vec<ConfigFault>> {
+pub fn policy_of(text: &str) -> Result<Policy, Vec<ConfigFault>> {
     let name = "policy.toml";
     read_policy(Source { name, text }, &settings())
 }
 
-pub(super) fn cases_of(text: &str) -> Result<Vec<PolicyCase>, Vec<ConfigFault>> {
+pub fn cases_of(text: &str) -> Result<Vec<PolicyCase>, Vec<ConfigFault>> {
     let name = "cases.toml";
     read_cases(Source { name, text }, &settings())
 }
 
-pub(super) fn told(faults: &[ConfigFault]) -> String {
+pub fn told(faults: &[ConfigFault]) -> String {
     let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
     lines.join("\n")
 }

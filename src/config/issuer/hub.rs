@@ -1,10 +1,10 @@
 //! Reading `[hubs.NAME]`: for which hubs tokens are made, and how.
 
-use crate::config::fields::{Fields, Placed, choose, names};
-use crate::config::hub::{KEYS, ReadHub, read_opened};
-use crate::config::tree::{Entry, Report, shown};
-use crate::model::issuer::{Backend, IssuerHub};
-use crate::model::name::HubName;
+use crate::fields::{Fields, Placed, choose, names};
+use crate::hub::{KEYS, ReadHub, read_opened};
+use crate::tree::{Entry, Report, shown};
+use oam_model::issuer::{Backend, IssuerHub};
+use oam_model::name::HubName;
 
 /// How a token is made, as words.
 #[derive(Clone, Copy)]

@@ -1,9 +1,9 @@
 //! Roles that have the grants of others too: `include`, resolved here once so that decisions need not.
 
-use crate::config::fields::Placed;
-use crate::config::suggest;
-use crate::config::tree::{Place, Report, shown};
-use crate::model::policy::{PolicyGrant, PolicyRole};
+use crate::fields::Placed;
+use crate::suggest;
+use crate::tree::{Place, Report, shown};
+use oam_model::policy::{PolicyGrant, PolicyRole};
 use std::collections::{HashMap, HashSet};
 
 /// A role as written.

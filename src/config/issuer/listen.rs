@@ -1,9 +1,9 @@
 //! Where the issuer listens, and whose forwarding headers it believes.
 
 use super::place::absolute;
-use crate::config::fields::{Fields, Placed};
-use crate::config::tree::{Report, shown};
-use crate::model::issuer::TlsFiles;
+use crate::fields::{Fields, Placed};
+use crate::tree::{Report, shown};
+use oam_model::issuer::TlsFiles;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Where it listens when nothing is said: only this machine, because nothing is said of TLS either.

@@ -2,12 +2,12 @@
 
 use super::place::{empty, some_texts};
 use super::preset::{is_pinned, shared};
-use crate::config::fields::{Fields, names, text_of, wrong_kind};
-use crate::config::suggest;
-use crate::config::tree::{Entry, Node, Report, Value, YES_OR_NO, shown};
-use crate::model::claimant::ClaimantKind;
-use crate::model::issuer::Source;
-use crate::model::policy::Member;
+use crate::fields::{Fields, names, text_of, wrong_kind};
+use crate::suggest;
+use crate::tree::{Entry, Node, Report, Value, YES_OR_NO, shown};
+use oam_model::claimant::ClaimantKind;
+use oam_model::issuer::Source;
+use oam_model::policy::Member;
 use std::collections::BTreeMap;
 
 /// Longest pattern of a claim: `sub` of CI systems is long.

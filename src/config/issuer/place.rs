@@ -1,8 +1,8 @@
 //! Where files and secrets lie: paths, and places of secrets that are never in the file itself.
 
-use crate::config::fields::{Fields, Placed};
-use crate::config::tree::{Entry, Place, Report, Value, shown};
-use crate::model::issuer::{SecretPlace, SourceKeys};
+use crate::fields::{Fields, Placed};
+use crate::tree::{Entry, Place, Report, Value, shown};
+use oam_model::issuer::{SecretPlace, SourceKeys};
 use std::path::Path;
 
 /// The ways to name a secret.
@@ -104,8 +104,8 @@ pub(super) fn absolute(table: &Fields<'_>, key: &str, report: &mut Report<'_>) -
 
 /// Where the keys of somebody's tokens are: `jwks_uri`, `jwks_file`, or neither.
 pub(super) fn keys(table: &Fields<'_>, report: &mut Report<'_>) -> SourceKeys {
-    use crate::config::address::endpoint;
-    use crate::config::provider::checked;
+    use crate::address::endpoint;
+    use crate::provider::checked;
     let address = checked(table, "jwks_uri", false, endpoint, report);
     let file = absolute(table, "jwks_file", report);
     if let (Some(_), Some(entry)) = (&address, table.entry("jwks_file")) {

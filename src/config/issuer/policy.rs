@@ -2,18 +2,18 @@
 
 use super::include::{Draft, flatten};
 use super::member::read_members;
-use crate::config::fields::{Fields, Placed, names};
-use crate::config::provider::{extra, redirect_path, scopes};
-use crate::config::read::ages;
-use crate::config::role::{LIFETIME_MS, OFFLINE, USUAL_LIFETIME_MS, grants};
-use crate::config::suggest;
-use crate::config::tree::{Entry, Node, Report, shown};
-use crate::model::claimant::ClaimantKind;
-use crate::model::issuer::{IssuerSettings, Source};
-use crate::model::name::{OrgName, RoleName};
-use crate::model::organization::SubjectKind;
-use crate::model::policy::{OrgRules, Policy, PolicyGrant, PolicyRole};
-use crate::model::role::OfflineRule;
+use crate::fields::{Fields, Placed, names};
+use crate::provider::{extra, redirect_path, scopes};
+use crate::read::ages;
+use crate::role::{LIFETIME_MS, OFFLINE, USUAL_LIFETIME_MS, grants};
+use crate::suggest;
+use crate::tree::{Entry, Node, Report, shown};
+use oam_model::claimant::ClaimantKind;
+use oam_model::issuer::{IssuerSettings, Source};
+use oam_model::name::{OrgName, RoleName};
+use oam_model::organization::SubjectKind;
+use oam_model::policy::{OrgRules, Policy, PolicyGrant, PolicyRole};
+use oam_model::role::OfflineRule;
 
 /// Reads the whole tree; none when a fault was found that leaves no value to go on with.
 pub(super) fn read_policy(

@@ -1,8 +1,8 @@
 use super::fixture::{ISSUER, POLICY, cases_of, issuer_of, policy_of, told};
 use super::{Source, org_name, read_policy};
-use crate::config::fault::ConfigFault;
-use crate::model::policy::{Expected, Policy};
-use crate::model::role::{Action, OfflineRule};
+use crate::fault::ConfigFault;
+use oam_model::policy::{Expected, Policy};
+use oam_model::role::{Action, OfflineRule};
 use proptest::prelude::*;
 
 const EXAMPLE: &str = include_str!("../../../packaging/policy.example.toml");

@@ -5,11 +5,11 @@ use super::listen;
 use super::place::{absolute, needed_secret, secret};
 use super::source::read_sources;
 use super::transmitter::read_transmitters;
-use crate::config::address;
-use crate::config::fields::Fields;
-use crate::config::provider::checked;
-use crate::config::tree::{Node, Report, Value};
-use crate::model::issuer::{Anchors, IssuerSettings, ServerLimits, Signing, SigningAlgorithm};
+use crate::address;
+use crate::fields::Fields;
+use crate::provider::checked;
+use crate::tree::{Node, Report, Value};
+use oam_model::issuer::{Anchors, IssuerSettings, ServerLimits, Signing, SigningAlgorithm};
 use std::ops::RangeInclusive;
 
 const DAY_MS: u64 = 86_400_000;

@@ -1,9 +1,9 @@
 use super::Source;
 use super::fixture::{ISSUER, issuer_of, settings, told};
 use super::read_settings;
-use crate::model::claimant::ClaimantKind;
-use crate::model::issuer::{AccessTokenCheck, Backend, SecretPlace, SigningAlgorithm, SourceKeys};
-use crate::model::organization::SubjectKind;
+use oam_model::claimant::ClaimantKind;
+use oam_model::issuer::{AccessTokenCheck, Backend, SecretPlace, SigningAlgorithm, SourceKeys};
+use oam_model::organization::SubjectKind;
 use proptest::prelude::*;
 
 const EXAMPLE: &str = include_str!("../../../packaging/issuer.example.toml");

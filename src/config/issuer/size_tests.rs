@@ -1,8 +1,8 @@
 //! Files of a size that only a program writes, and that a look at each pair would keep busy for minutes.
 
 use super::fixture::{POLICY, policy_of, told};
-use crate::config::fault::ConfigFault;
-use crate::model::policy::Policy;
+use crate::fault::ConfigFault;
+use oam_model::policy::Policy;
 use std::fmt::Write;
 
 fn with_member(member: &str) -> Result<Policy, Vec<ConfigFault>> {

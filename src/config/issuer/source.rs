@@ -3,15 +3,15 @@
 use super::member::claims;
 use super::place::{keys, needed_secret, some_texts};
 use super::preset::{PRESETS, Preset, is_any_tenant, is_pinned, preset, shared};
-use crate::config::address::{endpoint, issuer as check_issuer};
-use crate::config::fields::{Fields, choose, names};
-use crate::config::provider::{checked, reauth};
-use crate::config::suggest;
-use crate::config::tree::{Entry, Place, Report, shown};
-use crate::model::claimant::ClaimantKind;
-use crate::model::issuer::{AccessTokenCheck, Source};
-use crate::model::name::SourceName;
-use crate::model::organization::SubjectKind;
+use crate::address::{endpoint, issuer as check_issuer};
+use crate::fields::{Fields, choose, names};
+use crate::provider::{checked, reauth};
+use crate::suggest;
+use crate::tree::{Entry, Place, Report, shown};
+use oam_model::claimant::ClaimantKind;
+use oam_model::issuer::{AccessTokenCheck, Source};
+use oam_model::name::SourceName;
+use oam_model::organization::SubjectKind;
 
 /// What is taken: asymmetric algorithms only. With `none` anybody signs, and with HMAC everybody who knows
 /// the "public" key does (RFC 8725 §2.1).

@@ -1,13 +1,13 @@
 //! Reading `[transmitters.NAME]`: who may send signals about a source's people.
 
 use super::place::{keys, secret, some_texts};
-use crate::config::address::issuer;
-use crate::config::fields::{Fields, names};
-use crate::config::provider::checked;
-use crate::config::suggest;
-use crate::config::tree::{Entry, Place, Report, shown};
-use crate::model::claimant::ClaimantKind;
-use crate::model::issuer::{Source, Transmitter};
+use crate::address::issuer;
+use crate::fields::{Fields, names};
+use crate::provider::checked;
+use crate::suggest;
+use crate::tree::{Entry, Place, Report, shown};
+use oam_model::claimant::ClaimantKind;
+use oam_model::issuer::{Source, Transmitter};
 
 const HOUR_MS: u64 = 3_600_000;
 

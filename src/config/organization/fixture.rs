@@ -1,6 +1,6 @@
 //! A published set-up for tests.
 
-use crate::model::organization::Organization;
+use oam_model::organization::Organization;
 
 /// The set-up of acme.
 pub fn acme() -> Organization {

@@ -1,5 +1,5 @@
 use super::{LARGEST, issuer_of, issuer_url, settings, understood, written};
-use crate::model::organization::Organization;
+use oam_model::organization::Organization;
 use serde_json::{Value, json};
 
 const ISSUER: &str = "https://issuer.acme.example";

@@ -1,6 +1,6 @@
-use crate::config::agent::{Exchange, HubKind, Settings, Source, UnknownIntent, read};
-use crate::config::fault::ConfigFault;
-use crate::model::role::{Action, OfflineRule};
+use crate::agent::{Exchange, HubKind, Settings, Source, UnknownIntent, read};
+use crate::fault::ConfigFault;
+use oam_model::role::{Action, OfflineRule};
 use proptest::prelude::*;
 
 const EXAMPLE: &str = include_str!("../../../packaging/config.example.toml");

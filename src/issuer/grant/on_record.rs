@@ -2,14 +2,14 @@
 //! out.
 
 use super::super::admitted::Admitted;
-use super::super::clock;
 use super::super::mint::{MintRequest, Minted};
 use super::super::record;
 use super::super::refused::Refused;
 use super::super::state::{InForce, Issuer};
-use super::super::store::{Batch, Change, StoreFault};
 use super::Stop;
-use crate::model::audit::{AuditEvent, AuditRecord};
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_store::{Batch, Change, StoreFault};
+use oam_system::clock;
 
 /// Before a hub is asked an entry says so: its answer can be lost, and then a token is out there.
 pub(super) async fn announced(issuer: &Issuer, entry: &AuditRecord) -> Result<(), Refused> {

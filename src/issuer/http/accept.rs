@@ -2,12 +2,12 @@
 //! nothing of what is written is given up.
 
 use super::connections::{Connection, Lane};
-use crate::issuer::clock;
-use crate::issuer::state::Issuer;
-use crate::rules::rate::Rate;
+use crate::state::Issuer;
 use axum::extract::Extension;
 use axum::middleware::AddExtension;
 use axum_server::accept::Accept;
+use oam_policy::rate::Rate;
+use oam_system::clock;
 use std::future::{Future, Ready, ready};
 use std::io;
 use std::pin::Pin;
@@ -179,7 +179,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
 #[cfg(test)]
 mod tests {
     use super::Guarded;
-    use crate::issuer::http::connections::ConnectionLimiter;
+    use crate::http::connections::ConnectionLimiter;
     use std::io::ErrorKind;
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::Arc;

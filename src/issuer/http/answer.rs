@@ -1,7 +1,6 @@
 //! Answers: JSON in buffers that are wiped, errors as the RFCs spell them.
 
-use crate::issuer::refused::{OAuthError, Refused};
-use crate::model::organization::Denial;
+use crate::refused::{OAuthError, Refused};
 use axum::body::Body;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -9,6 +8,7 @@ use axum::http::header::{
 use axum::http::{Response as HttpResponse, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
+use oam_model::organization::Denial;
 use serde::Serialize;
 use std::io::Write;
 use zeroize::Zeroizing;

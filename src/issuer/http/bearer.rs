@@ -1,18 +1,18 @@
 //! Who asks with a bearer: the same token that is exchanged (RFC 6750).
 
-use crate::issuer::admitted::{self, Admitted, Barred, NotAdmitted};
-use crate::issuer::clock;
-use crate::issuer::grant::Origin;
-use crate::issuer::record;
-use crate::issuer::refused::{OAuthError, Refused};
-use crate::issuer::state::{InForce, Issuer};
-use crate::model::audit::AuditEvent;
-use crate::model::claimant::Claimant;
-use crate::model::refusal::Refusal;
-use crate::model::secret::Secret;
-use crate::rules::rate::Rate;
+use crate::admitted::{self, Admitted, Barred, NotAdmitted};
+use crate::grant::Origin;
+use crate::record;
+use crate::refused::{OAuthError, Refused};
+use crate::state::{InForce, Issuer};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use oam_model::audit::AuditEvent;
+use oam_model::claimant::Claimant;
+use oam_model::refusal::Refusal;
+use oam_model::secret::Secret;
+use oam_policy::rate::Rate;
+use oam_system::clock;
 
 /// Bearer requests for one exchange: an agent asks for roles, polls and sends records besides.
 const SHARE: u32 = 4;

@@ -1,11 +1,11 @@
 //! Bodies: read whole, within a size and a time, into buffers that are wiped.
 
-use crate::issuer::refused::Refused;
-use crate::issuer::state::Issuer;
-use crate::model::secret::Secret;
+use crate::refused::Refused;
+use crate::state::Issuer;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use oam_model::secret::Secret;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;

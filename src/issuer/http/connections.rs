@@ -2,7 +2,7 @@
 //! of one identity after that. A few more are taken only to say that there are too many, and for `/healthz`.
 
 use super::address::neighbourhood;
-use crate::model::claimant::ClaimantKey;
+use oam_model::claimant::ClaimantKey;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -201,7 +201,7 @@ mod tests {
     use super::{
         ConnectionLimiter, Lane, OF_IDENTITY, RESERVE, RESERVE_OF_ADDRESS, below_descriptors,
     };
-    use crate::model::claimant::ClaimantKey;
+    use oam_model::claimant::ClaimantKey;
     use std::net::IpAddr;
     use std::sync::Arc;
 

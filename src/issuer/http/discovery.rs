@@ -1,13 +1,13 @@
 //! What hubs and agents find out by themselves.
 
 use super::answer::{cached, header, json, raw};
-use crate::issuer::clock;
-use crate::issuer::state::Issuer;
+use crate::state::Issuer;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::response::Response;
 use bytes::Bytes;
+use oam_system::clock;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

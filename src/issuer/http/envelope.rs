@@ -3,10 +3,9 @@
 use super::address;
 use super::answer;
 use super::connections::{Connection, Lane};
-use crate::issuer::clock;
-use crate::issuer::grant::Origin;
-use crate::issuer::refused::Refused;
-use crate::issuer::state::{InForce, Issuer};
+use crate::grant::Origin;
+use crate::refused::Refused;
+use crate::state::{InForce, Issuer};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONNECTION, HOST, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
@@ -14,6 +13,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, Version};
 use axum::middleware::Next;
 use axum::response::Response;
+use oam_system::clock;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

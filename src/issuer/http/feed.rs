@@ -3,25 +3,25 @@
 use super::answer;
 use super::bearer;
 use super::body::Form;
-use crate::issuer::admitted::{self, NotAdmitted};
-use crate::issuer::clock;
-use crate::issuer::feed::{Seat, jitter_ms};
-use crate::issuer::grant::Origin;
-use crate::issuer::history;
-use crate::issuer::refused::{OAuthError, Refused};
-use crate::issuer::state::Issuer;
-use crate::issuer::store::{Cursor, StoreFault};
-use crate::issuer::stream::{Listener, cursor};
-use crate::model::claimant::{Claimant, ClaimantKind};
-use crate::model::feed::{FeedEvent, FeedItem, HEAD_HEADER, Poll};
-use crate::model::organization::VERSION;
-use crate::model::refusal::Refusal;
+use crate::admitted::{self, NotAdmitted};
+use crate::feed::{Seat, jitter_ms};
+use crate::grant::Origin;
+use crate::history;
+use crate::refused::{OAuthError, Refused};
+use crate::state::Issuer;
+use crate::stream::{Listener, cursor};
 use axum::body::Body;
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
+use oam_model::claimant::{Claimant, ClaimantKind};
+use oam_model::feed::{FeedEvent, FeedItem, HEAD_HEADER, Poll};
+use oam_model::organization::VERSION;
+use oam_model::refusal::Refusal;
+use oam_store::{Cursor, StoreFault};
+use oam_system::clock;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -272,7 +272,7 @@ fn frame(item: &FeedItem) -> String {
 #[cfg(test)]
 mod tests {
     use super::{LONGEST, frame, left};
-    use crate::model::feed::{FeedEvent, FeedItem};
+    use oam_model::feed::{FeedEvent, FeedItem};
     use std::time::Duration;
     use tokio::time::Instant;
 

@@ -2,17 +2,17 @@
 
 use super::answer::{empty, json, raw};
 use super::bearer;
-use crate::issuer::clock;
-use crate::issuer::grant::Origin;
-use crate::issuer::metrics::CONTENT_TYPE;
-use crate::issuer::refused::{OAuthError, Refused};
-use crate::issuer::state::{DATABASE, InForce, Issuer};
-use crate::issuer::store::{Batch, Change};
-use crate::model::refusal::Refusal;
+use crate::grant::Origin;
+use crate::metrics::CONTENT_TYPE;
+use crate::refused::{OAuthError, Refused};
+use crate::state::{DATABASE, InForce, Issuer};
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
+use oam_model::refusal::Refusal;
+use oam_store::{Batch, Change};
+use oam_system::clock;
 use serde::Serialize;
 use std::sync::Arc;
 

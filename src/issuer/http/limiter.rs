@@ -1,7 +1,7 @@
 //! Who asked how much lately. Bounded: a flood of callers costs no more memory than the bound, and makes
 //! forgotten who has not asked for longest.
 
-use crate::rules::rate::{Pace, Rate};
+use oam_policy::rate::{Pace, Rate};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -157,7 +157,7 @@ impl<K: Hash + Eq> Drop for Share<K> {
 #[cfg(test)]
 mod tests {
     use super::{Limiter, Shares};
-    use crate::rules::rate::Rate;
+    use oam_policy::rate::Rate;
     use std::sync::Arc;
 
     const START: u64 = 1_000_000_000;

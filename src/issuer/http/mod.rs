@@ -26,12 +26,12 @@ pub use accept::Gate;
 
 use super::refused::{OAuthError, Refused};
 use super::state::Issuer;
-use crate::model::refusal::Refusal;
 use axum::Router;
 use axum::extract::Extension;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
+use oam_model::refusal::Refusal;
 use std::sync::Arc;
 
 /// All routes over the shared state. A panic is caught nowhere: a release aborts, and the service manager

@@ -3,18 +3,18 @@
 use super::answer;
 use super::bearer;
 use super::body::Form;
-use crate::issuer::grant::Origin;
-use crate::issuer::refused::{OAuthError, Refused};
-use crate::issuer::state::{InForce, Issuer};
-use crate::model::claimant::Groups;
-use crate::model::organization::{Holdings, VERSION, WhyAnswer};
-use crate::model::policy::Wanted;
-use crate::model::refusal::Refusal;
-use crate::model::role::Action;
-use crate::rules::policy;
+use crate::grant::Origin;
+use crate::refused::{OAuthError, Refused};
+use crate::state::{InForce, Issuer};
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use oam_model::claimant::Groups;
+use oam_model::organization::{Holdings, VERSION, WhyAnswer};
+use oam_model::policy::Wanted;
+use oam_model::refusal::Refusal;
+use oam_model::role::Action;
+use oam_policy::policy;
 use std::sync::Arc;
 
 /// What the bearer may do.

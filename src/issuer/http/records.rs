@@ -4,26 +4,26 @@
 use super::answer;
 use super::bearer;
 use super::body;
-use crate::issuer::clock;
-use crate::issuer::grant::Origin;
-use crate::issuer::history;
-use crate::issuer::record;
-use crate::issuer::refused::{OAuthError, Refused};
-use crate::issuer::state::{InForce, Issuer};
-use crate::issuer::store::{AgentLogRow, Batch, Change, RecordQuota, StoreFault};
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::claimant::{Claimant, ClaimantKey, ClaimantKind};
-use crate::model::feed::{Upload, UploadAnswer};
-use crate::model::organization::VERSION;
-use crate::model::refusal::Refusal;
-use crate::rules::agent_log::{self, Held, Taken, Unfit};
-use crate::rules::policy;
-use crate::rules::rate::Rate;
-use crate::rules::record::Known;
+use crate::grant::Origin;
+use crate::history;
+use crate::record;
+use crate::refused::{OAuthError, Refused};
+use crate::state::{InForce, Issuer};
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use oam_audit::agent_log::{self, Held, Taken, Unfit};
+use oam_audit::record::Known;
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::claimant::{Claimant, ClaimantKey, ClaimantKind};
+use oam_model::feed::{Upload, UploadAnswer};
+use oam_model::organization::VERSION;
+use oam_model::refusal::Refusal;
+use oam_policy::policy;
+use oam_policy::rate::Rate;
+use oam_store::{AgentLogRow, Batch, Change, RecordQuota, StoreFault};
+use oam_system::clock;
 use std::sync::Arc;
 
 /// Largest batch, bytes: an agent that comes back after an outage sends several.
@@ -300,7 +300,7 @@ fn entry(
         ..issuer.entry(event)
     };
     record::origin(&mut entry, origin);
-    crate::issuer::admitted::name(&mut entry, claimant);
+    crate::admitted::name(&mut entry, claimant);
     entry
 }
 

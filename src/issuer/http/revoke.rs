@@ -6,19 +6,19 @@ use super::bearer;
 use super::body::Form;
 use super::introspect;
 use super::sign_out;
-use crate::issuer::clock;
-use crate::issuer::grant::Origin;
-use crate::issuer::keys::sha256;
-use crate::issuer::record;
-use crate::issuer::refused::Refused;
-use crate::issuer::state::Issuer;
-use crate::issuer::store::{Batch, Change};
-use crate::model::audit::{AuditEvent, AuditRecord};
+use crate::grant::Origin;
+use crate::keys::sha256;
+use crate::record;
+use crate::refused::Refused;
+use crate::state::Issuer;
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::response::Response;
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_store::{Batch, Change};
+use oam_system::clock;
 use std::sync::Arc;
 
 /// Ends the token; 200 also for one that is unknown or over.
@@ -75,8 +75,7 @@ async fn revoked(
     authenticated(issuer, headers, &mut form, origin).await?;
     let token = form.secret("token")?;
     let digest = sha256(token.expose().as_bytes());
-    let unavailable =
-        |fault: crate::issuer::store::StoreFault| Refused::of_exchange(fault.refusal(), false);
+    let unavailable = |fault: oam_store::StoreFault| Refused::of_exchange(fault.refusal(), false);
     let row = issuer
         .store
         .token(digest.clone())

@@ -5,18 +5,18 @@
 //! one that signed out has nothing left to renew with.
 
 use super::bearer;
-use crate::issuer::admitted;
-use crate::issuer::clock;
-use crate::issuer::grant::Origin;
-use crate::issuer::record;
-use crate::issuer::refused::Refused;
-use crate::issuer::standing;
-use crate::issuer::state::Issuer;
-use crate::issuer::store::Batch;
-use crate::model::audit::AuditEvent;
-use crate::model::claimant::{Claimant, ClaimantKind};
-use crate::model::refusal::RefusalCode;
-use crate::model::secret::Secret;
+use crate::admitted;
+use crate::grant::Origin;
+use crate::record;
+use crate::refused::Refused;
+use crate::standing;
+use crate::state::Issuer;
+use oam_model::audit::AuditEvent;
+use oam_model::claimant::{Claimant, ClaimantKind};
+use oam_model::refusal::RefusalCode;
+use oam_model::secret::Secret;
+use oam_store::Batch;
+use oam_system::clock;
 
 /// `token_type_hint` of a token that speaks for a person. RFC 7009 §2.1 leaves further hints to its users.
 pub const ID_TOKEN: &str = "id_token";
@@ -53,8 +53,7 @@ pub async fn signed_out(issuer: &Issuer, token: &Secret, origin: &Origin) -> Res
         changes: vec![change],
         entries: vec![entry],
     };
-    let unavailable =
-        |fault: crate::issuer::store::StoreFault| Refused::of_exchange(fault.refusal(), false);
+    let unavailable = |fault: oam_store::StoreFault| Refused::of_exchange(fault.refusal(), false);
     let committed = issuer.commit(batch).await.map_err(unavailable)?;
     record::settle(issuer, committed.revoked);
     Ok(())

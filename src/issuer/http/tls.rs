@@ -1,8 +1,8 @@
 //! TLS by file.
 
-use crate::model::issuer::TlsFiles;
-use crate::model::refusal::Refusal;
 use axum_server::tls_rustls::RustlsConfig;
+use oam_model::issuer::TlsFiles;
+use oam_model::refusal::Refusal;
 use std::sync::Arc;
 
 /// Reads chain and key.

@@ -1,8 +1,8 @@
 //! Answers about access tokens, kept for a few seconds: many who show one token cause one question.
 
-use crate::model::claimant::Claimant;
-use crate::model::refusal::{Refusal, RefusalCode};
-use crate::model::time::Moment;
+use oam_model::claimant::Claimant;
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::time::Moment;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,9 +1,9 @@
 //! What a provider or a transmitter publishes about itself: OIDC Discovery 1.0 §4, SSF 1.0 §7.
 
 use super::kept::{Kept, Miss};
-use crate::issuer::outside::{Outside, endpoint};
-use crate::model::answer::EndpointFault;
-use crate::model::time::Moment;
+use crate::outside::{Outside, endpoint};
+use oam_model::answer::EndpointFault;
+use oam_model::time::Moment;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whose document it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::issuer) enum Dialect {
+pub(crate) enum Dialect {
     /// An `OpenID` provider's.
     OpenId,
     /// A transmitter's of security events.
@@ -22,16 +22,16 @@ pub(in crate::issuer) enum Dialect {
 
 /// What is used of it. Endpoints are checked: https, or http on loopback with such an issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::issuer) struct Document {
+pub(crate) struct Document {
     jwks_uri: Option<String>,
     pub(super) introspection_endpoint: Option<String>,
     pub(super) userinfo_endpoint: Option<String>,
     /// SSF 1.0 §7.1.
-    pub(in crate::issuer) critical_subject_members: Vec<String>,
+    pub(crate) critical_subject_members: Vec<String>,
 }
 
 /// The document of one issuer.
-pub(in crate::issuer) struct Directory {
+pub(crate) struct Directory {
     outside: Arc<Outside>,
     issuer: String,
     dialect: Dialect,
@@ -39,7 +39,7 @@ pub(in crate::issuer) struct Directory {
 }
 
 impl Directory {
-    pub(in crate::issuer) fn new(outside: Arc<Outside>, issuer: String, dialect: Dialect) -> Self {
+    pub(crate) fn new(outside: Arc<Outside>, issuer: String, dialect: Dialect) -> Self {
         Self {
             outside,
             issuer,
@@ -49,10 +49,7 @@ impl Directory {
     }
 
     /// The document, from memory when it is there.
-    pub(in crate::issuer) async fn document(
-        &self,
-        now: Moment,
-    ) -> Result<Arc<Document>, EndpointFault> {
+    pub(crate) async fn document(&self, now: Moment) -> Result<Arc<Document>, EndpointFault> {
         let found = self
             .kept
             .find(

@@ -1,21 +1,21 @@
 //! A signed token as it is read before it is trusted, and the check of its signature (RFC 7515).
 
 use super::Unsigned;
-use crate::model::refusal::Refusal;
-use crate::model::secret::Secret;
-use crate::rules::claims::{Claims, read};
-use crate::rules::jose;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, crypto};
+use oam_model::refusal::Refusal;
+use oam_model::secret::Secret;
+use oam_oidc::jose;
+use oam_policy::claims::{Claims, read};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// What of the header is used.
-pub(in crate::issuer) struct Header {
-    pub(in crate::issuer) algorithm: Algorithm,
-    pub(in crate::issuer) kid: Option<String>,
-    pub(in crate::issuer) typ: Option<String>,
+pub(crate) struct Header {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) kid: Option<String>,
+    pub(crate) typ: Option<String>,
 }
 
 impl Header {
@@ -38,8 +38,8 @@ pub(super) fn looks_signed(token: &Secret) -> bool {
 }
 
 /// A token that nobody has verified.
-pub(in crate::issuer) struct Token {
-    pub(in crate::issuer) header: Header,
+pub(crate) struct Token {
+    pub(crate) header: Header,
     /// What it claims. To choose keys by, for nothing else before its signature was verified.
     claims: Arc<Claims>,
 }
@@ -50,7 +50,7 @@ impl Token {
     ///
     /// # Errors
     /// It is no signed token, or its header demands what is not taken.
-    pub(in crate::issuer) fn read(token: &Secret) -> Result<Self, Refusal> {
+    pub(crate) fn read(token: &Secret) -> Result<Self, Refusal> {
         let text = token.expose();
         if text.split('.').count() != 3 || text.split('.').any(str::is_empty) {
             return Err(not_signed("this token is not a signed JWT"));
@@ -83,12 +83,12 @@ impl Token {
     }
 
     /// `iss` as it claims.
-    pub(in crate::issuer) fn issuer(&self) -> Option<&str> {
+    pub(crate) fn issuer(&self) -> Option<&str> {
         self.claims.get("iss").and_then(Value::as_str)
     }
 
     /// Whether it claims to be for one of these.
-    pub(in crate::issuer) fn has_audience(&self, audiences: &[String]) -> bool {
+    pub(crate) fn has_audience(&self, audiences: &[String]) -> bool {
         read::is_one_of(self.claims.get("aud"), audiences)
     }
 
@@ -124,7 +124,7 @@ pub(super) fn allowed(names: &[String]) -> Vec<Algorithm> {
 }
 
 /// What a transmitter may sign with: SSF's profile has RS256, others use what their keys are.
-pub(in crate::issuer) fn asymmetric() -> Vec<Algorithm> {
+pub(crate) fn asymmetric() -> Vec<Algorithm> {
     vec![
         Algorithm::RS256,
         Algorithm::RS384,

@@ -1,9 +1,9 @@
 //! Something of a provider's that is kept: asked for by one at a time, not too often, and good for a
 //! while when the provider is down.
 
-use crate::model::answer::EndpointFault;
-use crate::model::time::Moment;
 use arc_swap::ArcSwapOption;
+use oam_model::answer::EndpointFault;
+use oam_model::time::Moment;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,7 +36,7 @@ pub(super) struct Kept<T> {
 
 /// Why it is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::issuer) enum Miss {
+pub(crate) enum Miss {
     /// The provider answered, and it is not in it: a verdict.
     Absent,
     /// The provider can't be asked: no verdict.

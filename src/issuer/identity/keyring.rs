@@ -4,14 +4,14 @@ use super::Unsigned;
 use super::directory::Directory;
 use super::jose::{Header, Token};
 use super::kept::{Kept, Miss};
-use crate::issuer::outside::Outside;
-use crate::model::answer::EndpointFault;
-use crate::model::issuer::SourceKeys;
-use crate::model::secret::Secret;
-use crate::model::time::Moment;
-use crate::rules::claims::Claims;
+use crate::outside::Outside;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use oam_model::answer::EndpointFault;
+use oam_model::issuer::SourceKeys;
+use oam_model::secret::Secret;
+use oam_model::time::Moment;
+use oam_policy::claims::Claims;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ struct Key {
 }
 
 /// Keys of one issuer.
-pub(in crate::issuer) struct KeyRing {
+pub(crate) struct KeyRing {
     place: SourceKeys,
     outside: Arc<Outside>,
     directory: Arc<Directory>,
@@ -36,11 +36,7 @@ pub(in crate::issuer) struct KeyRing {
 }
 
 impl KeyRing {
-    pub(in crate::issuer) fn new(
-        place: SourceKeys,
-        outside: Arc<Outside>,
-        directory: Arc<Directory>,
-    ) -> Self {
+    pub(crate) fn new(place: SourceKeys, outside: Arc<Outside>, directory: Arc<Directory>) -> Self {
         Self {
             place,
             outside,
@@ -50,13 +46,13 @@ impl KeyRing {
     }
 
     /// Whether the last fetch failed.
-    pub(in crate::issuer) fn is_failing(&self) -> bool {
+    pub(crate) fn is_failing(&self) -> bool {
         self.kept.is_failing()
     }
 
     /// The claims of a token whose algorithm is one of these and whose signature fits the one key that it
     /// names; without a name, the one key that can be meant (OIDC Core §10.1).
-    pub(in crate::issuer) async fn verified<'t>(
+    pub(crate) async fn verified<'t>(
         &self,
         token: &Secret,
         read: &'t Token,
@@ -126,7 +122,7 @@ fn keys(body: &[u8]) -> Result<Vec<Arc<Key>>, EndpointFault> {
         why: "the answer is not a set of keys".to_owned(),
     })?;
     let read = |value| {
-        let jwk: Jwk = serde_json::from_value(crate::rules::jose::tidied(value)).ok()?;
+        let jwk: Jwk = serde_json::from_value(oam_oidc::jose::tidied(value)).ok()?;
         let decoding = DecodingKey::from_jwk(&jwk).ok()?;
         Some(Arc::new(Key { jwk, decoding }))
     };
@@ -134,7 +130,7 @@ fn keys(body: &[u8]) -> Result<Vec<Arc<Key>>, EndpointFault> {
         .keys
         .into_iter()
         .filter_map(read)
-        .take(crate::rules::jose::MOST_KEYS)
+        .take(oam_oidc::jose::MOST_KEYS)
         .collect())
 }
 

@@ -1,9 +1,9 @@
 //! Tokens whose signature was verified in this minute: an agent that asks 200 times does not cost 200
 //! checks of an RSA signature.
 
-use crate::model::claimant::Claimant;
-use crate::model::time::Moment;
-use crate::rules::claims::SKEW_S;
+use oam_model::claimant::Claimant;
+use oam_model::time::Moment;
+use oam_policy::claims::SKEW_S;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 

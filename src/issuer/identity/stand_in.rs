@@ -1,9 +1,6 @@
 //! A provider for tests: documents, keys, introspection and userinfo on loopback, each question counted.
 
-use crate::issuer::outside::Outside;
-use crate::model::issuer::{
-    IssuerSettings, SecretPlace, ServerLimits, Signing, SigningAlgorithm, Source, Transmitter,
-};
+use crate::outside::Outside;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -14,21 +11,24 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::IntoResponse;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use oam_model::issuer::{
+    IssuerSettings, SecretPlace, ServerLimits, Signing, SigningAlgorithm, Source, Transmitter,
+};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A key pair that signs.
-pub(in crate::issuer) struct Signer {
+pub(crate) struct Signer {
     private: EncodingKey,
-    pub(in crate::issuer) algorithm: Algorithm,
-    pub(in crate::issuer) kid: String,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) kid: String,
     /// The public half.
-    pub(in crate::issuer) jwk: Value,
+    pub(crate) jwk: Value,
 }
 
 impl Signer {
-    pub(in crate::issuer) fn ec(kid: &str) -> Self {
+    pub(crate) fn ec(kid: &str) -> Self {
         let pair =
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
                 .unwrap();
@@ -39,7 +39,7 @@ impl Signer {
         )
     }
 
-    pub(in crate::issuer) fn rsa(kid: &str) -> Self {
+    pub(crate) fn rsa(kid: &str) -> Self {
         /// What stands before the key itself in PKCS#8 for 2048 bits.
         const PREFIX: usize = 26;
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
@@ -62,16 +62,11 @@ impl Signer {
         }
     }
 
-    pub(in crate::issuer) fn sign(&self, typ: Option<&str>, claims: &Value) -> String {
+    pub(crate) fn sign(&self, typ: Option<&str>, claims: &Value) -> String {
         self.sign_as(typ, Some(&self.kid), claims)
     }
 
-    pub(in crate::issuer) fn sign_as(
-        &self,
-        typ: Option<&str>,
-        kid: Option<&str>,
-        claims: &Value,
-    ) -> String {
+    pub(crate) fn sign_as(&self, typ: Option<&str>, kid: Option<&str>, claims: &Value) -> String {
         let mut header = Header::new(self.algorithm);
         header.typ = typ.map(str::to_owned);
         header.kid = kid.map(str::to_owned);
@@ -80,27 +75,27 @@ impl Signer {
 }
 
 /// What the provider answers.
-pub(in crate::issuer) struct Answers {
-    pub(in crate::issuer) down: bool,
+pub(crate) struct Answers {
+    pub(crate) down: bool,
     /// `issuer` of its documents.
-    pub(in crate::issuer) issuer: String,
-    pub(in crate::issuer) keys: Vec<Value>,
-    pub(in crate::issuer) introspection: (u16, Value),
-    pub(in crate::issuer) userinfo: (u16, Value),
+    pub(crate) issuer: String,
+    pub(crate) keys: Vec<Value>,
+    pub(crate) introspection: (u16, Value),
+    pub(crate) userinfo: (u16, Value),
     /// More members of the document for security events; none: it has no such document.
-    pub(in crate::issuer) ssf: Option<Value>,
+    pub(crate) ssf: Option<Value>,
     hits: HashMap<String, usize>,
     forms: Vec<String>,
 }
 
 /// The provider.
-pub(in crate::issuer) struct Provider {
-    pub(in crate::issuer) issuer: String,
+pub(crate) struct Provider {
+    pub(crate) issuer: String,
     answers: Arc<Mutex<Answers>>,
 }
 
 impl Provider {
-    pub(in crate::issuer) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let answers = Arc::new(Mutex::new(Answers {
@@ -128,17 +123,17 @@ impl Provider {
         Self { issuer, answers }
     }
 
-    pub(in crate::issuer) fn answers(&self) -> MutexGuard<'_, Answers> {
+    pub(crate) fn answers(&self) -> MutexGuard<'_, Answers> {
         self.answers.lock().unwrap()
     }
 
     /// How often this path was asked.
-    pub(in crate::issuer) fn hits(&self, path: &str) -> usize {
+    pub(crate) fn hits(&self, path: &str) -> usize {
         self.answers().hits.get(path).copied().unwrap_or(0)
     }
 
     /// What was posted to introspection.
-    pub(in crate::issuer) fn forms(&self) -> Vec<String> {
+    pub(crate) fn forms(&self) -> Vec<String> {
         self.answers().forms.clone()
     }
 }
@@ -183,10 +178,7 @@ fn answer(
 }
 
 /// Settings with these sources and transmitters, the rest of no consequence here.
-pub(in crate::issuer) fn settings(
-    sources: Vec<Source>,
-    transmitters: Vec<Transmitter>,
-) -> IssuerSettings {
+pub(crate) fn settings(sources: Vec<Source>, transmitters: Vec<Transmitter>) -> IssuerSettings {
     IssuerSettings {
         url: "https://oam.acme.example".to_owned(),
         listen: Vec::new(),
@@ -224,6 +216,6 @@ pub(in crate::issuer) fn settings(
 }
 
 /// The way out for these settings.
-pub(in crate::issuer) fn outside(settings: &IssuerSettings) -> Arc<Outside> {
+pub(crate) fn outside(settings: &IssuerSettings) -> Arc<Outside> {
     Arc::new(Outside::new(settings).unwrap_or_else(|r| panic!("{}", r.sentence)))
 }

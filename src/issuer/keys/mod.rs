@@ -1,6 +1,6 @@
 //! The signing keys in use: read from the store, prepared once, chosen by the clock.
 //!
-//! What signs and what is published is decided by [`crate::rules::keys`] at every use, so a take-over
+//! What signs and what is published is decided by [`oam_policy::keys`] at every use, so a take-over
 //! needs no timer and no restart; a change in the store needs only [`SigningKeys::reload`].
 
 mod pair;
@@ -12,15 +12,15 @@ pub use pair::{Made, Pair, TokenKind, alg};
 pub use rotation::{Rotated, rotate};
 
 use super::seal::{self, MasterKey};
-use super::store::{Batch, Change, KeyRow, Store};
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::issuer::Signing;
-use crate::model::name::OrgName;
-use crate::model::refusal::Refusal;
-use crate::model::secret::Secret;
-use crate::rules::keys::{self, KeyLife};
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::issuer::Signing;
+use oam_model::name::OrgName;
+use oam_model::refusal::Refusal;
+use oam_model::secret::Secret;
+use oam_policy::keys::{self, KeyLife};
+use oam_store::{Batch, Change, KeyRow, Store};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -53,7 +53,7 @@ pub struct SigningKeys {
 }
 
 /// A row's life.
-pub(crate) fn life(row: &KeyRow) -> KeyLife {
+pub fn life(row: &KeyRow) -> KeyLife {
     KeyLife {
         kid: row.kid.clone(),
         made_at_ms: row.made_at_ms,

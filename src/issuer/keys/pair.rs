@@ -1,9 +1,7 @@
 //! One key pair, prepared once: parsing a private key anew for each signature would cost more than the
 //! signature (which is why tokens are not written by `jsonwebtoken`, whose keys are bytes).
 
-use crate::issuer::seal::{MasterKey, Purpose, SealFault};
-use crate::model::issuer::SigningAlgorithm;
-use crate::model::secret::Secret;
+use crate::seal::{MasterKey, Purpose, SealFault};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -11,6 +9,8 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oam_model::issuer::SigningAlgorithm;
+use oam_model::secret::Secret;
 use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -187,11 +187,11 @@ fn elliptic(point: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{Pair, TokenKind};
-    use crate::issuer::seal::{MasterKey, SealFault};
-    use crate::model::issuer::SigningAlgorithm;
-    use crate::model::secret::Secret;
+    use crate::seal::{MasterKey, SealFault};
     use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
     use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+    use oam_model::issuer::SigningAlgorithm;
+    use oam_model::secret::Secret;
     use serde_json::{Value, json};
 
     fn master(byte: u8) -> MasterKey {

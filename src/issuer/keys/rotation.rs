@@ -1,13 +1,13 @@
 //! Making a key: at the first start, and by command.
 
 use super::{Made, Pair, entry, life};
-use crate::issuer::seal::{self, MasterKey};
-use crate::issuer::store::{Batch, Change, KeyRow, Store};
-use crate::issuer::when::when;
-use crate::model::issuer::Signing;
-use crate::model::name::OrgName;
-use crate::model::refusal::Refusal;
-use crate::rules::keys::{self, KeyLife};
+use crate::seal::{self, MasterKey};
+use crate::when::when;
+use oam_model::issuer::Signing;
+use oam_model::name::OrgName;
+use oam_model::refusal::Refusal;
+use oam_policy::keys::{self, KeyLife};
+use oam_store::{Batch, Change, KeyRow, Store};
 
 /// What a rotation came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 use super::{SigningKeys, TokenKind, rotate};
-use crate::issuer::seal::MasterKey;
-use crate::issuer::store::Store;
-use crate::issuer::store::memory::MemoryStore;
-use crate::model::audit::AuditEvent;
-use crate::model::issuer::{Signing, SigningAlgorithm};
-use crate::model::name::OrgName;
-use crate::model::refusal::{Refusal, RefusalCode};
-use crate::model::secret::Secret;
-use crate::rules::keys::LONGEST_TOKEN_MS;
+use crate::seal::MasterKey;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use oam_model::audit::AuditEvent;
+use oam_model::issuer::{Signing, SigningAlgorithm};
+use oam_model::name::OrgName;
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::secret::Secret;
+use oam_policy::keys::LONGEST_TOKEN_MS;
+use oam_store::Store;
+use oam_store::memory::MemoryStore;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

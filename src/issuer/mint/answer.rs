@@ -1,8 +1,8 @@
 //! What a hub answered, compared with what was asked.
 
-use crate::issuer::outside::Answer;
-use crate::model::answer::EndpointFault;
-use crate::model::secret::Secret;
+use crate::outside::Answer;
+use oam_model::answer::EndpointFault;
+use oam_model::secret::Secret;
 use serde::{Deserialize, Deserializer};
 
 /// Longest token that is taken, bytes.
@@ -114,8 +114,8 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, 
 #[cfg(test)]
 mod tests {
     use super::{TOKEN_CAP, read};
-    use crate::issuer::outside::Answer;
-    use crate::model::answer::EndpointFault;
+    use crate::outside::Answer;
+    use oam_model::answer::EndpointFault;
     use serde_json::{Value, json};
     use zeroize::Zeroizing;
 

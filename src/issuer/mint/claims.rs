@@ -2,8 +2,8 @@
 //! by issuer and subject, never by e-mail.
 
 use super::MintRequest;
-use crate::model::refusal::Refusal;
 use aws_lc_rs::rand;
+use oam_model::refusal::Refusal;
 use serde::Serialize;
 
 /// RFC 8693 §4.1.

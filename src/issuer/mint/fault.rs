@@ -1,9 +1,9 @@
 //! From a hub's fault to the words for whoever asked. Nothing of the hub's prose is in them.
 
 use super::MintFault;
-use crate::model::answer::EndpointFault;
-use crate::model::issuer::IssuerHub;
-use crate::model::refusal::{Refusal, RefusalCode};
+use oam_model::answer::EndpointFault;
+use oam_model::issuer::IssuerHub;
+use oam_model::refusal::{Refusal, RefusalCode};
 
 /// The OAuth error code of a fault; a bare 401 means the client too (RFC 6749 §5.2).
 pub(super) fn code(fault: &EndpointFault) -> Option<&str> {

@@ -3,14 +3,14 @@
 
 use super::answer::{self, HubToken, Unfit};
 use super::{Mint, MintFault, MintRequest, Minted, fault};
-use crate::issuer::outside::Auth;
-use crate::issuer::secrets;
-use crate::issuer::store::Batch;
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::claimant::ClaimantKind;
-use crate::model::refusal::Refusal;
-use crate::model::role::Action;
-use crate::model::secret::Secret;
+use crate::outside::Auth;
+use crate::secrets;
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::claimant::ClaimantKind;
+use oam_model::refusal::Refusal;
+use oam_model::role::Action;
+use oam_model::secret::Secret;
+use oam_store::Batch;
 use std::sync::PoisonError;
 
 /// The scope of an action.

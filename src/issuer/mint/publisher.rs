@@ -3,13 +3,13 @@
 
 use super::answer;
 use super::{Mint, MintFault, MintRequest, Minted, claims, fault};
-use crate::issuer::keys::TokenKind;
-use crate::issuer::outside::Auth;
-use crate::model::answer::EndpointFault;
-use crate::model::name::Repository;
-use crate::model::refusal::Refusal;
-use crate::model::role::Action;
-use crate::model::secret::{Secret, wire};
+use crate::keys::TokenKind;
+use crate::outside::Auth;
+use oam_model::answer::EndpointFault;
+use oam_model::name::Repository;
+use oam_model::refusal::Refusal;
+use oam_model::role::Action;
+use oam_model::secret::{Secret, wire};
 use serde::Serialize;
 
 /// Kinds of repositories that stand before `namespace/name`; models have none.

@@ -4,15 +4,15 @@
 //! so "revoked" here means: the hub took the order. It also tells the token's owner by e-mail.
 
 use super::{Mint, MintRequest, Minted};
-use crate::issuer::keys::sha256;
-use crate::issuer::outside::Auth;
-use crate::issuer::seal::{MasterKey, Purpose};
-use crate::issuer::store::{Batch, Change, TokenRow};
-use crate::model::answer::EndpointFault;
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::issuer::{Backend, IssuerHub};
-use crate::model::refusal::Refusal;
-use crate::model::secret::{Secret, wire};
+use crate::keys::sha256;
+use crate::outside::Auth;
+use crate::seal::{MasterKey, Purpose};
+use oam_model::answer::EndpointFault;
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::issuer::{Backend, IssuerHub};
+use oam_model::refusal::Refusal;
+use oam_model::secret::{Secret, wire};
+use oam_store::{Batch, Change, TokenRow};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -124,7 +124,7 @@ impl Mint {
     }
 
     /// Ends tokens at their hubs and writes what became of each: an entry, and where nothing is left to
-    /// try the sealed token goes. Call it with [`super::super::store::Committed::revoked`].
+    /// try the sealed token goes. Call it with [`oam_store::Committed::revoked`].
     ///
     /// # Errors
     /// The store did not take it; the tokens may be ended all the same, and a sweep finds them again.

@@ -1,7 +1,7 @@
 //! An answer: facts, and a body that is wiped.
 
 use super::{ANSWER_CAP, fault};
-use crate::model::answer::EndpointFault;
+use oam_model::answer::EndpointFault;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 

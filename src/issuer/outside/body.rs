@@ -1,9 +1,9 @@
 //! Request bodies and credentials in buffers that are wiped.
 
-use crate::model::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use oam_model::secret::Secret;
 use serde::Serialize;
 use std::io;
 use url::form_urlencoded::byte_serialize;
@@ -96,7 +96,7 @@ impl io::Write for Count {
 #[cfg(test)]
 mod tests {
     use super::{Payload, basic};
-    use crate::model::secret::Secret;
+    use oam_model::secret::Secret;
 
     #[test]
     fn a_form_is_read_back_as_it_was() {

@@ -1,6 +1,6 @@
 //! From the HTTP client's errors to facts in our own words. Its own texts hold URLs and are not used.
 
-use crate::model::answer::EndpointFault;
+use oam_model::answer::EndpointFault;
 use std::error::Error;
 use std::io;
 

@@ -1,10 +1,10 @@
 use super::{ANSWER_CAP, Auth, Outside, endpoint};
-use crate::model::answer::EndpointFault;
-use crate::model::secret::Secret;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::IntoResponse;
+use oam_model::answer::EndpointFault;
+use oam_model::secret::Secret;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -1,15 +1,15 @@
 //! What another policy takes from those who hold roles: a role, or a part of what a role allows.
 
-use crate::issuer::clock;
-use crate::issuer::record;
-use crate::issuer::standing::{listed, relaxed, roles_under, shown};
-use crate::issuer::state::{InForce, Issuer};
-use crate::issuer::store::{Batch, Change, PersonRow, StoreFault, TokenRow};
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::feed::FeedEvent;
-use crate::model::name::RoleName;
-use crate::model::policy::Wanted;
-use crate::rules::policy::{Index, role_covers};
+use crate::record;
+use crate::standing::{listed, relaxed, roles_under, shown};
+use crate::state::{InForce, Issuer};
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::feed::FeedEvent;
+use oam_model::name::RoleName;
+use oam_model::policy::Wanted;
+use oam_policy::policy::{Index, role_covers};
+use oam_store::{Batch, Change, PersonRow, StoreFault, TokenRow};
+use oam_system::clock;
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 use super::{NewSecret, drop_all, fresh_client_secret, hash_of, of_hub, put, verify_client};
-use crate::issuer::seal::{MasterKey, Purpose};
-use crate::issuer::store::SecretOwner;
-use crate::issuer::store::memory::MemoryStore;
-use crate::model::name::{HubName, OrgName};
-use crate::model::secret::Secret;
+use crate::seal::{MasterKey, Purpose};
+use oam_model::name::{HubName, OrgName};
+use oam_model::secret::Secret;
+use oam_store::SecretOwner;
+use oam_store::memory::MemoryStore;
 
 const NOW: u64 = 1_800_000_000_000;
 

@@ -1,15 +1,15 @@
 //! Signals as they are posted, against a transmitter on loopback.
 
 use super::{Signals, Untaken};
-use crate::issuer::identity::Identities;
-use crate::issuer::identity::stand_in::{Provider, Signer, outside, settings};
-use crate::model::issuer::{SecretPlace, Source, SourceKeys, Transmitter};
-use crate::model::secret::Secret;
-use crate::model::signal::{Signal, SignalMeaning};
-use crate::model::time::Moment;
-use crate::rules::claims::fixture::{NOW, okta};
-use crate::rules::signal::SetError;
-use crate::rules::signal::fixture::{CAEP, transmitter};
+use crate::identity::Identities;
+use crate::identity::stand_in::{Provider, Signer, outside, settings};
+use oam_model::issuer::{SecretPlace, Source, SourceKeys, Transmitter};
+use oam_model::secret::Secret;
+use oam_model::signal::{Signal, SignalMeaning};
+use oam_model::time::Moment;
+use oam_policy::claims::fixture::{NOW, okta};
+use oam_policy::signal::SetError;
+use oam_policy::signal::fixture::{CAEP, transmitter};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
 //! What an administrator orders, and what somebody does by signing out.
 
 use super::{Applied, person};
-use crate::issuer::store::{Batch, Change, EndKind, Ended, PersonRow, Store, StoreFault};
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::model::claimant::ClaimantKey;
-use crate::model::name::OrgName;
-use crate::rules::account::{Author, Restored};
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::claimant::ClaimantKey;
+use oam_model::name::OrgName;
+use oam_policy::account::{Author, Restored};
+use oam_store::{Batch, Change, EndKind, Ended, PersonRow, Store, StoreFault};
 
 /// What an administrator orders.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! One person: as kept, as a claimant, and what an end of theirs is.
 
-use crate::issuer::store::{Change, EndKind, Ended, PersonRow};
-use crate::model::audit::AuditEvent;
-use crate::model::claimant::{Claimant, ClaimantKey, ClaimantKind, Groups};
-use crate::model::feed::FeedEvent;
-use crate::model::name::{RoleName, SourceName};
-use crate::model::policy::{Member, Policy};
-use crate::model::signal::SignalMeaning;
-use crate::rules::account::Author;
-use crate::rules::admission::{Facts, RolesAfter, roles_after_signal};
-use crate::rules::policy::{Index, held_names};
+use oam_model::audit::AuditEvent;
+use oam_model::claimant::{Claimant, ClaimantKey, ClaimantKind, Groups};
+use oam_model::feed::FeedEvent;
+use oam_model::name::{RoleName, SourceName};
+use oam_model::policy::{Member, Policy};
+use oam_model::signal::SignalMeaning;
+use oam_policy::account::Author;
+use oam_policy::admission::{Facts, RolesAfter, roles_after_signal};
+use oam_policy::policy::{Index, held_names};
+use oam_store::{Change, EndKind, Ended, PersonRow};
 use std::sync::Arc;
 
 /// Longest reason of an administrator, characters.
@@ -41,7 +41,7 @@ pub(super) const fn speaks_of_people(meaning: &SignalMeaning) -> bool {
 }
 
 /// The name for people.
-pub(in crate::issuer) fn shown(row: &PersonRow) -> Option<String> {
+pub(crate) fn shown(row: &PersonRow) -> Option<String> {
     row.seen.username.clone().or_else(|| row.seen.email.clone())
 }
 
@@ -100,7 +100,7 @@ fn one_line(words: &str) -> String {
     text.trim().to_owned()
 }
 
-pub(in crate::issuer) fn listed(roles: &[RoleName]) -> String {
+pub(crate) fn listed(roles: &[RoleName]) -> String {
     if roles.is_empty() {
         return "none".to_owned();
     }
@@ -123,12 +123,12 @@ pub(super) fn roles_with(
 /// The policy for people and jobs of whom only groups and these held roles are kept, as [`roles_with`] says.
 /// A condition on claims is taken as fulfilled only where it stood in the policy by which the roles were held,
 /// `was`: of another one it is not known.
-pub(in crate::issuer) fn relaxed(policy: &Index, was: Option<&Index>, held: &[RoleName]) -> Index {
+pub(crate) fn relaxed(policy: &Index, was: Option<&Index>, held: &[RoleName]) -> Index {
     Index::new(without_claims(policy.policy(), was, held))
 }
 
 /// The roles of a person under such a policy, with the groups as kept.
-pub(in crate::issuer) fn roles_under(relaxed: &Index, row: &PersonRow) -> RolesAfter {
+pub(crate) fn roles_under(relaxed: &Index, row: &PersonRow) -> RolesAfter {
     let claimant = claimant(row, row.seen.groups.clone());
     roles_after_signal(&row.held, held_names(relaxed, &claimant))
 }

@@ -5,15 +5,15 @@ mod changes;
 mod strangers;
 
 use super::{Applied, Origin, Standing, facts};
-use crate::issuer::store::sqlite::SqliteStore;
-use crate::issuer::store::{Batch, Change, PersonRow, PersonSeen, Store, StoreFault, TokenRow};
-use crate::model::claimant::ClaimantKey;
-use crate::model::feed::FeedEvent;
-use crate::model::name::{OrgName, RoleName};
-use crate::model::role::Action;
-use crate::model::signal::{Signal, SignalMeaning, SignalSubject};
-use crate::rules::claims::fixture::{NOW, okta};
-use crate::rules::policy::{Index, fixture};
+use oam_model::claimant::ClaimantKey;
+use oam_model::feed::FeedEvent;
+use oam_model::name::{OrgName, RoleName};
+use oam_model::role::Action;
+use oam_model::signal::{Signal, SignalMeaning, SignalSubject};
+use oam_policy::claims::fixture::{NOW, okta};
+use oam_policy::policy::{Index, fixture};
+use oam_store::sqlite::SqliteStore;
+use oam_store::{Batch, Change, PersonRow, PersonSeen, Store, StoreFault, TokenRow};
 
 const NOW_MS: u64 = NOW * 1000;
 
@@ -117,16 +117,14 @@ impl World {
 
     async fn events(&self, name: &str) -> Vec<FeedEvent> {
         let start = self.store.feed(key(name), None).await.unwrap().head;
-        let begin = crate::issuer::store::Cursor { seq: 0, ..start };
+        let begin = oam_store::Cursor { seq: 0, ..start };
         let page = self.store.feed(key(name), Some(begin)).await.unwrap();
         page.events.into_iter().map(|(_, event)| event).collect()
     }
 
     /// Entries as `event detail`.
     async fn entries(&self) -> Vec<String> {
-        let lines = self
-            .store
-            .audit(crate::issuer::store::AuditFilter::default(), 0, 100);
+        let lines = self.store.audit(oam_store::AuditFilter::default(), 0, 100);
         let lines = lines.await.unwrap();
         let read = |line: &str| {
             let entry: serde_json::Value = serde_json::from_str(line).unwrap();

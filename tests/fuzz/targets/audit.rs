@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oam::model::record::{Happening, Record};
-use oam::rules::record::{GENESIS, Known, Summary, Verifier, chain, link};
+use oam_model::record::{Happening, Record};
+use oam_audit::record::{GENESIS, Known, Summary, Verifier, chain, link};
 
 fn verify(log: &[u8], known: Option<Known>) -> Summary {
     let mut verifier = Verifier::new(known);

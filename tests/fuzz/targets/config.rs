@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oam::config::agent::{Source, read};
-use oam::config::fault::ConfigFault;
-use oam::config::issuer::{read_cases, read_policy, read_settings};
+use oam_config::agent::{Source, read};
+use oam_config::fault::ConfigFault;
+use oam_config::issuer::{read_cases, read_policy, read_settings};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else {

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oam::wire::buffer::Inbox;
-use oam::wire::frame::{FrameFault, LIMIT, brief, encode, reply, request};
+use oam_wire::buffer::Inbox;
+use oam_wire::frame::{FrameFault, LIMIT, brief, encode, reply, request};
 
 fn lines(data: &[u8], piece: usize) -> Vec<Result<Vec<u8>, FrameFault>> {
     let (mut inbox, mut out) = (Inbox::new(), Vec::new());

@@ -3,13 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oam::front::git;
-use oam::model::ask::HubRef;
-use oam::model::granted::Scheme;
-use oam::model::refusal::Refusal;
-use oam::model::secret::Secret;
-use oam::wire::brief::{Brief, BriefToken};
-use oam::wire::message::Request;
+use oam_helper::git;
+use oam_model::ask::HubRef;
+use oam_model::granted::Scheme;
+use oam_model::refusal::Refusal;
+use oam_model::secret::Secret;
+use oam_wire::brief::{Brief, BriefToken};
+use oam_wire::message::Request;
 
 const CALLS: [&[&str]; 5] = [
     &["get"],

@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oam::model::ask::repository_of_path;
-use oam::rules::pattern::{matches, width};
+use oam_model::ask::repository_of_path;
+use oam_policy::pattern::{matches, width};
 
 fn plainly(pattern: &[u8], path: &[u8]) -> bool {
     match pattern {

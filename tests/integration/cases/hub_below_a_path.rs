@@ -32,7 +32,7 @@ fn git_and_hf_work_with_a_hub_below_a_path_and_its_neighbours_get_no_token() {
     // Another service of the same host is nobody's.
     let host = world.hub.get("url").replace(PATH, "");
     let host = host.trim_start_matches("http://");
-    let mut helper = world.command(env!("CARGO_BIN_EXE_git-credential-oam"));
+    let mut helper = world.command(oam::program("git-credential-oam"));
     helper.arg("get");
     let ask = format!("protocol=http\nhost={host}\npath=artifactory/api/npm/acme/model\n\n");
     let beside = World::feed(&mut helper, ask.as_bytes());

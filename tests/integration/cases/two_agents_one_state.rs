@@ -5,7 +5,7 @@
 use crate::support::World;
 use crate::support::wait::until_true;
 use crate::support::world::{Run, alive, set_mode};
-use oam::edge::state_lock;
+use oam_host::state_lock;
 use std::path::Path;
 use std::process::Command;
 
@@ -27,7 +27,7 @@ fn elsewhere(world: &World, runtime: Option<&Path>, program: &str) -> Command {
 }
 
 fn oam(world: &World, runtime: Option<&Path>, args: &[&str]) -> Run {
-    let mut command = elsewhere(world, runtime, env!("CARGO_BIN_EXE_oam"));
+    let mut command = elsewhere(world, runtime, oam::program("oam"));
     Run::of(&command.args(args).output().unwrap())
 }
 
@@ -37,7 +37,7 @@ fn token(world: &World, runtime: Option<&Path>) -> Run {
         .get("url")
         .trim_start_matches("http://")
         .to_owned();
-    let mut command = elsewhere(world, runtime, env!("CARGO_BIN_EXE_git-credential-oam"));
+    let mut command = elsewhere(world, runtime, oam::program("git-credential-oam"));
     command.args(["--hub", "hub", "get"]);
     let input = format!("protocol=http\nhost={host}\npath=acme/model\n\n");
     World::feed(&mut command, input.as_bytes())
@@ -70,7 +70,7 @@ fn programs_with_another_runtime_directory_or_none_talk_to_the_one_agent() {
     let socket = world.runtime.join("oam/agent.sock");
     assert!(told.contains(socket.to_str().unwrap()), "{told}");
     // Also where the lock is all that tells of it: an agent started by hand leaves, and says whose.
-    let by_hand = elsewhere(&world, Some(&snap), env!("CARGO_BIN_EXE_oam-agent"));
+    let by_hand = elsewhere(&world, Some(&snap), oam::program("oam-agent"));
     let output = { by_hand }.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(said.trim(), format!("ready {}", socket.display()));

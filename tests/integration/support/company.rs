@@ -138,7 +138,7 @@ impl Company {
 
     /// `oam-issuer --config … ARGS`.
     pub fn issuer_command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_oam-issuer"));
+        let mut command = Command::new(oam::program("oam-issuer"));
         command
             .arg("--config")
             .arg(self.folder.join("issuer.toml"))

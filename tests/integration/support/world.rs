@@ -115,7 +115,7 @@ impl World {
     /// A program in this person's environment, and nothing else of ours.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
-        let bin = Path::new(env!("CARGO_BIN_EXE_oam")).parent().unwrap();
+        let bin = Path::new(oam::program("oam")).parent().unwrap();
         command
             .env_clear()
             .envs(
@@ -177,12 +177,12 @@ impl World {
 
     /// `oam ARGS`.
     pub fn oam(&self, args: &[&str]) -> Run {
-        self.run(env!("CARGO_BIN_EXE_oam"), args)
+        self.run(oam::program("oam"), args)
     }
 
     /// A command of `oam` that the test arranges further.
     pub fn oam_command(&self, args: &[&str]) -> Command {
-        let mut command = self.command(env!("CARGO_BIN_EXE_oam"));
+        let mut command = self.command(oam::program("oam"));
         command.args(args);
         command
     }
@@ -212,7 +212,7 @@ impl World {
     pub fn helper(&self, operation: &str, extra: &str) -> Run {
         let host = self.hub.get("url").trim_start_matches("http://").to_owned();
         let input = format!("protocol=http\nhost={host}\n{extra}\n");
-        let mut command = self.command(env!("CARGO_BIN_EXE_git-credential-oam"));
+        let mut command = self.command(oam::program("git-credential-oam"));
         command.args(["--hub", "hub", operation]);
         Self::feed(&mut command, input.as_bytes())
     }
@@ -297,7 +297,7 @@ impl World {
 
     /// The folder of this host's state.
     pub fn state(&self) -> PathBuf {
-        oam::wire::host::folder(&self.home.join(".local/state/oam"))
+        oam_wire::host::folder(&self.home.join(".local/state/oam"))
     }
 
     /// The audit log's lines.

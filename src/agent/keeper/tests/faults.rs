@@ -1,7 +1,7 @@
 //! Promise 4, and what happens when the disk or the keyring does not do its part.
 
 use super::*;
-use crate::agent::command::ReportKind;
+use crate::command::ReportKind;
 
 fn with_other() -> Settings {
     let mut two = settings();

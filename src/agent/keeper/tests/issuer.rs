@@ -9,13 +9,13 @@ mod sign_in;
 mod waiting;
 
 use super::*;
-use crate::agent::ports::{Issuer as Port, Later, Question, Since};
-use crate::config::agent::{Exchange as Kind, Issuer, Org};
-use crate::model::feed::{FeedEvent, FeedItem, Poll, Upload};
-use crate::model::organization::{Denial, Granting, HeldGrant, HeldRole, VERSION, WhyAnswer};
-use crate::model::refusal::RefusalCode;
-use crate::model::report::StatusReport;
-use crate::model::role::{Action, OfflineRule};
+use crate::ports::{Issuer as Port, Later, Question, Since};
+use oam_config::agent::{Exchange as Kind, Issuer, Org};
+use oam_model::feed::{FeedEvent, FeedItem, Poll, Upload};
+use oam_model::organization::{Denial, Granting, HeldGrant, HeldRole, VERSION, WhyAnswer};
+use oam_model::refusal::RefusalCode;
+use oam_model::report::StatusReport;
+use oam_model::role::{Action, OfflineRule};
 use std::cell::RefCell;
 
 type Answer<T> = oneshot::Sender<Result<T, EndpointFault>>;
@@ -273,7 +273,7 @@ impl Desk {
     fn status(&mut self) -> StatusReport {
         let (reply, mut outcome) = oneshot::channel();
         self.keeper.command(Command::Report {
-            kind: crate::agent::command::ReportKind::Status,
+            kind: crate::command::ReportKind::Status,
             reply,
         });
         match outcome.try_recv() {
@@ -282,10 +282,9 @@ impl Desk {
         }
     }
 
-    fn last_record(&self) -> crate::model::record::Record {
+    fn last_record(&self) -> oam_model::record::Record {
         let lines = self.fake.lines.borrow();
-        let entry: crate::model::record::Entry =
-            serde_json::from_str(lines.last().unwrap()).unwrap();
+        let entry: oam_model::record::Entry = serde_json::from_str(lines.last().unwrap()).unwrap();
         entry.record
     }
 }

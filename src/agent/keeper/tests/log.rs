@@ -1,11 +1,11 @@
 //! Promise 4: a log that is not as it was left is found at every later start, and never certified.
 
 use super::*;
-use crate::agent::command::ReportKind;
-use crate::model::log_break::{BreakKind, LogBreak};
-use crate::model::record::{Entry, Happening, Record};
-use crate::model::report::AnchorReport;
-use crate::rules::record::{GENESIS, Known, Verifier, chain};
+use crate::command::ReportKind;
+use oam_audit::record::{GENESIS, Known, Verifier, chain};
+use oam_model::log_break::{BreakKind, LogBreak};
+use oam_model::record::{Entry, Happening, Record};
+use oam_model::report::AnchorReport;
 use proptest::prelude::*;
 
 fn anchor_of(desk: &mut Desk) -> AnchorReport {

@@ -1,7 +1,7 @@
 //! What another program does to the state under a living agent.
 
 use super::*;
-use crate::agent::ports::Meanwhile;
+use crate::ports::Meanwhile;
 
 fn tombstone(epoch: u64, standing: StandingWord) -> Meanwhile {
     let tombstone = Tombstone {

@@ -2,12 +2,12 @@
 
 use super::issuer::FakeIssuer;
 use super::*;
-use crate::agent::ports::{
+use crate::ports::{
     Authentication, Configuration, Later, Meanwhile, MintOrder, Notice, PendingLogin, Published,
     Returned, Tell,
 };
-use crate::agent::state::Sealed;
-use crate::config::agent::Org;
+use crate::state::Sealed;
+use oam_config::agent::Org;
 use std::cell::{Cell, RefCell};
 
 /// A refresh that was sent: where to, with which token, and how to answer it.
@@ -42,7 +42,7 @@ pub(super) struct Fake {
     pub(super) broken: RefCell<Vec<&'static str>>,
     /// What the configuration's files say.
     pub(super) written: RefCell<Settings>,
-    pub(super) published: RefCell<Option<crate::model::organization::Organization>>,
+    pub(super) published: RefCell<Option<oam_model::organization::Organization>>,
     /// The disk.
     pub(super) sealed: RefCell<Option<String>>,
     pub(super) tombs: RefCell<BTreeMap<OrgName, Tombstone>>,
@@ -290,7 +290,7 @@ impl Vault for Fake {
 impl Journal for Fake {
     fn append(&self, line: &str) -> Result<(), String> {
         self.call("append")?;
-        let entry: crate::model::record::Entry = serde_json::from_str(line).unwrap();
+        let entry: oam_model::record::Entry = serde_json::from_str(line).unwrap();
         self.note(format!("record {:?}", entry.record.what));
         self.lines.borrow_mut().push(line.to_owned());
         Ok(())
@@ -365,8 +365,8 @@ impl Published for Fake {
         &self,
         url: &str,
         known: Option<&Org>,
-        _: Option<crate::model::organization::Route>,
-    ) -> Later<Result<crate::model::organization::Organization, Refusal>> {
+        _: Option<oam_model::organization::Route>,
+    ) -> Later<Result<oam_model::organization::Organization, Refusal>> {
         self.note(format!("asked {url} {}", known.is_some()));
         let refusal = Refusal::unavailable("the issuer is not there", "try again");
         let answer = self.published.borrow().clone().ok_or(refusal);
@@ -380,10 +380,7 @@ impl Configuration for Fake {
         Ok(self.written.borrow().clone())
     }
 
-    fn effective(
-        &self,
-        published: &crate::model::organization::Organization,
-    ) -> Result<Org, String> {
-        crate::config::organization::effective(published, None)
+    fn effective(&self, published: &oam_model::organization::Organization) -> Result<Org, String> {
+        oam_config::organization::effective(published, None)
     }
 }

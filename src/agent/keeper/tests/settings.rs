@@ -1,7 +1,7 @@
 //! Promise 9: nobody redirects a session; and edits that take effect at once.
 
 use super::*;
-use crate::config::agent::Exchange as Kind;
+use oam_config::agent::Exchange as Kind;
 
 fn edited() -> Settings {
     let mut edited = settings();

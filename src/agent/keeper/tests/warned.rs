@@ -1,8 +1,8 @@
 //! What is told of a session before it is refused.
 
 use super::*;
-use crate::config::agent::{Exchange, SubjectToken};
-use crate::model::report::OrgWarning;
+use oam_config::agent::{Exchange, SubjectToken};
+use oam_model::report::OrgWarning;
 
 fn warned(desk: &mut Desk) -> Vec<OrgWarning> {
     let (reply, mut outcome) = oneshot::channel();

@@ -1,8 +1,8 @@
 use super::{NOT_ANCHORED, Where, check, exit_code};
-use crate::model::record::{Happening, Record};
-use crate::model::refusal::Refusal;
-use crate::model::report::{AnchorReport, HeldAt};
-use crate::rules::record::{FaultKind, GENESIS, chain};
+use oam_audit::record::{FaultKind, GENESIS, chain};
+use oam_model::record::{Happening, Record};
+use oam_model::refusal::Refusal;
+use oam_model::report::{AnchorReport, HeldAt};
 use std::fs;
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! What a set-up writes and shows.
 
 use super::{Files, Plan, Route};
-use crate::config::organization::fixture::acme;
+use oam_config::organization::fixture::acme;
 use std::fs;
 
 fn files(company: &str, user: &str) -> (tempfile::TempDir, Files) {

@@ -1,8 +1,8 @@
 //! Git's configuration file, read and written by git itself.
 
 use super::plan::{Change, Current};
-use crate::cli::setup::disk::{self, Access};
-use crate::model::refusal::Refusal;
+use crate::setup::disk::{self, Access};
+use oam_model::refusal::Refusal;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{ErrorKind, Write};

@@ -1,6 +1,6 @@
 //! What has to change in git's configuration, as a function of what is there and what is remembered.
 
-use crate::model::report::HubRow;
+use oam_model::report::HubRow;
 use serde::{Deserialize, Serialize};
 
 /// Name of our helper's program, by which its entries are known.
@@ -217,7 +217,7 @@ fn host_of(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Current, Memory, Plan, Remembered, folded, plan};
-    use crate::model::report::HubRow;
+    use oam_model::report::HubRow;
     use proptest::prelude::*;
 
     const KEY: &str = "credential.https://hub.example.helper";

@@ -1,11 +1,11 @@
 //! Real git in a private home.
 #![cfg(unix)]
 
-use crate::cli::args::SetupWhat;
-use crate::cli::setup::report::SetupReport;
-use crate::cli::setup::set_up as run;
-use crate::cli::setup::surroundings::private::Home;
-use crate::model::report::HubRow;
+use crate::args::SetupWhat;
+use crate::setup::report::SetupReport;
+use crate::setup::set_up as run;
+use crate::setup::surroundings::private::Home;
+use oam_model::report::HubRow;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};

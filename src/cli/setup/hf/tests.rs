@@ -1,6 +1,6 @@
-use crate::cli::args::SetupWhat;
-use crate::cli::setup::set_up as run;
-use crate::cli::setup::surroundings::private::Home;
+use crate::args::SetupWhat;
+use crate::setup::set_up as run;
+use crate::setup::surroundings::private::Home;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,7 @@
 use super::{plist, unit_word};
-use crate::cli::args::SetupWhat;
-use crate::cli::setup::set_up as run;
-use crate::cli::setup::surroundings::private::Home;
+use crate::args::SetupWhat;
+use crate::setup::set_up as run;
+use crate::setup::surroundings::private::Home;
 use std::fs;
 use std::path::Path;
 
@@ -17,7 +17,7 @@ fn home(code: u8) -> Home {
     home
 }
 
-fn setup(home: &Home, undo: bool) -> crate::cli::setup::report::SetupReport {
+fn setup(home: &Home, undo: bool) -> crate::setup::report::SetupReport {
     run(SetupWhat::Service, undo, &[], &home.around).unwrap()
 }
 

@@ -1,12 +1,12 @@
 use super::{with_block, without_block};
-use crate::cli::args::SetupWhat;
-use crate::cli::setup::set_up as run;
-use crate::cli::setup::surroundings::private::Home;
+use crate::args::SetupWhat;
+use crate::setup::set_up as run;
+use crate::setup::surroundings::private::Home;
 use proptest::prelude::*;
 use std::fs;
 use std::process::Command;
 
-fn setup(home: &Home, undo: bool) -> crate::cli::setup::report::SetupReport {
+fn setup(home: &Home, undo: bool) -> crate::setup::report::SetupReport {
     run(SetupWhat::Shell, undo, &[], &home.around).unwrap()
 }
 

@@ -2,10 +2,10 @@
 
 use super::people::{NAME, log, send, upload};
 use super::world::{LONG, World, until};
-use crate::issuer::record;
-use crate::issuer::store::AuditFilter;
-use crate::model::record::{Happening, Record};
-use crate::rules::record as chain;
+use crate::record;
+use oam_audit::record as chain;
+use oam_model::record::{Happening, Record};
+use oam_store::AuditFilter;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -1,7 +1,7 @@
 //! `/oauth/token`.
 
 use super::world::{LONG, POLICY, World, exchange, until};
-use crate::issuer::standing::Order;
+use crate::standing::Order;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -167,7 +167,8 @@ async fn a_revoked_person_gets_nothing_until_restored_and_signed_in_anew() {
         .expect(400)
         .json();
     assert_eq!(still["error"], "invalid_grant");
-    let later = json!({ "auth_time": crate::issuer::clock::now_s() + 2, "iat": crate::issuer::clock::now_s() });
+    let later =
+        json!({ "auth_time": oam_system::clock::now_s() + 2, "iat": oam_system::clock::now_s() });
     let anew = world.id_token("ada", &later);
     world.exchange(&anew, MODEL, "write").await.expect(200);
 }
@@ -237,7 +238,7 @@ async fn a_revoked_job_gets_nothing_until_it_is_restored() {
     let restore = Order::Restore { provider: false };
     world.order("ci:job-1", restore).await;
     world.exchange(&job, MODEL, "write").await.expect(400);
-    let later = json!({ "iat": crate::issuer::clock::now_s() + 2 });
+    let later = json!({ "iat": oam_system::clock::now_s() + 2 });
     let anew = world.job_token(&later);
     world.exchange(&anew, MODEL, "write").await.expect(200);
 }
@@ -269,7 +270,7 @@ async fn a_policy_that_takes_a_role_from_a_job_ends_its_tokens() {
 #[tokio::test]
 async fn an_older_token_gives_back_no_role_that_a_newer_one_lost() {
     let world = World::start().await;
-    let now = crate::issuer::clock::now_s();
+    let now = oam_system::clock::now_s();
     let older = world.id_token("ada", &json!({ "iat": now - 60 }));
     world.exchange(&older, MODEL, "write").await.expect(200);
     let newer = world.id_token("ada", &json!({ "iat": now - 10, "groups": ["sales"] }));

@@ -1,8 +1,8 @@
 //! `/v1/feed`.
 
 use super::world::{LONG, POLICY, World};
-use crate::issuer::clock;
-use crate::issuer::standing::Order;
+use crate::standing::Order;
+use oam_system::clock;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 

@@ -1,13 +1,13 @@
 //! What others remember of the audit log.
 
 use super::world::{World, answer, until};
-use crate::issuer::files::read;
-use crate::issuer::history::{refresh, sign, verified};
-use crate::issuer::seal::MasterKey;
-use crate::issuer::serve::open;
-use crate::issuer::store::sqlite::{self, DatabaseFiles, read_mark};
-use crate::model::audit::{AuditEvent, AuditRecord};
-use crate::rules::history::Position;
+use crate::files::read;
+use crate::history::{refresh, sign, verified};
+use crate::seal::MasterKey;
+use crate::serve::open;
+use oam_audit::history::Position;
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_store::sqlite::{self, DatabaseFiles, read_mark};
 use serde_json::{Value, json};
 
 const MODEL: &str = "https://hub.acme.example/acme/model";

@@ -1,10 +1,10 @@
 //! Tokens that a hub makes: announced before, on record after, ended when they can't be.
 
 use super::world::{POLICY, World, until};
-use crate::issuer::clock;
-use crate::issuer::standing::Order;
+use crate::standing::Order;
 use axum::Router;
 use axum::http::{StatusCode, Uri};
+use oam_system::clock;
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,12 +1,12 @@
 //! `/v1/roles`, `/v1/why`, `/v1/records`, signals.
 
 use super::world::{World, answer};
-use crate::issuer::clock;
-use crate::issuer::http::records::LOGS;
-use crate::issuer::standing::Order;
-use crate::issuer::store::{Batch, Change};
-use crate::model::record::{Happening, Record};
-use crate::rules::record as chain;
+use crate::http::records::LOGS;
+use crate::standing::Order;
+use oam_audit::record as chain;
+use oam_model::record::{Happening, Record};
+use oam_store::{Batch, Change};
+use oam_system::clock;
 use serde_json::{Value, json};
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Health, reload, a database that goes.
 
 use super::world::{POLICY, World, until};
-use crate::issuer::store::{Batch, Change};
+use oam_store::{Batch, Change};
 use serde_json::json;
 
 const MODEL: &str = "https://hub.acme.example/acme/model";

@@ -1,7 +1,7 @@
 //! What a sign-out on one machine ends, and what it leaves.
 
 use super::world::World;
-use crate::issuer::clock;
+use oam_system::clock;
 use serde_json::json;
 
 const MODEL: &str = "https://hub.acme.example/acme/model";

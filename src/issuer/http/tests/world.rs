@@ -1,18 +1,18 @@
 //! A company for tests: files, a database, a signing key of its provider, and the issuer on loopback.
 
-use crate::issuer::clock;
-use crate::issuer::feed;
-use crate::issuer::files;
-use crate::issuer::history;
-use crate::issuer::identity::stand_in::Signer;
-use crate::issuer::reload;
-use crate::issuer::seal::MasterKey;
-use crate::issuer::serve::{Served, open};
-use crate::issuer::standing::{self, Order};
-use crate::issuer::state::Issuer;
-use crate::issuer::store::sqlite::SqliteStore;
-use crate::issuer::store::{AuditFilter, PersonRow};
-use crate::model::claimant::ClaimantKey;
+use crate::feed;
+use crate::files;
+use crate::history;
+use crate::identity::stand_in::Signer;
+use crate::reload;
+use crate::seal::MasterKey;
+use crate::serve::{Served, open};
+use crate::standing::{self, Order};
+use crate::state::Issuer;
+use oam_model::claimant::ClaimantKey;
+use oam_store::sqlite::SqliteStore;
+use oam_store::{AuditFilter, PersonRow};
+use oam_system::clock;
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -270,8 +270,8 @@ impl World {
 
     /// Registers a hub that introspects; its credentials.
     pub async fn register(&self, name: &str, hub: &str) -> (String, String) {
-        use crate::issuer::secrets;
-        use crate::issuer::store::{Batch, Change, SecretOwner, SecretRow};
+        use crate::secrets;
+        use oam_store::{Batch, Change, SecretOwner, SecretRow};
         let secret = secrets::fresh_client_secret().unwrap();
         let row = SecretRow {
             owner: SecretOwner::Client(name.to_owned()),

@@ -1,5 +1,5 @@
 use super::{Dialect, places, read};
-use crate::model::answer::EndpointFault;
+use oam_model::answer::EndpointFault;
 use serde_json::{Value, json};
 
 fn document(issuer: &str, more: &Value) -> Value {

@@ -1,6 +1,6 @@
 use super::{FRESH_MS, Kept, Miss, PAUSE_MS};
-use crate::model::answer::EndpointFault;
-use crate::model::time::Moment;
+use oam_model::answer::EndpointFault;
+use oam_model::time::Moment;
 use std::cell::Cell;
 
 const NOW: Moment = Moment::new(7_000_000, 1_790_000_000_000);

@@ -2,12 +2,12 @@
 
 use super::super::TokenKind;
 use super::{HERE, NOW_MS, World, at};
-use crate::model::claimant::{ClaimantKind, Groups};
-use crate::model::issuer::{AccessTokenCheck, SecretPlace, Source};
-use crate::model::organization::SubjectKind;
-use crate::model::refusal::RefusalCode;
-use crate::model::secret::Secret;
-use crate::rules::claims::fixture::{NOW, name};
+use oam_model::claimant::{ClaimantKind, Groups};
+use oam_model::issuer::{AccessTokenCheck, SecretPlace, Source};
+use oam_model::organization::SubjectKind;
+use oam_model::refusal::RefusalCode;
+use oam_model::secret::Secret;
+use oam_policy::claims::fixture::{NOW, name};
 use serde_json::{Value, json};
 use std::io::Write;
 

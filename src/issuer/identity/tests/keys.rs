@@ -3,10 +3,10 @@
 use super::super::stand_in::{Signer, outside, settings};
 use super::super::{Identities, TokenKind};
 use super::{HERE, NOW_MS, World, at};
-use crate::model::issuer::SourceKeys;
-use crate::model::refusal::RefusalCode;
-use crate::model::secret::Secret;
-use crate::rules::claims::fixture::{NOW, okta};
+use oam_model::issuer::SourceKeys;
+use oam_model::refusal::RefusalCode;
+use oam_model::secret::Secret;
+use oam_policy::claims::fixture::{NOW, okta};
 use serde_json::{Value, json};
 
 const HOUR_MS: u64 = 3_600_000;

@@ -1,8 +1,8 @@
 use super::{NOW, NOW_S, World, error, token};
-use crate::issuer::mint::Outcome;
-use crate::issuer::store::TokenRow;
-use crate::model::audit::AuditEvent;
-use crate::model::issuer::Backend;
+use crate::mint::Outcome;
+use oam_model::audit::AuditEvent;
+use oam_model::issuer::Backend;
+use oam_store::TokenRow;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};

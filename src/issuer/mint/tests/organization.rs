@@ -1,10 +1,10 @@
 use super::{NOW, World, decision, error, token};
-use crate::issuer::mint::Outcome;
-use crate::model::audit::AuditEvent;
-use crate::model::claimant::ClaimantKind;
-use crate::model::issuer::Backend;
-use crate::model::refusal::RefusalCode;
-use crate::model::role::Action;
+use crate::mint::Outcome;
+use oam_model::audit::AuditEvent;
+use oam_model::claimant::ClaimantKind;
+use oam_model::issuer::Backend;
+use oam_model::refusal::RefusalCode;
+use oam_model::role::Action;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

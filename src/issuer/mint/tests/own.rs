@@ -1,7 +1,7 @@
 use super::{ISSUER, NOW_S, World, decision, error};
-use crate::issuer::mint::asks_hub;
-use crate::model::issuer::Backend;
-use crate::model::role::Action;
+use crate::mint::asks_hub;
+use oam_model::issuer::Backend;
+use oam_model::role::Action;
 use serde_json::json;
 
 async fn world(audience: Option<&str>) -> World {
@@ -26,7 +26,7 @@ async fn the_token_speaks_for_the_role_and_names_the_person_as_actor_only() {
     assert_eq!(claims, expected);
     assert_eq!(minted.expires_in_s, 900);
     assert!(!minted.wider_than_asked && !minted.revocable() && !asks_hub(&world.hub));
-    let hash = crate::issuer::keys::sha256(minted.token.expose().as_bytes());
+    let hash = crate::keys::sha256(minted.token.expose().as_bytes());
     assert_eq!(minted.sha256, hash);
     assert!(world.seen("/oauth/token").is_empty());
 }

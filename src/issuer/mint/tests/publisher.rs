@@ -1,9 +1,9 @@
 use super::{ISSUER, NOW_S, World, decision, error, token};
-use crate::issuer::mint::asks_hub;
-use crate::model::answer::EndpointFault;
-use crate::model::issuer::Backend;
-use crate::model::refusal::RefusalCode;
-use crate::model::role::Action;
+use crate::mint::asks_hub;
+use oam_model::answer::EndpointFault;
+use oam_model::issuer::Backend;
+use oam_model::refusal::RefusalCode;
+use oam_model::role::Action;
 use serde_json::{Value, json};
 
 async fn world(answer: (u16, Value)) -> World {

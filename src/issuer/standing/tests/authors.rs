@@ -2,8 +2,8 @@
 
 use super::super::{Order, order};
 use super::{NOW_MS, World, by_sub, key, org, signal};
-use crate::issuer::store::StoreFault;
-use crate::model::signal::{Signal, SignalMeaning};
+use oam_model::signal::{Signal, SignalMeaning};
+use oam_store::StoreFault;
 
 fn told(id: &str, meaning: SignalMeaning, at_ms: u64) -> Signal {
     let mut told = signal(meaning, by_sub("ada"));

@@ -2,9 +2,9 @@
 
 use super::super::{Order, facts, order};
 use super::{NOW_MS, World, by_sub, key, org, roles, signal};
-use crate::issuer::store::{Change, Store};
-use crate::model::feed::FeedEvent;
-use crate::model::signal::{SignalMeaning, SignalSubject};
+use oam_model::feed::FeedEvent;
+use oam_model::signal::{SignalMeaning, SignalSubject};
+use oam_store::{Change, Store};
 
 #[tokio::test]
 async fn lost_groups_withdraw_only_the_roles_that_are_lost() {

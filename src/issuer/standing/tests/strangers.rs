@@ -1,9 +1,9 @@
 //! Signals about people who come later.
 
 use super::{NOW_MS, World, by_sub, signal};
-use crate::issuer::store::{Change, PersonSeen, Store};
-use crate::model::signal::{SignalMeaning, SignalSubject};
-use crate::rules::claims::fixture::okta;
+use oam_model::signal::{SignalMeaning, SignalSubject};
+use oam_policy::claims::fixture::okta;
+use oam_store::{Change, PersonSeen, Store};
 
 fn comes(name: &str) -> PersonSeen {
     PersonSeen {

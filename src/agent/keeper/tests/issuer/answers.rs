@@ -39,7 +39,7 @@ fn the_issuers_reason_is_the_answer_to_why() {
         let mut desk = Desk::at_issuer().await;
         let (reply, outcome) = oneshot::channel();
         desk.keeper.command(Command::Report {
-            kind: crate::agent::command::ReportKind::Why(ask(), Caller::default()),
+            kind: crate::command::ReportKind::Why(ask(), Caller::default()),
             reply,
         });
         let (question, answer) = desk.issuer().whys.borrow_mut().pop().unwrap();
@@ -71,7 +71,7 @@ impl Desk {
     fn why(&mut self) -> (oneshot::Receiver<Outcome>, Answer<WhyAnswer>) {
         let (reply, outcome) = oneshot::channel();
         self.keeper.command(Command::Report {
-            kind: crate::agent::command::ReportKind::Why(ask(), Caller::default()),
+            kind: crate::command::ReportKind::Why(ask(), Caller::default()),
             reply,
         });
         let (_, answer) = self.issuer().whys.borrow_mut().pop().unwrap();
@@ -134,7 +134,7 @@ fn a_session_that_ended_while_the_issuer_was_asked_is_the_answer_to_why() {
             &acme(),
             Event::Over(
                 StandingWord::Revoked,
-                Some(crate::model::standing::EndReason::Words("left".into())),
+                Some(oam_model::standing::EndReason::Words("left".into())),
             ),
         );
         answer.send(Err(lost())).ok().unwrap();

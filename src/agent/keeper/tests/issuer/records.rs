@@ -16,7 +16,7 @@ impl Desk {
     async fn holds(&mut self, answer: Answer<UploadAnswer>, seq: u64) {
         let hash = |line: &String| line[line.len() - 66..line.len() - 2].to_owned();
         let at = usize::try_from(seq).unwrap().checked_sub(1);
-        let held_hash = at.map_or(crate::rules::record::GENESIS.to_owned(), |at| {
+        let held_hash = at.map_or(oam_audit::record::GENESIS.to_owned(), |at| {
             hash(&self.fake.lines.borrow()[at])
         });
         let said = UploadAnswer {

@@ -1,7 +1,7 @@
 //! The issuer publishes another set-up than the one that is configured.
 
 use super::*;
-use crate::config::organization::fixture;
+use oam_config::organization::fixture;
 
 impl Desk {
     async fn told(&mut self, digest: &str) {

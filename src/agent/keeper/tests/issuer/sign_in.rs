@@ -1,9 +1,9 @@
 //! A sign-in is what the organization's issuer takes for one.
 
 use super::*;
-use crate::agent::ports::Authentication;
-use crate::model::record::Happening;
-use crate::model::standing::StandingWord;
+use crate::ports::Authentication;
+use oam_model::record::Happening;
+use oam_model::standing::StandingWord;
 
 /// Ada comes back from the provider, and the issuer answers so.
 async fn answered(desk: &mut Desk, answer: EndpointFault) -> Refusal {

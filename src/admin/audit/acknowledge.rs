@@ -1,0 +1,104 @@
+//! `audit acknowledge`: what is wrong with agents' logs is known to an administrator, on record.
+//!
+//! A gap in the log of somebody's laptop must not keep `audit verify` red for ever, and must not be forgotten either.
+//! The entry holds a digest of each fault as it was found: another fault, or one that grew, is red again.
+
+use super::reading::Progress;
+use super::verify::{self, AGENTS_LOG};
+use crate::show::Show;
+use oam_audit::record::Known;
+use oam_issuer::keys::sha256;
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::name::OrgName;
+use oam_model::refusal::Refusal;
+use oam_store::{Batch, Store};
+use serde::Serialize;
+
+/// `audit acknowledge --json`.
+#[derive(Serialize)]
+struct Acknowledgement {
+    /// What was acknowledged now.
+    faults: Vec<String>,
+    /// Number of the entry that says so; none: there was nothing.
+    entry: Option<u64>,
+}
+
+/// The digests in the detail of an entry: words of 64 hex digits.
+pub(super) fn digests(detail: &str) -> impl Iterator<Item = String> + '_ {
+    let is_digest = |word: &&str| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    detail.split(' ').filter(is_digest).map(str::to_owned)
+}
+
+/// Verifies, and puts the agents' faults on record.
+///
+/// # Errors
+/// The organization's own log is not whole, or the store's fault.
+pub(super) async fn run(
+    show: &Show,
+    store: &dyn Store,
+    anchors: Vec<Known>,
+    org: &OrgName,
+    now_ms: u64,
+) -> Result<u8, Refusal> {
+    let mut progress = Progress::new(show);
+    let report = verify::check(store, anchors, &mut progress).await?;
+    drop(progress);
+    if report.code() == 1 {
+        return Err(Refusal::unavailable(
+            "the organization's own log is not as it was written, which nobody can acknowledge",
+            "run `oam-issuer audit verify`",
+        ));
+    }
+    let faults = report.agents.faults;
+    let mut entry = None;
+    if !faults.is_empty() {
+        let hashes: Vec<String> = faults
+            .iter()
+            .map(|fault| sha256(fault.as_bytes()))
+            .collect();
+        let record = AuditRecord {
+            detail: Some(format!("faults of agents' logs: {}", hashes.join(" "))),
+            ..AuditRecord::new(AuditEvent::Acknowledged, org.clone(), now_ms)
+        };
+        let batch = Batch {
+            changes: Vec::new(),
+            entries: vec![record],
+        };
+        let committed = store.commit(batch).await.map_err(|fault| fault.refusal())?;
+        entry = Some(committed.audit_seq);
+    }
+    let code = if report.agents.more_faults > 0 {
+        AGENTS_LOG
+    } else {
+        0
+    };
+    if show.json() {
+        show.value(&Acknowledgement { faults, entry });
+        return Ok(code);
+    }
+    match entry {
+        None => show.line("nothing is wrong with the agents' logs that was not acknowledged"),
+        Some(entry) => {
+            for fault in &faults {
+                show.line(fault.clone());
+            }
+            show.line(format!("acknowledged, as entry {entry} says"));
+        }
+    }
+    if code != 0 {
+        show.next("there are more: run this again");
+    }
+    Ok(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digests;
+
+    #[test]
+    fn only_whole_digests_are_read() {
+        let digest = "0a".repeat(32);
+        let detail = format!("faults of agents' logs: {digest} {} zz", &digest[1..]);
+        assert_eq!(digests(&detail).collect::<Vec<_>>(), [digest]);
+    }
+}

@@ -1,0 +1,145 @@
+//! `audit tail`.
+
+use super::export::jsonl;
+use super::reading::{PAGE, head, pages};
+use crate::show::{Line, Look, Show};
+use oam_issuer::when::when;
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::refusal::Refusal;
+use oam_store::{AuditFilter, AuditLine, Store};
+use std::collections::VecDeque;
+
+/// Shows the last `count` entries that match, and with `follow` those that come.
+///
+/// # Errors
+/// The store's fault.
+pub(super) async fn run(
+    show: &Show,
+    store: &dyn Store,
+    filter: &AuditFilter,
+    count: usize,
+    follow: bool,
+) -> Result<u8, Refusal> {
+    // Before the first look, so that nothing is missed in between.
+    let mut changes = store.changes();
+    let end = head(store).await?;
+    for line in last(store, filter, count, end).await? {
+        print(show, &line);
+    }
+    let mut after = end;
+    while follow && !show.is_over() {
+        changes.mark_unchanged();
+        let seen = pages(store, filter, after, |page| {
+            for line in page {
+                print(show, line);
+            }
+            !show.is_over()
+        });
+        after = seen.await?;
+        if changes.changed().await.is_err() {
+            break;
+        }
+    }
+    Ok(0)
+}
+
+/// The last `count` entries up to `end` that match: looked for in a window before the end that grows, so
+/// that the whole log is read only when there are not as many in it.
+pub(super) async fn last(
+    store: &dyn Store,
+    filter: &AuditFilter,
+    count: usize,
+    end: u64,
+) -> Result<VecDeque<AuditLine>, Refusal> {
+    let mut window = (PAGE as u64).max(count as u64);
+    loop {
+        let after = end.saturating_sub(window);
+        let mut kept = VecDeque::new();
+        pages(store, filter, after, |page| {
+            for line in page.iter().filter(|line| line.seq <= end) {
+                kept.push_back(line.clone());
+                if kept.len() > count {
+                    kept.pop_front();
+                }
+            }
+            page.last().is_none_or(|line| line.seq < end)
+        })
+        .await?;
+        if kept.len() >= count || after == 0 {
+            return Ok(kept);
+        }
+        window = window.saturating_mul(8);
+    }
+}
+
+fn print(show: &Show, line: &AuditLine) {
+    if show.json() {
+        return show.raw(&jsonl(std::slice::from_ref(line), show.to_terminal()));
+    }
+    match serde_json::from_str::<AuditRecord>(&line.line) {
+        Ok(entry) => show.line(words(&entry)),
+        Err(_) => show.line(Line::new().look(
+            Look::Bad,
+            format!("entry {} can't be read by this version", line.seq),
+        )),
+    }
+}
+
+/// One entry as a line for people.
+fn words(entry: &AuditRecord) -> Line {
+    let (look, event) = event(entry.event);
+    let mut line = Line::new()
+        .look(Look::Faint, when(entry.at_ms))
+        .text(" ")
+        .look(look, event);
+    if let Some(code) = entry.refusal {
+        line = line.look(look, format!(" {}", code.word()));
+    }
+    let person = entry.name.as_ref().or(entry.person.as_ref());
+    if let Some(person) = person {
+        line = line.text(" ").look(Look::Strong, person.clone());
+    }
+    if let Some(role) = &entry.role {
+        line = line.text(format!(" as {role}"));
+    }
+    if let Some(action) = entry.action {
+        line = line.text(format!(" {}", action.word()));
+    }
+    match (&entry.hub, &entry.repository) {
+        (Some(hub), Some(repository)) => line = line.text(format!(" {hub}/{repository}")),
+        (Some(hub), None) => line = line.text(format!(" {hub}")),
+        (None, Some(repository)) => line = line.text(format!(" {repository}")),
+        (None, None) => {}
+    }
+    if let Some(from) = &entry.from {
+        line = line.look(Look::Faint, format!(" from {from}"));
+    }
+    for more in [&entry.rule, &entry.detail].into_iter().flatten() {
+        line = line.look(Look::Faint, format!(" — {more}"));
+    }
+    line
+}
+
+const fn event(event: AuditEvent) -> (Look, &'static str) {
+    match event {
+        AuditEvent::Start => (Look::Faint, "started"),
+        AuditEvent::Stop => (Look::Faint, "stopped"),
+        AuditEvent::Attempt => (Look::Faint, "attempt"),
+        AuditEvent::Exchange => (Look::Good, "issued"),
+        AuditEvent::Refusal => (Look::Bad, "refused"),
+        AuditEvent::Revocation => (Look::Warn, "revoked"),
+        AuditEvent::Restoration => (Look::Strong, "restored"),
+        AuditEvent::TokenRevoked => (Look::Warn, "token revoked"),
+        AuditEvent::Signal => (Look::Plain, "signal"),
+        AuditEvent::RolesChanged => (Look::Strong, "roles changed"),
+        AuditEvent::PolicyChange => (Look::Strong, "policy changed"),
+        AuditEvent::KeyRotation => (Look::Strong, "key"),
+        AuditEvent::SecretRotation => (Look::Strong, "secret"),
+        AuditEvent::AgentRecords => (Look::Faint, "agent's records"),
+        AuditEvent::Alarm => (Look::Bad, "ALARM"),
+        AuditEvent::RefusalSum => (Look::Warn, "refused (sum)"),
+        AuditEvent::Acknowledged => (Look::Strong, "acknowledged"),
+        AuditEvent::DatabaseRestored => (Look::Warn, "database restored"),
+        AuditEvent::Retention => (Look::Strong, "pruned"),
+    }
+}

@@ -1,0 +1,82 @@
+//! `oam-issuer backup FILE`.
+
+use super::database::organization;
+use super::opening;
+use crate::show::{Line, Look, Show};
+use clap::Args;
+use oam_issuer::when::when;
+use oam_model::refusal::Refusal;
+use oam_store::sqlite::{self, Backup};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// `oam-issuer backup`.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// Where the copy goes; an earlier backup of this name is replaced when the new one is whole.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// `oam-issuer backup --json`.
+#[derive(Serialize)]
+struct BackupReport {
+    file: String,
+    #[serde(flatten)]
+    head: Head,
+}
+
+/// Where a database's audit log ends.
+#[derive(Debug, Serialize)]
+pub(super) struct Head {
+    /// How often it had been restored.
+    pub(super) generation: u64,
+    /// Number of the last entry; 0: none.
+    pub(super) seq: u64,
+    /// Its hash.
+    pub(super) hash: String,
+    /// Its time, RFC 3339; null: there is none.
+    pub(super) at: Option<String>,
+}
+
+impl Head {
+    pub(super) fn of(backup: &Backup) -> Self {
+        let position = backup.history.position();
+        Self {
+            generation: position.generation,
+            seq: position.seq,
+            hash: position.hash,
+            at: (backup.at_ms > 0).then(|| when(backup.at_ms)),
+        }
+    }
+
+    /// `entry 17:HASH of TIME`.
+    pub(super) fn words(&self) -> String {
+        match &self.at {
+            Some(at) => format!("up to entry {}:{} of {at}", self.seq, self.hash),
+            None => "with an empty audit log".to_owned(),
+        }
+    }
+}
+
+/// Runs it.
+pub fn run(show: &Show, args: &BackupArgs) -> u8 {
+    show.done(make(show, &args.file))
+}
+
+fn make(show: &Show, file: &Path) -> Result<u8, Refusal> {
+    let settings = opening::settings(show)?;
+    let org = organization(&settings)?;
+    let backup = sqlite::backup(Path::new(&settings.database), &org, file)?;
+    let head = Head::of(&backup);
+    if show.json() {
+        show.value(&BackupReport {
+            file: file.display().to_string(),
+            head,
+        });
+        return Ok(0);
+    }
+    let line = Line::new().look(Look::Good, "backed up");
+    show.line(line.text(format!(" to {}, {}", file.display(), head.words())));
+    Ok(0)
+}

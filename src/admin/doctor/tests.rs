@@ -1,0 +1,131 @@
+//! Each planted fault is found, and its finding says what helps.
+
+use super::local::judge_room;
+use super::remote::{judge_clock, judge_discovery, judge_keys, judge_ready};
+use super::{Finding, State};
+use oam_config::issuer::{Source as Text, read_settings};
+use oam_model::issuer::Source;
+use serde_json::{Value, json};
+
+fn source(more: &str) -> Source {
+    let text = format!(
+        r#"
+url = "https://issuer.acme.example"
+trusted_proxies = ["192.0.2.0/24"]
+database = "/var/lib/oam/issuer.db"
+policy = "/etc/oam/policy.toml"
+master_key = {{ file = "/etc/oam/master.key" }}
+[sources.okta]
+issuer = "https://login.acme.example"
+audiences = ["oam"]
+{more}
+[hubs.models]
+url = "https://hub.acme.example"
+backend = {{ kind = "jwt" }}
+"#
+    );
+    let read = read_settings(Text {
+        name: "issuer.toml",
+        text: &text,
+    });
+    read.unwrap_or_else(|faults| panic!("{faults:?}"))
+        .sources
+        .remove(0)
+}
+
+fn document(more: &Value) -> Value {
+    let mut document = json!({
+        "issuer": "https://login.acme.example",
+        "jwks_uri": "https://login.acme.example/keys",
+        "id_token_signing_alg_values_supported": ["RS256", "PS256"],
+    });
+    for (name, value) in more.as_object().unwrap() {
+        document[name] = value.clone();
+    }
+    document
+}
+
+#[track_caller]
+fn one(found: impl IntoIterator<Item = Finding>, sentence: &str, next: &str) {
+    let found: Vec<Finding> = found.into_iter().collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].sentence.contains(sentence), "{found:?}");
+    let said = found[0].next.as_deref().unwrap();
+    assert!(said.contains(next), "{found:?}");
+    assert_eq!(found[0].state, State::Fault);
+}
+
+#[test]
+fn what_a_source_publishes_is_compared_with_the_settings() {
+    let okta = source("");
+    assert_eq!(judge_discovery(&okta, &document(&json!({}))), []);
+    let judged = |more: Value| judge_discovery(&okta, &document(&more));
+    let slash = json!({ "issuer": "https://login.acme.example/" });
+    one(
+        judged(slash),
+        "one slash too many",
+        "issuer = \"https://login.acme.example/\"",
+    );
+    let other = json!({ "id_token_signing_alg_values_supported": ["EdDSA"] });
+    one(
+        judged(other),
+        "it signs with EdDSA, and `algorithms` takes RS256, ES256",
+        "`algorithms`",
+    );
+    one(
+        judged(json!({ "jwks_uri": null })),
+        "no `jwks_uri`",
+        "jwks_file",
+    );
+    let checked = source(
+        "access_tokens = { check = \"introspection\", client_id = \"oam\", client_secret = { env = \"X\" } }",
+    );
+    let found = judge_discovery(&checked, &document(&json!({})));
+    one(found, "names no `introspection_endpoint`", "access_tokens");
+}
+
+#[test]
+fn a_key_set_that_fits_no_algorithm_is_found() {
+    let okta = source("");
+    let set = |keys: Value| json!({ "keys": keys });
+    assert_eq!(
+        judge_keys(&okta, &set(json!([{ "alg": "RS256" }, { "alg": "PS512" }]))),
+        None
+    );
+    assert_eq!(judge_keys(&okta, &set(json!([{ "kty": "RSA" }]))), None);
+    one(judge_keys(&okta, &set(json!([]))), "is empty", "jwks_uri");
+    one(
+        judge_keys(&okta, &set(json!([{ "alg": "PS512" }]))),
+        "none of its keys",
+        "`algorithms`",
+    );
+}
+
+#[test]
+fn a_clock_that_differs_is_found_with_both_times() {
+    assert_eq!(judge_clock("source okta", Some(1_000_000), 1_000_020), None);
+    assert_eq!(judge_clock("source okta", None, 1_000_020), None);
+    let found = judge_clock("source okta", Some(1_000_000), 1_000_060);
+    one(found, "1970-01-12T13:46:40Z", "timedatectl");
+}
+
+#[test]
+fn a_disk_that_runs_full_is_found() {
+    assert_eq!(judge_room(5 << 30).state, State::Ok);
+    assert_eq!(judge_room(500 << 20).state, State::Warning);
+    one([judge_room(10 << 20)], "10 MiB are free", "audit prune");
+}
+
+#[test]
+fn what_the_running_server_warns_of_is_passed_on() {
+    let quiet = json!({ "ready": true, "problems": [], "warnings": [] });
+    assert_eq!(judge_ready(&quiet), []);
+    let said = json!({ "problems": ["database"], "warnings": ["configuration"], "details": ["the disk is full"] });
+    let found = judge_ready(&said);
+    assert_eq!(found.len(), 2);
+    assert_eq!(
+        (found[0].state, found[1].state),
+        (State::Fault, State::Warning)
+    );
+    assert!(found[0].sentence.contains("the disk is full"), "{found:?}");
+}

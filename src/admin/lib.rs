@@ -1,0 +1,77 @@
+//! The commands of `oam-issuer`, one file each.
+
+pub mod args;
+pub mod audit;
+pub mod backup;
+pub mod client;
+pub mod config;
+mod database;
+pub mod doctor;
+pub mod init;
+pub mod keys;
+mod man;
+pub mod opening;
+pub mod policy;
+pub mod restore;
+pub mod revoke;
+pub mod secret;
+pub mod serve;
+pub mod show;
+
+use crate::args::{Cli, Command};
+use crate::show::Show;
+use clap::Parser;
+use clap::error::ErrorKind;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Where the configuration lies unless the command line or the environment says otherwise.
+const CONFIG: &str = "/etc/oam/issuer.toml";
+
+/// The variable that names another one.
+const CONFIG_VARIABLE: &str = "OAM_ISSUER_CONFIG";
+
+/// Runs one command line and tells its exit code (design §3.3).
+pub fn run(line: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(line) {
+        Ok(cli) => cli,
+        Err(fault) => {
+            let help = matches!(
+                fault.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
+            // clap prints to the right stream by itself; a reader that went away is no fault.
+            let _ = fault.print();
+            return if help { 0 } else { 2 };
+        }
+    };
+    let named = cli.config.or_else(|| {
+        let variable = std::env::var_os(CONFIG_VARIABLE);
+        variable.filter(|path| !path.is_empty()).map(PathBuf::from)
+    });
+    let show = Show::new(cli.json, named.unwrap_or_else(|| PathBuf::from(CONFIG)));
+    show.finish(dispatch(&show, &cli.command))
+}
+
+fn dispatch(show: &Show, command: &Command) -> u8 {
+    match command {
+        Command::Init(args) => init::run(show, args),
+        Command::Serve(args) => serve::run(show, args),
+        Command::Config(args) => config::run(show, args),
+        Command::Policy(args) => policy::run(show, args),
+        Command::Revoke(args) => revoke::run(show, args),
+        Command::Restore(args) => match args.person() {
+            Some(user) => revoke::restore(show, user, args.provider),
+            None => restore::run(show, args),
+        },
+        Command::Doctor(args) => doctor::run(show, args),
+        Command::Backup(args) => backup::run(show, args),
+        Command::People(args) => revoke::people(show, args),
+        Command::Keys(args) => keys::run(show, args),
+        Command::Secret(args) => secret::run(show, args),
+        Command::Client(args) => client::run(show, args),
+        Command::Audit(args) => audit::run(show, args),
+        Command::Completions { shell } => man::completions(show, *shell),
+        Command::Man { folder } => show.done(man::pages(show, folder.as_deref())),
+    }
+}

@@ -1,0 +1,300 @@
+//! `oam-issuer policy why`: the rule by which somebody would be granted something, or what is missing.
+
+use super::{WhyArgs, path};
+use crate::opening;
+use crate::show::{Line, Look, Show};
+use oam_model::claimant::{Claimant, Groups};
+use oam_model::issuer::{IssuerSettings, Source};
+use oam_model::name::{HubName, Repository};
+use oam_model::policy::{OrgRules, Policy, Wanted};
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::role::Action;
+use oam_policy::account::Author;
+use oam_policy::pattern;
+use oam_policy::policy::Index;
+use oam_policy::policy::cases::claimant;
+use oam_policy::policy::explain::{Considered, Explanation, explain};
+use oam_store::sqlite::SqliteStore;
+use oam_store::{PersonRow, Store};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// `oam-issuer policy why --json`.
+#[derive(Serialize)]
+struct WhyReport<'a> {
+    /// What the policy says.
+    #[serde(flatten)]
+    said: &'a Explanation,
+    /// Why the account was ended; null: it was not. An ended account is refused whatever the policy says.
+    ended: Option<&'a str>,
+}
+
+/// Runs it. Exits 5 when it would be refused.
+pub(super) fn run(show: &Show, settings: &IssuerSettings, args: &WhyArgs) -> Result<u8, Refusal> {
+    let policy = opening::policy(show, settings, path(settings, args.policy.as_deref()))?;
+    let seen = seen(settings, &policy.org, args)?;
+    let claimant = match &seen {
+        Some(row) => known(settings, row, args)?,
+        None => described(settings, &policy.org, args)?,
+    };
+    let wanted = Wanted {
+        hub: hub(settings, &policy, args)?,
+        repository: args.repo.clone(),
+        action: action(args),
+        role: args.role.clone(),
+    };
+    let said = explain(&Index::new(policy), &claimant, &wanted);
+    let ended = seen.as_ref().and_then(|row| row.account.ended());
+    let by_provider = matches!(ended, Some((Author::Provider, _)));
+    let ended = ended.map(|(_, end)| end);
+    if show.json() {
+        show.value(&WhyReport {
+            said: &said,
+            ended: ended.map(|ended| ended.reason.as_str()),
+        });
+    } else {
+        tell(show, &said);
+    }
+    if let Some(ended) = ended {
+        show.say(format!(
+            "the policy is not asked now: this account was ended ({})",
+            ended.reason
+        ));
+        show.next(&format!(
+            "`oam-issuer restore {}{}` lets the person sign in again",
+            args.who,
+            if by_provider { " --provider" } else { "" }
+        ));
+    }
+    let granted = said.decision.is_some() && ended.is_none();
+    Ok(if granted {
+        0
+    } else {
+        RefusalCode::Denied.exit_code()
+    })
+}
+
+const fn action(args: &WhyArgs) -> Action {
+    if args.manage {
+        Action::Manage
+    } else if args.write {
+        Action::Write
+    } else {
+        Action::Read
+    }
+}
+
+/// The person as the store has seen them. None when nobody was; with --source and other options that is well.
+fn seen(
+    settings: &IssuerSettings,
+    org: &OrgRules,
+    args: &WhyArgs,
+) -> Result<Option<PersonRow>, Refusal> {
+    let described = !args.groups.is_empty() || !args.claims.is_empty();
+    let database = Path::new(&settings.database);
+    if described && !database.exists() {
+        return Ok(None);
+    }
+    let store = SqliteStore::open_existing(settings, &org.name)?;
+    let rows = opening::wait(store.find_people(args.who.clone()))?;
+    let mut rows = rows.map_err(|fault| {
+        Refusal::unavailable(
+            format!("the database could not be asked: {fault:?}"),
+            "look at `oam-issuer audit verify`, then run the command again",
+        )
+    })?;
+    rows.retain(|row| {
+        args.source
+            .as_ref()
+            .is_none_or(|s| *s == row.seen.key.source)
+    });
+    match rows.as_slice() {
+        [] if described => Ok(None),
+        [] => Err(Refusal::bad_request(
+            format!("nobody was seen by the name {}", args.who),
+            "name what the person would have: --source, --group, --claim",
+        )),
+        [_] => Ok(rows.pop()),
+        several => {
+            let keys: Vec<String> = several.iter().map(|row| row.seen.key.to_string()).collect();
+            Err(Refusal::bad_request(
+                format!(
+                    "{} people match {}: {}",
+                    keys.len(),
+                    args.who,
+                    keys.join(", ")
+                ),
+                "name one by its key (the part behind the colon) and --source",
+            ))
+        }
+    }
+}
+
+/// A person who was seen: their groups of then, unless others are given.
+fn known(settings: &IssuerSettings, row: &PersonRow, args: &WhyArgs) -> Result<Claimant, Refusal> {
+    let seen = &row.seen;
+    let source = settings
+        .sources
+        .iter()
+        .find(|source| source.name == seen.key.source)
+        .ok_or_else(|| {
+            Refusal::denied(
+                format!("the source {} is not configured any more", seen.key.source),
+                "its people hold no role; `oam-issuer config check` lists the sources",
+            )
+        })?;
+    let mut claims = claims(args)?;
+    claims
+        .entry("sub".to_owned())
+        .or_insert_with(|| seen.subject.clone().into());
+    if let Some(email) = &seen.email {
+        claims
+            .entry("email".to_owned())
+            .or_insert_with(|| email.clone().into());
+    }
+    let mut person = claimant(source, &seen.key.key, args.groups.clone(), claims);
+    person.key = seen.key.clone();
+    person.username.clone_from(&seen.username);
+    if args.groups.is_empty() {
+        person.groups = match &seen.groups {
+            Some(groups) => Groups::Known(groups.clone()),
+            None => Groups::Unknown {
+                sentence: "the last token of this person did not say the groups".to_owned(),
+                next: "have the provider put fewer or only the assigned groups into the token"
+                    .to_owned(),
+            },
+        };
+    }
+    Ok(person)
+}
+
+/// Somebody who was never seen, as the options describe them.
+fn described(
+    settings: &IssuerSettings,
+    org: &OrgRules,
+    args: &WhyArgs,
+) -> Result<Claimant, Refusal> {
+    let name = args.source.as_ref().unwrap_or(&org.sign_in);
+    let source: Option<&Source> = settings.sources.iter().find(|s| s.name == *name);
+    let Some(source) = source else {
+        let names: Vec<&str> = settings.sources.iter().map(|s| s.name.as_str()).collect();
+        return Err(Refusal::bad_request(
+            format!("there is no source {name}"),
+            format!("use one of {}", names.join(", ")),
+        ));
+    };
+    Ok(claimant(
+        source,
+        &args.who,
+        args.groups.clone(),
+        claims(args)?,
+    ))
+}
+
+/// `name=value` options; a name that is given twice is a list.
+fn claims(args: &WhyArgs) -> Result<BTreeMap<String, Value>, Refusal> {
+    let mut claims: BTreeMap<String, Value> = BTreeMap::new();
+    for claim in &args.claims {
+        let parts = claim.split_once('=').filter(|(name, _)| !name.is_empty());
+        let Some((name, value)) = parts else {
+            return Err(Refusal::bad_request(
+                format!("--claim {claim} has no name and value"),
+                "write it like --claim department=ml",
+            ));
+        };
+        match claims.entry(name.to_owned()).or_insert(Value::Null) {
+            Value::Array(items) => items.push(value.into()),
+            Value::Null => drop(claims.insert(name.to_owned(), value.into())),
+            one => *one = Value::Array(vec![one.take(), value.into()]),
+        }
+    }
+    Ok(claims)
+}
+
+/// The hub that is meant: the one named, the only one, or the only one with a grant of that action for the
+/// repository.
+fn hub(settings: &IssuerSettings, policy: &Policy, args: &WhyArgs) -> Result<HubName, Refusal> {
+    let names: Vec<&HubName> = settings.hubs.iter().map(|hub| &hub.name).collect();
+    if let Some(name) = &args.hub {
+        return if names.contains(&name) {
+            Ok(name.clone())
+        } else {
+            Err(Refusal::bad_request(
+                format!("there is no hub {name}"),
+                format!("use one of {}", listed(&names)),
+            ))
+        };
+    }
+    let covers = |hub: &&&HubName| {
+        let grants = policy.roles.iter().flat_map(|role| &role.grants);
+        let mut of_hub = grants
+            .filter(|granted| granted.grant.hub == ***hub && granted.grant.action >= action(args));
+        let path = args.repo.as_ref().map(Repository::as_str);
+        of_hub.any(|granted| {
+            let mut patterns = granted.grant.repositories.iter();
+            patterns.any(|p| path.is_some_and(|path| pattern::matches(p, path)))
+        })
+    };
+    let covering: Vec<&HubName> = names.iter().filter(covers).copied().collect();
+    match (names.as_slice(), covering.as_slice()) {
+        ([only], _) | (_, [only]) => Ok((*only).clone()),
+        _ => Err(Refusal::bad_request(
+            "there are several hubs, and the repository does not tell which one is meant",
+            format!("name one with --hub: {}", listed(&names)),
+        )),
+    }
+}
+
+fn listed(names: &[&HubName]) -> String {
+    let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+    names.join(", ")
+}
+
+fn tell(show: &Show, said: &Explanation) {
+    let what = said.repository.as_ref();
+    let what = what.map_or_else(|| "the whole hub".to_owned(), ToString::to_string);
+    let asked = format!(
+        "{} on {} for {what}, as {}",
+        said.action.word(),
+        said.hub,
+        said.subject
+    );
+    if let Some(decision) = &said.decision {
+        show.line(Line::new().look(Look::Good, "granted ").text(asked));
+        show.line(format!("  {}", decision.rule));
+        show.line(format!("  held: {}", decision.because));
+        show.line(format!("  for at most {} s", decision.lifetime_s));
+    } else {
+        show.line(Line::new().look(Look::Bad, "denied ").text(asked));
+    }
+    if let Some(refusal) = &said.refusal {
+        show.refusal(refusal);
+    }
+    // The others say nothing about this ask.
+    let near: Vec<&Considered> = said.roles.iter().filter(|r| r.held || r.covers).collect();
+    let rows: Vec<Vec<Line>> = near.iter().map(|role| row(role)).collect();
+    if !rows.is_empty() {
+        show.table(&["role", "", "membership", "grant"], &rows);
+    }
+    let others = said.roles.len() - near.len();
+    if others > 0 {
+        show.line(format!("{others} more: neither held nor covering it"));
+    }
+}
+
+fn row(role: &Considered) -> Vec<Line> {
+    let (look, word) = match (role.chosen, role.held, role.covers) {
+        (true, ..) => (Look::Good, "chosen"),
+        (_, true, true) => (Look::Warn, "wider or tied"),
+        (_, true, false) => (Look::Plain, "held"),
+        (_, false, _) => (Look::Faint, "not held"),
+    };
+    vec![
+        Line::from(role.role.as_str()),
+        Line::new().look(look, word),
+        Line::from(role.membership.as_str()),
+        Line::from(role.grant.as_str()),
+    ]
+}

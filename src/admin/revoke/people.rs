@@ -1,0 +1,161 @@
+//! What `people` shows of somebody: standing, roles, tokens.
+
+use super::report::{last_seen, look, standing};
+use crate::show::{Line, Look};
+use oam_issuer::when::when;
+use oam_model::refusal::Refusal;
+use oam_store::{PersonRow, TokenRow};
+use serde::Serialize;
+
+/// `people --json`.
+#[derive(Serialize)]
+pub(super) struct People {
+    people: Vec<Shown>,
+    /// Why it is not known how long hubs still honour tokens.
+    fault: Option<String>,
+}
+
+/// Somebody with their tokens.
+#[derive(Serialize)]
+pub(super) struct Shown {
+    person: String,
+    subject: String,
+    name: Option<String>,
+    email: Option<String>,
+    standing: &'static str,
+    reason: Option<String>,
+    since: Option<String>,
+    groups: Option<Vec<String>>,
+    roles: Vec<String>,
+    /// None: they never came.
+    last_seen: Option<String>,
+    tokens: Vec<Live>,
+    outstanding: Vec<Outstanding>,
+}
+
+#[derive(Serialize)]
+struct Live {
+    role: String,
+    hub: String,
+    repository: Option<String>,
+    action: &'static str,
+    expires_at: String,
+    token_sha256: String,
+    request_id: String,
+}
+
+/// A token that is over here and that its hub was not told of, or did not end.
+#[derive(Serialize)]
+struct Outstanding {
+    #[serde(flatten)]
+    token: Live,
+    revoked_at: Option<String>,
+    /// None: not known.
+    good_at_hub_until: Option<String>,
+}
+
+impl People {
+    pub(super) fn of(people: Vec<Shown>, fault: Option<&Refusal>) -> Self {
+        Self {
+            people,
+            fault: fault.map(|fault| fault.sentence.clone()),
+        }
+    }
+}
+
+impl Shown {
+    /// `outstanding`: with the Unix seconds until which the hub honours each, where that is known.
+    pub(super) fn of(
+        row: &PersonRow,
+        live: &[TokenRow],
+        outstanding: &[(TokenRow, Option<u64>)],
+    ) -> Self {
+        let (standing, ended) = standing(row);
+        let still_good = |(row, until_s): &(TokenRow, Option<u64>)| Outstanding {
+            token: Live::of(row),
+            revoked_at: row.revoked_at_ms.map(when),
+            good_at_hub_until: until_s.map(|at| when(at.saturating_mul(1000))),
+        };
+        Self {
+            person: row.seen.key.to_string(),
+            subject: row.seen.subject.clone(),
+            name: row.seen.username.clone(),
+            email: row.seen.email.clone(),
+            standing,
+            reason: ended.map(|ended| ended.reason.clone()),
+            since: ended.map(|ended| when(ended.at_ms)),
+            groups: row.seen.groups.clone(),
+            roles: row.held.iter().map(ToString::to_string).collect(),
+            last_seen: last_seen(row),
+            tokens: live.iter().map(Live::of).collect(),
+            outstanding: outstanding.iter().map(still_good).collect(),
+        }
+    }
+
+    /// For people.
+    pub(super) fn lines(&self) -> Vec<Line> {
+        let name = self.name.as_ref().or(self.email.as_ref());
+        let head = Line::new()
+            .look(Look::Strong, self.person.clone())
+            .text(format!(" {} ", name.map_or("", String::as_str)))
+            .look(look(self.standing), self.standing);
+        let mut lines = vec![head];
+        if let (Some(since), Some(reason)) = (&self.since, &self.reason) {
+            lines.push(format!("  since {since}: {reason}").into());
+        }
+        let roles = if self.roles.is_empty() {
+            "none".to_owned()
+        } else {
+            self.roles.join(", ")
+        };
+        lines.push(format!("  roles when last compared: {roles}").into());
+        lines.push(match &self.last_seen {
+            Some(at) => format!("  last seen {at}").into(),
+            None => "  never seen here".into(),
+        });
+        let live = self.tokens.iter();
+        lines.extend(live.map(|token| {
+            let until = &token.expires_at;
+            Line::from(format!("  live token: {}, until {until}", token.words()))
+        }));
+        lines.extend(self.outstanding.iter().map(Outstanding::line));
+        lines
+    }
+}
+
+impl Live {
+    fn of(row: &TokenRow) -> Self {
+        Self {
+            role: row.role.to_string(),
+            hub: row.hub.to_string(),
+            repository: row.repository.as_ref().map(ToString::to_string),
+            action: row.action.word(),
+            expires_at: when(row.expires_at.saturating_mul(1000)),
+            token_sha256: row.sha256.clone(),
+            request_id: row.request_id.clone(),
+        }
+    }
+
+    fn words(&self) -> String {
+        let place = self.repository.as_deref().unwrap_or("the whole hub");
+        let Self {
+            role, hub, action, ..
+        } = self;
+        format!("{role} for {place} at {hub} ({action})")
+    }
+}
+
+impl Outstanding {
+    fn line(&self) -> Line {
+        let (hub, words) = (&self.token.hub, self.token.words());
+        let over = match &self.revoked_at {
+            Some(at) => format!("revoked {at}"),
+            None => format!("over since {}", self.token.expires_at),
+        };
+        let until = match &self.good_at_hub_until {
+            Some(at) => format!("still good at {hub} until {at}"),
+            None => format!("perhaps still good at {hub}: until when is not known"),
+        };
+        Line::new().look(Look::Warn, format!("  token {words}, {over}: {until}"))
+    }
+}

@@ -1,0 +1,38 @@
+//! `oam-issuer serve`.
+
+use super::opening;
+use super::show::Show;
+use clap::Args;
+use oam_issuer::{files, log, process, serve};
+use oam_model::refusal::Refusal;
+
+/// `oam-issuer serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {}
+
+/// Runs the server.
+pub fn run(show: &Show, _args: &ServeArgs) -> u8 {
+    process::quiet_panics();
+    log::begin();
+    show.done(start(show))
+}
+
+fn start(show: &Show) -> Result<u8, Refusal> {
+    process::harden()?;
+    let files = process::raise_open_files();
+    tracing::debug!(files, "open files allowed");
+    let config = std::path::absolute(show.config()).unwrap_or_else(|_| show.config().to_owned());
+    let read = files::read(&config);
+    let files = read.map_err(|faults| opening::told(show, &config, &faults))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Refusal::unavailable(
+                format!("the system gave no runtime: {}", error.kind()),
+                "look at the limits of this process (tasks, open files)",
+            )
+        })?;
+    runtime.block_on(serve::serve(config, files))?;
+    Ok(0)
+}

@@ -1,0 +1,84 @@
+//! One file a command; talks to the agent like anybody else.
+
+mod args;
+mod browser;
+mod config_check;
+mod demo;
+mod doctor;
+mod exec;
+mod job;
+mod link;
+mod log;
+mod login;
+mod logout;
+mod man;
+mod places;
+mod roles;
+mod setup;
+mod show;
+mod status;
+mod system;
+mod token;
+mod variables;
+mod when;
+mod why;
+mod wish;
+
+use args::{Cli, Command, ConfigWhat};
+use clap::Parser;
+use clap::error::ErrorKind;
+use oam_model::job::JobOutside;
+use oam_model::refusal::Refusal;
+use show::Show;
+use std::ffi::OsString;
+
+/// What a command comes to: its exit code, or a refusal that says it.
+type Done = Result<u8, Refusal>;
+
+/// Runs one command line and tells its exit code (design §3.3). `outside` is a CI job's HTTP.
+pub fn run(line: impl IntoIterator<Item = OsString>, outside: &'static dyn JobOutside) -> u8 {
+    let cli = match Cli::try_parse_from(line) {
+        Ok(cli) => cli,
+        Err(fault) => {
+            let help = matches!(
+                fault.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
+            // clap prints to the right stream by itself; a reader that went away is no fault.
+            let _ = fault.print();
+            return if help { 0 } else { 2 };
+        }
+    };
+    let show = Show::new(cli.command.json());
+    let code = match dispatch(&show, cli.command, outside) {
+        Ok(code) => code,
+        Err(refusal) => {
+            show.refusal(&refusal);
+            refusal.code.exit_code()
+        }
+    };
+    show.finish(code)
+}
+
+fn dispatch(show: &Show, command: Command, outside: &'static dyn JobOutside) -> Done {
+    match command {
+        Command::Login(args) => login::run(show, &args),
+        Command::Update(args) => login::update(show, &args),
+        Command::Logout(args) => logout::run(show, args),
+        Command::Status(args) => status::run(show, &args),
+        Command::Roles(_) => roles::run(show),
+        Command::Why(args) => why::run(show, &args),
+        Command::Token(args) => token::run(show, &args, outside),
+        Command::Exec(args) => exec::run(show, &args, outside),
+        Command::Log(args) => log::run(show, &args),
+        Command::Doctor(_) => Ok(doctor::run(show)),
+        Command::Setup(args) => setup::run(show, &args),
+        Command::Config(args) => match args.what {
+            ConfigWhat::Check { file, .. } => config_check::check(show, file.as_deref()),
+            ConfigWhat::Path { .. } => Ok(config_check::path(show)),
+        },
+        Command::Demo(args) => demo::run(args.keep),
+        Command::Completions { shell } => Ok(man::completions(show, shell)),
+        Command::Man { folder } => man::pages(show, folder.as_deref()),
+    }
+}

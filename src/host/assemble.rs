@@ -1,0 +1,239 @@
+//! Puts the agent together: harden, take the place, read the settings, serve.
+
+use super::clock::{SystemClock, SystemDice};
+use super::exchange::TokenExchange;
+use super::feed::OwnIssuer;
+use super::files::TokenFiles;
+use super::http::Http;
+use super::journal::{FileJournal, ROTATE_AT};
+use super::listen::{Listening, Taken, passed, take};
+use super::notice::Desktop;
+use super::oidc::Oidc;
+use super::organization::Issuers;
+use super::settings::{SettingsFiles, StandardFiles};
+use super::socket_watch::Keeping;
+use super::state_lock::{self, StateLock};
+use super::vault::FileVault;
+use super::{process, socket};
+use oam_agent::command::{Command, Mailbox};
+use oam_agent::keeper::{Keeper, Ports};
+use oam_agent::ports::Clock;
+use oam_model::refusal::Refusal;
+use oam_wire::host;
+use oam_wire::message::VERSION;
+use oam_wire::place::Place;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::{Notify, mpsc};
+
+/// Commands that may wait for the keeper; a full mailbox is a refusal (R27).
+const MAILBOX: usize = 1024;
+
+const HELP: &str = "\
+oam-agent - holds the session of a person and serves short-lived role tokens
+
+Usage: oam-agent [--foreground]
+
+It is started by the service manager's socket, or by the first `oam` or git that needs it.
+With --foreground it keeps the terminal and logs to it; OAM_LOG=debug says more.
+  -h, --help     this text
+  -V, --version  the version
+";
+
+/// Runs `oam-agent` with these arguments; answers the exit code.
+pub fn run(args: &[String]) -> u8 {
+    let foreground = match args {
+        [] => false,
+        [one] if one == "--foreground" => true,
+        [one] if one == "-h" || one == "--help" => return process::say_text(HELP),
+        [one] if one == "-V" || one == "--version" => {
+            return process::say_text(&format!("oam-agent {VERSION}\n"));
+        }
+        _ => {
+            process::say_text(HELP);
+            return 2;
+        }
+    };
+    match start(foreground) {
+        Ok(()) => 0,
+        Err(refusal) => {
+            process::say_refusal(&refusal);
+            refusal.code.exit_code()
+        }
+    }
+}
+
+fn start(foreground: bool) -> Result<(), Refusal> {
+    process::harden()?;
+    process::quiet_panics();
+    if foreground {
+        log_to_terminal();
+    }
+    if !process::lock_memory() {
+        tracing::info!(
+            "memory is not locked, its limit does not allow it (LimitMEMLOCK=infinity would): encrypt swap"
+        );
+    }
+    let place = Place::find()?;
+    let handed = passed()?;
+    let managed = handed.is_some();
+    let path = handed.as_ref().and_then(path_of);
+    // Before the socket's place and before anything is read: it decides which agent this one is.
+    let lock = match state_lock::take(&state_base()?, path.as_deref())? {
+        state_lock::Taken::Theirs(there) => {
+            process::say_ready_at(&there.socket);
+            return Ok(());
+        }
+        state_lock::Taken::Ours(lock) => Rc::new(lock),
+    };
+    lock.record(path.as_deref().unwrap_or(&place.socket));
+    let listening = match take(&place, handed)? {
+        Taken::Theirs => {
+            process::say_ready();
+            return Ok(());
+        }
+        Taken::Ours(listening) => listening,
+    };
+    if !foreground && !managed {
+        process::detach();
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| {
+        Refusal::unavailable(
+            format!("the agent can't start its event loop: {}", error.kind()),
+            "look at the limits of open files and processes",
+        )
+    })?;
+    let local = tokio::task::LocalSet::new();
+    let served = local.block_on(
+        &runtime,
+        serve(listening, &place, &lock, foreground || managed),
+    );
+    drop(local);
+    // A look at a folder whose server does not answer must not keep us here.
+    runtime.shutdown_background();
+    served
+}
+
+/// Readable by people who look for a fault: never a token, never a body (R24).
+fn log_to_terminal() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("OAM_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+fn path_of(listener: &UnixListener) -> Option<PathBuf> {
+    let address = listener.local_addr().ok()?;
+    address.as_pathname().map(PathBuf::from)
+}
+
+/// `$XDG_STATE_HOME/oam`, or what the platform has for it; without HOME as the user database says.
+fn state_base() -> Result<PathBuf, Refusal> {
+    if let Some(base) = host::base(&|name| std::env::var_os(name)) {
+        return Ok(base);
+    }
+    let dirs = directories::BaseDirs::new().ok_or_else(|| {
+        Refusal::unavailable("the user's home directory is not known", "set HOME")
+    })?;
+    let state = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir());
+    Ok(state.join("oam"))
+}
+
+async fn serve(
+    listening: Listening,
+    place: &Place,
+    lock: &Rc<StateLock>,
+    keeps_streams: bool,
+) -> Result<(), Refusal> {
+    let ending = process::ending().map_err(|error| {
+        Refusal::unavailable(
+            format!("the agent can't listen for signals: {}", error.kind()),
+            "look at the limits of open files",
+        )
+    })?;
+    let (mailbox, commands) = mpsc::channel(MAILBOX);
+    let keeper = keeper(place, lock, &mailbox);
+    process::say_ready();
+    if !keeps_streams {
+        let _ = process::leave_streams();
+    }
+    // Two ends: the keeper retires, or the system wants us gone. Either way the server drains.
+    let stop = Rc::new(Notify::new());
+    let retired = Rc::clone(&stop);
+    let keeping = tokio::task::spawn_local(async move {
+        keeper.run(commands, ending).await;
+        retired.notify_one();
+    });
+    // No second handle of the socket: who connects once we stop must be refused, and start the next.
+    let Listening { listener, hold } = listening;
+    let listener = tokio::net::UnixListener::from_std(listener).map_err(|error| {
+        Refusal::unavailable(
+            format!("the agent can't wait on its socket: {}", error.kind()),
+            "look at the limits of open files",
+        )
+    })?;
+    let (anew, others) = mpsc::channel(1);
+    let found = Keeping::new(place.clone(), hold, Rc::clone(lock), anew, mailbox.clone());
+    let found = Rc::new(found);
+    let watched = Rc::clone(&found);
+    tokio::task::spawn_local(async move { watched.run().await });
+    socket::serve(
+        listener,
+        others,
+        mailbox,
+        socket::Limits::default(),
+        stop.notified(),
+    )
+    .await;
+    let _ = keeping.await;
+    found.release();
+    Ok(())
+}
+
+fn keeper(place: &Place, lock: &Rc<StateLock>, mailbox: &Mailbox) -> Keeper {
+    let mut files = SettingsFiles::standard();
+    let settings = files.load();
+    let clock: Rc<dyn Clock> = Rc::new(SystemClock);
+    let http = Rc::new(Http::new(Rc::clone(&clock)));
+    let ports = Ports {
+        clock,
+        dice: Rc::new(SystemDice),
+        idp: Rc::new(Oidc::new(Rc::clone(&http))),
+        exchange: Rc::new(TokenExchange::new(Rc::clone(&http))),
+        issuer: Rc::new(OwnIssuer::new(Rc::clone(&http))),
+        vault: Rc::new(FileVault::new(Rc::clone(lock))),
+        journal: Rc::new(FileJournal::new(lock.folder(), ROTATE_AT)),
+        notices: Rc::new(Desktop),
+        files: Rc::new(TokenFiles::new(&place.folder)),
+        published: Rc::new(Issuers::new(http)),
+        configuration: Rc::new(StandardFiles),
+    };
+    let taken = settings.as_ref().map(|settings| Arc::new(settings.clone()));
+    let mut keeper = Keeper::new(ports, taken.unwrap_or_default(), VERSION);
+    if let Err(why) = settings {
+        keeper.settings_not_taken(why);
+    }
+    tokio::task::spawn_local(watch(files, mailbox.clone()));
+    keeper
+}
+
+/// Hands every edit of the configuration to the keeper; ends with it.
+async fn watch(mut files: SettingsFiles, mailbox: Mailbox) {
+    loop {
+        tokio::select! {
+            () = mailbox.closed() => return,
+            () = files.next_change() => {}
+        }
+        let settings = files.load().map(Arc::new);
+        if mailbox.send(Command::Configured(settings)).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The provider's metadata (OIDC Discovery 1.0, RFC 8414), kept in memory by issuer.
+
+use super::super::http::{Http, TOTAL, Via, endpoint};
+use oam_config::agent::Provider;
+use oam_model::answer::EndpointFault;
+use oam_model::time::Moment;
+use serde_json::{Map, Value};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// Metadata older than this is asked for again; if that fails, the old one goes on.
+const AGE_MS: u64 = 24 * 3600 * 1000;
+
+/// What is used of it. All endpoints are checked: https, or http on loopback with such an issuer.
+pub(super) struct Metadata {
+    pub(super) authorization_endpoint: String,
+    pub(super) token_endpoint: String,
+    pub(super) jwks_uri: String,
+    pub(super) revocation_endpoint: Option<String>,
+    /// RFC 9207 §3: every answer carries `iss`.
+    pub(super) iss_in_answer: bool,
+}
+
+/// Metadata, and when it was asked for.
+type Known = (Rc<Metadata>, Moment);
+
+/// Metadata by issuer and way.
+pub(super) struct Discovery {
+    http: Rc<Http>,
+    known: RefCell<HashMap<(String, Via), Known>>,
+}
+
+impl Discovery {
+    pub(super) fn new(http: Rc<Http>) -> Self {
+        Self {
+            http,
+            known: RefCell::default(),
+        }
+    }
+
+    /// From memory when it is there.
+    pub(super) async fn known(&self, provider: &Provider) -> Result<Rc<Metadata>, EndpointFault> {
+        let key = (provider.issuer.clone(), Via::of(provider));
+        let held = self.known.borrow().get(&key).cloned();
+        match held {
+            Some((metadata, at)) if self.http.now().since(at) < AGE_MS => Ok(metadata),
+            Some((metadata, _)) => Ok(self.fresh(provider).await.unwrap_or(metadata)),
+            None => self.fresh(provider).await,
+        }
+    }
+
+    /// Asked for now: a sign-in sees a provider that was changed.
+    pub(super) async fn fresh(&self, provider: &Provider) -> Result<Rc<Metadata>, EndpointFault> {
+        let via = Via::of(provider);
+        let url = document(&provider.issuer);
+        let answer = self.http.get(&via, &url, TOTAL).await?.ok()?;
+        let metadata = Rc::new(read(&provider.issuer, &answer.body)?);
+        let entry = (Rc::clone(&metadata), self.http.now());
+        self.known
+            .borrow_mut()
+            .insert((provider.issuer.clone(), via), entry);
+        Ok(metadata)
+    }
+}
+
+/// OIDC Discovery §4.1: appended to the path, after a terminating slash is taken off.
+fn document(issuer: &str) -> String {
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
+    format!("{base}/.well-known/openid-configuration")
+}
+
+fn read(issuer: &str, body: &[u8]) -> Result<Metadata, EndpointFault> {
+    let document: Map<String, Value> =
+        serde_json::from_slice(body).map_err(|_| EndpointFault::Unreadable {
+            why: "the answer is not an OpenID provider's metadata".to_owned(),
+        })?;
+    let text = |name: &str| document.get(name).and_then(Value::as_str);
+    let wrong = |name: &str, why: &str| EndpointFault::Check {
+        name: name.to_owned(),
+        why: why.to_owned(),
+    };
+    // Byte for byte (R29): a normalized compare lets one provider speak for another.
+    let said = text("issuer").ok_or_else(|| EndpointFault::Unreadable {
+        why: "the answer is not an OpenID provider's metadata".to_owned(),
+    })?;
+    if said != issuer {
+        return Err(wrong(
+            "issuer",
+            "the metadata names another issuer than the configuration",
+        ));
+    }
+    let tls = issuer.starts_with("https://");
+    let needed = |name: &str| {
+        let text = text(name).ok_or_else(|| wrong(name, "it is missing or not a text"))?;
+        match endpoint(text) {
+            // A provider on the network must not point at a program on this machine.
+            Ok(url) if tls && url.scheme() != "https" => {
+                Err(wrong(name, "the address is not https"))
+            }
+            Ok(_) => Ok(text.to_owned()),
+            Err(why) => Err(wrong(name, &why)),
+        }
+    };
+    // What is optional and can't be used is as good as not there.
+    let optional = |name: &str| {
+        document.get(name).filter(|value| !value.is_null())?;
+        let read = needed(name);
+        if read.is_err() {
+            tracing::warn!(
+                issuer,
+                member = name,
+                "metadata of the provider can't be used"
+            );
+        }
+        read.ok()
+    };
+    Ok(Metadata {
+        authorization_endpoint: needed("authorization_endpoint")?,
+        token_endpoint: needed("token_endpoint")?,
+        jwks_uri: needed("jwks_uri")?,
+        revocation_endpoint: optional("revocation_endpoint"),
+        iss_in_answer: document.get("authorization_response_iss_parameter_supported")
+            == Some(&Value::Bool(true)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{document, read};
+    use oam_model::answer::EndpointFault;
+    use serde_json::{Value, json};
+
+    fn sample(issuer: &str) -> Value {
+        json!({
+            "issuer": issuer, "authorization_endpoint": "https://idp.example/auth",
+            "token_endpoint": "https://idp.example/token", "jwks_uri": "https://idp.example/jwks",
+        })
+    }
+
+    fn named(issuer: &str, document: &Value) -> String {
+        match read(issuer, document.to_string().as_bytes()) {
+            Ok(_) => "right".to_owned(),
+            Err(EndpointFault::Check { name, .. }) => name,
+            Err(_) => "unreadable".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_documents_address_follows_the_rules_for_paths_and_slashes() {
+        for (issuer, url) in [
+            (
+                "https://a.example",
+                "https://a.example/.well-known/openid-configuration",
+            ),
+            (
+                "https://a.example/",
+                "https://a.example/.well-known/openid-configuration",
+            ),
+            (
+                "https://a.example/t/1",
+                "https://a.example/t/1/.well-known/openid-configuration",
+            ),
+            (
+                "https://a.example/t/1/",
+                "https://a.example/t/1/.well-known/openid-configuration",
+            ),
+        ] {
+            assert_eq!(document(issuer), url);
+        }
+    }
+
+    #[test]
+    fn the_issuer_is_compared_byte_for_byte() {
+        let issuer = "https://idp.example/t";
+        assert_eq!(named(issuer, &sample(issuer)), "right");
+        for other in [
+            "https://idp.example/t/",
+            "https://IDP.example/t",
+            "https://idp.example:443/t",
+            "https://idp.example",
+        ] {
+            assert_eq!(named(issuer, &sample(other)), "issuer", "{other}");
+        }
+    }
+
+    #[test]
+    fn endpoints_are_https_or_on_loopback_with_a_loopback_issuer() {
+        let issuer = "https://idp.example";
+        for name in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
+            for bad in [
+                "http://idp.example/x",
+                "http://127.0.0.1/x",
+                "javascript:alert(1)",
+                "/x",
+            ] {
+                let mut document = sample(issuer);
+                document[name] = json!(bad);
+                assert_eq!(named(issuer, &document), name, "{bad}");
+            }
+        }
+        for bad in [
+            json!(""),
+            json!("/revoke"),
+            json!(7),
+            json!("http://127.0.0.1/x"),
+            Value::Null,
+        ] {
+            let mut document = sample(issuer);
+            document["revocation_endpoint"] = bad;
+            document["authorization_response_iss_parameter_supported"] = json!("true");
+            let read = read(issuer, document.to_string().as_bytes()).ok().unwrap();
+            assert!(read.revocation_endpoint.is_none() && !read.iss_in_answer);
+        }
+        let local = "http://127.0.0.1:8080";
+        let mut document = sample(local);
+        document["token_endpoint"] = json!("http://127.0.0.1:8080/token");
+        assert_eq!(named(local, &document), "right");
+    }
+}

@@ -1,0 +1,66 @@
+//! An ID token's header and signature. Its claims are checked in `claims`.
+
+use super::claims::{Claims, Wrong};
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, crypto};
+use oam_model::answer::EndpointFault;
+use oam_model::identity::Identity;
+use oam_model::secret::Secret;
+use oam_oidc::jose;
+
+/// What came of checking an ID token.
+pub(super) enum Verdict {
+    /// Every check passed.
+    Right(Identity),
+    /// A check failed.
+    Wrong(EndpointFault),
+    /// No verdict: the provider's keys can't be had.
+    NoKeys(EndpointFault),
+}
+
+/// What of the header is used.
+pub(super) struct Header {
+    pub(super) alg: Algorithm,
+    pub(super) kid: Option<String>,
+}
+
+/// Reads the header of a token of at most `longest` bytes. Only asymmetric algorithms are taken: with a public client
+/// anybody knows what a symmetric one would be keyed with, and `none` is no signature (R30).
+pub(super) fn header(token: &Secret, longest: usize) -> Result<Header, Wrong> {
+    if token.expose().len() > longest {
+        let why = format!("the ID token is longer than {} KiB", longest / 1024);
+        return Err(Wrong::new("size", why));
+    }
+    let header = jose::header(token.expose())
+        .ok_or_else(|| Wrong::new("id_token", "it is not a signed token"))?;
+    let alg: Algorithm = jose::algorithm(&header.alg).parse().map_err(|_| {
+        let why = format!("`{}` is no algorithm that is accepted", header.alg);
+        Wrong::new("alg", why)
+    })?;
+    if alg.family() == AlgorithmFamily::Hmac {
+        return Err(Wrong::new("alg", "symmetric algorithms are not accepted"));
+    }
+    if header.crit {
+        return Err(Wrong::new("crit", "its header demands an extension"));
+    }
+    Ok(Header {
+        alg,
+        kid: header.kid,
+    })
+}
+
+/// Verifies the signature with this key and algorithm, and nothing else: the library's own checks of
+/// claims read the system's clock and take a missing claim for a right one.
+pub(super) fn verified(token: &Secret, header: &Header, key: &Jwk) -> Result<Claims, Wrong> {
+    let key = DecodingKey::from_jwk(key)
+        .map_err(|_| Wrong::new("kid", "the provider's key can't be used"))?;
+    let wrong = || Wrong::new("signature", "it was not made with the provider's key");
+    let (message, signature) = token.expose().rsplit_once('.').ok_or_else(wrong)?;
+    match crypto::verify(signature, message.as_bytes(), &key, header.alg) {
+        Ok(true) => {}
+        Ok(false) | Err(_) => return Err(wrong()),
+    }
+    jose::claims(token.expose())
+        .map(Claims::new)
+        .ok_or_else(|| Wrong::new("id_token", "its claims can't be read"))
+}

@@ -1,0 +1,123 @@
+//! The provider's signing keys (JWKS), kept in memory.
+
+use super::super::http::{Http, TOTAL, Via};
+use super::claims::Wrong;
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyOperations, PublicKeyUse};
+use jsonwebtoken::{Algorithm, AlgorithmFamily};
+use oam_model::answer::EndpointFault;
+use oam_model::time::Moment;
+use oam_oidc::jose;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// Keys younger than this are used without asking: a key that the provider withdrew is not trusted
+/// for longer.
+const AGE_MS: u64 = 3600 * 1000;
+/// Keys older than this are not used even when the provider can't be asked.
+const LIMIT_MS: u64 = 24 * 3600 * 1000;
+/// An unknown key asks again, but not more often than this: a `kid` is the sender's to choose.
+const PAUSE_MS: u64 = 30 * 1000;
+
+/// A key set, and when it was asked for.
+type Known = (Rc<Vec<Jwk>>, Moment);
+
+/// Key sets by address and way.
+pub(super) struct Keys {
+    http: Rc<Http>,
+    sets: RefCell<HashMap<(String, Via), Known>>,
+}
+
+/// Why there is no key.
+pub(super) enum NoKey {
+    /// The provider has no such key: a verdict.
+    Unknown(Wrong),
+    /// The provider's keys can't be had: no verdict.
+    Unreachable(EndpointFault),
+}
+
+impl Keys {
+    pub(super) fn new(http: Rc<Http>) -> Self {
+        Self {
+            http,
+            sets: RefCell::default(),
+        }
+    }
+
+    /// The key with this id for this algorithm. Keys rotate: an unknown one asks once more, and so does `failed`, a
+    /// key of this id with which the signature was not made.
+    pub(super) async fn find(
+        &self,
+        via: &Via,
+        uri: &str,
+        kid: Option<&str>,
+        alg: Algorithm,
+        failed: Option<&Jwk>,
+    ) -> Result<Jwk, NoKey> {
+        let unknown = || NoKey::Unknown(Wrong::new("kid", "the provider has no such signing key"));
+        let place = (uri.to_owned(), via.clone());
+        let held = self.sets.borrow().get(&place).cloned();
+        let age = held.as_ref().map(|(_, at)| self.http.now().since(*at));
+        let wanted = |set: &[Jwk]| {
+            let found = pick(set, kid, alg).filter(|key| Some(*key) != failed);
+            found.cloned()
+        };
+        let known = held.and_then(|(set, _)| wanted(&set));
+        match (age, known) {
+            (Some(age), Some(key)) if age < AGE_MS => Ok(key),
+            (Some(age), None) if age < PAUSE_MS => Err(unknown()),
+            (age, known) => match self.fetch(via, uri).await {
+                Ok(set) => {
+                    let found = wanted(&set).ok_or_else(unknown);
+                    let entry = (Rc::new(set), self.http.now());
+                    self.sets.borrow_mut().insert(place, entry);
+                    found
+                }
+                Err(fault) => known
+                    .filter(|_| age.is_some_and(|age| age < LIMIT_MS))
+                    .ok_or(NoKey::Unreachable(fault)),
+            },
+        }
+    }
+
+    async fn fetch(&self, via: &Via, uri: &str) -> Result<Vec<Jwk>, EndpointFault> {
+        #[derive(serde::Deserialize)]
+        struct Set {
+            keys: Vec<serde_json::Value>,
+        }
+        let answer = self.http.get(via, uri, TOTAL).await?.ok()?;
+        let set: Set =
+            serde_json::from_slice(&answer.body).map_err(|_| EndpointFault::Unreadable {
+                why: "the answer is not a set of keys".to_owned(),
+            })?;
+        // One by one: a kind of key that is not known here must not hide the others (RFC 7517 §5).
+        let read = |value| serde_json::from_value(jose::tidied(value)).ok();
+        let keys = set.keys.into_iter().filter_map(read);
+        Ok(keys.take(jose::MOST_KEYS).collect())
+    }
+}
+
+fn pick<'a>(set: &'a [Jwk], kid: Option<&str>, alg: Algorithm) -> Option<&'a Jwk> {
+    let mut fitting = set.iter().filter(|key| fits(key, alg));
+    match kid {
+        Some(kid) => fitting.find(|key| key.common.key_id.as_deref() == Some(kid)),
+        // Without an id only where there is no choice (OIDC Core §10.1).
+        None => fitting.next().filter(|_| fitting.next().is_none()),
+    }
+}
+
+fn fits(key: &Jwk, alg: Algorithm) -> bool {
+    let family = match &key.algorithm {
+        AlgorithmParameters::RSA(_) => AlgorithmFamily::Rsa,
+        AlgorithmParameters::EllipticCurve(_) => AlgorithmFamily::Ec,
+        AlgorithmParameters::OctetKeyPair(_) => AlgorithmFamily::Ed,
+        _ => return false,
+    };
+    let common = &key.common;
+    let signs = |purpose: &PublicKeyUse| *purpose == PublicKeyUse::Signature;
+    let verifies = |ops: &Vec<KeyOperations>| ops.contains(&KeyOperations::Verify);
+    family == alg.family()
+        && common.public_key_use.as_ref().is_none_or(signs)
+        && common.key_operations.as_ref().is_none_or(verifies)
+        && common.key_algorithm.is_none_or(|known| known == alg.into())
+}

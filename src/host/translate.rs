@@ -1,0 +1,90 @@
+//! Between the words of the wire and those of the keeper.
+
+use oam_agent::command::{Command, EpochGate, Outcome, ReportKind, Started};
+use oam_agent::ports::Store;
+use oam_model::granted::TokenAnswer;
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_wire::message::{Following, Reply, StoreChoice};
+use tokio::sync::oneshot;
+
+/// The reply, and for a token the gate that it must pass with its epoch.
+pub(super) fn reply(outcome: Outcome) -> (Reply, Option<(EpochGate, u64)>) {
+    let reply = match outcome {
+        Outcome::Token(answer, gate) => {
+            let epoch = answer.granted.epoch;
+            return (Reply::Token(answer), Some((gate, epoch)));
+        }
+        Outcome::NotOurs => Reply::NotOurs,
+        Outcome::Refused(refusal, epoch) => Reply::Refused { refusal, epoch },
+        Outcome::Done => Reply::Done,
+        Outcome::SignedOut {
+            org,
+            was_signed_in,
+            warning,
+            issuer_warning,
+        } => Reply::SignedOut {
+            org,
+            was_signed_in,
+            warning,
+            issuer_warning,
+        },
+        Outcome::Status(report) => Reply::Status(report),
+        Outcome::Roles(report) => Reply::Roles(report),
+        Outcome::Why(report) => Reply::Why(report),
+        Outcome::Anchor(report) => Reply::Anchor(report),
+        Outcome::Organization(organization) => Reply::Organization { organization },
+    };
+    (reply, None)
+}
+
+pub(super) fn report(kind: ReportKind, reply: oneshot::Sender<Outcome>) -> Command {
+    Command::Report { kind, reply }
+}
+
+pub(super) const fn stored(choice: StoreChoice) -> Store {
+    match choice {
+        StoreChoice::Keyring => Store::Keyring,
+        StoreChoice::Kernel => Store::Kernel,
+        StoreChoice::Memory => Store::Memory,
+    }
+}
+
+pub(super) fn following(started: Started, with_token: bool) -> Following {
+    let granted = started.granted;
+    let token = with_token.then(|| TokenAnswer {
+        granted: granted.clone(),
+        token: started.token,
+    });
+    Following {
+        granted,
+        path: started.path,
+        name: started.name,
+        hub_kind: started.hub_kind.to_owned(),
+        variables: started.variables,
+        on_disk: started.on_disk,
+        token,
+    }
+}
+
+pub(super) fn stopping() -> Refusal {
+    Refusal::new(
+        RefusalCode::Unreachable,
+        "the agent is about to end",
+        "try again in a moment",
+    )
+}
+
+pub(super) fn ended_meanwhile() -> Refusal {
+    Refusal::new(
+        RefusalCode::Ended,
+        "the session ended while this was answered",
+        "ask again; `oam status` shows why it ended",
+    )
+}
+
+pub(super) fn too_long() -> Refusal {
+    Refusal::unavailable(
+        "the answer is too long for one message",
+        "ask for less, or shorten the configuration",
+    )
+}

@@ -1,0 +1,32 @@
+//! The nouns of OAM: what is asked, by whom, for which role, and why it was refused.
+//!
+//! Nothing here reads a clock, a file or the network; every other room builds on these types.
+
+#![warn(missing_docs)]
+
+pub mod answer;
+pub mod ask;
+pub mod audit;
+pub mod caller;
+pub mod claimant;
+pub mod count;
+pub mod feed;
+pub mod granted;
+pub mod identity;
+pub mod issuer;
+pub mod job;
+pub mod line;
+pub mod log_break;
+pub mod name;
+pub mod order;
+pub mod organization;
+pub mod policy;
+pub mod record;
+pub mod refusal;
+pub mod report;
+pub mod role;
+pub mod secret;
+pub mod settings;
+pub mod signal;
+pub mod standing;
+pub mod time;

@@ -1,0 +1,3 @@
+//! `OpenID` Connect and JOSE as agent and issuer read them: one reader for both.
+
+pub mod jose;

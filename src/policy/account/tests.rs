@@ -1,0 +1,111 @@
+use super::{Account, Author, Event, Restored};
+use crate::admission::End;
+use proptest::prelude::*;
+
+fn end(at_ms: u64, reason: u8) -> End {
+    End {
+        at_ms,
+        reason: format!("reason {reason}"),
+    }
+}
+
+/// An event of the provider, which may arrive in any order.
+fn told() -> impl Strategy<Value = Event> {
+    (0u8..4, 0u64..8, 0u8..3).prop_map(|(kind, at_ms, reason)| match kind {
+        0 => Event::Ended(Author::Provider, end(at_ms, reason)),
+        1 => Event::SessionEnded(end(at_ms, reason)),
+        2 => Event::Doubted(end(at_ms, reason)),
+        _ => Event::Restored(Restored::ByProvider(at_ms)),
+    })
+}
+
+/// An order of an administrator: all of them have one order.
+fn ordered() -> impl Strategy<Value = Event> {
+    (any::<bool>(), 0u64..8, 0u8..3).prop_map(|(ends, at_ms, reason)| {
+        if ends {
+            Event::Ended(Author::Administrator, end(at_ms, reason))
+        } else {
+            Event::Restored(Restored::ByAdministrator)
+        }
+    })
+}
+
+fn all(events: &[Event]) -> Account {
+    events.iter().fold(Account::default(), Account::after)
+}
+
+/// Whether the provider's account is ended, told from all its events by their times alone.
+fn by_time(events: &[Event]) -> bool {
+    let ended = events.iter().filter_map(|event| match event {
+        Event::Ended(Author::Provider, end) => Some(end.at_ms),
+        _ => None,
+    });
+    let restored = events.iter().filter_map(|event| match event {
+        Event::Restored(Restored::ByProvider(at_ms)) => Some(*at_ms),
+        _ => None,
+    });
+    let (ended, restored) = (ended.max(), restored.max());
+    ended.is_some() && ended >= restored
+}
+
+/// The provider's events in an order, with an administrator's orders strewn in.
+fn interleaved(told: &[Event], ordered: &[Event], places: &[usize]) -> Vec<Event> {
+    let mut events = told.to_vec();
+    let mut at = 0;
+    for (order, place) in ordered.iter().zip(places) {
+        at = (at + place).min(events.len());
+        events.insert(at, order.clone());
+        at += 1;
+    }
+    events
+}
+
+proptest! {
+    #[test]
+    fn in_any_order_and_twice_the_answer_is_the_one_by_the_events_times(
+        (told, shuffled) in prop::collection::vec(told(), 0..8)
+            .prop_flat_map(|told| (Just(told.clone()), Just(told).prop_shuffle())),
+        ordered in prop::collection::vec(ordered(), 0..4),
+        places in prop::collection::vec((0usize..5, 0usize..5), 4),
+        again in 0usize..8,
+    ) {
+        let (one, other): (Vec<usize>, Vec<usize>) = places.into_iter().unzip();
+        let account = all(&interleaved(&told, &ordered, &one));
+        let mut twice = shuffled;
+        twice.extend(told.get(again).cloned());
+        prop_assert_eq!(&account, &all(&interleaved(&twice, &ordered, &other)));
+        prop_assert_eq!(account.ended_by_provider().is_some(), by_time(&told));
+        let last = ordered.last();
+        let stands = matches!(last, Some(Event::Ended(..)));
+        prop_assert_eq!(account.administrator.is_some(), stands);
+        prop_assert_eq!(account.ended().is_some(), stands || by_time(&told));
+    }
+
+    #[test]
+    fn what_was_ended_needs_a_later_sign_in_also_after_it_is_lifted(
+        events in prop::collection::vec(prop_oneof![told(), ordered()], 0..12),
+    ) {
+        let ends = events.iter().filter_map(|event| match event {
+            Event::Ended(_, end) | Event::SessionEnded(end) => Some(end.at_ms),
+            Event::Doubted(_) | Event::Restored(_) => None,
+        });
+        prop_assert_eq!(all(&events).session.map(|end| end.at_ms), ends.max());
+    }
+}
+
+#[test]
+fn each_author_lifts_only_its_own_end() {
+    let both = all(&[
+        Event::Ended(Author::Administrator, end(1, 0)),
+        Event::Ended(Author::Provider, end(2, 1)),
+    ]);
+    let enabled = both
+        .clone()
+        .after(&Event::Restored(Restored::ByProvider(3)));
+    assert_eq!(enabled.ended(), Some((Author::Administrator, &end(1, 0))));
+    let restored = both.after(&Event::Restored(Restored::ByAdministrator));
+    assert_eq!(restored.ended(), Some((Author::Provider, &end(2, 1))));
+    // Also with a clock that was set back.
+    let lifted = restored.after(&Event::Restored(Restored::ForProvider(0)));
+    assert_eq!(lifted.ended(), None);
+}

@@ -1,0 +1,113 @@
+//! A policy's answers compared with a table of expected ones, for `oam-issuer policy test`.
+
+use super::{Index, decide};
+use oam_model::claimant::{Claimant, ClaimantKey, Groups};
+use oam_model::issuer::Source;
+use oam_model::policy::{Expected, PolicyCase};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How one case came out; a line of `oam-issuer policy test --json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// 1-based line of the case.
+    pub line: usize,
+    /// The claimant, `source:key`.
+    pub subject: String,
+    /// What was asked: `write acme/model on models`.
+    pub asked: String,
+    /// Whether the answer is the expected one.
+    pub ok: bool,
+    /// The expected answer: a role's name, or `denied`.
+    pub expected: String,
+    /// The answer.
+    pub answer: String,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// Somebody as an administrator describes them: verified by nobody, so for questions only.
+pub fn claimant(
+    source: &Source,
+    who: &str,
+    groups: Vec<String>,
+    claims: BTreeMap<String, Value>,
+) -> Claimant {
+    let mut all = claims;
+    let subject = all.entry("sub".to_owned()).or_insert_with(|| who.into());
+    let subject = subject.as_str().unwrap_or(who).to_owned();
+    // A number stands for its text, as in the tokens of those who send ids as numbers.
+    let text = |name: &str| match all.get(name)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let key = source.key_claim.as_deref().and_then(text);
+    Claimant {
+        key: ClaimantKey {
+            source: source.name.clone(),
+            key: key.unwrap_or_else(|| who.to_owned()),
+        },
+        kind: source.kind,
+        issuer: source.issuer.clone(),
+        username: Some(text(&source.username_claim).unwrap_or_else(|| who.to_owned())),
+        email: text("email"),
+        email_verified: false,
+        subject,
+        groups: Groups::Known(groups),
+        session: None,
+        claims: Arc::new(all.into_iter().collect()),
+        proven_at: 0,
+        auth_time: None,
+        expires_at: 0,
+    }
+}
+
+/// Asks the policy and compares. `sources` are those of the settings; a case of another source is not read.
+pub fn judge(index: &Index, sources: &[Source], cases: &[PolicyCase]) -> Vec<Verdict> {
+    cases
+        .iter()
+        .filter_map(|case| {
+            let source = sources.iter().find(|source| source.name == case.source)?;
+            Some(judge_one(index, source, case))
+        })
+        .collect()
+}
+
+fn judge_one(index: &Index, source: &Source, case: &PolicyCase) -> Verdict {
+    let claimant = claimant(source, &case.who, case.groups.clone(), case.claims.clone());
+    let (answer, why) = match decide(index, &claimant, &case.wanted) {
+        Ok(decision) => (
+            Expected::Role(decision.role),
+            format!("{}; {}", decision.rule, decision.because),
+        ),
+        Err(refusal) => (
+            Expected::Denied,
+            format!("{}; {}", refusal.sentence, refusal.next),
+        ),
+    };
+    let repository = case.wanted.repository.as_ref();
+    Verdict {
+        line: case.line,
+        subject: claimant.key.to_string(),
+        asked: format!(
+            "{} {} on {}",
+            case.wanted.action.word(),
+            repository.map_or("everything", |repository| repository.as_str()),
+            case.wanted.hub
+        ),
+        ok: answer == case.expect,
+        expected: word(&case.expect),
+        answer: word(&answer),
+        why,
+    }
+}
+
+fn word(answer: &Expected) -> String {
+    match answer {
+        Expected::Denied => "denied".to_owned(),
+        Expected::Role(role) => role.to_string(),
+    }
+}

@@ -1,0 +1,152 @@
+//! Why an ask is decided as it is: every role that was considered, for `oam-issuer policy why`.
+
+use super::words;
+use super::{Index, claims, decide};
+use oam_model::claimant::{Claimant, Groups};
+use oam_model::name::{HubName, Repository, RoleName};
+use oam_model::policy::{Decision, Member, PolicyRole, Wanted};
+use oam_model::refusal::Refusal;
+use oam_model::role::Action;
+use serde::Serialize;
+
+/// What the policy says of an ask, and of every role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The claimant, `source:key`.
+    pub subject: String,
+    /// The hub.
+    pub hub: HubName,
+    /// The repository; null: the whole hub.
+    pub repository: Option<Repository>,
+    /// The action.
+    pub action: Action,
+    /// The decision, when it would be granted.
+    pub decision: Option<Decision>,
+    /// The reason, when it would be refused.
+    pub refusal: Option<Refusal>,
+    /// All roles, in the order of the file.
+    pub roles: Vec<Considered>,
+}
+
+/// A role as it was considered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Considered {
+    /// Its name.
+    pub role: RoleName,
+    /// Whether it is the one chosen.
+    pub chosen: bool,
+    /// Whether the claimant holds it.
+    pub held: bool,
+    /// By which rule it is held, or what is missing, in words.
+    pub membership: String,
+    /// Whether it covers what is asked.
+    pub covers: bool,
+    /// By which grant, or why not, in words.
+    pub grant: String,
+}
+
+/// Explains the decision on `wanted`.
+pub fn explain(index: &Index, claimant: &Claimant, wanted: &Wanted) -> Explanation {
+    let decided = decide(index, claimant, wanted);
+    let held = index.members.holdings(&index.policy, claimant);
+    let roles = index.policy.roles.iter().enumerate();
+    let roles = roles.map(|(at, role)| {
+        let cover = index.grants.narrowest(wanted, |role| role == at);
+        let membership = match held.get(at) {
+            Some(holding) => words::because(role, holding),
+            None => missing(role, claimant),
+        };
+        Considered {
+            role: role.name.clone(),
+            chosen: decided.as_ref().is_ok_and(|d| d.role == role.name),
+            held: held.contains(at),
+            membership,
+            covers: !cover.is_empty(),
+            grant: cover
+                .first()
+                .map_or_else(|| no_cover(role, wanted), |cover| words::rule(role, cover)),
+        }
+    });
+    let roles = roles.collect();
+    let (decision, refusal) = match decided {
+        Ok(decision) => (Some(decision), None),
+        Err(refusal) => (None, Some(refusal)),
+    };
+    Explanation {
+        subject: claimant.key.to_string(),
+        hub: wanted.hub.clone(),
+        repository: wanted.repository.clone(),
+        action: wanted.action,
+        decision,
+        refusal,
+        roles,
+    }
+}
+
+/// Why a role is not held: what each of its rules asks for and the claimant does not have.
+fn missing(role: &PolicyRole, claimant: &Claimant) -> String {
+    if role.members.is_empty() {
+        return "nobody holds it: it is there to be included".to_owned();
+    }
+    let own = |member: &&Member| member.source == claimant.key.source;
+    let lacks: Vec<String> = role
+        .members
+        .iter()
+        .filter(own)
+        .map(|member| lack(member, claimant))
+        .collect();
+    if lacks.is_empty() {
+        let mut sources: Vec<&str> = role.members.iter().map(|m| m.source.as_str()).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        return format!("its members are of {}", sources.join(", "));
+    }
+    lacks.join("; or ")
+}
+
+fn lack(member: &Member, claimant: &Claimant) -> String {
+    let mut lacks = Vec::new();
+    let wanted = member.groups.join(" or ");
+    match &claimant.groups {
+        Groups::Known(groups) if !member.groups.iter().any(|group| groups.contains(group)) => {
+            if !member.groups.is_empty() {
+                lacks.push(format!("not in {wanted}"));
+            }
+        }
+        Groups::Unknown { .. } if !member.groups.is_empty() => {
+            lacks.push(format!("not known whether in {wanted}"));
+        }
+        Groups::Known(_) | Groups::Unknown { .. } => {}
+    }
+    for (name, patterns) in &member.claims {
+        if !claims::holds(name, patterns, &claimant.claims) {
+            let what = match claims::find(name, &claimant.claims) {
+                None => "is not there",
+                Some(_) => "is another",
+            };
+            lacks.push(format!("claim {name} {what} ({})", patterns.join(" or ")));
+        }
+    }
+    format!("{} (line {})", lacks.join(", "), member.line)
+}
+
+/// Why a role does not cover: the nearest reason.
+fn no_cover(role: &PolicyRole, wanted: &Wanted) -> String {
+    let on_hub: Vec<_> = role
+        .grants
+        .iter()
+        .filter(|grant| grant.grant.hub == wanted.hub)
+        .collect();
+    let widest = on_hub.iter().map(|grant| grant.grant.action).max();
+    match widest {
+        None => format!("no grant on {}", wanted.hub),
+        Some(widest) if widest < wanted.action => {
+            format!("grants no more than {} on {}", widest.word(), wanted.hub)
+        }
+        Some(_) => format!(
+            "no pattern with {} for {}",
+            wanted.action.word(),
+            words::resource(wanted)
+        ),
+    }
+}

@@ -1,0 +1,174 @@
+//! What is missing, in words: a role by its name, membership, groups that are unknown, or any grant at all.
+
+use super::Index;
+use super::grants::Cover;
+use super::members::Held;
+use super::words;
+use oam_model::claimant::{Claimant, ClaimantKind, Groups};
+use oam_model::name::RoleName;
+use oam_model::policy::{Member, PolicyRole, Wanted};
+use oam_model::refusal::Refusal;
+
+/// Two roles cover it equally well.
+pub(super) fn tie(index: &Index, rivals: &[Cover], wanted: &Wanted) -> Refusal {
+    let names: Vec<&str> = rivals
+        .iter()
+        .map(|cover| index.role(cover.role).name.as_str())
+        .collect();
+    Refusal::denied(
+        format!(
+            "{} cover {} on {} equally well",
+            names.join(" and "),
+            words::resource(wanted),
+            wanted.hub
+        ),
+        "name one with --role, or have one of the roles given a `priority` in the policy",
+    )
+}
+
+/// The role that was named is not in the policy.
+pub(super) fn unknown_role(claimant: &Claimant, name: &RoleName, held: &Held) -> Refusal {
+    if is_stranger(claimant, held) {
+        return stranger();
+    }
+    Refusal::denied(
+        format!("there is no role {name} here"),
+        match claimant.kind {
+            ClaimantKind::Person => "`oam roles` lists yours",
+            ClaimantKind::Job => STRANGER,
+        },
+    )
+}
+
+/// A job that holds nothing. Every refusal of its is the same: another one for a role that there is would tell
+/// it the names of roles one by one.
+fn is_stranger(claimant: &Claimant, held: &Held) -> bool {
+    claimant.kind == ClaimantKind::Job && held.is_empty()
+}
+
+fn stranger() -> Refusal {
+    Refusal::denied("no role is held by this job", STRANGER)
+}
+
+/// What a job is told that holds nothing. A job of a shared CI system can be anybody's, and the organization's
+/// roles and groups are not for strangers to read.
+const STRANGER: &str = "ask the administrators to name this job's claims in a role; `oam-issuer policy why` shows what is missing";
+
+/// No role held covers it.
+pub(super) fn nothing(index: &Index, claimant: &Claimant, wanted: &Wanted, held: &Held) -> Refusal {
+    if is_stranger(claimant, held) {
+        return stranger();
+    }
+    // Groups that are not known are not "none": a role that they may give is not denied for want of them.
+    if let Groups::Unknown { sentence, next } = &claimant.groups {
+        let by_group = |member: &Member| !member.groups.is_empty();
+        if would_cover(index, claimant, wanted, by_group).is_some() {
+            return Refusal::denied(sentence.clone(), next.clone());
+        }
+    }
+    if let Some(name) = &wanted.role {
+        return named(index, claimant, wanted, held, name);
+    }
+    if wanted.repository.is_none() {
+        return Refusal::denied(
+            format!(
+                "no repository was named, and no role of {} covers all of {}",
+                whose(claimant),
+                wanted.hub
+            ),
+            "name the repository with --repo; for git run `oam setup git`, so that it tells the path",
+        );
+    }
+    let next = match would_cover(index, claimant, wanted, |_| true) {
+        None => format!(
+            "no role of {} grants that to anybody; ask its administrators for one",
+            index.policy.org.name
+        ),
+        Some(role) => format!("{} grants it to {}; ask for that", role.name, holders(role)),
+    };
+    Refusal::denied(
+        format!(
+            "no role of {} grants {} on {} for {}",
+            whose(claimant),
+            wanted.action.word(),
+            wanted.hub,
+            words::resource(wanted)
+        ),
+        next,
+    )
+}
+
+/// What is wrong with the role that was named.
+fn named(
+    index: &Index,
+    claimant: &Claimant,
+    wanted: &Wanted,
+    held: &Held,
+    name: &RoleName,
+) -> Refusal {
+    if held_by_name(index, held, name) {
+        return Refusal::denied(
+            format!(
+                "{name} does not grant {} on {} for {}",
+                wanted.action.word(),
+                wanted.hub,
+                words::resource(wanted)
+            ),
+            "leave the role out to get the narrowest that does; `oam roles` shows what each one grants",
+        );
+    }
+    let Some(role) = index.by_name.get(name).map(|at| index.role(*at)) else {
+        return unknown_role(claimant, name, held);
+    };
+    Refusal::denied(
+        format!("{name} is not held by {}", whom(claimant)),
+        format!("it is for {}; ask for that", holders(role)),
+    )
+}
+
+/// The narrowest role that would cover it, among those that claimants of the same source can hold by a rule
+/// that `fits`.
+fn would_cover<'i>(
+    index: &'i Index,
+    claimant: &Claimant,
+    wanted: &Wanted,
+    fits: impl Fn(&Member) -> bool,
+) -> Option<&'i PolicyRole> {
+    let named = wanted
+        .role
+        .as_ref()
+        .and_then(|name| index.by_name.get(name));
+    let reachable = |role: usize| {
+        let rule = |member: &Member| member.source == claimant.key.source && fits(member);
+        named.is_none_or(|named| *named == role) && index.role(role).members.iter().any(rule)
+    };
+    let covers = index.grants.narrowest(wanted, reachable);
+    covers.first().map(|cover| index.role(cover.role))
+}
+
+fn held_by_name(index: &Index, held: &Held, name: &RoleName) -> bool {
+    index.by_name.get(name).is_some_and(|at| held.contains(*at))
+}
+
+fn holders(role: &PolicyRole) -> String {
+    let who: Vec<String> = role.members.iter().map(words::who).collect();
+    if who.is_empty() {
+        "nobody".to_owned()
+    } else {
+        who.join(", or ")
+    }
+}
+
+const fn whose(claimant: &Claimant) -> &'static str {
+    match claimant.kind {
+        ClaimantKind::Person => "yours",
+        ClaimantKind::Job => "this job",
+    }
+}
+
+const fn whom(claimant: &Claimant) -> &'static str {
+    match claimant.kind {
+        ClaimantKind::Person => "you",
+        ClaimantKind::Job => "this job",
+    }
+}

@@ -1,0 +1,312 @@
+//! Storage behind one trait: what the issuer keeps, and the one way to change it.
+//!
+//! A [`Batch`] is one durable transaction: its changes and its audit entries are written together or
+//! not at all, so there is no token without a record. What a change comes to is decided by pure functions
+//! (`step`, `person`, `ends`, `agent_log`, and [`crate::rules`]), which every store applies to the rows that it
+//! reads in its transaction; `tests` beside this file run unchanged on each of them.
+
+mod agent_log;
+mod ends;
+mod fault;
+mod filter;
+#[cfg(any(test, feature = "fixture"))]
+#[allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "samples for tests"
+)]
+pub mod memory;
+mod person;
+mod question;
+mod secret;
+pub mod sqlite;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use agent_log::{AgentLogRow, RecordQuota};
+pub use ends::{EndKind, Ended};
+pub use fault::StoreFault;
+pub use person::{PersonRow, PersonSeen};
+pub use question::{AuditFilter, AuditLine, Cursor, FeedOfAll, FeedPage, Pruned};
+pub use secret::{KeyRow, SecretOwner, SecretRow};
+
+use oam_audit::history::History;
+use oam_model::audit::AuditRecord;
+use oam_model::claimant::ClaimantKey;
+use oam_model::feed::FeedEvent;
+use oam_model::name::{HubName, Repository, RoleName, SourceName};
+use oam_model::role::Action;
+use oam_model::signal::SignalSubject;
+use oam_policy::account::{Author, Event, Restored};
+use std::future::Future;
+use std::pin::Pin;
+
+/// A future of the store.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + Send + 'a>>;
+
+/// One transaction.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Changes, in order. A change that has a condition is judged by what is there before the batch; one that is
+    /// refused refuses the batch.
+    pub changes: Vec<Change>,
+    /// Entries of the audit log, in order; chained by the store.
+    pub entries: Vec<AuditRecord>,
+}
+
+/// What a committed batch came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// Number of the last audit entry written; 0: the batch had none.
+    pub audit_seq: u64,
+    /// Tokens that changes of this batch made inactive and that a hub might still honour.
+    pub revoked: Vec<TokenRow>,
+}
+
+/// A change.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A person was seen with a verified token. Somebody who comes for the first time and of whom the provider
+    /// said something before fails the batch as overtaken: [`Change::TakeOver`] comes first.
+    Seen(PersonSeen),
+    /// Somebody was seen for the first time: what [`Change::Unmatched`] kept under their names is theirs now.
+    TakeOver(PersonSeen),
+    /// The provider said this of somebody whom none of its names finds: kept under each of them, but a doubt.
+    /// Overtaken when one finds somebody after all.
+    Unmatched {
+        /// Of which source.
+        source: SourceName,
+        /// The names.
+        subjects: Vec<SignalSubject>,
+        /// What was said.
+        event: Event,
+    },
+    /// A token was issued. With `epoch`: only if the person's epoch still is this one.
+    Issue {
+        /// The token.
+        token: TokenRow,
+        /// [`PersonRow::epoch`] at admission; none for a token that is not handed out.
+        epoch: Option<u64>,
+    },
+    /// One token is inactive from now on.
+    RevokeToken {
+        /// SHA-256, lower-case hex.
+        sha256: String,
+        /// Unix milliseconds.
+        at_ms: u64,
+    },
+    /// The sealed token of this row (its SHA-256) goes: nothing is left to be told to its hub.
+    Unseal(String),
+    /// An identity or session ended: epoch + 1, all its live tokens inactive, `feed` appended.
+    End {
+        /// Whom.
+        key: ClaimantKey,
+        /// By whose word. An administrator's end of an account that an administrator ended already fails the
+        /// batch: [`StoreFault::Unchanged`].
+        author: Author,
+        /// How.
+        ended: Ended,
+        /// What the feed says.
+        feed: FeedEvent,
+    },
+    /// An end of the account is lifted; the sessions and tokens that it ended stay ended. One by an
+    /// administrator that lifts nothing fails the batch: [`StoreFault::Unchanged`]. A provider's counts for
+    /// somebody who was never seen too: an older end may still arrive.
+    Restore {
+        /// Whom.
+        key: ClaimantKey,
+        /// Whose end.
+        restored: Restored,
+    },
+    /// Nothing but a condition: the batch is refused as overtaken when the claimant's epoch is another.
+    AtEpoch {
+        /// Whose.
+        key: ClaimantKey,
+        /// The epoch that the batch was decided at.
+        epoch: u64,
+    },
+    /// The person's groups are others: these are kept until the next [`Change::Seen`], live tokens of
+    /// roles that are not held are inactive, `feed` appended when there is one, epoch + 1. Nothing, when a
+    /// later change of the groups is known.
+    RolesChanged {
+        /// Whom.
+        key: ClaimantKey,
+        /// The groups, when known.
+        groups: Option<Vec<String>>,
+        /// Roles held now, kept for the next comparison.
+        held: Vec<RoleName>,
+        /// Unix milliseconds.
+        at_ms: u64,
+        /// What the feed says; none when nothing changed for the agent.
+        feed: Option<FeedEvent>,
+    },
+    /// The person holds other roles than when last compared, with the groups as they are: by another
+    /// policy, or by a newer token. Live tokens of roles that are not held are inactive, `feed` appended when
+    /// there is one; epoch + 1 when a role is lost. Unlike [`Change::RolesChanged`] it says nothing about groups.
+    Held {
+        /// Whom.
+        key: ClaimantKey,
+        /// Roles held now, kept for the next comparison.
+        held: Vec<RoleName>,
+        /// Roles lost.
+        lost: Vec<RoleName>,
+        /// Unix milliseconds.
+        at_ms: u64,
+        /// What the feed says; none when nothing changed for the agent.
+        feed: Option<FeedEvent>,
+    },
+    /// Takes a signal once: a second one with this transmitter and id fails the batch.
+    Once {
+        /// Issuer of the signal.
+        transmitter: String,
+        /// Its `jti`.
+        id: String,
+        /// Unix milliseconds after which it may be forgotten.
+        until_ms: u64,
+    },
+    /// A transmitter's stream was verified; at 0: it was stopped, and what was verified before is no
+    /// evidence any more.
+    StreamVerified {
+        /// Issuer of the signal.
+        transmitter: String,
+        /// Unix milliseconds.
+        at_ms: u64,
+    },
+    /// Counts records of a person's agents; the batch is refused as exhausted when the day's share of the
+    /// person does not hold them.
+    RecordQuota(RecordQuota),
+    /// Up to where an agent's log is held, with the lines of the batch: each after the one before it. Overtaken
+    /// when the log is held that far already.
+    AgentLog(AgentLogRow, Vec<String>),
+    /// Makes or replaces a signing key.
+    PutKey(KeyRow),
+    /// Drops a signing key.
+    DropKey(String),
+    /// Makes a secret the newest of its hub or client.
+    PutSecret(SecretRow),
+    /// Drops a secret.
+    DropSecret {
+        /// Of what.
+        owner: SecretOwner,
+        /// [`SecretRow::number`].
+        number: u64,
+    },
+    /// Remembers the digest of the policy that everybody's roles were compared with, so that a change while
+    /// stopped, or one whose comparison failed, is made up for.
+    PolicyDigest(String),
+}
+
+/// An issued token. The token itself only where a hub could be told to revoke it, and sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// SHA-256 of the token, lower-case hex.
+    pub sha256: String,
+    /// On whose behalf, for people and jobs.
+    pub key: ClaimantKey,
+    /// Name for people.
+    pub name: Option<String>,
+    /// The role.
+    pub role: RoleName,
+    /// The hub.
+    pub hub: HubName,
+    /// The repository; none: the whole hub.
+    pub repository: Option<Repository>,
+    /// The action.
+    pub action: Action,
+    /// Unix seconds.
+    pub issued_at: u64,
+    /// Unix seconds.
+    pub expires_at: u64,
+    /// Shared with the audit entry.
+    pub request_id: String,
+    /// Unix milliseconds.
+    pub revoked_at_ms: Option<u64>,
+    /// The token, sealed with the master key, where its hub has a way to revoke it.
+    pub sealed: Option<Vec<u8>>,
+}
+
+/// What the issuer keeps. No other state.
+pub trait Store: Send + Sync {
+    /// Writes a batch durably; answers when it is on disk.
+    fn commit(&self, batch: Batch) -> Later<'_, Committed>;
+    /// The time of the first evidence of a session (`sid`) of a person, Unix seconds, in whatever order evidence
+    /// arrived; 0: from before it was kept.
+    fn session_since(&self, key: ClaimantKey, session: String) -> Later<'_, Option<u64>>;
+    /// A person.
+    fn person(&self, key: ClaimantKey) -> Later<'_, Option<PersonRow>>;
+    /// People of a source whom a signal names: every member given must match.
+    fn people(&self, source: SourceName, subject: SignalSubject) -> Later<'_, Vec<PersonRow>>;
+    /// Whether [`Change::Unmatched`] kept something under a name of somebody who comes for the first time.
+    fn is_spoken_of(&self, seen: PersonSeen) -> Later<'_, bool>;
+    /// People by stable key, subject, user name or e-mail, for commands.
+    fn find_people(&self, text: String) -> Later<'_, Vec<PersonRow>>;
+    /// People with live tokens or seen after this moment, for a changed policy; ordered by key, after
+    /// `after`, at most `limit`.
+    fn recent_people(
+        &self,
+        since_ms: u64,
+        after: Option<ClaimantKey>,
+        limit: usize,
+    ) -> Later<'_, Vec<PersonRow>>;
+    /// A token by its SHA-256.
+    fn token(&self, sha256: String) -> Later<'_, Option<TokenRow>>;
+    /// Tokens of a person that live at `now_s`, Unix seconds.
+    fn live_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>>;
+    /// Tokens of a person that are kept sealed and are over here at `now_s`, Unix seconds: revoked or expired,
+    /// while their hubs may still honour them.
+    fn outstanding_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>>;
+    /// Tokens that are kept sealed and are over here: their hubs may still honour them. By expiry at
+    /// `now_s` (Unix seconds), or revoked at `revoked_until_ms` (Unix milliseconds) or earlier; of each hub
+    /// at most `limit`, the revoked first, longest over first.
+    fn due_at_hubs(
+        &self,
+        now_s: u64,
+        revoked_until_ms: u64,
+        limit: usize,
+    ) -> Later<'_, Vec<TokenRow>>;
+    /// Events of one subject after a cursor; none: only where the end is.
+    fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage>;
+    /// Events of all subjects after a number, for one task that wakes the streams.
+    fn feed_of_all(&self, after: u64, limit: usize) -> Later<'_, FeedOfAll>;
+    /// The last verification of a transmitter's stream, Unix milliseconds.
+    fn stream_verified(&self, transmitter: String) -> Later<'_, Option<u64>>;
+    /// Up to where an agent's log is held.
+    fn agent_log(&self, key: ClaimantKey, log: String) -> Later<'_, Option<AgentLogRow>>;
+    /// How many logs somebody has begun.
+    fn agent_logs_of(&self, key: ClaimantKey) -> Later<'_, u64>;
+    /// Who sent the log of this name first.
+    fn agent_log_owner(&self, log: String) -> Later<'_, Option<ClaimantKey>>;
+    /// An agent's record by its number, for the comparison of a batch that overlaps.
+    fn agent_record(&self, key: ClaimantKey, log: String, seq: u64) -> Later<'_, Option<String>>;
+    /// All signing keys.
+    fn keys(&self) -> Later<'_, Vec<KeyRow>>;
+    /// Secrets of an owner, newest first.
+    fn secrets(&self, owner: SecretOwner) -> Later<'_, Vec<SecretRow>>;
+    /// All owners of secrets.
+    fn secret_owners(&self) -> Later<'_, Vec<SecretOwner>>;
+    /// The digest of the policy that was last in force.
+    fn policy_digest(&self) -> Later<'_, Option<String>>;
+    /// Lines of the audit log after `after`, at most `limit`, that match.
+    fn audit(&self, filter: AuditFilter, after: u64, limit: usize) -> Later<'_, Vec<AuditLine>>;
+    /// How often the database was restored, and where its audit log ends.
+    fn history(&self) -> Later<'_, History>;
+    /// The hash of an audit entry by its number; none where there is no such entry.
+    fn audit_hash(&self, seq: u64) -> Later<'_, Option<String>>;
+    /// Records of agents in order of arrival after `after`, at most `limit`: `(arrival, person, log, line)`. The
+    /// number of an arrival is never given a second time.
+    fn agent_records(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Later<'_, Vec<(u64, ClaimantKey, String, String)>>;
+    /// The agents' logs after the number `after`, at most `limit`, each with its number.
+    fn agent_logs(&self, after: u64, limit: usize) -> Later<'_, Vec<(u64, AgentLogRow)>>;
+    /// Drops audit entries from before this moment and agents' records that arrived before it, and leaves
+    /// entries that say so and from which hashes the chains go on.
+    fn prune(&self, before_ms: u64, at_ms: u64) -> Later<'_, Pruned>;
+    /// Grows whenever something was committed, also by another process on the same database.
+    fn changes(&self) -> tokio::sync::watch::Receiver<u64>;
+}

@@ -1,0 +1,274 @@
+//! [`Store`] in memory, for tests: no files, and what is forgotten by age stays. It keeps the whole contract, and
+//! decides by the same functions as [`super::sqlite`].
+
+mod apply;
+mod read;
+
+use super::agent_log::DayUse;
+use super::person::SessionRow;
+use super::{
+    AgentLogRow, AuditFilter, AuditLine, Batch, Committed, Cursor, FeedOfAll, FeedPage, KeyRow,
+    Later, PersonRow, PersonSeen, Pruned, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
+};
+use oam_audit::history::History;
+use oam_audit::record::{GENESIS, Known, Link};
+use oam_model::audit::AuditRecord;
+use oam_model::claimant::ClaimantKey;
+use oam_model::feed::FeedEvent;
+use oam_model::name::SourceName;
+use oam_model::signal::SignalSubject;
+use oam_policy::account::Account;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard};
+use tokio::sync::watch;
+
+/// Rows as they lie.
+#[derive(Clone)]
+pub struct Rows {
+    /// Signing keys.
+    pub keys: Vec<KeyRow>,
+    /// Secrets of all owners.
+    pub secrets: Vec<SecretRow>,
+    /// Tokens in the order in which they were issued.
+    pub tokens: Vec<TokenRow>,
+    /// What was written to the audit log, to look at.
+    pub entries: Vec<AuditRecord>,
+    /// The next commit fails.
+    pub broken: bool,
+    people: BTreeMap<ClaimantKey, Person>,
+    unmatched: Vec<(SourceName, SignalSubject, Account)>,
+    feed: Vec<(ClaimantKey, FeedEvent)>,
+    once: BTreeSet<(String, String)>,
+    streams: BTreeMap<String, u64>,
+    logs: Vec<AgentLogRow>,
+    records: Vec<RecordRow>,
+    arrivals: u64,
+    quotas: BTreeMap<ClaimantKey, DayUse>,
+    policy_digest: Option<String>,
+    audit: Vec<(u64, Link)>,
+    head: Known,
+    /// Every name, in lower case, under which a stable key stands in the log.
+    names: BTreeSet<(String, String)>,
+}
+
+#[derive(Clone)]
+struct Person {
+    row: PersonRow,
+    sessions: Vec<SessionRow>,
+}
+
+/// A record of an agent; `log` is the place in [`Rows::logs`].
+#[derive(Clone)]
+struct RecordRow {
+    arrival: u64,
+    log: usize,
+    seq: u64,
+    at_ms: u64,
+    line: String,
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self {
+            keys: Vec::new(),
+            secrets: Vec::new(),
+            tokens: Vec::new(),
+            entries: Vec::new(),
+            broken: false,
+            people: BTreeMap::new(),
+            unmatched: Vec::new(),
+            feed: Vec::new(),
+            once: BTreeSet::new(),
+            streams: BTreeMap::new(),
+            logs: Vec::new(),
+            records: Vec::new(),
+            arrivals: 0,
+            quotas: BTreeMap::new(),
+            policy_digest: None,
+            audit: Vec::new(),
+            head: Known {
+                seq: 0,
+                hash: GENESIS.to_owned(),
+            },
+            names: BTreeSet::new(),
+        }
+    }
+}
+
+/// The store, of the organization acme.
+#[derive(Default)]
+pub struct MemoryStore {
+    rows: Mutex<Rows>,
+    changes: watch::Sender<u64>,
+}
+
+impl MemoryStore {
+    /// The rows, to look at or to change.
+    pub fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap()
+    }
+
+    /// The details of all entries, in order.
+    pub fn details(&self) -> Vec<String> {
+        let rows = self.rows();
+        let details = rows.entries.iter().filter_map(|e| e.detail.clone());
+        details.collect()
+    }
+
+    /// Changes rows: all of it or nothing.
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Rows) -> Result<T, StoreFault>,
+    ) -> Later<'_, T> {
+        let done = {
+            let mut rows = self.rows();
+            if std::mem::take(&mut rows.broken) {
+                Err(StoreFault::Unavailable("the disk is full".into()))
+            } else {
+                let mut after = rows.clone();
+                work(&mut after).inspect(|_| *rows = after)
+            }
+        };
+        if done.is_ok() {
+            self.changes.send_modify(|count| *count += 1);
+        }
+        now(done)
+    }
+
+    fn read<T: Send + 'static>(&self, question: impl FnOnce(&Rows) -> T) -> Later<'_, T> {
+        now(Ok(question(&self.rows())))
+    }
+}
+
+fn now<'a, T: Send + 'a>(value: Result<T, StoreFault>) -> Later<'a, T> {
+    Box::pin(std::future::ready(value))
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, batch: Batch) -> Later<'_, Committed> {
+        self.write(|rows| rows.commit(&batch))
+    }
+    fn session_since(&self, key: ClaimantKey, session: String) -> Later<'_, Option<u64>> {
+        self.read(|rows| rows.session_since(&key, &session))
+    }
+    fn person(&self, key: ClaimantKey) -> Later<'_, Option<PersonRow>> {
+        self.read(|rows| rows.person(&key))
+    }
+    fn people(&self, source: SourceName, subject: SignalSubject) -> Later<'_, Vec<PersonRow>> {
+        self.read(|rows| rows.by_signal(&source, &subject))
+    }
+    fn is_spoken_of(&self, seen: PersonSeen) -> Later<'_, bool> {
+        self.read(|rows| !rows.said_of(&seen).is_empty())
+    }
+    fn find_people(&self, text: String) -> Later<'_, Vec<PersonRow>> {
+        self.read(|rows| rows.by_text(&text))
+    }
+    fn recent_people(
+        &self,
+        since_ms: u64,
+        after: Option<ClaimantKey>,
+        limit: usize,
+    ) -> Later<'_, Vec<PersonRow>> {
+        self.read(|rows| rows.recent(since_ms, after.as_ref(), limit))
+    }
+    fn token(&self, sha256: String) -> Later<'_, Option<TokenRow>> {
+        self.read(|rows| rows.tokens.iter().find(|row| row.sha256 == sha256).cloned())
+    }
+    fn live_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>> {
+        self.read(|rows| rows.live_tokens(&key, now_s))
+    }
+    fn outstanding_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>> {
+        self.read(|rows| rows.outstanding_tokens(&key, now_s))
+    }
+    fn due_at_hubs(
+        &self,
+        now_s: u64,
+        revoked_until_ms: u64,
+        limit: usize,
+    ) -> Later<'_, Vec<TokenRow>> {
+        self.read(|rows| rows.due_at_hubs(now_s, revoked_until_ms, limit))
+    }
+    fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage> {
+        self.read(|rows| rows.feed(&key, after.as_ref()))
+    }
+    fn feed_of_all(&self, after: u64, limit: usize) -> Later<'_, FeedOfAll> {
+        self.read(|rows| rows.feed_of_all(after, limit))
+    }
+    fn stream_verified(&self, transmitter: String) -> Later<'_, Option<u64>> {
+        self.read(|rows| rows.streams.get(&transmitter).copied())
+    }
+    fn agent_log(&self, key: ClaimantKey, log: String) -> Later<'_, Option<AgentLogRow>> {
+        self.read(|rows| rows.log(&key, &log).map(|at| rows.logs[at].clone()))
+    }
+    fn agent_logs_of(&self, key: ClaimantKey) -> Later<'_, u64> {
+        self.read(|rows| rows.logs.iter().filter(|row| row.key == key).count() as u64)
+    }
+    fn agent_log_owner(&self, log: String) -> Later<'_, Option<ClaimantKey>> {
+        self.read(|rows| {
+            let first = rows.logs.iter().find(|row| row.log == log);
+            first.map(|row| row.key.clone())
+        })
+    }
+    fn agent_record(&self, key: ClaimantKey, log: String, seq: u64) -> Later<'_, Option<String>> {
+        self.read(|rows| rows.record(&key, &log, seq))
+    }
+    fn keys(&self) -> Later<'_, Vec<KeyRow>> {
+        self.read(|rows| {
+            let mut found = rows.keys.clone();
+            found.sort_by(|a, b| (a.signs_from_ms, &a.kid).cmp(&(b.signs_from_ms, &b.kid)));
+            found
+        })
+    }
+    fn secrets(&self, owner: SecretOwner) -> Later<'_, Vec<SecretRow>> {
+        self.read(|rows| {
+            let mut found = rows.secrets.clone();
+            found.retain(|row| row.owner == owner);
+            found.sort_by_key(|row| std::cmp::Reverse(row.number));
+            found
+        })
+    }
+    fn secret_owners(&self) -> Later<'_, Vec<SecretOwner>> {
+        self.read(|rows| {
+            let owners: BTreeSet<_> = rows.secrets.iter().map(|row| row.owner.clone()).collect();
+            owners.into_iter().collect()
+        })
+    }
+    fn policy_digest(&self) -> Later<'_, Option<String>> {
+        self.read(|rows| rows.policy_digest.clone())
+    }
+    fn audit(&self, filter: AuditFilter, after: u64, limit: usize) -> Later<'_, Vec<AuditLine>> {
+        self.read(|rows| rows.audit(&filter, after, limit))
+    }
+    fn history(&self) -> Later<'_, History> {
+        self.read(|rows| History {
+            restored_at: Vec::new(),
+            last: (rows.head.seq > 0).then(|| rows.head.clone()),
+            marked: false,
+        })
+    }
+    fn audit_hash(&self, seq: u64) -> Later<'_, Option<String>> {
+        self.read(|rows| {
+            let found = rows.audit.iter().find(|(_, link)| link.seq == seq);
+            found.map(|(_, link)| link.hash.clone())
+        })
+    }
+    fn agent_records(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Later<'_, Vec<(u64, ClaimantKey, String, String)>> {
+        self.read(|rows| rows.records(after, limit))
+    }
+    fn agent_logs(&self, after: u64, limit: usize) -> Later<'_, Vec<(u64, AgentLogRow)>> {
+        self.read(|rows| {
+            let all = (1..).zip(rows.logs.iter().cloned());
+            all.filter(|(id, _)| *id > after).take(limit).collect()
+        })
+    }
+    fn prune(&self, before_ms: u64, at_ms: u64) -> Later<'_, Pruned> {
+        self.write(|rows| rows.prune(before_ms, at_ms))
+    }
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}

@@ -1,0 +1,306 @@
+//! Changes.
+
+use super::{Person, RecordRow, Rows};
+use crate::ends::{changes_something, verification_after};
+use crate::person::SessionRow;
+use crate::step::Ends;
+use crate::{
+    AgentLogRow, Batch, Change, Committed, PersonRow, Pruned, SecretRow, StoreFault, TokenRow,
+};
+use oam_audit::record::{self, Known};
+use oam_audit::retention::{self, Marks};
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::claimant::ClaimantKey;
+use oam_model::name::SourceName;
+use oam_model::signal::SignalSubject;
+use oam_policy::account::Event;
+
+type Done = Result<(), StoreFault>;
+
+fn unless(fault: StoreFault, fits: bool) -> Done {
+    if fits { Ok(()) } else { Err(fault) }
+}
+
+impl Rows {
+    pub(super) fn commit(&mut self, batch: &Batch) -> Result<Committed, StoreFault> {
+        let mut changes = batch.changes.iter();
+        changes.try_for_each(|change| self.check(change))?;
+        let mut committed = Committed::default();
+        for change in &batch.changes {
+            self.apply(change, &mut committed.revoked)?;
+        }
+        for entry in &batch.entries {
+            self.append(entry)?;
+            committed.audit_seq = self.head.seq;
+        }
+        Ok(committed)
+    }
+
+    /// Whether a change will be refused, by what is there before its batch.
+    fn check(&self, change: &Change) -> Done {
+        match change {
+            Change::Issue {
+                token,
+                epoch: Some(epoch),
+            } => self.same_epoch(&token.key, *epoch),
+            Change::AtEpoch { key, epoch } => self.same_epoch(key, *epoch),
+            Change::End { .. } | Change::Restore { .. } => change.order().map_or(Ok(()), |order| {
+                let row = self.person(order.0);
+                changes_something(&row.map(|row| row.account).unwrap_or_default(), &order.1)
+            }),
+            Change::Seen(seen) => {
+                let first = PersonRow::is_first_sight(self.person(&seen.key).as_ref());
+                unless(
+                    StoreFault::Overtaken,
+                    !first || self.said_of(seen).is_empty(),
+                )
+            }
+            Change::Unmatched {
+                source, subjects, ..
+            } => {
+                let nobody = |subject| self.by_signal(source, subject).is_empty();
+                unless(StoreFault::Overtaken, subjects.iter().all(nobody))
+            }
+            Change::Once {
+                transmitter, id, ..
+            } => {
+                let taken = self.once.contains(&(transmitter.clone(), id.clone()));
+                unless(StoreFault::Replayed, !taken)
+            }
+            Change::RecordQuota(quota) => {
+                let kept = self.quotas.get(&quota.key).copied();
+                quota.counted(kept).map(drop)
+            }
+            Change::AgentLog(row, lines) => row.numbers(self.held(row), lines).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    fn same_epoch(&self, key: &ClaimantKey, epoch: u64) -> Done {
+        let kept = self.person(key).map_or(0, |row| row.epoch);
+        unless(StoreFault::Overtaken, kept == epoch)
+    }
+
+    fn held(&self, row: &AgentLogRow) -> u64 {
+        let log = self.log(&row.key, &row.log);
+        log.map_or(0, |at| self.logs[at].seq)
+    }
+
+    fn apply(&mut self, change: &Change, revoked: &mut Vec<TokenRow>) -> Done {
+        match change {
+            Change::Issue { token, .. } => self.issue(token),
+            Change::AtEpoch { .. } => {}
+            Change::RevokeToken { sha256, at_ms } => self.revoke(sha256, *at_ms, revoked),
+            Change::Unseal(sha256) => {
+                for row in self.tokens.iter_mut().filter(|row| row.sha256 == *sha256) {
+                    row.sealed = None;
+                }
+            }
+            Change::Unmatched {
+                source,
+                subjects,
+                event,
+            } => self.keep(source, subjects, event),
+            Change::Once {
+                transmitter, id, ..
+            } => {
+                let new = self.once.insert((transmitter.clone(), id.clone()));
+                return unless(StoreFault::Replayed, new);
+            }
+            Change::StreamVerified { transmitter, at_ms } => {
+                let kept = self.streams.get(transmitter).copied();
+                let after = verification_after(kept, *at_ms);
+                self.streams.insert(transmitter.clone(), after);
+            }
+            Change::RecordQuota(quota) => {
+                let after = quota.counted(self.quotas.get(&quota.key).copied())?;
+                self.quotas.insert(quota.key.clone(), after);
+            }
+            Change::AgentLog(row, lines) => return self.hold(row, lines),
+            Change::PutKey(row) => {
+                self.keys.retain(|known| known.kid != row.kid);
+                self.keys.push(row.clone());
+            }
+            Change::DropKey(kid) => self.keys.retain(|row| row.kid != *kid),
+            Change::PutSecret(row) => self.put_secret(row),
+            Change::DropSecret { owner, number } => self
+                .secrets
+                .retain(|row| row.owner != *owner || row.number != *number),
+            Change::PolicyDigest(digest) => self.policy_digest = Some(digest.clone()),
+            Change::Seen(_)
+            | Change::TakeOver(_)
+            | Change::End { .. }
+            | Change::Restore { .. }
+            | Change::RolesChanged { .. }
+            | Change::Held { .. } => self.person_changes(change, revoked),
+        }
+        Ok(())
+    }
+
+    fn revoke(&mut self, sha256: &str, at_ms: u64, revoked: &mut Vec<TokenRow>) {
+        let row = self.tokens.iter_mut().find(|row| row.sha256 == sha256);
+        if let Some(row) = row.filter(|row| row.revoked_at_ms.is_none()) {
+            row.revoked_at_ms = Some(at_ms);
+            // One that expired is dead at its hub too.
+            revoked.extend((row.expires_at > at_ms / 1000).then(|| row.clone()));
+        }
+    }
+
+    fn put_secret(&mut self, row: &SecretRow) {
+        let is_same = |known: &SecretRow| (&known.owner, known.number) == (&row.owner, row.number);
+        self.secrets.retain(|known| !is_same(known));
+        self.secrets.push(row.clone());
+    }
+
+    fn person_changes(&mut self, change: &Change, revoked: &mut Vec<TokenRow>) {
+        let Some(key) = change.person() else { return };
+        let (said, seen) = match change {
+            Change::TakeOver(seen) => (self.said_of(seen), Some(seen)),
+            Change::Seen(seen) => (Vec::new(), Some(seen)),
+            _ => (Vec::new(), None),
+        };
+        let kept = self.people.get(key).cloned();
+        let (row, mut sessions) =
+            kept.map_or((None, Vec::new()), |kept| (Some(kept.row), kept.sessions));
+        if let Some(seen) = seen
+            && PersonRow::tells_a_session(row.as_ref(), seen)
+            && let Some(sid) = &seen.session
+        {
+            sessions = SessionRow::used(sessions, sid, seen.proven_at);
+        }
+        let Some(step) = change.step(row, &said) else {
+            return;
+        };
+        let row = step.row;
+        self.people.insert(key.clone(), Person { row, sessions });
+        if let Some(ends) = &step.ends {
+            self.end(key, ends, revoked);
+        }
+        self.feed
+            .extend(step.feed.map(|event| (key.clone(), event.clone())));
+    }
+
+    fn end(&mut self, key: &ClaimantKey, ends: &Ends<'_>, revoked: &mut Vec<TokenRow>) {
+        for row in &mut self.tokens {
+            let stays = ends.but.is_some_and(|held| held.contains(&row.role));
+            let lives = row.revoked_at_ms.is_none() && row.expires_at > ends.at_ms / 1000;
+            if row.key == *key && lives && !stays {
+                row.revoked_at_ms = Some(ends.at_ms);
+                revoked.push(row.clone());
+            }
+        }
+    }
+
+    /// A token that a hub gives a second time is the later row. Our own are never the same twice.
+    fn issue(&mut self, token: &TokenRow) {
+        if token.sealed.is_some() {
+            self.tokens.retain(|row| row.sha256 != token.sha256);
+        }
+        self.tokens.push(token.clone());
+    }
+
+    /// Keeps an event under each name; a doubt is not kept.
+    fn keep(&mut self, source: &SourceName, subjects: &[SignalSubject], event: &Event) {
+        for subject in subjects.iter().filter(|subject| !subject.is_empty()) {
+            let mut subject = subject.clone();
+            subject.email = subject.email.map(|mail| mail.to_ascii_lowercase());
+            let kept = self
+                .unmatched
+                .iter()
+                .position(|(of, name, _)| (of, name) == (source, &subject));
+            let kept = kept.map(|at| self.unmatched.swap_remove(at).2);
+            let mut account = kept.unwrap_or_default().after(event);
+            account.doubt = None;
+            self.unmatched.push((source.clone(), subject, account));
+        }
+    }
+
+    fn hold(&mut self, row: &AgentLogRow, lines: &[String]) -> Done {
+        let numbers = row.numbers(self.held(row), lines)?;
+        let mut row = row.clone();
+        let log = if let Some(at) = self.log(&row.key, &row.log) {
+            row.dropped.clone_from(&self.logs[at].dropped);
+            self.logs[at] = row.clone();
+            at
+        } else {
+            row.dropped = Known {
+                seq: 0,
+                hash: String::new(),
+            };
+            self.logs.push(row.clone());
+            self.logs.len() - 1
+        };
+        for (seq, line) in numbers.into_iter().zip(lines) {
+            self.arrivals += 1;
+            self.records.push(RecordRow {
+                arrival: self.arrivals,
+                log,
+                seq,
+                at_ms: row.at_ms,
+                line: line.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, entry: &AuditRecord) -> Done {
+        let link = record::chain(self.head.seq + 1, &self.head.hash, entry)
+            .map_err(StoreFault::Unavailable)?;
+        self.head = Known {
+            seq: link.seq,
+            hash: link.hash.clone(),
+        };
+        if let (Some(person), Some(name)) = (&entry.person, &entry.name) {
+            self.names
+                .insert((name.to_ascii_lowercase(), person.clone()));
+        }
+        self.audit.push((entry.at_ms, link));
+        self.entries.push(entry.clone());
+        Ok(())
+    }
+
+    /// Drops what comes before the first entry, and the first arrival, that is not older than `before_ms`.
+    pub(super) fn prune(&mut self, before_ms: u64, at_ms: u64) -> Result<Pruned, StoreFault> {
+        let say = |rows: &mut Self, words: String| {
+            let org = "acme".parse().unwrap();
+            let mut entry = AuditRecord::new(AuditEvent::Retention, org, at_ms);
+            entry.detail = Some(words);
+            rows.append(&entry)
+        };
+        let kept = self.audit.iter().position(|(at_ms, _)| *at_ms >= before_ms);
+        let entries = kept.unwrap_or(self.audit.len());
+        let kept = self.records.iter().position(|row| row.at_ms >= before_ms);
+        let records = kept.unwrap_or(self.records.len());
+        let last = self.audit.drain(..entries).next_back();
+        if let Some((_, last)) = last {
+            let last = Known {
+                seq: last.seq,
+                hash: last.hash,
+            };
+            say(self, retention::words(&last))?;
+        }
+        for row in self.records.drain(..records) {
+            let (link, _) = record::placed(&row.line)
+                .map_err(|_| StoreFault::Unavailable("a record was changed".into()))?;
+            let dropped = &mut self.logs[row.log].dropped;
+            if link.seq > dropped.seq {
+                (dropped.seq, dropped.hash) = (link.seq, link.hash);
+            }
+        }
+        if entries > 0 || records > 0 {
+            let mut logs: Vec<_> = self.logs.iter().filter(|log| log.dropped.seq > 0).collect();
+            logs.sort_by(|a, b| (&a.key, &a.log).cmp(&(&b.key, &b.log)));
+            let mut marks = Marks::default();
+            for log in logs {
+                marks.add(&log.key, &log.log, &log.dropped);
+            }
+            if let Some(dropped) = marks.finish() {
+                say(self, retention::words_of_records(&dropped))?;
+            }
+        }
+        Ok(Pruned {
+            entries: entries as u64,
+            records: records as u64,
+        })
+    }
+}

@@ -1,0 +1,183 @@
+//! People and jobs as they are kept, and what each change makes of a row. Pure: every store applies these to
+//! the row that it reads in its own transaction.
+
+use oam_model::claimant::ClaimantKey;
+use oam_model::name::RoleName;
+use oam_policy::account::{Account, Event};
+
+/// A person or job as last seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonSeen {
+    /// Source and stable key.
+    pub key: ClaimantKey,
+    /// `iss`.
+    pub issuer: String,
+    /// `sub`.
+    pub subject: String,
+    /// For display.
+    pub username: Option<String>,
+    /// For display and for signals.
+    pub email: Option<String>,
+    /// The groups of the token, when it said them.
+    pub groups: Option<Vec<String>>,
+    /// `sid` of the provider's session.
+    pub session: Option<String>,
+    /// The time that the evidence speaks of, Unix seconds.
+    pub proven_at: u64,
+    /// Unix milliseconds.
+    pub at_ms: u64,
+}
+
+/// A person as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonRow {
+    /// As last seen; `groups` may be those of a later signal.
+    pub seen: PersonSeen,
+    /// Roles held when last compared.
+    pub held: Vec<RoleName>,
+    /// Grows with every end and every role lost.
+    pub epoch: u64,
+    /// What ended.
+    pub account: Account,
+    /// Unix milliseconds of the last [`Change::RolesChanged`] by a signal that named groups or said
+    /// that they changed: tokens of before tell old groups.
+    pub groups_changed_at_ms: Option<u64>,
+}
+
+impl PersonRow {
+    /// Whether there is a row only because an order named the stable key.
+    pub const fn is_never_seen(&self) -> bool {
+        self.seen.subject.is_empty()
+    }
+}
+
+/// A session of a person at its provider, to match a logout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SessionRow {
+    /// `sid`.
+    pub(super) sid: String,
+    /// The time of its first evidence, Unix seconds.
+    pub(super) first_s: u64,
+}
+
+/// How many sessions of a person are remembered.
+const SESSIONS: usize = 16;
+
+impl PersonRow {
+    /// A row of somebody who was not seen yet: they may be ended before they come, and must find that then.
+    pub(super) fn unseen(key: &ClaimantKey, at_ms: u64) -> Self {
+        Self::first(PersonSeen {
+            key: key.clone(),
+            issuer: String::new(),
+            subject: String::new(),
+            username: None,
+            email: None,
+            groups: None,
+            session: None,
+            proven_at: 0,
+            at_ms,
+        })
+    }
+
+    fn first(seen: PersonSeen) -> Self {
+        Self {
+            seen,
+            held: Vec::new(),
+            epoch: 0,
+            account: Account::default(),
+            groups_changed_at_ms: None,
+        }
+    }
+
+    /// Somebody was seen. Older evidence than what is kept changes nothing but the time of the last sight;
+    /// groups of a later signal stay until evidence that is later than it.
+    pub(super) fn seen(kept: Option<Self>, seen: &PersonSeen) -> Self {
+        let Some(mut row) = kept else {
+            return Self::first(seen.clone());
+        };
+        let at_ms = row.seen.at_ms.max(seen.at_ms);
+        if seen.proven_at >= row.seen.proven_at {
+            let changed = row.groups_changed_at_ms;
+            let later = changed.is_none_or(|at_ms| seen.proven_at.saturating_mul(1000) > at_ms);
+            let groups = row.seen.groups.take();
+            row.seen = seen.clone();
+            if later {
+                row.groups_changed_at_ms = None;
+            } else {
+                row.seen.groups = groups;
+            }
+        }
+        row.seen.at_ms = at_ms;
+        row
+    }
+
+    /// Somebody came for the first time: what the provider said of them before, by any name, is theirs.
+    pub(super) fn taking_over(kept: Option<Self>, seen: &PersonSeen, said: &[Account]) -> Self {
+        let mut row = Self::seen(kept, seen);
+        for event in said.iter().flat_map(Account::told_by_provider) {
+            row = row.after(&event);
+        }
+        row.overtaken()
+    }
+
+    /// An end of the account or of a session, or the lifting of one.
+    pub(super) fn after(mut self, event: &Event) -> Self {
+        self.account = self.account.after(event);
+        self
+    }
+
+    /// Something ended: what was decided before and is committed after this is refused.
+    pub(super) const fn overtaken(mut self) -> Self {
+        self.epoch = self.epoch.saturating_add(1);
+        self
+    }
+
+    /// The groups and roles are others. No groups: they are unknown from now on. None: an older signal arrived
+    /// late, and does not take back the groups of a younger one.
+    pub(super) fn roles_changed(
+        mut self,
+        groups: Option<&[String]>,
+        held: &[RoleName],
+        at_ms: u64,
+    ) -> Option<Self> {
+        if self.groups_changed_at_ms.is_some_and(|kept| kept > at_ms) {
+            return None;
+        }
+        self.seen.groups = groups.map(<[String]>::to_vec);
+        self.groups_changed_at_ms = Some(at_ms);
+        Some(self.holding(held, true))
+    }
+
+    /// Only the roles are others; `ends`: something was lost.
+    pub(super) fn holding(mut self, held: &[RoleName], ends: bool) -> Self {
+        self.held = held.to_vec();
+        if ends { self.overtaken() } else { self }
+    }
+
+    /// Whether a sight of somebody is the first one.
+    pub(super) fn is_first_sight(kept: Option<&Self>) -> bool {
+        kept.is_none_or(Self::is_never_seen)
+    }
+
+    /// Whether a sight of somebody tells something of their sessions that is not known from the one before it.
+    pub(super) fn tells_a_session(kept: Option<&Self>, seen: &PersonSeen) -> bool {
+        let known = kept.is_some_and(|row| {
+            row.seen.session == seen.session && row.seen.proven_at <= seen.proven_at
+        });
+        seen.session.is_some() && !known
+    }
+}
+
+impl SessionRow {
+    /// The sessions after one was used, the one used last at the end. The oldest are forgotten.
+    pub(super) fn used(mut all: Vec<Self>, sid: &str, proven_at: u64) -> Vec<Self> {
+        let known = all.iter().position(|one| one.sid == sid);
+        let first_s = known.map_or(proven_at, |at| all.remove(at).first_s.min(proven_at));
+        all.push(Self {
+            sid: sid.to_owned(),
+            first_s,
+        });
+        all.drain(..all.len().saturating_sub(SESSIONS));
+        all
+    }
+}

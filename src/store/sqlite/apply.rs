@@ -1,0 +1,270 @@
+//! Changes, each as its statements. All run inside the one transaction of their group.
+
+mod agent_log;
+mod people;
+mod unmatched;
+
+use super::rows::{TOKEN, algorithm, claimant, int, owner_columns, short, token};
+use crate::ends::verification_after;
+use crate::{Change, KeyRow, SecretOwner, SecretRow, StoreFault, TokenRow};
+use oam_model::claimant::ClaimantKey;
+use oam_model::feed::FeedEvent;
+use oam_model::name::{HubName, Repository};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// Why a batch is undone.
+#[derive(Debug)]
+pub(super) enum Undone {
+    /// As the trait tells it: nothing is wrong with the database.
+    Told(StoreFault),
+    /// The database's own fault.
+    Database(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Undone {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<StoreFault> for Undone {
+    fn from(fault: StoreFault) -> Self {
+        Self::Told(fault)
+    }
+}
+
+type Done = Result<(), Undone>;
+
+/// Whether a change will be refused, by what is there before its batch. Nothing is written: a batch
+/// that is refused here need not be undone.
+pub(super) fn check(database: &Connection, change: &Change) -> Done {
+    match change {
+        Change::Issue {
+            token,
+            epoch: Some(epoch),
+        } => same_epoch(database, &token.key, *epoch),
+        Change::AtEpoch { key, epoch } => same_epoch(database, key, *epoch),
+        Change::End { .. } | Change::Restore { .. } => people::check(database, change),
+        Change::Seen(seen) => unmatched::none(database, seen),
+        Change::Unmatched {
+            source, subjects, ..
+        } => unmatched::check(database, source, subjects),
+        Change::Once {
+            transmitter, id, ..
+        } => {
+            let mut taken =
+                database.prepare_cached("SELECT 1 FROM once WHERE transmitter = ?1 AND id = ?2")?;
+            if taken.exists((transmitter, id))? {
+                return Err(Undone::Told(StoreFault::Replayed));
+            }
+            Ok(())
+        }
+        Change::RecordQuota(quota) => agent_log::within_quota(database, quota),
+        Change::AgentLog(row, lines) => agent_log::check(database, row, lines).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Carries out one change; tokens that it made inactive go to `revoked`.
+pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<TokenRow>) -> Done {
+    match change {
+        Change::Seen(_)
+        | Change::TakeOver(_)
+        | Change::End { .. }
+        | Change::Restore { .. }
+        | Change::RolesChanged { .. }
+        | Change::Held { .. } => people::change(database, change, revoked),
+        Change::Unmatched {
+            source,
+            subjects,
+            event,
+        } => unmatched::keep(database, source, subjects, event),
+        // Its epoch was compared by `check`: what the same batch changes of the person is the token's own.
+        Change::Issue { token, .. } => issue(database, token),
+        Change::AtEpoch { .. } => Ok(()),
+        Change::RevokeToken { sha256, at_ms } => {
+            revoke_token(database, sha256, *at_ms, revoked).map_err(Undone::from)
+        }
+        Change::Unseal(sha256) => unseal(database, sha256),
+        Change::Once {
+            transmitter,
+            id,
+            until_ms,
+        } => once(database, transmitter, id, *until_ms),
+        Change::StreamVerified { transmitter, at_ms } => {
+            stream_verified(database, transmitter, *at_ms)
+        }
+        Change::RecordQuota(quota) => agent_log::count(database, quota),
+        Change::AgentLog(row, lines) => agent_log::hold(database, row, lines),
+        Change::PutKey(key) => put_key(database, key),
+        Change::DropKey(kid) => run(database, "DELETE FROM keys WHERE kid = ?1", [kid]),
+        Change::PutSecret(secret) => put_secret(database, secret),
+        Change::DropSecret { owner, number } => drop_secret(database, owner, *number),
+        Change::PolicyDigest(digest) => run(
+            database,
+            "INSERT OR REPLACE INTO meta (name, value) VALUES ('policy_digest', ?1)",
+            [digest],
+        ),
+    }
+}
+
+fn run(database: &Connection, sql: &str, params: impl rusqlite::Params) -> Done {
+    database.prepare_cached(sql)?.execute(params)?;
+    Ok(())
+}
+
+fn unseal(database: &Connection, sha256: &str) -> Done {
+    run(
+        database,
+        "UPDATE tokens SET sealed = NULL WHERE hash = ?1 AND sha256 = ?2",
+        params![short(&[sha256]), sha256],
+    )
+}
+
+fn same_epoch(database: &Connection, key: &ClaimantKey, epoch: u64) -> Done {
+    if people::epoch(database, key)? == epoch {
+        Ok(())
+    } else {
+        Err(Undone::Told(StoreFault::Overtaken))
+    }
+}
+
+/// A token that a hub gives a second time is the later row. Our own are never the same twice.
+fn issue(database: &Connection, token: &TokenRow) -> Done {
+    let hash = short(&[&token.sha256]);
+    if token.sealed.is_some() {
+        run(
+            database,
+            "DELETE FROM tokens WHERE hash = ?1 AND sha256 = ?2",
+            params![hash, token.sha256],
+        )?;
+    }
+    run(
+        database,
+        "INSERT INTO tokens (sha256, source, key, name, role, hub, repository, action,
+             issued_at_s, expires_at_s, request_id, revoked_at_ms, sealed, hash, claimant)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        params![
+            token.sha256,
+            token.key.source.as_str(),
+            token.key.key,
+            token.name,
+            token.role.as_str(),
+            token.hub.as_str(),
+            token.repository.as_ref().map(Repository::as_str),
+            token.action.word(),
+            int(token.issued_at),
+            int(token.expires_at),
+            token.request_id,
+            token.revoked_at_ms.map(int),
+            token.sealed,
+            hash,
+            claimant(&token.key),
+        ],
+    )
+}
+
+fn revoke_token(
+    database: &Connection,
+    sha256: &str,
+    at_ms: u64,
+    revoked: &mut Vec<TokenRow>,
+) -> rusqlite::Result<()> {
+    let sql = format!(
+        "UPDATE tokens SET revoked_at_ms = ?2
+         WHERE hash = ?3 AND sha256 = ?1 AND revoked_at_ms IS NULL RETURNING {TOKEN}"
+    );
+    let row = database
+        .prepare_cached(&sql)?
+        .query_row(params![sha256, int(at_ms), short(&[sha256])], token)
+        .optional()?;
+    // One that expired is dead at its hub too.
+    revoked.extend(row.filter(|row| row.expires_at > at_ms / 1000));
+    Ok(())
+}
+
+/// Appends to the feed of one subject.
+fn append(database: &Connection, key: &ClaimantKey, event: &FeedEvent) -> Done {
+    let at_ms = match event {
+        FeedEvent::Heartbeat { sent_at_ms, .. } => *sent_at_ms,
+        FeedEvent::Revoked { at_ms, .. }
+        | FeedEvent::Doubt { at_ms, .. }
+        | FeedEvent::RolesChanged { at_ms, .. } => *at_ms,
+        FeedEvent::Head { .. } | FeedEvent::Reset {} => 0,
+    };
+    run(
+        database,
+        "INSERT INTO feed (source, key, at_ms, event) VALUES (?1, ?2, ?3, ?4)",
+        params![
+            key.source.as_str(),
+            key.key,
+            int(at_ms),
+            super::rows::json(event)?
+        ],
+    )
+}
+
+fn once(database: &Connection, transmitter: &str, id: &str, until_ms: u64) -> Done {
+    let written = database
+        .prepare_cached(
+            "INSERT OR IGNORE INTO once (transmitter, id, until_ms) VALUES (?1, ?2, ?3)",
+        )?
+        .execute(params![transmitter, id, int(until_ms)])?;
+    if written == 0 {
+        return Err(Undone::Told(StoreFault::Replayed));
+    }
+    Ok(())
+}
+
+fn put_key(database: &Connection, key: &KeyRow) -> Done {
+    run(
+        database,
+        "INSERT OR REPLACE INTO keys (kid, algorithm, sealed, public, made_at_ms, signs_from_ms, gone_at_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            key.kid,
+            algorithm(key.algorithm),
+            key.sealed,
+            key.public,
+            int(key.made_at_ms),
+            int(key.signs_from_ms),
+            key.gone_at_ms.map(int),
+        ],
+    )
+}
+
+fn stream_verified(database: &Connection, transmitter: &str, at_ms: u64) -> Done {
+    let kept = super::read::stream_verified(database, transmitter)?;
+    run(
+        database,
+        "INSERT OR REPLACE INTO streams (transmitter, verified_at_ms) VALUES (?1, ?2)",
+        params![transmitter, int(verification_after(kept, at_ms))],
+    )
+}
+
+fn drop_secret(database: &Connection, owner: &SecretOwner, number: u64) -> Done {
+    let (kind, owner) = owner_columns(owner);
+    run(
+        database,
+        "DELETE FROM secrets WHERE kind = ?1 AND owner = ?2 AND number = ?3",
+        params![kind, owner, int(number)],
+    )
+}
+
+fn put_secret(database: &Connection, secret: &SecretRow) -> Done {
+    let (kind, owner) = owner_columns(&secret.owner);
+    run(
+        database,
+        "INSERT OR REPLACE INTO secrets (kind, owner, number, value, hub, made_at_ms, until_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            kind,
+            owner,
+            int(secret.number),
+            secret.value,
+            secret.hub.as_ref().map(HubName::as_str),
+            int(secret.made_at_ms),
+            secret.until_ms.map(int),
+        ],
+    )
+}

@@ -1,0 +1,176 @@
+//! Whom a signal, an administrator or a changed policy means.
+
+use super::fixture::*;
+use crate::{Change, EndKind, PersonRow, PersonSeen, Store};
+use oam_model::claimant::ClaimantKey;
+use oam_model::signal::SignalSubject;
+
+fn names(rows: &[PersonRow]) -> Vec<&str> {
+    rows.iter()
+        .map(|row| row.seen.key.key.trim_start_matches("00u-"))
+        .collect()
+}
+
+async fn see(store: &dyn Store, person: PersonSeen) {
+    commit(store, changes([Change::Seen(person)])).await;
+}
+
+pub async fn a_signal_finds_whom_every_member_of_it_names(store: &dyn Store) {
+    see(store, seen("ada")).await;
+    see(store, seen("bob")).await;
+    let mut elsewhere = seen("ada");
+    elsewhere.key.source = "entra".parse().unwrap();
+    see(store, elsewhere).await;
+    for (asked, found) in [
+        ("sub=sub-ada", &["ada"][..]),
+        ("sub=SUB-ada", &[]),
+        ("iss=https://acme.okta.example sub=sub-ada", &["ada"]),
+        ("iss=https://acme.okta.example/ sub=sub-ada", &[]),
+        ("email=ADA@acme.EXAMPLE", &["ada"]),
+        ("email=ada@acme.example sub=sub-bob", &[]),
+        ("key=00u-bob", &["bob"]),
+        ("key=00u-bob sid=sid-bob", &["bob"]),
+        ("sid=sid-ada", &["ada"]),
+        ("sid=sid-eve", &[]),
+        // Nobody is meant by nothing, nor by an issuer alone.
+        ("iss=https://acme.okta.example", &[]),
+        ("", &[]),
+    ] {
+        let rows = store
+            .people("okta".parse().unwrap(), subject(asked))
+            .await
+            .unwrap();
+        assert_eq!(names(&rows), found, "{asked:?}");
+    }
+}
+
+/// `iss=… sub=…`.
+fn subject(text: &str) -> SignalSubject {
+    let mut subject = SignalSubject::default();
+    for (name, value) in text
+        .split_whitespace()
+        .filter_map(|part| part.split_once('='))
+    {
+        let member = match name {
+            "iss" => &mut subject.issuer,
+            "sub" => &mut subject.subject,
+            "email" => &mut subject.email,
+            "key" => &mut subject.key,
+            "sid" => &mut subject.session,
+            other => panic!("{other}"),
+        };
+        *member = Some(value.to_owned());
+    }
+    subject
+}
+
+pub async fn a_mail_address_matches_letters_of_ascii_only(store: &dyn Store) {
+    let mut person = seen("ada");
+    person.email = Some("\u{e4}da@acme.example".into());
+    see(store, person).await;
+    let asked = |email: &str| SignalSubject {
+        email: Some(email.to_owned()),
+        ..SignalSubject::default()
+    };
+    let okta = || "okta".parse().unwrap();
+    let same = store.people(okta(), asked("\u{e4}DA@acme.example")).await;
+    assert_eq!(same.unwrap().len(), 1);
+    let other = store.people(okta(), asked("\u{c4}da@acme.example")).await;
+    assert_eq!(other.unwrap().len(), 0);
+}
+
+pub async fn the_last_sixteen_sessions_of_a_person_are_known(store: &dyn Store) {
+    for number in 0..20 {
+        let mut person = seen("ada");
+        person.session = Some(format!("s{number}"));
+        person.proven_at += number;
+        see(store, person).await;
+    }
+    // An older one that is used again is young again.
+    let mut again = seen("ada");
+    (again.session, again.proven_at) = (Some("s4".into()), NOW + 50);
+    see(store, again).await;
+    let mut newest = seen("ada");
+    (newest.session, newest.proven_at) = (Some("s20".into()), NOW + 60);
+    see(store, newest).await;
+    for (sid, known) in [
+        ("s3", false),
+        ("s4", true),
+        ("s5", false),
+        ("s6", true),
+        ("s20", true),
+    ] {
+        let subject = SignalSubject {
+            session: Some(sid.to_owned()),
+            ..SignalSubject::default()
+        };
+        let rows = store
+            .people("okta".parse().unwrap(), subject)
+            .await
+            .unwrap();
+        assert_eq!(!rows.is_empty(), known, "{sid}");
+    }
+}
+
+pub async fn an_administrator_finds_people_by_any_of_their_names(store: &dyn Store) {
+    see(store, seen("ada")).await;
+    see(store, seen("bob")).await;
+    for text in [
+        "00u-ada",
+        "okta:00u-ada",
+        "sub-ada",
+        "ada",
+        "ADA",
+        "ada@acme.example",
+        "Ada@Acme.example",
+    ] {
+        let rows = store.find_people(text.into()).await.unwrap();
+        assert_eq!(names(&rows), ["ada"], "{text}");
+    }
+    for text in ["", "%", "ad", "entra:00u-ada", "sub-ada "] {
+        assert!(
+            store.find_people(text.into()).await.unwrap().is_empty(),
+            "{text}"
+        );
+    }
+}
+
+pub async fn recent_people_come_page_by_page_in_order(store: &dyn Store) {
+    for (name, at_ms) in [
+        ("ada", NOW_MS),
+        ("bob", NOW_MS - 50_000),
+        ("cyd", NOW_MS - 50_000),
+        ("dan", NOW_MS),
+    ] {
+        let mut person = seen(name);
+        person.at_ms = at_ms;
+        see(store, person).await;
+    }
+    // Seen long ago, but with a token that is good.
+    commit(
+        store,
+        changes([Change::Issue {
+            token: token("cyd", "c1"),
+            epoch: Some(0),
+        }]),
+    )
+    .await;
+    let since = NOW_MS - 1_000;
+    let first = store.recent_people(since, None, 2).await.unwrap();
+    assert_eq!(names(&first), ["ada", "cyd"]);
+    let after = first.last().map(|row| row.seen.key.clone());
+    let second = store.recent_people(since, after, 2).await.unwrap();
+    assert_eq!(names(&second), ["dan"]);
+    let end = Some(ClaimantKey {
+        source: "okta".parse().unwrap(),
+        key: "00u-dan".into(),
+    });
+    assert!(store.recent_people(since, end, 2).await.unwrap().is_empty());
+    commit(store, changes([end_of("cyd")])).await;
+    let rest = store.recent_people(since, None, 9).await.unwrap();
+    assert_eq!(names(&rest), ["ada", "dan"]);
+}
+
+fn end_of(name: &str) -> Change {
+    end(name, EndKind::Session, NOW_MS)
+}

@@ -1,0 +1,4 @@
+//! The clocks and randomness: the only sources of them.
+
+pub mod clock;
+pub mod leap;
