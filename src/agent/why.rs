@@ -127,6 +127,7 @@ impl Keeper {
             state: issuing.link.word(now).word().to_owned(),
             polling: issuing.link.polls() && self.wants_news(&org.name, now),
             as_of: issuing.link.as_of().map(Moment::unix),
+            clock_ahead_ms: issuing.link.clock_ahead_ms(now),
             roles_read_at: issuing.read_at.map(Moment::unix),
             roles_trouble: issuing.unread.as_ref().map(|unread| unread.why.clone()),
         })

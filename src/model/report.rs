@@ -108,6 +108,9 @@ pub struct FeedStatus {
     pub polling: bool,
     /// Unix seconds of the issuer's last evidence that was believed.
     pub as_of: Option<u64>,
+    /// How far the clock of this machine is ahead of the issuer's, ms, by recent heartbeats; negative: behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_ms: Option<i64>,
     /// Unix seconds at which the roles were last read.
     #[serde(default)]
     pub roles_read_at: Option<u64>,

@@ -6,17 +6,21 @@
 //! less the time that passed at the issuer between the first heartbeat and this one, is the longest that
 //! it can have been on its way. Rejected: to trust the issuer's clock against ours, which differ.
 
+mod clock;
 mod connection;
 mod heartbeat;
 #[cfg(test)]
 mod tests;
+mod word;
 
 use super::desk::Event;
+use clock::ClockGap;
 use connection::{LONGEST_ASKED_MS, jittered};
 use heartbeat::Journey;
 use oam_model::feed::{FeedEvent, FeedItem};
 use oam_model::standing::{EndReason, StandingWord};
 use oam_model::time::Moment;
+pub use word::Word;
 
 /// A heartbeat that may have been on its way for longer than this came through a buffer, ms.
 pub const LATE_MS: u64 = 5_000;
@@ -132,39 +136,9 @@ pub struct Link {
     next_poll: Option<Moment>,
     /// The time that the last believed evidence speaks of.
     as_of: Option<Moment>,
+    clock: ClockGap,
     /// Down since a connection was lost or came to nothing.
     down: bool,
-}
-
-/// How the link is, for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Word {
-    /// Nothing to connect with.
-    Off,
-    /// The first heartbeat is not there yet.
-    Connecting,
-    /// Heartbeats come in time.
-    Connected,
-    /// A heartbeat is missing.
-    Late,
-    /// Heartbeats come through a buffer, so they prove nothing.
-    Buffered,
-    /// No connection.
-    Down,
-}
-
-impl Word {
-    /// As it is shown.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Connecting => "connecting",
-            Self::Connected => "connected",
-            Self::Late => "late",
-            Self::Buffered => "buffered",
-            Self::Down => "down",
-        }
-    }
 }
 
 impl Default for Link {
@@ -189,6 +163,7 @@ impl Link {
             poll: None,
             next_poll: None,
             as_of: None,
+            clock: ClockGap::new(),
             down: false,
         }
     }
@@ -201,6 +176,11 @@ impl Link {
     /// The time that the issuer's last believed evidence speaks of.
     pub const fn as_of(&self) -> Option<Moment> {
         self.as_of
+    }
+
+    /// How far the wall clock of this machine is ahead of the issuer's, ms; negative: behind.
+    pub fn clock_ahead_ms(&self, now: Moment) -> Option<i64> {
+        self.clock.ahead_ms(now)
     }
 
     /// How it is.
@@ -280,6 +260,7 @@ impl Link {
         } = item.event
         {
             let beat = stream.journey.heartbeat(as_of_ms, sent_at_ms, now);
+            self.clock.heard(sent_at_ms, beat.on_way_ms, now);
             if let Some(gap) = beat.gap_ms {
                 // A pace that slows down is followed at once, a quicker one bit by bit.
                 stream.pace_ms = gap.clamp(1_000, 60_000).max(stream.pace_ms * 3 / 4);
@@ -370,6 +351,7 @@ impl Link {
                     } = item.event
                     {
                         let beat = Journey::new(poll.asked).heartbeat(as_of_ms, sent_at_ms, now);
+                        self.clock.heard(sent_at_ms, beat.on_way_ms, now);
                         if let Some(proof) = beat.proof {
                             self.believe(proof, steps);
                         }

@@ -5,7 +5,9 @@ use crate::link::{ANSWER, settled};
 use oam_config::agent::Settings;
 use oam_config::organization::issuer_of;
 use oam_model::count::counted;
+use oam_model::name::OrgName;
 use oam_model::report::{OrgStatus, StatusReport};
+use oam_model::time::span;
 use oam_wire::client::Client;
 use oam_wire::message::{Reply, Request};
 use oam_wire::place::Place;
@@ -57,6 +59,28 @@ pub(super) fn set_up(report: &StatusReport) -> Vec<Check> {
     changed.collect()
 }
 
+/// Clocks that differ by as much as this make tokens seem over or of the future, ms.
+const CLOCK_MS: u64 = 60_000;
+
+/// Our own clock against the issuer's.
+fn clock(name: &OrgName, ahead_ms: i64) -> Check {
+    if ahead_ms.unsigned_abs() < CLOCK_MS {
+        return Check::good(
+            "clock",
+            format!("the clock agrees with that of the issuer of {name}"),
+        );
+    }
+    let side = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    let much = span(ahead_ms.unsigned_abs());
+    Check::bad(
+        "clock",
+        format!(
+            "the clock of this machine is {much} {side} that of the issuer of {name}: tokens seem over, or of the future"
+        ),
+        "set it by NTP (`timedatectl set-ntp true`); if it is right, tell the administrators that the issuer's is not",
+    )
+}
+
 /// What the agent knows of it.
 fn told(org: &OrgStatus) -> Vec<Check> {
     let mut checks = Vec::new();
@@ -65,6 +89,8 @@ fn told(org: &OrgStatus) -> Vec<Check> {
         let next = "run `oam roles`, which asks again";
         checks.push(Check::bad("roles", why.clone(), next));
     }
+    let ahead = org.feed.as_ref().and_then(|feed| feed.clock_ahead_ms);
+    checks.extend(ahead.map(|ahead| clock(name, ahead)));
     if let Some(feed) = org
         .feed
         .as_ref()
@@ -135,5 +161,24 @@ mod tests {
             .collect();
         assert_eq!(bad, ["feed", "records"]);
         assert!(checks[1].sentence.starts_with("3 records"));
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_by_a_minute_is_named_with_its_direction() {
+        for (ahead, said) in [
+            ("59999", None),
+            ("-59999", None),
+            ("60000", Some("1 minute ahead of")),
+            ("-5400000", Some("1 hour 30 minutes behind")),
+        ] {
+            let feed = format!(
+                r#", "feed": {{"state": "connected", "as_of": null, "clock_ahead_ms": {ahead}}}"#
+            );
+            let checks = told(&org(&feed));
+            let clock = checks.iter().find(|check| check.name == "clock").unwrap();
+            assert_eq!(clock.verdict == Verdict::Bad, said.is_some(), "{ahead}");
+            let said = said.unwrap_or("agrees");
+            assert!(clock.sentence.contains(said), "{}", clock.sentence);
+        }
     }
 }

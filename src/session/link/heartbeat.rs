@@ -19,6 +19,9 @@ pub(super) struct Beat {
     pub(super) proof: Option<Moment>,
     /// Time since the one before, at the issuer, ms.
     pub(super) gap_ms: Option<u64>,
+    /// The longest that it can have been on its way by the steady clock alone, ms: what is known of the wall
+    /// clock must not hang on it.
+    pub(super) on_way_ms: u64,
 }
 
 impl Journey {
@@ -38,9 +41,9 @@ impl Journey {
             .map(|before| sent_at_ms.saturating_sub(before));
         // The longest that it can have been on its way. `since` counts a suspend, and a clock that
         // was set; an issuer's clock that was set back makes heartbeats late, never young.
-        let behind = now
-            .since(self.asked)
-            .saturating_sub(sent_at_ms.saturating_sub(first));
+        let passed_there = sent_at_ms.saturating_sub(first);
+        let behind = now.since(self.asked).saturating_sub(passed_there);
+        let steady = now.boot_ms.saturating_sub(self.asked.boot_ms);
         let age = sent_at_ms.saturating_sub(as_of_ms);
         let proof = (behind <= LATE_MS).then(|| {
             let ago = age.saturating_add(behind);
@@ -49,6 +52,10 @@ impl Journey {
                 now.wall_ms.saturating_sub(ago),
             )
         });
-        Beat { proof, gap_ms }
+        Beat {
+            proof,
+            gap_ms,
+            on_way_ms: steady.saturating_sub(passed_there),
+        }
     }
 }

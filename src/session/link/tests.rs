@@ -130,6 +130,23 @@ fn a_heartbeat_proves_the_time_that_it_speaks_of_whatever_the_issuers_clock_says
 }
 
 #[test]
+fn heartbeats_in_time_tell_how_far_the_clock_is_off_and_buffered_ones_nothing() {
+    let mut told = Told::new();
+    told.give(Input::Bearer(Some(bearer(1, 3600))));
+    assert_eq!(told.link.clock_ahead_ms(told.now), None);
+    told.now = START.plus(200);
+    told.hear(beat(START.plus(100), 40_000));
+    let ahead = i64::try_from(SKEW_MS).unwrap() + 100;
+    assert_eq!(told.link.clock_ahead_ms(told.now), Some(ahead));
+    told.now = START.plus(15_000 + LATE_MS + 1);
+    told.hear(beat(START.plus(15_000), 0));
+    assert_eq!(told.link.clock_ahead_ms(told.now), Some(ahead));
+    // The wall clock of this machine is set back: known by the heartbeats of before.
+    let set = Moment::new(told.now.boot_ms, told.now.wall_ms - 300_000);
+    assert_eq!(told.link.clock_ahead_ms(set), Some(ahead - 300_000));
+}
+
+#[test]
 fn a_heartbeat_that_came_through_a_buffer_is_no_proof_and_polling_takes_over() {
     let mut told = Told::connected();
     told.now = START.plus(15_000 + LATE_MS + 1);
