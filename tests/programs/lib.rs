@@ -1,4 +1,4 @@
-//! Where the programs lie that the tests of the whole and the benchmarks start: beside the test itself, in the
+//! Where the programs lie that the tests of the whole start: beside the test itself, in the
 //! folder of its profile. `bash tests/run` and `cargo build` put them there.
 
 use std::path::PathBuf;

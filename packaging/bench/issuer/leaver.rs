@@ -11,7 +11,6 @@ use oam_demo::programs::{DEADLINE, Line, Programs};
 use oam_demo::seed::{HUB, ORG, REPOSITORY};
 use oam_demo::tour::clean_up;
 use oam_demo::world::{World, free_address, now_s};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Rows over `RUNS` leavers (200 unless set).
@@ -40,7 +39,8 @@ pub fn measure(table: &mut Table) {
 
 async fn leavers(runs: usize) -> Vec<Duration> {
     let home = Home::make().await.unwrap();
-    let folder = Path::new(oam::program("oam")).parent().unwrap();
+    let program = super::program("oam");
+    let folder = program.parent().unwrap();
     let programs = Programs::in_folder(folder.to_path_buf(), home.environment()).unwrap();
     let backend = Backend {
         root: home.hub(),
@@ -57,12 +57,11 @@ async fn leavers(runs: usize) -> Vec<Duration> {
     for run in 0..runs {
         sign_in(&home, &programs, &world).await;
         times.push(leave(&home, &programs, &world).await);
+        // Providers tell whole seconds. Of an end and a return in the same one the end counts, and a sign-in must
+        // be later than both.
+        next_second().await;
         world.enable_account().await.unwrap();
-        // A sign-in must be later than the end, and providers tell whole seconds.
-        let ended = now_s();
-        while now_s() <= ended {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        next_second().await;
         if run % 20 == 19 {
             eprintln!("leaver: {} of {runs}", run + 1);
         }
@@ -70,6 +69,13 @@ async fn leavers(runs: usize) -> Vec<Duration> {
     clean_up(&home, &programs).await;
     drop(company);
     times
+}
+
+async fn next_second() {
+    let this = now_s();
+    while now_s() <= this {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Signs in and gets a token, so that there is one to lose.

@@ -190,7 +190,10 @@ impl Peer {
     fn start() -> Self {
         let node = std::env::var("NODE").unwrap_or_else(|_| "node".to_owned());
         let mut child = Command::new(node)
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/parts/idp.mjs"))
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../../../tests/parts/idp.mjs"
+            ))
             .arg("{}")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

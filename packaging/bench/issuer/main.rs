@@ -18,15 +18,22 @@ mod policy;
 mod server;
 mod table;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use table::Table;
 
+/// A program of the same build: it lies beside this one.
+fn program(name: &str) -> PathBuf {
+    let path = std::env::current_exe().unwrap().with_file_name(name);
+    assert!(
+        path.exists(),
+        "{name} is not built: `cargo build --release`"
+    );
+    path
+}
+
 fn main() -> ExitCode {
-    // `cargo bench` passes `--bench`; a word picks the parts whose name holds it.
-    let only: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|arg| !arg.starts_with("--"))
-        .collect();
+    let only: Vec<String> = std::env::args().skip(1).collect();
     let wanted =
         |part: &str| only.is_empty() || only.iter().any(|word| part.contains(word.as_str()));
     let mut table = Table::default();

@@ -192,7 +192,7 @@ grants = [{ hub = "models", repositories = ["acme/*"], action = "write" }]
 }
 
 fn issuer(folder: &TempDir, command: &str) -> Command {
-    let mut issuer = Command::new(oam::program("oam-issuer"));
+    let mut issuer = Command::new(super::program("oam-issuer"));
     issuer
         .arg("--config")
         .arg(folder.path().join("issuer.toml"))
