@@ -1,6 +1,7 @@
 //! Whether a verified claimant is still admitted, by what the store keeps; and what their sight changes
 //! there.
 
+use super::record;
 use super::refused::Refused;
 use super::standing;
 use super::state::{InForce, Issuer};
@@ -11,9 +12,11 @@ use oam_model::refusal::{Refusal, RefusalCode};
 use oam_policy::account::Account;
 use oam_policy::admission;
 use oam_policy::policy;
-use oam_store::{Batch, Change, PersonRow, PersonSeen, StoreFault};
+use oam_store::{Batch, Change, Compared, PersonRow, PersonSeen, StoreFault};
 use oam_system::clock;
 
+/// How often a sight is decided anew that others overtake.
+const ATTEMPTS: usize = 4;
 /// How exact the time of the last sight of a person is kept, milliseconds.
 const SEEN_AGAIN_MS: u64 = 60_000;
 
@@ -59,6 +62,32 @@ pub async fn admit(
     let row = person(issuer, &claimant).await.map_err(unknown)?;
     let since = session_since(issuer, &claimant, row.as_ref()).await;
     admit_by(in_force, claimant, row, since.map_err(unknown)?)
+}
+
+/// Admits a bearer, and writes the sight of them when it is news: a person who only listens must be found by a
+/// signal too. What overtakes it can be an end, or the sight of an older token: it is decided anew.
+///
+/// # Errors
+/// Why not.
+pub async fn admit_and_keep(issuer: &Issuer, claimant: Claimant) -> Result<Admitted, NotAdmitted> {
+    let mut fault = StoreFault::Overtaken;
+    for _ in 0..ATTEMPTS {
+        // By the policy of now: another one can be what overtook it.
+        let in_force = issuer.in_force();
+        let admitted = admit(issuer, &in_force, claimant.clone()).await?;
+        match admitted.keep(issuer, &in_force).await {
+            Ok(()) => return Ok(admitted),
+            Err(StoreFault::Overtaken) => {}
+            Err(other) => {
+                fault = other;
+                break;
+            }
+        }
+    }
+    Err(NotAdmitted::Unknown(Refused::of_exchange(
+        fault.refusal(),
+        false,
+    )))
 }
 
 /// What is kept of a claimant. One who comes for the first time takes over what the provider said of them before.
@@ -165,6 +194,7 @@ impl Admitted {
                 });
                 changes.push(Change::Held {
                     key: self.claimant.key.clone(),
+                    from: Compared::of(self.row.as_ref()),
                     held: after.held,
                     lost: after.lost,
                     at_ms,
@@ -182,12 +212,7 @@ impl Admitted {
             .is_none_or(|row| row.seen.proven_at < self.claimant.proven_at || row.is_never_seen())
     }
 
-    /// Writes the sight of a bearer, when it is news: a person who only listens must be found by a
-    /// signal too.
-    ///
-    /// # Errors
-    /// The store did not take it.
-    pub async fn keep(&self, issuer: &Issuer, in_force: &InForce) -> Result<(), Refused> {
+    async fn keep(&self, issuer: &Issuer, in_force: &InForce) -> Result<(), StoreFault> {
         if !self.is_news() {
             return Ok(());
         }
@@ -200,11 +225,9 @@ impl Admitted {
             changes,
             entries: Vec::new(),
         };
-        match issuer.commit(batch).await {
-            // What overtook it knows more than this sight, by the policy it was compared with too.
-            Ok(_) | Err(StoreFault::Overtaken) => Ok(()),
-            Err(fault) => Err(Refused::of_exchange(fault.refusal(), false)),
-        }
+        let committed = issuer.commit(batch).await?;
+        record::settle(issuer, committed.revoked);
+        Ok(())
     }
 }
 

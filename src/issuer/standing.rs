@@ -70,7 +70,7 @@ impl Standing<'_> {
     ) -> Result<Applied, StoreFault> {
         for _ in 1..ATTEMPTS {
             match self.attempt(signal, origin, now_ms).await {
-                // Whom it names came while it was looked for.
+                // Whom it names came while it was looked for, or their roles became others.
                 Err(StoreFault::Overtaken) => {}
                 outcome => return outcome,
             }
@@ -282,8 +282,8 @@ impl<'a> Draft<'a> {
     /// Only the roles that are lost are withdrawn; the others' tokens live on.
     fn groups(&mut self, policy: &Index, row: &PersonRow, groups: Option<Vec<String>>) {
         let at_ms = self.signal.at_ms;
-        // A later signal told the groups already.
-        if row.groups_changed_at_ms.is_some_and(|known| known > at_ms) {
+        // A later signal or token told the groups already.
+        if row.has_groups_after(at_ms) {
             return;
         }
         let after = person::roles_with(policy, row, groups.clone());
@@ -304,6 +304,7 @@ impl<'a> Draft<'a> {
         });
         self.batch.changes.push(Change::RolesChanged {
             key,
+            from: row.compared(),
             groups,
             held: after.held,
             at_ms,

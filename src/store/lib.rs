@@ -2,10 +2,11 @@
 //!
 //! A [`Batch`] is one durable transaction: its changes and its audit entries are written together or
 //! not at all, so there is no token without a record. What a change comes to is decided by pure functions
-//! (`step`, `person`, `ends`, `agent_log`, and [`crate::rules`]), which every store applies to the rows that it
+//! (`step`, `person`, `compared`, `ends`, `agent_log`, and [`crate::rules`]), which every store applies to the rows that it
 //! reads in its transaction; `tests` beside this file run unchanged on each of them.
 
 mod agent_log;
+mod compared;
 mod ends;
 mod fault;
 mod filter;
@@ -27,6 +28,7 @@ mod step;
 mod tests;
 
 pub use agent_log::{AgentLogRow, RecordQuota};
+pub use compared::Compared;
 pub use ends::{EndKind, Ended};
 pub use fault::StoreFault;
 pub use person::{PersonRow, PersonSeen};
@@ -130,10 +132,12 @@ pub enum Change {
     },
     /// The person's groups are others: these are kept until the next [`Change::Seen`], live tokens of
     /// roles that are not held are inactive, `feed` appended when there is one, epoch + 1. Nothing, when a
-    /// later change of the groups is known.
+    /// later change of the groups is known. Overtaken when it was decided from something else than what is kept.
     RolesChanged {
         /// Whom.
         key: ClaimantKey,
+        /// What it was decided from.
+        from: Compared,
         /// The groups, when known.
         groups: Option<Vec<String>>,
         /// Roles held now, kept for the next comparison.
@@ -146,9 +150,12 @@ pub enum Change {
     /// The person holds other roles than when last compared, with the groups as they are: by another
     /// policy, or by a newer token. Live tokens of roles that are not held are inactive, `feed` appended when
     /// there is one; epoch + 1 when a role is lost. Unlike [`Change::RolesChanged`] it says nothing about groups.
+    /// Overtaken likewise, unless these roles are kept already and nobody is told.
     Held {
         /// Whom.
         key: ClaimantKey,
+        /// What it was decided from.
+        from: Compared,
         /// Roles held now, kept for the next comparison.
         held: Vec<RoleName>,
         /// Roles lost.

@@ -133,14 +133,14 @@ impl PersonRow {
     }
 
     /// The groups and roles are others. No groups: they are unknown from now on. None: an older signal arrived
-    /// late, and does not take back the groups of a younger one.
+    /// late, and does not take back the groups of a younger one or of a younger token.
     pub(super) fn roles_changed(
         mut self,
         groups: Option<&[String]>,
         held: &[RoleName],
         at_ms: u64,
     ) -> Option<Self> {
-        if self.groups_changed_at_ms.is_some_and(|kept| kept > at_ms) {
+        if self.has_groups_after(at_ms) {
             return None;
         }
         self.seen.groups = groups.map(<[String]>::to_vec);

@@ -84,6 +84,7 @@ impl Change {
                 held,
                 at_ms,
                 feed,
+                ..
             } => {
                 let row = known(kept, key, *at_ms);
                 let row = row.roles_changed(groups.as_deref(), held, *at_ms)?;
@@ -95,6 +96,7 @@ impl Change {
                 lost,
                 at_ms,
                 feed,
+                ..
             } => {
                 let row = known(kept, key, *at_ms).holding(held, !lost.is_empty());
                 of_roles(row, held, *at_ms, feed.as_ref())

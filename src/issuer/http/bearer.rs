@@ -85,11 +85,8 @@ pub async fn admitted(
     origin: &Origin,
 ) -> Result<Admitted, Refused> {
     let claimant = verified(issuer, in_force, headers, origin).await?;
-    match admitted::admit(issuer, in_force, claimant).await {
-        Ok(admitted) => {
-            admitted.keep(issuer, in_force).await?;
-            Ok(admitted)
-        }
+    match admitted::admit_and_keep(issuer, claimant).await {
+        Ok(admitted) => Ok(admitted),
         Err(NotAdmitted::Unknown(refused)) => Err(refused),
         Err(NotAdmitted::Barred(barred)) => {
             let Barred {

@@ -86,11 +86,8 @@ async fn subject(
         let refused = Refused::new(OAuthError::AccessDenied, refusal);
         return Err(bearer::refuse(issuer, origin, Some(&claimant), refused).await);
     }
-    match admitted::admit(issuer, &in_force, claimant).await {
-        Ok(admitted) => {
-            admitted.keep(issuer, &in_force).await?;
-            Ok(admitted.claimant)
-        }
+    match admitted::admit_and_keep(issuer, claimant).await {
+        Ok(admitted) => Ok(admitted.claimant),
         Err(NotAdmitted::Unknown(refused)) => Err(refused),
         Err(NotAdmitted::Barred(barred)) => Ok(barred.claimant),
     }

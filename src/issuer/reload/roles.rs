@@ -4,6 +4,7 @@ use crate::record;
 use crate::standing::{listed, relaxed, roles_under, shown};
 use crate::state::{InForce, Issuer};
 use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::claimant::ClaimantKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::RoleName;
 use oam_model::policy::Wanted;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 
 /// People in one batch.
 const PEOPLE: usize = 200;
+/// How often one person is compared whom others change meanwhile.
+const ATTEMPTS: usize = 8;
 /// People not seen for this long have no live token and no session: 14 days, ms.
 const RECENT_MS: u64 = 14 * 24 * 3600 * 1000;
 
@@ -27,28 +30,25 @@ pub(super) async fn compared(
     was: Option<&Index>,
 ) -> Result<(), StoreFault> {
     let since_ms = clock::now_ms().saturating_sub(RECENT_MS);
-    let mut under: HashMap<Vec<RoleName>, Index> = HashMap::new();
+    let mut relaxed = Relaxed {
+        policy: &in_force.policy,
+        was,
+        under: HashMap::new(),
+    };
     let mut after = None;
     loop {
         let page = issuer
             .store
             .recent_people(since_ms, after.take(), PEOPLE)
             .await?;
-        let mut batch = Batch::default();
-        for row in &page {
-            let relaxed = under
-                .entry(row.held.clone())
-                .or_insert_with(|| relaxed(&in_force.policy, was, &row.held));
-            let key = row.seen.key.clone();
-            let live = issuer
-                .store
-                .live_tokens(key, clock::now_ms() / 1000)
-                .await?;
-            compare(issuer, relaxed, row, live, &mut batch);
-        }
-        if !batch.changes.is_empty() {
-            let committed = issuer.commit(batch).await?;
-            record::settle(issuer, committed.revoked);
+        match written(issuer, &mut relaxed, &page).await {
+            // Somebody of them was seen or changed meanwhile, and is not to hold up the others.
+            Err(StoreFault::Overtaken) => {
+                for row in &page {
+                    alone(issuer, &mut relaxed, &row.seen.key).await?;
+                }
+            }
+            outcome => outcome?,
         }
         let full = page.len() == PEOPLE;
         match page.into_iter().last() {
@@ -56,6 +56,59 @@ pub(super) async fn compared(
             _ => return Ok(()),
         }
     }
+}
+
+/// Another policy as [`relaxed`] gives it, once for those who hold the same roles.
+struct Relaxed<'a> {
+    policy: &'a Index,
+    was: Option<&'a Index>,
+    under: HashMap<Vec<RoleName>, Index>,
+}
+
+impl Relaxed<'_> {
+    fn of(&mut self, held: &[RoleName]) -> &Index {
+        self.under
+            .entry(held.to_vec())
+            .or_insert_with(|| relaxed(self.policy, self.was, held))
+    }
+}
+
+/// One person, by their row of now.
+async fn alone(
+    issuer: &Issuer,
+    relaxed: &mut Relaxed<'_>,
+    key: &ClaimantKey,
+) -> Result<(), StoreFault> {
+    for _ in 0..ATTEMPTS {
+        let row = issuer.store.person(key.clone()).await?;
+        match written(issuer, relaxed, row.as_slice()).await {
+            Err(StoreFault::Overtaken) => {}
+            outcome => return outcome,
+        }
+    }
+    Err(StoreFault::Overtaken)
+}
+
+/// Compares these people in one batch.
+async fn written(
+    issuer: &Issuer,
+    relaxed: &mut Relaxed<'_>,
+    people: &[PersonRow],
+) -> Result<(), StoreFault> {
+    let mut batch = Batch::default();
+    for row in people {
+        let key = row.seen.key.clone();
+        let live = issuer
+            .store
+            .live_tokens(key, clock::now_ms() / 1000)
+            .await?;
+        compare(issuer, relaxed.of(&row.held), row, live, &mut batch);
+    }
+    if !batch.changes.is_empty() {
+        let committed = issuer.commit(batch).await?;
+        record::settle(issuer, committed.revoked);
+    }
+    Ok(())
 }
 
 fn compare(
@@ -108,6 +161,7 @@ fn compare(
     }
     batch.changes.push(Change::Held {
         key: key.clone(),
+        from: row.compared(),
         held: after.held.clone(),
         lost: after.lost,
         at_ms,

@@ -13,7 +13,7 @@ use oam_model::signal::{Signal, SignalMeaning, SignalSubject};
 use oam_policy::claims::fixture::{NOW, okta};
 use oam_policy::policy::{Index, fixture};
 use oam_store::sqlite::SqliteStore;
-use oam_store::{Batch, Change, PersonRow, PersonSeen, Store, StoreFault, TokenRow};
+use oam_store::{Batch, Change, Compared, PersonRow, PersonSeen, Store, StoreFault, TokenRow};
 
 const NOW_MS: u64 = NOW * 1000;
 
@@ -68,10 +68,11 @@ impl World {
             proven_at,
             at_ms: proven_at * 1000,
         };
-        let held = Change::RolesChanged {
+        let held = Change::Held {
             key: key(name),
-            groups: Some(vec!["publishers".to_owned()]),
+            from: Compared::of(self.store.person(key(name)).await.unwrap().as_ref()),
             held: roles(&["publisher", "reader"]),
+            lost: Vec::new(),
             at_ms: 0,
             feed: None,
         };

@@ -48,6 +48,9 @@ impl Rows {
                 let row = self.person(order.0);
                 changes_something(&row.map(|row| row.account).unwrap_or_default(), &order.1)
             }),
+            Change::RolesChanged { key, .. } | Change::Held { key, .. } => {
+                change.is_decided_from(self.person(key).as_ref())
+            }
             Change::Seen(seen) => {
                 let first = PersonRow::is_first_sight(self.person(&seen.key).as_ref());
                 unless(

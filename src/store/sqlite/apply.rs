@@ -45,6 +45,9 @@ pub(super) fn check(database: &Connection, change: &Change) -> Done {
         } => same_epoch(database, &token.key, *epoch),
         Change::AtEpoch { key, epoch } => same_epoch(database, key, *epoch),
         Change::End { .. } | Change::Restore { .. } => people::check(database, change),
+        Change::RolesChanged { key, .. } | Change::Held { key, .. } => {
+            people::is_decided(database, key, change)
+        }
         Change::Seen(seen) => unmatched::none(database, seen),
         Change::Unmatched {
             source, subjects, ..

@@ -1,12 +1,13 @@
 //! Any changes, on both stores at once: they keep and answer the same, and an account is what its events come to
 //! by their times.
 
+mod deciding;
 mod steps;
 
 use super::fixture::*;
 use crate::memory::MemoryStore;
 use crate::sqlite::SqliteStore;
-use crate::{Batch, Change, Cursor, Store};
+use crate::{Batch, Change, Compared, Cursor, PersonRow, Store, StoreFault};
 use oam_model::claimant::ClaimantKey;
 use oam_policy::account::Account;
 use proptest::prelude::*;
@@ -50,6 +51,10 @@ impl Both {
 
     /// Commits to both, which come to the same.
     fn commit(&self, batch: Batch) -> bool {
+        self.try_commit(batch).is_ok()
+    }
+
+    fn try_commit(&self, batch: Batch) -> Result<(), StoreFault> {
         let committed = self.runtime.block_on(self.sqlite.commit(batch.clone()));
         let sorted = committed.map(|mut committed| {
             committed.revoked.sort_by(|a, b| a.sha256.cmp(&b.sha256));
@@ -61,7 +66,7 @@ impl Both {
             committed
         });
         assert_eq!(sorted, memory);
-        sorted.is_ok()
+        sorted.map(drop)
     }
 
     /// What both answer to a question.
@@ -71,9 +76,16 @@ impl Both {
         answer
     }
 
+    fn row(&self, key: &ClaimantKey) -> Option<PersonRow> {
+        self.ask(&async |store| store.person(key.clone()).await.unwrap())
+    }
+
     fn account(&self, key: &ClaimantKey) -> Account {
-        let row = self.ask(&async |store| store.person(key.clone()).await.unwrap());
-        row.map(|row| row.account).unwrap_or_default()
+        self.row(key).map(|row| row.account).unwrap_or_default()
+    }
+
+    fn compared(&self, key: &ClaimantKey) -> Compared {
+        Compared::of(self.row(key).as_ref())
     }
 
     fn run<S: Strategy>(&self, cases: u32, strategy: S, test: impl Fn(&Self, S::Value)) {
@@ -103,7 +115,12 @@ fn an_account_is_the_one_by_its_events_times_in_both_stores() {
                     continue;
                 };
                 let known = both.account(&who.key);
-                let done = both.commit(changes([change(who, step, number)]));
+                let done = both.commit(changes([change(
+                    who,
+                    step,
+                    number,
+                    both.compared(&who.key),
+                )]));
                 let after = event(step).map(|event| known.clone().after(&event));
                 let expected = after.filter(|_| done).unwrap_or(known);
                 assert_eq!(both.account(&who.key), expected, "{step:?}");
@@ -140,7 +157,7 @@ fn any_changes_come_to_the_same_in_both_stores() {
         let people = [of_source("okta", &name), of_source("entra", &name)];
         for (number, (first, step)) in steps.iter().enumerate() {
             let who = &people[usize::from(!first)];
-            let wanted = changes([change(who, step, number)]);
+            let wanted = changes([change(who, step, number, both.compared(&who.key))]);
             if !both.commit(wanted) && matches!(step, Step::Seen { .. }) {
                 // Something was said of them before they came.
                 both.commit(changes([Change::TakeOver(who.clone())]));
@@ -148,7 +165,7 @@ fn any_changes_come_to_the_same_in_both_stores() {
         }
         for who in &people {
             let key = &who.key;
-            let row = both.ask(&async |store| store.person(key.clone()).await.unwrap());
+            let row = both.row(key);
             // A token that lives was never ended, whatever came between.
             let live = both.ask(&async |store| store.live_tokens(key.clone(), NOW).await.unwrap());
             assert!(live.iter().all(|token| token.revoked_at_ms.is_none()));

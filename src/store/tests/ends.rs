@@ -110,6 +110,7 @@ pub async fn tokens_of_lost_roles_end_and_others_live_on(store: &dyn Store) {
         store,
         changes([Change::RolesChanged {
             key: person("ada"),
+            from: compared(store, "ada").await,
             groups: Some(vec!["other".into()]),
             held: vec![role("reader")],
             at_ms: NOW_MS + 7,
@@ -142,16 +143,21 @@ pub async fn tokens_of_lost_roles_end_and_others_live_on(store: &dyn Store) {
 
 pub async fn groups_of_a_signal_count_until_younger_evidence(store: &dyn Store) {
     commit(store, changes([Change::Seen(seen("ada"))])).await;
-    let changed = |groups: Option<Vec<String>>, at_ms| {
+    let changed = async |groups: Option<Vec<String>>, at_ms| {
         changes([Change::RolesChanged {
             key: person("ada"),
+            from: compared(store, "ada").await,
             groups,
             held: vec![],
             at_ms,
             feed: None,
         }])
     };
-    commit(store, changed(Some(vec!["new".into()]), NOW_MS + 1500)).await;
+    commit(
+        store,
+        changed(Some(vec!["new".into()]), NOW_MS + 1500).await,
+    )
+    .await;
     let after = row(store, "ada").await;
     assert_eq!(after.seen.groups, Some(vec!["new".to_owned()]));
     assert_eq!(after.groups_changed_at_ms, Some(NOW_MS + 1500));
@@ -172,11 +178,15 @@ pub async fn groups_of_a_signal_count_until_younger_evidence(store: &dyn Store) 
     assert_eq!(after.seen.groups, Some(vec!["newest".to_owned()]));
     assert_eq!(after.groups_changed_at_ms, None);
     // A signal that does not name the groups makes them unknown, which is not the empty list.
-    commit(store, changed(None, NOW_MS + 9_000)).await;
+    commit(store, changed(None, NOW_MS + 9_000).await).await;
     assert_eq!(row(store, "ada").await.seen.groups, None);
-    commit(store, changed(Some(vec![]), NOW_MS + 9_500)).await;
+    commit(store, changed(Some(vec![]), NOW_MS + 9_500).await).await;
     // One that is older, and late.
-    commit(store, changed(Some(vec!["old".into()]), NOW_MS + 9_499)).await;
+    commit(
+        store,
+        changed(Some(vec!["old".into()]), NOW_MS + 9_499).await,
+    )
+    .await;
     assert_eq!(row(store, "ada").await.seen.groups, Some(vec![]));
 }
 
@@ -240,6 +250,7 @@ pub async fn a_role_that_was_issued_since_roles_were_compared_ends_with_it(store
     commit(store, exchange("ada", "a1", 0)).await;
     let changed = Change::RolesChanged {
         key: person("ada"),
+        from: compared(store, "ada").await,
         groups: Some(vec!["sales".into()]),
         held: vec![role("reader")],
         at_ms: NOW_MS,

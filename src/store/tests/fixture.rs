@@ -1,7 +1,8 @@
 //! What the conformance tests write.
 
 use crate::{
-    Batch, Change, Committed, EndKind, Ended, PersonRow, PersonSeen, Store, StoreFault, TokenRow,
+    Batch, Change, Committed, Compared, EndKind, Ended, PersonRow, PersonSeen, Store, StoreFault,
+    TokenRow,
 };
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::claimant::ClaimantKey;
@@ -161,6 +162,11 @@ pub async fn commit(store: &dyn Store, batch: Batch) -> Committed {
 
 pub async fn refused(store: &dyn Store, batch: Batch) -> StoreFault {
     store.commit(batch).await.unwrap_err()
+}
+
+/// What roles are decided from now.
+pub async fn compared(store: &dyn Store, name: &str) -> Compared {
+    Compared::of(store.person(person(name)).await.unwrap().as_ref())
 }
 
 pub async fn row(store: &dyn Store, name: &str) -> PersonRow {

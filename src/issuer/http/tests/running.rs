@@ -110,6 +110,7 @@ async fn a_comparison_of_roles_that_was_not_finished_is_owed() {
         changes: vec![
             Change::Held {
                 key: row.seen.key.clone(),
+                from: row.compared(),
                 held,
                 lost: Vec::new(),
                 at_ms: row.seen.at_ms,

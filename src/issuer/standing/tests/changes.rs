@@ -33,17 +33,15 @@ async fn lost_groups_withdraw_only_the_roles_that_are_lost() {
 #[tokio::test]
 async fn a_role_by_claims_is_neither_lost_nor_gained_by_groups() {
     let world = World::start().await;
-    let held = |name: &str, names: &[&str]| Change::RolesChanged {
-        key: key(name),
-        groups: Some(vec!["publishers".to_owned()]),
-        held: roles(names),
+    let held = Change::Held {
+        key: key("ada"),
+        from: world.row("ada").await.compared(),
+        held: roles(&["auditor", "publisher", "reader"]),
+        lost: Vec::new(),
         at_ms: 0,
         feed: None,
     };
-    world
-        .commit(vec![held("ada", &["auditor", "publisher", "reader"])])
-        .await
-        .unwrap();
+    world.commit(vec![held]).await.unwrap();
     for (id, name, expected) in [
         ("a", "ada", &["auditor", "reader"][..]),
         ("b", "bob", &["reader"][..]),
@@ -84,6 +82,55 @@ async fn an_older_signal_that_arrives_late_does_not_undo_a_younger_one() {
     assert!(world.row("ada").await.account.ended().is_some());
     world.apply(&restored("e", 400)).await;
     assert!(world.row("ada").await.account.ended().is_none());
+}
+
+/// The token was made after what the signal tells, and tells the groups of then.
+#[tokio::test]
+async fn a_signal_older_than_the_evidence_that_is_kept_does_not_change_the_groups() {
+    let world = World::start().await;
+    let told = |id: &str, at_ms: u64| {
+        let meaning = SignalMeaning::ClaimsChanged {
+            groups: Some(vec!["sales".to_owned()]),
+        };
+        let mut told = signal(meaning, by_sub("ada"));
+        (told.id, told.at_ms) = (id.to_owned(), at_ms);
+        told
+    };
+    let proven_ms = world.row("ada").await.seen.proven_at * 1000;
+    let applied = world.apply(&told("older", proven_ms - 1)).await;
+    assert_eq!((applied.people.len(), applied.revoked.len()), (0, 0));
+    assert_eq!(world.live("ada").await, ["publisher", "reader"]);
+    let row = world.row("ada").await;
+    assert_eq!(row.seen.groups, Some(vec!["publishers".to_owned()]));
+    // Tokens tell whole seconds: of the same one the signal counts.
+    world.apply(&told("later", proven_ms)).await;
+    assert_eq!(world.live("ada").await, ["reader"]);
+}
+
+#[tokio::test]
+async fn signals_at_once_are_decided_one_after_the_other() {
+    let world = World::start().await;
+    let told = |number: u64| {
+        let meaning = SignalMeaning::ClaimsChanged {
+            groups: Some(vec!["sales".to_owned()]),
+        };
+        let mut told = signal(meaning, by_sub("ada"));
+        (told.id, told.at_ms) = (number.to_string(), NOW_MS - 10 + number);
+        told
+    };
+    let signals = [told(1), told(2), told(3)];
+    let [one, two, three] = &signals;
+    tokio::join!(world.apply(one), world.apply(two), world.apply(three));
+    let row = world.row("ada").await;
+    assert_eq!(row.held, roles(&["reader"]));
+    assert_eq!(row.groups_changed_at_ms, Some(three.at_ms));
+    // The role was lost once.
+    assert_eq!(world.events("ada").await.len(), 1);
+    let entries = world.entries().await;
+    let lost = entries
+        .iter()
+        .filter(|line| line.ends_with("lost: publisher"));
+    assert_eq!(lost.count(), 1, "{entries:?}");
 }
 
 #[tokio::test]

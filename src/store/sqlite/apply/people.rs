@@ -31,6 +31,12 @@ pub(super) fn check(database: &Connection, change: &Change) -> Done {
     Ok(())
 }
 
+/// Refuses roles that were decided from something else than what is kept.
+pub(super) fn is_decided(database: &Connection, key: &ClaimantKey, change: &Change) -> Done {
+    let row = by_key(database, key)?;
+    Ok(change.is_decided_from(row.as_ref())?)
+}
+
 /// Carries out a change of somebody.
 pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<TokenRow>) -> Done {
     let Some(key) = change.person() else {

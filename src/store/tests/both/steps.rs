@@ -1,7 +1,7 @@
 //! What happens to somebody, made up.
 
 use crate::tests::fixture::*;
-use crate::{Change, EndKind, Ended, PersonSeen};
+use crate::{Change, Compared, EndKind, Ended, PersonSeen};
 use oam_model::feed::FeedEvent;
 use oam_model::signal::SignalSubject;
 use oam_policy::account::{Author, Event, Restored};
@@ -90,8 +90,8 @@ fn feed(at_ms: u64) -> FeedEvent {
     FeedEvent::Revoked { at_ms, reason }
 }
 
-/// A step as a change of the person who is seen here; `number` makes a token's own name.
-pub(super) fn change(who: &PersonSeen, step: &Step, number: usize) -> Change {
+/// A step as a change of the person who is seen here; `number` makes a token's own name. Roles are decided `from`.
+pub(super) fn change(who: &PersonSeen, step: &Step, number: usize, from: Compared) -> Change {
     let key = who.key.clone();
     let held = |publisher: bool| {
         let other = (!publisher).then(|| role("reader"));
@@ -127,6 +127,7 @@ pub(super) fn change(who: &PersonSeen, step: &Step, number: usize) -> Change {
             at,
         } => Change::RolesChanged {
             key,
+            from,
             groups: groups.map(|one| vec![format!("signal {one}")]),
             held: held(*publisher),
             at_ms: at_ms(*at),
@@ -134,6 +135,7 @@ pub(super) fn change(who: &PersonSeen, step: &Step, number: usize) -> Change {
         },
         Step::Held { publisher, at } => Change::Held {
             key,
+            from,
             held: held(*publisher),
             lost: publisher.then(|| role("reader")).into_iter().collect(),
             at_ms: at_ms(*at),
