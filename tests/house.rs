@@ -6,6 +6,8 @@
 
 #[path = "house/cited.rs"]
 mod cited;
+#[path = "house/map.rs"]
+mod map;
 #[path = "house/samples.rs"]
 mod samples;
 #[path = "house/text.rs"]

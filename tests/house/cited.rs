@@ -1,9 +1,11 @@
-//! What README.md and SECURITY.md name is there: files, tests, and options of our programs.
+//! What the README, SECURITY.md and the page of the source name is there: files, tests, and options of our programs.
 
 use super::collect;
 use std::path::Path;
 
 const TEXTS: &[&str] = &["README.md", "SECURITY.md"];
+/// Here only files are looked at: what it names in the source is `map`'s to check.
+const SOURCE: &str = "src/README.md";
 /// Options of other programs in the README's command lines.
 const OTHERS: &[&str] = &["--release"];
 
@@ -108,6 +110,9 @@ fn what_the_readme_and_the_security_text_name_is_there() {
         let faults = faults(root, &text, &sources);
         found.extend(faults.iter().map(|fault| format!("{name}:{fault}")));
     }
+    let page = std::fs::read_to_string(root.join(SOURCE)).unwrap();
+    let missing = page.lines().flat_map(|line| path_faults(root, line));
+    found.extend(missing.map(|fault| format!("{SOURCE}: {fault}")));
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
