@@ -248,7 +248,7 @@ impl Keeper {
     }
 
     /// The rotated token is durable before anything is decided on it.
-    fn renewed(&mut self, name: &OrgName, flight: u64, arrived: Arrived) {
+    fn renewed(&mut self, name: &OrgName, flight: u64, mut arrived: Arrived) {
         let Some(office) = self.offices.get_mut(name) else {
             return;
         };
@@ -264,6 +264,8 @@ impl Keeper {
         if let Some(flaw) = arrived.flaw {
             return self.unproven(name, flight, &flaw);
         }
+        let known = std::mem::take(&mut arrived.identity.groups);
+        arrived.identity.groups = session.groups_after(arrived.userinfo, known);
         let expires = subject_expires(&to, &session.tokens, arrived.identity.id_token_expires);
         let had = office
             .desk

@@ -268,6 +268,7 @@ impl Keeper {
             in_flight: None,
             durable: true,
             id_not_renewed: false,
+            groups_by_userinfo: false,
         };
         // The epoch grows with the sign-in, so the tombstone of the one before does not bury it.
         let before = (office.desk.clone(), office.session.replace(session));

@@ -3,7 +3,7 @@
 
 use super::command::{EpochGate, News};
 use super::issuing::Issuing;
-use super::ports::Minted;
+use super::ports::{Minted, UserInfo};
 use super::state::{SealedSession, SessionTokens, Tombstone};
 use oam_config::agent::{Org, SubjectToken};
 use oam_model::caller::Caller;
@@ -53,6 +53,23 @@ pub(super) struct Session {
     pub durable: bool,
     /// The last renewal brought no ID token: the one of the sign-in, and the groups in it, grow old.
     pub id_not_renewed: bool,
+    /// Userinfo named the groups of this session: they don't grow old.
+    pub groups_by_userinfo: bool,
+}
+
+impl Session {
+    /// The groups after a renewal. Providers leave an empty list out: userinfo that named groups before, and is
+    /// silent now, says that there are none. One that never named any says nothing.
+    pub(super) fn groups_after(&mut self, said: UserInfo, known: Vec<String>) -> Vec<String> {
+        match said {
+            UserInfo::Groups(groups) => {
+                self.groups_by_userinfo = true;
+                groups
+            }
+            UserInfo::Silent if self.groups_by_userinfo => Vec::new(),
+            UserInfo::Silent | UserInfo::Unread => known,
+        }
+    }
 }
 
 /// A role token held.

@@ -221,6 +221,7 @@ impl Keeper {
             in_flight: sealed.in_flight,
             durable: true,
             id_not_renewed: false,
+            groups_by_userinfo: false,
         });
         office.signed_in_to = bound.then(|| org.clone());
         self.step(&name, Event::Restored(live));

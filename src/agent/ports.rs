@@ -47,6 +47,20 @@ pub struct Arrived {
     /// At a refresh: the answer had no ID token (OIDC Core §12.2 lets it). Two ID tokens of one second can be the
     /// same text, so this can't be told from the tokens.
     pub without_id: bool,
+    /// What the provider said at userinfo, asked where a refresh had no ID token.
+    pub userinfo: UserInfo,
+}
+
+/// What userinfo said of the groups. Its `sub` was the session's, else it is unread.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum UserInfo {
+    /// Not asked, or nothing that can be used.
+    #[default]
+    Unread,
+    /// Nothing of groups.
+    Silent,
+    /// These.
+    Groups(Vec<String>),
 }
 
 /// A sign-in that waits for the browser. Dropping it closes the listener.

@@ -14,9 +14,10 @@ impl Keeper {
             return Vec::new();
         };
         let session = office.and_then(|office| office.session.as_ref());
-        let aged = session.is_some_and(|session| session.id_not_renewed);
+        let aged = session.filter(|session| session.id_not_renewed);
         let mut warnings = Vec::new();
-        warnings.extend(aged.then(|| renewed_without_id(org)).flatten());
+        warnings
+            .extend(aged.and_then(|session| renewed_without_id(org, session.groups_by_userinfo)));
         if live.identity.groups.is_empty() && self.groups_decide(org) {
             warnings.push(OrgWarning {
                 refuses: true,
@@ -41,7 +42,7 @@ impl Keeper {
 }
 
 /// A provider that sends no ID token at a renewal (OIDC Core §12.2 lets it).
-fn renewed_without_id(org: &Org) -> Option<OrgWarning> {
+fn renewed_without_id(org: &Org, groups_told: bool) -> Option<OrgWarning> {
     let has_issuer = org.exchange.issuer().is_some();
     match subject_kind(org) {
         SubjectToken::IdToken => Some(OrgWarning {
@@ -53,12 +54,12 @@ fn renewed_without_id(org: &Org) -> Option<OrgWarning> {
                 "set `subject = \"access-token\"` in the exchange, or have the provider send ID tokens".into()
             },
         }),
-        SubjectToken::AccessToken if !has_issuer => Some(OrgWarning {
+        SubjectToken::AccessToken if !has_issuer && !groups_told => Some(OrgWarning {
             refuses: false,
             sentence: "the provider sent no ID token when it renewed the session: groups stay as they were at the sign-in".into(),
             next: "sign in again after a change of groups, or shorten `session_age`".into(),
         }),
-        // The issuer asks the provider itself, each time.
+        // The issuer asks the provider itself, each time; without one the agent asked userinfo.
         SubjectToken::AccessToken => None,
     }
 }

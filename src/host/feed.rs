@@ -5,7 +5,7 @@ mod frames;
 mod tests;
 
 use super::http::fault::plain_text;
-use super::http::{Answer, Http, Payload, Via};
+use super::http::{Answer, Http, Payload, Via, bearing};
 use frames::{Frame, Frames};
 use oam_agent::ports::{Issuer as Port, Later, Question, Since};
 use oam_config::agent::{Issuer, Org};
@@ -13,7 +13,7 @@ use oam_model::answer::EndpointFault;
 use oam_model::feed::{FeedEvent, FeedItem, HEAD_HEADER, Poll, Upload, UploadAnswer};
 use oam_model::organization::{Holdings, VERSION, WhyAnswer};
 use oam_model::secret::Secret;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -180,16 +180,6 @@ impl Port for OwnIssuer {
             Ok(())
         })
     }
-}
-
-/// The header that speaks for the person. Its copy of the token is the HTTP layer's and is not wiped.
-fn bearing(bearer: &Secret) -> Result<HeaderMap, EndpointFault> {
-    let text = zeroize::Zeroizing::new(format!("Bearer {}", bearer.expose()));
-    let mut value = HeaderValue::from_str(&text).map_err(|_| EndpointFault::NotSent {
-        why: "the session's token can't be sent in a header".into(),
-    })?;
-    value.set_sensitive(true);
-    Ok(HeaderMap::from_iter([(AUTHORIZATION, value)]))
 }
 
 fn resuming(bearer: &Secret, since: &Since) -> Result<HeaderMap, EndpointFault> {

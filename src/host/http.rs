@@ -3,6 +3,7 @@
 //! What is wiped here (R17): request bodies, and the buffer an answer is collected in. What is not
 //! ours to wipe: the buffers of the TLS layer and of the socket below it.
 
+mod bearing;
 mod body;
 pub(crate) mod fault;
 mod roots;
@@ -11,6 +12,7 @@ pub(crate) mod stand_in;
 mod streaming;
 pub(crate) mod tokens;
 
+pub(crate) use bearing::bearing;
 pub use body::Payload;
 pub(crate) use roots::ca_sha256;
 pub use streaming::Streaming;

@@ -12,6 +12,7 @@ mod login;
 mod request;
 #[cfg(test)]
 mod tests;
+mod userinfo;
 pub(crate) mod words;
 
 use super::http::{Http, Payload, TOTAL, Tokens, Via};
@@ -19,7 +20,7 @@ use claims::{Expect, Phase, Wrong};
 use discovery::{Discovery, Metadata};
 use id_token::Verdict;
 use keys::Keys;
-use oam_agent::ports::{Arrived, Authentication, Idp, Later, PendingLogin};
+use oam_agent::ports::{Arrived, Authentication, Idp, Later, PendingLogin, UserInfo};
 use oam_agent::state::SessionTokens;
 use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
@@ -150,6 +151,12 @@ impl Inner {
                 Verdict::Wrong(fault) => return Ok(flawed(fresh, old, known, fault)),
             },
         };
+        let userinfo = match &fresh.access_token {
+            Some(access) if without_id => {
+                userinfo::ask(&self.http, org, &metadata, access, &identity).await
+            }
+            _ => UserInfo::Unread,
+        };
         let (access, access_expires) = match fresh.access_token {
             Some(token) => (Arc::new(token), self.until(fresh.expires_in.seconds())),
             None => (old.access, old.access_expires),
@@ -164,6 +171,7 @@ impl Inner {
             identity,
             flaw: None,
             without_id,
+            userinfo,
         })
     }
 
@@ -240,5 +248,6 @@ fn flawed(fresh: Tokens, old: SessionTokens, known: Identity, fault: EndpointFau
         identity: known,
         flaw: Some(fault),
         without_id: false,
+        userinfo: UserInfo::Unread,
     }
 }

@@ -1,6 +1,6 @@
 //! What others say: each source's discovery and keys, the hubs, the issuer's own address, and the clocks.
 
-use super::{Finding, State};
+use super::{Finding, State, endpoints};
 use oam_issuer::outside::{Answer, Outside};
 use oam_issuer::place;
 use oam_issuer::when::when;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Clocks that differ by more than this refuse tokens, seconds.
 const SKEW_S: u64 = 30;
 
@@ -36,7 +36,7 @@ pub(super) async fn look(
     own(settings, outside, findings).await;
 }
 
-fn unreachable(part: String, url: &str, fault: &EndpointFault, state: State) -> Finding {
+pub(super) fn unreachable(part: String, url: &str, fault: &EndpointFault, state: State) -> Finding {
     Finding::bad(
         part,
         state,
@@ -60,6 +60,7 @@ async fn look_at_source(source: &Source, outside: &Outside, findings: &mut Vec<F
         SourceKeys::Address(address) => Some(address.clone()),
         SourceKeys::Discovery | SourceKeys::File(_) => None,
     };
+    let mut document = None;
     if needs_discovery(source) {
         let base = source.issuer.trim_end_matches('/');
         let url = format!("{base}/.well-known/openid-configuration");
@@ -71,6 +72,7 @@ async fn look_at_source(source: &Source, outside: &Outside, findings: &mut Vec<F
                 if source.keys == SourceKeys::Discovery {
                     jwks_uri = found["jwks_uri"].as_str().map(str::to_owned);
                 }
+                document = Some(found);
             }
         }
     }
@@ -90,6 +92,7 @@ async fn look_at_source(source: &Source, outside: &Outside, findings: &mut Vec<F
         }),
         None => {}
     }
+    findings.extend(endpoints::look(source, outside, document.as_ref()).await);
     if findings.len() == before {
         let words = format!("{}: what it publishes fits", source.issuer);
         findings.push(Finding::ok(part, words));

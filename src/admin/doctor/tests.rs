@@ -1,9 +1,11 @@
 //! Each planted fault is found, and its finding says what helps.
 
+use super::endpoints::{judge_introspection, judge_token_endpoint};
 use super::local::judge_room;
 use super::remote::{judge_clock, judge_discovery, judge_keys, judge_ready};
 use super::{Finding, State};
 use oam_config::issuer::{Source as Text, read_settings};
+use oam_model::answer::EndpointFault;
 use oam_model::issuer::Source;
 use serde_json::{Value, json};
 
@@ -82,6 +84,47 @@ fn what_a_source_publishes_is_compared_with_the_settings() {
     );
     let found = judge_discovery(&checked, &document(&json!({})));
     one(found, "names no `introspection_endpoint`", "access_tokens");
+}
+
+#[test]
+fn a_token_endpoint_that_is_not_there_is_found() {
+    let (okta, url) = (source(""), "https://login.acme.example/token");
+    let judged = |status| judge_token_endpoint(&okta, url, &Ok((status, Value::Null)));
+    for there in [200, 400, 401, 429, 503] {
+        assert_eq!(judged(there), None, "{there}");
+    }
+    for gone in [302, 404, 405, 410] {
+        one(judged(gone), "is not there", "discovery");
+    }
+    let fault = EndpointFault::NotSent {
+        why: "no route".into(),
+    };
+    one(
+        judge_token_endpoint(&okta, url, &Err(fault)),
+        "no route",
+        "routes",
+    );
+}
+
+#[test]
+fn an_introspection_endpoint_that_can_not_be_used_is_found_before_a_token_needs_it() {
+    let (okta, url) = (source(""), "https://login.acme.example/introspect");
+    let judged = |status, body| judge_introspection(&okta, url, &Ok((status, body)));
+    assert_eq!(judged(200, json!({ "active": false })), None);
+    for (status, body, sentence, next) in [
+        (404, Value::Null, "is not there", "settings"),
+        (401, Value::Null, "credentials (401)", "`client_secret`"),
+        (200, json!({}), "`active` is missing", "`access_tokens`"),
+        (
+            200,
+            json!({ "active": true }),
+            "nobody issued",
+            "another way",
+        ),
+        (500, Value::Null, "answers 500", "`access_tokens`"),
+    ] {
+        one(judged(status, body), sentence, next);
+    }
 }
 
 #[test]

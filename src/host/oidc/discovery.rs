@@ -18,6 +18,7 @@ pub(super) struct Metadata {
     pub(super) token_endpoint: String,
     pub(super) jwks_uri: String,
     pub(super) revocation_endpoint: Option<String>,
+    pub(super) userinfo_endpoint: Option<String>,
     /// RFC 9207 §3: every answer carries `iss`.
     pub(super) iss_in_answer: bool,
 }
@@ -120,6 +121,7 @@ fn read(issuer: &str, body: &[u8]) -> Result<Metadata, EndpointFault> {
         token_endpoint: needed("token_endpoint")?,
         jwks_uri: needed("jwks_uri")?,
         revocation_endpoint: optional("revocation_endpoint"),
+        userinfo_endpoint: optional("userinfo_endpoint"),
         iss_in_answer: document.get("authorization_response_iss_parameter_supported")
             == Some(&Value::Bool(true)),
     })

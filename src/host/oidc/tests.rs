@@ -20,6 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 mod answers;
 mod login;
 mod refresh;
+mod userinfo;
 
 const NOW: u64 = 1_800_000_000;
 
@@ -29,6 +30,7 @@ struct Script {
     jwks: Canned,
     token: Canned,
     revocation: Canned,
+    userinfo: Canned,
 }
 
 struct Idp {
@@ -62,6 +64,7 @@ impl Idp {
             jwks: jwks(&[("k1", &key)]),
             token: Canned::Reset,
             revocation: Canned::Say(200, "", String::new()),
+            userinfo: Canned::Reset,
         }));
         let shared = Arc::clone(&script);
         let server = StandIn::start(move |_, seen: &Seen| {
@@ -71,6 +74,7 @@ impl Idp {
                 Some("/jwks") => script.jwks.clone(),
                 Some("/token") => script.token.clone(),
                 Some("/revoke") => script.revocation.clone(),
+                Some("/userinfo") => script.userinfo.clone(),
                 _ => Canned::Say(404, "", String::new()),
             }
         })

@@ -53,6 +53,57 @@ fn where_access_tokens_are_exchanged_a_renewal_without_an_id_token_refuses_nothi
     });
 }
 
+/// Userinfo was asked with a renewal that brought no ID token.
+async fn renew_by(desk: &mut Desk, userinfo: UserInfo) {
+    desk.fake.pass(61_000);
+    let _outcome = desk.get();
+    let groups = desk.keeper.offices[&acme()].desk.standing().live().unwrap();
+    let known = Identity {
+        groups: groups.identity.groups.clone(),
+        ..identity()
+    };
+    let renewed = Arrived {
+        without_id: true,
+        userinfo,
+        ..arrived("rt2", known)
+    };
+    desk.answer(Ok(renewed)).await;
+}
+
+#[test]
+fn groups_that_userinfo_names_count_and_its_silence_counts_once_it_named_some() {
+    story(async {
+        let mut settings = settings();
+        if let Exchange::Rfc8693(exchange) = &mut settings.orgs[0].exchange {
+            exchange.subject = SubjectToken::AccessToken;
+        }
+        let mut desk = Desk::start(&Fake::new(), &settings).await;
+        let publishers = || vec!["publishers".to_owned()];
+        let named = Identity {
+            groups: publishers(),
+            ..identity()
+        };
+        desk.sign_in("rt1", named).await;
+        let groups = |desk: &Desk| {
+            let live = desk.keeper.offices[&acme()].desk.standing().live();
+            live.unwrap().identity.groups.clone()
+        };
+        // Silent from the beginning: it is no place for groups at this provider.
+        for said in [UserInfo::Silent, UserInfo::Unread] {
+            renew_by(&mut desk, said).await;
+            assert_eq!(groups(&desk), publishers());
+            assert!(warned(&mut desk)[0].sentence.contains("groups stay"));
+        }
+        renew_by(&mut desk, UserInfo::Groups(vec!["others".into()])).await;
+        assert_eq!(groups(&desk), ["others"]);
+        assert_eq!(warned(&mut desk), []);
+        renew_by(&mut desk, UserInfo::Unread).await;
+        assert_eq!(groups(&desk), ["others"], "not read is not silent");
+        renew_by(&mut desk, UserInfo::Silent).await;
+        assert!(groups(&desk).is_empty());
+    });
+}
+
 #[test]
 fn a_provider_that_names_no_groups_is_told_where_every_role_wants_one() {
     story(async {
