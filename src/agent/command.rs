@@ -8,7 +8,7 @@ use oam_model::granted::{Granted, TokenAnswer};
 use oam_model::name::OrgName;
 use oam_model::organization::{Organization, Route};
 use oam_model::refusal::Refusal;
-use oam_model::report::{AnchorReport, RolesReport, StatusReport, WhyReport};
+use oam_model::report::{AnchorReport, ProviderReport, RolesReport, StatusReport, WhyReport};
 use oam_model::secret::Secret;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,6 +116,8 @@ pub enum ReportKind {
     Why(Ask, Caller),
     /// Head of the log.
     Anchor,
+    /// What of an organization's identity provider does not fit.
+    Provider(OrgName),
 }
 
 /// What comes back once.
@@ -149,6 +151,8 @@ pub enum Outcome {
     Anchor(AnchorReport),
     /// What an organization publishes.
     Organization(Box<Organization>),
+    /// What of an identity provider does not fit.
+    Provider(ProviderReport),
 }
 
 /// What a follower hears.

@@ -1,6 +1,6 @@
 //! The one task that owns the state.
 
-use super::command::{Command, Outcome, ReportKind};
+use super::command::{Command, Outcome};
 use super::feeding::FeedNews;
 use super::holdings::Patience;
 use super::ledger::Ledger;
@@ -366,11 +366,7 @@ impl Keeper {
                 news,
             } => self.login(org, store, caller, news),
             Command::Logout { org, caller, reply } => self.logout(org, caller, reply),
-            Command::Report {
-                kind: ReportKind::Why(ask, caller),
-                reply,
-            } => self.answer_why(ask, caller, reply),
-            Command::Report { kind, reply } => drop(reply.send(self.report(kind))),
+            Command::Report { kind, reply } => self.report(kind, reply),
             Command::Organization { url, route, reply } => self.organization(&url, route, reply),
             Command::AcknowledgeLog { caller, reply } => self.acknowledge(caller, reply),
             Command::Reload { reply } => self.reload(reply),

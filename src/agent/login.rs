@@ -261,15 +261,7 @@ impl Keeper {
         let refresh = Arc::clone(&tokens.refresh);
         let live = live_of(&org, &tokens, arrived.identity, at, Some(now));
         let digest = login.digest.clone();
-        let session = Session {
-            tokens,
-            signed_in_at_ms: at,
-            digest,
-            in_flight: None,
-            durable: true,
-            id_not_renewed: false,
-            groups_by_userinfo: false,
-        };
+        let session = Session::begun(tokens, at, digest);
         // The epoch grows with the sign-in, so the tombstone of the one before does not bury it.
         let before = (office.desk.clone(), office.session.replace(session));
         let mut effects = office.desk.hand_over(&live.identity, &org.roles);

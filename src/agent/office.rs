@@ -58,6 +58,19 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// As a sign-in leaves it.
+    pub(super) const fn begun(tokens: SessionTokens, signed_in_at_ms: u64, digest: String) -> Self {
+        Self {
+            tokens,
+            signed_in_at_ms,
+            digest,
+            in_flight: None,
+            durable: true,
+            id_not_renewed: false,
+            groups_by_userinfo: false,
+        }
+    }
+
     /// The groups after a renewal. Providers leave an empty list out: userinfo that named groups before, and is
     /// silent now, says that there are none. One that never named any says nothing.
     pub(super) fn groups_after(&mut self, said: UserInfo, known: Vec<String>) -> Vec<String> {

@@ -12,6 +12,7 @@ use oam_model::name::{HubName, OrgName, Repository, RoleName};
 pub use oam_model::order::MintOrder;
 use oam_model::organization::{Granting, Holdings, Organization, Route, WhyAnswer};
 use oam_model::refusal::Refusal;
+use oam_model::report::ProviderFault;
 use oam_model::role::Action;
 use oam_model::secret::Secret;
 use oam_model::time::Moment;
@@ -107,6 +108,8 @@ pub trait Idp {
         tokens: SessionTokens,
         known: Identity,
     ) -> Later<Result<Arrived, EndpointFault>>;
+    /// Asks for nothing, and tells what would stop a sign-in or a renewal.
+    fn look(&self, org: &Org) -> Later<Vec<ProviderFault>>;
     /// RFC 7009 at the provider. The error says in our words why it failed.
     fn revoke(&self, org: &Org, refresh: Arc<Secret>) -> Later<Result<(), String>>;
 }

@@ -10,12 +10,13 @@ use oam_config::agent::Org;
 use oam_model::ask::{Ask, Intent};
 use oam_model::caller::Caller;
 use oam_model::log_break::LogBreak;
+use oam_model::name::OrgName;
 use oam_model::organization::HeldRole;
 use oam_model::record::{Happening, Record};
 use oam_model::refusal::Refusal;
 use oam_model::report::{
-    AnchorReport, GrantRow, HubRow, OrgStatus, RoleRow, RolesReport, StatusReport, TokenOut,
-    TokenState, WhyReport, WithoutRoles,
+    AnchorReport, GrantRow, HubRow, OrgStatus, ProviderReport, RoleRow, RolesReport, StatusReport,
+    TokenOut, TokenState, WhyReport, WithoutRoles,
 };
 use oam_model::role::{Action, Role};
 use oam_model::standing::StandingWord;
@@ -28,13 +29,36 @@ use tokio::sync::oneshot;
 const TOKENS_SHOWN: usize = 96;
 
 impl Keeper {
-    pub(super) fn report(&mut self, kind: ReportKind) -> Outcome {
-        match kind {
+    pub(super) fn report(&mut self, kind: ReportKind, reply: oneshot::Sender<Outcome>) {
+        let outcome = match kind {
             ReportKind::Status => Outcome::Status(self.status()),
             ReportKind::Roles => Outcome::Roles(self.roles()),
-            ReportKind::Why(ask, caller) => Outcome::Why(self.why(&ask, &caller)),
             ReportKind::Anchor => Outcome::Anchor(self.anchor_report()),
-        }
+            ReportKind::Why(ask, caller) => return self.answer_why(ask, caller, reply),
+            ReportKind::Provider(name) => return self.ask_provider(&name, reply),
+        };
+        let _ = reply.send(outcome);
+    }
+
+    /// Asks aside, by the organization's own way out.
+    fn ask_provider(&self, name: &OrgName, reply: oneshot::Sender<Outcome>) {
+        let Some(org) = self.org(name) else {
+            let none = Refusal::bad_request(
+                format!("no organization {name} is configured"),
+                "run `oam config check`",
+            );
+            let _ = reply.send(Outcome::Refused(none, 0));
+            return;
+        };
+        let asked = self.ports.idp.look(&org);
+        tokio::task::spawn_local(async move {
+            let report = ProviderReport {
+                issuer: org.provider.issuer,
+                org: org.name,
+                faults: asked.await,
+            };
+            let _ = reply.send(Outcome::Provider(report));
+        });
     }
 
     pub(super) fn acknowledge(&mut self, caller: Caller, reply: oneshot::Sender<Outcome>) {

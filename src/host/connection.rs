@@ -176,6 +176,7 @@ impl Connection {
             Request::Why { ask } => report(ReportKind::Why(ask, caller), reply),
             Request::AcknowledgeLog => Command::AcknowledgeLog { caller, reply },
             Request::Anchor => report(ReportKind::Anchor, reply),
+            Request::Provider { org } => report(ReportKind::Provider(org), reply),
             Request::Organization { url, route } => Command::Organization { url, route, reply },
             Request::Reload => Command::Reload { reply },
             Request::Retire => Command::Retire { reply },

@@ -9,6 +9,7 @@ mod discovery;
 mod id_token;
 mod keys;
 mod login;
+mod look;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
 use oam_model::identity::Identity;
 use oam_model::refusal::Refusal;
+use oam_model::report::ProviderFault;
 use oam_model::secret::Secret;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -71,6 +73,11 @@ impl Idp for Oidc {
         Box::pin(async move { inner.refresh(&org, tokens, known).await })
     }
 
+    fn look(&self, org: &Org) -> Later<Vec<ProviderFault>> {
+        let (inner, org) = (Rc::clone(&self.0), org.clone());
+        Box::pin(async move { look::look(&inner, &org).await })
+    }
+
     fn revoke(&self, org: &Org, refresh: Arc<Secret>) -> Later<Result<(), String>> {
         let (inner, org) = (Rc::clone(&self.0), org.clone());
         Box::pin(async move { inner.revoke(&org, &refresh).await })
@@ -94,12 +101,12 @@ impl Inner {
         Tokens::kept(answer)
     }
 
-    async fn refresh(
+    /// The answer to the refresh token, and the metadata that it was sent by.
+    async fn renewed(
         &self,
         org: &Org,
-        old: SessionTokens,
-        known: Identity,
-    ) -> Result<Arrived, EndpointFault> {
+        refresh: &Secret,
+    ) -> Result<(Rc<Metadata>, Tokens), EndpointFault> {
         // Whatever goes wrong before the refresh token is sent is `NotSent`: a 400 of the discovery
         // endpoint must never be read as the end of the session.
         let unsent = |fault| EndpointFault::NotSent {
@@ -113,11 +120,21 @@ impl Inner {
                 &metadata,
                 &[
                     ("grant_type", "refresh_token"),
-                    ("refresh_token", old.refresh.expose()),
+                    ("refresh_token", refresh.expose()),
                     ("client_id", &org.provider.client_id),
                 ],
             )
             .await?;
+        Ok((metadata, fresh))
+    }
+
+    async fn refresh(
+        &self,
+        org: &Org,
+        old: SessionTokens,
+        known: Identity,
+    ) -> Result<Arrived, EndpointFault> {
+        let (metadata, fresh) = self.renewed(org, &old.refresh).await?;
         if let Some(fault) = fresh.fault() {
             return if fresh.refresh_token.is_some() {
                 Ok(flawed(fresh, old, known, fault))
@@ -128,34 +145,38 @@ impl Inner {
         let expect = Expect::of(org, self.http.now().unix(), Phase::Refresh(&known));
         // No ID token in the answer: the old one and what it said stay (OIDC Core §12.2).
         let without_id = fresh.id_token.is_none();
-        let (id, identity) = match &fresh.id_token {
-            None => (old.id, known),
-            Some(token) => match self.check(org, &metadata, token, &fresh, &expect).await {
-                Verdict::Right(identity) => {
-                    let identity = Identity {
-                        auth_time: known.auth_time.or(identity.auth_time),
-                        ..identity
-                    };
-                    (fresh.id_token.map_or(old.id, Arc::new), identity)
-                }
-                // The old refresh token may be used up: to give the new one away because a key server
-                // is down would lose a session that the provider honours (promise 3). The ID token
-                // that nobody could check is not used for anything.
-                Verdict::NoKeys(fault) => {
-                    tracing::warn!(org = %org.name, cause = %words::of(&fault),
-                        "a refreshed ID token was set aside: the provider's keys can't be had");
-                    (old.id, known)
-                }
-                // The provider has rotated the refresh token whatever is wrong with the ID token, often
-                // enough our own clock: the old one would be taken for a stolen one (promise 3).
-                Verdict::Wrong(fault) => return Ok(flawed(fresh, old, known, fault)),
-            },
+        let checked = match &fresh.id_token {
+            Some(token) => Some(self.check(org, &metadata, token, &fresh, &expect).await),
+            None => None,
         };
-        let userinfo = match &fresh.access_token {
-            Some(access) if without_id => {
-                userinfo::ask(&self.http, org, &metadata, access, &identity).await
+        let (id, identity) = match checked {
+            None => (old.id, known),
+            Some(Verdict::Right(identity)) => {
+                let auth_time = known.auth_time.or(identity.auth_time);
+                let id = fresh.id_token.map_or(old.id, Arc::new);
+                (
+                    id,
+                    Identity {
+                        auth_time,
+                        ..identity
+                    },
+                )
             }
-            _ => UserInfo::Unread,
+            // The old refresh token may be used up: to give the new one away because a key server
+            // is down would lose a session that the provider honours (promise 3). The ID token
+            // that nobody could check is not used for anything.
+            Some(Verdict::NoKeys(fault)) => {
+                tracing::warn!(org = %org.name, cause = %words::of(&fault),
+                    "a refreshed ID token was set aside: the provider's keys can't be had");
+                (old.id, known)
+            }
+            // The provider has rotated the refresh token whatever is wrong with the ID token, often
+            // enough our own clock: the old one would be taken for a stolen one (promise 3).
+            Some(Verdict::Wrong(fault)) => return Ok(flawed(fresh, old, known, fault)),
+        };
+        let userinfo = match fresh.access_token.as_ref().filter(|_| without_id) {
+            Some(access) => userinfo::ask(&self.http, org, &metadata, access, &identity).await,
+            None => UserInfo::Unread,
         };
         let (access, access_expires) = match fresh.access_token {
             Some(token) => (Arc::new(token), self.until(fresh.expires_in.seconds())),

@@ -33,6 +33,7 @@ pub(super) fn reply(outcome: Outcome) -> (Reply, Option<(EpochGate, u64)>) {
         Outcome::Why(report) => Reply::Why(report),
         Outcome::Anchor(report) => Reply::Anchor(report),
         Outcome::Organization(organization) => Reply::Organization { organization },
+        Outcome::Provider(report) => Reply::Provider(report),
     };
     (reply, None)
 }

@@ -119,6 +119,47 @@ pub struct FeedStatus {
     pub roles_trouble: Option<String>,
 }
 
+/// An organization's identity provider, asked when `oam doctor` ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderReport {
+    /// The organization.
+    pub org: OrgName,
+    /// The provider's address.
+    pub issuer: String,
+    /// What would stop a sign-in or a renewal; nothing: it fits.
+    pub faults: Vec<ProviderFault>,
+}
+
+/// What of a provider does not fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "kebab-case")]
+pub enum ProviderFault {
+    /// Its metadata can't be had or used.
+    Discovery {
+        /// Our own words.
+        why: String,
+    },
+    /// It signs ID tokens with none of the algorithms that are taken.
+    Algorithms {
+        /// Those that it names.
+        named: Vec<String>,
+    },
+    /// An endpoint gave no answer.
+    Unreachable {
+        /// Its address.
+        url: String,
+        /// Our own words.
+        why: String,
+    },
+    /// An endpoint is not there.
+    Missing {
+        /// Its address.
+        url: String,
+        /// What was answered.
+        status: u16,
+    },
+}
+
 /// The agent's records at the organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordsStatus {

@@ -5,7 +5,7 @@ use oam_model::granted::{Granted, TokenAnswer};
 use oam_model::name::OrgName;
 use oam_model::organization::{Organization, Route};
 use oam_model::refusal::Refusal;
-use oam_model::report::{AnchorReport, RolesReport, StatusReport, WhyReport};
+use oam_model::report::{AnchorReport, ProviderReport, RolesReport, StatusReport, WhyReport};
 use oam_model::secret::{self, Secret};
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +93,11 @@ pub enum Request {
         /// By which roots and proxy it is reached, where those of its configuration are not meant.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         route: Option<Route>,
+    },
+    /// Asks an organization's identity provider what would stop a sign-in: [`Reply::Provider`].
+    Provider {
+        /// The organization.
+        org: OrgName,
     },
     /// Reads the configuration now: [`Reply::Done`] when it is in force, [`Reply::Refused`] when the
     /// old one stays.
@@ -213,6 +218,8 @@ pub enum Reply {
         /// The document, under a name of its own: it has a `v`, like the envelope.
         organization: Box<Organization>,
     },
+    /// What of an identity provider does not fit.
+    Provider(ProviderReport),
 }
 
 /// A token file that the agent keeps fresh.

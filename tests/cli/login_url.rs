@@ -190,6 +190,33 @@ fn an_agent_that_does_not_know_the_question_is_named() {
 }
 
 #[test]
+fn an_issuer_that_is_not_reached_names_the_variables_that_do_not_count() {
+    let home = Home::new();
+    agent::start(
+        &home,
+        Arc::new(|_, line| {
+            line.say(reply(&json!({"type": "refused", "epoch": 0, "refusal": {
+                "code": "unavailable", "sentence": "it could not be asked", "next": "x"}})));
+        }),
+    );
+    let run = |more: &[&str]| {
+        let mut arguments = vec!["login", ISSUER];
+        arguments.extend(more);
+        let mut oam = home.oam(&arguments);
+        oam.env("SSL_CERT_FILE", "/etc/ssl/acme.pem");
+        Ran::of(&oam.output().unwrap())
+    };
+    let ran = run(&[]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.err.contains("SSL_CERT_FILE is set"), "{ran:?}");
+    assert!(ran.err.contains("--ca FILE"), "{ran:?}");
+    let ca = home.path("roots.pem");
+    fs::write(&ca, "-----BEGIN CERTIFICATE-----").unwrap();
+    let ran = run(&["--ca", ca.to_str().unwrap()]);
+    assert!(!ran.err.contains("SSL_CERT_FILE"), "{ran:?}");
+}
+
+#[test]
 fn an_agent_that_reads_other_files_gets_no_sign_in() {
     let home = Home::new();
     let mut other = published("https://hub.acme.example");

@@ -23,8 +23,12 @@ pub(super) async fn run(
     // Before the first look, so that nothing is missed in between.
     let mut changes = store.changes();
     let end = head(store).await?;
-    for line in last(store, filter, count, end).await? {
-        print(show, &line);
+    let lines = last(store, filter, count, end).await?;
+    for line in &lines {
+        print(show, line);
+    }
+    if lines.is_empty() && !follow {
+        show.say("no entry matches");
     }
     let mut after = end;
     while follow && !show.is_over() {

@@ -13,7 +13,7 @@ mod setup;
 mod warned;
 
 use super::*;
-use crate::command::{LoginNews, News, Outcome};
+use crate::command::{LoginNews, News, Outcome, ReportKind};
 use crate::ports::{Store, UserInfo};
 use crate::state::SessionTokens;
 use oam_model::ask::{Ask, HubRef, Intent};
@@ -79,6 +79,13 @@ fn ask() -> Ask {
 }
 
 impl Desk {
+    /// A report that is made at once.
+    fn reported(&mut self, kind: ReportKind) -> Outcome {
+        let (reply, mut outcome) = oneshot::channel();
+        self.keeper.command(Command::Report { kind, reply });
+        outcome.try_recv().unwrap()
+    }
+
     /// A keeper that read the disk.
     async fn start(fake: &Rc<Fake>, settings: &Settings) -> Self {
         let mut desk = Self::starting(fake, settings);

@@ -2,6 +2,7 @@
 
 mod company;
 mod probe;
+mod provider;
 mod repository;
 
 use super::link::{ANSWER, settled};
@@ -84,6 +85,7 @@ pub fn run(show: &Show) -> u8 {
         checks.push(store(report));
         checks.extend(memory(report));
         checks.extend(company::checks(settings.as_ref(), report));
+        checks.extend(provider::checks(settings.as_ref()));
         checks.extend(company::set_up(report));
         checks.extend(sessions(report));
         let warning = |text: &String| {

@@ -8,6 +8,7 @@ use crate::args::{LoginArgs, LoginTarget};
 use crate::link::{Link, astray};
 use crate::setup::disk::{self, Access};
 use crate::show::{Line, Look, Show};
+use crate::variables;
 use oam_config::agent::{Org, Settings};
 use oam_config::changes::{Change, between};
 use oam_config::digest::binding;
@@ -35,7 +36,12 @@ pub fn ready(show: &Show, args: &LoginArgs, link: &mut Link) -> Result<Ready, Re
     let route = route(args)?;
     match &args.target {
         Some(LoginTarget::Issuer(typed)) => {
-            let organization = publish(link, &issuer_url(typed)?, &route)?;
+            let organization = publish(link, &issuer_url(typed)?, &route).inspect_err(|_| {
+                // What this shell has set and the agent leaves out is a likely cause.
+                if let Some(sentence) = variables::ignored_on(&route) {
+                    show.say(format!("{sentence}: {}", variables::NEXT));
+                }
+            })?;
             let files = Files::find()?;
             let plan = Plan::make(&files, &organization, &route)?;
             let undo = plan.carry_out(show, args.yes, link, &organization, By::Url)?;

@@ -19,6 +19,8 @@ pub(super) struct Metadata {
     pub(super) jwks_uri: String,
     pub(super) revocation_endpoint: Option<String>,
     pub(super) userinfo_endpoint: Option<String>,
+    /// With which ID tokens are signed, as far as it says so.
+    pub(super) signing_algorithms: Vec<String>,
     /// RFC 9207 §3: every answer carries `iss`.
     pub(super) iss_in_answer: bool,
 }
@@ -122,6 +124,13 @@ fn read(issuer: &str, body: &[u8]) -> Result<Metadata, EndpointFault> {
         jwks_uri: needed("jwks_uri")?,
         revocation_endpoint: optional("revocation_endpoint"),
         userinfo_endpoint: optional("userinfo_endpoint"),
+        signing_algorithms: document
+            .get("id_token_signing_alg_values_supported")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect(),
         iss_in_answer: document.get("authorization_response_iss_parameter_supported")
             == Some(&Value::Bool(true)),
     })

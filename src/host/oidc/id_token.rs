@@ -24,6 +24,17 @@ pub(super) struct Header {
     pub(super) kid: Option<String>,
 }
 
+/// The algorithm of this name, when it is one that is taken.
+pub(super) fn algorithm(name: &str) -> Result<Algorithm, Wrong> {
+    let alg: Algorithm = jose::algorithm(name)
+        .parse()
+        .map_err(|_| Wrong::new("alg", format!("`{name}` is no algorithm that is accepted")))?;
+    if alg.family() == AlgorithmFamily::Hmac {
+        return Err(Wrong::new("alg", "symmetric algorithms are not accepted"));
+    }
+    Ok(alg)
+}
+
 /// Reads the header of a token of at most `longest` bytes. Only asymmetric algorithms are taken: with a public client
 /// anybody knows what a symmetric one would be keyed with, and `none` is no signature (R30).
 pub(super) fn header(token: &Secret, longest: usize) -> Result<Header, Wrong> {
@@ -33,13 +44,7 @@ pub(super) fn header(token: &Secret, longest: usize) -> Result<Header, Wrong> {
     }
     let header = jose::header(token.expose())
         .ok_or_else(|| Wrong::new("id_token", "it is not a signed token"))?;
-    let alg: Algorithm = jose::algorithm(&header.alg).parse().map_err(|_| {
-        let why = format!("`{}` is no algorithm that is accepted", header.alg);
-        Wrong::new("alg", why)
-    })?;
-    if alg.family() == AlgorithmFamily::Hmac {
-        return Err(Wrong::new("alg", "symmetric algorithms are not accepted"));
-    }
+    let alg = algorithm(&header.alg)?;
     if header.crit {
         return Err(Wrong::new("crit", "its header demands an extension"));
     }

@@ -19,6 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 mod answers;
 mod login;
+mod look;
 mod refresh;
 mod userinfo;
 

@@ -169,6 +169,15 @@ fn a_sign_in_with_another_store_does_not_begin_while_one_is_under_way() {
 }
 
 #[test]
+fn the_provider_of_an_organization_that_is_not_configured_is_not_asked() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        let kind = ReportKind::Provider("nobody".parse().unwrap());
+        assert_eq!(code_of(desk.reported(kind)), RefusalCode::BadRequest);
+    });
+}
+
+#[test]
 fn a_status_with_many_tokens_fits_a_message() {
     story(async {
         let mut desk = Desk::signed_in(&settings()).await;
@@ -176,7 +185,7 @@ fn a_status_with_many_tokens_fits_a_message() {
             let _outcome = desk.get_of(&format!("acme/model{n}"));
             desk.mint(&format!("token {n}")).await;
         }
-        let Outcome::Status(report) = desk.keeper.report(ReportKind::Status) else {
+        let Outcome::Status(report) = desk.reported(ReportKind::Status) else {
             panic!("no status");
         };
         assert!(serde_json::to_vec(&report).unwrap().len() < 48 * 1024);
@@ -232,7 +241,7 @@ fn no_secret_stands_in_a_record_or_report() {
         ];
         let mut said = desk.fake.lines.borrow().join("\n");
         for kind in reports {
-            said += &match desk.keeper.report(kind) {
+            said += &match desk.reported(kind) {
                 Outcome::Status(report) => serde_json::to_string(&report),
                 Outcome::Roles(report) => serde_json::to_string(&report),
                 Outcome::Why(report) => serde_json::to_string(&report),

@@ -9,14 +9,14 @@ use oam_model::report::AnchorReport;
 use proptest::prelude::*;
 
 fn anchor_of(desk: &mut Desk) -> AnchorReport {
-    match desk.keeper.report(ReportKind::Anchor) {
+    match desk.reported(ReportKind::Anchor) {
         Outcome::Anchor(report) => report,
         _ => panic!("another outcome"),
     }
 }
 
 fn warnings_of(desk: &mut Desk) -> Vec<String> {
-    match desk.keeper.report(ReportKind::Status) {
+    match desk.reported(ReportKind::Status) {
         Outcome::Status(report) => report.warnings,
         _ => panic!("another outcome"),
     }

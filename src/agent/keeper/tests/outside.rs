@@ -8,6 +8,7 @@ use crate::ports::{
 };
 use crate::state::Sealed;
 use oam_config::agent::Org;
+use oam_model::report::ProviderFault;
 use std::cell::{Cell, RefCell};
 
 /// A refresh that was sent: where to, with which token, and how to answer it.
@@ -167,6 +168,10 @@ impl Idp for Fake {
                 }),
             })
         })
+    }
+
+    fn look(&self, _: &Org) -> Later<Vec<ProviderFault>> {
+        Box::pin(async { Vec::new() })
     }
 
     fn refresh(

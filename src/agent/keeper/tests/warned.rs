@@ -5,11 +5,8 @@ use oam_config::agent::{Exchange, SubjectToken};
 use oam_model::report::OrgWarning;
 
 fn warned(desk: &mut Desk) -> Vec<OrgWarning> {
-    let (reply, mut outcome) = oneshot::channel();
-    let kind = ReportKind::Status;
-    desk.keeper.command(Command::Report { kind, reply });
-    match outcome.try_recv() {
-        Ok(Outcome::Status(mut report)) => report.orgs.remove(0).warnings,
+    match desk.reported(ReportKind::Status) {
+        Outcome::Status(mut report) => report.orgs.remove(0).warnings,
         _ => panic!("no status"),
     }
 }
