@@ -87,16 +87,17 @@ struct Credential<'a>(#[serde(with = "wire")] &'a Secret);
 
 impl Mint {
     /// Ends tokens at their hubs, as far as each hub can. In the order of `rows`: the SHA-256 of each
-    /// token and what became of it. Nothing is written: [`Mint::settle`] does that too.
-    pub async fn revoke_at_hub(&self, rows: &[TokenRow], now_ms: u64) -> Vec<(String, Outcome)> {
+    /// token and what became of it; which are over there is decided at `sure_ms`, a time that does not leap.
+    /// Nothing is written: [`Mint::settle`] does that too.
+    pub async fn revoke_at_hub(&self, rows: &[TokenRow], sure_ms: u64) -> Vec<(String, Outcome)> {
         let mut known: BTreeMap<&str, Outcome> = BTreeMap::new();
         let mut by_hub: BTreeMap<&str, (&IssuerHub, Vec<Live<'_>>)> = BTreeMap::new();
         for row in rows {
-            match self.live(row, now_ms / 1000) {
+            match self.live(row, sure_ms / 1000) {
                 Err(outcome) => {
                     known.insert(&row.sha256, outcome);
                 }
-                Ok((_, live)) if live.until_s <= now_ms / 1000 => {
+                Ok((_, live)) if live.until_s <= sure_ms / 1000 => {
                     known.insert(&row.sha256, Outcome::Expired);
                 }
                 Ok((hub, live)) => {
@@ -124,7 +125,8 @@ impl Mint {
     }
 
     /// Ends tokens at their hubs and writes what became of each: an entry, and where nothing is left to
-    /// try the sealed token goes. Call it with [`oam_store::Committed::revoked`].
+    /// try the sealed token goes. Call it with [`oam_store::Committed::revoked`]. None is taken for expired: the
+    /// wall clock may have leapt, and the hub would never be told. An order too many harms nobody.
     ///
     /// # Errors
     /// The store did not take it; the tokens may be ended all the same, and a sweep finds them again.
@@ -133,7 +135,7 @@ impl Mint {
         rows: &[TokenRow],
         now_ms: u64,
     ) -> Result<Vec<(String, Outcome)>, Refusal> {
-        let outcomes = self.revoke_at_hub(rows, now_ms).await;
+        let outcomes = self.revoke_at_hub(rows, 0).await;
         self.write(rows, &outcomes, now_ms, true).await?;
         Ok(outcomes)
     }

@@ -155,6 +155,17 @@ async fn a_token_that_died_in_its_time_is_forgotten_without_a_word() {
 }
 
 #[tokio::test]
+async fn a_hub_is_told_of_a_revocation_whatever_the_wall_clock_says() {
+    let (world, _) = world(202).await;
+    let mut row = issued(&world).await;
+    let leapt = NOW + 30 * 86_400_000;
+    row.revoked_at_ms = Some(leapt);
+    let outcomes = world.mint.settle(&[row], leapt).await.unwrap();
+    assert_eq!(outcomes[0].1, Outcome::Revoked);
+    assert_eq!((world.seen(REVOKE).len(), sealed(&world)), (1, 0));
+}
+
+#[tokio::test]
 async fn a_hub_that_says_it_has_no_way_is_asked_again_while_the_token_is_good() {
     let (world, status) = world(405).await;
     let mut row = issued(&world).await;
