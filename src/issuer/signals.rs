@@ -2,7 +2,7 @@
 //! they say is read by [`oam_policy::signal`], what follows is done by `standing`.
 
 use super::identity::{
-    Dialect, Directory, Identities, KeyRing, Token, Unsigned, asymmetric, words,
+    Dialect, Directory, Identities, KeyRing, Token, Trusted, Unsigned, asymmetric, words,
 };
 use super::outside::Outside;
 use super::place;
@@ -148,14 +148,16 @@ impl Signals {
         Ok(signal::event(&channel, typ, claims, now.wall_ms)?)
     }
 
-    /// A logout token (OIDC Back-Channel Logout 1.0 §2.6), verified with the keys of its source.
-    ///
-    /// # Errors
-    /// What the provider is told.
-    pub async fn logout(&self, token: &Secret, now: Moment) -> Result<Signal, Untaken> {
-        let read = read(token)?;
+    /// A logout token (OIDC Back-Channel Logout 1.0 §2.6), verified with the keys of each source that it is for: a
+    /// provider may have several, also of one audience.
+    pub async fn logout(&self, token: &Secret, now: Moment) -> LoggedOut {
+        let read = match read(token) {
+            Ok(read) => read,
+            Err(untaken) => return LoggedOut::untaken(untaken),
+        };
         let of_issuer = || self.identities.of_issuer(&read);
-        let mut outcome = Err(if of_issuer().next().is_some() {
+        let mut verified = Vec::new();
+        let mut untaken = if of_issuer().next().is_some() {
             rejected(
                 SetError::InvalidAudience,
                 "`aud` is no audience of an identity source of this issuer",
@@ -165,19 +167,25 @@ impl Signals {
                 SetError::InvalidIssuer,
                 "no identity source of this issuer is configured here",
             )
-        });
-        // A provider may have several sources; the fault of one that the token is not for is not its fault.
+        };
+        let mut to_be_sent_again = false;
+        // The fault of one that the token is not for is not its fault.
         for trusted in of_issuer().filter(|one| read.has_audience(&one.source.audiences)) {
-            let signed = trusted.claims(token, &read, now).await;
-            let claims = signed.map_err(|fault| untaken(&fault, trusted.source.name.as_str()))?;
-            let typ = read.header.typ.as_deref();
-            outcome =
-                signal::logout(&trusted.source, typ, claims, now.wall_ms).map_err(Untaken::from);
-            if outcome.is_ok() {
-                break;
+            match of_source(trusted, token, &read, now).await {
+                Ok(signal) => verified.push(signal),
+                // Sent again, it does nothing anew where it was taken.
+                Err(fault) if !to_be_sent_again => {
+                    to_be_sent_again = matches!(fault, Untaken::Unavailable(_));
+                    untaken = fault;
+                }
+                Err(_) => {}
             }
         }
-        outcome
+        let all = !verified.is_empty() && !to_be_sent_again;
+        LoggedOut {
+            verified,
+            untaken: (!all).then_some(untaken),
+        }
     }
 
     /// Transmitters whose keys can't be had, in words, for `/readyz`.
@@ -221,6 +229,37 @@ impl Heard {
             |document| document.critical_subject_members.clone(),
         )
     }
+}
+
+/// What a logout token comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedOut {
+    /// A signal for each source that it could be verified for.
+    pub verified: Vec<Signal>,
+    /// What the provider is told, once these were carried out: it could be verified for none, or the keys of one
+    /// can't be had.
+    pub untaken: Option<Untaken>,
+}
+
+impl LoggedOut {
+    const fn untaken(untaken: Untaken) -> Self {
+        Self {
+            verified: Vec::new(),
+            untaken: Some(untaken),
+        }
+    }
+}
+
+async fn of_source(
+    trusted: &Trusted,
+    token: &Secret,
+    read: &Token,
+    now: Moment,
+) -> Result<Signal, Untaken> {
+    let signed = trusted.claims(token, read, now).await;
+    let claims = signed.map_err(|fault| untaken(&fault, trusted.source.name.as_str()))?;
+    let typ = read.header.typ.as_deref();
+    Ok(signal::logout(&trusted.source, typ, claims, now.wall_ms)?)
 }
 
 fn read(token: &Secret) -> Result<Token, Untaken> {

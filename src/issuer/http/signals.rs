@@ -95,9 +95,11 @@ async fn left(
     let token = form.and_then(|mut form| form.secret("logout_token"));
     let token = token.map_err(malformed)?;
     let in_force = issuer.in_force();
-    let verified = in_force.signals.logout(&token, clock::now()).await;
-    let signal = verified.map_err(untaken)?;
-    applied(issuer, origin, &signal).await
+    let told = in_force.signals.logout(&token, clock::now()).await;
+    for signal in &told.verified {
+        applied(issuer, origin, signal).await?;
+    }
+    told.untaken.map_or(Ok(()), |fault| Err(untaken(fault)))
 }
 
 /// Carries a verified signal out. What hubs have to be told is told afterwards: the sender does not

@@ -1,6 +1,6 @@
 //! Signals as they are posted, against a transmitter on loopback.
 
-use super::{Signals, Untaken};
+use super::{LoggedOut, Signals, Untaken};
 use crate::identity::Identities;
 use crate::identity::stand_in::{Provider, Signer, outside, settings};
 use oam_model::issuer::{SecretPlace, Source, SourceKeys, Transmitter};
@@ -188,12 +188,9 @@ async fn a_logout_token_is_verified_with_the_keys_of_its_source() {
     let token = |more: &Value| logout_token(&world, more);
     let post = async |text: String| world.signals.logout(&Secret::new(text), NOW_AT).await;
     let good = world.signer.sign(Some("logout+jwt"), &token(&json!({})));
-    let signal = post(good).await.unwrap_or_else(|u| panic!("{u:?}"));
-    assert_eq!(signal.meaning, SignalMeaning::SessionDoubtful);
-    let err = |outcome: Result<Signal, Untaken>| match outcome {
-        Err(Untaken::Rejected(rejected)) => rejected.err,
-        other => panic!("{other:?}"),
-    };
+    let told = post(good).await;
+    assert_eq!(told.untaken, None);
+    assert_eq!(told.verified[0].meaning, SignalMeaning::SessionDoubtful);
     let stranger = Signer::rsa("k1").sign(Some("logout+jwt"), &token(&json!({})));
     assert_eq!(err(post(stranger).await), SetError::InvalidKey);
     let unknown = token(&json!({ "iss": "https://unknown.example" }));
@@ -220,11 +217,56 @@ async fn of_two_sources_of_one_issuer_the_one_that_a_logout_token_is_for_verifie
         let token = logout_token(&world, more);
         Secret::new(world.signer.sign(Some("logout+jwt"), &token))
     };
-    let signal = world.signals.logout(&signed(&json!({})), NOW_AT).await;
-    assert_eq!(signal.unwrap().source, okta().name);
+    let told = world.signals.logout(&signed(&json!({})), NOW_AT).await;
+    assert_eq!((told.verified.len(), &told.untaken), (1, &None));
+    assert_eq!(told.verified[0].source, okta().name);
     let nobodys = signed(&json!({ "aud": "nobody" }));
-    match world.signals.logout(&nobodys, NOW_AT).await {
-        Err(Untaken::Rejected(rejected)) => assert_eq!(rejected.err, SetError::InvalidAudience),
+    let told = world.signals.logout(&nobodys, NOW_AT).await;
+    assert_eq!(err(told), SetError::InvalidAudience);
+}
+
+/// Each source has people of its own: the one who left is one of each.
+#[tokio::test]
+async fn a_logout_token_is_for_every_source_that_it_can_be_verified_for() {
+    let more = |source: Source| {
+        let named = |name: &str| Source {
+            name: name.parse().unwrap(),
+            ..source.clone()
+        };
+        let mut strangers = named("strangers");
+        strangers.algorithms = vec!["ES256".to_owned()];
+        let mut unreachable = named("unreachable");
+        unreachable.audiences = vec!["later".to_owned()];
+        unreachable.keys = SourceKeys::Address(format!("{}/no-keys", source.issuer));
+        let mut second = named("second");
+        second.audiences = vec!["oam".to_owned()];
+        vec![strangers, unreachable, source, second]
+    };
+    let mut world = World::with_sources(|_| (), more).await;
+    world.signer.algorithm = jsonwebtoken::Algorithm::RS256;
+    let post = async |more: &Value| {
+        let token = logout_token(&world, more);
+        let token = Secret::new(world.signer.sign(Some("logout+jwt"), &token));
+        world.signals.logout(&token, NOW_AT).await
+    };
+    let sources = |told: &LoggedOut| {
+        let names = told.verified.iter().map(|signal| signal.source.to_string());
+        names.collect::<Vec<_>>()
+    };
+    let told = post(&json!({})).await;
+    assert_eq!(sources(&told), ["okta", "second"]);
+    assert_eq!(told.untaken, None);
+    // None is a replay of the other.
+    assert_ne!(told.verified[0].id, told.verified[1].id);
+    // Where one can't be verified now it is to be sent again, and counts for the others at once.
+    let told = post(&json!({ "aud": ["later", "oam"] })).await;
+    assert_eq!(sources(&told), ["okta", "second"]);
+    assert!(matches!(told.untaken, Some(Untaken::Unavailable(_))));
+}
+
+fn err(told: LoggedOut) -> SetError {
+    match (told.verified.is_empty(), told.untaken) {
+        (true, Some(Untaken::Rejected(rejected))) => rejected.err,
         other => panic!("{other:?}"),
     }
 }

@@ -60,8 +60,8 @@ pub fn logout(
         at_ms: issued_s.saturating_mul(1000),
         reason: "signed out at the identity provider".to_owned(),
         transmitter: source.issuer.clone(),
-        // Signals of the same issuer number theirs by themselves.
-        id: format!("logout:{id}"),
+        // Signals of the same issuer number theirs by themselves; one token may be for several sources.
+        id: format!("logout:{}:{id}", source.name),
     })
 }
 

@@ -27,7 +27,7 @@ fn a_logout_is_a_doubt_about_the_session() {
         assert_eq!(signal.subject.session.as_deref(), Some("s-1"));
         assert_eq!(signal.also, vec![by_sub("00u1")]);
         assert_eq!(signal.at_ms, (NOW - 1) * 1000);
-        assert_eq!(signal.id, "logout:l-1");
+        assert_eq!(signal.id, format!("logout:{}:l-1", people().name));
     }
 }
 
