@@ -225,9 +225,9 @@ impl<'a> Draft<'a> {
         self.applied.people.push(key.clone());
     }
 
-    /// It matches nobody who was seen here. What ends or restores them is kept under every name that it gives,
-    /// for when they come; all but a restoration alarms, for a leaver may go on under a name that is not known.
-    /// A doubt is not kept: it asks for a newer token, and of logouts there are many.
+    /// It matches nobody who was seen here. What ends, doubts or restores them is kept under the names that it
+    /// gives, for when they come; all but a restoration alarms, for a leaver may go on under a name that is not
+    /// known.
     fn nobody(&mut self) {
         let signal = self.signal;
         let end = || End {
@@ -237,13 +237,13 @@ impl<'a> Draft<'a> {
         let kept = match signal.meaning {
             SignalMeaning::AccountEnded => Some(Event::Ended(Author::Provider, end())),
             SignalMeaning::SessionEnded => Some(Event::SessionEnded(end())),
+            SignalMeaning::SessionDoubtful => Some(Event::Doubted(end())),
             SignalMeaning::AccountRestored => {
                 Some(Event::Restored(Restored::ByProvider(signal.at_ms)))
             }
             _ => None,
         };
-        let names = std::iter::once(&signal.subject).chain(&signal.also);
-        let subjects: Vec<_> = names.filter(|name| !name.is_empty()).cloned().collect();
+        let subjects = person::widest(std::iter::once(&signal.subject).chain(&signal.also));
         let mut why = format!("{}: nobody matches it", signal.reason);
         if let Some(event) = kept.filter(|_| !subjects.is_empty()) {
             self.batch.changes.push(Change::Unmatched {

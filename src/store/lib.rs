@@ -76,8 +76,8 @@ pub enum Change {
     Seen(PersonSeen),
     /// Somebody was seen for the first time: what [`Change::Unmatched`] kept under their names is theirs now.
     TakeOver(PersonSeen),
-    /// The provider said this of somebody whom none of its names finds: kept under each of them, but a doubt.
-    /// Overtaken when one finds somebody after all.
+    /// The provider said this of somebody whom none of its names finds: kept under each of them. Overtaken
+    /// when one finds somebody after all.
     Unmatched {
         /// Of which source.
         source: SourceName,

@@ -15,7 +15,9 @@ use super::memory::MemoryStore;
 use super::sqlite::SqliteStore;
 use super::{Later, Store};
 pub(super) use audit::verified;
-pub(super) use fixture::{NOW, NOW_MS, changes, commit, end, entries, exchange, noted, person};
+pub(super) use fixture::{
+    NOW, NOW_MS, changes, commit, end, entries, exchange, noted, person, seen,
+};
 
 /// Runs one function on a store.
 fn run(store: &dyn Store, test: impl for<'a> FnOnce(&'a dyn Store) -> Later<'a, ()>) {

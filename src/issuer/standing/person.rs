@@ -5,7 +5,7 @@ use oam_model::claimant::{Claimant, ClaimantKey, ClaimantKind, Groups};
 use oam_model::feed::FeedEvent;
 use oam_model::name::{RoleName, SourceName};
 use oam_model::policy::{Member, Policy};
-use oam_model::signal::SignalMeaning;
+use oam_model::signal::{SignalMeaning, SignalSubject};
 use oam_policy::account::Author;
 use oam_policy::admission::{Facts, RolesAfter, roles_after_signal};
 use oam_policy::policy::{Index, held_names};
@@ -38,6 +38,34 @@ pub(super) const fn speaks_of_people(meaning: &SignalMeaning) -> bool {
             | SignalMeaning::SessionDoubtful
             | SignalMeaning::ClaimsChanged { .. }
     )
+}
+
+/// The names by which nobody is missed: one that says no less than another finds nobody whom that one does not.
+/// So a person is kept once, and not with each of their sessions. None is empty.
+pub(super) fn widest<'a>(names: impl Iterator<Item = &'a SignalSubject>) -> Vec<SignalSubject> {
+    let mut kept: Vec<SignalSubject> = Vec::new();
+    for name in names.filter(|name| !name.is_empty()) {
+        if !kept.iter().any(|known| covers(known, name)) {
+            kept.retain(|known| !covers(name, known));
+            kept.push(name.clone());
+        }
+    }
+    kept
+}
+
+fn covers(wide: &SignalSubject, narrow: &SignalSubject) -> bool {
+    let members = |name: &SignalSubject| {
+        let SignalSubject {
+            issuer,
+            subject,
+            email,
+            key,
+            session,
+        } = name.clone();
+        [issuer, subject, email, key, session]
+    };
+    let mut pairs = members(wide).into_iter().zip(members(narrow));
+    pairs.all(|(wide, narrow)| wide.is_none() || wide == narrow)
 }
 
 /// The name for people.

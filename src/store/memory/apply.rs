@@ -202,7 +202,7 @@ impl Rows {
         self.tokens.push(token.clone());
     }
 
-    /// Keeps an event under each name; a doubt is not kept.
+    /// Keeps an event under each name.
     fn keep(&mut self, source: &SourceName, subjects: &[SignalSubject], event: &Event) {
         for subject in subjects.iter().filter(|subject| !subject.is_empty()) {
             let mut subject = subject.clone();
@@ -212,8 +212,7 @@ impl Rows {
                 .iter()
                 .position(|(of, name, _)| (of, name) == (source, &subject));
             let kept = kept.map(|at| self.unmatched.swap_remove(at).2);
-            let mut account = kept.unwrap_or_default().after(event);
-            account.doubt = None;
+            let account = kept.unwrap_or_default().after(event);
             self.unmatched.push((source.clone(), subject, account));
         }
     }

@@ -137,6 +137,7 @@ pub(super) fn spoken(row: &Row<'_>) -> Result<Account> {
         provider: ended(row, 0)?,
         provider_restored_at_ms: number_or_none(row, 2)?,
         session: ended(row, 3)?,
+        doubt: ended(row, 5)?,
         ..Account::default()
     })
 }

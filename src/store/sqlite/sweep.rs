@@ -1,5 +1,5 @@
-//! What may be forgotten: tokens that expired a day ago, signals that can't be replayed any more, and
-//! events of the feed that are older than a week.
+//! What may be forgotten: tokens that expired a day ago, signals that can't be replayed any more,
+//! events of the feed that are older than a week, and doubts about people who never came.
 
 use super::prune;
 use super::rows::int;
@@ -13,6 +13,9 @@ const TOKENS_MS: u64 = DAY_MS;
 
 /// An agent that was away longer reads its roles anew.
 const FEED_MS: u64 = 7 * DAY_MS;
+
+/// A doubt asks for a newer token: a provider's token that is older than this is over anyway.
+const DOUBTS_MS: u64 = 30 * DAY_MS;
 
 /// Rows of each kind deleted at once: a commit that waits meanwhile waits milliseconds.
 const CHUNK: i64 = 1_000;
@@ -32,10 +35,19 @@ pub(super) fn some(database: &Connection, now_ms: u64) -> rusqlite::Result<bool>
                  (SELECT transmitter, id FROM once WHERE until_ms < ?1 ORDER BY until_ms LIMIT ?2)",
         )?
         .execute(params![int(now_ms), CHUNK])?;
+    let doubts = database
+        .prepare_cached(
+            "DELETE FROM unmatched WHERE (source, issuer, subject, email, key, session) IN
+                 (SELECT source, issuer, subject, email, key, session FROM unmatched
+                  WHERE account_at_ms IS NULL AND account_restored_at_ms IS NULL
+                      AND session_at_ms IS NULL AND doubt_at_ms < ?1
+                  ORDER BY doubt_at_ms LIMIT ?2)",
+        )?
+        .execute(params![int(now_ms.saturating_sub(DOUBTS_MS)), CHUNK])?;
     let feed = feed(database, now_ms)?;
     let pruned = prune::go_on(database)?;
     let full = |count: usize| i64::try_from(count).is_ok_and(|count| count >= CHUNK);
-    Ok(full(tokens) || full(once) || full(feed) || pruned)
+    Ok(full(tokens) || full(once) || full(doubts) || full(feed) || pruned)
 }
 
 /// Only a beginning of the feed is dropped, so that one number says what is gone.

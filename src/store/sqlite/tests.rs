@@ -7,10 +7,15 @@ mod restored;
 
 use super::SqliteStore;
 use super::writer::{Job, Writer};
-use crate::tests::{NOW, NOW_MS, changes, commit, end, entries, exchange, noted, person, verified};
+use crate::tests::{
+    NOW, NOW_MS, changes, commit, end, entries, exchange, noted, person, seen, verified,
+};
 use crate::{AuditFilter, Change, EndKind, Store, StoreFault};
 use oam_model::audit::AuditEvent;
 use oam_model::name::OrgName;
+use oam_model::signal::SignalSubject;
+use oam_policy::account::{Author, Event};
+use oam_policy::admission::End;
 use rusqlite::Connection;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -172,6 +177,42 @@ fn what_may_be_forgotten_is_and_old_cursors_are_reset() {
         let head = store.feed(person("ada"), None).await.unwrap().head;
         assert_eq!(head.seq, 3);
         assert_eq!(verified(&store).await, 1);
+    });
+}
+
+#[test]
+fn a_doubt_about_somebody_who_never_came_is_forgotten_and_an_end_is_not() {
+    const DAY_MS: u64 = 86_400_000;
+    let (_folder, path) = place();
+    let store = open(&path);
+    let end = || End {
+        at_ms: NOW_MS,
+        reason: String::new(),
+    };
+    let said = |name: &str, event| Change::Unmatched {
+        source: person(name).source,
+        subjects: vec![SignalSubject {
+            key: Some(person(name).key),
+            ..SignalSubject::default()
+        }],
+        event,
+    };
+    wait(async {
+        let both = [
+            said("ada", Event::Doubted(end())),
+            said("eve", Event::Doubted(end())),
+            said("eve", Event::Ended(Author::Provider, end())),
+        ];
+        commit(&store, changes(both)).await;
+        let spoken = async |name| store.is_spoken_of(seen(name)).await.unwrap();
+        let sweep = |days: u64| {
+            let at_ms = NOW_MS + days * DAY_MS + 1;
+            store.in_writer(move |writer| writer.sweep(at_ms))
+        };
+        assert_eq!(sweep(29), Ok(false));
+        assert!(spoken("ada").await && spoken("eve").await);
+        assert_eq!(sweep(30), Ok(false));
+        assert!(!spoken("ada").await && spoken("eve").await);
     });
 }
 

@@ -1,5 +1,6 @@
 //! Signals about people who come later.
 
+use super::super::person::widest;
 use super::{NOW_MS, World, by_sub, signal};
 use oam_model::signal::{SignalMeaning, SignalSubject};
 use oam_policy::claims::fixture::okta;
@@ -42,6 +43,36 @@ async fn a_leaver_who_never_came_is_refused_when_they_come_by_any_name() {
     world.commit(vec![Change::TakeOver(moved)]).await.unwrap();
     assert!(world.row("eve").await.account.ended().is_some());
     assert!(world.apply(&ended).await.replayed);
+}
+
+/// A token that was made before they signed out is not taken, whoever comes with it first.
+#[tokio::test]
+async fn a_doubt_about_a_stranger_is_found_when_they_come_and_is_kept_once() {
+    let world = World::start().await;
+    for session in ["s-1", "s-2"] {
+        let subject = SignalSubject {
+            session: Some(session.to_owned()),
+            ..by_sub("eve")
+        };
+        let mut left = signal(SignalMeaning::SessionDoubtful, subject);
+        (left.id, left.also) = (session.to_owned(), vec![by_sub("eve")]);
+        let alarm = world.apply(&left).await.alarm;
+        assert!(alarm.is_some_and(|why| why.contains("whoever comes")));
+    }
+    let in_session = SignalSubject {
+        session: Some("s-1".to_owned()),
+        ..by_sub("eve")
+    };
+    let names = [&in_session, &by_sub("eve"), &in_session];
+    assert_eq!(widest(names.into_iter()), [by_sub("eve")]);
+    // In another session than either.
+    let mut comes = comes("eve");
+    comes.session = Some("s-3".to_owned());
+    assert!(world.store.is_spoken_of(comes.clone()).await.unwrap());
+    world.commit(vec![Change::TakeOver(comes)]).await.unwrap();
+    let account = world.row("eve").await.account;
+    assert_eq!(account.doubt.map(|end| end.at_ms), Some(NOW_MS - 5_000));
+    assert!(account.session.is_none() && account.provider.is_none());
 }
 
 #[tokio::test]

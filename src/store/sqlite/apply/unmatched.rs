@@ -43,8 +43,9 @@ fn put(database: &Connection, source: &SourceName, subject: &SignalSubject, even
     run(
         database,
         "INSERT OR REPLACE INTO unmatched (source, issuer, subject, email, key, session,
-             account_at_ms, account_reason, account_restored_at_ms, session_at_ms, session_reason)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             account_at_ms, account_reason, account_restored_at_ms, session_at_ms, session_reason,
+             doubt_at_ms, doubt_reason)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             source.as_str(),
             name(&subject.issuer),
@@ -57,6 +58,8 @@ fn put(database: &Connection, source: &SourceName, subject: &SignalSubject, even
             after.provider_restored_at_ms.map(int),
             after.session.as_ref().map(|end| int(end.at_ms)),
             after.session.as_ref().map(|end| &end.reason),
+            after.doubt.as_ref().map(|end| int(end.at_ms)),
+            after.doubt.as_ref().map(|end| &end.reason),
         ],
     )
 }

@@ -125,7 +125,8 @@ pub(in super::super) fn recent(
 
 /// Columns of [`spoken`].
 const SPOKEN: &str =
-    "account_at_ms, account_reason, account_restored_at_ms, session_at_ms, session_reason";
+    "account_at_ms, account_reason, account_restored_at_ms, session_at_ms, session_reason,
+     doubt_at_ms, doubt_reason";
 
 /// What was kept under names of somebody who comes for the first time: every member of a name must match.
 pub(in super::super) fn unmatched(

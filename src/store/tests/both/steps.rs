@@ -75,7 +75,7 @@ pub(super) fn any_step() -> impl Strategy<Value = Step> {
         1 => (prop::option::of(0u8..2), any::<bool>(), 0u64..8)
             .prop_map(|(groups, publisher, at)| Step::Roles { groups, publisher, at }),
         1 => (any::<bool>(), 0u64..8).prop_map(|(publisher, at)| Step::Held { publisher, at }),
-        1 => (0u8..4, 0u8..3, 0u64..8).prop_map(|(name, event, at)| Step::Said { name, event, at }),
+        1 => (0u8..4, 0u8..4, 0u64..8).prop_map(|(name, event, at)| Step::Said { name, event, at }),
     ]
 }
 
@@ -175,6 +175,7 @@ fn said_event(event: u8, at: u64) -> Event {
     match event {
         0 => Event::Ended(Author::Provider, end),
         1 => Event::SessionEnded(end),
+        2 => Event::Doubted(end),
         _ => Event::Restored(Restored::ByProvider(end.at_ms)),
     }
 }
