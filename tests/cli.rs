@@ -20,6 +20,8 @@ mod commands;
 #[cfg(unix)]
 #[path = "cli/exec.rs"]
 mod exec;
+#[path = "cli/help.rs"]
+mod help;
 #[path = "cli/home.rs"]
 mod home;
 #[cfg(unix)]

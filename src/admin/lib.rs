@@ -53,6 +53,17 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> u8 {
     show.finish(dispatch(&show, &cli.command))
 }
 
+/// Why a command line is none of ours; nothing is run.
+///
+/// # Errors
+/// What the person who typed it would be told.
+pub fn check(line: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    match Cli::try_parse_from(line) {
+        Err(fault) if fault.use_stderr() => Err(fault.to_string()),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 fn dispatch(show: &Show, command: &Command) -> u8 {
     match command {
         Command::Init(args) => init::run(show, args),

@@ -16,12 +16,7 @@ use std::path::PathBuf;
     version,
     propagate_version = false,
     disable_help_subcommand = true,
-    after_help = "Examples:\n  oam login                 sign in at the company's identity provider\n  \
-        oam setup git             let git ask OAM for its tokens\n  \
-        oam exec -- hf upload acme/model .\n  \
-        oam status                who is signed in, which tokens are out\n\n\
-        Exit codes: 0 done, 1 failed, 2 usage, 3 signed out, ended or unproven, 4 revoked,\n\
-        5 denied by policy, 6 agent unreachable."
+    after_help = super::help::overview()
 )]
 pub struct Cli {
     /// What to do.
@@ -85,6 +80,13 @@ pub enum Command {
     /// Show the whole of OAM on this machine, with nothing installed but git.
     #[command(after_help = "Example:\n  oam demo --keep")]
     Demo(DemoArgs),
+    /// Show the commands, or a page about a topic.
+    #[command(after_help = "Examples:\n  oam help\n  oam help hubs")]
+    Help {
+        /// A topic, or a command; none: what there is.
+        #[arg(value_name = "TOPIC", value_parser = super::help::word())]
+        topic: Option<String>,
+    },
     /// Print the completion script of a shell.
     #[command(
         after_help = "Example:\n  oam completions bash > ~/.local/share/bash-completion/completions/oam"
@@ -96,7 +98,7 @@ pub enum Command {
     /// Print the manual page, or write all of them into a folder.
     #[command(hide = true)]
     Man {
-        /// Folder for one page a command; without it `oam.1` goes to stdout.
+        /// Folder for one page a command and topic; without it `oam.1` goes to stdout.
         folder: Option<PathBuf>,
     },
 }
@@ -350,6 +352,7 @@ impl Command {
             | Self::Logout(_)
             | Self::Exec(_)
             | Self::Demo(_)
+            | Self::Help { .. }
             | Self::Completions { .. }
             | Self::Man { .. } => false,
         }

@@ -6,6 +6,7 @@ mod config_check;
 mod demo;
 mod doctor;
 mod exec;
+mod help;
 mod job;
 mod link;
 mod log;
@@ -60,6 +61,17 @@ pub fn run(line: impl IntoIterator<Item = OsString>, outside: &'static dyn JobOu
     show.finish(code)
 }
 
+/// Why a command line is none of ours; nothing is run.
+///
+/// # Errors
+/// What the person who typed it would be told.
+pub fn check(line: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    match Cli::try_parse_from(line) {
+        Err(fault) if fault.use_stderr() => Err(fault.to_string()),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 fn dispatch(show: &Show, command: Command, outside: &'static dyn JobOutside) -> Done {
     match command {
         Command::Login(args) => login::run(show, &args),
@@ -78,6 +90,7 @@ fn dispatch(show: &Show, command: Command, outside: &'static dyn JobOutside) -> 
             ConfigWhat::Path { .. } => Ok(config_check::path(show)),
         },
         Command::Demo(args) => demo::run(args.keep),
+        Command::Help { topic } => Ok(help::run(show, topic.as_deref())),
         Command::Completions { shell } => Ok(man::completions(show, shell)),
         Command::Man { folder } => man::pages(show, folder.as_deref()),
     }

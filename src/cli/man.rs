@@ -2,6 +2,7 @@
 
 use super::Done;
 use super::args::Cli;
+use super::help;
 use super::show::Show;
 use clap::CommandFactory;
 use oam_model::refusal::Refusal;
@@ -15,7 +16,7 @@ pub fn completions(show: &Show, shell: clap_complete::Shell) -> u8 {
     0
 }
 
-/// Prints `oam.1`, or writes a page for every command into `folder`.
+/// Prints `oam.1`, or writes a page for every command and topic into `folder`.
 pub fn pages(show: &Show, folder: Option<&Path>) -> Done {
     let fault = |error: std::io::Error| {
         Refusal::unavailable(
@@ -25,6 +26,9 @@ pub fn pages(show: &Show, folder: Option<&Path>) -> Done {
     };
     if let Some(folder) = folder {
         clap_mangen::generate_to(Cli::command(), folder).map_err(fault)?;
+        for (name, page) in help::manual() {
+            std::fs::write(folder.join(name), page).map_err(fault)?;
+        }
         return Ok(0);
     }
     let mut bytes = Vec::new();

@@ -294,7 +294,7 @@ fn a_busy_agent_of_another_version_stays_and_scripts_never_replace_one() {
 }
 
 #[test]
-fn every_command_has_its_manual_page() {
+fn every_command_and_topic_has_its_manual_page() {
     let home = Home::new();
     let pages = home.path("man");
     fs::create_dir(&pages).unwrap();
@@ -305,5 +305,9 @@ fn every_command_has_its_manual_page() {
         assert!(text.contains(".TH"), "{name}");
         let in_a_job = text.contains("IN A CI JOB") && text.contains("issuer");
         assert_eq!(in_a_job, name == "oam-exec.1", "{name}");
+    }
+    for name in ["oam-roles.7", "oam-company.7", "oam-json.7"] {
+        let text = fs::read_to_string(pages.join(name)).unwrap();
+        assert!(text.contains(".TH") && text.contains(".SH NAME"), "{name}");
     }
 }
