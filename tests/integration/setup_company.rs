@@ -1,4 +1,4 @@
-//! The README's own lines for setting up a company, run as they stand there: the files that the package installs,
+//! The lines of `oam help company` for setting one up, run as they stand there: the files that the package installs,
 //! the user that it makes, the unit's own command line, and a person who signs in.
 //!
 //! Only names of places are changed: the root of the file system is a folder, and the example's provider and public
@@ -22,15 +22,14 @@ fn text(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The lines of the block below "For people".
+/// The lines of the block below "For people", comments left out.
 fn lines() -> Vec<String> {
-    let readme = text(package().join("README.md"));
-    let rest = readme
-        .split("**For people**")
-        .nth(1)
-        .expect("the paragraph");
+    let page = text(package().join("src/cli/help/company.md"));
+    let rest = page.split("## For people").nth(1).expect("the section");
     let block = rest.split("```").nth(1).expect("its block");
-    let lines = block.lines().filter(|line| !line.trim().is_empty());
+    let lines = block
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
     lines.map(str::to_owned).collect()
 }
 
@@ -184,7 +183,7 @@ impl Drop for Served {
 }
 
 #[test]
-fn the_readmes_lines_set_a_company_up_from_the_package_to_a_sign_in_as_root() {
+fn the_help_pages_lines_set_a_company_up_from_the_package_to_a_sign_in_as_root() {
     let machine = Machine::installed();
     let world: World = Builder::default().unconfigured().start();
     let port = Port::take();

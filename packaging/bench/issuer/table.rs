@@ -1,4 +1,4 @@
-//! The table that the README shows.
+//! The table that `packaging/bench/README.md` shows.
 
 use std::process::ExitCode;
 use std::time::Duration;
