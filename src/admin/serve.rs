@@ -5,6 +5,7 @@ use super::show::Show;
 use clap::Args;
 use oam_issuer::{files, log, process, serve};
 use oam_model::refusal::Refusal;
+use oam_system::process::{harden, quiet_panics};
 
 /// `oam-issuer serve`.
 #[derive(Debug, Args)]
@@ -12,13 +13,13 @@ pub struct ServeArgs {}
 
 /// Runs the server.
 pub fn run(show: &Show, _args: &ServeArgs) -> u8 {
-    process::quiet_panics();
+    quiet_panics("oam-issuer");
     log::begin();
     show.done(start(show))
 }
 
 fn start(show: &Show) -> Result<u8, Refusal> {
-    process::harden()?;
+    harden("the issuer")?;
     let files = process::raise_open_files();
     tracing::debug!(files, "open files allowed");
     let config = std::path::absolute(show.config()).unwrap_or_else(|_| show.config().to_owned());

@@ -1,154 +1,36 @@
-//! The only printer of `oam-issuer`: data on stdout, talk on stderr.
-//!
-//! What is printed passes through [`oam_model::line`] here, not at the many places that make text: names
-//! and claims come from other parties, and none of them may write to a terminal (R42).
+//! The printer of `oam-issuer`: the one of all commands, which here also knows the configuration that a run is about.
 
 use oam_config::fault::ConfigFault;
-pub use oam_model::line::{Line, Look};
-use oam_model::line::{aligned, escaped};
-use oam_model::refusal::Refusal;
-use serde::Serialize;
-use std::cell::Cell;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+pub use oam_terminal::{Line, Look};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use zeroize::Zeroizing;
 
-/// The printer of one run, which also knows the configuration that the run is about.
+/// The printer of one run.
 pub struct Show {
-    json: bool,
+    printer: oam_terminal::Show,
     config: PathBuf,
-    terminal: bool,
-    /// Whether stdout and stderr take colour.
-    colour: (bool, bool),
-    /// Why stdout could not be written; a reader that went away is no fault.
-    fault: Cell<Option<ErrorKind>>,
+}
+
+impl Deref for Show {
+    type Target = oam_terminal::Show;
+
+    fn deref(&self) -> &Self::Target {
+        &self.printer
+    }
 }
 
 impl Show {
     /// Looks at the terminal and at `NO_COLOR`.
     pub fn new(json: bool, config: PathBuf) -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-            && std::env::var_os("TERM").is_none_or(|v| v != "dumb");
-        let terminal = io::stdout().is_terminal();
         Self {
-            json,
+            printer: oam_terminal::Show::new(json),
             config,
-            terminal,
-            colour: (wanted && terminal, wanted && io::stderr().is_terminal()),
-            fault: Cell::new(None),
         }
-    }
-
-    /// Whether data is shown as JSON.
-    pub const fn json(&self) -> bool {
-        self.json
     }
 
     /// The issuer's configuration file of this run.
     pub fn config(&self) -> &Path {
         &self.config
-    }
-
-    /// Whether the data goes to a terminal.
-    pub const fn to_terminal(&self) -> bool {
-        self.terminal
-    }
-
-    /// One line of data.
-    pub fn line(&self, line: impl Into<Line>) {
-        let mut text = line.into().render(self.colour.0);
-        text.push('\n');
-        self.raw(text.as_bytes());
-    }
-
-    /// Bytes of data as they are: audit lines and generated text.
-    pub fn raw(&self, bytes: &[u8]) {
-        if self.is_over() {
-            return;
-        }
-        let mut out = io::stdout().lock();
-        if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
-            self.fault.set(Some(error.kind()));
-        }
-    }
-
-    /// Whether nobody reads any more: a long output may stop early.
-    pub fn is_over(&self) -> bool {
-        self.fault.get().is_some()
-    }
-
-    /// A value as one JSON line. Its buffer is wiped, because a client secret may be in it.
-    pub fn value<T: Serialize>(&self, value: &T) {
-        // Large enough that it does not move while it grows: a moved buffer leaves a copy behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
-        if serde_json::to_writer(&mut *bytes, value).is_err() {
-            self.fault.set(Some(ErrorKind::InvalidData));
-            return;
-        }
-        let text = Zeroizing::new(escaped(&String::from_utf8_lossy(&bytes)));
-        let mut line = Zeroizing::new(Vec::with_capacity(text.len() + 1));
-        line.extend_from_slice(text.as_bytes());
-        line.push(b'\n');
-        self.raw(&line);
-    }
-
-    /// A table of data with aligned columns; an empty header line is left out.
-    pub fn table(&self, header: &[&str], rows: &[Vec<Line>]) {
-        let heading = header.iter().map(|h| Line::new().look(Look::Faint, *h));
-        let heading: Vec<Line> = heading.collect();
-        let mut all = if heading.is_empty() {
-            Vec::new()
-        } else {
-            vec![heading]
-        };
-        all.extend(rows.iter().cloned());
-        for line in aligned(&all) {
-            self.line(line);
-        }
-    }
-
-    /// One line of talk.
-    pub fn say(&self, line: impl Into<Line>) {
-        let mut text = Line::new().look(Look::Faint, "oam: ").render(self.colour.1);
-        text.push_str(&line.into().render(self.colour.1));
-        text.push('\n');
-        // There is nobody left to tell when stderr is gone.
-        let _ = io::stderr().lock().write_all(text.as_bytes());
-    }
-
-    /// How far a long work is, on one line that the next call or talk replaces; for a person at a terminal
-    /// only. Empty: the line goes.
-    pub fn progress(&self, text: &str) {
-        let mut err = io::stderr().lock();
-        if err.is_terminal() {
-            let line = Line::new().look(Look::Faint, text).render(self.colour.1);
-            let _ = write!(err, "\r\u{1b}[K{line}").and_then(|()| err.flush());
-        }
-    }
-
-    /// The next step, on its own line.
-    pub fn next(&self, step: &str) {
-        let mut text = Line::new()
-            .look(Look::Strong, "next: ")
-            .text(step)
-            .render(self.colour.1);
-        text.push('\n');
-        let _ = io::stderr().lock().write_all(text.as_bytes());
-    }
-
-    /// A refusal: the sentence, then the next step; as data too where JSON is wanted. Gives its exit code.
-    pub fn refusal(&self, refusal: &Refusal) -> u8 {
-        if self.json {
-            self.value(&ErrorReport::of(refusal));
-        }
-        self.say(Line::new().look(Look::Bad, refusal.sentence.clone()));
-        self.next(&refusal.next);
-        refusal.code.exit_code()
-    }
-
-    /// What a command came to: its exit code, or a refusal that is told here.
-    pub fn done(&self, outcome: Result<u8, Refusal>) -> u8 {
-        outcome.unwrap_or_else(|refusal| self.refusal(&refusal))
     }
 
     /// Faults of a configuration on stderr, each with its place and the next step.
@@ -166,57 +48,5 @@ impl Show {
             );
             self.next(&fault.next);
         }
-    }
-
-    /// The exit code, after looking at whether everything could be written. Called once, at the end.
-    pub fn finish(&self, code: u8) -> u8 {
-        match self.fault.get() {
-            None | Some(ErrorKind::BrokenPipe) => code,
-            Some(kind) => {
-                self.say(format!("the output could not be written: {kind}"));
-                self.next("look at where the output goes, then run the command again");
-                code.max(1)
-            }
-        }
-    }
-}
-
-/// `{"error":{"code","sentence","next"}}`: the shape of a refusal with `--json`.
-#[derive(Serialize)]
-struct ErrorReport<'a> {
-    error: ErrorBody<'a>,
-}
-
-#[derive(Serialize)]
-struct ErrorBody<'a> {
-    code: &'static str,
-    sentence: &'a str,
-    next: &'a str,
-}
-
-impl<'a> ErrorReport<'a> {
-    fn of(refusal: &'a Refusal) -> Self {
-        Self {
-            error: ErrorBody {
-                code: refusal.code.word(),
-                sentence: &refusal.sentence,
-                next: &refusal.next,
-            },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::ErrorReport;
-    use oam_model::refusal::Refusal;
-
-    #[test]
-    fn a_refusal_has_its_documented_shape() {
-        let refusal = Refusal::denied("no role of ada grants it", "ask for a group");
-        assert_eq!(
-            serde_json::to_string(&ErrorReport::of(&refusal)).unwrap(),
-            r#"{"error":{"code":"denied","sentence":"no role of ada grants it","next":"ask for a group"}}"#
-        );
     }
 }

@@ -2,12 +2,12 @@
 
 use super::Done;
 use super::places;
-use super::show::{Line, Look, Show};
 use oam_config::agent::{self, Org, Settings, Source};
 use oam_config::fault::ConfigFault;
 use oam_config::organization::issuer_of;
 use oam_model::count::counted;
 use oam_model::refusal::Refusal;
+use oam_terminal::{Line, Look, Show};
 use serde::Serialize;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

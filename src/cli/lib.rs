@@ -16,7 +16,6 @@ mod man;
 mod places;
 mod roles;
 mod setup;
-mod show;
 mod status;
 mod system;
 mod token;
@@ -30,7 +29,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use oam_model::job::JobOutside;
 use oam_model::refusal::Refusal;
-use show::Show;
+use oam_terminal::Show;
 use std::ffi::OsString;
 
 /// What a command comes to: its exit code, or a refusal that says it.
@@ -53,10 +52,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>, outside: &'static dyn JobOu
     let show = Show::new(cli.command.json());
     let code = match dispatch(&show, cli.command, outside) {
         Ok(code) => code,
-        Err(refusal) => {
-            show.refusal(&refusal);
-            refusal.code.exit_code()
-        }
+        Err(refusal) => show.refusal(&refusal),
     };
     show.finish(code)
 }

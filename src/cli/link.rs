@@ -1,7 +1,7 @@
 //! The connection to the agent, for all commands.
 
-use super::show::Show;
 use oam_model::refusal::{Refusal, RefusalCode};
+use oam_terminal::Show;
 use oam_wire::client::Client;
 use oam_wire::message::{Reply, ReplyFrame, Request, VERSION};
 use oam_wire::place::Place;

@@ -12,10 +12,10 @@ pub use update::run as update;
 
 use super::args::{LoginArgs, StoreArg};
 use super::link::{Link, OtherVersion, astray};
-use super::show::{Line, Look, Show};
 use super::{Done, browser, status, when};
 use oam_model::name::OrgName;
 use oam_model::refusal::{Refusal, RefusalCode};
+use oam_terminal::{Line, Look, Show};
 use oam_wire::message::{Reply, Request, StoreChoice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

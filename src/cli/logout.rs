@@ -3,7 +3,7 @@
 use super::Done;
 use super::args::LogoutArgs;
 use super::link::{Link, OtherVersion, astray};
-use super::show::{Line, Look, Show};
+use oam_terminal::{Line, Look, Show};
 use oam_wire::message::{Reply, Request};
 
 /// Signs out. A revocation that failed at the provider is told, and the exit code is 1: the person

@@ -3,9 +3,9 @@
 use super::Done;
 use super::args::Cli;
 use super::help;
-use super::show::Show;
 use clap::CommandFactory;
 use oam_model::refusal::Refusal;
+use oam_terminal::Show;
 use std::path::Path;
 
 /// Prints a completion script.

@@ -2,10 +2,10 @@
 
 use super::Done;
 use super::link::{Link, OtherVersion, astray};
-use super::show::{Line, Look, Show};
 use super::when;
 use oam_model::report::{RoleRow, RolesReport};
 use oam_model::role::OfflineRule;
+use oam_terminal::{Line, Look, Show};
 use oam_wire::message::{Reply, Request};
 
 /// Lists the roles.

@@ -3,13 +3,13 @@
 use super::Done;
 use super::args::StatusArgs;
 use super::link::{Link, OtherVersion, astray};
-use super::show::{Line, Look, Show};
 use super::when;
 use oam_model::name::{OrgName, RoleName};
 use oam_model::report::{
     FeedStatus, OrgStatus, RecordsStatus, SetUpStatus, StatusReport, TokenOut, TokenState,
 };
 use oam_model::standing::StandingWord;
+use oam_terminal::{Line, Look, Show};
 use oam_wire::message::{Reply, Request};
 
 /// Reports. Exits 0 when it could report; with `--check` by the worst standing.

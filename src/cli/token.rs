@@ -4,12 +4,12 @@ use super::Done;
 use super::args::{TokenArgs, WishArgs};
 use super::job::Job;
 use super::link::{Link, OtherVersion, astray};
-use super::show::Show;
 use super::wish;
 use oam_model::ask::{Ask, Intent};
 use oam_model::granted::TokenAnswer;
 use oam_model::job::{JobFault, JobOutside};
 use oam_model::refusal::Refusal;
+use oam_terminal::Show;
 use oam_wire::message::{Reply, Request};
 use zeroize::Zeroizing;
 

@@ -3,10 +3,10 @@
 use super::Done;
 use super::args::WhyArgs;
 use super::link::{Link, OtherVersion, astray};
-use super::show::{Line, Look, Show};
 use super::wish;
 use oam_model::ask::{Ask, HubRef, Intent};
 use oam_model::report::WhyReport;
+use oam_terminal::{Line, Look, Show};
 use oam_wire::message::{Reply, Request};
 
 /// Asks and prints. It reads unless `--write` is given, like `oam token` and `oam exec`: the three agree.

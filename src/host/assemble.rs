@@ -19,6 +19,7 @@ use oam_agent::command::{Command, Mailbox};
 use oam_agent::keeper::{Keeper, Ports};
 use oam_agent::ports::Clock;
 use oam_model::refusal::Refusal;
+use oam_system::process::{harden, lock_memory, quiet_panics};
 use oam_wire::host;
 use oam_wire::message::VERSION;
 use oam_wire::place::Place;
@@ -66,12 +67,12 @@ pub fn run(args: &[String]) -> u8 {
 }
 
 fn start(foreground: bool) -> Result<(), Refusal> {
-    process::harden()?;
-    process::quiet_panics();
+    harden("the agent")?;
+    quiet_panics("oam-agent");
     if foreground {
         log_to_terminal();
     }
-    if !process::lock_memory() {
+    if !lock_memory() {
         tracing::info!(
             "memory is not locked, its limit does not allow it (LimitMEMLOCK=infinity would): encrypt swap"
         );

@@ -9,7 +9,7 @@ mod tests;
 pub(crate) use answer::plain as plain_token;
 pub(crate) use issuer::{Asked, Granted};
 
-use super::http::{Answer, Http, Payload, TOTAL, Tokens, Via};
+use super::http::{Answer, Http, Payload, TOTAL, Tokens, Via, way_of};
 use super::oidc::words;
 use oam_agent::ports::{Exchange, Later, MintOrder, Minted};
 use oam_config::agent::{Body, Exchange as Kind, Org, Rfc8693, SubjectToken};
@@ -41,7 +41,7 @@ impl Exchange for TokenExchange {
         order: MintOrder,
         request_id: String,
     ) -> Later<Result<Minted, EndpointFault>> {
-        let (http, via) = (Rc::clone(&self.0), Via::of(&org.provider));
+        let (http, via) = (Rc::clone(&self.0), way_of(&org.provider));
         let kind = org.exchange.clone();
         Box::pin(async move {
             match kind {
@@ -54,7 +54,7 @@ impl Exchange for TokenExchange {
     }
 
     fn revoke(&self, org: &Org, token: Arc<Secret>) -> Later<Result<bool, String>> {
-        let (http, via) = (Rc::clone(&self.0), Via::of(&org.provider));
+        let (http, via) = (Rc::clone(&self.0), way_of(&org.provider));
         let (endpoint, client) = match &org.exchange {
             Kind::Rfc8693(endpoint) => (
                 endpoint.revocation_endpoint.clone(),
@@ -92,7 +92,7 @@ async fn mint(
     parameters.append_to(&mut pairs);
     let payload = match endpoint.body {
         Body::Form => Payload::form(&pairs),
-        Body::Json => Payload::json(&pairs),
+        Body::Json => Payload::object(&pairs).map_err(|why| EndpointFault::NotSent { why })?,
     };
     let url = &endpoint.token_endpoint;
     let tokens = Tokens::read(http.post(via, url, payload, TOTAL).await?)?;

@@ -4,8 +4,8 @@ mod frames;
 #[cfg(test)]
 mod tests;
 
-use super::http::fault::plain_text;
-use super::http::{Answer, Http, Payload, Via, bearing};
+use super::http::fault::{ok_of_issuer, plain_text};
+use super::http::{Answer, Http, Payload, Via, bearing, way_of};
 use frames::{Frame, Frames};
 use oam_agent::ports::{Issuer as Port, Later, Question, Since};
 use oam_config::agent::{Issuer, Org};
@@ -39,7 +39,7 @@ impl OwnIssuer {
         let issuer = org.exchange.issuer().cloned();
         Ok(Way {
             http: Rc::clone(&self.0),
-            via: Via::of(&org.provider),
+            via: way_of(&org.provider),
             issuer: issuer.ok_or_else(|| EndpointFault::NotSent {
                 why: "the organization has no issuer".into(),
             })?,
@@ -106,9 +106,7 @@ impl Port for OwnIssuer {
         let way = self.way(org);
         Box::pin(async move {
             let way = way?;
-            let payload = Payload::value(&upload).ok_or_else(|| EndpointFault::NotSent {
-                why: "the records can't be written as JSON".into(),
-            })?;
+            let payload = Payload::json(&upload).map_err(|why| EndpointFault::NotSent { why })?;
             let url = &way.issuer.records_endpoint;
             let headers = bearing(&bearer)?;
             let sent = way.http.post_with(&way.via, url, payload, headers, LONG);
@@ -146,7 +144,7 @@ impl Port for OwnIssuer {
                 Payload::form(&[("token", bearer.expose()), ("token_type_hint", "id_token")]);
             let url = &way.issuer.revocation_endpoint;
             let answer = way.http.post(&way.via, url, form, SHORT).await?;
-            answer.ok_of_issuer().map(drop)
+            ok_of_issuer(answer).map(drop)
         })
     }
 
@@ -215,7 +213,7 @@ fn asking(endpoint: &str, question: &Question) -> Result<String, EndpointFault> 
 }
 
 fn read<T: DeserializeOwned>(answer: Answer) -> Result<T, EndpointFault> {
-    let answer = answer.ok_of_issuer()?;
+    let answer = ok_of_issuer(answer)?;
     serde_json::from_slice(&answer.body).map_err(|_| EndpointFault::Unreadable {
         why: if answer.content_type == "text/html" {
             "the answer is a web page".to_owned()

@@ -1,8 +1,8 @@
 //! Private files: durable writing, folders of the user's own, token files for `oam exec`.
 
-use super::clock;
 use oam_agent::ports::Files;
 use oam_model::secret::Secret;
+use oam_system::clock;
 use oam_wire::host::ours_to_make;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};

@@ -8,7 +8,7 @@ mod answer;
 #[cfg(test)]
 mod tests;
 
-use super::clock::{SystemClock, fill};
+use super::clock::SystemClock;
 use super::exchange::Asked;
 use super::http::{Answer, Http, TOTAL, Via, endpoint};
 use super::oidc::words;
@@ -18,6 +18,7 @@ use oam_model::job::{ActionsRequest, JobFault, JobOrder, JobOutside, JobToken};
 use oam_model::organization::Organization;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
+use oam_system::clock::fill;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use std::future::Future;
 use std::rc::Rc;

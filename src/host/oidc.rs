@@ -16,7 +16,7 @@ mod tests;
 mod userinfo;
 pub(crate) mod words;
 
-use super::http::{Http, Payload, TOTAL, Tokens, Via};
+use super::http::{Http, Payload, TOTAL, Tokens, way_of};
 use claims::{Expect, Phase, Wrong};
 use discovery::{Discovery, Metadata};
 use id_token::Verdict;
@@ -92,7 +92,7 @@ impl Inner {
         metadata: &Metadata,
         form: &[(&str, &str)],
     ) -> Result<Tokens, EndpointFault> {
-        let via = Via::of(&org.provider);
+        let via = way_of(&org.provider);
         let url = &metadata.token_endpoint;
         let answer = self
             .http
@@ -214,7 +214,7 @@ impl Inner {
             Ok(header) => header,
             Err(wrong) => return Verdict::Wrong(wrong.into()),
         };
-        let via = Via::of(&org.provider);
+        let via = way_of(&org.provider);
         let kid = header.kid.as_deref();
         let (keys, uri, alg) = (&self.keys, &metadata.jwks_uri, header.alg);
         let key = match keys.find(&via, uri, kid, alg, None).await {
@@ -250,7 +250,7 @@ impl Inner {
             ("token_type_hint", "refresh_token"),
             ("client_id", &org.provider.client_id),
         ]);
-        let via = Via::of(&org.provider);
+        let via = way_of(&org.provider);
         let answer = self.http.post(&via, url, form, TOTAL).await;
         match answer.and_then(super::http::Answer::ok) {
             Ok(_) => Ok(()),

@@ -1,6 +1,6 @@
 //! What an organization publishes about itself, asked at its issuer.
 
-use super::http::{Http, TOTAL, Via};
+use super::http::{Http, TOTAL, Via, way_of};
 use super::oidc::words;
 use oam_agent::ports::{Later, Published};
 use oam_config::agent::Org;
@@ -27,7 +27,7 @@ impl Published for Issuers {
         known: Option<&Org>,
         route: Option<Route>,
     ) -> Later<Result<Organization, Refusal>> {
-        let via = known.map_or_else(Via::default, |org| Via::of(&org.provider));
+        let via = known.map_or_else(Via::default, |org| way_of(&org.provider));
         let via = route.map_or(via.clone(), |route| via.with(route));
         let (http, url) = (Rc::clone(&self.0), url.to_owned());
         Box::pin(async move { published(&http, &via, &url).await })

@@ -49,7 +49,7 @@ fn keep(folder: &Path) -> Result<(), String> {
     let mut file = options.open(&path).map_err(|fault| said(&fault))?;
     // No hole: a file system gives room to what was written only. Nor anything that it could compress.
     let mut bytes = vec![0; ROOM];
-    super::clock::fill(&mut bytes);
+    oam_system::clock::fill(&mut bytes);
     file.write_all(&bytes).map_err(|fault| {
         // Half of it is of no use here, and may be of use to others.
         let _ = fs::remove_file(&path);

@@ -10,7 +10,6 @@ mod refusals;
 mod sealed;
 mod tombs;
 
-use super::clock;
 use super::files::{durable_remove, durable_write, private, private_folder, sweep_temps, words};
 use super::reserve::with_room;
 use super::state_lock::StateLock;
@@ -19,6 +18,7 @@ use oam_agent::ports::{Later, Meanwhile, Store, Vault};
 use oam_agent::state::{Sealed, Tombstone};
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
+use oam_system::clock;
 use refusals::{lost_key, unusable};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -281,7 +281,7 @@ impl Inner {
         if fs::symlink_metadata(path).is_err() {
             return Ok(());
         }
-        let second = clock::wall_ms() / 1000;
+        let second = clock::now_ms() / 1000;
         let free = (second..second + 60)
             .map(|second| self.folder.join(format!("sealed.unreadable-{second}")))
             .find(|aside| fs::symlink_metadata(aside).is_err())

@@ -3,6 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -47,6 +48,44 @@ pub fn header(token: &str) -> Option<Header> {
 /// The claims of a token, which nobody has verified.
 pub fn claims(token: &str) -> Option<Map<String, Value>> {
     part(token, 1)
+}
+
+/// Why a header's algorithm is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unaccepted {
+    /// No algorithm of this name is known here; `none` is one of them.
+    Unknown,
+    /// What it would be keyed with is public, or known to everybody who may verify.
+    Symmetric,
+    /// The header demands an extension.
+    Extension,
+}
+
+impl Header {
+    /// The algorithm of the signature. Only asymmetric ones are accepted, and `none` is no signature (R30, RFC 8725
+    /// §3.1 and §3.2).
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn accepted(&self) -> Result<Algorithm, Unaccepted> {
+        let accepted = accepted(&self.alg)?;
+        if self.crit {
+            return Err(Unaccepted::Extension);
+        }
+        Ok(accepted)
+    }
+}
+
+/// The algorithm of this name, when it is one that is accepted.
+///
+/// # Errors
+/// Why not.
+pub fn accepted(alg: &str) -> Result<Algorithm, Unaccepted> {
+    let known: Algorithm = algorithm(alg).parse().map_err(|_| Unaccepted::Unknown)?;
+    if known.family() == AlgorithmFamily::Hmac {
+        return Err(Unaccepted::Symmetric);
+    }
+    Ok(known)
 }
 
 /// The name under which a library knows the algorithm: RFC 9864 names the curve where RFC 8037 names the family.
@@ -159,7 +198,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
 
 #[cfg(test)]
 mod tests {
-    use super::{algorithm, header, object, tidied};
+    use super::{Algorithm, Unaccepted, algorithm, header, object, tidied};
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::{Value, json};
@@ -180,6 +219,22 @@ mod tests {
         assert_eq!(of(&json!({"alg": "ES512"})).alg, "ES512");
         assert_eq!(of(&json!({"alg": ["none"]})).alg, "");
         assert!(of(&json!({"alg": "ES256", "crit": ["b64"]})).crit);
+    }
+
+    #[test]
+    fn only_asymmetric_algorithms_without_extensions_are_accepted() {
+        let accepted = |header: Value| of(&header).accepted();
+        assert_eq!(accepted(json!({"alg": "Ed25519"})), Ok(Algorithm::EdDSA));
+        for (alg, why) in [
+            ("none", Unaccepted::Unknown),
+            ("ES512", Unaccepted::Unknown),
+            ("", Unaccepted::Unknown),
+            ("HS256", Unaccepted::Symmetric),
+        ] {
+            assert_eq!(accepted(json!({ "alg": alg })), Err(why), "{alg}");
+        }
+        let demanding = json!({"alg": "ES256", "crit": ["b64"]});
+        assert_eq!(accepted(demanding), Err(Unaccepted::Extension));
     }
 
     #[test]

@@ -2,3 +2,5 @@
 
 pub mod clock;
 pub mod leap;
+#[cfg(unix)]
+pub mod process;

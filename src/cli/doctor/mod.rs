@@ -6,10 +6,10 @@ mod provider;
 mod repository;
 
 use super::link::{ANSWER, settled};
-use super::show::{Line, Look, Show};
 use super::{config_check, places, system, variables};
 use oam_model::report::{HubRow, StatusReport};
 use oam_model::standing::StandingWord;
+use oam_terminal::{Line, Look, Show};
 use oam_wire::client::Client;
 use oam_wire::message::{Reply, Request, VERSION};
 use oam_wire::place::Place;

@@ -1,8 +1,8 @@
 //! The child: found, started, signalled, waited for; its status becomes ours.
 
 use crate::places;
-use crate::show::Show;
 use crate::system;
+use oam_terminal::Show;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::Path;

@@ -1,9 +1,9 @@
 //! Follows the agent's news about the token file while the child runs.
 
 use crate::link::{ANSWER, Link, astray};
-use crate::show::Show;
 use oam_model::ask::Ask;
 use oam_model::refusal::{Refusal, RefusalCode};
+use oam_terminal::Show;
 use oam_wire::message::{Following, Reply, Request};
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -3,9 +3,9 @@
 mod page;
 
 use super::args::Cli;
-use super::show::Show;
 use clap::Parser;
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use oam_terminal::Show;
 use page::{Page, columns};
 use std::fmt::Write as _;
 

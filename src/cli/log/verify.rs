@@ -2,12 +2,12 @@
 
 use super::{Where, files};
 use crate::Done;
-use crate::show::{Line, Look, Show};
 use crate::when;
 use oam_audit::record::{Fault, FaultKind, Known, Summary, Verifier};
 use oam_model::log_break::LogBreak;
 use oam_model::refusal::Refusal;
 use oam_model::report::{AnchorReport, HeldAt};
+use oam_terminal::{Line, Look, Show};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

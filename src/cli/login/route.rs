@@ -2,9 +2,9 @@
 
 use crate::args::LoginArgs;
 use crate::link::Link;
-use crate::show::{Line, Look, Show};
 use oam_model::organization::Route;
 use oam_model::refusal::{Refusal, RefusalCode};
+use oam_terminal::{Line, Look, Show};
 use oam_wire::message::Request;
 
 /// The roots and proxy of the command line. The file's whole path: the agent has another working folder.

@@ -7,13 +7,13 @@ use super::{Manner, sign_in, tell};
 use crate::Done;
 use crate::args::{StoreArg, UpdateArgs};
 use crate::link::{Link, OtherVersion};
-use crate::show::Show;
 use crate::status;
 use oam_config::organization::issuer_of;
 use oam_model::name::OrgName;
 use oam_model::organization::Route;
 use oam_model::refusal::Refusal;
 use oam_model::report::StatusReport;
+use oam_terminal::Show;
 use serde::Serialize;
 
 /// `oam update --json`.

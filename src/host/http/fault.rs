@@ -1,92 +1,28 @@
-//! From the HTTP client's errors to facts in our own words. Its own texts hold URLs and are not used.
+//! Refusals of the organization's own issuer, kept in the words that people read.
 
+use oam_http::Answer;
+pub(crate) use oam_http::fault::plain_code;
 use oam_model::answer::EndpointFault;
 use oam_model::organization::Denial;
-use std::error::Error;
-use std::io;
 
-/// A fault from before the answer's head.
-pub(super) fn of(error: &reqwest::Error) -> EndpointFault {
-    // `is_connect`: name, proxy, TCP or TLS failed, so no byte of the request was written.
-    if error.is_builder() || error.is_connect() {
-        EndpointFault::NotSent {
-            why: connect_words(error).to_owned(),
-        }
-    } else {
-        lost(error)
+/// The answer of the organization's own issuer when its status is 200.
+///
+/// # Errors
+/// [`EndpointFault::Denied`], or as [`Answer::ok`] when something else answered in its place.
+pub(crate) fn ok_of_issuer(answer: Answer) -> Result<Answer, EndpointFault> {
+    if answer.status != 200
+        && let Some((error, denial)) = denial(&answer.body)
+        // From 500 on nothing was decided, whatever stands in the body.
+        && (answer.status < 500 || denial.code.passes())
+    {
+        return Err(EndpointFault::Denied {
+            status: answer.status,
+            error,
+            denial: Box::new(denial),
+            retry_after_s: answer.retry_after_s,
+        });
     }
-}
-
-/// A fault from after the request may have arrived.
-pub(super) fn lost(error: &reqwest::Error) -> EndpointFault {
-    let why = if error.is_timeout() {
-        "no answer in time"
-    } else {
-        "the connection broke before the whole answer was there"
-    };
-    EndpointFault::Lost {
-        why: why.to_owned(),
-    }
-}
-
-/// An answer longer than what is read.
-pub(super) fn too_long(status: u16) -> EndpointFault {
-    if status == 200 {
-        EndpointFault::Unreadable {
-            why: "the answer is longer than 1 MiB".to_owned(),
-        }
-    } else {
-        EndpointFault::Status {
-            status,
-            error: None,
-            bare: false,
-        }
-    }
-}
-
-fn connect_words(error: &reqwest::Error) -> &'static str {
-    if error.is_dns() {
-        return "its name can't be resolved";
-    }
-    let mut next: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(cause) = next {
-        if cause.to_string().contains("certificate") {
-            return "its TLS certificate is not trusted; a company's own roots go into `ca_file`";
-        }
-        if let Some(io) = cause.downcast_ref::<io::Error>() {
-            match io.kind() {
-                io::ErrorKind::ConnectionRefused => return "the connection was refused",
-                io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
-                    return "there is no route to it";
-                }
-                _ => {}
-            }
-        }
-        next = cause.source();
-    }
-    if error.is_timeout() {
-        "no connection in time"
-    } else {
-        "the connection could not be made"
-    }
-}
-
-/// The `error` code of an OAuth error (RFC 6749 §5.2), when the body is one. Only plain characters:
-/// the code is shown and logged, and an endpoint's prose must not come in that way.
-pub(super) fn oauth_error(body: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct OAuthError {
-        error: String,
-    }
-    let code = serde_json::from_slice::<OAuthError>(body).ok()?.error;
-    plain_code(&code)
-}
-
-/// An error code as it may be shown: 1 to 64 letters, digits, `_`, `-`, `.`, `:`.
-pub(crate) fn plain_code(code: &str) -> Option<String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
-    let short: String = code.chars().take(64).collect();
-    (!short.is_empty() && short.chars().all(plain)).then_some(short)
+    answer.ok()
 }
 
 /// Longest sentence taken over from an issuer, characters.
@@ -94,7 +30,7 @@ const SENTENCE: usize = 400;
 
 /// The issuer's refusal in an error's body, made fit to be shown: one line, nothing that moves a
 /// cursor or turns text around (R42).
-pub(super) fn denial(body: &[u8]) -> Option<(Option<String>, Denial)> {
+fn denial(body: &[u8]) -> Option<(Option<String>, Denial)> {
     #[derive(serde::Deserialize)]
     struct Refused {
         #[serde(default)]

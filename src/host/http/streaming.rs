@@ -1,7 +1,9 @@
 //! An answer that does not end: its head is awaited under a deadline, its body comes in parts.
 
-use super::{Answer, Http, Via, collect, content_type, endpoint, fault};
+use super::fault::ok_of_issuer;
+use super::{Answer, Http, Via};
 use bytes::Bytes;
+use oam_http::{collect, content_type, fault};
 use oam_model::answer::EndpointFault;
 use reqwest::header::HeaderMap;
 use std::time::Duration;
@@ -21,9 +23,8 @@ impl Http {
         headers: HeaderMap,
         head: Duration,
     ) -> Result<Streaming, EndpointFault> {
-        let url = endpoint(url).map_err(|why| EndpointFault::NotSent { why })?;
-        let request = self
-            .client(via, &url)?
+        let (client, url) = self.client.client(via, url, self.now())?;
+        let request = client
             .get(url)
             .headers(headers)
             .header(reqwest::header::ACCEPT, "text/event-stream");
@@ -31,7 +32,7 @@ impl Http {
         let asked = async {
             let response = request.send().await.map_err(|e| fault::of(&e))?;
             if response.status().as_u16() != 200 {
-                return match collect(response).await?.ok_of_issuer() {
+                return match ok_of_issuer(collect(response).await?) {
                     Err(fault) => Err(fault),
                     Ok(Answer { .. }) => Err(unexpected()),
                 };

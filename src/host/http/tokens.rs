@@ -1,7 +1,7 @@
 //! A token endpoint's successful answer (RFC 6749 §5.1, RFC 8693 §2.2.1, OIDC Core §3.1.3.3).
 
 use super::Answer;
-use super::fault::plain_code;
+use super::fault::{ok_of_issuer, plain_code};
 use oam_model::answer::EndpointFault;
 use oam_model::secret::Secret;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -88,7 +88,7 @@ impl Tokens {
     /// # Errors
     /// As [`Tokens::read`], and [`EndpointFault::Denied`].
     pub fn read_of_issuer(answer: Answer) -> Result<Self, EndpointFault> {
-        let tokens = Self::understood(&answer.ok_of_issuer()?)?;
+        let tokens = Self::understood(&ok_of_issuer(answer)?)?;
         tokens.refusal().map_or(Ok(tokens), Err)
     }
 
@@ -273,6 +273,7 @@ mod tests {
             status: 200,
             content_type: "application/json".into(),
             body: Zeroizing::new(body.as_bytes().to_vec()),
+            date_s: None,
             retry_after_s: None,
         })
     }

@@ -1,10 +1,11 @@
 //! The provider's metadata (OIDC Discovery 1.0, RFC 8414), kept in memory by issuer.
 
-use super::super::http::{Http, TOTAL, Via, endpoint};
+use super::super::http::{Http, TOTAL, Via, way_of};
 use oam_config::agent::Provider;
 use oam_model::answer::EndpointFault;
 use oam_model::time::Moment;
-use serde_json::{Map, Value};
+use oam_oidc::metadata::{self, Metadata as Document};
+use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -44,7 +45,7 @@ impl Discovery {
 
     /// From memory when it is there.
     pub(super) async fn known(&self, provider: &Provider) -> Result<Rc<Metadata>, EndpointFault> {
-        let key = (provider.issuer.clone(), Via::of(provider));
+        let key = (provider.issuer.clone(), way_of(provider));
         let held = self.known.borrow().get(&key).cloned();
         match held {
             Some((metadata, at)) if self.http.now().since(at) < AGE_MS => Ok(metadata),
@@ -55,8 +56,8 @@ impl Discovery {
 
     /// Asked for now: a sign-in sees a provider that was changed.
     pub(super) async fn fresh(&self, provider: &Provider) -> Result<Rc<Metadata>, EndpointFault> {
-        let via = Via::of(provider);
-        let url = document(&provider.issuer);
+        let via = way_of(provider);
+        let url = metadata::address(&provider.issuer);
         let answer = self.http.get(&via, &url, TOTAL).await?.ok()?;
         let metadata = Rc::new(read(&provider.issuer, &answer.body)?);
         let entry = (Rc::clone(&metadata), self.http.now());
@@ -67,63 +68,26 @@ impl Discovery {
     }
 }
 
-/// OIDC Discovery §4.1: appended to the path, after a terminating slash is taken off.
-fn document(issuer: &str) -> String {
-    let base = issuer.strip_suffix('/').unwrap_or(issuer);
-    format!("{base}/.well-known/openid-configuration")
-}
-
 fn read(issuer: &str, body: &[u8]) -> Result<Metadata, EndpointFault> {
-    let document: Map<String, Value> =
-        serde_json::from_slice(body).map_err(|_| EndpointFault::Unreadable {
-            why: "the answer is not an OpenID provider's metadata".to_owned(),
-        })?;
-    let text = |name: &str| document.get(name).and_then(Value::as_str);
-    let wrong = |name: &str, why: &str| EndpointFault::Check {
-        name: name.to_owned(),
-        why: why.to_owned(),
-    };
-    // Byte for byte (R29): a normalized compare lets one provider speak for another.
-    let said = text("issuer").ok_or_else(|| EndpointFault::Unreadable {
+    let document = Document::read(issuer, body).ok_or_else(|| EndpointFault::Unreadable {
         why: "the answer is not an OpenID provider's metadata".to_owned(),
     })?;
-    if said != issuer {
-        return Err(wrong(
-            "issuer",
-            "the metadata names another issuer than the configuration",
-        ));
+    let wrong = |name: &str, why: String| EndpointFault::Check {
+        name: name.to_owned(),
+        why,
+    };
+    // Byte for byte (R29): a normalized compare lets one provider speak for another.
+    if document.issuer() != issuer {
+        let why = "the metadata names another issuer than the configuration";
+        return Err(wrong("issuer", why.to_owned()));
     }
-    let tls = issuer.starts_with("https://");
-    let needed = |name: &str| {
-        let text = text(name).ok_or_else(|| wrong(name, "it is missing or not a text"))?;
-        match endpoint(text) {
-            // A provider on the network must not point at a program on this machine.
-            Ok(url) if tls && url.scheme() != "https" => {
-                Err(wrong(name, "the address is not https"))
-            }
-            Ok(_) => Ok(text.to_owned()),
-            Err(why) => Err(wrong(name, &why)),
-        }
-    };
-    // What is optional and can't be used is as good as not there.
-    let optional = |name: &str| {
-        document.get(name).filter(|value| !value.is_null())?;
-        let read = needed(name);
-        if read.is_err() {
-            tracing::warn!(
-                issuer,
-                member = name,
-                "metadata of the provider can't be used"
-            );
-        }
-        read.ok()
-    };
+    let needed = |name: &str| document.endpoint(name).map_err(|why| wrong(name, why));
     Ok(Metadata {
         authorization_endpoint: needed("authorization_endpoint")?,
         token_endpoint: needed("token_endpoint")?,
         jwks_uri: needed("jwks_uri")?,
-        revocation_endpoint: optional("revocation_endpoint"),
-        userinfo_endpoint: optional("userinfo_endpoint"),
+        revocation_endpoint: document.optional_endpoint("revocation_endpoint"),
+        userinfo_endpoint: document.optional_endpoint("userinfo_endpoint"),
         signing_algorithms: document
             .get("id_token_signing_alg_values_supported")
             .and_then(Value::as_array)
@@ -138,7 +102,7 @@ fn read(issuer: &str, body: &[u8]) -> Result<Metadata, EndpointFault> {
 
 #[cfg(test)]
 mod tests {
-    use super::{document, read};
+    use super::read;
     use oam_model::answer::EndpointFault;
     use serde_json::{Value, json};
 
@@ -154,30 +118,6 @@ mod tests {
             Ok(_) => "right".to_owned(),
             Err(EndpointFault::Check { name, .. }) => name,
             Err(_) => "unreadable".to_owned(),
-        }
-    }
-
-    #[test]
-    fn the_documents_address_follows_the_rules_for_paths_and_slashes() {
-        for (issuer, url) in [
-            (
-                "https://a.example",
-                "https://a.example/.well-known/openid-configuration",
-            ),
-            (
-                "https://a.example/",
-                "https://a.example/.well-known/openid-configuration",
-            ),
-            (
-                "https://a.example/t/1",
-                "https://a.example/t/1/.well-known/openid-configuration",
-            ),
-            (
-                "https://a.example/t/1/",
-                "https://a.example/t/1/.well-known/openid-configuration",
-            ),
-        ] {
-            assert_eq!(document(issuer), url);
         }
     }
 

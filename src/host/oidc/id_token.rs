@@ -1,12 +1,12 @@
 //! An ID token's header and signature. Its claims are checked in `claims`.
 
 use super::claims::{Claims, Wrong};
-use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, crypto};
+use jsonwebtoken::Algorithm;
 use oam_model::answer::EndpointFault;
 use oam_model::identity::Identity;
 use oam_model::secret::Secret;
-use oam_oidc::jose;
+use oam_oidc::jose::{self, Unaccepted};
+use oam_oidc::jwks::Key;
 
 /// What came of checking an ID token.
 pub(super) enum Verdict {
@@ -24,17 +24,6 @@ pub(super) struct Header {
     pub(super) kid: Option<String>,
 }
 
-/// The algorithm of this name, when it is one that is taken.
-pub(super) fn algorithm(name: &str) -> Result<Algorithm, Wrong> {
-    let alg: Algorithm = jose::algorithm(name)
-        .parse()
-        .map_err(|_| Wrong::new("alg", format!("`{name}` is no algorithm that is accepted")))?;
-    if alg.family() == AlgorithmFamily::Hmac {
-        return Err(Wrong::new("alg", "symmetric algorithms are not accepted"));
-    }
-    Ok(alg)
-}
-
 /// Reads the header of a token of at most `longest` bytes. Only asymmetric algorithms are taken: with a public client
 /// anybody knows what a symmetric one would be keyed with, and `none` is no signature (R30).
 pub(super) fn header(token: &Secret, longest: usize) -> Result<Header, Wrong> {
@@ -44,10 +33,14 @@ pub(super) fn header(token: &Secret, longest: usize) -> Result<Header, Wrong> {
     }
     let header = jose::header(token.expose())
         .ok_or_else(|| Wrong::new("id_token", "it is not a signed token"))?;
-    let alg = algorithm(&header.alg)?;
-    if header.crit {
-        return Err(Wrong::new("crit", "its header demands an extension"));
-    }
+    let alg = header.accepted().map_err(|why| match why {
+        Unaccepted::Unknown => {
+            let why = format!("`{}` is no algorithm that is accepted", header.alg);
+            Wrong::new("alg", why)
+        }
+        Unaccepted::Symmetric => Wrong::new("alg", "symmetric algorithms are not accepted"),
+        Unaccepted::Extension => Wrong::new("crit", "its header demands an extension"),
+    })?;
     Ok(Header {
         alg,
         kid: header.kid,
@@ -56,14 +49,12 @@ pub(super) fn header(token: &Secret, longest: usize) -> Result<Header, Wrong> {
 
 /// Verifies the signature with this key and algorithm, and nothing else: the library's own checks of
 /// claims read the system's clock and take a missing claim for a right one.
-pub(super) fn verified(token: &Secret, header: &Header, key: &Jwk) -> Result<Claims, Wrong> {
-    let key = DecodingKey::from_jwk(key)
-        .map_err(|_| Wrong::new("kid", "the provider's key can't be used"))?;
-    let wrong = || Wrong::new("signature", "it was not made with the provider's key");
-    let (message, signature) = token.expose().rsplit_once('.').ok_or_else(wrong)?;
-    match crypto::verify(signature, message.as_bytes(), &key, header.alg) {
-        Ok(true) => {}
-        Ok(false) | Err(_) => return Err(wrong()),
+pub(super) fn verified(token: &Secret, header: &Header, key: &Key) -> Result<Claims, Wrong> {
+    if !key.has_signed(token.expose(), header.alg) {
+        return Err(Wrong::new(
+            "signature",
+            "it was not made with the provider's key",
+        ));
     }
     jose::claims(token.expose())
         .map(Claims::new)

@@ -2,14 +2,14 @@
 
 use super::super::http::{Http, TOTAL, Via};
 use super::claims::Wrong;
-use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, KeyOperations, PublicKeyUse};
-use jsonwebtoken::{Algorithm, AlgorithmFamily};
+use jsonwebtoken::Algorithm;
 use oam_model::answer::EndpointFault;
 use oam_model::time::Moment;
-use oam_oidc::jose;
+use oam_oidc::jwks::{self, Key};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Keys younger than this are used without asking: a key that the provider withdrew is not trusted
 /// for longer.
@@ -20,7 +20,7 @@ const LIMIT_MS: u64 = 24 * 3600 * 1000;
 const PAUSE_MS: u64 = 30 * 1000;
 
 /// A key set, and when it was asked for.
-type Known = (Rc<Vec<Jwk>>, Moment);
+type Known = (Rc<Vec<Arc<Key>>>, Moment);
 
 /// Key sets by address and way.
 pub(super) struct Keys {
@@ -52,16 +52,14 @@ impl Keys {
         uri: &str,
         kid: Option<&str>,
         alg: Algorithm,
-        failed: Option<&Jwk>,
-    ) -> Result<Jwk, NoKey> {
+        failed: Option<&Key>,
+    ) -> Result<Arc<Key>, NoKey> {
         let unknown = || NoKey::Unknown(Wrong::new("kid", "the provider has no such signing key"));
         let place = (uri.to_owned(), via.clone());
         let held = self.sets.borrow().get(&place).cloned();
         let age = held.as_ref().map(|(_, at)| self.http.now().since(*at));
-        let wanted = |set: &[Jwk]| {
-            let found = pick(set, kid, alg).filter(|key| Some(*key) != failed);
-            found.cloned()
-        };
+        let wanted =
+            |set: &[Arc<Key>]| jwks::pick(set, kid, alg).filter(|key| Some(&**key) != failed);
         let known = held.and_then(|(set, _)| wanted(&set));
         match (age, known) {
             (Some(age), Some(key)) if age < AGE_MS => Ok(key),
@@ -80,44 +78,10 @@ impl Keys {
         }
     }
 
-    async fn fetch(&self, via: &Via, uri: &str) -> Result<Vec<Jwk>, EndpointFault> {
-        #[derive(serde::Deserialize)]
-        struct Set {
-            keys: Vec<serde_json::Value>,
-        }
+    async fn fetch(&self, via: &Via, uri: &str) -> Result<Vec<Arc<Key>>, EndpointFault> {
         let answer = self.http.get(via, uri, TOTAL).await?.ok()?;
-        let set: Set =
-            serde_json::from_slice(&answer.body).map_err(|_| EndpointFault::Unreadable {
-                why: "the answer is not a set of keys".to_owned(),
-            })?;
-        // One by one: a kind of key that is not known here must not hide the others (RFC 7517 §5).
-        let read = |value| serde_json::from_value(jose::tidied(value)).ok();
-        let keys = set.keys.into_iter().filter_map(read);
-        Ok(keys.take(jose::MOST_KEYS).collect())
+        jwks::read(&answer.body).ok_or_else(|| EndpointFault::Unreadable {
+            why: "the answer is not a set of keys".to_owned(),
+        })
     }
-}
-
-fn pick<'a>(set: &'a [Jwk], kid: Option<&str>, alg: Algorithm) -> Option<&'a Jwk> {
-    let mut fitting = set.iter().filter(|key| fits(key, alg));
-    match kid {
-        Some(kid) => fitting.find(|key| key.common.key_id.as_deref() == Some(kid)),
-        // Without an id only where there is no choice (OIDC Core §10.1).
-        None => fitting.next().filter(|_| fitting.next().is_none()),
-    }
-}
-
-fn fits(key: &Jwk, alg: Algorithm) -> bool {
-    let family = match &key.algorithm {
-        AlgorithmParameters::RSA(_) => AlgorithmFamily::Rsa,
-        AlgorithmParameters::EllipticCurve(_) => AlgorithmFamily::Ec,
-        AlgorithmParameters::OctetKeyPair(_) => AlgorithmFamily::Ed,
-        _ => return false,
-    };
-    let common = &key.common;
-    let signs = |purpose: &PublicKeyUse| *purpose == PublicKeyUse::Signature;
-    let verifies = |ops: &Vec<KeyOperations>| ops.contains(&KeyOperations::Verify);
-    family == alg.family()
-        && common.public_key_use.as_ref().is_none_or(signs)
-        && common.key_operations.as_ref().is_none_or(verifies)
-        && common.key_algorithm.is_none_or(|known| known == alg.into())
 }

@@ -1,9 +1,10 @@
 //! What of a provider would stop a sign-in or a renewal, found by asking for nothing.
 
-use super::super::http::{Payload, Via};
-use super::{Inner, id_token, words};
+use super::super::http::{Payload, way_of};
+use super::{Inner, words};
 use oam_config::agent::{Exchange, Org};
 use oam_model::report::ProviderFault;
+use oam_oidc::jose;
 use std::time::Duration;
 
 /// Longest wait for an endpoint.
@@ -20,7 +21,7 @@ pub(super) async fn look(inner: &Inner, org: &Org) -> Vec<ProviderFault> {
     };
     let mut faults = Vec::new();
     let named = &metadata.signing_algorithms;
-    if !named.is_empty() && named.iter().all(|alg| id_token::algorithm(alg).is_err()) {
+    if !named.is_empty() && named.iter().all(|alg| jose::accepted(alg).is_err()) {
         faults.push(ProviderFault::Algorithms {
             named: named.clone(),
         });
@@ -37,7 +38,7 @@ pub(super) async fn look(inner: &Inner, org: &Org) -> Vec<ProviderFault> {
 /// A request without a grant: every token endpoint refuses it, and what is none answers otherwise.
 async fn endpoint(inner: &Inner, org: &Org, url: &str) -> Option<ProviderFault> {
     let form = Payload::form(&[("client_id", &org.provider.client_id)]);
-    let via = Via::of(&org.provider);
+    let via = way_of(&org.provider);
     let url = url.to_owned();
     match inner.http.post(&via, &url, form, PATIENCE).await {
         Ok(answer) => {

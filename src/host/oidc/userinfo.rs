@@ -1,6 +1,6 @@
 //! Userinfo (OIDC Core §5.3): what a provider says of the groups where its renewals bring no ID token.
 
-use super::super::http::{Http, Via, bearing};
+use super::super::http::{Http, bearing, way_of};
 use super::{Metadata, words};
 use oam_agent::ports::UserInfo;
 use oam_config::agent::Org;
@@ -30,7 +30,7 @@ pub(super) async fn ask(
         return UserInfo::Unread;
     }
     let asked = async {
-        let via = Via::of(&org.provider);
+        let via = way_of(&org.provider);
         let answer = http.get_with(&via, url, bearing(access)?, PATIENCE).await;
         read(
             &answer?.ok()?.body,

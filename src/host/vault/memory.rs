@@ -14,7 +14,7 @@ impl Key {
     /// A new one.
     pub(super) fn random() -> Self {
         let mut bytes = Box::new(Zeroizing::new([0; 32]));
-        super::super::clock::fill(bytes.as_mut_slice());
+        oam_system::clock::fill(bytes.as_mut_slice());
         Self(bytes)
     }
 

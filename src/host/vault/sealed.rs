@@ -7,10 +7,10 @@
 //! that two states are equal.
 
 use super::memory::Key;
-use crate::clock;
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use oam_agent::ports::Store;
 use oam_agent::state::Sealed;
+use oam_system::clock;
 use std::io;
 use zeroize::Zeroizing;
 

@@ -1,9 +1,10 @@
 //! What a provider or a transmitter publishes about itself: OIDC Discovery 1.0 §4, SSF 1.0 §7.
 
 use super::kept::{Kept, Miss};
-use crate::outside::{Outside, endpoint};
+use crate::outside::Outside;
 use oam_model::answer::EndpointFault;
 use oam_model::time::Moment;
+use oam_oidc::metadata::{self, Metadata};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,10 +90,10 @@ impl Directory {
 /// OIDC appends its path to the issuer's; SSF 1.0 §7.2 inserts its own before it, which some transmitters
 /// below a path can't serve; RISC before SSF had another name.
 fn places(issuer: &str, dialect: Dialect) -> Vec<String> {
-    let base = issuer.strip_suffix('/').unwrap_or(issuer);
     if dialect == Dialect::OpenId {
-        return vec![format!("{base}/.well-known/openid-configuration")];
+        return vec![metadata::address(issuer)];
     }
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
     let after_scheme = base.find("://").map_or(0, |at| at + 3);
     let path_at = base[after_scheme..]
         .find('/')
@@ -107,48 +108,27 @@ fn places(issuer: &str, dialect: Dialect) -> Vec<String> {
     places
 }
 
-#[derive(Deserialize)]
-struct Raw {
-    issuer: String,
-    #[serde(default)]
-    jwks_uri: serde_json::Value,
-    #[serde(default)]
-    introspection_endpoint: serde_json::Value,
-    #[serde(default)]
-    userinfo_endpoint: serde_json::Value,
-    critical_subject_members: Option<Vec<String>>,
-}
-
 fn read(issuer: &str, body: &[u8]) -> Result<Document, EndpointFault> {
-    let raw: Raw = serde_json::from_slice(body).map_err(|_| EndpointFault::Unreadable {
+    let unreadable = || EndpointFault::Unreadable {
         why: "the answer is not the metadata of an issuer".to_owned(),
-    })?;
-    if !is_same_issuer(&raw.issuer, issuer) {
+    };
+    let said = Metadata::read(issuer, body).ok_or_else(unreadable)?;
+    let critical_subject_members = match said.get("critical_subject_members") {
+        Some(names) => Vec::deserialize(names).map_err(|_| unreadable())?,
+        None => Vec::new(),
+    };
+    if !is_same_issuer(said.issuer(), issuer) {
         return Err(EndpointFault::Check {
             name: "issuer".to_owned(),
             why: "the metadata names another issuer than the configuration".to_owned(),
         });
     }
-    let tls = issuer.starts_with("https://");
-    // What can't be used is as good as not there: each is optional, and who needs it says that it is missing.
-    let usable = |name: &str, value: &serde_json::Value| {
-        let text = value.as_str()?;
-        // A provider on the network must not point at a program on this machine.
-        let fits = endpoint(text).is_ok_and(|url| !tls || url.scheme() == "https");
-        if !fits {
-            tracing::warn!(
-                issuer,
-                member = name,
-                "the metadata has a member that can't be used"
-            );
-        }
-        fits.then(|| text.to_owned())
-    };
+    // Each is optional, and who needs it says that it is missing.
     Ok(Document {
-        jwks_uri: usable("jwks_uri", &raw.jwks_uri),
-        introspection_endpoint: usable("introspection_endpoint", &raw.introspection_endpoint),
-        userinfo_endpoint: usable("userinfo_endpoint", &raw.userinfo_endpoint),
-        critical_subject_members: raw.critical_subject_members.unwrap_or_default(),
+        jwks_uri: said.optional_endpoint("jwks_uri"),
+        introspection_endpoint: said.optional_endpoint("introspection_endpoint"),
+        userinfo_endpoint: said.optional_endpoint("userinfo_endpoint"),
+        critical_subject_members,
     })
 }
 

@@ -2,15 +2,15 @@
 
 use super::Unsigned;
 use super::directory::Directory;
-use super::jose::{Header, Token};
+use super::jose::Token;
 use super::kept::{Kept, Miss};
 use crate::outside::Outside;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::Algorithm;
 use oam_model::answer::EndpointFault;
 use oam_model::issuer::SourceKeys;
 use oam_model::secret::Secret;
 use oam_model::time::Moment;
+use oam_oidc::jwks::{self, Key};
 use oam_policy::claims::Claims;
 use std::io::Read;
 use std::sync::Arc;
@@ -20,12 +20,6 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Largest file of keys, bytes.
 const FILE_CAP: u64 = 1024 * 1024;
-
-/// A public key, ready for use.
-struct Key {
-    jwk: Jwk,
-    decoding: DecodingKey,
-}
 
 /// Keys of one issuer.
 pub(crate) struct KeyRing {
@@ -63,24 +57,24 @@ impl KeyRing {
         if !algorithms.contains(&header.algorithm) {
             return Err(Unsigned::Algorithm);
         }
-        let want = |keys: &Vec<Arc<Key>>| pick(keys, header);
+        let pick = |keys: &Vec<Arc<Key>>| jwks::pick(keys, header.kid.as_deref(), header.algorithm);
         let key = self
             .kept
-            .find(now, want, || Box::pin(self.fetch(now)))
+            .find(now, pick, || Box::pin(self.fetch(now)))
             .await
             .map_err(|miss| match miss {
                 Miss::Absent => Unsigned::Key,
                 Miss::Unreachable(fault) => Unsigned::NoKeys(fault),
             })?;
-        let verdict = read.verified(token, &key.decoding);
+        let verdict = read.verified(token, &key);
         if !matches!(verdict, Err(Unsigned::Signature)) {
             return verdict;
         }
         // A source may have another key under the same name now: asked for as often as an unknown one.
-        let other = |keys: &Vec<Arc<Key>>| pick(keys, header).filter(|one| one.jwk != key.jwk);
+        let other = |keys: &Vec<Arc<Key>>| pick(keys).filter(|one| *one != key);
         let fetched = self.kept.find(now, other, || Box::pin(self.fetch(now)));
         match fetched.await {
-            Ok(other) => read.verified(token, &other.decoding),
+            Ok(other) => read.verified(token, &other),
             Err(_) => verdict,
         }
     }
@@ -112,57 +106,8 @@ fn file(path: &str) -> Result<Vec<u8>, EndpointFault> {
     Ok(bytes)
 }
 
-/// Key by key: a kind of key that is not known here must not hide the others (RFC 7517 §5).
 fn keys(body: &[u8]) -> Result<Vec<Arc<Key>>, EndpointFault> {
-    #[derive(serde::Deserialize)]
-    struct Set {
-        keys: Vec<serde_json::Value>,
-    }
-    let set: Set = serde_json::from_slice(body).map_err(|_| EndpointFault::Unreadable {
+    jwks::read(body).ok_or_else(|| EndpointFault::Unreadable {
         why: "the answer is not a set of keys".to_owned(),
-    })?;
-    let read = |value| {
-        let jwk: Jwk = serde_json::from_value(oam_oidc::jose::tidied(value)).ok()?;
-        let decoding = DecodingKey::from_jwk(&jwk).ok()?;
-        Some(Arc::new(Key { jwk, decoding }))
-    };
-    Ok(set
-        .keys
-        .into_iter()
-        .filter_map(read)
-        .take(oam_oidc::jose::MOST_KEYS)
-        .collect())
-}
-
-fn pick(keys: &[Arc<Key>], header: &Header) -> Option<Arc<Key>> {
-    let mut fitting = keys.iter().filter(|key| fits(&key.jwk, header.algorithm));
-    let found = match &header.kid {
-        Some(kid) => fitting.find(|key| key.jwk.common.key_id.as_deref() == Some(kid)),
-        None => fitting.next().filter(|_| fitting.next().is_none()),
-    };
-    found.cloned()
-}
-
-/// The key's own type must fit the algorithm: a public RSA key as the secret of an HMAC, or a curve of
-/// another size, is an attack and not a mistake (RFC 8725 §2.1).
-fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
-    use Algorithm as A;
-    let kind = match (&key.algorithm, algorithm) {
-        (
-            AlgorithmParameters::RSA(_),
-            A::RS256 | A::RS384 | A::RS512 | A::PS256 | A::PS384 | A::PS512,
-        ) => true,
-        (AlgorithmParameters::EllipticCurve(curve), A::ES256) => curve.curve == EllipticCurve::P256,
-        (AlgorithmParameters::EllipticCurve(curve), A::ES384) => curve.curve == EllipticCurve::P384,
-        (AlgorithmParameters::OctetKeyPair(pair), A::EdDSA) => pair.curve == EllipticCurve::Ed25519,
-        _ => false,
-    };
-    let common = &key.common;
-    let signs = |purpose: &PublicKeyUse| *purpose == PublicKeyUse::Signature;
-    let verifies = |ops: &Vec<KeyOperations>| ops.contains(&KeyOperations::Verify);
-    kind && common.public_key_use.as_ref().is_none_or(signs)
-        && common.key_operations.as_ref().is_none_or(verifies)
-        && common
-            .key_algorithm
-            .is_none_or(|known| known == algorithm.into())
+    })
 }

@@ -129,6 +129,7 @@ mod tests {
     fn answer(body: &Value) -> Answer {
         Answer {
             date_s: None,
+            retry_after_s: None,
             status: 200,
             content_type: "application/json".into(),
             body: Zeroizing::new(body.to_string().into_bytes()),

@@ -32,6 +32,7 @@ fn answered(status: u16, body: &Value, role: Option<&str>) -> Result<Granted, En
         status,
         content_type: "application/json".into(),
         body: Zeroizing::new(body.to_string().into_bytes()),
+        date_s: None,
         retry_after_s: None,
     };
     asked.granted(answer, NOW)

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io;
 
 /// A fault from before the answer's head.
-pub(super) fn of(error: &reqwest::Error) -> EndpointFault {
+pub fn of(error: &reqwest::Error) -> EndpointFault {
     // `is_connect`: name, proxy, TCP or TLS failed, so no byte of the request was written.
     if error.is_builder() || error.is_connect() {
         let why = connect_words(error).to_owned();
@@ -16,7 +16,7 @@ pub(super) fn of(error: &reqwest::Error) -> EndpointFault {
 }
 
 /// A fault from after the request may have arrived.
-pub(super) fn lost(error: &reqwest::Error) -> EndpointFault {
+pub fn lost(error: &reqwest::Error) -> EndpointFault {
     let why = if error.is_timeout() {
         "no answer in time"
     } else {
@@ -28,7 +28,7 @@ pub(super) fn lost(error: &reqwest::Error) -> EndpointFault {
 }
 
 /// An answer longer than what is read.
-pub(super) fn too_long(status: u16) -> EndpointFault {
+pub fn too_long(status: u16) -> EndpointFault {
     if status == 200 {
         let why = "the answer is longer than 1 MiB".to_owned();
         return EndpointFault::Unreadable { why };
@@ -65,7 +65,7 @@ fn connect_words(error: &reqwest::Error) -> &'static str {
 }
 
 /// The `error` code of an OAuth error (RFC 6749 §5.2), when the body is one.
-pub(super) fn oauth_error(body: &[u8]) -> Option<String> {
+pub fn oauth_error(body: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct OAuthError {
         error: String,
@@ -75,7 +75,7 @@ pub(super) fn oauth_error(body: &[u8]) -> Option<String> {
 
 /// A code of somebody else as it may be shown and logged: its first 64 characters, when all of them
 /// are letters, digits, `_`, `-`, `.` or `:`, so that no prose comes in that way.
-fn plain_code(code: &str) -> Option<String> {
+pub fn plain_code(code: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
     let short: String = code.chars().take(64).collect();
     (!short.is_empty() && short.chars().all(plain)).then_some(short)

@@ -1,4 +1,4 @@
-//! The only printer: data on stdout, talk on stderr.
+//! The only printer of `oam` and `oam-issuer`: data on stdout, talk on stderr.
 //!
 //! Everything that is printed passes through [`oam_model::line`] here, not at the many places that make text:
 //! a place that forgets it would let a hub or a provider write to the terminal (R42).
@@ -109,13 +109,29 @@ impl Show {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
-    /// A refusal: the sentence, then the next step; as data too where JSON is wanted.
-    pub fn refusal(&self, refusal: &Refusal) {
+    /// How far a long work is, on one line that the next call or talk replaces; for a person at a terminal
+    /// only. Empty: the line goes.
+    pub fn progress(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        if err.is_terminal() {
+            let line = Line::new().look(Look::Faint, text).render(self.colour.1);
+            let _ = write!(err, "\r\u{1b}[K{line}").and_then(|()| err.flush());
+        }
+    }
+
+    /// A refusal: the sentence, then the next step; as data too where JSON is wanted. Gives its exit code.
+    pub fn refusal(&self, refusal: &Refusal) -> u8 {
         if self.json {
             self.value(&ErrorReport::of(refusal));
         }
         self.say(Line::new().look(Look::Bad, refusal.sentence.clone()));
         self.next(&refusal.next);
+        refusal.code.exit_code()
+    }
+
+    /// What a command came to: its exit code, or a refusal that is told here.
+    pub fn done(&self, outcome: Result<u8, Refusal>) -> u8 {
+        outcome.unwrap_or_else(|refusal| self.refusal(&refusal))
     }
 
     /// A question, without a line break behind it: the answer follows on the same line.
@@ -169,5 +185,20 @@ impl<'a> ErrorReport<'a> {
                 next: &refusal.next,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ErrorReport;
+    use oam_model::refusal::Refusal;
+
+    #[test]
+    fn a_refusal_has_its_documented_shape() {
+        let refusal = Refusal::denied("no role of ada grants it", "ask for a group");
+        assert_eq!(
+            serde_json::to_string(&ErrorReport::of(&refusal)).unwrap(),
+            r#"{"error":{"code":"denied","sentence":"no role of ada grants it","next":"ask for a group"}}"#
+        );
     }
 }

@@ -1,9 +1,11 @@
 //! An answer: facts, and a body that is wiped.
 
-use super::{ANSWER_CAP, fault};
+use crate::body::append;
+use crate::{ANSWER_CAP, fault};
 use oam_model::answer::EndpointFault;
+use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// What a peer answered, whatever its status.
 pub struct Answer {
@@ -13,6 +15,8 @@ pub struct Answer {
     pub content_type: String,
     /// `Date`, Unix seconds: the peer's clock.
     pub date_s: Option<u64>,
+    /// `Retry-After` in seconds; a date there is not understood.
+    pub retry_after_s: Option<u64>,
     /// The body, wiped when it is dropped.
     pub body: Zeroizing<Vec<u8>>,
 }
@@ -27,7 +31,8 @@ impl Answer {
             return Ok(self);
         }
         let error = fault::oauth_error(&self.body);
-        // A web page is what proxies and captive portals send, not what the endpoint itself says.
+        // A web page is what proxies and captive portals send, not the bare answer of an
+        // endpoint: of a provider it ends a session, which a repetition would make final.
         let page =
             self.content_type == "text/html" || self.body.trim_ascii_start().starts_with(b"<");
         Err(EndpointFault::Status {
@@ -55,10 +60,14 @@ impl Answer {
 }
 
 /// Reads an answer to its end.
-pub(super) async fn collect(mut response: reqwest::Response) -> Result<Answer, EndpointFault> {
+///
+/// # Errors
+/// The connection broke, or the answer is longer than [`ANSWER_CAP`].
+pub async fn collect(mut response: reqwest::Response) -> Result<Answer, EndpointFault> {
     let status = response.status().as_u16();
     let content_type = content_type(response.headers());
     let date_s = date(response.headers());
+    let retry_after_s = retry_after(response.headers());
     let announced = response.content_length().unwrap_or(0);
     let room = usize::try_from(announced).unwrap_or(ANSWER_CAP);
     let mut body = Zeroizing::new(Vec::with_capacity(room.clamp(4096, ANSWER_CAP)));
@@ -67,52 +76,38 @@ pub(super) async fn collect(mut response: reqwest::Response) -> Result<Answer, E
             return Err(fault::too_long(status));
         }
         append(&mut body, &chunk);
+        // Only when nobody else holds the same buffer; the HTTP layer often does.
+        if let Ok(mut own) = chunk.try_into_mut() {
+            own.as_mut().zeroize();
+        }
     }
     Ok(Answer {
         status,
         content_type,
         date_s,
+        retry_after_s,
         body,
     })
 }
 
 /// RFC 9110 §5.6.7, the form that is sent today.
-fn date(headers: &reqwest::header::HeaderMap) -> Option<u64> {
+fn date(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(reqwest::header::DATE)?.to_str().ok()?;
     let at = jiff::fmt::rfc2822::parse(text).ok()?;
     u64::try_from(at.timestamp().as_second()).ok()
 }
 
-/// Appends to a buffer that must not leave its old bytes behind when it grows.
-fn append(buffer: &mut Zeroizing<Vec<u8>>, more: &[u8]) {
-    if buffer.capacity() - buffer.len() < more.len() {
-        let mut larger = Zeroizing::new(Vec::with_capacity(2 * (buffer.len() + more.len())));
-        larger.extend_from_slice(buffer);
-        std::mem::swap(buffer, &mut larger);
-    }
-    buffer.extend_from_slice(more);
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(reqwest::header::RETRY_AFTER)?;
+    value.to_str().ok()?.trim().parse().ok()
 }
 
-fn content_type(headers: &reqwest::header::HeaderMap) -> String {
+/// `Content-Type` without parameters, lower-case; empty when there is none.
+pub fn content_type(headers: &HeaderMap) -> String {
     headers
         .get(reqwest::header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.split(';').next())
         .map(|kind| kind.trim().to_ascii_lowercase())
         .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::append;
-    use zeroize::Zeroizing;
-
-    #[test]
-    fn a_growing_answer_keeps_its_bytes() {
-        let mut buffer = Zeroizing::new(Vec::with_capacity(1));
-        for part in [b"abc".as_slice(), b"", b"defghijklmnop"] {
-            append(&mut buffer, part);
-        }
-        assert_eq!(buffer.as_slice(), b"abcdefghijklmnop");
-    }
 }

@@ -17,7 +17,7 @@ fn pem(path: &str) -> Result<Vec<u8>, String> {
 
 /// SHA-256 of a file of roots, lower-case hex; of one that can't be read a word that no file has, so that a
 /// session is never bound to what somebody puts there later.
-pub(crate) fn ca_sha256(path: &str) -> String {
+pub fn ca_sha256(path: &str) -> String {
     pem(path).map_or_else(|_| "unreadable".to_owned(), |pem| sha256(&pem))
 }
 
@@ -26,7 +26,10 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 /// The roots in a file, when it holds what it held when the configuration was read.
-pub(super) fn roots(path: &str, bound: Option<&str>) -> Result<Vec<reqwest::Certificate>, String> {
+///
+/// # Errors
+/// Our own words.
+pub fn roots(path: &str, bound: Option<&str>) -> Result<Vec<reqwest::Certificate>, String> {
     let pem = pem(path)?;
     if bound.is_some_and(|bound| bound != sha256(&pem)) {
         return Err(
