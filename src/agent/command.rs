@@ -10,6 +10,7 @@ use oam_model::organization::{Organization, Route};
 use oam_model::refusal::Refusal;
 use oam_model::report::{AnchorReport, ProviderReport, RolesReport, StatusReport, WhyReport};
 use oam_model::secret::Secret;
+use oam_model::sign_in::{DevicePrompt, SignInBy};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};
@@ -50,16 +51,7 @@ pub enum Command {
         news: mpsc::Sender<News>,
     },
     /// A sign-in.
-    Login {
-        /// The organization.
-        org: Option<OrgName>,
-        /// Where to keep it.
-        store: Store,
-        /// Who asks.
-        caller: Caller,
-        /// News; dropping the receiver cancels.
-        news: mpsc::Sender<LoginNews>,
-    },
+    Login(LoginRequest),
     /// A sign-out.
     Logout {
         /// The organization.
@@ -104,6 +96,20 @@ pub enum Command {
     },
     /// New settings, or the reason why an edit was not taken.
     Configured(Result<Arc<Settings>, String>),
+}
+
+/// A sign-in that is asked for.
+pub struct LoginRequest {
+    /// The organization.
+    pub org: Option<OrgName>,
+    /// Where to keep it.
+    pub store: Store,
+    /// In which way.
+    pub by: SignInBy,
+    /// Who asks.
+    pub caller: Caller,
+    /// News; dropping the receiver cancels.
+    pub news: mpsc::Sender<LoginNews>,
 }
 
 /// Kinds of report.
@@ -200,6 +206,8 @@ pub enum LoginNews {
         org: OrgName,
         /// The issuer.
         issuer: String,
+        /// What is typed there; none: the browser comes back by itself.
+        device: Option<DevicePrompt>,
     },
     /// Signed in.
     SignedIn {

@@ -359,12 +359,7 @@ impl Keeper {
                 caller,
                 news,
             } => self.follow(ask, again, caller, news, patience),
-            Command::Login {
-                org,
-                store,
-                caller,
-                news,
-            } => self.login(org, store, caller, news),
+            Command::Login(request) => self.login(request),
             Command::Logout { org, caller, reply } => self.logout(org, caller, reply),
             Command::Report { kind, reply } => self.report(kind, reply),
             Command::Organization { url, route, reply } => self.organization(&url, route, reply),

@@ -1,12 +1,15 @@
 //! Signing in: one attempt per organization; a second one replaces the first.
 
-use super::command::LoginNews;
-use super::first::{FirstAnswer, first_answer, until_later_than};
+mod attempt;
+
+use super::command::{LoginNews, LoginRequest};
+use super::first::{FirstAnswer, until_later_than};
 use super::issuing::Records;
 use super::keeper::{Inner, Keeper};
 use super::office::{Session, live_of};
 use super::opening::Opening;
-use super::ports::{Arrived, Authentication, Idp, Issuer, Store, Vault};
+use super::ports::{Arrived, Authentication, Store};
+use attempt::Attempt;
 use oam_config::agent::Org;
 use oam_config::digest;
 use oam_model::caller::Caller;
@@ -20,7 +23,6 @@ use oam_session::desk::Event;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -47,6 +49,11 @@ struct Login {
 impl Logins {
     pub(super) fn is_empty(&self) -> bool {
         self.under_way.is_empty()
+    }
+
+    /// A sign-in is under way whose session is to be kept elsewhere: one key is in use at a time.
+    fn is_elsewhere(&self, store: Store) -> bool {
+        self.under_way.values().any(|login| login.store != store)
     }
 }
 
@@ -76,31 +83,22 @@ impl From<Refusal> for Failed {
 }
 
 impl Keeper {
-    pub(super) fn login(
-        &mut self,
-        org: Option<OrgName>,
-        store: Store,
-        caller: Caller,
-        news: mpsc::Sender<LoginNews>,
-    ) {
+    pub(super) fn login(&mut self, request: LoginRequest) {
+        let LoginRequest {
+            org,
+            store,
+            by,
+            caller,
+            news,
+        } = request;
         let org = match (self.org_or_default(org), &self.blocked) {
             (Ok(org), None) => org,
             (Err(refusal), _) => return say(&news, LoginNews::Refused(refusal)),
             (Ok(_), Some(blocked)) => return say(&news, LoginNews::Refused(blocked.clone())),
         };
         self.cancel_login(&org.name, "another sign-in was started");
-        if self
-            .logins
-            .under_way
-            .values()
-            .any(|login| login.store != store)
-        {
-            let refusal = Refusal::new(
-                RefusalCode::Busy,
-                "another sign-in is under way, and its session is to be kept elsewhere",
-                "finish that one first, then try again",
-            );
-            return say(&news, LoginNews::Refused(refusal));
+        if self.logins.is_elsewhere(store) {
+            return say(&news, LoginNews::Refused(elsewhere()));
         }
         let number = self.number();
         let reopen = matches!(self.opening, Opening::Failed(_));
@@ -109,6 +107,7 @@ impl Keeper {
             idp: Rc::clone(&self.ports.idp),
             issuer: Rc::clone(&self.ports.issuer),
             store,
+            by,
             authentication: self.authentication(&org.name),
             not_before_ms: self.not_before(&org.name),
             reopen: reopen.then(|| self.inner.clone()),
@@ -337,55 +336,12 @@ fn began_at(identity: &Identity, now_ms: u64) -> u64 {
     told.map_or(now_ms, |at_ms| at_ms.min(now_ms))
 }
 
-/// The slow part of a sign-in: key, provider, browser, and the issuer's word.
-struct Attempt {
-    vault: Rc<dyn Vault>,
-    idp: Rc<dyn Idp>,
-    issuer: Rc<dyn Issuer>,
-    store: Store,
-    authentication: Authentication,
-    not_before_ms: u64,
-    reopen: Option<mpsc::UnboundedSender<Inner>>,
-}
-
-impl Attempt {
-    async fn sign_in(self, org: &Org, news: mpsc::Sender<LoginNews>) -> Result<Accepted, Failed> {
-        self.vault.prepare(self.store).await?;
-        if let Some(inner) = &self.reopen {
-            // The keyring may be back: what was sealed before must not be written over unread.
-            let opened = self.vault.open().await;
-            if opened.is_ok() {
-                let _ = inner.send(Inner::Opened(opened));
-            }
-        }
-        if self.not_before_ms > 0 {
-            tokio::time::sleep(Duration::from_millis(self.not_before_ms)).await;
-        }
-        let pending = self.idp.begin(org, self.authentication).await?;
-        let challenge = LoginNews::Challenge {
-            url: pending.url,
-            org: org.name.clone(),
-            issuer: org.provider.issuer.clone(),
-        };
-        let _ = news.send(challenge).await;
-        let returned = pending.arrival.await?;
-        let said = first_answer(&*self.issuer, org, &returned.arrived.tokens).await;
-        match said.transpose() {
-            Ok(said) => {
-                (returned.tell)(None).await;
-                let arrived = returned.arrived;
-                Ok(Accepted { arrived, said })
-            }
-            Err(refusal) => {
-                (returned.tell)(Some(refusal.clone())).await;
-                Err(Failed {
-                    refusal,
-                    refresh: Some(returned.arrived.tokens.refresh),
-                    by_issuer: true,
-                })
-            }
-        }
-    }
+fn elsewhere() -> Refusal {
+    Refusal::new(
+        RefusalCode::Busy,
+        "another sign-in is under way, and its session is to be kept elsewhere",
+        "finish that one first, then try again",
+    )
 }
 
 fn say(news: &mpsc::Sender<LoginNews>, what: LoginNews) {

@@ -87,7 +87,7 @@ impl Keeper {
                 command,
                 Command::Get { .. }
                     | Command::Follow { .. }
-                    | Command::Login { .. }
+                    | Command::Login(_)
                     | Command::Logout { .. }
             ),
         }

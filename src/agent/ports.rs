@@ -15,6 +15,7 @@ use oam_model::refusal::Refusal;
 use oam_model::report::ProviderFault;
 use oam_model::role::Action;
 use oam_model::secret::Secret;
+use oam_model::sign_in::{DevicePrompt, SignInBy};
 use oam_model::time::Moment;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -64,10 +65,12 @@ pub enum UserInfo {
     Groups(Vec<String>),
 }
 
-/// A sign-in that waits for the browser. Dropping it closes the listener.
+/// A sign-in that waits for its person. Dropping it closes the listener.
 pub struct PendingLogin {
-    /// The authorization URL.
+    /// The authorization URL, or the page for the device code.
     pub url: String,
+    /// What is typed there; none: the browser comes back by itself.
+    pub device: Option<DevicePrompt>,
     /// Resolves when the browser came back and the code was exchanged and checked. The browser was told
     /// when it is a refusal.
     pub arrival: Later<Result<Returned, Refusal>>,
@@ -95,11 +98,12 @@ pub enum Authentication {
 
 /// The identity provider.
 pub trait Idp {
-    /// Discovers, listens on loopback and makes the authorization URL.
+    /// Discovers, and listens on loopback for an authorization URL or asks for a device code.
     fn begin(
         &self,
         org: &Org,
         authentication: Authentication,
+        by: SignInBy,
     ) -> Later<Result<PendingLogin, Refusal>>;
     /// One refresh; checks the ID token against `known` (same `iss` and `sub`, R30).
     fn refresh(

@@ -24,12 +24,7 @@ pub fn is_openable(address: &str) -> bool {
 /// # Errors
 /// The name of the program that could not be started.
 pub fn open(address: &str) -> Option<Result<Child, String>> {
-    let opener = by_variable(
-        std::env::var_os("BROWSER").as_deref(),
-        address,
-        places::program,
-    )
-    .or_else(|| system(address))?;
+    let opener = opener(address)?;
     let name = opener.program.display().to_string();
     let mut command = Command::new(&opener.program);
     command
@@ -40,6 +35,16 @@ pub fn open(address: &str) -> Option<Result<Child, String>> {
     // Its own group: Ctrl-C cancels the sign-in and must not close somebody's browser.
     system::own_group(&mut command);
     Some(command.spawn().map_err(|_| name))
+}
+
+/// Whether a browser can be found, and a display for it.
+pub fn is_there() -> bool {
+    opener("https://localhost/").is_some()
+}
+
+fn opener(address: &str) -> Option<Opener> {
+    let named = std::env::var_os("BROWSER");
+    by_variable(named.as_deref(), address, places::program).or_else(|| system(address))
 }
 
 /// `$BROWSER`: a list with colons, each a program or a command with `%s`; words are split at blanks,

@@ -4,13 +4,13 @@
 
 #[cfg(not(unix))]
 pub use other::{
-    Watch, access_folder, access_options, become_program, before_end, end_as, is_runnable,
-    own_group,
+    Watch, access_folder, access_options, become_program, before_end, end_as, is_in_foreground,
+    is_runnable, own_group,
 };
 #[cfg(unix)]
 pub use unix::{
-    Watch, access_folder, access_options, become_program, before_end, end_as, is_runnable,
-    own_group,
+    Watch, access_folder, access_options, become_program, before_end, end_as, is_in_foreground,
+    is_runnable, own_group,
 };
 
 use std::path::Path;
@@ -138,6 +138,21 @@ mod unix {
         });
     }
 
+    /// Whether what is typed at the terminal comes to this process: one in the background is stopped when it reads.
+    /// Where the system has no such file (macOS), yes.
+    pub fn is_in_foreground() -> bool {
+        let about = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        foreground(&about).unwrap_or(true)
+    }
+
+    /// `PID (NAME) STATE PARENT GROUP SESSION TERMINAL FOREGROUND-GROUP …`; a name can hold anything.
+    fn foreground(about: &str) -> Option<bool> {
+        let (_, rest) = about.rsplit_once(')')?;
+        let mut words = rest.split_whitespace();
+        let group = words.nth(2)?;
+        Some(words.nth(2)? == group)
+    }
+
     /// Puts a program into a group of its own: Ctrl-C at our terminal does not reach it.
     pub fn own_group(command: &mut Command) {
         command.process_group(0);
@@ -202,8 +217,16 @@ mod unix {
 
     #[cfg(test)]
     mod tests {
-        use super::{bit, set_of};
+        use super::{bit, foreground, set_of};
         use signal_hook::consts::SIGHUP;
+
+        #[test]
+        fn a_program_in_the_background_is_known() {
+            let about = |front: &str| format!("7 (a) b) c) S 1 7 7 34816 {front} 4194304 1");
+            assert_eq!(foreground(&about("7")), Some(true));
+            assert_eq!(foreground(&about("9")), Some(false));
+            assert_eq!(foreground("nothing"), None);
+        }
 
         #[test]
         fn ignored_signals_are_read_from_the_systems_own_words() {
@@ -250,6 +273,11 @@ mod other {
     /// No child ends by a signal here.
     pub fn end_as(_status: ExitStatus) -> u8 {
         1
+    }
+
+    /// The console gives what is typed to whoever reads.
+    pub fn is_in_foreground() -> bool {
+        true
     }
 
     /// Groups are the console's matter here.

@@ -36,6 +36,8 @@ pub fn between(now: &Org, then: &Org) -> Vec<Change> {
     line("redirect", &redirect(now), &redirect(then));
     line("groups claim", &a.groups_claim, &b.groups_claim);
     line("new authentication", a.reauth.word(), b.reauth.word());
+    let allowed = |provider: &Provider| if provider.device { "yes" } else { "no" };
+    line("sign-in by device code", allowed(a), allowed(b));
     for (what, old, new) in [
         ("fresh", now.fresh_ms, then.fresh_ms),
         ("lease", now.lease_ms, then.lease_ms),

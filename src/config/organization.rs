@@ -170,6 +170,7 @@ fn table<'a>(organization: &'a Organization, sign_in: &'a SignIn) -> OrgTable<'a
         redirect_path: &sign_in.redirect_path,
         groups_claim: &sign_in.groups_claim,
         reauth: sign_in.reauth.map(Reauth::word),
+        device: sign_in.device_login.then_some(true),
         fresh: span(sign_in.fresh_s),
         lease: span(sign_in.lease_s),
         session_age: span(sign_in.session_age_s),
@@ -215,6 +216,8 @@ struct OrgTable<'a> {
     groups_claim: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reauth: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<bool>,
     fresh: String,
     lease: String,
     session_age: String,

@@ -27,8 +27,13 @@ const OWN_PARAMETERS: [&str; 15] = [
     "request_uri",
 ];
 
-/// Reads the keys of `[orgs.NAME]` that are about its identity provider.
-pub(super) fn read_provider(org: &Fields<'_>, report: &mut Report<'_>) -> Option<Provider> {
+/// Reads the keys of `[orgs.NAME]` that are about its identity provider. Where an issuer publishes the set-up,
+/// it says whether people may sign in by device code.
+pub(super) fn read_provider(
+    org: &Fields<'_>,
+    published: bool,
+    report: &mut Report<'_>,
+) -> Option<Provider> {
     let issuer = checked(org, "issuer", true, address::issuer, report);
     let client_id = org.required("client_id", report);
     let scopes = scopes(org, report);
@@ -39,6 +44,13 @@ pub(super) fn read_provider(org: &Fields<'_>, report: &mut Report<'_>) -> Option
     let ca_file = ca_file(org, report);
     let proxy = checked(org, "proxy", false, address::proxy, report);
     let reauth = reauth(org, issuer.as_deref().unwrap_or_default(), report);
+    let device_endpoint = checked(
+        org,
+        "device_authorization_endpoint",
+        false,
+        address::endpoint,
+        report,
+    );
     Some(Provider {
         issuer: issuer?,
         client_id: client_id?.value.to_owned(),
@@ -48,6 +60,8 @@ pub(super) fn read_provider(org: &Fields<'_>, report: &mut Report<'_>) -> Option
         redirect_path,
         groups_claim: groups_claim.map_or("groups", |t| t.value).to_owned(),
         reauth,
+        device: org.yes("device", !published, report),
+        device_authorization_endpoint: device_endpoint,
         ca_file,
         ca_sha256: None,
         proxy,

@@ -128,7 +128,7 @@ fn settings(tree: &Node, report: &mut Report<'_>) -> Settings {
 /// One organization; none when a fault was found that leaves no value to go on with. Its hubs are
 /// given even then, so that they can be compared to the others.
 fn read_org(entry: &Entry, report: &mut Report<'_>) -> (Option<Org>, Vec<ReadHub>) {
-    const KEYS: [&str; 16] = [
+    const KEYS: [&str; 18] = [
         "issuer",
         "client_id",
         "scopes",
@@ -136,6 +136,8 @@ fn read_org(entry: &Entry, report: &mut Report<'_>) -> (Option<Org>, Vec<ReadHub
         "redirect_path",
         "groups_claim",
         "reauth",
+        "device",
+        "device_authorization_endpoint",
         "ca_file",
         "proxy",
         "fresh",
@@ -152,8 +154,9 @@ fn read_org(entry: &Entry, report: &mut Report<'_>) -> (Option<Org>, Vec<ReadHub
         report.add(entry.place, fault.to_string(), "choose another name");
     }
     let table = Fields::open(&entry.node, entry.place, &path, &KEYS, report);
-    let provider = read_provider(&table, report);
     let exchange = read_exchange(&table, report);
+    let published = exchange.as_ref().is_some_and(|e| e.issuer().is_some());
+    let provider = read_provider(&table, published, report);
     let hubs = read_hubs(&table, report);
     let hub_names: Vec<&str> = match table.entry("hubs").map(|entry| &entry.node.value) {
         Some(tree::Value::Table(entries)) => entries.iter().map(|e| e.key.as_str()).collect(),

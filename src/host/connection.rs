@@ -4,7 +4,9 @@ use super::caller::{Peer, repository_of};
 use super::seats::Seat;
 use super::socket::{Limits, busy};
 use super::translate::{self, ended_meanwhile, following, report, stopping, stored, too_long};
-use oam_agent::command::{Command, EpochGate, LoginNews, Mailbox, News, Outcome, ReportKind};
+use oam_agent::command::{
+    Command, EpochGate, LoginNews, LoginRequest, Mailbox, News, Outcome, ReportKind,
+};
 use oam_model::ask::Ask;
 use oam_model::caller::Caller;
 use oam_model::refusal::Refusal;
@@ -147,15 +149,15 @@ impl Connection {
             } => {
                 return self.follow(ask, again, with_token).await;
             }
-            Request::Login { org, store } => {
+            Request::Login { org, store, by } => {
                 let (sender, news) = mpsc::channel(NEWS);
-                let store = stored(store);
-                let command = Command::Login {
+                let command = Command::Login(LoginRequest {
                     org,
-                    store,
+                    store: stored(store),
+                    by,
                     caller,
                     news: sender,
-                };
+                });
                 return self.login(command, news).await;
             }
             Request::Get { ask, front } => Command::Get {
@@ -279,9 +281,19 @@ impl Connection {
                 () = self.gone() => return Err(Over),
             };
             match heard {
-                Some(LoginNews::Challenge { url, org, issuer }) => {
-                    self.write(Reply::Challenge { url, org, issuer }, None)
-                        .await?;
+                Some(LoginNews::Challenge {
+                    url,
+                    org,
+                    issuer,
+                    device,
+                }) => {
+                    let challenge = Reply::Challenge {
+                        url,
+                        org,
+                        issuer,
+                        device,
+                    };
+                    self.write(challenge, None).await?;
                 }
                 Some(LoginNews::SignedIn {
                     org,

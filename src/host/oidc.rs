@@ -5,6 +5,7 @@
 //! be told from one that was never sent, and the raw status decides what a refusal means (promise 3).
 
 mod claims;
+mod device;
 mod discovery;
 mod id_token;
 mod keys;
@@ -29,6 +30,7 @@ use oam_model::identity::Identity;
 use oam_model::refusal::Refusal;
 use oam_model::report::ProviderFault;
 use oam_model::secret::Secret;
+use oam_model::sign_in::SignInBy;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -58,9 +60,10 @@ impl Idp for Oidc {
         &self,
         org: &Org,
         authentication: Authentication,
+        by: SignInBy,
     ) -> Later<Result<PendingLogin, Refusal>> {
         let (inner, org) = (Rc::clone(&self.0), org.clone());
-        Box::pin(login::begin(inner, org, authentication))
+        Box::pin(login::begin(inner, org, authentication, by))
     }
 
     fn refresh(

@@ -27,6 +27,7 @@ pub mod report;
 pub mod role;
 pub mod secret;
 pub mod settings;
+pub mod sign_in;
 pub mod signal;
 pub mod standing;
 pub mod time;

@@ -72,6 +72,10 @@ pub struct Provider {
     pub groups_claim: String,
     /// How a new authentication is asked for.
     pub reauth: Reauth,
+    /// Whether people may sign in by device code (RFC 8628).
+    pub device: bool,
+    /// Where a device code is asked for, when the provider's metadata does not say.
+    pub device_authorization_endpoint: Option<String>,
     /// PEM file of additional roots.
     pub ca_file: Option<String>,
     /// SHA-256 of what stands in it, lower-case hex; none: there is no such file, or nobody has read it.

@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod desk;
+pub mod device;
 pub mod hub;
 pub mod link;
 pub mod notice;

@@ -7,6 +7,7 @@ use oam_model::organization::{Organization, Route};
 use oam_model::refusal::Refusal;
 use oam_model::report::{AnchorReport, ProviderReport, RolesReport, StatusReport, WhyReport};
 use oam_model::secret::{self, Secret};
+use oam_model::sign_in::{DevicePrompt, SignInBy};
 use serde::{Deserialize, Serialize};
 
 /// Version of the protocol. It grows when an old peer would misread a message.
@@ -66,6 +67,9 @@ pub enum Request {
         org: Option<OrgName>,
         /// Where to keep the session.
         store: StoreChoice,
+        /// In which way.
+        #[serde(default, skip_serializing_if = "SignInBy::is_browser")]
+        by: SignInBy,
     },
     /// Signs out: [`Reply::SignedOut`].
     Logout {
@@ -178,6 +182,9 @@ pub enum Reply {
         org: OrgName,
         /// The identity provider's issuer, for display.
         issuer: String,
+        /// Any browser will do, with this code; then `url` is the page for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<DevicePrompt>,
     },
     /// Signed in.
     SignedIn {

@@ -120,6 +120,7 @@ fn login_opens_the_browser_that_is_named_and_prints_the_address_anyway() {
                 url: address.into(),
                 org: "acme".parse().unwrap(),
                 issuer: "https://idp.example".into(),
+                device: None,
             });
             // Signed in only after the browser was there, so that the test can't pass without it.
             while fs::read_to_string(&opened)
@@ -195,6 +196,7 @@ fn an_address_that_is_none_of_the_webs_is_never_opened() {
                 url: "file:///etc/passwd".into(),
                 org: "acme".parse().unwrap(),
                 issuer: "https://idp.example".into(),
+                device: None,
             });
         }),
     );

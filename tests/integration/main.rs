@@ -21,6 +21,7 @@ mod support;
 mod cases;
 mod choosing;
 mod crash;
+mod device;
 mod disk;
 mod end;
 mod exec;

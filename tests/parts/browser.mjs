@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // A person without a screen: opens URL, signs in, follows every redirect up to the page that awaits the browser.
-// For use as $BROWSER. OAM_TEST_ACCOUNT says who (default ada), OAM_TEST_PASSWORD the password (default: the account's
+// For use as $BROWSER. OAM_TEST_STOP_AT is a path that it can't reach: the address is printed instead. OAM_TEST_ACCOUNT says who (default ada), OAM_TEST_PASSWORD the password (default: the account's
 // name), OAM_TEST_DENY=1 presses "Deny", OAM_TEST_USER_CODE is typed where a device code is asked for, OAM_TEST_COOKIES is
 // a file that keeps the cookies from one run to the next, so that somebody who signed in can sign out.
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -51,6 +51,8 @@ async function visit(start) {
     const location = response.headers.get('location');
     if (response.status >= 300 && response.status < 400 && location) {
       url = new URL(location, url);
+      // A browser of another machine: it can't reach the loopback of this one, and shows the address.
+      if (process.env.OAM_TEST_STOP_AT && url.pathname === process.env.OAM_TEST_STOP_AT) return { status: 200, text: url.href, url };
       response = await request(url);
       continue;
     }

@@ -1,10 +1,11 @@
 //! What goes back and forth between the client and the server.
 
 use crate::support::{Agent, LONG, done, get, granted, reply_of, token};
-use oam_agent::command::{Command, EpochGate, LoginNews, News, Outcome, Started};
+use oam_agent::command::{Command, EpochGate, LoginNews, LoginRequest, News, Outcome, Started};
 use oam_host::socket::Limits;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
+use oam_model::sign_in::SignInBy;
 use oam_wire::message::{Reply, Request, StoreChoice, VERSION};
 use std::sync::{Arc, mpsc};
 
@@ -236,11 +237,19 @@ fn a_follower_that_goes_is_noticed_at_once() {
     told.recv_timeout(LONG).unwrap();
 }
 
+fn login(org: Option<&str>) -> Request {
+    Request::Login {
+        org: org.map(|org| org.parse().unwrap()),
+        store: StoreChoice::Memory,
+        by: SignInBy::Browser,
+    }
+}
+
 #[test]
 fn somebody_signing_in_gets_the_address_and_the_end_and_leaving_cancels() {
     let (tell, told) = mpsc::channel();
     let agent = Agent::new(Limits::default(), move |command| {
-        let Command::Login { org, news, .. } = command else {
+        let Command::Login(LoginRequest { org, news, .. }) = command else {
             panic!()
         };
         let acme = || "acme".parse().unwrap();
@@ -252,6 +261,7 @@ fn somebody_signing_in_gets_the_address_and_the_end_and_leaving_cancels() {
             url,
             org: acme(),
             issuer,
+            device: None,
         });
         if org.is_some() {
             let (subject, roles) = ("u".to_owned(), vec![]);
@@ -271,13 +281,7 @@ fn somebody_signing_in_gets_the_address_and_the_end_and_leaving_cancels() {
         });
     });
     let mut client = agent.client();
-    let store = StoreChoice::Memory;
-    client
-        .send(Request::Login {
-            org: Some("acme".parse().unwrap()),
-            store,
-        })
-        .unwrap();
+    client.send(login(Some("acme"))).unwrap();
     assert!(matches!(
         client.next(Some(LONG)).map(|f| f.reply),
         Ok(Reply::Challenge { .. })
@@ -286,7 +290,7 @@ fn somebody_signing_in_gets_the_address_and_the_end_and_leaving_cancels() {
         client.next(Some(LONG)).map(|f| f.reply),
         Ok(Reply::SignedIn { .. })
     ));
-    client.send(Request::Login { org: None, store }).unwrap();
+    client.send(login(None)).unwrap();
     assert!(matches!(
         client.next(Some(LONG)).map(|f| f.reply),
         Ok(Reply::Challenge { .. })

@@ -13,7 +13,7 @@ mod setup;
 mod warned;
 
 use super::*;
-use crate::command::{LoginNews, News, Outcome, ReportKind};
+use crate::command::{LoginNews, LoginRequest, News, Outcome, ReportKind};
 use crate::ports::{Store, UserInfo};
 use crate::state::SessionTokens;
 use oam_model::ask::{Ask, HubRef, Intent};
@@ -137,12 +137,13 @@ impl Desk {
 
     fn login_to(&mut self, org: &str, store: Store) -> mpsc::Receiver<LoginNews> {
         let (news, heard) = mpsc::channel(8);
-        self.keeper.command(Command::Login {
+        self.keeper.command(Command::Login(LoginRequest {
             org: Some(org.parse().unwrap()),
             store,
+            by: oam_model::sign_in::SignInBy::Browser,
             caller: Caller::default(),
             news,
-        });
+        }));
         heard
     }
 

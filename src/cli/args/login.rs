@@ -24,6 +24,10 @@ pub struct LoginArgs {
     /// Print the address instead of opening a browser.
     #[arg(long)]
     pub no_browser: bool,
+    /// Sign in by a code that you type at the provider's page, in a browser on any device. Chosen by itself
+    /// over ssh without a browser, where organization and provider have it.
+    #[arg(long, conflicts_with = "no_browser")]
+    pub device: bool,
     /// Where the session is kept.
     #[arg(long, value_enum, default_value_t = StoreArg::Keyring)]
     pub store: StoreArg,

@@ -13,6 +13,7 @@ use oam_model::name::OrgName;
 use oam_model::organization::Route;
 use oam_model::refusal::Refusal;
 use oam_model::report::StatusReport;
+use oam_model::sign_in::SignInBy;
 use oam_terminal::Show;
 use serde::Serialize;
 
@@ -45,6 +46,7 @@ pub fn run(show: &Show, args: &UpdateArgs) -> Done {
     let undo = plan.carry_out(show, args.yes, &mut link, &organization, By::Update)?;
     if signs_in {
         let manner = Manner {
+            by: SignInBy::Browser,
             no_browser: args.no_browser,
             store: store(&before),
         };

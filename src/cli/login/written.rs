@@ -8,7 +8,7 @@ use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
 /// What stands below `[orgs.NAME]` as published and not otherwise: a hub of which the issuer knows nothing
 /// could never be served.
-const WHOLE: [&str; 4] = ["extra", "exchange", "hubs", "reauth"];
+const WHOLE: [&str; 5] = ["extra", "exchange", "hubs", "reauth", "device"];
 
 /// The user's text with the set-up in it, and the keys that the company enforces, which are left out.
 ///

@@ -38,6 +38,8 @@ fn org(exchange: Rfc8693) -> Org {
             redirect_path: "/".into(),
             groups_claim: "groups".into(),
             reauth: oam_model::organization::Reauth::MaxAge,
+            device: true,
+            device_authorization_endpoint: None,
             ca_file: None,
             ca_sha256: None,
             proxy: None,

@@ -66,6 +66,8 @@ pub(super) struct Expect<'a> {
 pub(super) enum Phase<'a> {
     /// A sign-in with this nonce.
     Login(&'a str),
+    /// A sign-in by device code: nothing went through a browser that a nonce could tie to this one.
+    Device,
     /// A refresh of this identity's session.
     Refresh(&'a Identity),
 }
@@ -125,7 +127,7 @@ impl Claims {
             Phase::Refresh(known) if known.subject != subject => {
                 return Err(Wrong::new("sub", "it is about somebody else"));
             }
-            Phase::Refresh(_) => {}
+            Phase::Device | Phase::Refresh(_) => {}
         }
         Ok(Identity {
             issuer: expect.issuer.to_owned(),
@@ -187,7 +189,9 @@ impl Claims {
             return Err(Wrong::new("iat", "it was issued in the future"));
         }
         // Not at a refresh: some providers send the same ID token again until it expires.
-        if matches!(expect.phase, Phase::Login(_)) && issued.saturating_add(OLD_S) < expect.now {
+        if matches!(expect.phase, Phase::Login(_) | Phase::Device)
+            && issued.saturating_add(OLD_S) < expect.now
+        {
             return Err(Wrong::new("iat", "it was issued too long ago"));
         }
         if self.seconds("nbf")?.is_some_and(|from| from > latest) {

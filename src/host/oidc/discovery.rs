@@ -22,6 +22,8 @@ pub(super) struct Metadata {
     pub(super) userinfo_endpoint: Option<String>,
     /// With which ID tokens are signed, as far as it says so.
     pub(super) signing_algorithms: Vec<String>,
+    /// RFC 8628 §4.
+    pub(super) device_authorization_endpoint: Option<String>,
     /// RFC 9207 §3: every answer carries `iss`.
     pub(super) iss_in_answer: bool,
 }
@@ -95,6 +97,7 @@ fn read(issuer: &str, body: &[u8]) -> Result<Metadata, EndpointFault> {
             .flatten()
             .filter_map(|name| name.as_str().map(str::to_owned))
             .collect(),
+        device_authorization_endpoint: document.optional_endpoint("device_authorization_endpoint"),
         iss_in_answer: document.get("authorization_response_iss_parameter_supported")
             == Some(&Value::Bool(true)),
     })

@@ -7,7 +7,7 @@ use super::claims::{Expect, Phase, SKEW_S, Wrong};
 use super::discovery::Metadata;
 use super::id_token::Verdict;
 use super::request::{Once, authorization};
-use super::{Inner, words};
+use super::{Inner, device, words};
 use oam_agent::ports::{Arrived, Authentication, PendingLogin, Returned, UserInfo};
 use oam_agent::state::SessionTokens;
 use oam_config::agent::{Org, Provider};
@@ -16,6 +16,7 @@ use oam_model::answer::EndpointFault;
 use oam_model::identity::Identity;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
+use oam_model::sign_in::SignInBy;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub(super) async fn begin(
     inner: Rc<Inner>,
     org: Org,
     authentication: Authentication,
+    by: SignInBy,
 ) -> Result<PendingLogin, Refusal> {
     let name = org.name.as_str();
     let metadata = inner
@@ -35,11 +37,15 @@ pub(super) async fn begin(
         .fresh(&org.provider)
         .await
         .map_err(|fault| words::discovery(name, &org.provider.issuer, &fault))?;
+    if device::is_wanted(by, &org.provider, &metadata) {
+        return device::begin(inner, org, metadata, authentication).await;
+    }
     let loopback = listen(&org.provider).await?;
     let (url, once) = authorization(&org, &metadata, loopback.redirect_uri(), authentication)
         .map_err(|fault| words::discovery(name, &org.provider.issuer, &fault))?;
     Ok(PendingLogin {
         url,
+        device: None,
         arrival: Box::pin(arrive(inner, org, metadata, loopback, once)),
     })
 }
@@ -164,25 +170,28 @@ async fn finish(
         )
         .await
         .map_err(|fault| words::arrival(org, &fault))?;
-    accept(inner, org, metadata, tokens, once)
+    let phase = Phase::Login(once.nonce.expose());
+    accept(inner, org, metadata, tokens, phase, once.max_age_s)
         .await
         .map_err(|fault| words::arrival(org, &fault))
 }
 
-async fn accept(
+/// Takes the answer of the token endpoint, or gives back what it brought.
+pub(super) async fn accept(
     inner: &Inner,
     org: &Org,
     metadata: &Metadata,
     tokens: Tokens,
-    once: &Once,
+    phase: Phase<'_>,
+    max_age_s: u64,
 ) -> Result<Arrived, EndpointFault> {
     if let Some(fault) = tokens.fault() {
         return Err(fault);
     }
     let now = inner.http.now().unix();
-    let expect = Expect::of(org, now, Phase::Login(once.nonce.expose()));
+    let expect = Expect::of(org, now, phase);
     let identified = identify(inner, org, metadata, &tokens, &expect).await;
-    let identity = match identified.and_then(|identity| young(identity, now, once.max_age_s)) {
+    let identity = match identified.and_then(|identity| young(identity, now, max_age_s)) {
         Ok(identity) => identity,
         Err(fault) => {
             // Nothing of a sign-in that was not accepted stays open; if this fails too, the refusal

@@ -58,7 +58,7 @@ pub(super) fn authorization(
         request = request.add_scope(Scope::new(scope.clone()));
     }
     let extra = extra(org, authentication);
-    let told = extra.get("max_age").and_then(|age| age.parse().ok());
+    let max_age_s = oldest(org, &extra);
     for (name, value) in extra {
         request = request.add_extra_param(name, value);
     }
@@ -68,14 +68,20 @@ pub(super) fn authorization(
         nonce: Secret::new(nonce),
         verifier: Secret::new(verifier.into_secret()),
         redirect,
-        max_age_s: told.unwrap_or(org.session_age_ms / 1000),
+        max_age_s,
     };
     Ok((url.into(), once))
 }
 
+/// The oldest authentication that is taken, seconds.
+pub(super) fn oldest(org: &Org, extra: &BTreeMap<String, String>) -> u64 {
+    let told = extra.get("max_age").and_then(|age| age.parse().ok());
+    told.unwrap_or(org.session_age_ms / 1000)
+}
+
 /// The configured parameters, with those by which the provider is asked for a new authentication. What the
 /// configuration asks of `max_age` stays: it may want a newer sign-in than the organization's age.
-fn extra(org: &Org, authentication: Authentication) -> BTreeMap<String, String> {
+pub(super) fn extra(org: &Org, authentication: Authentication) -> BTreeMap<String, String> {
     let mut extra = org.provider.extra.clone();
     extra.retain(|name, _| !OURS.contains(&name.as_str()));
     if org.provider.reauth == Reauth::MaxAge {

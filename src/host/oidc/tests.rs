@@ -11,6 +11,7 @@ use oam_model::answer::EndpointFault;
 use oam_model::identity::Identity;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
+use oam_model::sign_in::SignInBy;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -117,6 +118,8 @@ impl Idp {
                 redirect_path: "/back".into(),
                 groups_claim: "groups".into(),
                 reauth: oam_model::organization::Reauth::MaxAge,
+                device: true,
+                device_authorization_endpoint: None,
                 ca_file: None,
                 ca_sha256: None,
                 proxy: None,
@@ -195,7 +198,10 @@ impl Idp {
         org: &Org,
         visit: impl FnOnce(&BTreeMap<String, String>) -> String,
     ) -> (Result<Arrived, Refusal>, String) {
-        let begun = self.oidc.begin(org, Authentication::AsItStands).await;
+        let begun = self
+            .oidc
+            .begin(org, Authentication::AsItStands, SignInBy::Browser)
+            .await;
         let pending = begun.ok().unwrap();
         let url = url::Url::parse(&pending.url).unwrap();
         let asked: BTreeMap<String, String> = url.query_pairs().into_owned().collect();

@@ -44,6 +44,8 @@ pub fn settings() -> Settings {
                 redirect_path: "/callback".into(),
                 groups_claim: "groups".into(),
                 reauth: oam_model::organization::Reauth::MaxAge,
+                device: true,
+                device_authorization_endpoint: None,
                 ca_file: None,
                 ca_sha256: None,
                 proxy: None,

@@ -46,6 +46,7 @@ export const OPTIONS = {
   strict_offline: false, // true: a refresh token only with scope offline_access and prompt=consent
   expires_with_session: false, // true: a sign-out at the provider ends the grants of its session
   device: true,
+  device_seconds: 600,
   require_auth_time: true, // false: ID tokens tell `auth_time` only where `max_age` was asked for, as most providers do
   backchannel_logout_uri: null, // where a sign-out at the provider is told to (client `oam`); its ID tokens then carry `sid`
   alg: 'RS256', // of ID tokens

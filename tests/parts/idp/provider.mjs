@@ -41,7 +41,7 @@ function request(url, { dispatcher: _refusesLoopback, ...options }) {
 function configuration(options, store, keys) {
   const secondsOf = {
     IdToken: options.id_token_seconds, AccessToken: options.access_token_seconds, RefreshToken: options.refresh_token_seconds,
-    Session: 14 * 24 * 3600, Grant: 30 * 24 * 3600, Interaction: 3600, DeviceCode: 600,
+    Session: 14 * 24 * 3600, Grant: 30 * 24 * 3600, Interaction: 3600, DeviceCode: options.device_seconds,
   };
   return {
     adapter: adapterOf(store),

@@ -150,6 +150,7 @@ impl Idp for Fake {
         &self,
         _: &Org,
         authentication: Authentication,
+        _: oam_model::sign_in::SignInBy,
     ) -> Later<Result<PendingLogin, Refusal>> {
         let (sender, receiver) = oneshot::channel();
         self.logins.borrow_mut().push(sender);
@@ -162,6 +163,7 @@ impl Idp for Fake {
         Box::pin(async move {
             Ok(PendingLogin {
                 url: "https://idp.acme.example/authorize".into(),
+                device: None,
                 arrival: Box::pin(async move {
                     let arrived = receiver.await.unwrap()?;
                     Ok(Returned { arrived, tell })

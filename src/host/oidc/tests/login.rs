@@ -2,6 +2,7 @@ use super::super::super::http::stand_in::Canned;
 use super::{Idp, NOW, answer};
 use oam_agent::ports::Authentication::AsItStands;
 use oam_agent::ports::Idp as _;
+use oam_model::sign_in::SignInBy;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -185,10 +186,20 @@ async fn a_refusal_of_the_provider_is_said_without_its_prose() {
 async fn a_provider_that_is_not_there_or_is_another_one_is_said_before_the_browser_opens() {
     let idp = Idp::start().await;
     idp.set(|script| script.metadata["issuer"] = json!("https://other.example"));
-    let refusal = idp.oidc.begin(&idp.org(), AsItStands).await.err().unwrap();
+    let refusal = idp
+        .oidc
+        .begin(&idp.org(), AsItStands, SignInBy::Browser)
+        .await
+        .err()
+        .unwrap();
     assert!(refusal.sentence.contains("`issuer`"), "{refusal:?}");
     let mut org = idp.org();
     org.provider.issuer.push_str("/nothing");
-    let refusal = idp.oidc.begin(&org, AsItStands).await.err().unwrap();
+    let refusal = idp
+        .oidc
+        .begin(&org, AsItStands, SignInBy::Browser)
+        .await
+        .err()
+        .unwrap();
     assert!(refusal.sentence.contains("404"), "{refusal:?}");
 }

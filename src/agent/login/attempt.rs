@@ -1,0 +1,69 @@
+//! One attempt to sign in, from the key to the issuer's word.
+
+use super::{Accepted, Failed};
+use crate::command::LoginNews;
+use crate::first::first_answer;
+use crate::keeper::Inner;
+use crate::ports::{Authentication, Idp, Issuer, Store, Vault};
+use oam_config::agent::Org;
+use oam_model::sign_in::SignInBy;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// The slow part of a sign-in: key, provider, browser, and the issuer's word.
+pub(super) struct Attempt {
+    pub(super) vault: Rc<dyn Vault>,
+    pub(super) idp: Rc<dyn Idp>,
+    pub(super) issuer: Rc<dyn Issuer>,
+    pub(super) store: Store,
+    pub(super) by: SignInBy,
+    pub(super) authentication: Authentication,
+    pub(super) not_before_ms: u64,
+    pub(super) reopen: Option<mpsc::UnboundedSender<Inner>>,
+}
+
+impl Attempt {
+    pub(super) async fn sign_in(
+        self,
+        org: &Org,
+        news: mpsc::Sender<LoginNews>,
+    ) -> Result<Accepted, Failed> {
+        self.vault.prepare(self.store).await?;
+        if let Some(inner) = &self.reopen {
+            // The keyring may be back: what was sealed before must not be written over unread.
+            let opened = self.vault.open().await;
+            if opened.is_ok() {
+                let _ = inner.send(Inner::Opened(opened));
+            }
+        }
+        if self.not_before_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(self.not_before_ms)).await;
+        }
+        let pending = self.idp.begin(org, self.authentication, self.by).await?;
+        let challenge = LoginNews::Challenge {
+            url: pending.url,
+            org: org.name.clone(),
+            issuer: org.provider.issuer.clone(),
+            device: pending.device,
+        };
+        let _ = news.send(challenge).await;
+        let returned = pending.arrival.await?;
+        let said = first_answer(&*self.issuer, org, &returned.arrived.tokens).await;
+        match said.transpose() {
+            Ok(said) => {
+                (returned.tell)(None).await;
+                let arrived = returned.arrived;
+                Ok(Accepted { arrived, said })
+            }
+            Err(refusal) => {
+                (returned.tell)(Some(refusal.clone())).await;
+                Err(Failed {
+                    refusal,
+                    refresh: Some(returned.arrived.tokens.refresh),
+                    by_issuer: true,
+                })
+            }
+        }
+    }
+}
