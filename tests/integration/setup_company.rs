@@ -10,7 +10,7 @@ use crate::support::parts::package;
 use crate::support::port::Port;
 use crate::support::wait::{LONG, until};
 use crate::support::world::{Run, World, set_mode};
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
@@ -41,6 +41,16 @@ fn unit(root: &Path, key: &str) -> String {
     found.unwrap_or_else(|| panic!("no {key}=")).to_owned()
 }
 
+/// Source, and place with mode, of a line of the package's manifest that names a file of the .deb.
+fn listed(line: &str) -> Option<(&str, (&str, u32))> {
+    let line = line.trim().strip_prefix("- { src: ")?;
+    let (from, rest) = line.split_once(", dst: ")?;
+    let to = rest.split(',').next()?;
+    let mode = rest.split_once("mode: ")?.1.split(' ').next()?;
+    let mode = u32::from_str_radix(mode, 8).ok()?;
+    (!rest.contains("packager: rpm")).then_some((from.trim_matches('"'), (to, mode)))
+}
+
 /// A machine on which the package was installed, in a folder.
 struct Machine {
     root: PathBuf,
@@ -54,24 +64,27 @@ impl Machine {
         // The system user has to get through it.
         set_mode(folder.path(), 0o755);
         let root = folder.path().join("root");
-        let built = folder.path().join("target/release");
-        std::fs::create_dir_all(&built).unwrap();
-        symlink(oam::program("oam-issuer"), built.join("oam-issuer")).unwrap();
-        // What the script of the package installs, by its own lines.
-        let script = text(package().join("packaging/deb/build"));
-        let installs: Vec<&str> = script
-            .lines()
-            .filter(|line| line.starts_with("install ") && line.contains("\"$issuer/"))
-            .collect();
-        assert!(installs.len() >= 4, "{installs:?}");
-        let run = Command::new("bash")
-            .args(["-euc", &format!("umask 022\n{}", installs.join("\n"))])
-            .env("issuer", &root)
-            .env("target", folder.path().join("target"))
-            .current_dir(package())
-            .output()
-            .unwrap();
-        Run::of(&run).expect(0);
+        // The files of the package, by its own manifest.
+        let manifest = text(package().join("packaging/nfpm/oam-issuer.yaml"));
+        let mut put = 0;
+        for line in manifest.lines() {
+            let Some((from, (to, mode))) = listed(line) else {
+                continue;
+            };
+            let from = match from.strip_prefix("${OAM_PROGRAMS}/") {
+                Some(program) => PathBuf::from(oam::program(program)),
+                // Pages and completions, which packing makes.
+                None if from.starts_with('$') => continue,
+                None => package().join(from),
+            };
+            let to = root.join(to.trim_start_matches('/'));
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(&from, &to).unwrap_or_else(|e| panic!("{}: {e}", from.display()));
+            set_mode(&to, mode);
+            put += 1;
+        }
+        assert!(put >= 8, "{put} files of the manifest");
+        let script = text(package().join("packaging/nfpm/scripts/oam-issuer-installed"));
         // And what its postinst does.
         std::fs::create_dir_all(root.join("etc")).unwrap();
         for (tool, more) in [
