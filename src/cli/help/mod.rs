@@ -31,6 +31,7 @@ pub const TOPICS: &[Topic] = topics! {
     "hubs": "which hosts get tokens, and what kinds of hubs there are",
     "company": "set a company up, and run its issuer every day",
     "providers": "what to register at Okta, Entra ID, Keycloak, Google and others",
+    "remote": "sign in where there is no browser",
     "ci": "CI jobs without a stored secret",
     "audit": "who got what: the logs, and how to verify them",
     "security": "what is promised, what happens when somebody leaves, and the limits",
