@@ -3,10 +3,11 @@
 use super::command::Outcome;
 use super::keeper::{Inner, Keeper, Ticket};
 use super::office::{Session, subject_expires};
-use super::ports::{Arrived, Notice};
+use super::ports::{Arrived, Notice, UserInfo};
 use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
 use oam_model::granted::{Granted, TokenAnswer};
+use oam_model::identity::Identity;
 use oam_model::name::{OrgName, RoleName};
 use oam_model::record::{Happening, Record};
 use oam_model::refusal::Refusal;
@@ -248,7 +249,7 @@ impl Keeper {
     }
 
     /// The rotated token is durable before anything is decided on it.
-    fn renewed(&mut self, name: &OrgName, flight: u64, mut arrived: Arrived) {
+    fn renewed(&mut self, name: &OrgName, flight: u64, arrived: Arrived) {
         let Some(office) = self.offices.get_mut(name) else {
             return;
         };
@@ -264,25 +265,59 @@ impl Keeper {
         if let Some(flaw) = arrived.flaw {
             return self.unproven(name, flight, &flaw);
         }
-        let known = std::mem::take(&mut arrived.identity.groups);
-        arrived.identity.groups = session.groups_after(arrived.userinfo, known);
-        let expires = subject_expires(&to, &session.tokens, arrived.identity.id_token_expires);
+        let access = Arc::clone(&session.tokens.access);
+        self.save_quietly();
+        if !arrived.without_id || to.exchange.issuer().is_some() {
+            return self.proven(name, flight, arrived.identity, UserInfo::Unread);
+        }
+        // Nobody else says whether the groups are still those: where there is an issuer, it asks itself.
+        let (idp, inner, org) = (Rc::clone(&self.ports.idp), self.inner.clone(), name.clone());
+        tokio::task::spawn_local(async move {
+            let said = idp.userinfo(&to, access, arrived.identity.clone()).await;
+            let said = Box::new((arrived.identity, said));
+            let _ = inner.send(Inner::UserInfo(org, flight, said));
+        });
+    }
+
+    /// What userinfo said with a renewal, unless the session has ended meanwhile.
+    pub(super) fn userinfo_said(
+        &mut self,
+        name: &OrgName,
+        flight: u64,
+        (identity, said): (Identity, UserInfo),
+    ) {
+        let office = self.offices.get(name);
+        if office.is_some_and(|office| office.desk.awaits(flight)) {
+            self.proven(name, flight, identity, said);
+        }
+    }
+
+    fn proven(&mut self, name: &OrgName, flight: u64, mut identity: Identity, said: UserInfo) {
+        let Some(office) = self.offices.get_mut(name) else {
+            return;
+        };
+        let (Some(to), Some(session)) = (office.signed_in_to.as_ref(), office.session.as_mut())
+        else {
+            return;
+        };
+        let known = std::mem::take(&mut identity.groups);
+        identity.groups = session.groups_after(said, known);
+        let expires = subject_expires(to, &session.tokens, identity.id_token_expires);
         let had = office
             .desk
             .standing()
             .live()
             .map(|live| live.identity.groups.clone())
             .unwrap_or_default();
-        self.save_quietly();
         let mut record = Record::new(Happening::Proof, self.now().wall_ms);
         record.org = Some(name.clone());
-        record.subject = Some(arrived.identity.subject.clone());
+        record.subject = Some(identity.subject.clone());
         self.write(&record);
         let org = self.org(name);
         let lost: Vec<RoleName> = org
             .iter()
             .flat_map(|org| &org.roles)
-            .filter(|role| holds(role, &had) && !holds(role, &arrived.identity.groups))
+            .filter(|role| holds(role, &had) && !holds(role, &identity.groups))
             .map(|role| role.name.clone())
             .collect();
         if !lost.is_empty()
@@ -291,12 +326,12 @@ impl Keeper {
             let effects = office.desk.lose_roles(&lost);
             self.carry_out(name, effects);
         }
-        let other_groups = had != arrived.identity.groups;
+        let other_groups = had != identity.groups;
         self.step(
             name,
             Event::Refreshed {
                 flight,
-                identity: arrived.identity,
+                identity,
                 subject_expires: expires,
             },
         );

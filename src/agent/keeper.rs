@@ -9,13 +9,14 @@ use super::office::{Chosen, Following, Office};
 use super::opening::Opening;
 use super::ports::{
     Arrived, Clock, Configuration, Dice, Exchange, Files, Idp, Issuer, Journal, Minted, Notices,
-    Published, Vault,
+    Published, UserInfo, Vault,
 };
 use super::state::{Sealed, SealedSession, Tombstone};
 use super::why::Explained;
 use oam_config::agent::Settings;
 use oam_model::answer::EndpointFault;
 use oam_model::feed::UploadAnswer;
+use oam_model::identity::Identity;
 use oam_model::name::OrgName;
 use oam_model::organization::Holdings;
 use oam_model::refusal::Refusal;
@@ -67,6 +68,7 @@ pub(super) enum Inner {
         flight: u64,
         result: Result<Arrived, EndpointFault>,
     },
+    UserInfo(OrgName, u64, Box<(Identity, UserInfo)>),
     Minted {
         org: OrgName,
         flight: u64,
@@ -287,6 +289,7 @@ impl Keeper {
                 flight,
                 result,
             } => self.refreshed(&org, flight, result),
+            Inner::UserInfo(org, flight, said) => self.userinfo_said(&org, flight, *said),
             Inner::Minted {
                 org,
                 flight,

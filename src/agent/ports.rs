@@ -49,8 +49,6 @@ pub struct Arrived {
     /// At a refresh: the answer had no ID token (OIDC Core §12.2 lets it). Two ID tokens of one second can be the
     /// same text, so this can't be told from the tokens.
     pub without_id: bool,
-    /// What the provider said at userinfo, asked where a refresh had no ID token.
-    pub userinfo: UserInfo,
 }
 
 /// What userinfo said of the groups. Its `sub` was the session's, else it is unread.
@@ -112,6 +110,9 @@ pub trait Idp {
         tokens: SessionTokens,
         known: Identity,
     ) -> Later<Result<Arrived, EndpointFault>>;
+    /// Asks userinfo for the groups of `known`, with an access token of theirs. It is for where a renewal brings no
+    /// ID token; the renewal is kept before, for this can take its time.
+    fn userinfo(&self, org: &Org, access: Arc<Secret>, known: Identity) -> Later<UserInfo>;
     /// Asks for nothing, and tells what would stop a sign-in or a renewal.
     fn look(&self, org: &Org) -> Later<Vec<ProviderFault>>;
     /// RFC 7009 at the provider. The error says in our words why it failed.

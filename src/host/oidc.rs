@@ -76,6 +76,11 @@ impl Idp for Oidc {
         Box::pin(async move { inner.refresh(&org, tokens, known).await })
     }
 
+    fn userinfo(&self, org: &Org, access: Arc<Secret>, known: Identity) -> Later<UserInfo> {
+        let (inner, org) = (Rc::clone(&self.0), org.clone());
+        Box::pin(async move { userinfo::ask(&inner, &org, &access, &known).await })
+    }
+
     fn look(&self, org: &Org) -> Later<Vec<ProviderFault>> {
         let (inner, org) = (Rc::clone(&self.0), org.clone());
         Box::pin(async move { look::look(&inner, &org).await })
@@ -177,10 +182,6 @@ impl Inner {
             // enough our own clock: the old one would be taken for a stolen one (promise 3).
             Some(Verdict::Wrong(fault)) => return Ok(flawed(fresh, old, known, fault)),
         };
-        let userinfo = match fresh.access_token.as_ref().filter(|_| without_id) {
-            Some(access) => userinfo::ask(&self.http, org, &metadata, access, &identity).await,
-            None => UserInfo::Unread,
-        };
         let (access, access_expires) = match fresh.access_token {
             Some(token) => (Arc::new(token), self.until(fresh.expires_in.seconds())),
             None => (old.access, old.access_expires),
@@ -195,7 +196,6 @@ impl Inner {
             identity,
             flaw: None,
             without_id,
-            userinfo,
         })
     }
 
@@ -272,6 +272,5 @@ fn flawed(fresh: Tokens, old: SessionTokens, known: Identity, fault: EndpointFau
         identity: known,
         flaw: Some(fault),
         without_id: false,
-        userinfo: UserInfo::Unread,
     }
 }

@@ -14,7 +14,7 @@ mod warned;
 
 use super::*;
 use crate::command::{LoginNews, LoginRequest, News, Outcome, ReportKind};
-use crate::ports::{Store, UserInfo};
+use crate::ports::Store;
 use crate::state::SessionTokens;
 use oam_model::ask::{Ask, HubRef, Intent};
 use oam_model::caller::Caller;
@@ -55,7 +55,6 @@ fn arrived(refresh: &str, identity: Identity) -> Arrived {
         identity,
         flaw: None,
         without_id: false,
-        userinfo: UserInfo::Unread,
     }
 }
 

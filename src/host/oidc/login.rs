@@ -8,7 +8,7 @@ use super::discovery::Metadata;
 use super::id_token::Verdict;
 use super::request::{Once, authorization};
 use super::{Inner, device, words};
-use oam_agent::ports::{Arrived, Authentication, PendingLogin, Returned, UserInfo};
+use oam_agent::ports::{Arrived, Authentication, PendingLogin, Returned};
 use oam_agent::state::SessionTokens;
 use oam_config::agent::{Org, Provider};
 use oam_config::duration;
@@ -220,7 +220,6 @@ pub(super) async fn accept(
         identity,
         flaw: None,
         without_id: false,
-        userinfo: UserInfo::Unread,
     })
 }
 

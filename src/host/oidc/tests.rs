@@ -167,15 +167,19 @@ impl Idp {
             access: secret("at1"),
             access_expires: Some(NOW + 5),
         };
-        let known = Identity {
+        self.oidc.refresh(org, tokens, self.known()).await
+    }
+
+    /// Who signed in.
+    fn known(&self) -> Identity {
+        Identity {
             issuer: self.server.base.clone(),
             subject: "u1".into(),
             email: None,
             groups: vec!["ml".into()],
             auth_time: Some(NOW - 50),
             id_token_expires: Some(NOW + 1),
-        };
-        self.oidc.refresh(org, tokens, known).await
+        }
     }
 
     async fn refreshed(&self, id_token: &str) -> Result<Arrived, EndpointFault> {

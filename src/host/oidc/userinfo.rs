@@ -1,7 +1,7 @@
 //! Userinfo (OIDC Core §5.3): what a provider says of the groups where its renewals bring no ID token.
 
-use super::super::http::{Http, bearing, way_of};
-use super::{Metadata, words};
+use super::super::http::{bearing, way_of};
+use super::{Inner, words};
 use oam_agent::ports::UserInfo;
 use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
@@ -11,32 +11,25 @@ use oam_oidc::jose;
 use oam_policy::claims::groups::{self, Told};
 use std::time::Duration;
 
-/// Longest wait: the renewed session is not on disk before it is over.
+/// Longest wait: whoever asked for a token waits too.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Asks with the access token that came with the proof. What can't be had or believed is unread: the proof is the
-/// renewal, and does not hang on it. Where an issuer judges the groups, nobody is asked here.
-pub(super) async fn ask(
-    http: &Http,
-    org: &Org,
-    metadata: &Metadata,
-    access: &Secret,
-    known: &Identity,
-) -> UserInfo {
-    let Some(url) = &metadata.userinfo_endpoint else {
-        return UserInfo::Unread;
-    };
-    if org.exchange.issuer().is_some() {
-        return UserInfo::Unread;
-    }
+/// Asks with an access token of the renewed session. What can't be had or believed is unread: the proof is the
+/// renewal, and does not hang on it.
+pub(super) async fn ask(inner: &Inner, org: &Org, access: &Secret, known: &Identity) -> UserInfo {
     let asked = async {
+        let metadata = inner.discovery.known(&org.provider).await?;
+        let Some(url) = &metadata.userinfo_endpoint else {
+            return Ok(UserInfo::Unread);
+        };
         let via = way_of(&org.provider);
-        let answer = http.get_with(&via, url, bearing(access)?, PATIENCE).await;
-        read(
-            &answer?.ok()?.body,
-            &org.provider.groups_claim,
-            &known.subject,
-        )
+        let headers = bearing(access)?;
+        let answer = inner
+            .http
+            .get_with(&via, url, headers, PATIENCE)
+            .await?
+            .ok()?;
+        read(&answer.body, &org.provider.groups_claim, &known.subject)
     };
     asked.await.unwrap_or_else(|fault| {
         tracing::warn!(org = %org.name, cause = %words::of(&fault), "userinfo is not used");

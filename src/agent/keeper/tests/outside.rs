@@ -4,7 +4,7 @@ use super::issuer::FakeIssuer;
 use super::*;
 use crate::ports::{
     Authentication, Configuration, Later, Meanwhile, MintOrder, Notice, PendingLogin, Published,
-    Returned, Tell,
+    Returned, Tell, UserInfo,
 };
 use crate::state::Sealed;
 use oam_config::agent::Org;
@@ -33,6 +33,8 @@ pub(super) struct Fake {
     /// What was done, in order.
     pub(super) trace: RefCell<Vec<String>>,
     pub(super) refreshes: RefCell<Vec<Refresh>>,
+    /// What the provider says there.
+    pub(super) userinfo: RefCell<UserInfo>,
     pub(super) mints: RefCell<Vec<Mint>>,
     pub(super) logins: RefCell<Vec<oneshot::Sender<Result<Arrived, Refusal>>>>,
     /// What each sign-in asked of the provider.
@@ -66,6 +68,7 @@ impl Fake {
             rolls: Cell::new(0),
             trace: RefCell::default(),
             refreshes: RefCell::default(),
+            userinfo: RefCell::default(),
             mints: RefCell::default(),
             logins: RefCell::default(),
             authentications: RefCell::default(),
@@ -121,8 +124,7 @@ impl Fake {
     }
 
     pub(super) fn on_disk(&self) -> Option<Sealed> {
-        let sealed = self.sealed.borrow();
-        sealed.as_deref().map(|s| serde_json::from_str(s).unwrap())
+        (self.sealed.borrow().as_deref()).map(|s| serde_json::from_str(s).unwrap())
     }
 
     pub(super) fn refresh_on_disk(&self) -> Option<String> {
@@ -170,6 +172,11 @@ impl Idp for Fake {
                 }),
             })
         })
+    }
+
+    fn userinfo(&self, _: &Org, _: Arc<Secret>, _: Identity) -> Later<UserInfo> {
+        self.note(format!("userinfo, {:?} is on disk", self.refresh_on_disk()));
+        Box::pin(std::future::ready(self.userinfo.borrow().clone()))
     }
 
     fn look(&self, _: &Org) -> Later<Vec<ProviderFault>> {

@@ -53,6 +53,7 @@ fn where_access_tokens_are_exchanged_a_renewal_without_an_id_token_refuses_nothi
 /// Userinfo was asked with a renewal that brought no ID token.
 async fn renew_by(desk: &mut Desk, userinfo: UserInfo) {
     desk.fake.pass(61_000);
+    *desk.fake.userinfo.borrow_mut() = userinfo;
     let _outcome = desk.get();
     let groups = desk.keeper.offices[&acme()].desk.standing().live().unwrap();
     let known = Identity {
@@ -61,7 +62,6 @@ async fn renew_by(desk: &mut Desk, userinfo: UserInfo) {
     };
     let renewed = Arrived {
         without_id: true,
-        userinfo,
         ..arrived("rt2", known)
     };
     desk.answer(Ok(renewed)).await;
@@ -98,6 +98,32 @@ fn groups_that_userinfo_names_count_and_its_silence_counts_once_it_named_some() 
         assert_eq!(groups(&desk), ["others"], "not read is not silent");
         renew_by(&mut desk, UserInfo::Silent).await;
         assert!(groups(&desk).is_empty());
+    });
+}
+
+#[test]
+fn a_renewed_session_is_on_disk_before_userinfo_is_asked_and_an_end_meanwhile_is_one() {
+    story(async {
+        let mut desk = Desk::signed_in(&settings()).await;
+        let renewed = || Arrived {
+            without_id: true,
+            ..arrived("rt2", identity())
+        };
+        desk.fake.pass(61_000);
+        let mut outcome = desk.get();
+        desk.answer(Ok(renewed())).await;
+        assert_eq!(desk.fake.traced("userinfo, Some(\"rt2\") is on disk"), 1);
+        assert!(outcome.try_recv().is_err(), "a token is on its way");
+        // What is said after the end is of nobody.
+        desk.fake.pass(61_000);
+        let mut late = desk.get();
+        desk.settle().await;
+        let refresh = desk.fake.refreshes.borrow_mut().pop().unwrap();
+        refresh.answer.send(Ok(renewed())).ok().unwrap();
+        let _reply = desk.logout();
+        desk.settle().await;
+        assert_eq!(code_of(late.try_recv().unwrap()), RefusalCode::SignedOut);
+        assert!(desk.fake.on_disk().unwrap().sessions.is_empty());
     });
 }
 

@@ -2,9 +2,10 @@
 
 use super::super::super::http::stand_in::Canned;
 use super::{Idp, answer};
-use oam_agent::ports::UserInfo;
-use oam_config::agent::{Exchange, Issuer};
+use oam_agent::ports::{Idp as _, UserInfo};
+use oam_model::secret::Secret;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// A provider that sends no ID token at a renewal, and has userinfo.
 async fn without_id_tokens() -> Idp {
@@ -20,7 +21,7 @@ async fn without_id_tokens() -> Idp {
 }
 
 #[tokio::test]
-async fn userinfo_tells_groups_with_a_renewal_and_is_believed_only_about_the_same_person() {
+async fn userinfo_tells_groups_and_is_believed_only_about_the_same_person() {
     let idp = without_id_tokens().await;
     let groups =
         |names: &[&str]| UserInfo::Groups(names.iter().map(|name| (*name).to_owned()).collect());
@@ -60,24 +61,20 @@ async fn userinfo_tells_groups_with_a_renewal_and_is_believed_only_about_the_sam
         (page, UserInfo::Unread),
     ] {
         idp.set(|script| script.userinfo = canned);
-        let arrived = idp.refresh().await.ok().unwrap();
-        // The renewal is the proof, whatever userinfo is.
-        assert!(arrived.flaw.is_none() && arrived.without_id);
-        assert_eq!(arrived.tokens.refresh.expose(), "rt2");
-        assert_eq!(arrived.userinfo, said);
+        let access = Arc::new(Secret::new("at2".into()));
+        let told = idp.oidc.userinfo(&idp.org(), access, idp.known()).await;
+        assert_eq!(told, said);
     }
     assert_eq!(idp.server.count("/userinfo"), 10);
 }
 
 #[tokio::test]
-async fn userinfo_is_not_asked_where_an_id_token_came_or_an_issuer_judges_the_groups() {
+async fn a_renewal_is_told_without_a_word_of_userinfo() {
     let idp = without_id_tokens().await;
-    let mut org = idp.org();
-    org.exchange = Exchange::Issuer(Issuer::at("https://issuer.example"));
-    let arrived = idp.refresh_of(&org).await.ok().unwrap();
-    assert_eq!(arrived.userinfo, UserInfo::Unread);
+    let arrived = idp.refresh().await.ok().unwrap();
+    assert!(arrived.flaw.is_none() && arrived.without_id);
+    assert_eq!(arrived.tokens.refresh.expose(), "rt2");
     let token = idp.signed(&idp.claims());
-    let arrived = idp.refreshed(&token).await.ok().unwrap();
-    assert!(!arrived.without_id);
+    assert!(!idp.refreshed(&token).await.ok().unwrap().without_id);
     assert_eq!(idp.server.count("/userinfo"), 0);
 }
