@@ -9,7 +9,6 @@ mod database;
 pub mod doctor;
 pub mod init;
 pub mod keys;
-mod man;
 pub mod opening;
 pub mod policy;
 pub mod restore;
@@ -20,8 +19,7 @@ pub mod show;
 
 use crate::args::{Cli, Command};
 use crate::show::Show;
-use clap::Parser;
-use clap::error::ErrorKind;
+use oam_terminal::command_line;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -33,17 +31,9 @@ const CONFIG_VARIABLE: &str = "OAM_ISSUER_CONFIG";
 
 /// Runs one command line and tells its exit code (design §3.3).
 pub fn run(line: impl IntoIterator<Item = OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(line) {
+    let cli: Cli = match command_line::parsed(line) {
         Ok(cli) => cli,
-        Err(fault) => {
-            let help = matches!(
-                fault.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            );
-            // clap prints to the right stream by itself; a reader that went away is no fault.
-            let _ = fault.print();
-            return if help { 0 } else { 2 };
-        }
+        Err(code) => return code,
     };
     let named = cli.config.or_else(|| {
         let variable = std::env::var_os(CONFIG_VARIABLE);
@@ -58,10 +48,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> u8 {
 /// # Errors
 /// What the person who typed it would be told.
 pub fn check(line: impl IntoIterator<Item = OsString>) -> Result<(), String> {
-    match Cli::try_parse_from(line) {
-        Err(fault) if fault.use_stderr() => Err(fault.to_string()),
-        Ok(_) | Err(_) => Ok(()),
-    }
+    command_line::check::<Cli>(line)
 }
 
 fn dispatch(show: &Show, command: &Command) -> u8 {
@@ -82,7 +69,13 @@ fn dispatch(show: &Show, command: &Command) -> u8 {
         Command::Secret(args) => secret::run(show, args),
         Command::Client(args) => client::run(show, args),
         Command::Audit(args) => audit::run(show, args),
-        Command::Completions { shell } => man::completions(show, *shell),
-        Command::Man { folder } => show.done(man::pages(show, folder.as_deref())),
+        Command::Completions { shell } => {
+            command_line::completions::<Cli>(show, *shell);
+            0
+        }
+        Command::Man { folder } => {
+            let written = command_line::pages::<Cli>(show, folder.as_deref(), []);
+            show.done(written.map(|()| 0))
+        }
     }
 }

@@ -12,7 +12,6 @@ mod link;
 mod log;
 mod login;
 mod logout;
-mod man;
 mod places;
 mod roles;
 mod setup;
@@ -25,11 +24,9 @@ mod why;
 mod wish;
 
 use args::{Cli, Command, ConfigWhat};
-use clap::Parser;
-use clap::error::ErrorKind;
 use oam_model::job::JobOutside;
 use oam_model::refusal::Refusal;
-use oam_terminal::Show;
+use oam_terminal::{Show, command_line};
 use std::ffi::OsString;
 
 /// What a command comes to: its exit code, or a refusal that says it.
@@ -37,17 +34,9 @@ type Done = Result<u8, Refusal>;
 
 /// Runs one command line and tells its exit code (design §3.3). `outside` is a CI job's HTTP.
 pub fn run(line: impl IntoIterator<Item = OsString>, outside: &'static dyn JobOutside) -> u8 {
-    let cli = match Cli::try_parse_from(line) {
+    let cli: Cli = match command_line::parsed(line) {
         Ok(cli) => cli,
-        Err(fault) => {
-            let help = matches!(
-                fault.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            );
-            // clap prints to the right stream by itself; a reader that went away is no fault.
-            let _ = fault.print();
-            return if help { 0 } else { 2 };
-        }
+        Err(code) => return code,
     };
     let show = Show::new(cli.command.json());
     let code = match dispatch(&show, cli.command, outside) {
@@ -62,10 +51,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>, outside: &'static dyn JobOu
 /// # Errors
 /// What the person who typed it would be told.
 pub fn check(line: impl IntoIterator<Item = OsString>) -> Result<(), String> {
-    match Cli::try_parse_from(line) {
-        Err(fault) if fault.use_stderr() => Err(fault.to_string()),
-        Ok(_) | Err(_) => Ok(()),
-    }
+    command_line::check::<Cli>(line)
 }
 
 fn dispatch(show: &Show, command: Command, outside: &'static dyn JobOutside) -> Done {
@@ -87,7 +73,12 @@ fn dispatch(show: &Show, command: Command, outside: &'static dyn JobOutside) -> 
         },
         Command::Demo(args) => demo::run(args.keep),
         Command::Help { topic } => Ok(help::run(show, topic.as_deref())),
-        Command::Completions { shell } => Ok(man::completions(show, shell)),
-        Command::Man { folder } => man::pages(show, folder.as_deref()),
+        Command::Completions { shell } => {
+            command_line::completions::<Cli>(show, shell);
+            Ok(0)
+        }
+        Command::Man { folder } => {
+            command_line::pages::<Cli>(show, folder.as_deref(), help::manual()).map(|()| 0)
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! a place that forgets it would let a hub or a provider write to the terminal (R42).
 
 use oam_model::line::aligned;
-pub use oam_model::line::{Line, Look, escaped};
+use oam_model::line::{Line, Look, escaped};
 use oam_model::refusal::Refusal;
 use serde::Serialize;
 use std::cell::Cell;

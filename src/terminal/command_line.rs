@@ -1,0 +1,68 @@
+//! A program's command line, its completions and its manual pages, all from clap's one description of it.
+
+use super::Show;
+use clap::{CommandFactory, Parser};
+use oam_model::refusal::Refusal;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Reads a command line.
+///
+/// # Errors
+/// The exit code: help, version or the fault was printed, each to its stream.
+pub fn parsed<C: Parser>(line: impl IntoIterator<Item = OsString>) -> Result<C, u8> {
+    C::try_parse_from(line).map_err(|fault| {
+        // A reader that went away is no fault.
+        let _ = fault.print();
+        if fault.use_stderr() { 2 } else { 0 }
+    })
+}
+
+/// Why a command line is none of this program's; nothing is run.
+///
+/// # Errors
+/// What the person who typed it would be told.
+pub fn check<C: Parser>(line: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    match C::try_parse_from(line) {
+        Err(fault) if fault.use_stderr() => Err(fault.to_string()),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Prints a completion script.
+pub fn completions<C: CommandFactory>(show: &Show, shell: clap_complete::Shell) {
+    let mut command = C::command();
+    let program = command.get_name().to_owned();
+    let mut bytes = Vec::new();
+    clap_complete::generate(shell, &mut command, program, &mut bytes);
+    show.raw(&bytes);
+}
+
+/// Prints the program's page, or writes one for every command into `folder`, and `more` beside them: name and roff.
+///
+/// # Errors
+/// The folder can't be written to.
+pub fn pages<C: CommandFactory>(
+    show: &Show,
+    folder: Option<&Path>,
+    more: impl IntoIterator<Item = (String, String)>,
+) -> Result<(), Refusal> {
+    let fault = |error: std::io::Error| {
+        Refusal::unavailable(
+            format!("the manual pages could not be written: {}", error.kind()),
+            "name a folder that exists and can be written to",
+        )
+    };
+    if let Some(folder) = folder {
+        clap_mangen::generate_to(C::command(), folder).map_err(fault)?;
+        for (name, page) in more {
+            std::fs::write(folder.join(name), page).map_err(fault)?;
+        }
+        return Ok(());
+    }
+    let mut bytes = Vec::new();
+    let page = clap_mangen::Man::new(C::command());
+    page.render(&mut bytes).map_err(fault)?;
+    show.raw(&bytes);
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! What the command lines of `oam` and `oam-issuer` have in common: parsing, completions, manual pages, the one printer.
+
+pub mod command_line;
+mod show;
+
+pub use oam_model::line::{Line, Look, escaped};
+pub use show::Show;
