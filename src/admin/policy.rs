@@ -44,7 +44,7 @@ pub enum PolicyWhat {
         after_help = "Example:\n  oam-issuer policy test expected.toml\n\nExits 1 when an answer is not the expected one."
     )]
     Test {
-        /// The table: [[case]] with as, source, groups, claims, repo, hub, action, expect.
+        /// The table: `[[case]]` with as, source, groups, claims, repo, hub, action, expect.
         file: PathBuf,
         /// The policy to test; without it the one that the configuration names.
         #[arg(long, value_name = "FILE")]

@@ -1,4 +1,4 @@
-//! What the keeper needs from outside: small traits, implemented in `edge/` and by tests.
+//! What the keeper needs from outside: small traits, implemented in the crate `host` and by tests.
 //!
 //! Everything runs on one thread; a slow call returns a future that runs aside and comes back as
 //! an event. Calls that must be ordered with the answer (journal, vault, files) are synchronous.

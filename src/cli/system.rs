@@ -1,6 +1,6 @@
 //! What differs between systems, for the command line: signals, groups, permissions, file systems.
 //!
-//! `edge/` has the agent's; this room may not import it, and talks to the agent like anybody else.
+//! `host/` has the agent's. This one talks to the agent like anybody else.
 
 #[cfg(not(unix))]
 pub use other::{

@@ -40,7 +40,7 @@ pub enum Taken {
 /// Two values, because they end apart: a connection must be refused, not queued for nobody, from
 /// the moment on that the server stops, while the place is kept until all is written down.
 pub struct Listening {
-    /// For `edge/socket.rs`; non-blocking. The only handle: closed, it accepts nobody.
+    /// For `host/socket.rs`; non-blocking. The only handle: closed, it accepts nobody.
     pub listener: UnixListener,
     /// Dropped last.
     pub hold: Hold,

@@ -1,5 +1,5 @@
 //! The head of the audit log, signed and told to agents, and what they show of it again: an issuer whose
-//! database went back to an older copy is so told that it forgot something (`rules::history`).
+//! database went back to an older copy is so told that it forgot something (`audit::history`).
 
 use super::seal::MasterKey;
 use super::state::{HISTORY, Issuer};

@@ -80,7 +80,7 @@ pub async fn serve(config: PathBuf, files: Files) -> Result<(), Refusal> {
     mark(&issuer, AuditEvent::Stop, None).await
 }
 
-/// Store, keys and configuration. The database is there, or nothing is served: see `command::init`. Whatever is wrong is said before anything is served.
+/// Store, keys and configuration. The database is there, or nothing is served: see `oam-issuer init`. Whatever is wrong is said before anything is served.
 pub(super) async fn open(files: Files) -> Result<Issuer, Refusal> {
     let org = &files.policy.org.name;
     let settings = &files.settings;

@@ -1,6 +1,6 @@
 //! What an HTTP endpoint answered when it did not give what was asked, as facts.
 //!
-//! Edges collect the facts; `rules/standing.rs` decides what they mean (promise 3).
+//! Edges collect the facts; `session/standing.rs` decides what they mean (promise 3).
 
 use super::organization::Denial;
 use super::refusal::Refusal;

@@ -1,4 +1,4 @@
-//! The organization's policy as nouns: what `config` reads and `rules::policy` decides by.
+//! The organization's policy as nouns: what `config` reads and the crate `policy` decides by.
 
 use super::name::{HubName, OrgName, Repository, RoleName, SourceName};
 use super::role::{Action, Grant, OfflineRule};

@@ -58,7 +58,7 @@ impl Index {
 /// gives more than was asked: not another action, not another repository.
 ///
 /// # Errors
-/// `denied`: no role held covers it, two cover it equally well and nothing says which (`rules::tie`), or the groups are unknown and no role that
+/// `denied`: no role held covers it, two cover it equally well and nothing says which ([`crate::tie`]), or the groups are unknown and no role that
 /// is held without them covers it. The words say what is missing.
 pub fn decide(index: &Index, claimant: &Claimant, wanted: &Wanted) -> Result<Decision, Refusal> {
     let held = index.members.holdings(&index.policy, claimant);

@@ -2,7 +2,7 @@
 //!
 //! A [`Batch`] is one durable transaction: its changes and its audit entries are written together or
 //! not at all, so there is no token without a record. What a change comes to is decided by pure functions
-//! (`step`, `person`, `compared`, `ends`, `agent_log`, and [`crate::rules`]), which every store applies to the rows that it
+//! (`step`, `person`, `compared`, `ends`, `agent_log`, and the crates `policy` and `audit`), which every store applies to the rows that it
 //! reads in its transaction; `tests` beside this file run unchanged on each of them.
 
 mod agent_log;

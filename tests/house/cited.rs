@@ -116,6 +116,38 @@ fn what_the_readme_and_the_security_text_name_is_there() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// Files and folders below `src` that a comment names: `host/socket.rs`, `host/`.
+fn named_below_src(line: &str) -> impl Iterator<Item = &str> {
+    let comment = line.trim_start().starts_with("//");
+    let pieces = line.split('`').skip(1).step_by(2).filter(move |_| comment);
+    pieces.filter(|piece| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_/.".contains(c);
+        let begins = piece.starts_with(|c: char| c.is_ascii_lowercase());
+        let is_file = |(stem, kind): (&str, &str)| kind == "rs" && stem.contains('/');
+        let is_path = piece.ends_with('/') || piece.rsplit_once('.').is_some_and(is_file);
+        begins && is_path && piece.chars().all(plain)
+    })
+}
+
+#[test]
+fn what_a_comment_names_below_src_is_there() {
+    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+    let src = Path::new(&root).join("src");
+    let mut sources = Vec::new();
+    collect(&src, "src", &mut sources);
+    let mut missing = Vec::new();
+    for (file, text) in &sources {
+        let named = text.lines().flat_map(named_below_src);
+        let gone = named.filter(|path| !src.join(path).exists());
+        missing.extend(gone.map(|path| format!("{file}: no {path}")));
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    let line = "/// See `host/nowhere.rs` and `edge/`, not `--x/`, `a.rs` or `Host/`.";
+    let found: Vec<_> = named_below_src(line).collect();
+    assert_eq!(found, ["host/nowhere.rs", "edge/"]);
+    assert_eq!(named_below_src("let x = \"`edge/`\";").count(), 0);
+}
+
 #[test]
 fn a_file_test_or_option_that_is_not_there_is_caught() {
     let root = std::env::var("CARGO_MANIFEST_DIR").unwrap();

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 /// The sealing key: 256 random bits. Boxed, so that moving it copies no bytes; wiped at the end.
 ///
 /// Its page is not locked by itself: the session's tokens lie in the same heap, so the whole process is
-/// locked where its limit allows that (`edge/process.rs`).
+/// locked where its limit allows that (`system/process.rs`).
 pub(super) struct Key(Box<Zeroizing<[u8; 32]>>);
 
 impl Key {

@@ -7,7 +7,7 @@ use oam_model::role::Action;
 use std::collections::HashMap;
 
 /// How wide a cover is: less is narrower. The action first, because a token that may do less is the better
-/// one even where it reaches further; the agent orders its roles alike (`rules::role`).
+/// one even where it reaches further; the agent orders its roles alike (`session::role`).
 type Rank = (Action, (usize, usize, std::cmp::Reverse<usize>));
 
 /// One pattern of one grant: indexes into the policy.

@@ -131,7 +131,7 @@ impl Link {
         });
     }
 
-    /// Milliseconds until this link wants an [`Input::Tick`].
+    /// Milliseconds until this link wants an [`Input::Tick`](crate::link::Input::Tick).
     pub fn next_wake(&self, wanted: bool, now: Moment) -> Option<u64> {
         let bearer = self.bearer?;
         let usable = is_usable(bearer, now);
