@@ -1,9 +1,9 @@
 //! The demo's hub: it verifies every token that it is shown by the issuer's published keys, asks the
 //! issuer whether it still lives, and counts.
 
-use super::base64;
 use super::cgi::plain_name;
 use axum::http::{HeaderMap, StatusCode, header};
+use base64::prelude::*;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -244,7 +244,9 @@ pub fn token_of(headers: &HeaderMap) -> Result<String, Reason> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(Reason::Forged);
     }
-    base64::standard(rest)
+    BASE64_STANDARD
+        .decode(rest)
+        .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .and_then(|pair| {
             pair.split_once(':')

@@ -1,8 +1,8 @@
 use super::{Hub, Reason, RoleClaims, wanted};
-use crate::base64;
 use crate::key::Key;
 use crate::world::now_s;
 use axum::http::{HeaderMap, header};
+use base64::prelude::*;
 use serde_json::json;
 
 const ISSUER: &str = "http://127.0.0.1:1";
@@ -73,7 +73,7 @@ fn a_token_without_a_signature_of_ours_is_forged() {
     let (mut hub, key) = hub();
     let good = key.sign("at+jwt", &claims()).unwrap();
     let (body, signature) = good.rsplit_once('.').unwrap();
-    let part = |value: &serde_json::Value| base64::url_safe(value.to_string().as_bytes());
+    let part = |value: &serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let none = part(&json!({ "alg": "none" }));
     let hmac = part(&json!({ "alg": "HS256" }));
     let payload = part(&serde_json::to_value(claims()).unwrap());
@@ -122,9 +122,7 @@ fn basic_carries_the_token_as_password_under_any_name() {
     let (mut hub, key) = hub();
     let pair = format!("oam:{}", key.sign("at+jwt", &claims()).unwrap());
     let mut headers = HeaderMap::new();
-    let standard = base64::url_safe(pair.as_bytes())
-        .replace('-', "+")
-        .replace('_', "/");
+    let standard = BASE64_STANDARD.encode(pair);
     headers.insert(
         header::AUTHORIZATION,
         format!("Basic {standard}").parse().unwrap(),

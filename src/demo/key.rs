@@ -1,9 +1,9 @@
 //! A signing key of the demo: ES256, made at start. The identity provider has one, and the CI host.
 
-use super::base64;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use base64::prelude::*;
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde::Serialize;
@@ -74,12 +74,12 @@ pub fn random_text() -> Result<String, String> {
     SystemRandom::new()
         .fill(&mut bytes)
         .map_err(|_| "the system gave no randomness".to_owned())?;
-    Ok(base64::url_safe(&bytes))
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// SHA-256 in the form of a PKCE challenge (RFC 7636 §4.2).
 pub fn challenge_of(verifier: &str) -> String {
-    base64::url_safe(digest(&SHA256, verifier.as_bytes()).as_ref())
+    BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()))
 }
 
 #[cfg(test)]

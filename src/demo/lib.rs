@@ -8,7 +8,6 @@
 
 pub mod alive;
 pub mod audits;
-pub mod base64;
 pub mod board;
 pub mod browser;
 pub mod cgi;

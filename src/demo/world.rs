@@ -1,7 +1,6 @@
 //! The demo's servers on loopback: provider, hub, CI host, each on its own port. The issuer between
 //! them is the shipped program, see `company`.
 
-use super::base64;
 use super::cgi::Backend;
 use super::ci::Ci;
 use super::gate;
@@ -15,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use base64::prelude::*;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -103,7 +103,7 @@ impl World {
 
     /// From now on the hub asks the issuer about every token, as the client `name` with `secret`.
     pub fn introspect_as(&self, name: &str, secret: &str) {
-        let pair = base64::standard_text(format!("{name}:{secret}").as_bytes());
+        let pair = BASE64_STANDARD.encode(format!("{name}:{secret}"));
         *locked(&self.shared.introspector) = Some(format!("Basic {pair}"));
     }
 

@@ -2,7 +2,7 @@
 
 use super::feed::Feeds;
 use super::history::Heads;
-use super::http::address::Network;
+use super::http::address;
 use super::http::body::ROOM_KIB;
 use super::http::connections::{ConnectionLimiter, below_descriptors};
 use super::http::limiter::{Limiter, Shares};
@@ -18,6 +18,7 @@ use super::seal::MasterKey;
 use super::signals::Signals;
 use super::unwritten::Unwritten;
 use arc_swap::{ArcSwap, Guard};
+use ipnet::IpNet;
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::claimant::ClaimantKey;
 use oam_model::issuer::{IssuerHub, IssuerSettings, ServerLimits};
@@ -59,7 +60,7 @@ pub struct InForce {
     /// Its digest, by which agents see that it changed.
     pub setup: String,
     /// Proxies whose `X-Forwarded-For` is believed.
-    pub proxies: Vec<Network>,
+    pub proxies: Vec<IpNet>,
     /// Bearer of `/metrics`.
     pub metrics_token: Option<Secret>,
 }
@@ -149,7 +150,7 @@ impl InForce {
         let proxies = settings
             .trusted_proxies
             .iter()
-            .map(|text| Network::parse(text))
+            .map(|text| address::network(text))
             .collect::<Result<_, _>>()
             .map_err(|fault| {
                 Refusal::bad_request(fault, "correct `trusted_proxies` in the configuration")

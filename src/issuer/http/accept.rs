@@ -45,7 +45,10 @@ impl Gate {
     fn admit(&self, stream: &TcpStream) -> io::Result<Arc<Connection>> {
         let peer = stream.peer_addr()?.ip();
         let in_force = self.issuer.now_in_force();
-        let proxy = in_force.proxies.iter().any(|network| network.holds(peer));
+        let proxy = in_force
+            .proxies
+            .iter()
+            .any(|network| network.contains(&peer.to_canonical()));
         drop(in_force);
         let connection = self.issuer.connections.admit(peer, proxy);
         let (shed, outcome) = match connection {

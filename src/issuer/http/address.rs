@@ -1,88 +1,39 @@
 //! Where a request comes from: the socket's address, or what a trusted proxy says.
 
+use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
 /// Most entries of `X-Forwarded-For` that are looked at.
 const HOPS: usize = 32;
 
-/// A network in CIDR notation; a bare address is a network of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// Reads `10.0.0.0/8`, `2001:db8::/32` or `192.0.2.7`.
-    ///
-    /// # Errors
-    /// One sentence on what is wrong.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let fault = || {
-            format!(
-                "`{}` is not a network such as 10.0.0.0/8",
-                text.escape_debug()
-            )
-        };
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| fault())?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            None => most,
-            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
-                digits.parse().map_err(|_| fault())?
-            }
-            Some(_) => return Err(fault()),
-        };
-        if prefix > most {
-            return Err(fault());
-        }
-        let network = Self { address, prefix };
-        if network.masked(address) != Some(bits(address)) {
-            return Err(format!(
-                "`{text}` has bits set after its prefix: write the network's first address"
-            ));
-        }
-        Ok(network)
-    }
-
-    /// Whether `address` lies in it.
-    pub fn holds(self, address: IpAddr) -> bool {
-        self.masked(address.to_canonical())
-            .is_some_and(|masked| masked == bits(self.address))
-    }
-
-    /// The bits of `address` under this prefix; none for the other family.
-    fn masked(self, address: IpAddr) -> Option<u128> {
-        if address.is_ipv4() != self.address.is_ipv4() {
-            return None;
-        }
-        let width: u32 = if address.is_ipv4() { 32 } else { 128 };
-        let rest = width - u32::from(self.prefix);
-        Some(
-            bits(address)
-                .checked_shr(rest)
-                .map_or(0, |kept| kept.checked_shl(rest).unwrap_or(0)),
+/// Reads `10.0.0.0/8`, `2001:db8::/32` or `192.0.2.7`, a network of one.
+///
+/// # Errors
+/// One sentence on what is wrong.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let network = text
+        .parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let network = network.map_err(|_| {
+        format!(
+            "`{}` is not a network such as 10.0.0.0/8",
+            text.escape_debug()
         )
+    })?;
+    if network.trunc() != network {
+        return Err(format!(
+            "`{text}` has bits set after its prefix: write the network's first address"
+        ));
     }
-}
-
-fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => u128::from(v4.to_bits()),
-        IpAddr::V6(v6) => v6.to_bits(),
-    }
+    Ok(network)
 }
 
 /// The client's address. `forwarded` are the values of all `X-Forwarded-For` headers in order; they
 /// are believed from the right, as long as the one who said so is a trusted proxy: what a client
 /// writes itself lies further left and is never reached.
-pub fn client(peer: IpAddr, forwarded: &[&str], trusted: &[Network]) -> IpAddr {
+pub fn client(peer: IpAddr, forwarded: &[&str], trusted: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
-    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.holds(address));
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     let mut believed = peer;
     let said = forwarded.iter().rev().flat_map(|value| value.rsplit(','));
     for entry in said.take(HOPS) {
@@ -118,27 +69,30 @@ pub fn neighbourhood(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{Network, client, neighbourhood};
+    use super::{client, neighbourhood, network};
+    use ipnet::IpNet;
     use std::net::IpAddr;
 
     fn at(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
 
-    fn networks(texts: &[&str]) -> Vec<Network> {
-        texts.iter().map(|t| Network::parse(t).unwrap()).collect()
+    fn networks(texts: &[&str]) -> Vec<IpNet> {
+        texts.iter().map(|t| network(t).unwrap()).collect()
     }
 
     #[test]
-    fn a_network_holds_its_addresses_and_no_others() {
-        let network = Network::parse("10.1.0.0/16").unwrap();
-        assert!(network.holds(at("10.1.255.255")));
-        assert!(network.holds(at("::ffff:10.1.2.3")));
-        assert!(!network.holds(at("10.2.0.0")));
-        assert!(!network.holds(at("::1")));
-        assert!(Network::parse("0.0.0.0/0").unwrap().holds(at("8.8.8.8")));
-        assert!(Network::parse("::/0").unwrap().holds(at("2001:db8::1")));
-        assert!(Network::parse("127.0.0.1").unwrap().holds(at("127.0.0.1")));
+    fn an_address_is_believed_by_the_network_that_it_lies_in() {
+        let by = |proxy: &str, peer: &str| {
+            client(at(peer), &["203.0.113.9"], &networks(&[proxy])) == at("203.0.113.9")
+        };
+        assert!(by("10.1.0.0/16", "10.1.255.255"));
+        assert!(by("10.1.0.0/16", "::ffff:10.1.2.3"));
+        assert!(!by("10.1.0.0/16", "10.2.0.0"));
+        assert!(!by("10.1.0.0/16", "::1"));
+        assert!(by("0.0.0.0/0", "8.8.8.8"));
+        assert!(by("::/0", "2001:db8::1"));
+        assert!(by("127.0.0.1", "127.0.0.1"));
     }
 
     #[test]
@@ -153,7 +107,7 @@ mod tests {
             "proxy",
             "1.2.3.4/8/8",
         ] {
-            assert!(Network::parse(bad).is_err(), "{bad:?}");
+            assert!(network(bad).is_err(), "{bad:?}");
         }
     }
 
