@@ -36,8 +36,11 @@ enum Obstacle {
 }
 
 fn refusal(obstacle: Obstacle) -> Refusal {
-    let otherwise =
-        "or sign in with `oam login --store memory`, then the session lasts as long as the agent";
+    let otherwise = if cfg!(target_os = "linux") {
+        "or sign in with `oam login --store kernel`, then the session lasts until the next boot, or with `--store memory`, then as long as the agent"
+    } else {
+        "or sign in with `oam login --store memory`, then the session lasts as long as the agent"
+    };
     let (sentence, next) = match obstacle {
         Obstacle::NoBus => (
             "the keyring can't be reached: there is no session bus",
