@@ -8,6 +8,8 @@
 mod cited;
 #[path = "house/map.rs"]
 mod map;
+#[path = "house/names.rs"]
+mod names;
 #[path = "house/samples.rs"]
 mod samples;
 #[path = "house/text.rs"]

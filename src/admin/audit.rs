@@ -11,11 +11,11 @@ mod verify;
 
 use super::database::{self, Database};
 use super::opening;
-use crate::show::Show;
+use crate::show::Printer;
 use clap::{Args, Subcommand, ValueEnum};
 use filter::FilterArgs;
 use oam_audit::history::{Position, Verdict, judge};
-use oam_audit::record::Known;
+use oam_audit::record::KnownEntry;
 use oam_issuer::anchors;
 use oam_issuer::when;
 use oam_model::audit::AuditRecord;
@@ -47,7 +47,7 @@ pub enum AuditWhat {
     Verify {
         /// An entry known from elsewhere, NUMBER:HASH; may be repeated.
         #[arg(long = "anchor", value_name = "NUMBER:HASH", value_parser = verify::anchor)]
-        anchors: Vec<oam_audit::record::Known>,
+        anchors: Vec<oam_audit::record::KnownEntry>,
     },
     /// Take note, on record, of what is wrong with agents' logs: `verify` counts it as acknowledged from then on.
     #[command(
@@ -107,11 +107,11 @@ pub enum Format {
 }
 
 /// Runs it.
-pub fn run(show: &Show, args: &AuditArgs) -> u8 {
+pub fn run(show: &Printer, args: &AuditArgs) -> u8 {
     show.done(work(show, args))
 }
 
-fn work(show: &Show, args: &AuditArgs) -> Result<u8, Refusal> {
+fn work(show: &Printer, args: &AuditArgs) -> Result<u8, Refusal> {
     let Database {
         settings,
         org,
@@ -153,7 +153,7 @@ fn work(show: &Show, args: &AuditArgs) -> Result<u8, Refusal> {
 }
 
 /// The last anchor that the issuer wrote to the file that the settings name; not one that a restore gave up.
-fn written(settings: &IssuerSettings, store: &dyn Store) -> Result<Option<Known>, Refusal> {
+fn written(settings: &IssuerSettings, store: &dyn Store) -> Result<Option<KnownEntry>, Refusal> {
     let file = settings
         .anchors
         .as_ref()
@@ -175,7 +175,7 @@ fn written(settings: &IssuerSettings, store: &dyn Store) -> Result<Option<Known>
     };
     let there = opening::wait(store.audit_hash(seq))?.map_err(|fault| fault.refusal())?;
     let given_up = judge(&history, &known, there.as_deref()) == Verdict::GivenUp;
-    Ok((!given_up && seq > 0).then_some(Known {
+    Ok((!given_up && seq > 0).then_some(KnownEntry {
         seq,
         hash: known.hash,
     }))
@@ -233,7 +233,7 @@ struct PruneReport {
     before: String,
 }
 
-fn pruned(show: &Show, pruned: &Pruned, before_ms: u64) {
+fn pruned(show: &Printer, pruned: &Pruned, before_ms: u64) {
     let before = when::when(before_ms);
     let Pruned { entries, records } = *pruned;
     if show.json() {

@@ -2,7 +2,7 @@
 
 use super::database::organization;
 use super::opening;
-use crate::show::{Line, Look, Show};
+use crate::show::{Line, Printer, Style};
 use clap::Args;
 use oam_issuer::when::when;
 use oam_model::refusal::Refusal;
@@ -23,12 +23,12 @@ pub struct BackupArgs {
 struct BackupReport {
     file: String,
     #[serde(flatten)]
-    head: Head,
+    head: DatabaseHead,
 }
 
 /// Where a database's audit log ends.
 #[derive(Debug, Serialize)]
-pub(super) struct Head {
+pub(super) struct DatabaseHead {
     /// How often it had been restored.
     pub(super) generation: u64,
     /// Number of the last entry; 0: none.
@@ -39,7 +39,7 @@ pub(super) struct Head {
     pub(super) at: Option<String>,
 }
 
-impl Head {
+impl DatabaseHead {
     pub(super) fn of(backup: &Backup) -> Self {
         let position = backup.history.position();
         Self {
@@ -60,15 +60,15 @@ impl Head {
 }
 
 /// Runs it.
-pub fn run(show: &Show, args: &BackupArgs) -> u8 {
+pub fn run(show: &Printer, args: &BackupArgs) -> u8 {
     show.done(make(show, &args.file))
 }
 
-fn make(show: &Show, file: &Path) -> Result<u8, Refusal> {
+fn make(show: &Printer, file: &Path) -> Result<u8, Refusal> {
     let settings = opening::settings(show)?;
     let org = organization(&settings)?;
     let backup = sqlite::backup(Path::new(&settings.database), &org, file)?;
-    let head = Head::of(&backup);
+    let head = DatabaseHead::of(&backup);
     if show.json() {
         show.value(&BackupReport {
             file: file.display().to_string(),
@@ -76,7 +76,7 @@ fn make(show: &Show, file: &Path) -> Result<u8, Refusal> {
         });
         return Ok(0);
     }
-    let line = Line::new().look(Look::Good, "backed up");
+    let line = Line::new().look(Style::Good, "backed up");
     show.line(line.text(format!(" to {}, {}", file.display(), head.words())));
     Ok(0)
 }

@@ -3,7 +3,7 @@
 use super::database::{self, Database};
 use super::opening;
 use super::secret::{list, no_hub, remove};
-use crate::show::Show;
+use crate::show::Printer;
 use clap::{Args, Subcommand};
 use oam_config::duration;
 use oam_issuer::secrets::{self, NewSecret};
@@ -68,7 +68,7 @@ struct ClientReport<'a> {
 }
 
 /// Runs it.
-pub fn run(show: &Show, args: &ClientArgs) -> u8 {
+pub fn run(show: &Printer, args: &ClientArgs) -> u8 {
     show.done(match &args.what {
         ClientWhat::Add { name, hub } => add(show, name, hub),
         ClientWhat::Rotate { name, overlap } => rotate(show, name, *overlap),
@@ -86,7 +86,7 @@ fn client_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn add(show: &Show, name: &str, hub: &HubName) -> Result<u8, Refusal> {
+fn add(show: &Printer, name: &str, hub: &HubName) -> Result<u8, Refusal> {
     let database = database::open(show)?;
     let settings = &database.settings;
     if !settings.hubs.iter().any(|known| known.name == *hub) {
@@ -103,7 +103,7 @@ fn add(show: &Show, name: &str, hub: &HubName) -> Result<u8, Refusal> {
     give(show, &database, name, hub, 0)
 }
 
-fn rotate(show: &Show, name: &str, overlap_ms: u64) -> Result<u8, Refusal> {
+fn rotate(show: &Printer, name: &str, overlap_ms: u64) -> Result<u8, Refusal> {
     let database = database::open(show)?;
     let owner = SecretOwner::Client(name.to_owned());
     let known = opening::wait(database.store.secrets(owner))?.map_err(|fault| fault.refusal())?;
@@ -118,7 +118,7 @@ fn rotate(show: &Show, name: &str, overlap_ms: u64) -> Result<u8, Refusal> {
 
 /// Makes a secret, keeps its hash, and prints it only when that is kept.
 fn give(
-    show: &Show,
+    show: &Printer,
     database: &Database,
     name: &str,
     hub: &HubName,

@@ -1,11 +1,11 @@
 //! `oam-issuer config check`.
 
 use super::opening;
-use crate::show::{Line, Look, Show};
+use crate::show::{Line, Printer, Style};
 use clap::{Args, Subcommand};
 use oam_config::fault::ConfigFault;
-use oam_config::issuer::{Source, read_policy, read_settings};
-use oam_model::claimant::ClaimantKind;
+use oam_config::issuer::{SourceText, read_policy, read_settings};
+use oam_model::claimant::PrincipalKind;
 use oam_model::issuer::IssuerSettings;
 use oam_model::policy::Policy;
 use oam_model::refusal::Refusal;
@@ -45,7 +45,7 @@ pub(super) struct CheckReport {
     /// Names of the hubs.
     pub(super) hubs: Vec<String>,
     /// The roles.
-    pub(super) roles: Vec<RoleRow>,
+    pub(super) roles: Vec<RoleSummary>,
     /// Grants between which nobody can choose who holds both roles; no fault, but a refusal for somebody.
     pub(super) ties: Vec<Tie>,
     /// Every fault, in the order of files and lines.
@@ -56,13 +56,13 @@ pub(super) struct CheckReport {
 #[derive(Debug, Serialize)]
 pub(super) struct SourceRow {
     name: String,
-    kind: ClaimantKind,
+    kind: PrincipalKind,
     issuer: String,
 }
 
 /// A role in [`CheckReport`].
 #[derive(Debug, Serialize)]
-pub(super) struct RoleRow {
+pub(super) struct RoleSummary {
     name: String,
     /// Number of rules by which it is held; 0: nobody, it is there to be included.
     members: usize,
@@ -98,7 +98,7 @@ impl CheckReport {
 
     pub(super) fn policy(&mut self, policy: &Policy) {
         self.organization = Some(policy.org.name.to_string());
-        let roles = policy.roles.iter().map(|role| RoleRow {
+        let roles = policy.roles.iter().map(|role| RoleSummary {
             name: role.name.to_string(),
             members: role.members.len(),
             grants: role.grants.len(),
@@ -119,7 +119,7 @@ impl CheckReport {
     }
 
     /// Prints it and gives the exit code.
-    pub(super) fn show(mut self, show: &Show, faults: &[ConfigFault]) -> u8 {
+    pub(super) fn show(mut self, show: &Printer, faults: &[ConfigFault]) -> u8 {
         self.faults(faults);
         self.ok = self.faults.is_empty();
         if show.json() {
@@ -132,8 +132,8 @@ impl CheckReport {
         }
         for source in &self.sources {
             let kind = match source.kind {
-                ClaimantKind::Person => "people",
-                ClaimantKind::Job => "jobs",
+                PrincipalKind::Person => "people",
+                PrincipalKind::Job => "jobs",
             };
             show.line(format!(
                 "source {}: {kind} of {}",
@@ -150,13 +150,13 @@ impl CheckReport {
             ));
         }
         for tie in &self.ties {
-            show.say(Line::new().look(Look::Warn, tie.words()));
+            show.say(Line::new().look(Style::Warn, tie.words()));
         }
         if !self.ties.is_empty() {
             show.next("give one of the roles a `priority`, the highest is taken, or make their grants differ");
         }
         if self.ok {
-            show.line(Line::new().look(Look::Good, "no fault found"));
+            show.line(Line::new().look(Style::Good, "no fault found"));
         }
         u8::from(!self.ok)
     }
@@ -167,19 +167,19 @@ fn count(number: usize, noun: &str) -> String {
 }
 
 /// Runs it.
-pub fn run(show: &Show, args: &ConfigArgs) -> u8 {
+pub fn run(show: &Printer, args: &ConfigArgs) -> u8 {
     match args.what {
         ConfigWhat::Check => show.done(check(show)),
     }
 }
 
-fn check(show: &Show) -> Result<u8, Refusal> {
+fn check(show: &Printer) -> Result<u8, Refusal> {
     let mut report = CheckReport::default();
     let path = show.config();
     let text = opening::text(path)?;
     let name = path.display().to_string();
     report.files.push(name.clone());
-    let settings = match read_settings(Source {
+    let settings = match read_settings(SourceText {
         name: &name,
         text: &text,
     }) {
@@ -190,7 +190,7 @@ fn check(show: &Show) -> Result<u8, Refusal> {
     report.settings(&settings);
     let text = opening::text(Path::new(&settings.policy))?;
     report.files.push(settings.policy.clone());
-    let source = Source {
+    let source = SourceText {
         name: &settings.policy,
         text: &text,
     };

@@ -1,7 +1,7 @@
 //! What commands about keys and secrets begin with: settings, organization, database.
 
 use super::opening;
-use crate::show::{Line, Look, Show};
+use crate::show::{Line, Printer, Style};
 use oam_config::issuer::org_name;
 use oam_model::issuer::IssuerSettings;
 use oam_model::name::OrgName;
@@ -42,12 +42,12 @@ pub(super) fn organization(settings: &IssuerSettings) -> Result<OrgName, Refusal
 /// # Errors
 /// The configuration has faults, the policy names no organization, or there is no database of it. Other
 /// faults of the policy do not matter: a key is rotated also while somebody repairs it.
-pub(super) fn open(show: &Show) -> Result<Database, Refusal> {
+pub(super) fn open(show: &Printer) -> Result<Database, Refusal> {
     let settings = opening::settings(show)?;
     let org = organization(&settings)?;
     let store = SqliteStore::open_existing(&settings, &org)?;
     if let Some(misfit) = store.misfit() {
-        show.say(Line::new().look(Look::Warn, misfit.sentence.clone()));
+        show.say(Line::new().look(Style::Warn, misfit.sentence.clone()));
         show.next(&misfit.next);
     }
     Ok(Database {

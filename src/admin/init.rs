@@ -5,7 +5,7 @@
 
 use super::database::organization;
 use super::opening;
-use crate::show::{Line, Look, Show};
+use crate::show::{Line, Printer, Style};
 use clap::Args;
 use oam_model::refusal::Refusal;
 use oam_store::sqlite::{DatabaseFiles, SqliteStore};
@@ -15,11 +15,11 @@ use oam_store::sqlite::{DatabaseFiles, SqliteStore};
 pub struct InitArgs {}
 
 /// Begins the database; tells the exit code.
-pub fn run(show: &Show, _args: &InitArgs) -> u8 {
+pub fn run(show: &Printer, _args: &InitArgs) -> u8 {
     show.done(begin(show))
 }
 
-fn begin(show: &Show) -> Result<u8, Refusal> {
+fn begin(show: &Printer) -> Result<u8, Refusal> {
     let settings = opening::settings(show)?;
     let org = organization(&settings)?;
     let files = DatabaseFiles::from(&settings);
@@ -45,7 +45,7 @@ fn begin(show: &Show) -> Result<u8, Refusal> {
     drop(SqliteStore::open(&settings, &org)?);
     show.line(
         Line::new()
-            .look(Look::Good, "begun")
+            .look(Style::Good, "begun")
             .text(format!(" {} for {org}", path.display())),
     );
     Ok(0)

@@ -2,7 +2,7 @@
 
 use super::database::{self, Database};
 use super::opening;
-use crate::show::{Line, Look, Show};
+use crate::show::{Line, Printer, Style};
 use clap::{Args, Subcommand};
 use oam_issuer::keys;
 use oam_issuer::seal::MasterKey;
@@ -80,7 +80,7 @@ struct MasterReport<'a> {
 }
 
 /// Runs it.
-pub fn run(show: &Show, args: &KeysArgs) -> u8 {
+pub fn run(show: &Printer, args: &KeysArgs) -> u8 {
     show.done(match args.what {
         KeysWhat::List => list(show),
         KeysWhat::Rotate { now } => rotate(show, now),
@@ -88,7 +88,7 @@ pub fn run(show: &Show, args: &KeysArgs) -> u8 {
     })
 }
 
-fn list(show: &Show) -> Result<u8, Refusal> {
+fn list(show: &Printer) -> Result<u8, Refusal> {
     let Database { store, .. } = database::open(show)?;
     let mut rows = opening::wait(store.keys())?.map_err(|fault| fault.refusal())?;
     let now_ms = clock::now_ms();
@@ -137,9 +137,9 @@ fn list(show: &Show) -> Result<u8, Refusal> {
 
 fn columns(state: KeyState, report: KeyReport) -> Vec<Line> {
     let look = match state {
-        KeyState::Signing => Look::Strong,
-        KeyState::Announced | KeyState::Retired => Look::Plain,
-        KeyState::Gone => Look::Faint,
+        KeyState::Signing => Style::Strong,
+        KeyState::Announced | KeyState::Retired => Style::Plain,
+        KeyState::Gone => Style::Faint,
     };
     [
         report.kid,
@@ -153,7 +153,7 @@ fn columns(state: KeyState, report: KeyReport) -> Vec<Line> {
     .into()
 }
 
-fn rotate(show: &Show, now: bool) -> Result<u8, Refusal> {
+fn rotate(show: &Printer, now: bool) -> Result<u8, Refusal> {
     let Database {
         settings,
         org,
@@ -194,7 +194,7 @@ fn rotate(show: &Show, now: bool) -> Result<u8, Refusal> {
     Ok(0)
 }
 
-fn master(show: &Show) -> Result<u8, Refusal> {
+fn master(show: &Printer) -> Result<u8, Refusal> {
     let fresh = MasterKey::fresh().map_err(|fault| {
         Refusal::unavailable(format!("no key could be made: {fault}"), "try again")
     })?;

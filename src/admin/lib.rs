@@ -18,7 +18,7 @@ pub mod serve;
 pub mod show;
 
 use crate::args::{Cli, Command};
-use crate::show::Show;
+use crate::show::Printer;
 use oam_terminal::command_line;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> u8 {
         let variable = std::env::var_os(CONFIG_VARIABLE);
         variable.filter(|path| !path.is_empty()).map(PathBuf::from)
     });
-    let show = Show::new(cli.json, named.unwrap_or_else(|| PathBuf::from(CONFIG)));
+    let show = Printer::new(cli.json, named.unwrap_or_else(|| PathBuf::from(CONFIG)));
     show.finish(dispatch(&show, &cli.command))
 }
 
@@ -51,7 +51,7 @@ pub fn check(line: impl IntoIterator<Item = OsString>) -> Result<(), String> {
     command_line::check::<Cli>(line)
 }
 
-fn dispatch(show: &Show, command: &Command) -> u8 {
+fn dispatch(show: &Printer, command: &Command) -> u8 {
     match command {
         Command::Init(args) => init::run(show, args),
         Command::Serve(args) => serve::run(show, args),

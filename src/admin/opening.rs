@@ -1,8 +1,8 @@
 //! What most commands begin with: the configuration read from disk, and a runtime to ask the store with.
 
-use crate::show::Show;
+use crate::show::Printer;
 use oam_config::fault::ConfigFault;
-use oam_config::issuer::{Source, read_policy, read_settings};
+use oam_config::issuer::{SourceText, read_policy, read_settings};
 use oam_issuer::files;
 use oam_model::issuer::IssuerSettings;
 use oam_model::policy::Policy;
@@ -14,11 +14,11 @@ use std::path::Path;
 ///
 /// # Errors
 /// The refusal that remains to be told: how many faults there are, or that the file can't be read.
-pub fn settings(show: &Show) -> Result<IssuerSettings, Refusal> {
+pub fn settings(show: &Printer) -> Result<IssuerSettings, Refusal> {
     let path = show.config();
     let text = text(path)?;
     let name = path.display().to_string();
-    let source = Source {
+    let source = SourceText {
         name: &name,
         text: &text,
     };
@@ -29,10 +29,10 @@ pub fn settings(show: &Show) -> Result<IssuerSettings, Refusal> {
 ///
 /// # Errors
 /// As [`settings`].
-pub fn policy(show: &Show, settings: &IssuerSettings, path: &Path) -> Result<Policy, Refusal> {
+pub fn policy(show: &Printer, settings: &IssuerSettings, path: &Path) -> Result<Policy, Refusal> {
     let text = text(path)?;
     let name = path.display().to_string();
-    let source = Source {
+    let source = SourceText {
         name: &name,
         text: &text,
     };
@@ -40,7 +40,7 @@ pub fn policy(show: &Show, settings: &IssuerSettings, path: &Path) -> Result<Pol
 }
 
 /// Tells every fault, and gives the refusal that sums them up.
-pub fn told(show: &Show, path: &Path, faults: &[ConfigFault]) -> Refusal {
+pub fn told(show: &Printer, path: &Path, faults: &[ConfigFault]) -> Refusal {
     show.faults(faults);
     let count = match faults.len() {
         1 => "a fault".to_owned(),

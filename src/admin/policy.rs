@@ -6,9 +6,9 @@ mod why;
 
 use super::config::CheckReport;
 use super::opening;
-use crate::show::Show;
+use crate::show::Printer;
 use clap::{Args, Subcommand};
-use oam_config::issuer::{Source, read_policy};
+use oam_config::issuer::{SourceText, read_policy};
 use oam_model::issuer::IssuerSettings;
 use oam_model::name::{HubName, Repository, RoleName, SourceName};
 use oam_model::refusal::Refusal;
@@ -101,11 +101,11 @@ pub struct WhyArgs {
 }
 
 /// Runs it.
-pub fn run(show: &Show, args: &PolicyArgs) -> u8 {
+pub fn run(show: &Printer, args: &PolicyArgs) -> u8 {
     show.done(outcome(show, args))
 }
 
-fn outcome(show: &Show, args: &PolicyArgs) -> Result<u8, Refusal> {
+fn outcome(show: &Printer, args: &PolicyArgs) -> Result<u8, Refusal> {
     let settings = opening::settings(show)?;
     match &args.what {
         PolicyWhat::Check { file } => check(show, &settings, file.as_deref()),
@@ -120,13 +120,13 @@ fn path<'p>(settings: &'p IssuerSettings, named: Option<&'p Path>) -> &'p Path {
     named.unwrap_or_else(|| Path::new(&settings.policy))
 }
 
-fn check(show: &Show, settings: &IssuerSettings, file: Option<&Path>) -> Result<u8, Refusal> {
+fn check(show: &Printer, settings: &IssuerSettings, file: Option<&Path>) -> Result<u8, Refusal> {
     let path = path(settings, file);
     let text = opening::text(path)?;
     let name = path.display().to_string();
     let mut report = CheckReport::default();
     report.files.push(name.clone());
-    let source = Source {
+    let source = SourceText {
         name: &name,
         text: &text,
     };

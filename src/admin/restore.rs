@@ -1,10 +1,10 @@
 //! `oam-issuer restore FILE`: a backup in the database's place, with what it lacks; and `restore --accept` for a
 //! copy that lies there already. `restore USER` is another thing (`revoke`), told by what is named.
 
-use super::backup::Head;
+use super::backup::DatabaseHead;
 use super::database::organization;
 use super::opening;
-use crate::show::{Line, Look, Show};
+use crate::show::{Line, Printer, Style};
 use clap::Args;
 use oam_audit::history::Position;
 use oam_issuer::anchors;
@@ -15,7 +15,7 @@ use oam_model::issuer::IssuerSettings;
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
 use oam_store::sqlite::{
-    self, Backup, DatabaseFiles, Restored, SqliteStore, is_database, read_mark,
+    self, Backup, DatabaseFiles, RestoreResult, SqliteStore, is_database, read_mark,
 };
 use oam_store::{AuditFilter, Store};
 use oam_system::clock;
@@ -71,7 +71,7 @@ struct Since {
 struct RestoreReport {
     /// What was restored.
     #[serde(flatten)]
-    head: Head,
+    head: DatabaseHead,
     /// The generation that began.
     begins_generation: u64,
     /// Where the database of before lies.
@@ -86,11 +86,11 @@ struct RestoreReport {
 }
 
 /// Runs it.
-pub fn run(show: &Show, args: &RestoreArgs) -> u8 {
+pub fn run(show: &Printer, args: &RestoreArgs) -> u8 {
     show.done(restore(show, args.what.as_deref().map(Path::new)))
 }
 
-fn restore(show: &Show, file: Option<&Path>) -> Result<u8, Refusal> {
+fn restore(show: &Printer, file: Option<&Path>) -> Result<u8, Refusal> {
     let settings = opening::settings(show)?;
     let org = organization(&settings)?;
     let files = DatabaseFiles::from(&settings);
@@ -103,7 +103,7 @@ fn restore(show: &Show, file: Option<&Path>) -> Result<u8, Refusal> {
         Some(_) if !files.database.exists() => Vec::new(),
         Some(_) => since(&files, &org, &backup).unwrap_or_else(|refusal| {
             show.say(Line::new().look(
-                Look::Warn,
+                Style::Warn,
                 format!("what was done since can't be read: {}", refusal.sentence),
             ));
             Vec::new()
@@ -127,7 +127,7 @@ fn restore(show: &Show, file: Option<&Path>) -> Result<u8, Refusal> {
 }
 
 fn words(file: Option<&Path>, backup: &Backup, known_up_to: Option<u64>) -> String {
-    let head = Head::of(backup).words();
+    let head = DatabaseHead::of(backup).words();
     let what = match file {
         Some(_) => format!("a backup {head} was put in place"),
         None => format!("the copy that lay there, {head}, was accepted"),
@@ -140,13 +140,13 @@ fn words(file: Option<&Path>, backup: &Backup, known_up_to: Option<u64>) -> Stri
 
 fn report(
     backup: &Backup,
-    restored: &Restored,
+    restored: &RestoreResult,
     known_up_to: Option<u64>,
     since: Vec<Since>,
 ) -> RestoreReport {
     let last = since.last().map_or(0, |one| one.seq);
     RestoreReport {
-        head: Head::of(backup),
+        head: DatabaseHead::of(backup),
         begins_generation: restored.history.generation(),
         kept: restored
             .aside
@@ -232,8 +232,8 @@ fn told_since(seq: u64, line: &str) -> Option<Since> {
     })
 }
 
-fn tell(show: &Show, report: &RestoreReport, from: &Path, backup: &Backup) {
-    let line = Line::new().look(Look::Good, "restored");
+fn tell(show: &Printer, report: &RestoreReport, from: &Path, backup: &Backup) {
+    let line = Line::new().look(Style::Good, "restored");
     show.line(line.text(format!(" from {}, {}", from.display(), report.head.words())));
     show.line(format!(
         "generation {} begins: agents take it, and a running server goes on with it",
@@ -244,7 +244,7 @@ fn tell(show: &Show, report: &RestoreReport, from: &Path, backup: &Backup) {
     }
     if let Some(seq) = report.known_up_to {
         show.line(Line::new().look(
-            Look::Warn,
+            Style::Warn,
             format!(
                 "written and not in it: {}",
                 span("entry", "entries", report.head.seq + 1, seq)
@@ -260,10 +260,10 @@ fn tell(show: &Show, report: &RestoreReport, from: &Path, backup: &Backup) {
         };
         show.line(
             Line::new()
-                .look(Look::Warn, format!("  {} {word}", one.at))
+                .look(Style::Warn, format!("  {} {word}", one.at))
                 .text(format!(" {}", one.who.as_deref().unwrap_or_default()))
                 .look(
-                    Look::Faint,
+                    Style::Faint,
                     format!(" {}", one.detail.as_deref().unwrap_or_default()),
                 ),
         );

@@ -10,9 +10,9 @@ mod report;
 
 use super::database::{self, Database};
 use super::opening;
-use crate::show::{Line, Look, Show};
+use crate::show::{Line, Printer, Style};
 use clap::Args;
-use find::Found;
+use find::PersonMatch;
 use oam_issuer::standing::{self, Applied, Order};
 use oam_model::refusal::Refusal;
 use oam_store::{Store, StoreFault};
@@ -45,7 +45,7 @@ pub struct PeopleArgs {
 }
 
 /// Runs `revoke`.
-pub fn run(show: &Show, args: &RevokeArgs) -> u8 {
+pub fn run(show: &Printer, args: &RevokeArgs) -> u8 {
     let reason = args.reason.clone();
     let order = if args.session {
         Order::EndSession { reason }
@@ -56,17 +56,17 @@ pub fn run(show: &Show, args: &RevokeArgs) -> u8 {
 }
 
 /// Runs `restore` of a person or job; with `provider` also an end that the identity provider told is lifted.
-pub fn restore(show: &Show, user: &str, provider: bool) -> u8 {
+pub fn restore(show: &Printer, user: &str, provider: bool) -> u8 {
     let order = Order::Restore { provider };
     show.done(carry_out(show, user, false, &order))
 }
 
 /// Runs `people`.
-pub fn people(show: &Show, args: &PeopleArgs) -> u8 {
+pub fn people(show: &Printer, args: &PeopleArgs) -> u8 {
     show.done(list(show, &args.user))
 }
 
-fn carry_out(show: &Show, user: &str, never_seen: bool, order: &Order) -> Result<u8, Refusal> {
+fn carry_out(show: &Printer, user: &str, never_seen: bool, order: &Order) -> Result<u8, Refusal> {
     let Database {
         settings,
         org,
@@ -77,9 +77,9 @@ fn carry_out(show: &Show, user: &str, never_seen: bool, order: &Order) -> Result
     opening::wait(async {
         let found = find::one(&*store, &settings.sources, user, never_seen).await?;
         let (key, row) = match &found {
-            Found::Seen(row) => (&row.seen.key, Some(row.as_ref())),
-            Found::Never(key) => (key, None),
-            Found::Several(rows) => {
+            PersonMatch::Seen(row) => (&row.seen.key, Some(row.as_ref())),
+            PersonMatch::Never(key) => (key, None),
+            PersonMatch::Several(rows) => {
                 several(show, rows);
                 return Err(find::ambiguous(user, rows));
             }
@@ -99,19 +99,19 @@ fn carry_out(show: &Show, user: &str, never_seen: bool, order: &Order) -> Result
 }
 
 /// Nothing was written: what is so already is said.
-fn unchanged(show: &Show, found: &Found, order: &Order) {
+fn unchanged(show: &Printer, found: &PersonMatch, order: &Order) {
     let told = report::Done::unchanged(found, order);
     if show.json() {
         show.value(&told);
         return;
     }
-    show.line(Line::new().look(Look::Strong, told.sentence()));
+    show.line(Line::new().look(Style::Strong, told.sentence()));
     if told.ended_by_provider() {
         show.next("`--provider` lifts that end too");
     }
 }
 
-fn several(show: &Show, rows: &[oam_store::PersonRow]) {
+fn several(show: &Printer, rows: &[oam_store::PersonRow]) {
     if show.json() {
         return;
     }
@@ -120,8 +120,8 @@ fn several(show: &Show, rows: &[oam_store::PersonRow]) {
 }
 
 fn tell(
-    show: &Show,
-    found: &Found,
+    show: &Printer,
+    found: &PersonMatch,
     order: &Order,
     applied: &Applied,
     at_hubs: &Result<Vec<report::AtHub>, Refusal>,
@@ -130,18 +130,18 @@ fn tell(
     if show.json() {
         show.value(&told);
     } else {
-        show.line(Line::new().look(Look::Strong, told.sentence()));
+        show.line(Line::new().look(Style::Strong, told.sentence()));
         for hub in &told.hubs {
             show.line(format!("  {}", hub.sentence()));
         }
     }
     if let Err(refusal) = at_hubs {
-        show.say(Line::new().look(Look::Warn, refusal.sentence.clone()));
+        show.say(Line::new().look(Style::Warn, refusal.sentence.clone()));
         show.next(&refusal.next);
     }
 }
 
-fn list(show: &Show, user: &str) -> Result<u8, Refusal> {
+fn list(show: &Printer, user: &str) -> Result<u8, Refusal> {
     let Database {
         settings, store, ..
     } = database::open(show)?;
@@ -151,25 +151,25 @@ fn list(show: &Show, user: &str) -> Result<u8, Refusal> {
         return Err(find::nobody(user));
     }
     let mut fault = None;
-    let shown: Vec<people::Shown> = found
+    let shown: Vec<people::PersonReport> = found
         .into_iter()
         .map(|known| {
             let (at_hubs, unread) =
                 hubs::honoured(&settings.master_key, known.outstanding, now_ms / 1000);
             fault = fault.take().or(unread);
-            people::Shown::of(&known.row, &known.live, &at_hubs)
+            people::PersonReport::of(&known.row, &known.live, &at_hubs)
         })
         .collect();
     if show.json() {
         show.value(&people::People::of(shown, fault.as_ref()));
         return Ok(0);
     }
-    for line in shown.iter().flat_map(people::Shown::lines) {
+    for line in shown.iter().flat_map(people::PersonReport::lines) {
         show.line(line);
     }
     if let Some(fault) = fault {
         let what = "how long hubs still honour tokens is not known";
-        show.say(Line::new().look(Look::Warn, format!("{what}: {}", fault.sentence)));
+        show.say(Line::new().look(Style::Warn, format!("{what}: {}", fault.sentence)));
         show.next(&fault.next);
     }
     Ok(0)

@@ -2,7 +2,7 @@
 
 use super::database::{self, Database};
 use super::opening;
-use crate::show::{Line, Show};
+use crate::show::{Line, Printer};
 use clap::{Args, Subcommand};
 use oam_config::duration;
 use oam_issuer::seal::{MasterKey, Purpose};
@@ -71,7 +71,7 @@ pub(super) struct SecretReport {
 }
 
 /// Runs it.
-pub fn run(show: &Show, args: &SecretArgs) -> u8 {
+pub fn run(show: &Printer, args: &SecretArgs) -> u8 {
     show.done(match &args.what {
         SecretWhat::Set { hub, overlap } => set(show, hub, *overlap),
         SecretWhat::List => list(show, false),
@@ -79,7 +79,7 @@ pub fn run(show: &Show, args: &SecretArgs) -> u8 {
     })
 }
 
-fn set(show: &Show, hub: &HubName, overlap_ms: u64) -> Result<u8, Refusal> {
+fn set(show: &Printer, hub: &HubName, overlap_ms: u64) -> Result<u8, Refusal> {
     let Database {
         settings,
         org,
@@ -161,7 +161,7 @@ fn given() -> Result<Secret, Refusal> {
 }
 
 /// Shows secrets: those of clients, or the issuer's own.
-pub(super) fn list(show: &Show, of_clients: bool) -> Result<u8, Refusal> {
+pub(super) fn list(show: &Printer, of_clients: bool) -> Result<u8, Refusal> {
     let Database { store, .. } = database::open(show)?;
     let rows = opening::wait(rows(&store, of_clients))??;
     let secrets: Vec<SecretReport> = rows.into_iter().map(report).collect();
@@ -222,7 +222,7 @@ fn report(row: SecretRow) -> SecretReport {
 }
 
 /// Drops all secrets of an owner.
-pub(super) fn remove(show: &Show, owner: SecretOwner) -> Result<u8, Refusal> {
+pub(super) fn remove(show: &Printer, owner: SecretOwner) -> Result<u8, Refusal> {
     let Database { org, store, .. } = database::open(show)?;
     let words = secrets::of(&owner);
     let dropped = secrets::drop_all(&store, &org, owner, clock::now_ms());

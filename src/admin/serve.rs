@@ -1,7 +1,7 @@
 //! `oam-issuer serve`.
 
 use super::opening;
-use super::show::Show;
+use super::show::Printer;
 use clap::Args;
 use oam_issuer::{files, log, process, serve};
 use oam_model::refusal::Refusal;
@@ -12,13 +12,13 @@ use oam_system::process::{harden, quiet_panics};
 pub struct ServeArgs {}
 
 /// Runs the server.
-pub fn run(show: &Show, _args: &ServeArgs) -> u8 {
+pub fn run(show: &Printer, _args: &ServeArgs) -> u8 {
     quiet_panics("oam-issuer");
     log::begin();
     show.done(start(show))
 }
 
-fn start(show: &Show) -> Result<u8, Refusal> {
+fn start(show: &Printer) -> Result<u8, Refusal> {
     harden("the issuer")?;
     let files = process::raise_open_files();
     tracing::debug!(files, "open files allowed");

@@ -1,17 +1,17 @@
 //! The printer of `oam-issuer`: the one of all commands, which here also knows the configuration that a run is about.
 
 use oam_config::fault::ConfigFault;
-pub use oam_terminal::{Line, Look};
+pub use oam_terminal::{Line, Style};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 /// The printer of one run.
-pub struct Show {
+pub struct Printer {
     printer: oam_terminal::Show,
     config: PathBuf,
 }
 
-impl Deref for Show {
+impl Deref for Printer {
     type Target = oam_terminal::Show;
 
     fn deref(&self) -> &Self::Target {
@@ -19,7 +19,7 @@ impl Deref for Show {
     }
 }
 
-impl Show {
+impl Printer {
     /// Looks at the terminal and at `NO_COLOR`.
     pub fn new(json: bool, config: PathBuf) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Show {
             };
             self.say(
                 Line::new()
-                    .look(Look::Bad, place)
+                    .look(Style::Bad, place)
                     .text(fault.sentence.clone()),
             );
             self.next(&fault.next);

@@ -13,8 +13,8 @@
 mod sent;
 
 use super::issuing::Records;
-use super::keeper::{Inner, Keeper};
-use super::state::Anchor;
+use super::keeper::{AgentCore, Inner};
+use super::state::AuditAnchor;
 use oam_audit::record::GENESIS;
 use oam_model::answer::EndpointFault;
 use oam_model::feed::{Upload, UploadAnswer};
@@ -40,7 +40,7 @@ const LONGEST_WAIT_MS: u64 = 300_000;
 /// The last batch at the end of the agent may take this long.
 const PARTING: Duration = Duration::from_secs(1);
 
-impl Keeper {
+impl AgentCore {
     /// The log is dirty: it will be durable within a second.
     pub(super) fn log_is_dirty(&mut self) {
         if self.sync_at.is_none() {
@@ -142,7 +142,7 @@ impl Keeper {
         &mut self,
         name: &OrgName,
     ) -> Option<(
-        super::ports::Later<Result<UploadAnswer, EndpointFault>>,
+        super::ports::LocalBoxFuture<Result<UploadAnswer, EndpointFault>>,
         u64,
     )> {
         // The organization must not hold what a crash could take from the disk.
@@ -172,7 +172,7 @@ impl Keeper {
         Some((sending, generation))
     }
 
-    fn upload(&mut self, name: &OrgName, held: u64, end: Anchor) -> Result<Upload, String> {
+    fn upload(&mut self, name: &OrgName, held: u64, end: AuditAnchor) -> Result<Upload, String> {
         let alone = self.settings.orgs.len() == 1 && self.strays.is_empty();
         let journal = &self.ports.journal;
         let lines = if held < end.seq {
@@ -319,7 +319,7 @@ impl Records {
                 answer.held_seq
             ));
         }
-        self.held = Some(Anchor {
+        self.held = Some(AuditAnchor {
             seq: answer.held_seq,
             hash: answer.held_hash,
         });

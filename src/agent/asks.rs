@@ -1,19 +1,19 @@
 //! From an ask to the desk: hub by host, repository by path, intent by ancestry, role by policy.
 
-use super::command::{Command, Outcome};
-use super::holdings::Patience;
-use super::keeper::{Keeper, Ticket};
+use super::command::{AgentCommand, CommandOutcome};
+use super::holdings::WaitPolicy;
+use super::keeper::{AgentCore, Ticket};
 use super::office::Chosen;
 use oam_config::agent::{Hub, Org};
-use oam_model::ask::{Ask, Intent, repository_of_path};
+use oam_model::ask::{Intent, TokenRequest, repository_of_path};
 use oam_model::caller::{Caller, intent_of_ancestry};
 use oam_model::name::{HubName, OrgName, Repository};
-use oam_model::record::{Happening, Record};
+use oam_model::record::{EventKind, Record};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
 use oam_session::desk::{Effect, Event, Who};
 use oam_session::hub::{Owner, among, owner};
-use oam_session::role::{Choice, Wish, choose};
+use oam_session::role::{AccessRequest, Choice, choose};
 use oam_session::session::Need;
 use tokio::sync::oneshot;
 
@@ -49,9 +49,9 @@ impl Denied {
     }
 }
 
-impl Keeper {
+impl AgentCore {
     /// Chooses hub, repository, intent and role; says what refuses before the desk is asked.
-    pub(super) fn resolve(&self, ask: &Ask, front: &str, caller: &Caller) -> Resolved {
+    pub(super) fn resolve(&self, ask: &TokenRequest, front: &str, caller: &Caller) -> Resolved {
         match owner(&self.settings, ask) {
             Owner::Hub(org, hub) => self.resolve_at(org, hub, ask, front, caller),
             Owner::Several(hubs) => self.resolve_among(&hubs, ask, front, caller),
@@ -66,7 +66,7 @@ impl Keeper {
     fn resolve_among(
         &self,
         hubs: &[(&Org, &Hub)],
-        ask: &Ask,
+        ask: &TokenRequest,
         front: &str,
         caller: &Caller,
     ) -> Resolved {
@@ -104,7 +104,7 @@ impl Keeper {
         &self,
         org: &Org,
         hub: &Hub,
-        ask: &Ask,
+        ask: &TokenRequest,
         front: &str,
         caller: &Caller,
     ) -> Resolved {
@@ -152,7 +152,7 @@ impl Keeper {
         &self,
         org: &Org,
         hub: &Hub,
-        ask: &Ask,
+        ask: &TokenRequest,
         front: &str,
         denied: &mut Denied,
     ) -> Result<Choice, Refusal> {
@@ -168,7 +168,7 @@ impl Keeper {
             denied.by_standing = true;
             return Err(standing.refusal(org.name.as_str(), now, limits));
         };
-        let wish = Wish {
+        let wish = AccessRequest {
             repository: denied.repository.as_ref(),
             intent: denied.intent,
             role: ask.role.as_ref(),
@@ -181,19 +181,19 @@ impl Keeper {
 
     pub(super) fn get(
         &mut self,
-        ask: Ask,
+        ask: TokenRequest,
         front: String,
         caller: Caller,
-        reply: oneshot::Sender<Outcome>,
-        patience: Patience,
+        reply: oneshot::Sender<CommandOutcome>,
+        patience: WaitPolicy,
     ) {
         match self.resolve(&ask, &front, &caller) {
             Resolved::NotOurs => {
-                let _ = reply.send(Outcome::NotOurs);
+                let _ = reply.send(CommandOutcome::NotOurs);
             }
             Resolved::Refused(denied) => {
                 if let Some(org) = self.may_read_roles_for(&denied, patience) {
-                    let again = Command::Get {
+                    let again = AgentCommand::Get {
                         ask,
                         front,
                         caller,
@@ -203,7 +203,7 @@ impl Keeper {
                 }
                 self.record_refusal(&denied, &front, caller);
                 let epoch = self.notice_by_standing(&denied);
-                let _ = reply.send(Outcome::Refused(denied.refusal, epoch));
+                let _ = reply.send(CommandOutcome::Refused(denied.refusal, epoch));
             }
             Resolved::Chosen(chosen) => {
                 let ticket = self.number();
@@ -232,7 +232,7 @@ impl Keeper {
         &mut self,
         token: &Secret,
         caller: &Caller,
-        reply: oneshot::Sender<Outcome>,
+        reply: oneshot::Sender<CommandOutcome>,
     ) {
         let found = self.offices.iter().find_map(|(org, office)| {
             let held = office
@@ -242,18 +242,18 @@ impl Keeper {
             Some((org.clone(), *held.0, held.1.sha256.clone()))
         });
         if let Some((org, id, sha256)) = found {
-            let mut record = Record::new(Happening::Erase, self.now().wall_ms);
+            let mut record = Record::new(EventKind::Erase, self.now().wall_ms);
             record.org = Some(org.clone());
             record.caller = Some(caller.clone());
             record.token_sha256 = Some(sha256);
             self.write(&record);
             self.step(&org, Event::Rejected(id));
         }
-        let _ = reply.send(Outcome::Done);
+        let _ = reply.send(CommandOutcome::Done);
     }
 
     pub(super) fn record_refusal(&mut self, denied: &Denied, front: &str, caller: Caller) {
-        let mut record = Record::new(Happening::Refusal, self.now().wall_ms);
+        let mut record = Record::new(EventKind::Refusal, self.now().wall_ms);
         record.org.clone_from(&denied.org);
         record.hub.clone_from(&denied.hub);
         record.repository.clone_from(&denied.repository);
@@ -308,7 +308,7 @@ impl Keeper {
 }
 
 /// As told, else as the caller's ancestry tells.
-fn ask_intent(ask: &Ask, caller: &Caller) -> Intent {
+fn ask_intent(ask: &TokenRequest, caller: &Caller) -> Intent {
     match ask.intent {
         Intent::Unknown => intent_of_ancestry(&caller.ancestry),
         told => told,

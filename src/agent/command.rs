@@ -1,8 +1,8 @@
 //! What the edge asks the keeper, and what it gets back.
 
-use super::ports::Store;
+use super::ports::SessionStore;
 use oam_config::agent::Settings;
-use oam_model::ask::Ask;
+use oam_model::ask::TokenRequest;
 use oam_model::caller::Caller;
 use oam_model::granted::{Granted, TokenAnswer};
 use oam_model::name::OrgName;
@@ -16,33 +16,33 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 /// One thing that the keeper is asked.
-pub enum Command {
+pub enum AgentCommand {
     /// A token.
     Get {
         /// The ask.
-        ask: Ask,
+        ask: TokenRequest,
         /// `git`, `exec`, `token`.
         front: String,
         /// Who asks.
         caller: Caller,
         /// The one answer.
-        reply: oneshot::Sender<Outcome>,
+        reply: oneshot::Sender<CommandOutcome>,
     },
     /// The hub rejected a token.
     Erase {
         /// The ask that it was given for.
-        ask: Ask,
+        ask: TokenRequest,
         /// The token.
         token: Secret,
         /// Who asks.
         caller: Caller,
-        /// Answered with [`Outcome::Done`].
-        reply: oneshot::Sender<Outcome>,
+        /// Answered with [`CommandOutcome::Done`].
+        reply: oneshot::Sender<CommandOutcome>,
     },
     /// A token file.
     Follow {
         /// The ask.
-        ask: Ask,
+        ask: TokenRequest,
         /// The name to use again.
         again: Option<String>,
         /// Who asks.
@@ -58,22 +58,22 @@ pub enum Command {
         org: Option<OrgName>,
         /// Who asks.
         caller: Caller,
-        /// [`Outcome::SignedOut`] or [`Outcome::Refused`].
-        reply: oneshot::Sender<Outcome>,
+        /// [`CommandOutcome::SignedOut`] or [`CommandOutcome::Refused`].
+        reply: oneshot::Sender<CommandOutcome>,
     },
     /// A report.
     Report {
         /// Which one.
         kind: ReportKind,
         /// The report.
-        reply: oneshot::Sender<Outcome>,
+        reply: oneshot::Sender<CommandOutcome>,
     },
-    /// That the log is not as it was left is acknowledged: [`Outcome::Anchor`].
+    /// That the log is not as it was left is acknowledged: [`CommandOutcome::Anchor`].
     AcknowledgeLog {
         /// Who asks.
         caller: Caller,
         /// The head of the log with its breaks.
-        reply: oneshot::Sender<Outcome>,
+        reply: oneshot::Sender<CommandOutcome>,
     },
     /// What an organization publishes about itself.
     Organization {
@@ -81,18 +81,18 @@ pub enum Command {
         url: String,
         /// How it is reached; none: as its configuration says.
         route: Option<Route>,
-        /// [`Outcome::Organization`] or [`Outcome::Refused`].
-        reply: oneshot::Sender<Outcome>,
+        /// [`CommandOutcome::Organization`] or [`CommandOutcome::Refused`].
+        reply: oneshot::Sender<CommandOutcome>,
     },
     /// The configuration is to be read now.
     Reload {
-        /// [`Outcome::Done`] when it is in force, or [`Outcome::Refused`].
-        reply: oneshot::Sender<Outcome>,
+        /// [`CommandOutcome::Done`] when it is in force, or [`CommandOutcome::Refused`].
+        reply: oneshot::Sender<CommandOutcome>,
     },
     /// Whether nothing is in the works, so that this agent may be replaced.
     Retire {
-        /// [`Outcome::Done`] (then the agent ends) or [`Outcome::Refused`].
-        reply: oneshot::Sender<Outcome>,
+        /// [`CommandOutcome::Done`] (then the agent ends) or [`CommandOutcome::Refused`].
+        reply: oneshot::Sender<CommandOutcome>,
     },
     /// New settings, or the reason why an edit was not taken.
     Configured(Result<Arc<Settings>, String>),
@@ -103,7 +103,7 @@ pub struct LoginRequest {
     /// The organization.
     pub org: Option<OrgName>,
     /// Where to keep it.
-    pub store: Store,
+    pub store: SessionStore,
     /// In which way.
     pub by: SignInBy,
     /// Who asks.
@@ -119,7 +119,7 @@ pub enum ReportKind {
     /// `oam roles`.
     Roles,
     /// `oam why`.
-    Why(Ask, Caller),
+    Why(TokenRequest, Caller),
     /// Head of the log.
     Anchor,
     /// What of an organization's identity provider does not fit.
@@ -127,7 +127,7 @@ pub enum ReportKind {
 }
 
 /// What comes back once.
-pub enum Outcome {
+pub enum CommandOutcome {
     /// No configured hub owns the host.
     NotOurs,
     /// A token; its gate must be looked at as the last step before the socket write (promise 1).
@@ -253,4 +253,4 @@ impl EpochGate {
 }
 
 /// How the edge reaches the keeper. A full mailbox is a refusal, not a wait.
-pub type Mailbox = mpsc::Sender<Command>;
+pub type Mailbox = mpsc::Sender<AgentCommand>;

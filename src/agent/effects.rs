@@ -1,7 +1,7 @@
 //! Carries out what a desk decided, in its order: record first, then the answer.
 
-use super::command::Outcome;
-use super::keeper::{Inner, Keeper, Ticket};
+use super::command::CommandOutcome;
+use super::keeper::{AgentCore, Inner, Ticket};
 use super::office::{Session, subject_expires};
 use super::ports::{Arrived, Notice, UserInfo};
 use oam_config::agent::Org;
@@ -9,7 +9,7 @@ use oam_model::answer::EndpointFault;
 use oam_model::granted::{Granted, TokenAnswer};
 use oam_model::identity::Identity;
 use oam_model::name::{OrgName, RoleName};
-use oam_model::record::{Happening, Record};
+use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_model::time::Moment;
 use oam_session::cache::TokenId;
@@ -22,12 +22,12 @@ use oam_session::standing::{of_refresh, words};
 use std::rc::Rc;
 use std::sync::Arc;
 
-impl Keeper {
+impl AgentCore {
     pub(super) fn carry_out(&mut self, org: &OrgName, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::End { word, reason } => self.end(org, word, reason),
-                Effect::Doubt(reason) => self.record_of_issuer(org, Happening::Doubt, reason),
+                Effect::Doubt(reason) => self.record_of_issuer(org, EventKind::Doubt, reason),
                 Effect::Drop(token) => {
                     if let Some(office) = self.offices.get_mut(org) {
                         office.held.remove(&token);
@@ -84,7 +84,7 @@ impl Keeper {
         };
         let granted = chosen.granted(held, epoch, now);
         let (secret, gate) = (Arc::clone(&held.token), office.gate.clone());
-        let mut record = Record::new(Happening::Grant, now.wall_ms).with_granted(&granted);
+        let mut record = Record::new(EventKind::Grant, now.wall_ms).with_granted(&granted);
         record.subject = subject;
         record.front = Some(chosen.front);
         record.caller = Some(chosen.caller);
@@ -92,7 +92,7 @@ impl Keeper {
         held.sign(&mut record, &chosen.choice.rule);
         if self.write_grant(&record) {
             self.goes_out(org, &granted, now);
-            let _ = reply.send(Outcome::Token(
+            let _ = reply.send(CommandOutcome::Token(
                 TokenAnswer {
                     granted,
                     token: secret,
@@ -100,7 +100,7 @@ impl Keeper {
                 gate,
             ));
         } else {
-            let _ = reply.send(Outcome::Refused(self.unrecorded(), epoch));
+            let _ = reply.send(CommandOutcome::Refused(self.unrecorded(), epoch));
         }
     }
 
@@ -136,7 +136,7 @@ impl Keeper {
             .offices
             .get(org)
             .map_or(0, |office| office.desk.epoch());
-        let mut record = Record::new(Happening::Refusal, self.now().wall_ms);
+        let mut record = Record::new(EventKind::Refusal, self.now().wall_ms);
         record.org = Some(org.clone());
         record.subject = self.subject_of(org);
         record.front = Some(chosen.front);
@@ -151,7 +151,7 @@ impl Keeper {
         record.request_id.clone_from(&self.request_in_hand);
         // Refusals leave also when they can't be recorded.
         self.write(&record);
-        let _ = reply.send(Outcome::Refused(refusal, epoch));
+        let _ = reply.send(CommandOutcome::Refused(refusal, epoch));
     }
 
     /// Sends a refresh. The in-flight mark is durable before a byte leaves (promise 3).
@@ -309,7 +309,7 @@ impl Keeper {
             .live()
             .map(|live| live.identity.groups.clone())
             .unwrap_or_default();
-        let mut record = Record::new(Happening::Proof, self.now().wall_ms);
+        let mut record = Record::new(EventKind::Proof, self.now().wall_ms);
         record.org = Some(name.clone());
         record.subject = Some(identity.subject.clone());
         self.write(&record);

@@ -1,14 +1,14 @@
 //! The end of a session, in the order of promise 1.
 
-use super::command::Outcome;
-use super::keeper::{Inner, Keeper};
-use super::ports::Later;
+use super::command::CommandOutcome;
+use super::keeper::{AgentCore, Inner};
+use super::ports::LocalBoxFuture;
 use super::state::Tombstone;
 use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
 use oam_model::caller::Caller;
 use oam_model::name::OrgName;
-use oam_model::record::{Happening, Record};
+use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_model::report::TokenState;
 use oam_model::secret::Secret;
@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-impl Keeper {
+impl AgentCore {
     /// Tombstone, epoch, caches, sealed session; withdrawals, notification and records follow as
     /// effects of their own. All of it happens within one step of the one task: no answer can
     /// leave in between.
@@ -65,9 +65,9 @@ impl Keeper {
         }
         let mut record = Record::new(
             if word == StandingWord::SignedOut {
-                Happening::Logout
+                EventKind::Logout
             } else {
-                Happening::End
+                EventKind::End
             },
             now.wall_ms,
         );
@@ -155,7 +155,10 @@ impl Keeper {
 
     /// Tells the organization's issuer that what spoke for the person here counts no longer: an ID token
     /// outlives the session by an hour. None where there is no issuer, or nobody signed in.
-    fn sign_out_at_issuer(&self, name: &OrgName) -> Option<Later<Result<(), EndpointFault>>> {
+    fn sign_out_at_issuer(
+        &self,
+        name: &OrgName,
+    ) -> Option<LocalBoxFuture<Result<(), EndpointFault>>> {
         let office = self.offices.get(name)?;
         let org = office.signed_in_to.as_ref()?;
         org.exchange.issuer()?;
@@ -176,17 +179,17 @@ impl Keeper {
         &mut self,
         org: Option<OrgName>,
         caller: Caller,
-        reply: oneshot::Sender<Outcome>,
+        reply: oneshot::Sender<CommandOutcome>,
     ) {
         let org = match self.org_or_default(org) {
             Ok(org) => org,
             Err(refusal) => {
-                let _ = reply.send(Outcome::Refused(refusal, 0));
+                let _ = reply.send(CommandOutcome::Refused(refusal, 0));
                 return;
             }
         };
         if let Some(refusal) = self.closed_because() {
-            let _ = reply.send(Outcome::Refused(refusal, 0));
+            let _ = reply.send(CommandOutcome::Refused(refusal, 0));
             return;
         }
         self.cancel_login(&org.name, "the person signed out");
@@ -199,7 +202,7 @@ impl Keeper {
         let Some(refresh) = refresh else {
             self.strays.remove(&org.name);
             let _ = self.ports.vault.discard_aside();
-            let _ = reply.send(Outcome::SignedOut {
+            let _ = reply.send(CommandOutcome::SignedOut {
                 org: org.name,
                 was_signed_in: false,
                 warning: None,
@@ -207,7 +210,7 @@ impl Keeper {
             });
             return;
         };
-        let mut record = Record::new(Happening::Logout, self.now().wall_ms);
+        let mut record = Record::new(EventKind::Logout, self.now().wall_ms);
         record.org = Some(org.name.clone());
         record.caller = Some(caller);
         record.detail = Some("asked for".into());
@@ -230,7 +233,7 @@ impl Keeper {
                 Some(words(&fault))
             };
             let (warning, issuer_warning) = tokio::join!(at_provider, at_issuer);
-            let _ = reply.send(Outcome::SignedOut {
+            let _ = reply.send(CommandOutcome::SignedOut {
                 org: org.name,
                 was_signed_in: true,
                 warning,

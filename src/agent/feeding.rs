@@ -1,16 +1,16 @@
 //! The feed of an organization's own issuer: carries out what the link decides.
 
-use super::keeper::{Inner, Keeper};
+use super::keeper::{AgentCore, Inner};
 use super::ports::Since;
 use oam_model::answer::EndpointFault;
 use oam_model::feed::{FeedEvent, FeedItem, Poll};
 use oam_model::name::{OrgName, RoleName};
-use oam_model::record::{Happening, Record};
+use oam_model::record::{EventKind, Record};
 use oam_model::refusal::RefusalCode;
 use oam_model::standing::{EndReason, StandingWord};
 use oam_model::time::Moment;
 use oam_session::desk::Event;
-use oam_session::link::{Closed, Input, Step};
+use oam_session::link::{Closed, SubscriptionEffect, SubscriptionInput};
 use oam_session::standing::words;
 
 /// What the issuer said by the feed, or how a connection to it ended.
@@ -23,14 +23,14 @@ pub(super) enum FeedNews {
     Polled(u64, Result<Poll, EndpointFault>),
 }
 
-impl Keeper {
+impl AgentCore {
     /// The session of an organization is another than before, or none: its link follows.
     pub(super) fn relink(&mut self, name: &OrgName) {
         let Some(office) = self.offices.get_mut(name) else {
             return;
         };
         let bearer = office.next_bearer();
-        self.link_step(name, Input::Bearer(bearer));
+        self.link_step(name, SubscriptionInput::Bearer(bearer));
         if bearer.is_some() {
             self.records_are_due(name);
         }
@@ -39,7 +39,7 @@ impl Keeper {
     /// The session is another person's, or begins anew: nothing of the link before is true.
     pub(super) fn unlink(&mut self, name: &OrgName) {
         let now = self.now();
-        self.link_step(name, Input::Bearer(None));
+        self.link_step(name, SubscriptionInput::Bearer(None));
         if let Some(office) = self.offices.get_mut(name) {
             office.issuing.forget(now);
             office.issuing.bearer = None;
@@ -69,17 +69,17 @@ impl Keeper {
     }
 
     /// Lets the link of `name` decide, and carries out what it says.
-    pub(super) fn link_step(&mut self, name: &OrgName, input: Input) {
+    pub(super) fn link_step(&mut self, name: &OrgName, input: SubscriptionInput) {
         let now = self.now();
         let wanted = self.wants_news(name, now);
         let Some(office) = self.offices.get_mut(name) else {
             return;
         };
-        if office.issuing.bearer.is_none() && !matches!(input, Input::Bearer(_)) {
+        if office.issuing.bearer.is_none() && !matches!(input, SubscriptionInput::Bearer(_)) {
             return;
         }
         let roll = match input {
-            Input::Bearer(None) => 0,
+            SubscriptionInput::Bearer(None) => 0,
             _ => u64::try_from(self.ports.dice.roll() & u128::from(u64::MAX)).unwrap_or(0),
         };
         let epoch = office.desk.epoch();
@@ -90,11 +90,13 @@ impl Keeper {
                 break;
             }
             match step {
-                Step::Hangup => self.hang_up(name),
-                Step::Connect { number, after } => self.open_feed(name, number, after),
-                Step::Poll { number, after } => self.poll(name, number, after),
-                Step::ReadRoles => self.read_roles(name),
-                Step::Tell(event) => self.tell(name, event),
+                SubscriptionEffect::Hangup => self.hang_up(name),
+                SubscriptionEffect::Connect { number, after } => {
+                    self.open_feed(name, number, after);
+                }
+                SubscriptionEffect::Poll { number, after } => self.poll(name, number, after),
+                SubscriptionEffect::ReadRoles => self.read_roles(name),
+                SubscriptionEffect::Tell(event) => self.tell(name, event),
             }
         }
     }
@@ -118,13 +120,13 @@ impl Keeper {
             } else {
                 format!("lost: {}", listed(lost))
             };
-            self.record_of_issuer(name, Happening::RolesChanged, detail);
+            self.record_of_issuer(name, EventKind::RolesChanged, detail);
             self.roles_are(name, held, lost);
         }
         self.step(name, event);
     }
 
-    pub(super) fn record_of_issuer(&mut self, name: &OrgName, what: Happening, detail: String) {
+    pub(super) fn record_of_issuer(&mut self, name: &OrgName, what: EventKind, detail: String) {
         let mut record = Record::new(what, self.now().wall_ms);
         record.org = Some(name.clone());
         record.subject = self.subject_of(name);
@@ -200,14 +202,14 @@ impl Keeper {
             FeedNews::Heard(item) => {
                 self.set_up_in(name, &item);
                 self.what_is_held_may_differ(name, Some(number));
-                Input::Heard(number, item)
+                SubscriptionInput::Heard(number, item)
             }
             FeedNews::Closed(generation, result) => {
                 if let Err(fault) = &result {
                     tracing::debug!("the feed of {name} closed: {}", words(fault));
                     self.heed(name, generation, fault);
                 }
-                Input::Closed(number, closed(result.err().as_ref()))
+                SubscriptionInput::Closed(number, closed(result.err().as_ref()))
             }
             FeedNews::Polled(_, Ok(poll)) => {
                 let reset = |item: &FeedItem| matches!(item.event, FeedEvent::Reset {});
@@ -218,11 +220,11 @@ impl Keeper {
                 if poll.items.iter().any(reset) {
                     self.what_is_held_may_differ(name, None);
                 }
-                Input::Polled(number, Ok(poll.items))
+                SubscriptionInput::Polled(number, Ok(poll.items))
             }
             FeedNews::Polled(generation, Err(fault)) => {
                 self.heed(name, generation, &fault);
-                Input::Polled(number, Err(closed(Some(&fault))))
+                SubscriptionInput::Polled(number, Err(closed(Some(&fault))))
             }
         };
         self.link_step(name, input);

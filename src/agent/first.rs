@@ -1,25 +1,25 @@
 //! The first word of an organization's issuer about a sign-in: nobody is told that they are signed in when
 //! it refuses them.
 
-use super::issuing::Unread;
-use super::keeper::Keeper;
+use super::issuing::RolesError;
+use super::keeper::AgentCore;
 use super::office::subject_kind;
-use super::ports::Issuer;
+use super::ports::IssuerApi;
 use super::state::SessionTokens;
 use oam_config::agent::{Org, SubjectToken};
 use oam_model::answer::EndpointFault;
 use oam_model::identity::Identity;
-use oam_model::organization::{Denial, Holdings};
+use oam_model::organization::{Denial, EffectiveRoles};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_session::role::holds;
 use std::sync::Arc;
 
 /// What the issuer said: the roles, or why it could not say them now.
-pub(super) type FirstAnswer = Result<Holdings, EndpointFault>;
+pub(super) type FirstAnswer = Result<EffectiveRoles, EndpointFault>;
 
 /// Asks the issuer about the tokens that a sign-in brought; none where the organization has no issuer.
 pub(super) async fn first_answer(
-    issuer: &dyn Issuer,
+    issuer: &dyn IssuerApi,
     org: &Org,
     tokens: &SessionTokens,
 ) -> Option<Result<FirstAnswer, Refusal>> {
@@ -76,7 +76,7 @@ pub(super) const fn until_later_than(at_ms: u64, now_ms: u64) -> u64 {
     if wait > 1000 { 0 } else { wait }
 }
 
-impl Keeper {
+impl AgentCore {
     /// The roles that somebody holds who just signed in, or why they are not known.
     pub(super) fn roles_at_sign_in(
         &mut self,
@@ -100,7 +100,7 @@ impl Keeper {
                 (held, None)
             }
             Some(Err(fault)) => {
-                self.roles_unread(name, Unread::of(&fault, self.now()));
+                self.roles_unread(name, RolesError::of(&fault, self.now()));
                 let why = self.with_roles(org).err().map(|refusal| refusal.sentence);
                 (Vec::new(), why)
             }

@@ -1,29 +1,29 @@
 //! Children of `oam exec`: a private file that holds their token, for as long as they are connected.
 
 use super::asks::Resolved;
-use super::command::{Command, News, Started};
-use super::holdings::Patience;
-use super::keeper::{Inner, Keeper};
-use super::office::{Chosen, Following};
-use oam_model::ask::Ask;
+use super::command::{AgentCommand, News, Started};
+use super::holdings::WaitPolicy;
+use super::keeper::{AgentCore, Inner};
+use super::office::{Chosen, Follower};
+use oam_model::ask::TokenRequest;
 use oam_model::caller::Caller;
 use oam_model::granted::Granted;
 use oam_model::name::OrgName;
-use oam_model::record::{Happening, Record};
+use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_session::cache::TokenId;
 use oam_session::desk::{Event, Who};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-impl Keeper {
+impl AgentCore {
     pub(super) fn follow(
         &mut self,
-        ask: Ask,
+        ask: TokenRequest,
         again: Option<String>,
         caller: Caller,
         news: mpsc::Sender<News>,
-        patience: Patience,
+        patience: WaitPolicy,
     ) {
         match self.resolve(&ask, "exec", &caller) {
             Resolved::NotOurs => {
@@ -31,7 +31,7 @@ impl Keeper {
             }
             Resolved::Refused(denied) => {
                 if let Some(org) = self.may_read_roles_for(&denied, patience) {
-                    let again = Command::Follow {
+                    let again = AgentCommand::Follow {
                         ask,
                         again,
                         caller,
@@ -62,7 +62,7 @@ impl Keeper {
                 follower,
             });
         });
-        let following = Following {
+        let following = Follower {
             chosen,
             name,
             news,
@@ -160,11 +160,11 @@ impl Keeper {
         let _ = following.news.try_send(news);
     }
 
-    fn delivery(&self, following: &Following, granted: &Granted, now_ms: u64) -> Record {
+    fn delivery(&self, following: &Follower, granted: &Granted, now_ms: u64) -> Record {
         let what = if following.started {
-            Happening::Renewal
+            EventKind::Renewal
         } else {
-            Happening::Grant
+            EventKind::Grant
         };
         let mut record = Record::new(what, now_ms).with_granted(granted);
         record.subject = self.subject_of(&granted.org);
@@ -182,9 +182,9 @@ impl Keeper {
         let (chosen, name) = (&following.chosen, following.name.clone());
         let org = chosen.org.clone();
         let what = if following.started {
-            Happening::Withdrawal
+            EventKind::Withdrawal
         } else {
-            Happening::Refusal
+            EventKind::Refusal
         };
         let mut record = Record::new(what, self.now().wall_ms);
         record.org = Some(org.clone());

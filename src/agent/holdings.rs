@@ -2,13 +2,13 @@
 //! issuer alone grants.
 
 use super::asks::{Denied, Resolved};
-use super::command::{Command, ReportKind};
-use super::issuing::{Issuing, Reading, Unread};
-use super::keeper::{Inner, Keeper};
+use super::command::{AgentCommand, ReportKind};
+use super::issuing::{IssuerClientState, Reading, RolesError};
+use super::keeper::{AgentCore, Inner};
 use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
 use oam_model::name::{OrgName, RoleName};
-use oam_model::organization::Holdings;
+use oam_model::organization::EffectiveRoles;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::time::Moment;
 use oam_session::desk::Event;
@@ -22,14 +22,14 @@ const PATIENCE_MS: u64 = 4_000;
 
 /// Whether a command may wait until roles are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Patience {
+pub(super) enum WaitPolicy {
     /// It waits if that may change its answer.
     Waits,
     /// It has waited: it is answered by what is known.
     IsOver,
 }
 
-impl Keeper {
+impl AgentCore {
     /// The organization with the roles that count: its own, or those that its issuer says.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl Keeper {
             return Ok(Roles { org, roles });
         }
         let issuing = self.offices.get(&org.name).map(|office| &office.issuing);
-        if let Some(roles) = issuing.and_then(Issuing::roles) {
+        if let Some(roles) = issuing.and_then(IssuerClientState::roles) {
             return Ok(Roles { org, roles });
         }
         let unread = issuing.and_then(|issuing| issuing.unread.as_ref());
@@ -50,16 +50,16 @@ impl Keeper {
 
     /// Whether a report must wait until the roles are read: they are not known, or they are not young and
     /// would refuse what it is about.
-    pub(super) fn must_wait_for_roles(&self, command: &Command) -> Option<OrgName> {
+    pub(super) fn must_wait_for_roles(&self, command: &AgentCommand) -> Option<OrgName> {
         match command {
-            Command::Report {
+            AgentCommand::Report {
                 kind: ReportKind::Why(ask, caller),
                 ..
             } => match self.resolve(ask, "why", caller) {
-                Resolved::Refused(denied) => self.may_read_roles_for(&denied, Patience::Waits),
+                Resolved::Refused(denied) => self.may_read_roles_for(&denied, WaitPolicy::Waits),
                 _ => None,
             },
-            Command::Report {
+            AgentCommand::Report {
                 kind: ReportKind::Roles,
                 ..
             } => {
@@ -75,10 +75,10 @@ impl Keeper {
     pub(super) fn may_read_roles_for(
         &self,
         denied: &Denied,
-        patience: Patience,
+        patience: WaitPolicy,
     ) -> Option<OrgName> {
         let org = denied.org.as_ref()?;
-        let waits = patience == Patience::Waits && self.may_read(org);
+        let waits = patience == WaitPolicy::Waits && self.may_read(org);
         waits.then(|| org.clone())
     }
 
@@ -104,7 +104,7 @@ impl Keeper {
     }
 
     /// Keeps a command until the roles are there, or it has waited long enough.
-    pub(super) fn park_for_roles(&mut self, name: &OrgName, command: Command) {
+    pub(super) fn park_for_roles(&mut self, name: &OrgName, command: AgentCommand) {
         let until = self.now().plus(PATIENCE_MS);
         if let Some(office) = self.offices.get_mut(name) {
             office.issuing.parked.push(command);
@@ -171,7 +171,7 @@ impl Keeper {
         &mut self,
         name: &OrgName,
         generation: u64,
-        result: Result<Holdings, EndpointFault>,
+        result: Result<EffectiveRoles, EndpointFault>,
     ) {
         let Some(office) = self.offices.get_mut(name) else {
             return;
@@ -187,12 +187,12 @@ impl Keeper {
             Ok(holdings) => self.take_holdings(name, holdings),
             Err(fault) => {
                 self.heed(name, generation, &fault);
-                self.roles_unread(name, Unread::of(&fault, self.now()));
+                self.roles_unread(name, RolesError::of(&fault, self.now()));
             }
         }
     }
 
-    pub(super) fn roles_unread(&mut self, name: &OrgName, unread: Unread) {
+    pub(super) fn roles_unread(&mut self, name: &OrgName, unread: RolesError) {
         if let Some(office) = self.offices.get_mut(name) {
             office.issuing.reading = Reading::Idle;
             office.issuing.unread = Some(unread);
@@ -200,7 +200,7 @@ impl Keeper {
         self.release(name);
     }
 
-    pub(super) fn take_holdings(&mut self, name: &OrgName, mut holdings: Holdings) {
+    pub(super) fn take_holdings(&mut self, name: &OrgName, mut holdings: EffectiveRoles) {
         let now = self.now();
         self.set_up_told(name, holdings.setup.take());
         let Some(office) = self.offices.get_mut(name) else {
@@ -244,7 +244,7 @@ impl Keeper {
         office.issuing.parked_until = None;
         let commands = std::mem::take(&mut office.issuing.parked);
         for command in commands {
-            self.execute(command, Patience::IsOver);
+            self.execute(command, WaitPolicy::IsOver);
         }
     }
 
@@ -279,7 +279,7 @@ impl Keeper {
 }
 
 /// Which roles are held is not known: it was not asked yet, or it could not be told.
-fn roles_unknown(org: &OrgName, unread: Option<&Unread>, asked: bool) -> Refusal {
+fn roles_unknown(org: &OrgName, unread: Option<&RolesError>, asked: bool) -> Refusal {
     let Some(unread) = unread else {
         if asked {
             return Refusal::unavailable(
@@ -310,8 +310,8 @@ fn roles_unknown(org: &OrgName, unread: Option<&Unread>, asked: bool) -> Refusal
     )
 }
 
-fn not_renewed(at: Moment) -> Unread {
-    Unread {
+fn not_renewed(at: Moment) -> RolesError {
+    RolesError {
         why: "the session could not be renewed".into(),
         next: None,
         passes: true,

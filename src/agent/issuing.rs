@@ -1,26 +1,26 @@
 //! What the keeper knows through an organization's own issuer, beside the session.
 
-use super::command::Command;
-use super::office::Office;
+use super::command::AgentCommand;
+use super::office::OrgSession;
 use super::setup::SetUp;
-use super::state::{Anchor, KeptOfIssuer};
+use super::state::{AuditAnchor, KeptOfIssuer};
 use oam_audit::history::replaces_head;
 use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
-use oam_model::organization::{HeldRole, Holdings};
+use oam_model::organization::{EffectiveRoles, HeldRole};
 use oam_model::role::{Grant, Role};
 use oam_model::secret::Secret;
 use oam_model::time::Moment;
-use oam_session::link::{Bearer, Link};
+use oam_session::link::{FeedSubscription, IssuerBearer};
 use oam_session::standing::words;
 use std::sync::Arc;
 use tokio::task::AbortHandle;
 
 /// One organization's issuer.
 #[derive(Default)]
-pub(super) struct Issuing {
+pub(super) struct IssuerClientState {
     /// Decides about the feed.
-    pub link: Link,
+    pub link: FeedSubscription,
     /// The feed that is open.
     pub feed: Option<AbortHandle>,
     /// The last bearer, to tell a younger one from the same.
@@ -28,7 +28,7 @@ pub(super) struct Issuing {
     /// Its number.
     pub generation: u64,
     /// What the person may do, by the issuer's word.
-    holdings: Option<Holdings>,
+    holdings: Option<EffectiveRoles>,
     /// The same as the desk's rules choose among them.
     roles: Option<Vec<Role>>,
     /// When that was read.
@@ -36,10 +36,10 @@ pub(super) struct Issuing {
     /// The last head of the organization's audit log that the issuer told: shown to it again.
     pub head: Option<String>,
     /// Why it could not be read the last time, and when that was.
-    pub unread: Option<Unread>,
+    pub unread: Option<RolesError>,
     pub reading: Reading,
     /// Commands that wait for the roles, and until when.
-    pub parked: Vec<Command>,
+    pub parked: Vec<AgentCommand>,
     pub parked_until: Option<Moment>,
     pub records: Records,
     pub setup: SetUp,
@@ -47,7 +47,7 @@ pub(super) struct Issuing {
 
 /// Why roles could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unread {
+pub(super) struct RolesError {
     /// In words, to follow a colon.
     pub why: String,
     /// What to do, where somebody has said it.
@@ -58,7 +58,7 @@ pub(super) struct Unread {
     pub at: Moment,
 }
 
-impl Unread {
+impl RolesError {
     /// From the issuer's answer: its own refusal has a next step of its own.
     pub(super) fn of(fault: &EndpointFault, at: Moment) -> Self {
         let refusal = fault.refusal();
@@ -94,7 +94,7 @@ pub(super) enum Reading {
 #[derive(Default)]
 pub(super) struct Records {
     /// The last record that it holds; none: not known.
-    pub held: Option<Anchor>,
+    pub held: Option<AuditAnchor>,
     /// What is held may be less than what is known: it is to be asked, also with nothing to send.
     pub unsure: bool,
     /// The feed's connection on which it was asked last.
@@ -110,7 +110,7 @@ pub(super) struct Records {
     pub trouble: Option<String>,
 }
 
-impl Issuing {
+impl IssuerClientState {
     /// What is sealed.
     pub(super) fn kept(&self) -> KeptOfIssuer {
         KeptOfIssuer {
@@ -123,7 +123,7 @@ impl Issuing {
 
     /// Goes on from what was sealed.
     pub(super) fn resume(&mut self, kept: KeptOfIssuer) {
-        self.link = Link::new(kept.cursor);
+        self.link = FeedSubscription::new(kept.cursor);
         self.hold(kept.holdings);
         self.records.held = kept.records;
         self.head = kept.head;
@@ -158,12 +158,12 @@ impl Issuing {
     }
 
     /// What the person may do from now on.
-    pub(super) fn hold(&mut self, holdings: Option<Holdings>) {
+    pub(super) fn hold(&mut self, holdings: Option<EffectiveRoles>) {
         self.roles = holdings.as_ref().map(roles_of);
         self.holdings = holdings;
     }
 
-    pub(super) const fn holdings(&self) -> Option<&Holdings> {
+    pub(super) const fn holdings(&self) -> Option<&EffectiveRoles> {
         self.holdings.as_ref()
     }
 
@@ -173,7 +173,7 @@ impl Issuing {
 }
 
 /// Whoever holds a role by the issuer's word holds it: there is no group to ask for here.
-fn roles_of(holdings: &Holdings) -> Vec<Role> {
+fn roles_of(holdings: &EffectiveRoles) -> Vec<Role> {
     let role = |held: &HeldRole| Role {
         name: held.role.clone(),
         description: held.description.clone(),
@@ -194,7 +194,7 @@ fn roles_of(holdings: &Holdings) -> Vec<Role> {
     holdings.roles.iter().map(role).collect()
 }
 
-impl Office {
+impl OrgSession {
     /// What the session has to show at the issuer, when it may be shown: somebody is signed in, to an
     /// organization that has one, under the configuration of the sign-in.
     pub(super) fn bearer(&self) -> Option<(Arc<Secret>, Option<u64>)> {
@@ -216,7 +216,7 @@ impl Office {
     }
 
     /// Counts a bearer that is another than the last one.
-    pub(super) fn next_bearer(&mut self) -> Option<Bearer> {
+    pub(super) fn next_bearer(&mut self) -> Option<IssuerBearer> {
         let now = self.bearer();
         let issuing = &mut self.issuing;
         let Some((secret, expires)) = now else {
@@ -231,7 +231,7 @@ impl Office {
             issuing.generation += 1;
             issuing.bearer = Some(secret);
         }
-        Some(Bearer {
+        Some(IssuerBearer {
             generation: issuing.generation,
             expires,
         })

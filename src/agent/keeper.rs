@@ -1,15 +1,15 @@
 //! The one task that owns the state.
 
-use super::command::{Command, Outcome};
+use super::command::{AgentCommand, CommandOutcome};
 use super::feeding::FeedNews;
-use super::holdings::Patience;
-use super::ledger::Ledger;
+use super::holdings::WaitPolicy;
+use super::ledger::AuditChain;
 use super::login::{Accepted, Failed, Logins};
-use super::office::{Chosen, Following, Office};
+use super::office::{Chosen, Follower, OrgSession};
 use super::opening::Opening;
 use super::ports::{
-    Arrived, Clock, Configuration, Dice, Exchange, Files, Idp, Issuer, Journal, Minted, Notices,
-    Published, UserInfo, Vault,
+    Arrived, AuditFile, ChildTokenFiles, Clock, Configuration, IdentityProvider, IssuerApi, Minted,
+    Notices, Published, Rng, TokenEndpoint, UserInfo, Vault,
 };
 use super::state::{Sealed, SealedSession, Tombstone};
 use super::why::Explained;
@@ -18,11 +18,11 @@ use oam_model::answer::EndpointFault;
 use oam_model::feed::UploadAnswer;
 use oam_model::identity::Identity;
 use oam_model::name::OrgName;
-use oam_model::organization::Holdings;
+use oam_model::organization::EffectiveRoles;
 use oam_model::refusal::Refusal;
 use oam_model::time::Moment;
 use oam_session::desk::Event;
-use oam_session::link::Input;
+use oam_session::link::SubscriptionInput;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
@@ -39,21 +39,21 @@ pub struct Ports {
     /// Both clocks.
     pub clock: Rc<dyn Clock>,
     /// Names and jitter.
-    pub dice: Rc<dyn Dice>,
+    pub dice: Rc<dyn Rng>,
     /// The identity provider.
-    pub idp: Rc<dyn Idp>,
+    pub idp: Rc<dyn IdentityProvider>,
     /// The token endpoint.
-    pub exchange: Rc<dyn Exchange>,
+    pub exchange: Rc<dyn TokenEndpoint>,
     /// The organization's own issuer, where it has one.
-    pub issuer: Rc<dyn Issuer>,
+    pub issuer: Rc<dyn IssuerApi>,
     /// Sealed state and tombstones.
     pub vault: Rc<dyn Vault>,
     /// The audit log's file.
-    pub journal: Rc<dyn Journal>,
+    pub journal: Rc<dyn AuditFile>,
     /// The desktop.
     pub notices: Rc<dyn Notices>,
     /// Token files.
-    pub files: Rc<dyn Files>,
+    pub files: Rc<dyn ChildTokenFiles>,
     /// What organizations publish about themselves.
     pub published: Rc<dyn Published>,
     /// The configuration's files.
@@ -83,7 +83,7 @@ pub(super) enum Inner {
     Holdings {
         org: OrgName,
         generation: u64,
-        result: Result<Holdings, EndpointFault>,
+        result: Result<EffectiveRoles, EndpointFault>,
     },
     Uploaded {
         org: OrgName,
@@ -114,21 +114,21 @@ pub(super) enum Inner {
 /// An ask that waits for its one answer.
 pub(super) struct Ticket {
     pub chosen: Chosen,
-    pub reply: oneshot::Sender<Outcome>,
+    pub reply: oneshot::Sender<CommandOutcome>,
 }
 
 /// The keeper.
-pub struct Keeper {
+pub struct AgentCore {
     pub(super) ports: Ports,
     pub(super) version: String,
     pub(super) settings: Arc<Settings>,
     /// Why the last edit of the configuration was not taken.
     pub(super) settings_trouble: Option<String>,
-    pub(super) offices: BTreeMap<OrgName, Office>,
+    pub(super) offices: BTreeMap<OrgName, OrgSession>,
     pub(super) tombstones: BTreeMap<OrgName, Tombstone>,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: AuditChain,
     pub(super) tickets: BTreeMap<u64, Ticket>,
-    pub(super) following: BTreeMap<u64, Following>,
+    pub(super) following: BTreeMap<u64, Follower>,
     pub(super) logins: Logins,
     pub(super) numbers: u64,
     /// Whether the sealed state was read; before that nothing is written over it.
@@ -138,7 +138,7 @@ pub struct Keeper {
     /// Tombstones can't be read: everything is refused.
     pub(super) blocked: Option<Refusal>,
     pub(super) save_trouble: Option<String>,
-    pub(super) parked: Vec<Command>,
+    pub(super) parked: Vec<AgentCommand>,
     pub(super) sync_at: Option<Moment>,
     /// Request id of the exchange whose refusal is being carried out.
     pub(super) request_in_hand: Option<String>,
@@ -153,12 +153,12 @@ pub struct Keeper {
     answers: mpsc::UnboundedReceiver<Inner>,
 }
 
-impl Keeper {
+impl AgentCore {
     /// A keeper in the state that the disk tells. Reads tombstones first, so that an end survives
     /// whatever the keyring does; sweeps token files before anything is accepted.
     pub fn new(ports: Ports, settings: Arc<Settings>, version: &str) -> Self {
         let (inner, answers) = mpsc::unbounded_channel();
-        let ledger = Ledger::open(Rc::clone(&ports.journal));
+        let ledger = AuditChain::open(Rc::clone(&ports.journal));
         let ticked = ports.clock.now();
         let mut keeper = Self {
             ticked,
@@ -198,7 +198,7 @@ impl Keeper {
     /// Runs until the mailbox closes, the keeper retires or `stop` resolves.
     pub async fn run(
         mut self,
-        mut mailbox: mpsc::Receiver<Command>,
+        mut mailbox: mpsc::Receiver<AgentCommand>,
         stop: impl Future<Output = ()>,
     ) {
         tokio::pin!(stop);
@@ -262,7 +262,7 @@ impl Keeper {
         let orgs: Vec<OrgName> = self.offices.keys().cloned().collect();
         for org in orgs {
             self.step(&org, Event::Tick);
-            self.link_step(&org, Input::Tick);
+            self.link_step(&org, SubscriptionInput::Tick);
         }
         self.release_overdue(now);
         self.send_records(now);
@@ -320,7 +320,7 @@ impl Keeper {
         }
     }
 
-    fn command(&mut self, command: Command) {
+    fn command(&mut self, command: AgentCommand) {
         if !self.state_is_ours() {
             // Its reply goes with it: whoever asked is told that this agent ends.
             return;
@@ -334,43 +334,45 @@ impl Keeper {
     }
 
     /// A command that need not wait for the sealed state; for roles it may have to.
-    pub(super) fn admit(&mut self, command: Command) {
+    pub(super) fn admit(&mut self, command: AgentCommand) {
         if let Some(org) = self.must_wait_for_roles(&command) {
             self.park_for_roles(&org, command);
         } else {
-            self.execute(command, Patience::Waits);
+            self.execute(command, WaitPolicy::Waits);
         }
     }
 
-    pub(super) fn execute(&mut self, command: Command, patience: Patience) {
+    pub(super) fn execute(&mut self, command: AgentCommand, patience: WaitPolicy) {
         match command {
-            Command::Get {
+            AgentCommand::Get {
                 ask,
                 front,
                 caller,
                 reply,
             } => self.get(ask, front, caller, reply, patience),
-            Command::Erase {
+            AgentCommand::Erase {
                 ask: _,
                 token,
                 caller,
                 reply,
             } => self.erase(&token, &caller, reply),
-            Command::Follow {
+            AgentCommand::Follow {
                 ask,
                 again,
                 caller,
                 news,
             } => self.follow(ask, again, caller, news, patience),
-            Command::Login(request) => self.login(request),
-            Command::Logout { org, caller, reply } => self.logout(org, caller, reply),
-            Command::Report { kind, reply } => self.report(kind, reply),
-            Command::Organization { url, route, reply } => self.organization(&url, route, reply),
-            Command::AcknowledgeLog { caller, reply } => self.acknowledge(caller, reply),
-            Command::Reload { reply } => self.reload(reply),
-            Command::Retire { reply } => self.retire(reply),
-            Command::Configured(Ok(settings)) => self.configured(&settings),
-            Command::Configured(Err(why)) => self.settings_trouble = Some(why),
+            AgentCommand::Login(request) => self.login(request),
+            AgentCommand::Logout { org, caller, reply } => self.logout(org, caller, reply),
+            AgentCommand::Report { kind, reply } => self.report(kind, reply),
+            AgentCommand::Organization { url, route, reply } => {
+                self.organization(&url, route, reply);
+            }
+            AgentCommand::AcknowledgeLog { caller, reply } => self.acknowledge(caller, reply),
+            AgentCommand::Reload { reply } => self.reload(reply),
+            AgentCommand::Retire { reply } => self.retire(reply),
+            AgentCommand::Configured(Ok(settings)) => self.configured(&settings),
+            AgentCommand::Configured(Err(why)) => self.settings_trouble = Some(why),
         }
     }
 

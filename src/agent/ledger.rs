@@ -4,11 +4,11 @@
 //! first would take the place of one that was cut. Where the log is not as it was left, the chain goes on
 //! from the record that was known, so that the break stays in it for ever.
 
-use super::ports::Journal;
-use super::state::Anchor;
+use super::ports::AuditFile;
+use super::state::AuditAnchor;
 use oam_audit::record::{GENESIS, chain, link};
 use oam_model::log_break::{BreakKind, LogBreak};
-use oam_model::record::{Entry, Happening, Record};
+use oam_model::record::{Entry, EventKind, Record};
 use oam_model::report::AnchorReport;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -21,7 +21,7 @@ pub(super) enum Vouched {
     /// A sealed state was opened.
     Sealed {
         /// The last record that it knows.
-        anchor: Option<Anchor>,
+        anchor: Option<AuditAnchor>,
         /// The breaks that were found before.
         breaks: Vec<LogBreak>,
     },
@@ -32,11 +32,11 @@ pub(super) enum Vouched {
 }
 
 /// The chain's end, and how far it is anchored.
-pub(super) struct Ledger {
-    journal: Rc<dyn Journal>,
+pub(super) struct AuditChain {
+    journal: Rc<dyn AuditFile>,
     seq: u64,
     hash: String,
-    anchored: Option<Anchor>,
+    anchored: Option<AuditAnchor>,
     /// What is to be compared with the log before the next record is written.
     vouched: Option<Vouched>,
     /// Number of the last record that was found at start; none before the log was read.
@@ -57,9 +57,9 @@ pub(super) struct Ledger {
     pub(super) not_durable: Option<String>,
 }
 
-impl Ledger {
+impl AuditChain {
     /// A log that is not begun: its records wait for [`Self::begin`].
-    pub(super) fn open(journal: Rc<dyn Journal>) -> Self {
+    pub(super) fn open(journal: Rc<dyn AuditFile>) -> Self {
         Self {
             journal,
             seq: 0,
@@ -163,7 +163,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn compare(&mut self, anchor: Option<&Anchor>, now_ms: u64) -> Result<(), String> {
+    fn compare(&mut self, anchor: Option<&AuditAnchor>, now_ms: u64) -> Result<(), String> {
         let Some(anchor) = anchor.filter(|anchor| anchor.seq > 0) else {
             return Ok(());
         };
@@ -202,12 +202,12 @@ impl Ledger {
                 return;
             };
             match entry.record.what {
-                Happening::Start
-                | Happening::Alarm
-                | Happening::Refusal
-                | Happening::LoginFailed => {}
-                Happening::Acknowledgement => kind = Some(BreakKind::Unanchored),
-                Happening::Login => {
+                EventKind::Start
+                | EventKind::Alarm
+                | EventKind::Refusal
+                | EventKind::LoginFailed => {}
+                EventKind::Acknowledgement => kind = Some(BreakKind::Unanchored),
+                EventKind::Login => {
                     let in_memory = entry.record.kept_in.as_deref() == Some("memory");
                     kind = Some(if in_memory {
                         BreakKind::Unanchored
@@ -231,7 +231,7 @@ impl Ledger {
             acknowledged_at_ms: None,
         };
         if found.is_alarm() {
-            let mut alarm = Record::new(Happening::Alarm, now_ms);
+            let mut alarm = Record::new(EventKind::Alarm, now_ms);
             alarm.detail = Some(found.sentence());
             self.waiting.push_front(alarm);
         }
@@ -275,7 +275,7 @@ impl Ledger {
     /// What may be sealed: the head once it is durable, before that what was sealed last. An anchor
     /// ahead of the log would look like a log that was cut. While the log was not compared, what is
     /// sealed stays as it is.
-    pub(super) fn durable_head(&self) -> Option<Anchor> {
+    pub(super) fn durable_head(&self) -> Option<AuditAnchor> {
         if let Some(Vouched::Sealed { anchor, .. }) = &self.vouched {
             return anchor.clone();
         }
@@ -287,15 +287,15 @@ impl Ledger {
     }
 
     /// The head.
-    pub(super) fn head(&self) -> Option<Anchor> {
-        (self.seq > 0).then(|| Anchor {
+    pub(super) fn head(&self) -> Option<AuditAnchor> {
+        (self.seq > 0).then(|| AuditAnchor {
             seq: self.seq,
             hash: self.hash.clone(),
         })
     }
 
     /// The head was sealed.
-    pub(super) fn anchored(&mut self, anchor: Option<Anchor>) {
+    pub(super) fn anchored(&mut self, anchor: Option<AuditAnchor>) {
         self.anchored = anchor;
     }
 

@@ -5,17 +5,17 @@ mod attempt;
 use super::command::{LoginNews, LoginRequest};
 use super::first::{FirstAnswer, until_later_than};
 use super::issuing::Records;
-use super::keeper::{Inner, Keeper};
+use super::keeper::{AgentCore, Inner};
 use super::office::{Session, live_of};
 use super::opening::Opening;
-use super::ports::{Arrived, Authentication, Store};
+use super::ports::{Arrived, Authentication, SessionStore};
 use attempt::Attempt;
 use oam_config::agent::Org;
 use oam_config::digest;
 use oam_model::caller::Caller;
 use oam_model::identity::Identity;
 use oam_model::name::OrgName;
-use oam_model::record::{Happening, Record};
+use oam_model::record::{EventKind, Record};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
 use oam_model::standing::StandingWord;
@@ -40,7 +40,7 @@ struct Login {
     /// What is signed in to.
     to: Org,
     digest: String,
-    store: Store,
+    store: SessionStore,
     news: mpsc::Sender<LoginNews>,
     caller: Caller,
     task: AbortHandle,
@@ -52,7 +52,7 @@ impl Logins {
     }
 
     /// A sign-in is under way whose session is to be kept elsewhere: one key is in use at a time.
-    fn is_elsewhere(&self, store: Store) -> bool {
+    fn is_elsewhere(&self, store: SessionStore) -> bool {
         self.under_way.values().any(|login| login.store != store)
     }
 }
@@ -82,7 +82,7 @@ impl From<Refusal> for Failed {
     }
 }
 
-impl Keeper {
+impl AgentCore {
     pub(super) fn login(&mut self, request: LoginRequest) {
         let LoginRequest {
             org,
@@ -226,7 +226,7 @@ impl Keeper {
         match result {
             Ok(news) => say(&login.news, news),
             Err(refusal) => {
-                let mut record = Record::new(Happening::LoginFailed, self.now().wall_ms);
+                let mut record = Record::new(EventKind::LoginFailed, self.now().wall_ms);
                 record.org = Some(name.clone());
                 record.caller = Some(login.caller.clone());
                 record.refusal = Some(refusal.code);
@@ -297,7 +297,7 @@ impl Keeper {
 
     /// The session is durable: the gate opens for its epoch, the tombstone goes.
     fn take_effect(&mut self, name: &OrgName, login: &Login, identity: &Identity) {
-        let mut record = Record::new(Happening::Login, self.now().wall_ms);
+        let mut record = Record::new(EventKind::Login, self.now().wall_ms);
         record.org = Some(name.clone());
         record.subject = Some(identity.subject.clone());
         record.caller = Some(login.caller.clone());

@@ -1,7 +1,7 @@
 //! What another program did to the state meanwhile is looked at before anything is decided, and so
 //! before every save and every answer: an end holds whoever wrote it.
 
-use super::keeper::Keeper;
+use super::keeper::AgentCore;
 use super::opening::Opening;
 use super::ports::Meanwhile;
 use super::state::Tombstone;
@@ -10,7 +10,7 @@ use oam_model::refusal::Refusal;
 use oam_session::desk::Event;
 use std::sync::Arc;
 
-impl Keeper {
+impl AgentCore {
     /// `false`: this agent must neither answer nor write any more, and ends.
     pub(super) fn state_is_ours(&mut self) -> bool {
         if self.lost.is_some() {

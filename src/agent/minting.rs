@@ -1,16 +1,16 @@
 //! Exchanges: sent aside, their answers on record under the request that both sides know.
 
-use super::keeper::{Inner, Keeper};
-use super::office::HeldSecret;
+use super::keeper::{AgentCore, Inner};
+use super::office::CachedSecret;
 use super::ports::Minted;
 use oam_model::answer::EndpointFault;
 use oam_model::name::OrgName;
-use oam_model::order::MintOrder;
+use oam_model::order::TokenKey;
 use oam_session::desk::Event;
 use oam_session::standing::{MintMeaning, of_exchange, words};
 
-impl Keeper {
-    pub(super) fn mint(&mut self, name: &OrgName, flight: u64, order: MintOrder) {
+impl AgentCore {
+    pub(super) fn mint(&mut self, name: &OrgName, flight: u64, order: TokenKey) {
         let ready = self.offices.get(name).and_then(|office| {
             let org = office.signed_in_to.clone()?;
             Some((office.subject(&org)?, org))
@@ -58,7 +58,7 @@ impl Keeper {
                     return self.revoke_token(org, minted.token, minted.sha256);
                 }
                 let expires_in_s = minted.expires_in_s;
-                office.held.insert(token, HeldSecret::new(minted, now));
+                office.held.insert(token, CachedSecret::new(minted, now));
                 self.step(
                     org,
                     Event::Minted {

@@ -2,14 +2,14 @@
 //! about.
 
 use super::command::{EpochGate, News};
-use super::issuing::Issuing;
+use super::issuing::IssuerClientState;
 use super::ports::{Minted, UserInfo};
 use super::state::{SealedSession, SessionTokens, Tombstone};
 use oam_config::agent::{Org, SubjectToken};
 use oam_model::caller::Caller;
 use oam_model::granted::{Granted, Scheme};
 use oam_model::name::{HubName, OrgName, Repository};
-use oam_model::order::MintOrder;
+use oam_model::order::TokenKey;
 use oam_model::organization::Granting;
 use oam_model::record::Record;
 use oam_model::report::{TokenOut, TokenState};
@@ -17,17 +17,17 @@ use oam_model::role::OfflineRule;
 use oam_model::secret::Secret;
 use oam_model::time::Moment;
 use oam_session::cache::TokenId;
-use oam_session::desk::Desk;
+use oam_session::desk::SessionMachine;
 use oam_session::role::Choice;
-use oam_session::session::{Limits, Live};
+use oam_session::session::{Live, SessionLimits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// One organization.
-pub(super) struct Office {
+pub(super) struct OrgSession {
     /// Decides.
-    pub desk: Desk,
+    pub desk: SessionMachine,
     /// Shared with the tasks that write answers.
     pub gate: EpochGate,
     /// The session's secrets.
@@ -36,11 +36,11 @@ pub(super) struct Office {
     /// signed in to, also after an edit. None: restored under an edited configuration.
     pub signed_in_to: Option<Org>,
     /// Role tokens held.
-    pub held: BTreeMap<TokenId, HeldSecret>,
+    pub held: BTreeMap<TokenId, CachedSecret>,
     /// Tokens handed out, newest last, by hash.
     pub outstanding: Vec<TokenOut>,
     /// What is known through the organization's own issuer.
-    pub issuing: Issuing,
+    pub issuing: IssuerClientState,
 }
 
 /// The secrets of a session.
@@ -86,7 +86,7 @@ impl Session {
 }
 
 /// A role token held.
-pub(super) struct HeldSecret {
+pub(super) struct CachedSecret {
     pub token: Arc<Secret>,
     pub sha256: String,
     pub expires_at: u64,
@@ -95,7 +95,7 @@ pub(super) struct HeldSecret {
     pub granting: Option<Granting>,
 }
 
-impl HeldSecret {
+impl CachedSecret {
     pub(super) fn new(minted: Minted, now: Moment) -> Self {
         Self {
             expires_at: now.unix() + minted.expires_in_s,
@@ -131,8 +131,8 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    pub(super) fn order(&self) -> MintOrder {
-        MintOrder {
+    pub(super) fn order(&self) -> TokenKey {
+        TokenKey {
             hub_url: self.hub_url.clone(),
             role: self.choice.role.clone(),
             repository: self.repository.clone(),
@@ -146,7 +146,7 @@ impl Chosen {
     }
 
     /// What the answer says about the token `held`.
-    pub(super) fn granted(&self, held: &HeldSecret, epoch: u64, now: Moment) -> Granted {
+    pub(super) fn granted(&self, held: &CachedSecret, epoch: u64, now: Moment) -> Granted {
         Granted {
             org: self.org.clone(),
             hub: self.hub.clone(),
@@ -166,7 +166,7 @@ impl Chosen {
 }
 
 /// A child of `oam exec`.
-pub(super) struct Following {
+pub(super) struct Follower {
     pub chosen: Chosen,
     pub name: String,
     pub news: mpsc::Sender<News>,
@@ -174,10 +174,10 @@ pub(super) struct Following {
     pub started: bool,
 }
 
-impl Office {
+impl OrgSession {
     pub(super) fn new(org: &Org, tombstone: Option<&Tombstone>, jitter: u16) -> Self {
         let epoch = tombstone.map_or(0, |t| t.epoch);
-        let mut desk = Desk::new(org.name.as_str(), limits(org), epoch, jitter);
+        let mut desk = SessionMachine::new(org.name.as_str(), limits(org), epoch, jitter);
         if let Some(tombstone) = tombstone {
             desk = desk.over(tombstone.standing, tombstone.detail.clone());
         }
@@ -188,7 +188,7 @@ impl Office {
             signed_in_to: None,
             held: BTreeMap::new(),
             outstanding: tombstone.map(|t| t.outstanding.clone()).unwrap_or_default(),
-            issuing: Issuing::default(),
+            issuing: IssuerClientState::default(),
         }
     }
 
@@ -238,8 +238,8 @@ impl Office {
     }
 }
 
-pub(super) const fn limits(org: &Org) -> Limits {
-    Limits {
+pub(super) const fn limits(org: &Org) -> SessionLimits {
+    SessionLimits {
         fresh_ms: org.fresh_ms,
         lease_ms: org.lease_ms,
         session_age_ms: org.session_age_ms,

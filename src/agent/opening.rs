@@ -1,15 +1,15 @@
 //! What the disk tells at start: tombstones, leftovers, the sealed state.
 
-use super::command::Command;
-use super::keeper::{Inner, Keeper};
+use super::command::AgentCommand;
+use super::keeper::{AgentCore, Inner};
 use super::ledger::Vouched;
-use super::office::{Office, Session, live_of};
-use super::ports::{Notice, Store};
+use super::office::{OrgSession, Session, live_of};
+use super::ports::{Notice, SessionStore};
 use super::state::{Sealed, SealedSession};
 use oam_config::agent::Org;
 use oam_config::digest;
 use oam_model::name::OrgName;
-use oam_model::record::{Happening, Record};
+use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_session::desk::Event;
 use std::rc::Rc;
@@ -26,7 +26,7 @@ pub(super) enum Opening {
     Failed(Refusal),
 }
 
-impl Keeper {
+impl AgentCore {
     pub(super) fn start(&mut self) {
         if let Err(why) = self.ports.files.sweep() {
             self.save_trouble = Some(format!(
@@ -47,18 +47,18 @@ impl Keeper {
             self.add_office(org);
         }
         if let Some(what) = self.ports.journal.repaired() {
-            let mut alarm = Record::new(Happening::Alarm, self.now().wall_ms);
+            let mut alarm = Record::new(EventKind::Alarm, self.now().wall_ms);
             alarm.detail = Some(what);
             self.write(&alarm);
         }
-        let mut record = Record::new(Happening::Start, self.now().wall_ms);
+        let mut record = Record::new(EventKind::Start, self.now().wall_ms);
         record.detail = Some(format!("oam-agent {}", self.version));
         self.write(&record);
     }
 
     pub(super) fn add_office(&mut self, org: &Org) {
         let jitter = u16::try_from(self.ports.dice.roll() % 200).unwrap_or(0);
-        let office = Office::new(org, self.tombstones.get(&org.name), jitter);
+        let office = OrgSession::new(org, self.tombstones.get(&org.name), jitter);
         self.offices.insert(org.name.clone(), office);
     }
 
@@ -76,19 +76,21 @@ impl Keeper {
 
     /// Everything waits for the first reading. Where the keyring was missing then, those that need
     /// a session make it be tried once more; reports are made without.
-    pub(super) const fn must_wait_for_opening(&self, command: &Command) -> bool {
+    pub(super) const fn must_wait_for_opening(&self, command: &AgentCommand) -> bool {
         match self.opening {
             Opening::Open => false,
             Opening::NotYet | Opening::UnderWay => !matches!(
                 command,
-                Command::Configured(_) | Command::Organization { .. } | Command::Reload { .. }
+                AgentCommand::Configured(_)
+                    | AgentCommand::Organization { .. }
+                    | AgentCommand::Reload { .. }
             ),
             Opening::Failed(_) => matches!(
                 command,
-                Command::Get { .. }
-                    | Command::Follow { .. }
-                    | Command::Login(_)
-                    | Command::Logout { .. }
+                AgentCommand::Get { .. }
+                    | AgentCommand::Follow { .. }
+                    | AgentCommand::Login(_)
+                    | AgentCommand::Logout { .. }
             ),
         }
     }
@@ -298,7 +300,7 @@ impl Keeper {
     /// Whether tokens that arrived are not on disk.
     pub(super) fn has_undurable_session(&self) -> bool {
         let sessions = self.offices.values().filter_map(|o| o.session.as_ref());
-        let kept = self.ports.vault.store() != Store::Memory;
+        let kept = self.ports.vault.store() != SessionStore::Memory;
         kept && sessions.into_iter().any(|session| !session.durable)
     }
 

@@ -9,8 +9,8 @@ use oam_model::answer::EndpointFault;
 use oam_model::feed::{FeedItem, Poll, Upload, UploadAnswer};
 use oam_model::identity::Identity;
 use oam_model::name::{HubName, OrgName, Repository, RoleName};
-pub use oam_model::order::MintOrder;
-use oam_model::organization::{Granting, Holdings, Organization, Route, WhyAnswer};
+pub use oam_model::order::TokenKey;
+use oam_model::organization::{EffectiveRoles, Granting, Organization, Route, WhyAnswer};
 use oam_model::refusal::Refusal;
 use oam_model::report::ProviderFault;
 use oam_model::role::Action;
@@ -23,7 +23,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// A future that runs aside on the agent's thread.
-pub type Later<T> = Pin<Box<dyn Future<Output = T>>>;
+pub type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// Reads both clocks.
 pub trait Clock {
@@ -32,7 +32,7 @@ pub trait Clock {
 }
 
 /// Randomness for names and jitter.
-pub trait Dice {
+pub trait Rng {
     /// 128 random bits.
     fn roll(&self) -> u128;
 }
@@ -71,7 +71,7 @@ pub struct PendingLogin {
     pub device: Option<DevicePrompt>,
     /// Resolves when the browser came back and the code was exchanged and checked. The browser was told
     /// when it is a refusal.
-    pub arrival: Later<Result<Returned, Refusal>>,
+    pub arrival: LocalBoxFuture<Result<Returned, Refusal>>,
 }
 
 /// A sign-in that the provider granted, and a browser that waits for its page.
@@ -83,7 +83,7 @@ pub struct Returned {
 }
 
 /// Shows a browser how its sign-in went.
-pub type Tell = Box<dyn FnOnce(Option<Refusal>) -> Later<()>>;
+pub type Tell = Box<dyn FnOnce(Option<Refusal>) -> LocalBoxFuture<()>>;
 
 /// What a sign-in asks of the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,28 +95,29 @@ pub enum Authentication {
 }
 
 /// The identity provider.
-pub trait Idp {
+pub trait IdentityProvider {
     /// Discovers, and listens on loopback for an authorization URL or asks for a device code.
     fn begin(
         &self,
         org: &Org,
         authentication: Authentication,
         by: SignInBy,
-    ) -> Later<Result<PendingLogin, Refusal>>;
+    ) -> LocalBoxFuture<Result<PendingLogin, Refusal>>;
     /// One refresh; checks the ID token against `known` (same `iss` and `sub`, R30).
     fn refresh(
         &self,
         org: &Org,
         tokens: SessionTokens,
         known: Identity,
-    ) -> Later<Result<Arrived, EndpointFault>>;
+    ) -> LocalBoxFuture<Result<Arrived, EndpointFault>>;
     /// Asks userinfo for the groups of `known`, with an access token of theirs. It is for where a renewal brings no
     /// ID token; the renewal is kept before, for this can take its time.
-    fn userinfo(&self, org: &Org, access: Arc<Secret>, known: Identity) -> Later<UserInfo>;
+    fn userinfo(&self, org: &Org, access: Arc<Secret>, known: Identity)
+    -> LocalBoxFuture<UserInfo>;
     /// Asks for nothing, and tells what would stop a sign-in or a renewal.
-    fn look(&self, org: &Org) -> Later<Vec<ProviderFault>>;
+    fn look(&self, org: &Org) -> LocalBoxFuture<Vec<ProviderFault>>;
     /// RFC 7009 at the provider. The error says in our words why it failed.
-    fn revoke(&self, org: &Org, refresh: Arc<Secret>) -> Later<Result<(), String>>;
+    fn revoke(&self, org: &Org, refresh: Arc<Secret>) -> LocalBoxFuture<Result<(), String>>;
 }
 
 /// A minted token.
@@ -134,18 +135,18 @@ pub struct Minted {
 }
 
 /// The token endpoint.
-pub trait Exchange {
+pub trait TokenEndpoint {
     /// One exchange (RFC 8693), its answer checked (R33). The organization's own issuer puts
     /// `request_id` on its record.
     fn mint(
         &self,
         org: &Org,
         subject: Arc<Secret>,
-        order: MintOrder,
+        order: TokenKey,
         request_id: String,
-    ) -> Later<Result<Minted, EndpointFault>>;
+    ) -> LocalBoxFuture<Result<Minted, EndpointFault>>;
     /// RFC 7009 for a role token. `Ok(false)`: the endpoint has no revocation.
-    fn revoke(&self, org: &Org, token: Arc<Secret>) -> Later<Result<bool, String>>;
+    fn revoke(&self, org: &Org, token: Arc<Secret>) -> LocalBoxFuture<Result<bool, String>>;
 }
 
 /// What is asked of `why`.
@@ -162,32 +163,40 @@ pub struct Question {
 }
 
 /// The organization's own issuer, beside the exchange. `bearer` is the token that is exchanged.
-pub trait Issuer {
+pub trait IssuerApi {
     /// What the bearer may do.
-    fn roles(&self, org: &Org, bearer: Arc<Secret>) -> Later<Result<Holdings, EndpointFault>>;
+    fn roles(
+        &self,
+        org: &Org,
+        bearer: Arc<Secret>,
+    ) -> LocalBoxFuture<Result<EffectiveRoles, EndpointFault>>;
     /// Why, or why not.
     fn why(
         &self,
         org: &Org,
         bearer: Arc<Secret>,
         question: Question,
-    ) -> Later<Result<WhyAnswer, EndpointFault>>;
+    ) -> LocalBoxFuture<Result<WhyAnswer, EndpointFault>>;
     /// Sends records.
     fn upload(
         &self,
         org: &Org,
         bearer: Arc<Secret>,
         upload: Upload,
-    ) -> Later<Result<UploadAnswer, EndpointFault>>;
+    ) -> LocalBoxFuture<Result<UploadAnswer, EndpointFault>>;
     /// Asks once for what has come after a cursor.
     fn poll(
         &self,
         org: &Org,
         bearer: Arc<Secret>,
         since: Since,
-    ) -> Later<Result<Poll, EndpointFault>>;
+    ) -> LocalBoxFuture<Result<Poll, EndpointFault>>;
     /// Gives the bearer up: what stands for the person up to now counts no longer there.
-    fn signed_out(&self, org: &Org, bearer: Arc<Secret>) -> Later<Result<(), EndpointFault>>;
+    fn signed_out(
+        &self,
+        org: &Org,
+        bearer: Arc<Secret>,
+    ) -> LocalBoxFuture<Result<(), EndpointFault>>;
     /// Opens the feed after a cursor and hands each message to `hear`, until it ends; then what ended
     /// it, or nothing when it ended in order.
     fn feed(
@@ -196,7 +205,7 @@ pub trait Issuer {
         bearer: Arc<Secret>,
         since: Since,
         hear: Box<dyn Fn(FeedItem)>,
-    ) -> Later<Result<(), EndpointFault>>;
+    ) -> LocalBoxFuture<Result<(), EndpointFault>>;
 }
 
 /// What of the issuer's is known already.
@@ -210,7 +219,7 @@ pub struct Since {
 
 /// Where a session is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Store {
+pub enum SessionStore {
     /// The operating system's keyring holds the key.
     #[default]
     Keyring,
@@ -239,7 +248,7 @@ pub trait Vault {
     fn meanwhile(&self) -> Meanwhile;
     /// Whether a session could be kept in `store` now: creates the key if there is none, unlocks
     /// nothing. Called before a browser opens.
-    fn prepare(&self, store: Store) -> Later<Result<(), Refusal>>;
+    fn prepare(&self, store: SessionStore) -> LocalBoxFuture<Result<(), Refusal>>;
     /// The sign-in arrived: what [`Vault::prepare`] made ready takes over at the next save.
     fn adopt(&self);
     /// The sign-in came to nothing: what was in use stays in use.
@@ -248,8 +257,8 @@ pub trait Vault {
     fn has_key(&self) -> bool;
     /// Opens what an earlier agent sealed. `None`: nothing there. A refusal says that the keyring
     /// is missing or locked, or that the file can't be read; nothing is lost then.
-    fn open(&self) -> Later<Result<Option<Sealed>, Refusal>>;
-    /// Writes the sealed state durably with the key in memory; with [`Store::Memory`] does nothing.
+    fn open(&self) -> LocalBoxFuture<Result<Option<Sealed>, Refusal>>;
+    /// Writes the sealed state durably with the key in memory; with [`SessionStore::Memory`] does nothing.
     fn save(&self, sealed: &Sealed) -> Result<(), String>;
     /// Deletes the sealed file: the way out when an end can't be written.
     fn discard(&self) -> Result<(), String>;
@@ -260,7 +269,7 @@ pub trait Vault {
         false
     }
     /// The store in use.
-    fn store(&self) -> Store;
+    fn store(&self) -> SessionStore;
     /// Reads the tombstones.
     fn tombstones(&self) -> Result<BTreeMap<OrgName, Tombstone>, String>;
     /// Writes the tombstones durably.
@@ -268,7 +277,7 @@ pub trait Vault {
 }
 
 /// The audit log's file.
-pub trait Journal {
+pub trait AuditFile {
     /// Appends one line (no line feed in it) and rotates by size. Not yet durable.
     fn append(&self, line: &str) -> Result<(), String>;
     /// Makes all lines durable.
@@ -309,7 +318,7 @@ pub trait Notices {
 }
 
 /// Private token files for children of `oam exec`.
-pub trait Files {
+pub trait ChildTokenFiles {
     /// Writes the token to the file of `name` by temp + rename; answers its path.
     fn put(&self, name: &str, token: &Secret) -> Result<String, String>;
     /// Deletes file and folder of `name`; a missing one is no fault.
@@ -329,7 +338,7 @@ pub trait Published {
         url: &str,
         known: Option<&Org>,
         route: Option<Route>,
-    ) -> Later<Result<Organization, Refusal>>;
+    ) -> LocalBoxFuture<Result<Organization, Refusal>>;
 }
 
 /// The configuration's files.

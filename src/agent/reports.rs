@@ -1,18 +1,18 @@
 //! What reading commands are told.
 
 use super::asks::Resolved;
-use super::command::{Outcome, ReportKind};
-use super::keeper::Keeper;
-use super::office::Office;
+use super::command::{CommandOutcome, ReportKind};
+use super::keeper::AgentCore;
+use super::office::OrgSession;
 use super::opening::Opening;
-use super::ports::Store;
+use super::ports::SessionStore;
 use oam_config::agent::Org;
-use oam_model::ask::{Ask, Intent};
+use oam_model::ask::{Intent, TokenRequest};
 use oam_model::caller::Caller;
 use oam_model::log_break::LogBreak;
 use oam_model::name::OrgName;
 use oam_model::organization::HeldRole;
-use oam_model::record::{Happening, Record};
+use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_model::report::{
     AnchorReport, GrantRow, HubRow, OrgStatus, ProviderReport, RoleRow, RolesReport, StatusReport,
@@ -28,12 +28,12 @@ use tokio::sync::oneshot;
 /// A status names this many tokens, the newest of each organization: it must fit one message.
 const TOKENS_SHOWN: usize = 96;
 
-impl Keeper {
-    pub(super) fn report(&mut self, kind: ReportKind, reply: oneshot::Sender<Outcome>) {
+impl AgentCore {
+    pub(super) fn report(&mut self, kind: ReportKind, reply: oneshot::Sender<CommandOutcome>) {
         let outcome = match kind {
-            ReportKind::Status => Outcome::Status(self.status()),
-            ReportKind::Roles => Outcome::Roles(self.roles()),
-            ReportKind::Anchor => Outcome::Anchor(self.anchor_report()),
+            ReportKind::Status => CommandOutcome::Status(self.status()),
+            ReportKind::Roles => CommandOutcome::Roles(self.roles()),
+            ReportKind::Anchor => CommandOutcome::Anchor(self.anchor_report()),
             ReportKind::Why(ask, caller) => return self.answer_why(ask, caller, reply),
             ReportKind::Provider(name) => return self.ask_provider(&name, reply),
         };
@@ -41,13 +41,13 @@ impl Keeper {
     }
 
     /// Asks aside, by the organization's own way out.
-    fn ask_provider(&self, name: &OrgName, reply: oneshot::Sender<Outcome>) {
+    fn ask_provider(&self, name: &OrgName, reply: oneshot::Sender<CommandOutcome>) {
         let Some(org) = self.org(name) else {
             let none = Refusal::bad_request(
                 format!("no organization {name} is configured"),
                 "run `oam config check`",
             );
-            let _ = reply.send(Outcome::Refused(none, 0));
+            let _ = reply.send(CommandOutcome::Refused(none, 0));
             return;
         };
         let asked = self.ports.idp.look(&org);
@@ -57,17 +57,17 @@ impl Keeper {
                 org: org.name,
                 faults: asked.await,
             };
-            let _ = reply.send(Outcome::Provider(report));
+            let _ = reply.send(CommandOutcome::Provider(report));
         });
     }
 
-    pub(super) fn acknowledge(&mut self, caller: Caller, reply: oneshot::Sender<Outcome>) {
+    pub(super) fn acknowledge(&mut self, caller: Caller, reply: oneshot::Sender<CommandOutcome>) {
         let outcome = self.acknowledge_log(caller);
         let _ = reply.send(outcome);
     }
 
     /// A person acknowledges that the log is not as it was left: on record, and no warning after this.
-    pub(super) fn acknowledge_log(&mut self, caller: Caller) -> Outcome {
+    pub(super) fn acknowledge_log(&mut self, caller: Caller) -> CommandOutcome {
         let open: Vec<String> = self
             .ledger
             .breaks()
@@ -76,23 +76,23 @@ impl Keeper {
             .collect();
         if !open.is_empty() {
             let now_ms = self.now().wall_ms;
-            let mut record = Record::new(Happening::Acknowledgement, now_ms);
+            let mut record = Record::new(EventKind::Acknowledgement, now_ms);
             record.caller = Some(caller);
             record.detail = Some(open.join("; "));
             if !self.write(&record) {
-                return Outcome::Refused(self.unrecorded(), 0);
+                return CommandOutcome::Refused(self.unrecorded(), 0);
             }
             self.ledger.acknowledge(now_ms);
             self.save_quietly();
         }
-        Outcome::Anchor(self.anchor_report())
+        CommandOutcome::Anchor(self.anchor_report())
     }
 
     fn anchor_report(&mut self) -> AnchorReport {
         // Who verifies wants all of the log anchored, not all but the last second.
         self.sync_log();
-        let sealed =
-            self.ports.vault.store() != Store::Memory && matches!(self.opening, Opening::Open);
+        let sealed = self.ports.vault.store() != SessionStore::Memory
+            && matches!(self.opening, Opening::Open);
         let mut report = self.ledger.report(sealed);
         report.held = self.held_by_organizations();
         report
@@ -139,9 +139,9 @@ impl Keeper {
     /// Where sessions are kept, as a word.
     pub(super) fn kept_in(&self) -> &'static str {
         match self.ports.vault.store() {
-            Store::Keyring => "keyring",
-            Store::Kernel => "kernel",
-            Store::Memory => "memory",
+            SessionStore::Keyring => "keyring",
+            SessionStore::Kernel => "kernel",
+            SessionStore::Memory => "memory",
         }
     }
 
@@ -263,7 +263,7 @@ impl Keeper {
         }
     }
 
-    pub(super) fn why(&self, ask: &Ask, caller: &Caller) -> WhyReport {
+    pub(super) fn why(&self, ask: &TokenRequest, caller: &Caller) -> WhyReport {
         let empty = WhyReport {
             hub: None,
             org: None,
@@ -304,12 +304,12 @@ impl Keeper {
 }
 
 /// Tokens that are out, the newest first.
-fn newest(office: &Office, now: Moment) -> impl Iterator<Item = &TokenOut> {
+fn newest(office: &OrgSession, now: Moment) -> impl Iterator<Item = &TokenOut> {
     let out = office.outstanding.iter().rev();
     out.filter(move |out| out.granted.expires_at > now.unix())
 }
 
-fn token_out(office: &Office, out: &TokenOut, now: Moment) -> TokenOut {
+fn token_out(office: &OrgSession, out: &TokenOut, now: Moment) -> TokenOut {
     let mut granted = out.granted.clone();
     granted.expires_in_s = granted.expires_at.saturating_sub(now.unix());
     TokenOut {
@@ -318,7 +318,7 @@ fn token_out(office: &Office, out: &TokenOut, now: Moment) -> TokenOut {
     }
 }
 
-fn held_or_out(office: &Office, out: &TokenOut) -> TokenState {
+fn held_or_out(office: &OrgSession, out: &TokenOut) -> TokenState {
     let held = office
         .held
         .values()

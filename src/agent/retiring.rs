@@ -1,13 +1,13 @@
 //! An agent of another version takes over when nothing is in the works.
 
-use super::command::Outcome;
-use super::keeper::Keeper;
-use super::ports::Store;
+use super::command::CommandOutcome;
+use super::keeper::AgentCore;
+use super::ports::SessionStore;
 use oam_model::refusal::{Refusal, RefusalCode};
 use tokio::sync::oneshot;
 
-impl Keeper {
-    pub(super) fn retire(&mut self, reply: oneshot::Sender<Outcome>) {
+impl AgentCore {
+    pub(super) fn retire(&mut self, reply: oneshot::Sender<CommandOutcome>) {
         let idle = self.tickets.is_empty()
             && self.following.is_empty()
             && self.logins.is_empty()
@@ -19,14 +19,14 @@ impl Keeper {
             && self.offices.values().all(|office| office.desk.is_idle());
         if idle {
             self.retired = true;
-            let _ = reply.send(Outcome::Done);
+            let _ = reply.send(CommandOutcome::Done);
         } else {
             let refusal = Refusal::new(
                 RefusalCode::Busy,
                 "the agent is in use and stays",
                 "end running `oam exec` commands and sign-ins (a session that is kept in memory only ends with the agent: sign out first), then try again",
             );
-            let _ = reply.send(Outcome::Refused(refusal, 0));
+            let _ = reply.send(CommandOutcome::Refused(refusal, 0));
         }
     }
 
@@ -36,6 +36,6 @@ impl Keeper {
             .offices
             .values()
             .any(|office| office.desk.standing().live().is_some());
-        live && (self.ports.vault.store() == Store::Memory || self.has_undurable_session())
+        live && (self.ports.vault.store() == SessionStore::Memory || self.has_undurable_session())
     }
 }

@@ -1,16 +1,16 @@
 //! An edited configuration takes effect without losing sessions (design §3.4).
 
-use super::keeper::Keeper;
+use super::keeper::AgentCore;
 use super::office::limits;
 use oam_config::agent::{Org, Settings};
 use oam_config::digest;
 use oam_model::name::{OrgName, RoleName};
 use oam_model::refusal::Refusal;
 use oam_session::desk::Event;
-use oam_session::role::{Wish, choose};
+use oam_session::role::{AccessRequest, choose};
 use std::sync::Arc;
 
-impl Keeper {
+impl AgentCore {
     /// Nothing is configured because what is written could not be read: then that is the answer, and
     /// not that an organization or hub is missing, which the person sees in the file.
     pub(super) fn unread_configuration(&self) -> Option<Refusal> {
@@ -85,7 +85,7 @@ impl Keeper {
             .filter_map(|(id, following)| {
                 let chosen = &following.chosen;
                 let hub = org.hubs.iter().find(|hub| hub.name == chosen.hub)?;
-                let wish = Wish {
+                let wish = AccessRequest {
                     repository: chosen.repository.as_ref(),
                     intent: chosen.intent,
                     role: Some(&chosen.choice.role),

@@ -1,8 +1,8 @@
 //! The set-up that an organization publishes: what `oam login URL` needs before there is anybody to sign in, the
 //! configuration read when it was just written, and whether the company has changed what stands in it.
 
-use super::command::Outcome;
-use super::keeper::{Inner, Keeper};
+use super::command::CommandOutcome;
+use super::keeper::{AgentCore, Inner};
 use oam_config::agent::Org;
 use oam_config::changes::between;
 use oam_config::digest::binding;
@@ -37,13 +37,13 @@ pub(super) struct SetUpRead {
     result: Result<Organization, Refusal>,
 }
 
-impl Keeper {
+impl AgentCore {
     /// Asks aside; nothing of it is kept. The configuration is the person's to write.
     pub(super) fn organization(
         &self,
         url: &str,
         route: Option<Route>,
-        reply: oneshot::Sender<Outcome>,
+        reply: oneshot::Sender<CommandOutcome>,
     ) {
         let known = self
             .settings
@@ -53,8 +53,8 @@ impl Keeper {
         let asked = self.ports.published.organization(url, known, route);
         tokio::task::spawn_local(async move {
             let outcome = match asked.await {
-                Ok(organization) => Outcome::Organization(Box::new(organization)),
-                Err(refusal) => Outcome::Refused(refusal, 0),
+                Ok(organization) => CommandOutcome::Organization(Box::new(organization)),
+                Err(refusal) => CommandOutcome::Refused(refusal, 0),
             };
             let _ = reply.send(outcome);
         });
@@ -62,11 +62,11 @@ impl Keeper {
 
     /// Reads the configuration now. The watcher of the files would bring the same a moment later:
     /// whoever has just written it and goes on with it can't wait for a moment of unknown length.
-    pub(super) fn reload(&mut self, reply: oneshot::Sender<Outcome>) {
+    pub(super) fn reload(&mut self, reply: oneshot::Sender<CommandOutcome>) {
         let outcome = match self.ports.configuration.load().map(Arc::new) {
             Ok(settings) => {
                 self.configured(&settings);
-                Outcome::Done
+                CommandOutcome::Done
             }
             Err(why) => {
                 let first = why.lines().next().unwrap_or_default().to_owned();
@@ -75,7 +75,7 @@ impl Keeper {
                     format!("the agent could not take the configuration: {first}"),
                     "run `oam config check`, then correct it",
                 );
-                Outcome::Refused(refusal, 0)
+                CommandOutcome::Refused(refusal, 0)
             }
         };
         let _ = reply.send(outcome);

@@ -3,7 +3,7 @@
 use oam_model::identity::Identity;
 use oam_model::log_break::LogBreak;
 use oam_model::name::OrgName;
-use oam_model::organization::Holdings;
+use oam_model::organization::EffectiveRoles;
 use oam_model::report::TokenOut;
 use oam_model::secret::{self, Secret};
 use oam_model::standing::{EndReason, StandingWord};
@@ -18,7 +18,7 @@ pub struct Sealed {
     /// Sessions by organization.
     pub sessions: BTreeMap<OrgName, SealedSession>,
     /// Head of the audit log.
-    pub anchor: Option<Anchor>,
+    pub anchor: Option<AuditAnchor>,
     /// Where the audit log was found to be not as it was left; kept for ever.
     #[serde(default)]
     pub breaks: Vec<LogBreak>,
@@ -51,11 +51,11 @@ pub struct SealedSession {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct KeptOfIssuer {
     /// The roles that were last read.
-    pub holdings: Option<Holdings>,
+    pub holdings: Option<EffectiveRoles>,
     /// Cursor of the feed.
     pub cursor: Option<String>,
     /// Last record that the organization holds.
-    pub records: Option<Anchor>,
+    pub records: Option<AuditAnchor>,
     /// The last head of the organization's audit log that the issuer told, signed by it.
     #[serde(default)]
     pub head: Option<String>,
@@ -79,7 +79,7 @@ pub struct SessionTokens {
 
 /// Where the audit log stood.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Anchor {
+pub struct AuditAnchor {
     /// Number of the entry.
     pub seq: u64,
     /// Its hash, lower-case hex.

@@ -1,12 +1,12 @@
 //! What people should know of a session before it is refused.
 
-use super::keeper::Keeper;
+use super::keeper::AgentCore;
 use super::office::subject_kind;
 use oam_config::agent::{Org, SubjectToken};
 use oam_model::report::OrgWarning;
 use oam_session::role::holds;
 
-impl Keeper {
+impl AgentCore {
     /// Of the session of an organization; none where nobody is signed in.
     pub(super) fn org_warnings(&self, org: &Org) -> Vec<OrgWarning> {
         let office = self.offices.get(&org.name);

@@ -1,12 +1,12 @@
 //! What the organization's own issuer has to do with reports: its reasons, and how it is reached.
 
 use super::asks::Resolved;
-use super::command::Outcome;
-use super::keeper::{Inner, Keeper};
+use super::command::CommandOutcome;
+use super::keeper::{AgentCore, Inner};
 use super::ports::Question;
 use oam_config::agent::{Org, UnknownIntent};
 use oam_model::answer::EndpointFault;
-use oam_model::ask::{Ask, Intent};
+use oam_model::ask::{Intent, TokenRequest};
 use oam_model::caller::Caller;
 use oam_model::name::OrgName;
 use oam_model::organization::WhyAnswer;
@@ -22,16 +22,21 @@ pub(super) struct Explained {
     /// Of the session that asked.
     epoch: u64,
     generation: u64,
-    ask: Ask,
+    ask: TokenRequest,
     caller: Caller,
-    reply: oneshot::Sender<Outcome>,
+    reply: oneshot::Sender<CommandOutcome>,
     result: Result<WhyAnswer, EndpointFault>,
 }
 
-impl Keeper {
+impl AgentCore {
     /// Asks the issuer where there is one: it alone grants. Without its answer it is said what would be
     /// asked for, and that it is only that.
-    pub(super) fn answer_why(&self, ask: Ask, caller: Caller, reply: oneshot::Sender<Outcome>) {
+    pub(super) fn answer_why(
+        &self,
+        ask: TokenRequest,
+        caller: Caller,
+        reply: oneshot::Sender<CommandOutcome>,
+    ) {
         let asked = self.question(&ask, &caller).and_then(|(name, question)| {
             let office = self.offices.get(&name)?;
             let (org, bearer) = office.usable_bearer(self.now())?;
@@ -40,7 +45,7 @@ impl Keeper {
             Some((name, epoch, generation, answer))
         });
         let Some((org, epoch, generation, answer)) = asked else {
-            let _ = reply.send(Outcome::Why(self.why(&ask, &caller)));
+            let _ = reply.send(CommandOutcome::Why(self.why(&ask, &caller)));
             return;
         };
         let inner = self.inner.clone();
@@ -80,11 +85,11 @@ impl Keeper {
         } else {
             own
         };
-        let _ = reply.send(Outcome::Why(report));
+        let _ = reply.send(CommandOutcome::Why(report));
     }
 
     /// What the issuer is asked; nothing when the session or the ask itself refuses already.
-    fn question(&self, ask: &Ask, caller: &Caller) -> Option<(OrgName, Question)> {
+    fn question(&self, ask: &TokenRequest, caller: &Caller) -> Option<(OrgName, Question)> {
         match self.resolve(ask, "why", caller) {
             Resolved::NotOurs => None,
             Resolved::Chosen(chosen) => Some((

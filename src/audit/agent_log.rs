@@ -10,7 +10,7 @@
 //! is more than what is held, nothing is taken, and it goes back to what it is told; there is nothing to be
 //! gained by saying more than is true.
 
-use super::record::{FaultKind, Known, Link, placed};
+use super::record::{ChainEntry, FaultKind, KnownEntry, placed};
 use oam_model::feed::Upload;
 
 /// Longest line that is taken, bytes.
@@ -23,7 +23,7 @@ const TOLD: usize = 8;
 
 /// Why a batch is not looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unfit {
+pub enum BatchError {
     /// A line is longer than [`LONGEST_LINE`].
     Line,
     /// A number is larger than [`LARGEST_SEQ`].
@@ -35,36 +35,36 @@ pub enum Unfit {
 ///
 /// # Errors
 /// What is not.
-pub fn fit(upload: &Upload) -> Result<(), Unfit> {
+pub fn fit(upload: &Upload) -> Result<(), BatchError> {
     let lines = &upload.lines;
     if lines.iter().any(|line| line.len() > LONGEST_LINE) {
-        return Err(Unfit::Line);
+        return Err(BatchError::Line);
     }
     let told = [upload.head_seq, upload.after_seq].into_iter();
     let read = lines.iter().filter_map(|line| placed(line).ok());
     let mut numbers = told.chain(read.map(|(link, _)| link.seq));
     if numbers.any(|seq| seq > LARGEST_SEQ) {
-        return Err(Unfit::Number);
+        return Err(BatchError::Number);
     }
     Ok(())
 }
 
 /// Up to where a log is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct AcceptedHead {
     /// The last record held; number 0: none.
-    pub last: Known,
+    pub last: KnownEntry,
     /// Number of the log's head as last told.
     pub head_seq: u64,
     /// Number of the last record that was dropped by age; 0: none was.
     pub dropped_seq: u64,
 }
 
-impl Held {
+impl AcceptedHead {
     /// Nothing is held yet.
     pub fn nothing() -> Self {
         Self {
-            last: Known::none(),
+            last: KnownEntry::none(),
             head_seq: 0,
             dropped_seq: 0,
         }
@@ -73,9 +73,9 @@ impl Held {
 
 /// What comes of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct AcceptedBatch {
     /// What is held from now on.
-    pub held: Held,
+    pub held: AcceptedHead,
     /// Lines to store, in order; all of them after what was held.
     pub lines: Vec<String>,
     /// What is wrong with the log, for the record and the answer.
@@ -84,7 +84,7 @@ pub struct Taken {
 
 /// The number of a record that is held and that [`take`] must see, because the batch overlaps what is held
 /// and does not reach its end. None: nothing needs to be looked up.
-pub fn needs(held: &Held, upload: &Upload) -> Option<u64> {
+pub fn needs(held: &AcceptedHead, upload: &Upload) -> Option<u64> {
     if is_ahead(held, upload) {
         return None;
     }
@@ -96,9 +96,9 @@ pub fn needs(held: &Held, upload: &Upload) -> Option<u64> {
 }
 
 /// Decides. `kept` is the line held under the number that [`needs`] told.
-pub fn take(held: &Held, upload: &Upload, kept: Option<&str>) -> Taken {
+pub fn take(held: &AcceptedHead, upload: &Upload, kept: Option<&str>) -> AcceptedBatch {
     if is_ahead(held, upload) {
-        return Taken {
+        return AcceptedBatch {
             held: held.clone(),
             lines: Vec::new(),
             alarm: None,
@@ -119,8 +119,8 @@ pub fn take(held: &Held, upload: &Upload, kept: Option<&str>) -> Taken {
     }
     reading.compare(kept);
     reading.head(upload);
-    Taken {
-        held: Held {
+    AcceptedBatch {
+        held: AcceptedHead {
             last: reading.last,
             head_seq: upload.head_seq,
             dropped_seq: held.dropped_seq,
@@ -144,23 +144,23 @@ fn alarm(faults: &[String]) -> Option<String> {
 }
 
 /// Whether the agent goes on after a record that is not held.
-const fn is_ahead(held: &Held, upload: &Upload) -> bool {
+const fn is_ahead(held: &AcceptedHead, upload: &Upload) -> bool {
     upload.after_seq > held.last.seq
 }
 
 /// A batch being read.
 struct Reading<'a> {
-    held: &'a Held,
+    held: &'a AcceptedHead,
     /// The last record taken.
-    last: Known,
+    last: KnownEntry,
     lines: Vec<String>,
     faults: Vec<String>,
     /// The last record that is held already: its chain speaks for those before it.
-    overlap: Option<Known>,
+    overlap: Option<KnownEntry>,
 }
 
 impl Reading<'_> {
-    fn line(&mut self, link: Link, prev: &str) {
+    fn line(&mut self, link: ChainEntry, prev: &str) {
         if link.seq <= self.held.last.seq && self.lines.is_empty() {
             return self.again(link, prev);
         }
@@ -184,7 +184,7 @@ impl Reading<'_> {
                 link.seq, self.last.seq
             ));
         }
-        self.last = Known {
+        self.last = KnownEntry {
             seq: link.seq,
             hash: link.hash,
         };
@@ -192,7 +192,7 @@ impl Reading<'_> {
     }
 
     /// A record that is held already.
-    fn again(&mut self, link: Link, prev: &str) {
+    fn again(&mut self, link: ChainEntry, prev: &str) {
         if let Some(before) = &self.overlap
             && (before.seq + 1 != link.seq || before.hash != prev)
         {
@@ -201,7 +201,7 @@ impl Reading<'_> {
                 link.seq, before.seq
             ));
         }
-        self.overlap = Some(Known {
+        self.overlap = Some(KnownEntry {
             seq: link.seq,
             hash: link.hash,
         });

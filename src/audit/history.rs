@@ -5,7 +5,7 @@
 //! head that the issuer signed. Each remembers a [`Position`], and [`judge`] compares it with what is there.
 //! A restore is told from a copy by its generation: it begins a new one, and says at which entry.
 
-use super::record::Known;
+use super::record::KnownEntry;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ pub struct History {
     /// there.
     pub restored_at: Vec<u64>,
     /// The last entry; none: the log is empty.
-    pub last: Option<Known>,
+    pub last: Option<KnownEntry>,
     /// A marker was written beside this database once.
     pub marked: bool,
 }

@@ -8,11 +8,11 @@
 mod verify;
 mod withheld;
 
-pub use verify::{Fault, FaultKind, Known, Summary, Verifier, are_missing};
+pub use verify::{Fault, FaultKind, KnownEntry, Summary, Verifier, are_missing};
 pub use withheld::{of_withheld, withheld};
 
 use aws_lc_rs::digest;
-use oam_model::record::Happening;
+use oam_model::record::EventKind;
 use serde::{Deserialize, Serialize};
 
 /// `prev` of the first entry: 64 zeros.
@@ -24,7 +24,7 @@ const TAIL: usize = TAIL_START.len() + 64 + TAIL_END.len();
 
 /// One line of the log and what the next one needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
+pub struct ChainEntry {
     /// Number of the entry.
     pub seq: u64,
     /// Its hash, lower-case hex: `prev` of the next one.
@@ -50,7 +50,7 @@ struct Frame<'a> {
     #[serde(borrow)]
     prev: &'a str,
     #[serde(default)]
-    what: Option<Happening>,
+    what: Option<EventKind>,
 }
 
 /// The same, for lines whose `what` this version does not know.
@@ -65,7 +65,7 @@ struct Bare<'a> {
 ///
 /// # Errors
 /// Our own words when the record can't be written as JSON.
-pub fn chain<R: Serialize>(seq: u64, prev: &str, record: &R) -> Result<Link, String> {
+pub fn chain<R: Serialize>(seq: u64, prev: &str, record: &R) -> Result<ChainEntry, String> {
     let mut line = serde_json::to_string(&Body { seq, prev, record })
         .map_err(|_| String::from("the record can't be written as JSON"))?;
     let hash = hex_sha256(line.as_bytes());
@@ -74,19 +74,19 @@ pub fn chain<R: Serialize>(seq: u64, prev: &str, record: &R) -> Result<Link, Str
     line.push_str(TAIL_START);
     line.push_str(&hash);
     line.push_str(TAIL_END);
-    Ok(Link { seq, hash, line })
+    Ok(ChainEntry { seq, hash, line })
 }
 
 /// Reads one line back (to go on from it) and checks its own hash.
 ///
 /// # Errors
 /// What is wrong with the line.
-pub fn link(line: &str) -> Result<Link, FaultKind> {
+pub fn link(line: &str) -> Result<ChainEntry, FaultKind> {
     let read = read(line.as_bytes())?;
     if !read.intact {
         return Err(FaultKind::Changed);
     }
-    Ok(Link {
+    Ok(ChainEntry {
         seq: read.seq,
         hash: read.hash.to_owned(),
         line: line.to_owned(),
@@ -98,7 +98,7 @@ pub fn link(line: &str) -> Result<Link, FaultKind> {
 ///
 /// # Errors
 /// What is wrong with the line.
-pub fn placed(line: &str) -> Result<(Link, String), FaultKind> {
+pub fn placed(line: &str) -> Result<(ChainEntry, String), FaultKind> {
     if let Some(place) = of_withheld(line) {
         return Ok(place);
     }
@@ -110,7 +110,7 @@ struct Read<'a> {
     seq: u64,
     prev: &'a str,
     hash: &'a str,
-    what: Option<Happening>,
+    what: Option<EventKind>,
     /// The hash is the one of the bytes.
     intact: bool,
 }
@@ -164,11 +164,11 @@ fn hex_sha256(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::{FaultKind, GENESIS, chain, hex_sha256, link};
-    use oam_model::record::{Entry, Happening, Record};
+    use oam_model::record::{Entry, EventKind, Record};
 
     #[test]
     fn a_line_is_the_entry_and_its_hash_covers_every_byte_before_it() {
-        let mut record = Record::new(Happening::Grant, 7);
+        let mut record = Record::new(EventKind::Grant, 7);
         record.detail = Some("a \"quoted\" word\n".into());
         let link = chain(3, GENESIS, &record).unwrap();
         let entry: Entry = serde_json::from_str(&link.line).unwrap();
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_log_goes_on_from_an_intact_line_only() {
-        let made = chain(9, GENESIS, &Record::new(Happening::Start, 1)).unwrap();
+        let made = chain(9, GENESIS, &Record::new(EventKind::Start, 1)).unwrap();
         assert_eq!(link(&made.line).unwrap(), made);
         let changed = made.line.replace("start", "login");
         assert_eq!(link(&changed), Err(FaultKind::Changed));

@@ -1,24 +1,24 @@
 //! What the audit log says of itself when its beginning was dropped, so that what is left still proves
 //! where it goes on from.
 
-use super::record::Known;
+use super::record::KnownEntry;
 use aws_lc_rs::digest::{Context, SHA256};
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 
 const BEGIN: &str = "entries up to ";
 const MIDDLE: &str = " were dropped by age; the chain goes on from their last hash ";
 
 /// The words of the entry that is written before entries up to `last` are dropped.
-pub fn words(last: &Known) -> String {
+pub fn words(last: &KnownEntry) -> String {
     format!("{BEGIN}{}{MIDDLE}{}", last.seq, last.hash)
 }
 
 /// Reads them back; none for other words.
-pub fn read(detail: &str) -> Option<Known> {
+pub fn read(detail: &str) -> Option<KnownEntry> {
     let (seq, hash) = detail.strip_prefix(BEGIN)?.split_once(MIDDLE)?;
     let plain = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     let whole = hash.len() == 64 && hash.bytes().all(plain);
-    Some(Known {
+    Some(KnownEntry {
         seq: seq.parse().ok()?,
         hash: whole.then(|| hash.to_owned())?,
     })
@@ -69,7 +69,7 @@ impl Default for Marks {
 
 impl Marks {
     /// Adds the last record dropped of one log.
-    pub fn add(&mut self, key: &ClaimantKey, log: &str, dropped: &Known) {
+    pub fn add(&mut self, key: &PrincipalKey, log: &str, dropped: &KnownEntry) {
         self.logs += 1;
         let seq = dropped.seq.to_string();
         for text in [key.source.as_str(), &key.key, log, &seq, &dropped.hash] {
@@ -89,11 +89,11 @@ impl Marks {
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, read, words};
+    use super::{KnownEntry, read, words};
 
     #[test]
     fn what_was_dropped_is_read_back_exactly() {
-        let last = Known {
+        let last = KnownEntry {
             seq: 120,
             hash: "5f".repeat(32),
         };
@@ -101,7 +101,7 @@ mod tests {
         for odd in ["", "entries up to 3", "entries up to x were dropped"] {
             assert_eq!(read(odd), None, "{odd:?}");
         }
-        let short = Known {
+        let short = KnownEntry {
             seq: 1,
             hash: "5f".into(),
         };

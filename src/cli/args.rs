@@ -152,7 +152,7 @@ pub struct WhyArgs {
 
 /// What a token is for; shared by `token` and `exec`.
 #[derive(Debug, Args)]
-pub struct WishArgs {
+pub struct TokenRequestArgs {
     /// The role; none: the narrowest that you hold and that covers it.
     #[arg(long)]
     pub role: Option<RoleName>,
@@ -188,7 +188,7 @@ pub struct JobArgs {
 pub struct TokenArgs {
     /// What it is for.
     #[command(flatten)]
-    pub wish: WishArgs,
+    pub wish: TokenRequestArgs,
     /// Print it even to a terminal.
     #[arg(long)]
     pub show: bool,
@@ -205,7 +205,7 @@ pub struct TokenArgs {
 pub struct ExecArgs {
     /// What the token is for.
     #[command(flatten)]
-    pub wish: WishArgs,
+    pub wish: TokenRequestArgs,
     /// How long the command will run: warns when the token of a tool that only knows a variable
     /// ends before.
     #[arg(long, value_name = "DURATION", value_parser = super::when::read_span)]
@@ -246,7 +246,7 @@ pub struct LogArgs {
     pub role: Option<RoleName>,
     /// Only this outcome.
     #[arg(long, value_enum)]
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<OutcomeFilter>,
     /// Only the last N records that match.
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
@@ -257,7 +257,7 @@ pub struct LogArgs {
 
 /// How an event came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Outcome {
+pub enum OutcomeFilter {
     /// Tokens handed out or renewed.
     Granted,
     /// Asks refused, sign-ins that failed.

@@ -2,12 +2,12 @@
 
 use super::Done;
 use super::places;
-use oam_config::agent::{self, Org, Settings, Source};
+use oam_config::agent::{self, Org, Settings, SourceText};
 use oam_config::fault::ConfigFault;
 use oam_config::organization::issuer_of;
 use oam_model::count::counted;
 use oam_model::refusal::Refusal;
-use oam_terminal::{Line, Look, Show};
+use oam_terminal::{Line, Show, Style};
 use serde::Serialize;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ pub fn read(user: Option<&Path>) -> Result<Read, Refusal> {
     }
     let company_name = company_path.display().to_string();
     let user_name = user_path.as_deref().map(|path| path.display().to_string());
-    let source = |name, text| Some(Source { name, text });
+    let source = |name, text| Some(SourceText { name, text });
     let settings = agent::read(
         company_text
             .as_deref()
@@ -123,7 +123,7 @@ pub fn check(show: &Show, file: Option<&Path>) -> Done {
         show.line(place(fault).text(fault.sentence.clone()));
         show.line(
             Line::new()
-                .look(Look::Strong, "  next: ")
+                .look(Style::Strong, "  next: ")
                 .text(fault.next.clone()),
         );
     }
@@ -147,7 +147,7 @@ pub fn check(show: &Show, file: Option<&Path>) -> Done {
             org.provider.issuer
         ));
     }
-    show.line(Line::new().look(Look::Good, "no fault found"));
+    show.line(Line::new().look(Style::Good, "no fault found"));
     Ok(0)
 }
 
@@ -167,7 +167,7 @@ fn place(fault: &ConfigFault) -> Line {
     } else {
         format!("{}:{}:{}: ", fault.file, fault.line, fault.column)
     };
-    Line::new().look(Look::Bad, place)
+    Line::new().look(Style::Bad, place)
 }
 
 /// Tells both places.
@@ -187,9 +187,9 @@ pub fn path(show: &Show) -> u8 {
     let line = |name: &str, row: &PathRow| {
         let note = if row.exists { "" } else { "not there" };
         vec![
-            Line::new().look(Look::Faint, name),
+            Line::new().look(Style::Faint, name),
             row.path.display().to_string().into(),
-            Line::new().look(Look::Faint, note),
+            Line::new().look(Style::Faint, note),
         ]
     };
     let rows = [line("company", &report.company), line("user", &report.user)];

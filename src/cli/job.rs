@@ -3,7 +3,7 @@
 
 use super::args::JobArgs;
 use oam_config::organization::issuer_url;
-use oam_model::ask::{Ask, HubRef, Intent, repository_of_path};
+use oam_model::ask::{HubRef, Intent, TokenRequest, repository_of_path};
 use oam_model::job::{ActionsRequest, JobFault, JobOrder, JobOutside, JobToken};
 use oam_model::organization::{OrgHub, Organization};
 use oam_model::refusal::Refusal;
@@ -34,13 +34,13 @@ enum Identity {
 }
 
 /// A job at its organization's issuer.
-pub struct Job {
+pub struct JobClient {
     outside: &'static dyn JobOutside,
     organization: Organization,
     identity: Identity,
 }
 
-impl Job {
+impl JobClient {
     /// The job, when an issuer is named; none: the agent is to be asked.
     ///
     /// # Errors
@@ -80,7 +80,7 @@ impl Job {
     ///
     /// # Errors
     /// The ask names no hub or repository that can be meant.
-    pub fn order(&self, ask: &Ask) -> Result<JobOrder, Refusal> {
+    pub fn order(&self, ask: &TokenRequest) -> Result<JobOrder, Refusal> {
         order(&self.organization, ask)
     }
 
@@ -206,7 +206,7 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|text| !text.is_empty())
 }
 
-fn order(organization: &Organization, ask: &Ask) -> Result<JobOrder, Refusal> {
+fn order(organization: &Organization, ask: &TokenRequest) -> Result<JobOrder, Refusal> {
     let hub = hub(&organization.hubs, ask, organization)?;
     let repository = ask.path_at(&hub.url).map(repository_of_path).transpose();
     let repository = repository.map_err(|fault| {
@@ -227,7 +227,7 @@ fn order(organization: &Organization, ask: &Ask) -> Result<JobOrder, Refusal> {
 
 fn hub<'a>(
     hubs: &'a [OrgHub],
-    ask: &Ask,
+    ask: &TokenRequest,
     organization: &Organization,
 ) -> Result<&'a OrgHub, Refusal> {
     let names: Vec<&str> = hubs.iter().map(|hub| hub.name.as_str()).collect();

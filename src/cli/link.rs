@@ -4,7 +4,7 @@ use oam_model::refusal::{Refusal, RefusalCode};
 use oam_terminal::Show;
 use oam_wire::client::Client;
 use oam_wire::message::{Reply, ReplyFrame, Request, VERSION};
-use oam_wire::place::Place;
+use oam_wire::place::SocketPath;
 use std::time::Duration;
 
 /// How long one answer may take: a proof on ask and an exchange lie in it.
@@ -23,14 +23,14 @@ pub enum OtherVersion {
 }
 
 /// A connection.
-pub struct Link {
+pub struct AgentClient {
     client: Client,
 }
 
-impl Link {
+impl AgentClient {
     /// Connects, starts the agent where needed, and deals with one of another version.
     pub fn open(show: &Show, other: OtherVersion) -> Result<Self, Refusal> {
-        let place = Place::find()?;
+        let place = SocketPath::find()?;
         let (mut client, mut hello) = greet(&place)?;
         if matches!(&hello, Err(refusal) if refusal.code == RefusalCode::Unreachable) {
             // An agent that is just ending still takes connections. Once more: this starts another.
@@ -50,7 +50,7 @@ impl Link {
 
     /// Reaches the agent once more after the connection was lost, whatever its version.
     pub fn again() -> Result<Self, Refusal> {
-        let client = Client::connect_or_start(&Place::find()?)?;
+        let client = Client::connect_or_start(&SocketPath::find()?)?;
         Ok(Self { client })
     }
 
@@ -72,14 +72,14 @@ impl Link {
 
 /// Connects and asks for the head of the log: the cheapest question, and every answer carries the
 /// version, also the one that is refused because its protocol is another.
-fn greet(place: &Place) -> Result<(Client, Result<ReplyFrame, Refusal>), Refusal> {
+fn greet(place: &SocketPath) -> Result<(Client, Result<ReplyFrame, Refusal>), Refusal> {
     let mut client = Client::connect_or_start(place)?;
     let hello = client.ask(Request::Anchor, ANSWER);
     Ok((client, hello))
 }
 
 /// Has the agent replaced by ours; one that is busy stays.
-fn replace(show: &Show, place: &Place, old: Client, note: &str) -> Result<Client, Refusal> {
+fn replace(show: &Show, place: &SocketPath, old: Client, note: &str) -> Result<Client, Refusal> {
     let refusal = match old.replace(place, RETIRE) {
         Ok(client) => {
             show.say(format!("{note}; it was replaced"));

@@ -13,19 +13,19 @@ mod written;
 pub use update::run as update;
 
 use super::args::{LoginArgs, StoreArg};
-use super::link::{Link, OtherVersion, astray};
+use super::link::{AgentClient, OtherVersion, astray};
 use super::{Done, browser, status, when};
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
 use oam_model::sign_in::SignInBy;
-use oam_terminal::{Line, Look, Show};
+use oam_terminal::{Line, Show, Style};
 use oam_wire::message::{Reply, Request, StoreChoice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Signs in. Ctrl-C ends this program, the agent sees the closed connection and cancels.
 pub fn run(show: &Show, args: &LoginArgs) -> Done {
-    let mut link = Link::open(show, OtherVersion::Replace)?;
+    let mut link = AgentClient::open(show, OtherVersion::Replace)?;
     let setup::Ready { org, undo } = setup::ready(show, args, &mut link)?;
     let pending = undo::Pending::begin(undo);
     let manner = Manner {
@@ -64,7 +64,7 @@ fn by(args: &LoginArgs) -> SignInBy {
 fn sign_in(
     show: &Show,
     args: Manner,
-    link: &mut Link,
+    link: &mut AgentClient,
     org: Option<OrgName>,
 ) -> Result<SignedIn, Refusal> {
     link.send(Request::Login {
@@ -94,7 +94,7 @@ struct SignedIn {
 fn follow(
     show: &Show,
     args: Manner,
-    link: &mut Link,
+    link: &mut AgentClient,
     settled: &Arc<AtomicBool>,
 ) -> Result<SignedIn, Refusal> {
     loop {
@@ -152,7 +152,7 @@ fn tell(show: &Show, signed_in: &SignedIn) {
     } = signed_in;
     show.line(
         Line::new()
-            .look(Look::Good, "signed in")
+            .look(Style::Good, "signed in")
             .text(format!(" to {org} as {who}")),
     );
     if let Some(why) = &signed_in.roles_unread {
@@ -165,12 +165,13 @@ fn tell(show: &Show, signed_in: &SignedIn) {
         show.line(format!("roles: {}", roles.join(", ")));
     }
     // A second connection: the first one belongs to the sign-in. No end is no reason to fail.
-    let report = Link::open(show, OtherVersion::Name).and_then(|mut link| status::ask(&mut link));
+    let report =
+        AgentClient::open(show, OtherVersion::Name).and_then(|mut link| status::ask(&mut link));
     let mine = report
         .ok()
         .and_then(|report| report.orgs.into_iter().find(|entry| entry.org == *org));
     for warning in mine.iter().flat_map(|mine| &mine.warnings) {
-        show.say(Line::new().look(Look::Warn, warning.sentence.clone()));
+        show.say(Line::new().look(Style::Warn, warning.sentence.clone()));
         show.next(&warning.next);
     }
     if let Some(at) = mine.and_then(|mine| mine.session_ends_at) {

@@ -2,14 +2,14 @@
 
 use super::Done;
 use super::args::LogoutArgs;
-use super::link::{Link, OtherVersion, astray};
-use oam_terminal::{Line, Look, Show};
+use super::link::{AgentClient, OtherVersion, astray};
+use oam_terminal::{Line, Show, Style};
 use oam_wire::message::{Reply, Request};
 
 /// Signs out. A revocation that failed at the provider is told, and the exit code is 1: the person
 /// may believe that the session is gone everywhere.
 pub fn run(show: &Show, args: LogoutArgs) -> Done {
-    let mut link = Link::open(show, OtherVersion::Replace)?;
+    let mut link = AgentClient::open(show, OtherVersion::Replace)?;
     let Reply::SignedOut {
         org,
         was_signed_in,
@@ -29,12 +29,12 @@ pub fn run(show: &Show, args: LogoutArgs) -> Done {
     if let Some(warning) = warning {
         let sentence =
             format!("the session could not be revoked at the identity provider: {warning}");
-        show.say(Line::new().look(Look::Warn, sentence));
+        show.say(Line::new().look(Style::Warn, sentence));
         show.next("end the session at the identity provider, on its page of your sessions");
     }
     if let Some(warning) = issuer_warning {
         let sentence = format!("the issuer could not be told of the sign-out: {warning}");
-        show.say(Line::new().look(Look::Warn, sentence));
+        show.say(Line::new().look(Style::Warn, sentence));
         show.next("nothing here can use the session; its last token is over within the hour");
     }
     Ok(code)

@@ -1,16 +1,16 @@
 //! `oam roles`.
 
 use super::Done;
-use super::link::{Link, OtherVersion, astray};
+use super::link::{AgentClient, OtherVersion, astray};
 use super::when;
 use oam_model::report::{RoleRow, RolesReport};
 use oam_model::role::OfflineRule;
-use oam_terminal::{Line, Look, Show};
+use oam_terminal::{Line, Show, Style};
 use oam_wire::message::{Reply, Request};
 
 /// Lists the roles.
 pub fn run(show: &Show) -> Done {
-    let mut link = Link::open(show, OtherVersion::Replace)?;
+    let mut link = AgentClient::open(show, OtherVersion::Replace)?;
     let Reply::Roles(report) = link.ask(Request::Roles)? else {
         return Err(astray());
     };
@@ -35,7 +35,7 @@ fn print(show: &Show, report: &RolesReport) {
         if let Some(text) = &role.description {
             show.line(format!("  {text}"));
         }
-        show.line(Line::new().look(Look::Faint, format!("  {}", about(role))));
+        show.line(Line::new().look(Style::Faint, format!("  {}", about(role))));
         let rows: Vec<Vec<Line>> = role
             .grants
             .iter()
@@ -53,12 +53,12 @@ fn print(show: &Show, report: &RolesReport) {
 
 fn heading(role: &RoleRow) -> Line {
     let line = Line::new()
-        .look(Look::Strong, role.role.to_string())
+        .look(Style::Strong, role.role.to_string())
         .text(format!(" of {}: ", role.org));
     let line = if role.held {
-        line.look(Look::Good, "held")
+        line.look(Style::Good, "held")
     } else {
-        line.look(Look::Faint, "not held")
+        line.look(Style::Faint, "not held")
     };
     line.text(format!(", {}", role.because))
 }

@@ -11,12 +11,12 @@ mod surroundings;
 
 use super::Done;
 use super::args::{SetupArgs, SetupWhat};
-use super::link::{Link, OtherVersion};
+use super::link::{AgentClient, OtherVersion};
 use super::status;
 use oam_model::name::HubName;
 use oam_model::refusal::Refusal;
 use oam_model::report::HubRow;
-use oam_terminal::{Line, Look, Show};
+use oam_terminal::{Line, Show, Style};
 use report::SetupReport;
 use std::path::Path;
 use surroundings::Surroundings;
@@ -26,7 +26,7 @@ pub fn run(show: &Show, args: &SetupArgs) -> Done {
     let around = Surroundings::find()?;
     let mut hubs = Vec::new();
     if args.what.needs_hubs(args.undo) {
-        let mut link = Link::open(show, OtherVersion::Replace)?;
+        let mut link = AgentClient::open(show, OtherVersion::Replace)?;
         let report = status::ask(&mut link)?;
         hubs.extend(report.orgs.into_iter().flat_map(|org| org.hubs));
     }
@@ -37,9 +37,9 @@ pub fn run(show: &Show, args: &SetupArgs) -> Done {
     }
     for line in report.lines() {
         let look = match line.get(..4) {
-            Some("  - ") => Look::Bad,
-            Some("  + ") => Look::Good,
-            _ => Look::Plain,
+            Some("  - ") => Style::Bad,
+            Some("  + ") => Style::Good,
+            _ => Style::Plain,
         };
         show.line(Line::new().look(look, line));
     }

@@ -2,19 +2,19 @@
 
 use super::Done;
 use super::args::StatusArgs;
-use super::link::{Link, OtherVersion, astray};
+use super::link::{AgentClient, OtherVersion, astray};
 use super::when;
 use oam_model::name::{OrgName, RoleName};
 use oam_model::report::{
     FeedStatus, OrgStatus, RecordsStatus, SetUpStatus, StatusReport, TokenOut, TokenState,
 };
 use oam_model::standing::StandingWord;
-use oam_terminal::{Line, Look, Show};
+use oam_terminal::{Line, Show, Style};
 use oam_wire::message::{Reply, Request};
 
 /// Reports. Exits 0 when it could report; with `--check` by the worst standing.
 pub fn run(show: &Show, args: &StatusArgs) -> Done {
-    let mut link = Link::open(show, OtherVersion::Replace)?;
+    let mut link = AgentClient::open(show, OtherVersion::Replace)?;
     let report = ask(&mut link)?;
     if show.json() {
         show.value(&report);
@@ -25,7 +25,7 @@ pub fn run(show: &Show, args: &StatusArgs) -> Done {
 }
 
 /// The report.
-pub fn ask(link: &mut Link) -> Result<StatusReport, oam_model::refusal::Refusal> {
+pub fn ask(link: &mut AgentClient) -> Result<StatusReport, oam_model::refusal::Refusal> {
     match link.ask(Request::Status)? {
         Reply::Status(report) => Ok(report),
         _ => Err(astray()),
@@ -46,7 +46,7 @@ fn print(show: &Show, report: &StatusReport, now: u64) {
     for warning in &report.warnings {
         show.line(
             Line::new()
-                .look(Look::Warn, "warning: ")
+                .look(Style::Warn, "warning: ")
                 .text(warning.clone()),
         );
     }
@@ -58,7 +58,7 @@ fn print(show: &Show, report: &StatusReport, now: u64) {
         print_org(show, org, now);
     }
     show.line(Line::new().look(
-        Look::Faint,
+        Style::Faint,
         format!(
             "agent {} (pid {}), session kept in {}",
             report.agent_version, report.agent_pid, report.store
@@ -70,7 +70,7 @@ fn print_org(show: &Show, org: &OrgStatus, now: u64) {
     show.line(heading(org));
     let mut rows: Vec<Vec<Line>> = Vec::new();
     let mut row = |name: &str, text: String| {
-        let name = Line::new().look(Look::Faint, format!("  {name}"));
+        let name = Line::new().look(Style::Faint, format!("  {name}"));
         rows.push(vec![name, text.into()]);
     };
     row("identity provider", org.issuer.clone());
@@ -196,19 +196,19 @@ const fn is_alive(standing: StandingWord) -> bool {
 
 fn heading(org: &OrgStatus) -> Line {
     let look = match org.standing {
-        StandingWord::Active => Look::Good,
-        StandingWord::Unproven | StandingWord::SignedOut => Look::Warn,
-        StandingWord::Ended | StandingWord::Revoked => Look::Bad,
+        StandingWord::Active => Style::Good,
+        StandingWord::Unproven | StandingWord::SignedOut => Style::Warn,
+        StandingWord::Ended | StandingWord::Revoked => Style::Bad,
     };
     let mut line = Line::new()
-        .look(Look::Strong, org.org.to_string())
+        .look(Style::Strong, org.org.to_string())
         .text(": ")
         .look(look, org.standing.word());
     if let Some(who) = org.email.as_ref().or(org.subject.as_ref()) {
         line = line.text(format!(", {who}"));
     }
     if let (Some(_), Some(subject)) = (&org.email, &org.subject) {
-        line = line.look(Look::Faint, format!(" ({subject})"));
+        line = line.look(Style::Faint, format!(" ({subject})"));
     }
     if let Some(detail) = &org.detail {
         line = line.text(format!(": {detail}"));
@@ -231,9 +231,9 @@ fn token_row(token: &TokenOut, now: u64) -> Vec<Line> {
     let left = match token.state {
         TokenState::Held => Line::from(when::span(granted.expires_at.saturating_sub(now))),
         TokenState::OutstandingUntil => {
-            Line::new().look(Look::Warn, format!("outstanding until {until}"))
+            Line::new().look(Style::Warn, format!("outstanding until {until}"))
         }
-        TokenState::Revoked => Line::new().look(Look::Faint, "revoked"),
+        TokenState::Revoked => Line::new().look(Style::Faint, "revoked"),
     };
     let repository = granted
         .repository

@@ -4,20 +4,20 @@
 
 #[cfg(not(unix))]
 pub use other::{
-    Watch, access_folder, access_options, become_program, before_end, end_as, is_in_foreground,
-    is_runnable, own_group,
+    SignalForwarder, access_folder, access_options, become_program, before_end, end_as,
+    is_in_foreground, is_runnable, own_group,
 };
 #[cfg(unix)]
 pub use unix::{
-    Watch, access_folder, access_options, become_program, before_end, end_as, is_in_foreground,
-    is_runnable, own_group,
+    SignalForwarder, access_folder, access_options, become_program, before_end, end_as,
+    is_in_foreground, is_runnable, own_group,
 };
 
 use std::path::Path;
 
 /// Who may do what with a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum FileAccess {
     /// As the umask says.
     Usual,
     /// Nobody else reads it, nor its folder (R18).
@@ -44,7 +44,7 @@ pub fn is_in_memory(_folder: &Path) -> Option<bool> {
 
 #[cfg(unix)]
 mod unix {
-    use super::Access;
+    use super::FileAccess;
     use rustix::process::{
         Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process, setrlimit, waitid,
     };
@@ -68,11 +68,11 @@ mod unix {
     const PASSED_ON: [i32; 6] = [SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGINT, SIGQUIT];
 
     /// Catches signals from before the child is there until it is gone.
-    pub struct Watch {
+    pub struct SignalForwarder {
         signals: Option<Signals>,
     }
 
-    impl Watch {
+    impl SignalForwarder {
         /// Begins to catch. A signal that was ignored when we came (`nohup`, a shell's background
         /// job) is left so: a handler would become the default in the child.
         pub fn begin() -> Self {
@@ -159,20 +159,20 @@ mod unix {
     }
 
     /// Options that make a new file with this access.
-    pub fn access_options(access: Access) -> OpenOptions {
+    pub fn access_options(access: FileAccess) -> OpenOptions {
         let mut options = OpenOptions::new();
         options.mode(match access {
-            Access::Usual => 0o666,
-            Access::Private => 0o600,
-            Access::Program => 0o777,
+            FileAccess::Usual => 0o666,
+            FileAccess::Private => 0o600,
+            FileAccess::Program => 0o777,
         });
         options
     }
 
     /// A builder of folders for files with this access.
-    pub fn access_folder(access: Access) -> DirBuilder {
+    pub fn access_folder(access: FileAccess) -> DirBuilder {
         let mut builder = DirBuilder::new();
-        if access == Access::Private {
+        if access == FileAccess::Private {
             builder.mode(0o700);
         }
         builder
@@ -241,7 +241,7 @@ mod unix {
 
 #[cfg(not(unix))]
 mod other {
-    use super::Access;
+    use super::FileAccess;
     use std::fs::{DirBuilder, Metadata, OpenOptions};
     use std::io;
     use std::process::{Child, Command, ExitStatus};
@@ -253,9 +253,9 @@ mod other {
     }
 
     /// Nothing to pass on here: the console tells every process of its group.
-    pub struct Watch;
+    pub struct SignalForwarder;
 
-    impl Watch {
+    impl SignalForwarder {
         /// Begins.
         pub fn begin() -> Self {
             Self
@@ -284,12 +284,12 @@ mod other {
     pub fn own_group(_command: &mut Command) {}
 
     /// Options that make a new file; the access list of its folder holds for it.
-    pub fn access_options(_access: Access) -> OpenOptions {
+    pub fn access_options(_access: FileAccess) -> OpenOptions {
         OpenOptions::new()
     }
 
     /// A builder of folders; the access list of the folder above holds for them.
-    pub fn access_folder(_access: Access) -> DirBuilder {
+    pub fn access_folder(_access: FileAccess) -> DirBuilder {
         DirBuilder::new()
     }
 

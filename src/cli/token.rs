@@ -1,11 +1,11 @@
 //! `oam token`: one token for a script.
 
 use super::Done;
-use super::args::{TokenArgs, WishArgs};
-use super::job::Job;
-use super::link::{Link, OtherVersion, astray};
+use super::args::{TokenArgs, TokenRequestArgs};
+use super::job::JobClient;
+use super::link::{AgentClient, OtherVersion, astray};
 use super::wish;
-use oam_model::ask::{Ask, Intent};
+use oam_model::ask::{Intent, TokenRequest};
 use oam_model::granted::TokenAnswer;
 use oam_model::job::{JobFault, JobOutside};
 use oam_model::refusal::Refusal;
@@ -22,7 +22,7 @@ pub fn run(show: &Show, args: &TokenArgs, outside: &'static dyn JobOutside) -> D
         ));
     }
     let ask = ask_of(&args.wish)?;
-    if let Some(job) = Job::find(outside, &args.job)? {
+    if let Some(job) = JobClient::find(outside, &args.job)? {
         let token = job.mint(&job.order(&ask)?).map_err(JobFault::told)?;
         if show.json() {
             show.value(&token);
@@ -31,7 +31,7 @@ pub fn run(show: &Show, args: &TokenArgs, outside: &'static dyn JobOutside) -> D
         }
         return Ok(0);
     }
-    let mut link = Link::open(show, OtherVersion::Name)?;
+    let mut link = AgentClient::open(show, OtherVersion::Name)?;
     let front = "token".to_owned();
     let Reply::Token(answer) = link.ask(Request::Get { ask, front })? else {
         return Err(astray());
@@ -44,7 +44,7 @@ pub fn run(show: &Show, args: &TokenArgs, outside: &'static dyn JobOutside) -> D
     Ok(0)
 }
 
-fn ask_of(wish: &WishArgs) -> Result<Ask, Refusal> {
+fn ask_of(wish: &TokenRequestArgs) -> Result<TokenRequest, Refusal> {
     let intent = if wish.write {
         Intent::Write
     } else {

@@ -2,11 +2,11 @@
 
 use super::Done;
 use super::args::WhyArgs;
-use super::link::{Link, OtherVersion, astray};
+use super::link::{AgentClient, OtherVersion, astray};
 use super::wish;
-use oam_model::ask::{Ask, HubRef, Intent};
+use oam_model::ask::{HubRef, Intent, TokenRequest};
 use oam_model::report::WhyReport;
-use oam_terminal::{Line, Look, Show};
+use oam_terminal::{Line, Show, Style};
 use oam_wire::message::{Reply, Request};
 
 /// Asks and prints. It reads unless `--write` is given, like `oam token` and `oam exec`: the three agree.
@@ -17,7 +17,7 @@ pub fn run(show: &Show, args: &WhyArgs) -> Done {
         Intent::Read
     };
     let ask = wish::ask(Some(&args.target), args.hub.as_ref(), None, intent)?;
-    let mut link = Link::open(show, OtherVersion::Replace)?;
+    let mut link = AgentClient::open(show, OtherVersion::Replace)?;
     let asked = ask.clone();
     let Reply::Why(report) = link.ask(Request::Why { ask })? else {
         return Err(astray());
@@ -30,27 +30,27 @@ pub fn run(show: &Show, args: &WhyArgs) -> Done {
     Ok(report.refusal.map_or(0, |refusal| refusal.code.exit_code()))
 }
 
-fn print(show: &Show, asked: &Ask, report: &WhyReport) {
+fn print(show: &Show, asked: &TokenRequest, report: &WhyReport) {
     show.line(understood(asked, report));
     match (&report.refusal, &report.role) {
         (Some(refusal), _) => {
             show.line(
                 Line::new()
-                    .look(Look::Bad, "refused: ")
+                    .look(Style::Bad, "refused: ")
                     .text(refusal.sentence.clone()),
             );
             show.line(
                 Line::new()
-                    .look(Look::Strong, "next: ")
+                    .look(Style::Strong, "next: ")
                     .text(refusal.next.clone()),
             );
         }
         (None, Some(role)) => {
             show.line(
                 Line::new()
-                    .look(Look::Good, "granted")
+                    .look(Style::Good, "granted")
                     .text(" as role ")
-                    .look(Look::Strong, role.to_string()),
+                    .look(Style::Strong, role.to_string()),
             );
         }
         (None, None) => show.line("granted"),
@@ -61,7 +61,7 @@ fn print(show: &Show, asked: &Ask, report: &WhyReport) {
 }
 
 /// The question as it was understood; where it was not, as it was asked.
-fn understood(asked: &Ask, report: &WhyReport) -> String {
+fn understood(asked: &TokenRequest, report: &WhyReport) -> String {
     let what = match (&report.repository, &asked.path) {
         (Some(repository), _) => repository.to_string(),
         (None, Some(path)) => path.clone(),
@@ -83,11 +83,11 @@ fn understood(asked: &Ask, report: &WhyReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ask, HubRef, Intent, WhyReport, understood};
+    use super::{HubRef, Intent, TokenRequest, WhyReport, understood};
 
     #[test]
     fn the_question_is_told_as_it_was_asked_where_nobody_understood_it() {
-        let asked = Ask {
+        let asked = TokenRequest {
             hub: HubRef::Only,
             path: Some("acme/model".into()),
             intent: Intent::Write,

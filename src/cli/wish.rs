@@ -1,6 +1,6 @@
 //! From what a person types to an ask.
 
-use oam_model::ask::{Ask, HubRef, Intent};
+use oam_model::ask::{HubRef, Intent, TokenRequest};
 use oam_model::name::{HubName, RoleName, unescaped};
 use oam_model::refusal::Refusal;
 
@@ -13,7 +13,7 @@ pub fn ask(
     hub: Option<&HubName>,
     role: Option<&RoleName>,
     intent: Intent,
-) -> Result<Ask, Refusal> {
+) -> Result<TokenRequest, Refusal> {
     let (by_target, path) = match target {
         Some(text) => read_target(text)?,
         None => (None, None),
@@ -23,7 +23,7 @@ pub fn ask(
         (None, Some(address)) => address,
         (None, None) => HubRef::Only,
     };
-    Ok(Ask {
+    Ok(TokenRequest {
         hub,
         path,
         intent,

@@ -1,13 +1,13 @@
 //! From the texts of the configuration files to the agent's settings (design §3.4).
 
 pub use oam_model::settings::{
-    Body, Exchange, Hub, HubKind, Issuer, Org, Provider, Rfc8693, Settings, SubjectToken,
+    Body, Exchange, Hub, HubKind, IssuerExchange, Org, Provider, Rfc8693, Settings, SubjectToken,
     UnknownIntent,
 };
 
 /// A configuration file's text and the name to show for it.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub struct SourceText<'a> {
     /// Name for faults, usually the path.
     pub name: &'a str,
     /// The text.
@@ -19,8 +19,8 @@ pub struct Source<'a> {
 /// # Errors
 /// All faults found, with line and column.
 pub fn read(
-    company: Option<Source<'_>>,
-    user: Option<Source<'_>>,
+    company: Option<SourceText<'_>>,
+    user: Option<SourceText<'_>>,
 ) -> Result<Settings, Vec<super::fault::ConfigFault>> {
     super::read::read(company, user)
 }

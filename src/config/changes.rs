@@ -6,7 +6,7 @@ use oam_model::count::counted;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct ConfigChange {
     /// One line.
     pub text: String,
     /// Something that was there says another thing afterwards: not only more.
@@ -14,11 +14,11 @@ pub struct Change {
 }
 
 /// The changes from `now` to `then`.
-pub fn between(now: &Org, then: &Org) -> Vec<Change> {
+pub fn between(now: &Org, then: &Org) -> Vec<ConfigChange> {
     let mut list = Vec::new();
     let mut line = |what: &str, old: &str, new: &str| {
         if old != new {
-            list.push(Change {
+            list.push(ConfigChange {
                 text: format!("{what}: {old} -> {new}"),
                 replaces: true,
             });
@@ -46,19 +46,19 @@ pub fn between(now: &Org, then: &Org) -> Vec<Change> {
         line(what, &words(old), &words(new));
     }
     if a.extra != b.extra {
-        list.push(Change {
+        list.push(ConfigChange {
             text: "other parameters of the sign-in".to_owned(),
             replaces: true,
         });
     }
     if now.exchange != then.exchange && place(&now.exchange) == place(&then.exchange) {
-        list.push(Change {
+        list.push(ConfigChange {
             text: "other endpoints or another subject token at the issuer".to_owned(),
             replaces: true,
         });
     }
     if !now.roles.is_empty() && then.roles.is_empty() {
-        list.push(Change {
+        list.push(ConfigChange {
             text: format!(
                 "what is written here goes, {}: the issuer says the roles",
                 counted(now.roles.len(), "role", "roles")
@@ -71,26 +71,26 @@ pub fn between(now: &Org, then: &Org) -> Vec<Change> {
     list
 }
 
-fn hubs(now: &[Hub], then: &[Hub]) -> Vec<Change> {
+fn hubs(now: &[Hub], then: &[Hub]) -> Vec<ConfigChange> {
     let find = |hubs: &'_ [Hub], wanted: &Hub| hubs.iter().find(|h| h.name == wanted.name).cloned();
     let gone = now
         .iter()
         .filter(|hub| find(then, hub).is_none())
-        .map(|hub| Change {
+        .map(|hub| ConfigChange {
             text: format!("hub {} goes: {}", hub.name, hub.url),
             replaces: true,
         });
     let new = then.iter().filter_map(|hub| match find(now, hub) {
-        None => Some(Change {
+        None => Some(ConfigChange {
             text: format!("hub {} is new: {}", hub.name, hub.url),
             replaces: false,
         }),
         Some(old) if old == *hub => None,
-        Some(old) if old.url != hub.url => Some(Change {
+        Some(old) if old.url != hub.url => Some(ConfigChange {
             text: format!("hub {}: {} -> {}", hub.name, old.url, hub.url),
             replaces: true,
         }),
-        Some(_) => Some(Change {
+        Some(_) => Some(ConfigChange {
             text: format!("hub {}: how its tools take the token", hub.name),
             replaces: true,
         }),
@@ -99,14 +99,14 @@ fn hubs(now: &[Hub], then: &[Hub]) -> Vec<Change> {
 }
 
 /// Whom TLS trusts, and through whom requests go.
-fn trust(now: &Provider, then: &Provider) -> Vec<Change> {
+fn trust(now: &Provider, then: &Provider) -> Vec<ConfigChange> {
     let both = [
         ("CA file", &now.ca_file, &then.ca_file),
         ("proxy", &now.proxy, &then.proxy),
     ];
     let changed = both.into_iter().filter(|(_, old, new)| old != new);
     changed
-        .map(|(what, old, new)| Change {
+        .map(|(what, old, new)| ConfigChange {
             text: format!(
                 "{what}: {} -> {}",
                 told(old.as_deref()),

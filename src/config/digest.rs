@@ -108,12 +108,12 @@ impl Canonical {
 #[cfg(test)]
 mod tests {
     use super::binding;
-    use crate::agent::{Org, Source, read};
+    use crate::agent::{Org, SourceText, read};
 
     const FILE: &str = include_str!("../../packaging/config.example.toml");
 
     fn org(text: &str) -> Org {
-        read(None, Some(Source { name: "f", text }))
+        read(None, Some(SourceText { name: "f", text }))
             .map_err(|faults| format!("{faults:?}"))
             .unwrap()
             .orgs
@@ -160,12 +160,12 @@ mod tests {
 
     #[test]
     fn whatever_could_redirect_a_session_to_another_issuer_changes_the_digest() {
-        use crate::agent::{Exchange, Issuer, SubjectToken};
+        use crate::agent::{Exchange, IssuerExchange, SubjectToken};
         let mut before = org(FILE);
         let rfc8693 = binding(&before);
-        before.exchange = Exchange::Issuer(Issuer::at("https://issuer.example"));
+        before.exchange = Exchange::Issuer(IssuerExchange::at("https://issuer.example"));
         assert_ne!(rfc8693, binding(&before));
-        let changes: [fn(&mut Issuer); 8] = [
+        let changes: [fn(&mut IssuerExchange); 8] = [
             |i| i.url.push('x'),
             |i| i.token_endpoint.push('x'),
             |i| i.revocation_endpoint.push('x'),

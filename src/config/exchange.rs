@@ -1,11 +1,11 @@
 //! Reading `[orgs.NAME.exchange]`: how a session becomes a role token.
 
 use super::address;
-use super::agent::{Body, Exchange, Issuer, Rfc8693, SubjectToken};
+use super::agent::{Body, Exchange, IssuerExchange, Rfc8693, SubjectToken};
 use super::fields::{Fields, choose};
 use super::pattern::check_template;
 use super::provider::checked;
-use super::tree::{Node, Report, Value, shown};
+use super::tree::{FaultCollector, Node, Value, shown};
 
 /// The kinds of exchange.
 #[derive(Clone, Copy)]
@@ -47,7 +47,7 @@ const ISSUER_KEYS: [&str; 9] = [
 
 /// Reads the exchange of an organization. With an issuer the organization has no roles of its own:
 /// two lists of who may do what would contradict each other one day.
-pub(super) fn read_exchange(org: &Fields<'_>, report: &mut Report<'_>) -> Option<Exchange> {
+pub(super) fn read_exchange(org: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<Exchange> {
     let Some(entry) = org.entry("exchange") else {
         org.missing("exchange", report);
         return None;
@@ -90,13 +90,13 @@ fn is_issuer(node: &Node) -> bool {
     })
 }
 
-fn read_issuer(table: &Fields<'_>, report: &mut Report<'_>) -> Option<Issuer> {
+fn read_issuer(table: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<IssuerExchange> {
     let url = checked(table, "url", true, address::issuer, report);
-    let usual = Issuer::at(url.as_deref().unwrap_or_default());
+    let usual = IssuerExchange::at(url.as_deref().unwrap_or_default());
     let mut endpoint = |key: &str, usual: String| {
         checked(table, key, false, address::endpoint, report).unwrap_or(usual)
     };
-    let issuer = Issuer {
+    let issuer = IssuerExchange {
         url: usual.url,
         token_endpoint: endpoint("token_endpoint", usual.token_endpoint),
         revocation_endpoint: endpoint("revocation_endpoint", usual.revocation_endpoint),
@@ -109,7 +109,7 @@ fn read_issuer(table: &Fields<'_>, report: &mut Report<'_>) -> Option<Issuer> {
     url.map(|_| issuer)
 }
 
-fn read_rfc8693(table: &Fields<'_>, report: &mut Report<'_>) -> Option<Rfc8693> {
+fn read_rfc8693(table: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<Rfc8693> {
     let token_endpoint = checked(table, "token_endpoint", true, address::endpoint, report);
     let bodies = [("form", Body::Form), ("json", Body::Json)];
     let body = table.choice("body", &bodies, Body::Form, report);
@@ -137,7 +137,7 @@ fn read_rfc8693(table: &Fields<'_>, report: &mut Report<'_>) -> Option<Rfc8693> 
     })
 }
 
-fn template(table: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<String> {
+fn template(table: &Fields<'_>, key: &str, report: &mut FaultCollector<'_>) -> Option<String> {
     let text = table.text(key, report)?;
     if let Err((what, next)) = check_template(text.value) {
         let path = table.path_of(key);
@@ -148,12 +148,12 @@ fn template(table: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<St
 
 #[cfg(test)]
 mod tests {
-    use crate::agent::{Exchange, Issuer, Org, Source, SubjectToken, read};
+    use crate::agent::{Exchange, IssuerExchange, Org, SourceText, SubjectToken, read};
 
     const EXAMPLE: &str = include_str!("../../packaging/config.issuer.example.toml");
 
     fn org(text: &str) -> Result<Org, String> {
-        let read = read(None, Some(Source { name: "f", text }));
+        let read = read(None, Some(SourceText { name: "f", text }));
         let words = |faults: Vec<_>| {
             faults
                 .iter()
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn two_lines_are_enough_and_the_endpoints_follow_from_the_url() {
         let org = with("").unwrap();
-        let usual = Issuer::at("https://issuer.acme.example");
+        let usual = IssuerExchange::at("https://issuer.acme.example");
         assert_eq!(org.exchange, Exchange::Issuer(usual));
         assert_eq!(
             org.exchange.token_endpoint(),
@@ -178,7 +178,7 @@ mod tests {
         );
         assert!(org.roles.is_empty());
         assert_eq!(
-            Issuer::at("https://i.example/t/").feed_endpoint,
+            IssuerExchange::at("https://i.example/t/").feed_endpoint,
             "https://i.example/t/v1/feed"
         );
     }

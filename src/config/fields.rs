@@ -2,13 +2,13 @@
 
 use super::duration;
 use super::suggest;
-use super::tree::{Entry, Node, Place, Report, Value, YES_OR_NO, shown};
+use super::tree::{FaultCollector, KeyEntry, Node, Span, Value, YES_OR_NO, shown};
 use std::collections::HashSet;
 
 /// A value and where it stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Placed<T> {
-    pub(super) place: Place,
+    pub(super) place: Span,
     pub(super) value: T,
 }
 
@@ -17,12 +17,16 @@ pub(super) struct Fields<'t> {
     /// Its path in dots, for faults; empty at the root.
     pub(super) path: String,
     /// Where it is named: a missing key is reported here.
-    pub(super) place: Place,
-    entries: &'t [Entry],
+    pub(super) place: Span,
+    entries: &'t [KeyEntry],
 }
 
 /// The entries of a table whose keys are names; a fault when it is none.
-pub(super) fn names<'t>(node: &'t Node, path: &str, report: &mut Report<'_>) -> &'t [Entry] {
+pub(super) fn names<'t>(
+    node: &'t Node,
+    path: &str,
+    report: &mut FaultCollector<'_>,
+) -> &'t [KeyEntry] {
     if let Value::Table(entries) = &node.value {
         return entries;
     }
@@ -30,7 +34,7 @@ pub(super) fn names<'t>(node: &'t Node, path: &str, report: &mut Report<'_>) -> 
     &[]
 }
 
-pub(super) fn wrong_kind(report: &mut Report<'_>, node: &Node, path: &str, wanted: &str) {
+pub(super) fn wrong_kind(report: &mut FaultCollector<'_>, node: &Node, path: &str, wanted: &str) {
     report.add(
         node.place,
         format!("`{}` is {}, not {wanted}", shown(path), node.value.kind()),
@@ -42,10 +46,10 @@ impl<'t> Fields<'t> {
     /// Opens the table at `node`; keys that are not in `known` are faults.
     pub(super) fn open(
         node: &'t Node,
-        place: Place,
+        place: Span,
         path: &str,
         known: &[&str],
-        report: &mut Report<'_>,
+        report: &mut FaultCollector<'_>,
     ) -> Self {
         let entries = names(node, path, report);
         for entry in entries {
@@ -79,12 +83,12 @@ impl<'t> Fields<'t> {
     }
 
     /// The entry of `key`.
-    pub(super) fn entry(&self, key: &str) -> Option<&'t Entry> {
+    pub(super) fn entry(&self, key: &str) -> Option<&'t KeyEntry> {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
     /// Reports that `key` is missing.
-    pub(super) fn missing(&self, key: &str, report: &mut Report<'_>) {
+    pub(super) fn missing(&self, key: &str, report: &mut FaultCollector<'_>) {
         let within = if self.path.is_empty() {
             "the configuration".to_owned()
         } else {
@@ -98,14 +102,22 @@ impl<'t> Fields<'t> {
     }
 
     /// A text. An empty one is a fault: leaving the key out says "not set".
-    pub(super) fn text(&self, key: &str, report: &mut Report<'_>) -> Option<Placed<&'t str>> {
+    pub(super) fn text(
+        &self,
+        key: &str,
+        report: &mut FaultCollector<'_>,
+    ) -> Option<Placed<&'t str>> {
         let node = &self.entry(key)?.node;
         let path = self.path_of(key);
         text_of(node, &path, report)
     }
 
     /// A text that has to be there.
-    pub(super) fn required(&self, key: &str, report: &mut Report<'_>) -> Option<Placed<&'t str>> {
+    pub(super) fn required(
+        &self,
+        key: &str,
+        report: &mut FaultCollector<'_>,
+    ) -> Option<Placed<&'t str>> {
         if self.entry(key).is_none() {
             self.missing(key, report);
         }
@@ -116,7 +128,7 @@ impl<'t> Fields<'t> {
     pub(super) fn texts(
         &self,
         key: &str,
-        report: &mut Report<'_>,
+        report: &mut FaultCollector<'_>,
     ) -> Option<Placed<Vec<Placed<&'t str>>>> {
         let node = &self.entry(key)?.node;
         let path = self.path_of(key);
@@ -151,7 +163,7 @@ impl<'t> Fields<'t> {
         key: &str,
         words: &[(&str, T)],
         default: T,
-        report: &mut Report<'_>,
+        report: &mut FaultCollector<'_>,
     ) -> T {
         self.text(key, report)
             .and_then(|text| choose(text, &self.path_of(key), words, report))
@@ -164,7 +176,7 @@ impl<'t> Fields<'t> {
         key: &str,
         range: std::ops::RangeInclusive<u64>,
         default: u64,
-        report: &mut Report<'_>,
+        report: &mut FaultCollector<'_>,
     ) -> u64 {
         let path = shown(&self.path_of(key));
         let Some(text) = self.text(key, report) else {
@@ -196,7 +208,7 @@ impl<'t> Fields<'t> {
         key: &str,
         range: std::ops::RangeInclusive<u64>,
         default: u64,
-        report: &mut Report<'_>,
+        report: &mut FaultCollector<'_>,
     ) -> u64 {
         let Some(entry) = self.entry(key) else {
             return default;
@@ -219,7 +231,7 @@ impl<'t> Fields<'t> {
     }
 
     /// `true` or `false`; `default` when the key is missing or wrong.
-    pub(super) fn yes(&self, key: &str, default: bool, report: &mut Report<'_>) -> bool {
+    pub(super) fn yes(&self, key: &str, default: bool, report: &mut FaultCollector<'_>) -> bool {
         let Some(entry) = self.entry(key) else {
             return default;
         };
@@ -233,7 +245,7 @@ impl<'t> Fields<'t> {
     }
 
     /// A port number, 0 included.
-    pub(super) fn port(&self, key: &str, report: &mut Report<'_>) -> u16 {
+    pub(super) fn port(&self, key: &str, report: &mut FaultCollector<'_>) -> u16 {
         let Some(entry) = self.entry(key) else {
             return 0;
         };
@@ -258,7 +270,7 @@ impl<'t> Fields<'t> {
 pub(super) fn text_of<'t>(
     node: &'t Node,
     path: &str,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Option<Placed<&'t str>> {
     let Value::Text(text) = &node.value else {
         wrong_kind(report, node, path, "a text in quotes");
@@ -288,7 +300,7 @@ pub(super) fn choose<T: Copy>(
     text: Placed<&str>,
     path: &str,
     words: &[(&str, T)],
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Option<T> {
     let found = words.iter().find(|(word, _)| *word == text.value);
     if found.is_none() {

@@ -3,7 +3,7 @@
 use super::address::{self, HubAddress};
 use super::agent::{Hub, HubKind};
 use super::fields::{Fields, Placed, names};
-use super::tree::{Entry, Place, Report, shown};
+use super::tree::{FaultCollector, KeyEntry, Span, shown};
 use oam_model::granted::Scheme;
 use oam_model::name::HubName;
 
@@ -11,9 +11,9 @@ use oam_model::name::HubName;
 pub(super) struct ReadHub {
     pub(super) hub: Hub,
     /// Where it is named.
-    pub(super) named: Place,
+    pub(super) named: Span,
     /// Where its URL stands.
-    pub(super) url: Place,
+    pub(super) url: Span,
     pub(super) address: HubAddress,
 }
 
@@ -28,7 +28,7 @@ const KINDS: [(&str, HubKind); 4] = [
 pub(super) const KEYS: [&str; 5] = ["url", "kind", "auth", "username", "variables"];
 
 /// Reads `[orgs.NAME.hubs]`.
-pub(super) fn read_hubs(org: &Fields<'_>, report: &mut Report<'_>) -> Vec<ReadHub> {
+pub(super) fn read_hubs(org: &Fields<'_>, report: &mut FaultCollector<'_>) -> Vec<ReadHub> {
     let Some(entry) = org.entry("hubs") else {
         return Vec::new();
     };
@@ -39,7 +39,7 @@ pub(super) fn read_hubs(org: &Fields<'_>, report: &mut Report<'_>) -> Vec<ReadHu
         .collect()
 }
 
-fn read_hub(entry: &Entry, path: &str, report: &mut Report<'_>) -> Option<ReadHub> {
+fn read_hub(entry: &KeyEntry, path: &str, report: &mut FaultCollector<'_>) -> Option<ReadHub> {
     let path = format!("{path}.{}", entry.key);
     let name = entry.key.parse::<HubName>();
     if let Err(fault) = &name {
@@ -53,7 +53,7 @@ fn read_hub(entry: &Entry, path: &str, report: &mut Report<'_>) -> Option<ReadHu
 pub(super) fn read_opened(
     table: &Fields<'_>,
     name: Option<HubName>,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Option<ReadHub> {
     let kind = table.choice("kind", &KINDS, HubKind::Git, report);
     let schemes = [("basic", Scheme::Basic), ("bearer", Scheme::Bearer)];
@@ -89,7 +89,7 @@ pub(super) fn read_opened(
     })
 }
 
-fn username(table: &Fields<'_>, kind: HubKind, report: &mut Report<'_>) -> String {
+fn username(table: &Fields<'_>, kind: HubKind, report: &mut FaultCollector<'_>) -> String {
     let usual = match kind {
         HubKind::Git => "oam",
         HubKind::HuggingFace => "hf_user",
@@ -110,7 +110,7 @@ fn username(table: &Fields<'_>, kind: HubKind, report: &mut Report<'_>) -> Strin
     text.value.to_owned()
 }
 
-fn variables(table: &Fields<'_>, kind: HubKind, report: &mut Report<'_>) -> Vec<String> {
+fn variables(table: &Fields<'_>, kind: HubKind, report: &mut FaultCollector<'_>) -> Vec<String> {
     let Some(Placed { value, .. }) = table.texts("variables", report) else {
         // Hugging Face tools get a file (HF_TOKEN_PATH) that follows renewals, which is better
         // than any variable.

@@ -12,9 +12,9 @@ mod settings;
 mod source;
 mod transmitter;
 
-pub use super::agent::Source;
+pub use super::agent::SourceText;
 use super::fault::ConfigFault;
-use super::tree::{Node, Place, Report};
+use super::tree::{FaultCollector, Node, Span};
 use oam_model::issuer::IssuerSettings;
 use oam_model::line::is_mark;
 use oam_model::name::OrgName;
@@ -25,7 +25,7 @@ use toml::de::DeTable;
 ///
 /// # Errors
 /// All faults found, with line and column.
-pub fn read_settings(source: Source<'_>) -> Result<IssuerSettings, Vec<ConfigFault>> {
+pub fn read_settings(source: SourceText<'_>) -> Result<IssuerSettings, Vec<ConfigFault>> {
     read(source, settings::read_settings)
 }
 
@@ -34,7 +34,7 @@ pub fn read_settings(source: Source<'_>) -> Result<IssuerSettings, Vec<ConfigFau
 /// # Errors
 /// All faults found, with line and column.
 pub fn read_policy(
-    source: Source<'_>,
+    source: SourceText<'_>,
     settings: &IssuerSettings,
 ) -> Result<Policy, Vec<ConfigFault>> {
     read(source, |tree, report| {
@@ -55,7 +55,7 @@ pub fn org_name(text: &str) -> Option<OrgName> {
 /// # Errors
 /// All faults found, with line and column.
 pub fn read_cases(
-    source: Source<'_>,
+    source: SourceText<'_>,
     settings: &IssuerSettings,
 ) -> Result<Vec<PolicyCase>, Vec<ConfigFault>> {
     read(source, |tree, report| {
@@ -64,11 +64,11 @@ pub fn read_cases(
 }
 
 fn read<T>(
-    source: Source<'_>,
-    part: impl FnOnce(&Node, &mut Report<'_>) -> Option<T>,
+    source: SourceText<'_>,
+    part: impl FnOnce(&Node, &mut FaultCollector<'_>) -> Option<T>,
 ) -> Result<T, Vec<ConfigFault>> {
     let sources = [source];
-    let mut report = Report::new(&sources);
+    let mut report = FaultCollector::new(&sources);
     let tree = report.parse(0);
     invisible(&source, &mut report);
     // Half a tree would give faults that are none, so broken TOML is told alone.
@@ -83,14 +83,14 @@ fn read<T>(
 
 /// Characters that nobody sees: in a name they make it another one than it looks like, and in a comment they hide what
 /// is written (CVE-2021-42574). TOML has escapes for whoever means one.
-fn invisible(source: &Source<'_>, report: &mut Report<'_>) {
+fn invisible(source: &SourceText<'_>, report: &mut FaultCollector<'_>) {
     let mut found = source.text.char_indices().filter(|(at, c)| {
         // A byte order mark at the beginning is the encoding's.
         is_mark(*c) && !(*at == 0 && *c == '\u{feff}')
     });
     for (at, c) in found.by_ref().take(10) {
         report.add(
-            Place { file: 0, at },
+            Span { file: 0, at },
             format!("there is an invisible character, U+{:04X}", u32::from(c)),
             "remove it, or write it as an escape like \"\\u200B\" in a text where it is meant",
         );

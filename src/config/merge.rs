@@ -1,6 +1,6 @@
 //! One tree from the company's file, the user's, and what the company enforces.
 
-use super::tree::{Entry, Node, Report, Value, shown};
+use super::tree::{FaultCollector, KeyEntry, Node, Value, shown};
 
 /// Lays `over` on `base`: tables are merged key by key, anything else is replaced.
 pub(super) fn overlay(base: Node, over: Node) -> Node {
@@ -42,7 +42,7 @@ pub(super) fn overlay(base: Node, over: Node) -> Node {
 }
 
 /// Removes `key` from a table and gives its entry.
-pub(super) fn take(node: &mut Node, key: &str) -> Option<Entry> {
+pub(super) fn take(node: &mut Node, key: &str) -> Option<KeyEntry> {
     let Value::Table(entries) = &mut node.value else {
         return None;
     };
@@ -56,7 +56,7 @@ pub(super) fn check_enforced(
     user: &Node,
     path: &str,
     company: &str,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) {
     let (Value::Table(rules), Value::Table(wishes)) = (&enforced.value, &user.value) else {
         return;

@@ -4,7 +4,7 @@
 //! hold nothing that the configuration itself would refuse, and there is no second list of checks.
 
 use super::address;
-use super::agent::{Hub, Issuer, Org, Source, read};
+use super::agent::{Hub, IssuerExchange, Org, SourceText, read};
 use super::duration;
 use super::read::beneath;
 use oam_model::granted::Scheme;
@@ -84,7 +84,7 @@ pub fn settings(organization: &Organization) -> Result<Org, String> {
         return Err("`job_audience` is empty or holds a control character".to_owned());
     }
     let text = written(organization)?;
-    let source = Source {
+    let source = SourceText {
         name: "",
         text: &text,
     };
@@ -116,7 +116,7 @@ pub fn settings(organization: &Organization) -> Result<Org, String> {
 /// A sentence part in our own words.
 pub fn effective(organization: &Organization, company: Option<&str>) -> Result<Org, String> {
     let text = written(organization)?;
-    let source = |text| Source { name: "", text };
+    let source = |text| SourceText { name: "", text };
     let published = read(None, Some(source(&text)));
     // A user's file may not name what the company enforces; what is published may, and gives way.
     let settings = company.map_or(published, |company| beneath(company, &text));
@@ -148,7 +148,7 @@ pub fn written(organization: &Organization) -> Result<String, String> {
 
 fn table<'a>(organization: &'a Organization, sign_in: &'a SignIn) -> OrgTable<'a> {
     let span = |seconds: u64| duration::short(seconds.saturating_mul(1000));
-    let usual = Issuer::at(&organization.issuer);
+    let usual = IssuerExchange::at(&organization.issuer);
     let hub = |hub: &'a oam_model::organization::OrgHub| {
         let table = HubTable {
             url: &hub.url,

@@ -3,7 +3,7 @@
 use super::address::{self, AddressFault};
 use super::agent::Provider;
 use super::fields::{Fields, Placed, names, text_of};
-use super::tree::{Report, shown};
+use super::tree::{FaultCollector, shown};
 use oam_model::organization::Reauth;
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ const OWN_PARAMETERS: [&str; 15] = [
 pub(super) fn read_provider(
     org: &Fields<'_>,
     published: bool,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Option<Provider> {
     let issuer = checked(org, "issuer", true, address::issuer, report);
     let client_id = org.required("client_id", report);
@@ -70,7 +70,7 @@ pub(super) fn read_provider(
 }
 
 /// How a new authentication is asked for at the provider with this issuer.
-pub(super) fn reauth(table: &Fields<'_>, issuer: &str, report: &mut Report<'_>) -> Reauth {
+pub(super) fn reauth(table: &Fields<'_>, issuer: &str, report: &mut FaultCollector<'_>) -> Reauth {
     let ways = [Reauth::MaxAge, Reauth::Prompt, Reauth::None];
     let words = ways.map(|way| (way.word(), way));
     table.choice("reauth", &words, Reauth::usual(issuer), report)
@@ -82,7 +82,7 @@ pub(super) fn checked(
     key: &str,
     required: bool,
     check: fn(&str) -> Result<(), AddressFault>,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Option<String> {
     let text = if required {
         table.required(key, report)
@@ -105,7 +105,7 @@ pub(super) fn checked(
 
 /// Scopes as written, with `openid` in front when it is not among them: without it no provider
 /// sends an ID token.
-pub(super) fn scopes(org: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
+pub(super) fn scopes(org: &Fields<'_>, report: &mut FaultCollector<'_>) -> Vec<String> {
     let written = org.texts("scopes", report);
     let Some(Placed { value, .. }) = written else {
         return ["openid", "offline_access", "profile", "email"]
@@ -131,7 +131,7 @@ pub(super) fn scopes(org: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
     scopes
 }
 
-pub(super) fn extra(org: &Fields<'_>, report: &mut Report<'_>) -> BTreeMap<String, String> {
+pub(super) fn extra(org: &Fields<'_>, report: &mut FaultCollector<'_>) -> BTreeMap<String, String> {
     let Some(entry) = org.entry("extra") else {
         return BTreeMap::new();
     };
@@ -158,7 +158,7 @@ pub(super) fn extra(org: &Fields<'_>, report: &mut Report<'_>) -> BTreeMap<Strin
     extra
 }
 
-pub(super) fn redirect_path(org: &Fields<'_>, report: &mut Report<'_>) -> String {
+pub(super) fn redirect_path(org: &Fields<'_>, report: &mut FaultCollector<'_>) -> String {
     let Some(text) = org.text("redirect_path", report) else {
         return "/callback".to_owned();
     };
@@ -178,7 +178,7 @@ pub(super) fn redirect_path(org: &Fields<'_>, report: &mut Report<'_>) -> String
     path.to_owned()
 }
 
-pub(super) fn ca_file(org: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
+pub(super) fn ca_file(org: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<String> {
     let text = org.text("ca_file", report)?;
     if !std::path::Path::new(text.value).is_absolute() {
         report.add(

@@ -1,6 +1,6 @@
 //! Both files to settings: merge, read, and the checks that look at several tables at once.
 
-use super::agent::{Org, Settings, Source, UnknownIntent};
+use super::agent::{Org, Settings, SourceText, UnknownIntent};
 use super::exchange::read_exchange;
 use super::fault::ConfigFault;
 use super::fields::{Fields, names};
@@ -9,7 +9,7 @@ use super::merge::{check_enforced, overlay, take};
 use super::provider::read_provider;
 use super::role::read_roles;
 use super::suggest;
-use super::tree::{Entry, Node, Report, shown};
+use super::tree::{FaultCollector, KeyEntry, Node, shown};
 use super::{duration, tree};
 use oam_model::name::OrgName;
 
@@ -18,10 +18,10 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// Reads both texts; see [`super::agent::read`].
 pub(super) fn read(
-    company: Option<Source<'_>>,
-    user: Option<Source<'_>>,
+    company: Option<SourceText<'_>>,
+    user: Option<SourceText<'_>>,
 ) -> Result<Settings, Vec<ConfigFault>> {
-    let nothing = Source { name: "", text: "" };
+    let nothing = SourceText { name: "", text: "" };
     both([company.unwrap_or(nothing), user.unwrap_or(nothing)], true)
 }
 
@@ -29,13 +29,13 @@ pub(super) fn read(
 /// enforces its own.
 pub(super) fn beneath(company: &str, published: &str) -> Result<Settings, Vec<ConfigFault>> {
     both(
-        [company, published].map(|text| Source { name: "", text }),
+        [company, published].map(|text| SourceText { name: "", text }),
         false,
     )
 }
 
-fn both(sources: [Source<'_>; 2], by_the_user: bool) -> Result<Settings, Vec<ConfigFault>> {
-    let mut report = Report::new(&sources);
+fn both(sources: [SourceText<'_>; 2], by_the_user: bool) -> Result<Settings, Vec<ConfigFault>> {
+    let mut report = FaultCollector::new(&sources);
     let (below, above) = (report.parse(0), report.parse(1));
     // Half a tree would give faults that are none, so broken TOML is told alone.
     if !report.is_clean() {
@@ -52,7 +52,12 @@ fn both(sources: [Source<'_>; 2], by_the_user: bool) -> Result<Settings, Vec<Con
 }
 
 /// `told`: the name of the company's file, where a key that it enforces is a fault above it.
-fn merge(mut company: Node, mut user: Node, told: Option<&str>, report: &mut Report<'_>) -> Node {
+fn merge(
+    mut company: Node,
+    mut user: Node,
+    told: Option<&str>,
+    report: &mut FaultCollector<'_>,
+) -> Node {
     if let Some(entry) = take(&mut user, "enforce") {
         report.add(
             entry.place,
@@ -69,14 +74,14 @@ fn merge(mut company: Node, mut user: Node, told: Option<&str>, report: &mut Rep
     }
     let merged = overlay(company, user);
     match enforced {
-        Some(Entry { node, .. }) if matches!(node.value, tree::Value::Table(_)) => {
+        Some(KeyEntry { node, .. }) if matches!(node.value, tree::Value::Table(_)) => {
             overlay(merged, node)
         }
         _ => merged,
     }
 }
 
-fn settings(tree: &Node, report: &mut Report<'_>) -> Settings {
+fn settings(tree: &Node, report: &mut FaultCollector<'_>) -> Settings {
     let known = ["default_org", "default_hub", "unknown_intent", "orgs"];
     let root = Fields::open(tree, tree.place, "", &known, report);
     let words = [
@@ -127,7 +132,7 @@ fn settings(tree: &Node, report: &mut Report<'_>) -> Settings {
 
 /// One organization; none when a fault was found that leaves no value to go on with. Its hubs are
 /// given even then, so that they can be compared to the others.
-fn read_org(entry: &Entry, report: &mut Report<'_>) -> (Option<Org>, Vec<ReadHub>) {
+fn read_org(entry: &KeyEntry, report: &mut FaultCollector<'_>) -> (Option<Org>, Vec<ReadHub>) {
     const KEYS: [&str; 18] = [
         "issuer",
         "client_id",
@@ -181,7 +186,7 @@ fn read_org(entry: &Entry, report: &mut Report<'_>) -> (Option<Org>, Vec<ReadHub
 }
 
 /// `fresh`, `lease` and `session_age`, each at most the next.
-pub(super) fn ages(org: &Fields<'_>, report: &mut Report<'_>) -> (u64, u64, u64) {
+pub(super) fn ages(org: &Fields<'_>, report: &mut FaultCollector<'_>) -> (u64, u64, u64) {
     let fresh = org.duration("fresh", 0..=HOUR_MS, 60_000, report);
     let lease = org.duration("lease", 0..=DAY_MS, 600_000, report);
     let age = org.duration("session_age", 60_000..=90 * DAY_MS, 7 * DAY_MS, report);
@@ -213,7 +218,7 @@ pub(super) fn ages(org: &Fields<'_>, report: &mut Report<'_>) -> (u64, u64, u64)
 
 /// A host belongs to one hub, or an ask could not tell which organization answers it; and a name
 /// belongs to one hub, because `--hub NAME` does not say the organization.
-fn check_hubs(hubs: &[ReadHub], report: &mut Report<'_>) {
+fn check_hubs(hubs: &[ReadHub], report: &mut FaultCollector<'_>) {
     for (index, hub) in hubs.iter().enumerate() {
         for other in &hubs[..index] {
             if other.address.overlaps(&hub.address) {

@@ -3,7 +3,7 @@
 use super::fields::{Fields, Placed, choose, names};
 use super::pattern::check_pattern;
 use super::suggest;
-use super::tree::{Entry, Node, Place, Report, Value, shown};
+use super::tree::{FaultCollector, KeyEntry, Node, Span, Value, shown};
 use oam_model::name::{HubName, RoleName};
 use oam_model::role::{Action, Grant, OfflineRule, Role};
 
@@ -23,7 +23,11 @@ pub(super) const OFFLINE: [(&str, OfflineRule); 2] = [
 ];
 
 /// Reads `[orgs.NAME.roles]`. `hubs` are the names that grants may use, the faulty ones included.
-pub(super) fn read_roles(org: &Fields<'_>, hubs: &[&str], report: &mut Report<'_>) -> Vec<Role> {
+pub(super) fn read_roles(
+    org: &Fields<'_>,
+    hubs: &[&str],
+    report: &mut FaultCollector<'_>,
+) -> Vec<Role> {
     let Some(entry) = org.entry("roles") else {
         return Vec::new();
     };
@@ -34,7 +38,12 @@ pub(super) fn read_roles(org: &Fields<'_>, hubs: &[&str], report: &mut Report<'_
         .collect()
 }
 
-fn read_role(entry: &Entry, path: &str, hubs: &[&str], report: &mut Report<'_>) -> Option<Role> {
+fn read_role(
+    entry: &KeyEntry,
+    path: &str,
+    hubs: &[&str],
+    report: &mut FaultCollector<'_>,
+) -> Option<Role> {
     const KEYS: [&str; 5] = ["description", "groups", "lifetime", "offline", "grants"];
     let path = format!("{path}.{}", entry.key);
     let name = entry.key.parse::<RoleName>();
@@ -69,8 +78,8 @@ pub(super) fn owned(texts: Option<Placed<Vec<Placed<&str>>>>) -> Vec<String> {
 pub(super) fn grants(
     role: &Fields<'_>,
     hubs: &[&str],
-    report: &mut Report<'_>,
-) -> Vec<(Place, Grant)> {
+    report: &mut FaultCollector<'_>,
+) -> Vec<(Span, Grant)> {
     let Some(entry) = role.entry("grants") else {
         role.missing("grants", report);
         return Vec::new();
@@ -101,7 +110,7 @@ pub(super) fn grants(
         .collect()
 }
 
-fn grant(item: &Node, path: &str, hubs: &[&str], report: &mut Report<'_>) -> Option<Grant> {
+fn grant(item: &Node, path: &str, hubs: &[&str], report: &mut FaultCollector<'_>) -> Option<Grant> {
     const KEYS: [&str; 4] = ["hub", "repositories", "action", "actions"];
     let table = Fields::open(item, item.place, path, &KEYS, report);
     let hub = table.required("hub", report);
@@ -121,7 +130,7 @@ fn grant(item: &Node, path: &str, hubs: &[&str], report: &mut Report<'_>) -> Opt
     })
 }
 
-fn repositories(table: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
+fn repositories(table: &Fields<'_>, report: &mut FaultCollector<'_>) -> Vec<String> {
     if table.entry("repositories").is_none() {
         table.missing("repositories", report);
     }
@@ -149,7 +158,7 @@ fn repositories(table: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
 }
 
 /// `action`, or the widest of `actions`: each one includes the lesser ones.
-fn action(table: &Fields<'_>, report: &mut Report<'_>) -> Option<Action> {
+fn action(table: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<Action> {
     match (table.entry("action"), table.entry("actions")) {
         (None, None) => {
             table.missing("action", report);

@@ -3,7 +3,7 @@
 //! Not serde types: those stop at the first fault, and lose the place of a value once two files
 //! are merged. Every value here carries its own place through the merge.
 
-use super::agent::Source;
+use super::agent::SourceText;
 use super::fault::ConfigFault;
 use std::collections::HashSet;
 use toml::Spanned;
@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 /// Where something is written: which file, and the byte in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct Span {
     /// Index of the file among the sources.
     pub(super) file: usize,
     /// Byte offset.
@@ -21,7 +21,7 @@ pub(super) struct Place {
 /// A value and its place.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
-    pub(super) place: Place,
+    pub(super) place: Span,
     pub(super) value: Value,
 }
 
@@ -35,16 +35,16 @@ pub(super) enum Value {
     /// A whole number; none when it does not fit.
     Whole(Option<i64>),
     List(Vec<Node>),
-    Table(Vec<Entry>),
+    Table(Vec<KeyEntry>),
     /// Anything else, by its name and its text.
     Other(&'static str, String),
 }
 
 /// A key with its value, in the order of the file.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(super) struct KeyEntry {
     pub(super) key: String,
-    pub(super) place: Place,
+    pub(super) place: Span,
     pub(super) node: Node,
 }
 
@@ -83,18 +83,18 @@ impl Value {
 }
 
 /// Collects faults with their places, so that all of them are told at once and in order.
-pub(super) struct Report<'a> {
-    sources: &'a [Source<'a>],
+pub(super) struct FaultCollector<'a> {
+    sources: &'a [SourceText<'a>],
     /// Of each source the offsets at which its lines begin: a policy asks for thousands of lines, and counting
     /// from the top each time took longer than everything else.
     lines: Vec<Vec<usize>>,
-    faults: Vec<(Place, ConfigFault)>,
+    faults: Vec<(Span, ConfigFault)>,
     /// What is among `faults`, so that nothing is told twice.
     known: HashSet<ConfigFault>,
 }
 
-impl<'a> Report<'a> {
-    pub(super) fn new(sources: &'a [Source<'a>]) -> Self {
+impl<'a> FaultCollector<'a> {
+    pub(super) fn new(sources: &'a [SourceText<'a>]) -> Self {
         Self {
             lines: sources.iter().map(|source| lines_of(source.text)).collect(),
             sources,
@@ -106,7 +106,7 @@ impl<'a> Report<'a> {
     /// Adds a fault.
     pub(super) fn add(
         &mut self,
-        place: Place,
+        place: Span,
         sentence: impl Into<String>,
         next: impl Into<String>,
     ) {
@@ -125,7 +125,7 @@ impl<'a> Report<'a> {
     }
 
     /// 1-based line of a place.
-    pub(super) fn line(&self, place: Place) -> usize {
+    pub(super) fn line(&self, place: Span) -> usize {
         let starts = self.lines.get(place.file);
         starts.map_or(0, |starts| {
             starts.partition_point(|start| *start <= place.at)
@@ -133,7 +133,7 @@ impl<'a> Report<'a> {
     }
 
     /// 1-based line and column; the column counts characters, as editors do.
-    fn line_and_column(&self, place: Place) -> (usize, usize) {
+    fn line_and_column(&self, place: Span) -> (usize, usize) {
         let line = self.line(place);
         let (Some(source), Some(starts)) =
             (self.sources.get(place.file), self.lines.get(place.file))
@@ -160,7 +160,7 @@ impl<'a> Report<'a> {
     /// Text of the source with this index, as a tree; its syntax faults are added.
     pub(super) fn parse(&mut self, file: usize) -> Node {
         let empty = Node {
-            place: Place { file, at: 0 },
+            place: Span { file, at: 0 },
             value: Value::Table(Vec::new()),
         };
         let Some(source) = self.sources.get(file) else {
@@ -170,14 +170,14 @@ impl<'a> Report<'a> {
         for error in &errors {
             let at = error.span().map_or(0, |span| span.start);
             self.add(
-                Place { file, at },
+                Span { file, at },
                 format!("this is not TOML: {}", error.message().replace('\n', ", ")),
                 "correct the line",
             );
         }
         if errors.is_empty() {
             Node {
-                place: Place { file, at: 0 },
+                place: Span { file, at: 0 },
                 value: table_of(table.get_ref(), file),
             }
         } else {
@@ -195,14 +195,14 @@ fn lines_of(text: &str) -> Vec<usize> {
 }
 
 fn table_of(table: &DeTable<'_>, file: usize) -> Value {
-    let mut entries: Vec<Entry> = table
+    let mut entries: Vec<KeyEntry> = table
         .iter()
         .map(|(key, value)| {
-            let place = Place {
+            let place = Span {
                 file,
                 at: key.span().start,
             };
-            Entry {
+            KeyEntry {
                 key: key.get_ref().to_string(),
                 place,
                 node: node_of(value, file),
@@ -214,7 +214,7 @@ fn table_of(table: &DeTable<'_>, file: usize) -> Value {
 }
 
 fn node_of(value: &Spanned<DeValue<'_>>, file: usize) -> Node {
-    let place = Place {
+    let place = Span {
         file,
         at: value.span().start,
     };
@@ -248,13 +248,13 @@ pub(super) fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, Report, Source, shown};
+    use super::{FaultCollector, SourceText, Span, shown};
 
     #[test]
     fn a_place_is_told_as_editors_count_it() {
         let place = |text: &str, at: usize| {
-            let sources = [Source { name: "f", text }];
-            Report::new(&sources).line_and_column(Place { file: 0, at })
+            let sources = [SourceText { name: "f", text }];
+            FaultCollector::new(&sources).line_and_column(Span { file: 0, at })
         };
         assert_eq!(place("a\nüb = 1\n", 5), (2, 3));
         assert_eq!(place("a\nb\n", 1), (1, 2), "the line feed ends its line");
@@ -265,11 +265,11 @@ mod tests {
 
     #[test]
     fn every_syntax_fault_of_a_file_is_told() {
-        let sources = [Source {
+        let sources = [SourceText {
             name: "f",
             text: "a = \nb = 1\nc = ]\n",
         }];
-        let mut report = Report::new(&sources);
+        let mut report = FaultCollector::new(&sources);
         report.parse(0);
         let lines: Vec<usize> = report.into_faults().iter().map(|f| f.line).collect();
         assert!(lines.contains(&1) && lines.contains(&3), "{lines:?}");

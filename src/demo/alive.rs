@@ -3,9 +3,9 @@
 use super::board::{Failure, seconds};
 use super::browser::visit;
 use super::child::{SCRIPT, Saw, saw};
-use super::programs::{DEADLINE, Line, Ran, Running};
+use super::programs::{DEADLINE, OutputLine, Ran, Running};
 use super::seed::{ADA, FOREIGN, HUB, ORG, PUBLISHER, READER, REPOSITORY, ROLE_TOKEN_S};
-use super::tour::Tour;
+use super::tour::Scenario;
 use oam_model::report::RolesReport;
 use oam_model::standing::StandingWord;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ enum SignIn {
     NoAddress(Ran),
 }
 
-impl Tour<'_> {
+impl Scenario<'_> {
     /// `oam login ISSUER`: the issuer's URL is all that is needed. The demo is the person's browser.
     pub async fn sign_in(&mut self) -> Result<(), Failure> {
         let ran = match self.login("kernel").await? {
@@ -104,7 +104,7 @@ impl Tour<'_> {
         ];
         let mut running = self.programs.start(&work, "oam", &args)?;
         let issuer = format!("{}/authorize?", self.world.provider);
-        let address = |line: &Line| address_in(line.text(), &issuer);
+        let address = |line: &OutputLine| address_in(line.text(), &issuer);
         let Some(address) = running
             .until(DEADLINE, "no address to open was printed", address)
             .await?

@@ -3,7 +3,7 @@
 use super::board::Failure;
 use super::programs::Ran;
 use super::seed::ORG;
-use super::tour::Tour;
+use super::tour::Scenario;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ const SENT: Duration = Duration::from_secs(15);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
 
-impl Tour<'_> {
+impl Scenario<'_> {
     /// The agent's own records arrive at the organization, chained as they are.
     pub async fn organization_holds_records(&mut self) -> Result<(), Failure> {
         let began = Instant::now();

@@ -32,13 +32,13 @@ impl From<String> for Failure {
 }
 
 /// The printer.
-pub struct Board {
+pub struct Reporter {
     out: Box<dyn Write>,
     began: Instant,
     colour: bool,
 }
 
-impl Board {
+impl Reporter {
     /// On standard output; in colour only on a terminal, and not with `NO_COLOR`.
     pub fn on_stdout() -> Self {
         let out = std::io::stdout();
@@ -115,7 +115,7 @@ fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Board, Failure, printable};
+    use super::{Failure, Reporter, printable};
     use std::io::Write;
     use std::sync::{Arc, Mutex};
     use std::time::Instant;
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn steps_are_aligned_and_plain_without_a_terminal() {
         let paper = Paper::default();
-        let mut board = Board {
+        let mut board = Reporter {
             out: Box::new(paper.clone()),
             began: Instant::now(),
             colour: false,

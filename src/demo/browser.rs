@@ -27,7 +27,7 @@ pub struct Sent<'a> {
 
 /// What came back.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct PageResponse {
     /// HTTP status.
     pub status: u16,
     /// `Location`, when there is one.
@@ -41,7 +41,7 @@ pub struct Page {
 /// # Errors
 /// A page can't be had, a redirect leaves this machine, or there are too many; in words. No URL is
 /// in the text: the callback's holds a code.
-pub async fn visit(url: &str) -> Result<Page, String> {
+pub async fn visit(url: &str) -> Result<PageResponse, String> {
     let mut at = Url::parse(url).map_err(|error| format!("not a URL: {error}"))?;
     for _ in 0..HOPS {
         let page = fetch(&at, None).await?;
@@ -63,7 +63,7 @@ pub async fn visit(url: &str) -> Result<Page, String> {
 ///
 /// # Errors
 /// Not loopback, no connection, no HTTP; in words.
-pub async fn fetch(url: &Url, authorization: Option<&str>) -> Result<Page, String> {
+pub async fn fetch(url: &Url, authorization: Option<&str>) -> Result<PageResponse, String> {
     let sent = Sent {
         authorization,
         body: None,
@@ -75,14 +75,14 @@ pub async fn fetch(url: &Url, authorization: Option<&str>) -> Result<Page, Strin
 ///
 /// # Errors
 /// As [`fetch`].
-pub async fn send(url: &Url, sent: Sent<'_>) -> Result<Page, String> {
+pub async fn send(url: &Url, sent: Sent<'_>) -> Result<PageResponse, String> {
     match tokio::time::timeout(DEADLINE, exchange(url, sent)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(format!("no answer within {} s", DEADLINE.as_secs())),
     }
 }
 
-async fn exchange(url: &Url, sent: Sent<'_>) -> Result<Page, String> {
+async fn exchange(url: &Url, sent: Sent<'_>) -> Result<PageResponse, String> {
     let host = url
         .host_str()
         .filter(|host| matches!(*host, "127.0.0.1" | "[::1]"));
@@ -123,7 +123,7 @@ async fn exchange(url: &Url, sent: Sent<'_>) -> Result<Page, String> {
     })
 }
 
-fn parse(answer: &[u8]) -> Option<Page> {
+fn parse(answer: &[u8]) -> Option<PageResponse> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut response = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(start) = response.parse(answer).ok()? else {
@@ -133,7 +133,7 @@ fn parse(answer: &[u8]) -> Option<Page> {
         .headers
         .iter()
         .find(|h| h.name.eq_ignore_ascii_case("location"));
-    Some(Page {
+    Some(PageResponse {
         status: response.code?,
         location: location.map(|h| String::from_utf8_lossy(h.value).into_owned()),
         body: String::from_utf8_lossy(answer.get(start..)?).into_owned(),

@@ -11,7 +11,7 @@ use tokio::process::{ChildStdin, Command};
 
 /// Where the hub's bare repositories lie, and the environment its git runs with.
 #[derive(Debug, Clone)]
-pub struct Backend {
+pub struct GitBackend {
     /// `GIT_PROJECT_ROOT`: repositories are `NAMESPACE/NAME.git` in it.
     pub root: PathBuf,
     /// The whole environment of the process; nothing is inherited.
@@ -43,7 +43,7 @@ pub fn plain_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
-impl Backend {
+impl GitBackend {
     /// Runs it. The request streams into the process; the answer is gathered before it is sent:
     /// streaming it would need one more crate for the sake of a repository with two files.
     ///

@@ -1,6 +1,6 @@
 //! The long-running child of `oam exec`: it uses the token file and tells what becomes of it.
 
-use super::programs::Line;
+use super::programs::OutputLine;
 
 /// Its exit code at the end, which `oam exec` must pass on.
 pub const EXIT: i32 = 7;
@@ -43,8 +43,10 @@ pub enum Saw {
 }
 
 /// Reads a line of the child. `None`: somebody else's.
-pub fn saw(line: &Line) -> Option<Saw> {
-    let Line::Out(text) = line else { return None };
+pub fn saw(line: &OutputLine) -> Option<Saw> {
+    let OutputLine::Out(text) = line else {
+        return None;
+    };
     match text.split_once(' ') {
         None if text == "gone" => Some(Saw::Gone),
         Some(("token", code)) => code.parse().ok().map(Saw::Token),
@@ -56,7 +58,7 @@ pub fn saw(line: &Line) -> Option<Saw> {
 #[cfg(test)]
 mod tests {
     use super::{EXIT, SCRIPT, Saw, saw};
-    use crate::programs::Line;
+    use crate::programs::OutputLine;
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
 
@@ -77,7 +79,7 @@ mod tests {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut next = || saw(&Line::Out(lines.next().unwrap().unwrap()));
+        let mut next = || saw(&OutputLine::Out(lines.next().unwrap().unwrap()));
         assert_eq!(next(), Some(Saw::Token(128)));
         std::fs::write(home.path().join("new"), "two").unwrap();
         std::fs::rename(home.path().join("new"), &file).unwrap();

@@ -1,7 +1,7 @@
 //! The demo's CI host: gives each job an ID token that says which repository it runs for, as GitHub
 //! Actions does, and keeps no secret anywhere.
 
-use super::key::{Key, random_text};
+use super::key::{SigningKey, random_text};
 use super::oauth::{OauthError, Params};
 use super::seed::{CI_JOB_S, CI_OWNER_ID, CI_REPOSITORY_ID, REPOSITORY};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// The CI host: its keys, and the one job that runs there.
 pub struct Ci {
     issuer: String,
-    key: Key,
+    key: SigningKey,
     /// What the job may ask for its token with. Its runner is given it, nobody else.
     ticket: String,
     /// Tokens given.
@@ -24,7 +24,7 @@ impl Ci {
     pub fn new(issuer: String) -> Result<Self, String> {
         Ok(Self {
             issuer,
-            key: Key::generate()?,
+            key: SigningKey::generate()?,
             ticket: random_text()?,
             given: 0,
         })

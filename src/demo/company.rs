@@ -1,6 +1,6 @@
 //! The issuer of the demo: the shipped `oam-issuer` as a process of its own, between provider and hub.
 
-use super::board::{Board, Failure};
+use super::board::{Failure, Reporter};
 use super::browser::fetch;
 use super::home::Home;
 use super::programs::{DEADLINE, Programs, Ran, Running};
@@ -30,7 +30,7 @@ impl Company {
     /// # Errors
     /// A step that did not happen.
     pub async fn start(
-        board: &mut Board,
+        board: &mut Reporter,
         home: &Home,
         programs: &Programs,
         world: &World,

@@ -5,7 +5,7 @@ use super::browser::fetch;
 use super::child::{EXIT, Saw, saw};
 use super::programs::{DEADLINE, Ran, Running};
 use super::seed::{HUB, ORG, REPOSITORY};
-use super::tour::{Tour, kill};
+use super::tour::{Scenario, kill};
 use oam_model::report::TokenState;
 use oam_model::standing::StandingWord;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ struct Refusal {
     passed: u32,
 }
 
-impl Tour<'_> {
+impl Scenario<'_> {
     /// Ada leaves: her account is disabled at the provider, which tells the issuer; push, child and a
     /// token that was out already are refused.
     pub async fn leaver(&mut self, mut child: Running) -> Result<(), Failure> {
@@ -213,6 +213,6 @@ impl Tour<'_> {
 }
 
 /// The end of the file. A renewal that was under way when the identity ended is not what is waited for.
-fn last_words(line: &super::programs::Line) -> Option<Saw> {
+fn last_words(line: &super::programs::OutputLine) -> Option<Saw> {
     saw(line).filter(|saw| !matches!(saw, Saw::Token(_)))
 }

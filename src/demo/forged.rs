@@ -3,9 +3,9 @@
 use super::board::Failure;
 use super::browser::{Sent, fetch, send};
 use super::hub::RoleClaims;
-use super::key::Key;
+use super::key::SigningKey;
 use super::seed::{HUB, MIRROR, REPOSITORY, ROLE_TOKEN_S, SECOND};
-use super::tour::Tour;
+use super::tour::Scenario;
 use super::world::{World, now_s};
 
 /// A bad token and what the hub must say to it.
@@ -29,10 +29,10 @@ fn forged(world: &World) -> Result<String, String> {
         repository: REPOSITORY.to_owned(),
         actions: vec!["read".to_owned(), "write".to_owned()],
     };
-    Key::generate()?.sign("at+jwt", &claims)
+    SigningKey::generate()?.sign("at+jwt", &claims)
 }
 
-impl Tour<'_> {
+impl Scenario<'_> {
     /// One bad token of each kind. All but the first come from the issuer itself: it is what they are
     /// for that is wrong, or that they were revoked.
     async fn cases(&self) -> Result<Vec<Case>, Failure> {

@@ -1,9 +1,9 @@
-//! The hub's door: requests in, verdicts of [`Hub`] and of the issuer's introspection, git behind it.
+//! The hub's door: requests in, verdicts of [`HubServer`] and of the issuer's introspection, git behind it.
 
 use super::browser::{Sent, fetch, send};
 use super::cgi::Call;
-use super::hub::{self, Hub, Reason, RoleClaims};
-use super::world::{Shared, locked};
+use super::hub::{self, HubServer, Reason, RoleClaims};
+use super::world::{Handlers, locked};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Its routes.
-pub(super) fn routes(shared: Arc<Shared>) -> Router {
+pub(super) fn routes(shared: Arc<Handlers>) -> Router {
     Router::new()
         .route("/api/whoami-v2", get(whoami))
         .fallback(git)
@@ -38,9 +38,9 @@ fn refused(reason: Reason) -> Response {
 
 /// Verifies a request's token, asks the issuer whether it still lives, and counts.
 async fn judge(
-    shared: &Shared,
+    shared: &Handlers,
     headers: &HeaderMap,
-    check: impl Fn(&Hub, &HeaderMap) -> Result<RoleClaims, Reason>,
+    check: impl Fn(&HubServer, &HeaderMap) -> Result<RoleClaims, Reason>,
 ) -> Result<RoleClaims, Reason> {
     // A key that is not known may be a new one: keys rotate.
     if locked(&shared.hub).lacks_key(headers)
@@ -58,7 +58,7 @@ async fn judge(
 }
 
 /// RFC 7662 at the issuer. What it does not call active is not.
-async fn lives(shared: &Shared, headers: &HeaderMap) -> bool {
+async fn lives(shared: &Handlers, headers: &HeaderMap) -> bool {
     let Some(authorization) = locked(&shared.introspector).clone() else {
         return true;
     };
@@ -83,8 +83,8 @@ async fn lives(shared: &Shared, headers: &HeaderMap) -> bool {
     active.is_some_and(|answer| answer["active"] == true)
 }
 
-async fn whoami(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    let verdict = judge(&shared, &headers, Hub::verify).await;
+async fn whoami(State(shared): State<Arc<Handlers>>, headers: HeaderMap) -> Response {
+    let verdict = judge(&shared, &headers, HubServer::verify).await;
     match verdict {
         Ok(claims) => {
             let right = if claims.actions.iter().any(|a| a == "write") {
@@ -106,7 +106,7 @@ async fn whoami(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Respon
     }
 }
 
-async fn git(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+async fn git(State(shared): State<Arc<Handlers>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let get = parts.method == Method::GET;
     let query = parts.uri.query().unwrap_or_default().to_owned();
@@ -116,8 +116,9 @@ async fn git(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let Some(wanted) = wanted else {
         return (StatusCode::NOT_FOUND, "this hub speaks git's smart HTTP\n").into_response();
     };
-    let check =
-        |hub: &Hub, headers: &HeaderMap| hub.check(headers, &wanted.repository, wanted.action);
+    let check = |hub: &HubServer, headers: &HeaderMap| {
+        hub.check(headers, &wanted.repository, wanted.action)
+    };
     let claims = match judge(&shared, &parts.headers, check).await {
         Ok(claims) => claims,
         Err(reason) => return refused(reason),

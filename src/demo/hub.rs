@@ -85,9 +85,9 @@ impl Reason {
     }
 }
 
-/// What the hub saw. Only [`Hub::count`] writes it, after the verification.
+/// What the hub saw. Only [`HubServer::count`] writes it, after the verification.
 #[derive(Debug, Clone, Default)]
-pub struct Ledger {
+pub struct HubCounts {
     /// Requests that came with a verified token.
     pub accepted: u32,
     /// Requests that were refused, by reason.
@@ -96,7 +96,7 @@ pub struct Ledger {
     pub tokens: BTreeMap<String, RoleClaims>,
 }
 
-impl Ledger {
+impl HubCounts {
     /// Refused requests that did carry a token.
     pub fn refused_tokens(&self) -> u32 {
         let shown = self
@@ -116,15 +116,15 @@ impl Ledger {
 }
 
 /// The hub.
-pub struct Hub {
+pub struct HubServer {
     url: String,
     keys: BTreeMap<String, DecodingKey>,
     rules: Validation,
     /// What it saw.
-    pub ledger: Ledger,
+    pub ledger: HubCounts,
 }
 
-impl Hub {
+impl HubServer {
     /// A hub at `url` that trusts the tokens of `issuer` once it knows its keys.
     pub fn new(url: String, issuer: &str) -> Self {
         let rules = strict(issuer, &url);
@@ -132,7 +132,7 @@ impl Hub {
             url,
             keys: BTreeMap::new(),
             rules,
-            ledger: Ledger::default(),
+            ledger: HubCounts::default(),
         }
     }
 
@@ -257,7 +257,7 @@ pub fn token_of(headers: &HeaderMap) -> Result<String, Reason> {
 
 /// A path of git's smart HTTP, as asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct SmartHttpPath {
     /// `acme/model`, without `.git`.
     pub repository: String,
     /// `info/refs`, `git-upload-pack`, `git-receive-pack`.
@@ -267,7 +267,7 @@ pub struct Wanted {
 }
 
 /// Reads method, path and query. `None`: not git's smart HTTP (the dumb one is not served).
-pub fn wanted(get: bool, path: &str, query: &str) -> Option<Wanted> {
+pub fn wanted(get: bool, path: &str, query: &str) -> Option<SmartHttpPath> {
     let mut parts = path.strip_prefix('/')?.splitn(3, '/');
     let (namespace, name, rest) = (parts.next()?, parts.next()?, parts.next()?);
     let name = name.strip_suffix(".git").unwrap_or(name);
@@ -279,7 +279,7 @@ pub fn wanted(get: bool, path: &str, query: &str) -> Option<Wanted> {
         _ => return None,
     };
     let safe = plain_name(namespace) && plain_name(name);
-    safe.then(|| Wanted {
+    safe.then(|| SmartHttpPath {
         repository: format!("{namespace}/{name}"),
         service,
         action,

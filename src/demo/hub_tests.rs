@@ -1,5 +1,5 @@
-use super::{Hub, Reason, RoleClaims, wanted};
-use crate::key::Key;
+use super::{HubServer, Reason, RoleClaims, wanted};
+use crate::key::SigningKey;
 use crate::world::now_s;
 use axum::http::{HeaderMap, header};
 use base64::prelude::*;
@@ -22,9 +22,9 @@ fn claims() -> RoleClaims {
     }
 }
 
-fn hub() -> (Hub, Key) {
-    let key = Key::generate().unwrap();
-    let mut hub = Hub::new(HUB.into(), ISSUER);
+fn hub() -> (HubServer, SigningKey) {
+    let key = SigningKey::generate().unwrap();
+    let mut hub = HubServer::new(HUB.into(), ISSUER);
     hub.trust(&key.jwks().to_string()).unwrap();
     (hub, key)
 }
@@ -81,7 +81,10 @@ fn a_token_without_a_signature_of_ours_is_forged() {
     changed.actions.push("write".into());
     let header_part = good.split('.').next().unwrap();
     for token in [
-        Key::generate().unwrap().sign("at+jwt", &claims()).unwrap(),
+        SigningKey::generate()
+            .unwrap()
+            .sign("at+jwt", &claims())
+            .unwrap(),
         format!("{none}.{payload}."),
         format!("{none}.{payload}.{signature}"),
         format!("{hmac}.{payload}.{signature}"),
@@ -139,7 +142,7 @@ fn basic_carries_the_token_as_password_under_any_name() {
 #[test]
 fn a_key_that_the_issuer_published_later_is_asked_for() {
     let (mut hub, old) = hub();
-    let new = Key::generate().unwrap();
+    let new = SigningKey::generate().unwrap();
     let token = new.sign("at+jwt", &claims()).unwrap();
     assert!(hub.lacks_key(&bearer(&token)));
     assert!(!hub.lacks_key(&bearer(&old.sign("at+jwt", &claims()).unwrap())));

@@ -3,7 +3,7 @@
 //! It approves everybody as Ada, because a demo has no login page to fill in; all the rest is as
 //! strict as a real one: PKCE with S256, exact redirects, codes once, rotation with reuse detection.
 
-use super::key::{Key, challenge_of, random_text};
+use super::key::{SigningKey, challenge_of, random_text};
 use super::oauth::{OauthError, Params};
 use super::seed::{ADA, CLIENT, ID_TOKEN_S, Person};
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ pub enum Authorized {
 /// The provider.
 pub struct Idp {
     issuer: String,
-    key: Key,
+    key: SigningKey,
     codes: BTreeMap<String, Code>,
     sessions: BTreeMap<String, Session>,
     refreshes: BTreeMap<String, Refresh>,
@@ -99,7 +99,7 @@ pub struct Idp {
 
 impl Idp {
     /// A provider with nobody signed in.
-    pub fn new(issuer: String, key: Key) -> Self {
+    pub fn new(issuer: String, key: SigningKey) -> Self {
         Self {
             issuer,
             key,
@@ -122,7 +122,7 @@ impl Idp {
     }
 
     /// Its key: it signs ID tokens and signals.
-    pub const fn key(&self) -> &Key {
+    pub const fn key(&self) -> &SigningKey {
         &self.key
     }
 

@@ -1,5 +1,5 @@
 use super::{Authorized, Idp};
-use crate::key::{Key, challenge_of};
+use crate::key::{SigningKey, challenge_of};
 use crate::oauth::Params;
 use crate::seed::CLIENT;
 use serde_json::Value;
@@ -10,7 +10,7 @@ const BACK: &str = "http://127.0.0.1:5555/callback";
 const NOW: u64 = 1_800_000_000;
 
 fn idp() -> Idp {
-    Idp::new("http://127.0.0.1:1".into(), Key::generate().unwrap())
+    Idp::new("http://127.0.0.1:1".into(), SigningKey::generate().unwrap())
 }
 
 fn params(pairs: &[(&str, &str)]) -> Params {

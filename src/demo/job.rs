@@ -3,7 +3,7 @@
 use super::board::{Failure, seconds};
 use super::programs::Ran;
 use super::seed::{HUB, JOB_ROLE, REPOSITORY, SECOND};
-use super::tour::Tour;
+use super::tour::Scenario;
 
 /// What the job runs: clone, commit, push with nothing but git.
 const RELEASE: &str = r#"set -e
@@ -15,7 +15,7 @@ git commit --quiet -m "Release 1.0"
 git push --quiet origin HEAD:release-1.0
 "#;
 
-impl Tour<'_> {
+impl Scenario<'_> {
     /// `oam exec` at a CI host: the job's own identity is exchanged at the issuer.
     pub async fn job_pushes_without_a_secret(&mut self) -> Result<(), Failure> {
         let url = self.url();

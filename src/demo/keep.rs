@@ -1,9 +1,9 @@
 //! `oam demo --keep`: what to try by hand.
 
 use super::seed::{HUB, REPOSITORY};
-use super::tour::Tour;
+use super::tour::Scenario;
 
-impl Tour<'_> {
+impl Scenario<'_> {
     /// Prints how to get into the private home and what to try there.
     pub fn invite(&mut self) {
         let folder = self.programs.folder().display().to_string();

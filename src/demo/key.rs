@@ -10,14 +10,14 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 /// A P-256 key pair.
-pub struct Key {
+pub struct SigningKey {
     private: EncodingKey,
     public: DecodingKey,
     jwk: Jwk,
     kid: String,
 }
 
-impl Key {
+impl SigningKey {
     /// A new pair from the system's randomness.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ pub fn challenge_of(verifier: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Key, challenge_of};
+    use super::{SigningKey, challenge_of};
     use jsonwebtoken::{Algorithm, Validation, decode};
     use serde_json::{Value, json};
 
@@ -99,7 +99,10 @@ mod tests {
 
     #[test]
     fn a_signed_token_is_verified_by_the_published_key_only() {
-        let (ours, theirs) = (Key::generate().unwrap(), Key::generate().unwrap());
+        let (ours, theirs) = (
+            SigningKey::generate().unwrap(),
+            SigningKey::generate().unwrap(),
+        );
         let token = ours
             .sign("JWT", &json!({ "exp": 4_102_444_800_u64 }))
             .unwrap();

@@ -31,7 +31,7 @@ pub mod teams;
 pub mod tour;
 pub mod world;
 
-use board::{Board, Failure};
+use board::{Failure, Reporter};
 use home::Home;
 use programs::Programs;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub fn usage() -> std::process::ExitCode {
 /// interrupted. With `keep` it stays up after the sign-in until it is interrupted, which is 0 then.
 /// Agent, children and the private home are gone when it returns.
 pub fn run(keep: bool) -> u8 {
-    let mut board = Board::on_stdout();
+    let mut board = Reporter::on_stdout();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -92,7 +92,7 @@ async fn stopped(stop: &AtomicBool) {
     }
 }
 
-async fn show(board: &mut Board, keep: bool, stop: &AtomicBool) -> Result<u8, Failure> {
+async fn show(board: &mut Reporter, keep: bool, stop: &AtomicBool) -> Result<u8, Failure> {
     let home = Home::make().await?;
     let programs = Programs::beside_us(home.environment())?;
     // Dropping the tour half-way kills its children: both are the same to what follows.

@@ -26,14 +26,14 @@ pub struct Programs {
 
 /// A line that a process wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Line {
+pub enum OutputLine {
     /// On standard output.
     Out(String),
     /// On standard error.
     Err(String),
 }
 
-impl Line {
+impl OutputLine {
     /// The text.
     pub fn text(&self) -> &str {
         match self {
@@ -50,7 +50,7 @@ pub struct Ran {
     /// Exit code; none: a signal.
     pub code: Option<i32>,
     /// Everything it wrote.
-    pub lines: Vec<Line>,
+    pub lines: Vec<OutputLine>,
     /// How long it ran.
     pub took: Duration,
 }
@@ -59,8 +59,8 @@ impl Ran {
     /// Standard output as one text.
     pub fn stdout(&self) -> String {
         let out = self.lines.iter().filter_map(|line| match line {
-            Line::Out(text) => Some(text.as_str()),
-            Line::Err(_) => None,
+            OutputLine::Out(text) => Some(text.as_str()),
+            OutputLine::Err(_) => None,
         });
         out.collect::<Vec<_>>().join("\n")
     }
@@ -68,8 +68,8 @@ impl Ran {
     /// Standard error, line by line.
     pub fn stderr(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().filter_map(|line| match line {
-            Line::Err(text) => Some(text.as_str()),
-            Line::Out(_) => None,
+            OutputLine::Err(text) => Some(text.as_str()),
+            OutputLine::Out(_) => None,
         })
     }
 
@@ -104,8 +104,8 @@ pub struct Running {
     child: Child,
     command: String,
     began: Instant,
-    lines: UnboundedReceiver<Line>,
-    seen: Vec<Line>,
+    lines: UnboundedReceiver<OutputLine>,
+    seen: Vec<OutputLine>,
     /// The readers of its output. They end with this, so that whoever still writes gets a broken
     /// pipe: grandchildren do not outlive a demo that was stopped.
     _readers: JoinSet<()>,
@@ -199,10 +199,10 @@ impl Programs {
         let (sender, lines) = unbounded_channel();
         let mut readers = JoinSet::new();
         if let Some(out) = child.stdout.take() {
-            readers.spawn(read_lines(out, Line::Out, sender.clone()));
+            readers.spawn(read_lines(out, OutputLine::Out, sender.clone()));
         }
         if let Some(err) = child.stderr.take() {
-            readers.spawn(read_lines(err, Line::Err, sender));
+            readers.spawn(read_lines(err, OutputLine::Err, sender));
         }
         Ok(Running {
             child,
@@ -228,7 +228,7 @@ fn shown(arg: &str) -> &str {
     if arg.contains('\n') { "…" } else { arg }
 }
 
-async fn read_lines<R>(from: R, kind: fn(String) -> Line, to: UnboundedSender<Line>)
+async fn read_lines<R>(from: R, kind: fn(String) -> OutputLine, to: UnboundedSender<OutputLine>)
 where
     R: AsyncRead + Unpin + Send + 'static,
 {
@@ -260,7 +260,7 @@ impl Running {
         &mut self,
         limit: Duration,
         what: &str,
-        mut pick: impl FnMut(&Line) -> Option<T>,
+        mut pick: impl FnMut(&OutputLine) -> Option<T>,
     ) -> Result<Option<T>, Failure> {
         let ends = tokio::time::Instant::now() + limit;
         loop {
@@ -321,7 +321,7 @@ impl Running {
 
 #[cfg(test)]
 mod tests {
-    use super::{DEADLINE, Line, Programs};
+    use super::{DEADLINE, OutputLine, Programs};
     use std::path::Path;
     use std::time::Duration;
 
@@ -366,7 +366,7 @@ mod tests {
         let mut running = programs()
             .start(Path::new("/"), "sh", &["-c", "echo ready; exec sleep 60"])
             .unwrap();
-        let ready = |line: &Line| (line.text() == "ready").then_some(());
+        let ready = |line: &OutputLine| (line.text() == "ready").then_some(());
         assert_eq!(
             running
                 .until(DEADLINE, "no line came", ready)

@@ -181,7 +181,7 @@ END
 #[cfg(test)]
 mod tests {
     use super::{ORG, Places, ROLE_TOKEN_S, policy, settings};
-    use oam_config::issuer::{Source, read_policy, read_settings};
+    use oam_config::issuer::{SourceText, read_policy, read_settings};
 
     #[test]
     fn the_issuer_accepts_settings_and_policy_and_tokens_outlive_the_margin() {
@@ -192,7 +192,7 @@ mod tests {
             hub: "http://127.0.0.1:3",
             ci: "http://127.0.0.1:4",
         });
-        let source = |name, text| Source { name, text };
+        let source = |name, text| SourceText { name, text };
         let settings = read_settings(source("issuer.toml", &text))
             .unwrap_or_else(|faults| panic!("{faults:?}"));
         let policy = read_policy(source("policy.toml", &policy()), &settings)

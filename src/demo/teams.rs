@@ -4,19 +4,19 @@ use super::board::{Failure, seconds};
 use super::child::{SCRIPT, Saw, saw};
 use super::programs::{DEADLINE, Running};
 use super::seed::{ADA, HUB, PUBLISHER, READER, REPOSITORY, TEAM_LEFT};
-use super::tour::Tour;
+use super::tour::Scenario;
 use std::time::{Duration, Instant};
 
 /// Longest time from a signal to what follows from it on the laptop (design: 2 s with the feed).
 const FELT: Duration = Duration::from_secs(2);
 
-impl Tour<'_> {
+impl Scenario<'_> {
     /// Ada leaves the publishers.
     pub async fn change_of_teams(&mut self) -> Result<(), Failure> {
         let mut child = self.writing_child().await?;
         let changed = Instant::now();
         self.world.change_teams(&TEAM_LEFT).await?;
-        let gone = |line: &super::programs::Line| saw(line).filter(|saw| *saw == Saw::Gone);
+        let gone = |line: &super::programs::OutputLine| saw(line).filter(|saw| *saw == Saw::Gone);
         let found = child
             .until(FELT, "the writing child kept its token file", gone)
             .await?;

@@ -1,7 +1,7 @@
 //! The tour: the steps in their order, and what they share.
 
-use super::board::{Board, Failure};
-use super::cgi::Backend;
+use super::board::{Failure, Reporter};
+use super::cgi::GitBackend;
 use super::company::Company;
 use super::home::Home;
 use super::programs::{Programs, Ran};
@@ -12,9 +12,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Everything that is up while the demo runs.
-pub struct Tour<'a> {
+pub struct Scenario<'a> {
     /// The printer.
-    pub board: &'a mut Board,
+    pub board: &'a mut Reporter,
     /// The private home.
     pub home: &'a Home,
     /// The programs.
@@ -34,13 +34,13 @@ pub struct Tour<'a> {
 /// # Errors
 /// The first step that did not happen.
 pub async fn run(
-    board: &mut Board,
+    board: &mut Reporter,
     home: &Home,
     programs: &Programs,
     keep: bool,
 ) -> Result<(), Failure> {
     let (world, company) = open(board, home, programs).await?;
-    let mut tour = Tour {
+    let mut tour = Scenario {
         board,
         home,
         programs,
@@ -77,7 +77,7 @@ pub async fn run(
 
 /// Starts the servers, fills the hub, starts the issuer between them.
 async fn open(
-    board: &mut Board,
+    board: &mut Reporter,
     home: &Home,
     programs: &Programs,
 ) -> Result<(World, Company), Failure> {
@@ -86,7 +86,7 @@ async fn open(
         what: format!("the demo needs git: {}", failure.what),
         ..failure
     })?;
-    let backend = Backend {
+    let backend = GitBackend {
         root: home.hub(),
         environment: home.hub_environment(),
     };
@@ -123,7 +123,7 @@ async fn fill_hub(home: &Home, programs: &Programs) -> Result<(), Failure> {
     Ok(())
 }
 
-impl Tour<'_> {
+impl Scenario<'_> {
     /// The repository's address.
     pub fn url(&self) -> String {
         format!("{}/{}", self.world.hub, seed::REPOSITORY)

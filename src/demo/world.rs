@@ -1,12 +1,12 @@
 //! The demo's servers on loopback: provider, hub, CI host, each on its own port. The issuer between
 //! them is the shipped program, see `company`.
 
-use super::cgi::Backend;
+use super::cgi::GitBackend;
 use super::ci::Ci;
 use super::gate;
-use super::hub::{Hub, Ledger};
+use super::hub::{HubCounts, HubServer};
 use super::idp::{Authorized, Idp, Traffic};
-use super::key::Key;
+use super::key::SigningKey;
 use super::oauth::{OauthError, Params};
 use super::signal;
 use axum::extract::{Form, Query, State};
@@ -24,15 +24,15 @@ use tokio::task::JoinHandle;
 type Pairs = Vec<(String, String)>;
 
 /// What the handlers share. A lock is held for one decision, never across a wait.
-pub(super) struct Shared {
+pub(super) struct Handlers {
     idp: Mutex<Idp>,
-    pub(super) hub: Mutex<Hub>,
+    pub(super) hub: Mutex<HubServer>,
     ci: Mutex<Ci>,
     /// The issuer's URL.
     pub(super) issuer: String,
     /// The hub's own client at the issuer, as the value of `Authorization`; none before it is registered.
     pub(super) introspector: Mutex<Option<String>>,
-    pub(super) backend: Backend,
+    pub(super) backend: GitBackend,
 }
 
 /// The running servers; dropping it stops them.
@@ -45,7 +45,7 @@ pub struct World {
     pub hub: String,
     /// The CI host's URL, which is its `iss`.
     pub ci: String,
-    shared: Arc<Shared>,
+    shared: Arc<Handlers>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -74,13 +74,13 @@ impl World {
     ///
     /// # Errors
     /// No port, or no key; in words.
-    pub async fn start(backend: Backend, issuer: &str) -> Result<Self, String> {
+    pub async fn start(backend: GitBackend, issuer: &str) -> Result<Self, String> {
         let (idp_door, provider) = open_door().await?;
         let (hub_door, hub) = open_door().await?;
         let (ci_door, ci) = open_door().await?;
-        let shared = Arc::new(Shared {
-            hub: Mutex::new(Hub::new(hub.clone(), issuer)),
-            idp: Mutex::new(Idp::new(provider.clone(), Key::generate()?)),
+        let shared = Arc::new(Handlers {
+            hub: Mutex::new(HubServer::new(hub.clone(), issuer)),
+            idp: Mutex::new(Idp::new(provider.clone(), SigningKey::generate()?)),
             ci: Mutex::new(Ci::new(ci.clone())?),
             issuer: issuer.to_owned(),
             introspector: Mutex::new(None),
@@ -113,7 +113,7 @@ impl World {
     }
 
     /// What the hub saw.
-    pub fn ledger(&self) -> Ledger {
+    pub fn ledger(&self) -> HubCounts {
         locked(&self.shared.hub).ledger.clone()
     }
 
@@ -195,7 +195,7 @@ fn serve(door: TcpListener, routes: Router) -> JoinHandle<()> {
     })
 }
 
-fn provider_routes(shared: Arc<Shared>) -> Router {
+fn provider_routes(shared: Arc<Handlers>) -> Router {
     Router::new()
         .route("/.well-known/openid-configuration", get(metadata))
         .route("/jwks.json", get(jwks))
@@ -206,7 +206,7 @@ fn provider_routes(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-fn ci_routes(shared: Arc<Shared>) -> Router {
+fn ci_routes(shared: Arc<Handlers>) -> Router {
     Router::new()
         .route("/.well-known/openid-configuration", get(ci_metadata))
         .route("/jwks.json", get(ci_jwks))
@@ -214,16 +214,16 @@ fn ci_routes(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-async fn ci_metadata(State(shared): State<Arc<Shared>>) -> Json<Value> {
+async fn ci_metadata(State(shared): State<Arc<Handlers>>) -> Json<Value> {
     Json(locked(&shared.ci).metadata())
 }
 
-async fn ci_jwks(State(shared): State<Arc<Shared>>) -> Json<Value> {
+async fn ci_jwks(State(shared): State<Arc<Handlers>>) -> Json<Value> {
     Json(locked(&shared.ci).jwks())
 }
 
 async fn ci_token(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<Handlers>>,
     headers: HeaderMap,
     Query(asked): Query<Pairs>,
 ) -> Result<Response, OauthError> {
@@ -238,16 +238,16 @@ async fn ci_token(
         .map(tokens)
 }
 
-async fn metadata(State(shared): State<Arc<Shared>>) -> Json<Value> {
+async fn metadata(State(shared): State<Arc<Handlers>>) -> Json<Value> {
     Json(locked(&shared.idp).metadata())
 }
 
-async fn jwks(State(shared): State<Arc<Shared>>) -> Json<Value> {
+async fn jwks(State(shared): State<Arc<Handlers>>) -> Json<Value> {
     Json(locked(&shared.idp).key().jwks())
 }
 
 async fn authorize(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<Handlers>>,
     Query(asked): Query<Pairs>,
 ) -> Result<Response, OauthError> {
     let asked = Params::new(asked)?;
@@ -271,7 +271,7 @@ fn tokens(answer: Value) -> Response {
 }
 
 async fn token(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<Handlers>>,
     Form(asked): Form<Pairs>,
 ) -> Result<Response, OauthError> {
     let asked = Params::new(asked)?;
@@ -279,7 +279,7 @@ async fn token(
 }
 
 async fn revoke(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<Handlers>>,
     Form(asked): Form<Pairs>,
 ) -> Result<(), OauthError> {
     locked(&shared.idp).revoke(&Params::new(asked)?);
@@ -287,7 +287,7 @@ async fn revoke(
 }
 
 /// For `--keep`: disables Ada's account by hand. Anybody on this machine may: it is a demo's identity.
-async fn disable(State(shared): State<Arc<Shared>>) -> Response {
+async fn disable(State(shared): State<Arc<Handlers>>) -> Response {
     let signed = signal::event(
         &locked(&shared.idp),
         &shared.issuer,

@@ -1,8 +1,8 @@
 use super::{World, now_s};
 use crate::browser::{fetch, visit};
-use crate::cgi::Backend;
+use crate::cgi::GitBackend;
 use crate::hub::RoleClaims;
-use crate::key::Key;
+use crate::key::SigningKey;
 use crate::seed;
 use std::path::Path;
 use std::process::Output;
@@ -57,7 +57,7 @@ fn ok(output: &Output) {
 }
 
 /// An issuer that publishes this key and nothing else.
-async fn issuer(key: &Key) -> String {
+async fn issuer(key: &SigningKey) -> String {
     let jwks = key.jwks();
     let routes = axum::Router::new().route(
         "/jwks.json",
@@ -69,7 +69,7 @@ async fn issuer(key: &Key) -> String {
     url
 }
 
-async fn world(home: &Path, key: &Key) -> World {
+async fn world(home: &Path, key: &SigningKey) -> World {
     let root = home.join("hub");
     let bare = root.join("acme/model.git");
     std::fs::create_dir_all(&bare).unwrap();
@@ -80,14 +80,14 @@ async fn world(home: &Path, key: &Key) -> World {
         &["init", "--quiet", "--bare", "--initial-branch=main"],
     )
     .await);
-    let backend = Backend {
+    let backend = GitBackend {
         root,
         environment: environment(home),
     };
     World::start(backend, &issuer(key).await).await.unwrap()
 }
 
-fn token(world: &World, key: &Key, actions: &[&str]) -> String {
+fn token(world: &World, key: &SigningKey, actions: &[&str]) -> String {
     let claims = RoleClaims {
         iss: world.issuer.clone(),
         sub: "role:r".into(),
@@ -105,7 +105,7 @@ fn token(world: &World, key: &Key, actions: &[&str]) -> String {
 #[tokio::test]
 async fn real_git_pushes_and_clones_through_verified_tokens_only() {
     let home = TempDir::new().unwrap();
-    let key = Key::generate().unwrap();
+    let key = SigningKey::generate().unwrap();
     let world = world(home.path(), &key).await;
     let url = format!("{}/{}", world.hub, seed::REPOSITORY);
     let work = home.path().join("work");
@@ -160,7 +160,7 @@ async fn real_git_pushes_and_clones_through_verified_tokens_only() {
 #[tokio::test]
 async fn the_hub_asks_for_basic_and_tells_who_the_bearer_is() {
     let home = TempDir::new().unwrap();
-    let key = Key::generate().unwrap();
+    let key = SigningKey::generate().unwrap();
     let world = world(home.path(), &key).await;
     let who = format!("{}/api/whoami-v2", world.hub).parse().unwrap();
     assert_eq!(fetch(&who, None).await.unwrap().status, 401);
@@ -175,7 +175,7 @@ async fn the_hub_asks_for_basic_and_tells_who_the_bearer_is() {
 #[tokio::test]
 async fn discovery_names_the_issuer_it_was_asked_at_and_a_bad_sign_in_gets_a_page() {
     let home = TempDir::new().unwrap();
-    let key = Key::generate().unwrap();
+    let key = SigningKey::generate().unwrap();
     let world = world(home.path(), &key).await;
     let page = visit(&format!(
         "{}/.well-known/openid-configuration",
@@ -255,7 +255,7 @@ async fn sign_in(world: &World) -> serde_json::Value {
 #[tokio::test]
 async fn a_change_of_teams_is_in_the_next_token_even_when_nobody_takes_the_signal() {
     let home = TempDir::new().unwrap();
-    let key = Key::generate().unwrap();
+    let key = SigningKey::generate().unwrap();
     let world = world(home.path(), &key).await;
     let signed_in = sign_in(&world).await;
     let groups = |answer: &serde_json::Value| {
@@ -283,7 +283,7 @@ async fn a_change_of_teams_is_in_the_next_token_even_when_nobody_takes_the_signa
 #[tokio::test]
 async fn a_jobs_ticket_gets_an_identity_that_its_host_publishes_the_key_of() {
     let home = TempDir::new().unwrap();
-    let key = Key::generate().unwrap();
+    let key = SigningKey::generate().unwrap();
     let world = world(home.path(), &key).await;
     let [(_, url), (_, ticket)] = world.job_variables();
     let address = format!("{url}&audience=x").parse().unwrap();

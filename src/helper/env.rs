@@ -2,7 +2,7 @@
 
 /// A change of one variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum EnvChange {
     /// Set to this text, which is no secret.
     Set(String, String),
     /// Set to the token. The token itself is not in here, so that this list can be shown.
@@ -70,25 +70,25 @@ pub fn reads_file(kind: &str) -> bool {
 /// The changes, in the order in which they are to be made: removals first.
 ///
 /// `variables` are the hub's as configured; a name that is none is left out.
-pub fn changes(kind: &str, hub_url: &str, file: &str, variables: &[String]) -> Vec<Change> {
+pub fn changes(kind: &str, hub_url: &str, file: &str, variables: &[String]) -> Vec<EnvChange> {
     let mut list = Vec::new();
     if let Some(kind) = KINDS.iter().find(|row| row.word == kind) {
         list.extend(
             kind.rivals
                 .iter()
-                .map(|name| Change::Remove((*name).to_owned())),
+                .map(|name| EnvChange::Remove((*name).to_owned())),
         );
         list.extend(kind.place.map(|(name, holds)| place(name, holds, hub_url)));
     }
-    list.push(Change::Set("OAM_EXEC".to_owned(), "1".to_owned()));
+    list.push(EnvChange::Set("OAM_EXEC".to_owned(), "1".to_owned()));
     let file_variable = if reads_file(kind) {
         "HF_TOKEN_PATH"
     } else {
         FILE
     };
-    list.push(Change::Set(file_variable.to_owned(), file.to_owned()));
+    list.push(EnvChange::Set(file_variable.to_owned(), file.to_owned()));
     let names = variables.iter().filter(|name| is_variable(name));
-    list.extend(names.map(|name| Change::SetToken(name.clone())));
+    list.extend(names.map(|name| EnvChange::SetToken(name.clone())));
     list
 }
 
@@ -101,7 +101,7 @@ const GIT_COUNT: &str = "GIT_CONFIG_COUNT";
 /// The first, empty helper resets inherited ones: they would be handed a copy of the token. For
 /// GitHub the `Authorization` header goes that a checkout leaves in the repository's settings, because it would
 /// go out besides ours.
-pub fn git_changes(kind: &str, hub_url: &str, helper: &str, there: Option<&str>) -> Vec<Change> {
+pub fn git_changes(kind: &str, hub_url: &str, helper: &str, there: Option<&str>) -> Vec<EnvChange> {
     let first: usize = there.and_then(|count| count.parse().ok()).unwrap_or(0);
     let key = format!("credential.{hub_url}.helper");
     let mut settings = vec![(key.clone(), ""), (key, helper)];
@@ -112,13 +112,13 @@ pub fn git_changes(kind: &str, hub_url: &str, helper: &str, there: Option<&str>)
     if kind == "github" {
         settings.push((format!("http.{hub_url}/.extraheader"), ""));
     }
-    let mut list = vec![Change::Set(
+    let mut list = vec![EnvChange::Set(
         GIT_COUNT.to_owned(),
         first.saturating_add(settings.len()).to_string(),
     )];
     for (at, (key, value)) in (first..).zip(settings) {
-        list.push(Change::Set(format!("GIT_CONFIG_KEY_{at}"), key));
-        list.push(Change::Set(
+        list.push(EnvChange::Set(format!("GIT_CONFIG_KEY_{at}"), key));
+        list.push(EnvChange::Set(
             format!("GIT_CONFIG_VALUE_{at}"),
             value.to_owned(),
         ));
@@ -126,16 +126,16 @@ pub fn git_changes(kind: &str, hub_url: &str, helper: &str, there: Option<&str>)
     list
 }
 
-fn place(name: &str, holds: Holds, hub_url: &str) -> Change {
+fn place(name: &str, holds: Holds, hub_url: &str) -> EnvChange {
     let value = match holds {
-        Holds::UrlUnless(public) if public == hub_url => return Change::Remove(name.to_owned()),
+        Holds::UrlUnless(public) if public == hub_url => return EnvChange::Remove(name.to_owned()),
         Holds::UrlUnless(_) => hub_url,
         Holds::Host => {
             let rest = hub_url.split_once("://").map_or(hub_url, |(_, rest)| rest);
             rest.split('/').next().unwrap_or(rest)
         }
     };
-    Change::Set(name.to_owned(), value.to_owned())
+    EnvChange::Set(name.to_owned(), value.to_owned())
 }
 
 /// Whether text can name a variable.
@@ -146,14 +146,14 @@ pub fn is_variable(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Change, changes, git_changes};
+    use super::{EnvChange, changes, git_changes};
 
-    fn set(name: &str, value: &str) -> Change {
-        Change::Set(name.into(), value.into())
+    fn set(name: &str, value: &str) -> EnvChange {
+        EnvChange::Set(name.into(), value.into())
     }
 
-    fn removed(name: &str) -> Change {
-        Change::Remove(name.into())
+    fn removed(name: &str) -> EnvChange {
+        EnvChange::Remove(name.into())
     }
 
     #[test]
@@ -176,7 +176,7 @@ mod tests {
         ] {
             assert!(list.contains(&removed(name)), "{name}");
         }
-        assert!(!list.iter().any(|c| matches!(c, Change::SetToken(_))));
+        assert!(!list.iter().any(|c| matches!(c, EnvChange::SetToken(_))));
     }
 
     #[test]
@@ -193,10 +193,10 @@ mod tests {
             "/f",
             &["GH_TOKEN".into()],
         );
-        let at = |wanted: &Change| list.iter().position(|c| c == wanted);
+        let at = |wanted: &EnvChange| list.iter().position(|c| c == wanted);
         let (gone, given) = (
             at(&removed("GH_TOKEN")),
-            at(&Change::SetToken("GH_TOKEN".into())),
+            at(&EnvChange::SetToken("GH_TOKEN".into())),
         );
         assert!(gone.is_some() && gone < given);
         assert!(list.contains(&removed("GITHUB_TOKEN")));
@@ -239,6 +239,6 @@ mod tests {
             &["A=B".into(), "1X".into()],
         );
         assert!(list.contains(&set("OAM_TOKEN_FILE", "/f")));
-        assert!(!list.iter().any(|c| matches!(c, Change::SetToken(_))));
+        assert!(!list.iter().any(|c| matches!(c, EnvChange::SetToken(_))));
     }
 }

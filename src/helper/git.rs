@@ -10,13 +10,13 @@ mod reach;
 pub use reach::Reach;
 
 use crate::plain::plain;
-use oam_model::ask::{Ask, HubRef, Intent};
+use oam_model::ask::{HubRef, Intent, TokenRequest};
 use oam_model::name::HubName;
 use oam_model::refusal::Refusal;
 use oam_wire::brief::Brief;
 use oam_wire::buffer::Buffer;
 use oam_wire::message::{Request, VERSION};
-use parse::{Input, Malformed};
+use parse::{CredentialInput, Malformed};
 use std::io::{Read, Write};
 use std::time::Duration;
 
@@ -234,14 +234,14 @@ fn erase(stdin: &mut dyn Read, ask: &mut dyn FnMut(Request) -> Result<Brief, Ref
 
 /// What was read, as an ask.
 struct Understood {
-    ask: Ask,
+    ask: TokenRequest,
     authtype: bool,
     token: Option<oam_model::secret::Secret>,
 }
 
 fn understood(stdin: &mut dyn Read) -> Result<Option<Understood>, Malformed> {
     let bytes: Buffer = parse::read(stdin)?;
-    let Some(Input {
+    let Some(CredentialInput {
         protocol,
         host,
         path,
@@ -251,7 +251,7 @@ fn understood(stdin: &mut dyn Read) -> Result<Option<Understood>, Malformed> {
     else {
         return Ok(None);
     };
-    let ask = Ask {
+    let ask = TokenRequest {
         hub: HubRef::Url { protocol, host },
         path,
         intent: Intent::Unknown,

@@ -13,7 +13,7 @@ pub use wrapped::arguments;
 
 /// What an `hf` command needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Need {
+pub enum TokenNeed {
     /// Nothing from the hub: it works on local files, or prints its help.
     Nothing,
     /// It keeps or drops a personal token: the word is the sub-command.
@@ -49,7 +49,7 @@ pub fn is_hf(program: &str) -> bool {
 }
 
 /// Reads the arguments after the program's name.
-pub fn need(arguments: &[&str]) -> Need {
+pub fn need(arguments: &[&str]) -> TokenNeed {
     let mut sorted = sort(arguments);
     // Older releases spell the group in the singular.
     match sorted.positional.first_mut() {
@@ -58,10 +58,10 @@ pub fn need(arguments: &[&str]) -> Need {
     }
     let words = &sorted.positional;
     if sorted.help || words.is_empty() || LOCAL.iter().any(|row| starts_with(words, row)) {
-        return Need::Nothing;
+        return TokenNeed::Nothing;
     }
     if let Some(row) = PERSONAL.iter().find(|row| starts_with(words, row)) {
-        return Need::PersonalToken(row);
+        return TokenNeed::PersonalToken(row);
     }
     let row = COMMANDS
         .iter()
@@ -69,7 +69,7 @@ pub fn need(arguments: &[&str]) -> Need {
         .max_by_key(|(row, _, _)| row.split(' ').count());
     let Some(&(row, intent, at)) = row else {
         // A newer command or an extension: the lesser intent, no guess at a repository.
-        return Need::Token {
+        return TokenNeed::Token {
             intent: Intent::Read,
             repository: None,
             unsure: true,
@@ -78,7 +78,7 @@ pub fn need(arguments: &[&str]) -> Need {
     };
     let skip = row.split(' ').count();
     let (intent, repository, unsure) = locate(&sorted, skip, intent, at);
-    Need::Token {
+    TokenNeed::Token {
         intent,
         repository,
         unsure,

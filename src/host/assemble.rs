@@ -1,12 +1,12 @@
 //! Puts the agent together: harden, take the place, read the settings, serve.
 
-use super::clock::{SystemClock, SystemDice};
+use super::clock::{SystemClock, SystemRng};
 use super::exchange::TokenExchange;
 use super::feed::OwnIssuer;
 use super::files::TokenFiles;
 use super::http::Http;
-use super::journal::{FileJournal, ROTATE_AT};
-use super::listen::{Listening, Taken, passed, take};
+use super::journal::{DiskAuditFile, ROTATE_AT};
+use super::listen::{ListenOutcome, Listening, passed, take};
 use super::notice::Desktop;
 use super::oidc::Oidc;
 use super::organization::Issuers;
@@ -15,14 +15,14 @@ use super::socket_watch::Keeping;
 use super::state_lock::{self, StateLock};
 use super::vault::FileVault;
 use super::{process, socket};
-use oam_agent::command::{Command, Mailbox};
-use oam_agent::keeper::{Keeper, Ports};
+use oam_agent::command::{AgentCommand, Mailbox};
+use oam_agent::keeper::{AgentCore, Ports};
 use oam_agent::ports::Clock;
 use oam_model::refusal::Refusal;
 use oam_system::process::{harden, lock_memory, quiet_panics};
 use oam_wire::host;
 use oam_wire::message::VERSION;
-use oam_wire::place::Place;
+use oam_wire::place::SocketPath;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -77,25 +77,25 @@ fn start(foreground: bool) -> Result<(), Refusal> {
             "memory is not locked, its limit does not allow it (LimitMEMLOCK=infinity would): encrypt swap"
         );
     }
-    let place = Place::find()?;
+    let place = SocketPath::find()?;
     let handed = passed()?;
     let managed = handed.is_some();
     let path = handed.as_ref().and_then(path_of);
     // Before the socket's place and before anything is read: it decides which agent this one is.
     let lock = match state_lock::take(&state_base()?, path.as_deref())? {
-        state_lock::Taken::Theirs(there) => {
+        state_lock::LockOutcome::Theirs(there) => {
             process::say_ready_at(&there.socket);
             return Ok(());
         }
-        state_lock::Taken::Ours(lock) => Rc::new(lock),
+        state_lock::LockOutcome::Ours(lock) => Rc::new(lock),
     };
     lock.record(path.as_deref().unwrap_or(&place.socket));
     let listening = match take(&place, handed)? {
-        Taken::Theirs => {
+        ListenOutcome::Theirs => {
             process::say_ready();
             return Ok(());
         }
-        Taken::Ours(listening) => listening,
+        ListenOutcome::Ours(listening) => listening,
     };
     if !foreground && !managed {
         process::detach();
@@ -149,7 +149,7 @@ fn state_base() -> Result<PathBuf, Refusal> {
 
 async fn serve(
     listening: Listening,
-    place: &Place,
+    place: &SocketPath,
     lock: &Rc<StateLock>,
     keeps_streams: bool,
 ) -> Result<(), Refusal> {
@@ -189,7 +189,7 @@ async fn serve(
         listener,
         others,
         mailbox,
-        socket::Limits::default(),
+        socket::ConnectionLimits::default(),
         stop.notified(),
     )
     .await;
@@ -198,26 +198,26 @@ async fn serve(
     Ok(())
 }
 
-fn keeper(place: &Place, lock: &Rc<StateLock>, mailbox: &Mailbox) -> Keeper {
+fn keeper(place: &SocketPath, lock: &Rc<StateLock>, mailbox: &Mailbox) -> AgentCore {
     let mut files = SettingsFiles::standard();
     let settings = files.load();
     let clock: Rc<dyn Clock> = Rc::new(SystemClock);
     let http = Rc::new(Http::new(Rc::clone(&clock)));
     let ports = Ports {
         clock,
-        dice: Rc::new(SystemDice),
+        dice: Rc::new(SystemRng),
         idp: Rc::new(Oidc::new(Rc::clone(&http))),
         exchange: Rc::new(TokenExchange::new(Rc::clone(&http))),
         issuer: Rc::new(OwnIssuer::new(Rc::clone(&http))),
         vault: Rc::new(FileVault::new(Rc::clone(lock))),
-        journal: Rc::new(FileJournal::new(lock.folder(), ROTATE_AT)),
+        journal: Rc::new(DiskAuditFile::new(lock.folder(), ROTATE_AT)),
         notices: Rc::new(Desktop),
         files: Rc::new(TokenFiles::new(&place.folder)),
         published: Rc::new(Issuers::new(http)),
         configuration: Rc::new(StandardFiles),
     };
     let taken = settings.as_ref().map(|settings| Arc::new(settings.clone()));
-    let mut keeper = Keeper::new(ports, taken.unwrap_or_default(), VERSION);
+    let mut keeper = AgentCore::new(ports, taken.unwrap_or_default(), VERSION);
     if let Err(why) = settings {
         keeper.settings_not_taken(why);
     }
@@ -233,7 +233,11 @@ async fn watch(mut files: SettingsFiles, mailbox: Mailbox) {
             () = files.next_change() => {}
         }
         let settings = files.load().map(Arc::new);
-        if mailbox.send(Command::Configured(settings)).await.is_err() {
+        if mailbox
+            .send(AgentCommand::Configured(settings))
+            .await
+            .is_err()
+        {
             return;
         }
     }

@@ -1,6 +1,6 @@
 //! The system's clock and randomness as the agent's core asks for them.
 
-use oam_agent::ports::{Clock, Dice};
+use oam_agent::ports::{Clock, Rng};
 use oam_model::time::Moment;
 use oam_system::clock;
 
@@ -16,9 +16,9 @@ impl Clock for SystemClock {
 
 /// The system's random numbers.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemDice;
+pub struct SystemRng;
 
-impl Dice for SystemDice {
+impl Rng for SystemRng {
     fn roll(&self) -> u128 {
         let mut bytes = [0; 16];
         clock::fill(&mut bytes);
@@ -28,11 +28,11 @@ impl Dice for SystemDice {
 
 #[cfg(test)]
 mod tests {
-    use super::SystemDice;
-    use oam_agent::ports::Dice;
+    use super::SystemRng;
+    use oam_agent::ports::Rng;
 
     #[test]
     fn two_rolls_differ() {
-        assert_ne!(SystemDice.roll(), SystemDice.roll());
+        assert_ne!(SystemRng.roll(), SystemRng.roll());
     }
 }

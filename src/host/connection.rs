@@ -1,13 +1,13 @@
 //! One connection: request in, command to the keeper, reply out.
 
 use super::caller::{Peer, repository_of};
-use super::seats::Seat;
-use super::socket::{Limits, busy};
+use super::seats::ConnectionPermit;
+use super::socket::{ConnectionLimits, busy};
 use super::translate::{self, ended_meanwhile, following, report, stopping, stored, too_long};
 use oam_agent::command::{
-    Command, EpochGate, LoginNews, LoginRequest, Mailbox, News, Outcome, ReportKind,
+    AgentCommand, CommandOutcome, EpochGate, LoginNews, LoginRequest, Mailbox, News, ReportKind,
 };
-use oam_model::ask::Ask;
+use oam_model::ask::TokenRequest;
 use oam_model::caller::Caller;
 use oam_model::refusal::Refusal;
 use oam_wire::buffer::{Buffer, Inbox};
@@ -35,8 +35,8 @@ pub(super) struct Connection {
     inbox: Inbox,
     peer: Peer,
     mailbox: Mailbox,
-    limits: Limits,
-    seat: Seat,
+    limits: ConnectionLimits,
+    seat: ConnectionPermit,
     /// The look around in the caller's folder, while the request is still being read.
     looking: Option<JoinHandle<Option<String>>>,
 }
@@ -46,8 +46,8 @@ impl Connection {
         stream: UnixStream,
         peer: Peer,
         mailbox: Mailbox,
-        limits: Limits,
-        seat: Seat,
+        limits: ConnectionLimits,
+        seat: ConnectionPermit,
     ) -> Self {
         let inbox = Inbox::new();
         Self {
@@ -151,7 +151,7 @@ impl Connection {
             }
             Request::Login { org, store, by } => {
                 let (sender, news) = mpsc::channel(NEWS);
-                let command = Command::Login(LoginRequest {
+                let command = AgentCommand::Login(LoginRequest {
                     org,
                     store: stored(store),
                     by,
@@ -160,28 +160,30 @@ impl Connection {
                 });
                 return self.login(command, news).await;
             }
-            Request::Get { ask, front } => Command::Get {
+            Request::Get { ask, front } => AgentCommand::Get {
                 ask,
                 front,
                 caller,
                 reply,
             },
-            Request::Erase { ask, token } => Command::Erase {
+            Request::Erase { ask, token } => AgentCommand::Erase {
                 ask,
                 token,
                 caller,
                 reply,
             },
-            Request::Logout { org } => Command::Logout { org, caller, reply },
+            Request::Logout { org } => AgentCommand::Logout { org, caller, reply },
             Request::Status => report(ReportKind::Status, reply),
             Request::Roles => report(ReportKind::Roles, reply),
             Request::Why { ask } => report(ReportKind::Why(ask, caller), reply),
-            Request::AcknowledgeLog => Command::AcknowledgeLog { caller, reply },
+            Request::AcknowledgeLog => AgentCommand::AcknowledgeLog { caller, reply },
             Request::Anchor => report(ReportKind::Anchor, reply),
             Request::Provider { org } => report(ReportKind::Provider(org), reply),
-            Request::Organization { url, route } => Command::Organization { url, route, reply },
-            Request::Reload => Command::Reload { reply },
-            Request::Retire => Command::Retire { reply },
+            Request::Organization { url, route } => {
+                AgentCommand::Organization { url, route, reply }
+            }
+            Request::Reload => AgentCommand::Reload { reply },
+            Request::Retire => AgentCommand::Retire { reply },
         };
         if let Err(refusal) = self.hand_over(command) {
             return self.refuse(refusal, 0).await;
@@ -193,14 +195,14 @@ impl Connection {
     }
 
     /// Never waits: a full mailbox is a refusal.
-    fn hand_over(&self, command: Command) -> Result<(), Refusal> {
+    fn hand_over(&self, command: AgentCommand) -> Result<(), Refusal> {
         self.mailbox.try_send(command).map_err(|error| match error {
             TrySendError::Full(_) => busy(),
             TrySendError::Closed(_) => stopping(),
         })
     }
 
-    async fn tell(&mut self, outcome: Outcome) -> Result<(), Over> {
+    async fn tell(&mut self, outcome: CommandOutcome) -> Result<(), Over> {
         match translate::reply(outcome) {
             (reply, Some((gate, epoch))) => self.write(reply, Some((&gate, epoch))).await,
             (reply, None) => self.write(reply, None).await,
@@ -210,13 +212,13 @@ impl Connection {
     /// A following that never began ends with [`Reply::Refused`], one that did with [`Reply::Withdrawn`].
     async fn follow(
         &mut self,
-        ask: Ask,
+        ask: TokenRequest,
         again: Option<String>,
         with_token: bool,
     ) -> Result<(), Over> {
         let (sender, mut news) = mpsc::channel(NEWS);
         let caller = self.caller().await;
-        if let Err(refusal) = self.hand_over(Command::Follow {
+        if let Err(refusal) = self.hand_over(AgentCommand::Follow {
             ask,
             again,
             caller,
@@ -269,7 +271,7 @@ impl Connection {
 
     async fn login(
         &mut self,
-        command: Command,
+        command: AgentCommand,
         mut news: mpsc::Receiver<LoginNews>,
     ) -> Result<(), Over> {
         if let Err(refusal) = self.hand_over(command) {

@@ -7,11 +7,11 @@ mod template;
 mod tests;
 
 pub(crate) use answer::plain as plain_token;
-pub(crate) use issuer::{Asked, Granted};
+pub(crate) use issuer::{ExchangedToken, IssuerTokenRequest};
 
 use super::http::{Answer, Http, Payload, TOTAL, Tokens, Via, way_of};
 use super::oidc::words;
-use oam_agent::ports::{Exchange, Later, MintOrder, Minted};
+use oam_agent::ports::{LocalBoxFuture, Minted, TokenEndpoint, TokenKey};
 use oam_config::agent::{Body, Exchange as Kind, Org, Rfc8693, SubjectToken};
 use oam_model::answer::EndpointFault;
 use oam_model::secret::Secret;
@@ -33,14 +33,14 @@ impl TokenExchange {
     }
 }
 
-impl Exchange for TokenExchange {
+impl TokenEndpoint for TokenExchange {
     fn mint(
         &self,
         org: &Org,
         subject: Arc<Secret>,
-        order: MintOrder,
+        order: TokenKey,
         request_id: String,
-    ) -> Later<Result<Minted, EndpointFault>> {
+    ) -> LocalBoxFuture<Result<Minted, EndpointFault>> {
         let (http, via) = (Rc::clone(&self.0), way_of(&org.provider));
         let kind = org.exchange.clone();
         Box::pin(async move {
@@ -53,7 +53,7 @@ impl Exchange for TokenExchange {
         })
     }
 
-    fn revoke(&self, org: &Org, token: Arc<Secret>) -> Later<Result<bool, String>> {
+    fn revoke(&self, org: &Org, token: Arc<Secret>) -> LocalBoxFuture<Result<bool, String>> {
         let (http, via) = (Rc::clone(&self.0), way_of(&org.provider));
         let (endpoint, client) = match &org.exchange {
             Kind::Rfc8693(endpoint) => (
@@ -76,7 +76,7 @@ async fn mint(
     via: &Via,
     endpoint: &Rfc8693,
     subject: &Secret,
-    order: &MintOrder,
+    order: &TokenKey,
 ) -> Result<Minted, EndpointFault> {
     let parameters =
         Parameters::fill(endpoint, order).map_err(|why| EndpointFault::Unfit { why })?;

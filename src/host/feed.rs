@@ -7,11 +7,11 @@ mod tests;
 use super::http::fault::{ok_of_issuer, plain_text};
 use super::http::{Answer, Http, Payload, Via, bearing, way_of};
 use frames::{Frame, Frames};
-use oam_agent::ports::{Issuer as Port, Later, Question, Since};
-use oam_config::agent::{Issuer, Org};
+use oam_agent::ports::{IssuerApi as Port, LocalBoxFuture, Question, Since};
+use oam_config::agent::{IssuerExchange, Org};
 use oam_model::answer::EndpointFault;
 use oam_model::feed::{FeedEvent, FeedItem, HEAD_HEADER, Poll, Upload, UploadAnswer};
-use oam_model::organization::{Holdings, VERSION, WhyAnswer};
+use oam_model::organization::{EffectiveRoles, VERSION, WhyAnswer};
 use oam_model::secret::Secret;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
@@ -50,18 +50,22 @@ impl OwnIssuer {
 struct Way {
     http: Rc<Http>,
     via: Via,
-    issuer: Issuer,
+    issuer: IssuerExchange,
 }
 
 impl Port for OwnIssuer {
-    fn roles(&self, org: &Org, bearer: Arc<Secret>) -> Later<Result<Holdings, EndpointFault>> {
+    fn roles(
+        &self,
+        org: &Org,
+        bearer: Arc<Secret>,
+    ) -> LocalBoxFuture<Result<EffectiveRoles, EndpointFault>> {
         let way = self.way(org);
         Box::pin(async move {
             let way = way?;
             let url = &way.issuer.roles_endpoint;
             let headers = bearing(&bearer)?;
             let answer = way.http.get_with(&way.via, url, headers, SHORT).await?;
-            let mut holdings: Holdings = read(answer)?;
+            let mut holdings: EffectiveRoles = read(answer)?;
             version(holdings.v)?;
             for role in &mut holdings.roles {
                 role.because = plain_text(&role.because);
@@ -76,7 +80,7 @@ impl Port for OwnIssuer {
         org: &Org,
         bearer: Arc<Secret>,
         question: Question,
-    ) -> Later<Result<WhyAnswer, EndpointFault>> {
+    ) -> LocalBoxFuture<Result<WhyAnswer, EndpointFault>> {
         let way = self.way(org);
         Box::pin(async move {
             let way = way?;
@@ -102,7 +106,7 @@ impl Port for OwnIssuer {
         org: &Org,
         bearer: Arc<Secret>,
         upload: Upload,
-    ) -> Later<Result<UploadAnswer, EndpointFault>> {
+    ) -> LocalBoxFuture<Result<UploadAnswer, EndpointFault>> {
         let way = self.way(org);
         Box::pin(async move {
             let way = way?;
@@ -122,7 +126,7 @@ impl Port for OwnIssuer {
         org: &Org,
         bearer: Arc<Secret>,
         since: Since,
-    ) -> Later<Result<Poll, EndpointFault>> {
+    ) -> LocalBoxFuture<Result<Poll, EndpointFault>> {
         let way = self.way(org);
         Box::pin(async move {
             let way = way?;
@@ -136,7 +140,11 @@ impl Port for OwnIssuer {
         })
     }
 
-    fn signed_out(&self, org: &Org, bearer: Arc<Secret>) -> Later<Result<(), EndpointFault>> {
+    fn signed_out(
+        &self,
+        org: &Org,
+        bearer: Arc<Secret>,
+    ) -> LocalBoxFuture<Result<(), EndpointFault>> {
         let way = self.way(org);
         Box::pin(async move {
             let way = way?;
@@ -154,7 +162,7 @@ impl Port for OwnIssuer {
         bearer: Arc<Secret>,
         since: Since,
         hear: Box<dyn Fn(FeedItem)>,
-    ) -> Later<Result<(), EndpointFault>> {
+    ) -> LocalBoxFuture<Result<(), EndpointFault>> {
         let way = self.way(org);
         Box::pin(async move {
             let way = way?;

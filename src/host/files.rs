@@ -1,6 +1,6 @@
 //! Private files: durable writing, folders of the user's own, token files for `oam exec`.
 
-use oam_agent::ports::Files;
+use oam_agent::ports::ChildTokenFiles;
 use oam_model::secret::Secret;
 use oam_system::clock;
 use oam_wire::host::ours_to_make;
@@ -214,7 +214,7 @@ impl TokenFiles {
     }
 }
 
-impl Files for TokenFiles {
+impl ChildTokenFiles for TokenFiles {
     fn put(&self, name: &str, token: &Secret) -> Result<String, String> {
         let folder = self.place(name)?;
         for part in [&self.runtime, &self.root, &folder] {

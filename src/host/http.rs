@@ -15,7 +15,7 @@ pub use tokens::{ExpiresIn, Tokens};
 
 use oam_agent::ports::Clock;
 use oam_config::agent::Provider;
-use oam_http::{HttpClient, Policy};
+use oam_http::{ClientPolicy, HttpClient};
 use oam_model::answer::EndpointFault;
 use oam_model::time::Moment;
 use reqwest::header::HeaderMap;
@@ -23,7 +23,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// Each request has its own connection. The price, one handshake a request, is paid once a minute at most.
-const POLICY: Policy = Policy {
+const POLICY: ClientPolicy = ClientPolicy {
     user_agent: concat!("oam/", env!("CARGO_PKG_VERSION")),
     kept: None,
 };

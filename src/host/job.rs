@@ -9,7 +9,7 @@ mod answer;
 mod tests;
 
 use super::clock::SystemClock;
-use super::exchange::Asked;
+use super::exchange::IssuerTokenRequest;
 use super::http::{Answer, Http, TOTAL, Via, endpoint};
 use super::oidc::words;
 use super::organization::published;
@@ -119,7 +119,7 @@ fn actions_refused(fault: &EndpointFault) -> Refusal {
 
 async fn exchange(http: &Http, order: &JobOrder, subject: &Secret) -> Result<JobToken, JobFault> {
     let id = request_id();
-    let asked = Asked {
+    let asked = IssuerTokenRequest {
         hub_url: &order.hub.url,
         repository: order.repository.as_ref(),
         role: order.role.as_ref(),

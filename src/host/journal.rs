@@ -7,7 +7,7 @@ mod onward;
 mod tail;
 
 use super::files::{private, private_folder, sync_folder, words};
-use oam_agent::ports::Journal;
+use oam_agent::ports::AuditFile;
 use std::cell::RefCell;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
@@ -18,12 +18,12 @@ pub const ROTATE_AT: u64 = 8 * 1024 * 1024;
 
 /// The audit log on disk. Opened at the first use, and again after a fault: a disk that was full
 /// must not need a restart of the agent.
-pub struct FileJournal {
+pub struct DiskAuditFile {
     folder: PathBuf,
     rotate_at: u64,
     inner: RefCell<Inner>,
     /// Where the last reading of many lines ended.
-    mark: RefCell<Option<onward::Mark>>,
+    mark: RefCell<Option<onward::EntryOffset>>,
 }
 
 #[derive(Default)]
@@ -42,7 +42,7 @@ struct Open {
     dirty: bool,
 }
 
-impl FileJournal {
+impl DiskAuditFile {
     /// A log in `<state>/audit` that begins a new file at `rotate_at` bytes ([`ROTATE_AT`]).
     /// Touches nothing yet.
     pub fn new(state: &Path, rotate_at: u64) -> Self {
@@ -119,7 +119,7 @@ impl FileJournal {
     }
 }
 
-impl Journal for FileJournal {
+impl AuditFile for DiskAuditFile {
     /// Opens the log if it is not open.
     fn repaired(&self) -> Option<String> {
         let mut inner = self.inner.borrow_mut();
@@ -241,7 +241,7 @@ impl Journal for FileJournal {
     }
 
     fn lines(&self, from: u64, most: usize, bytes: usize) -> Result<Vec<String>, String> {
-        let wanted = onward::Wanted { from, most, bytes };
+        let wanted = onward::LineRange { from, most, bytes };
         onward::lines(&self.files()?, wanted, &mut self.mark.borrow_mut())
     }
 }

@@ -7,7 +7,7 @@
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_wire::client::Client;
 use oam_wire::host::ours_to_make;
-use oam_wire::place::{NOT_OURS, Place, Untrusted};
+use oam_wire::place::{NOT_OURS, SocketPath, Untrusted};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::fs::{DirBuilder, Metadata, Permissions};
 use std::io;
@@ -28,7 +28,7 @@ pub(super) const OTHER_PAUSE: Duration = Duration::from_millis(10);
 const UNNAMED: &str = "agent.new";
 
 /// What came of taking the place.
-pub enum Taken {
+pub enum ListenOutcome {
     /// It is ours.
     Ours(Listening),
     /// Another agent of this user listens there: this one is not needed.
@@ -98,7 +98,7 @@ fn failed(path: &Path, error: &io::Error) -> Refusal {
 ///
 /// # Errors
 /// The folder can't be trusted, something else lies there, or another agent holds the lock and does not answer.
-pub fn take(place: &Place, passed: Option<UnixListener>) -> Result<Taken, Refusal> {
+pub fn take(place: &SocketPath, passed: Option<UnixListener>) -> Result<ListenOutcome, Refusal> {
     ours_to_make(&place.folder)
         .map_err(|words| Refusal::unavailable(words, "nothing was made or changed"))?;
     make_folder(&place.folder)?;
@@ -111,7 +111,7 @@ pub fn take(place: &Place, passed: Option<UnixListener>) -> Result<Taken, Refusa
         ),
     })?;
     let Some(lock) = lock(place, passed.is_some())? else {
-        return Ok(Taken::Theirs);
+        return Ok(ListenOutcome::Theirs);
     };
     if let Some(listener) = passed {
         let address = listener.local_addr().ok();
@@ -121,7 +121,7 @@ pub fn take(place: &Place, passed: Option<UnixListener>) -> Result<Taken, Refusa
     }
     if someone_listens(&place.socket)? {
         // A service manager that starts its agent on the first connection: that was ours just now.
-        return Ok(Taken::Theirs);
+        return Ok(ListenOutcome::Theirs);
     }
     ours(bind(place)?, place.socket.clone(), false, lock)
 }
@@ -131,11 +131,11 @@ fn ours(
     socket: PathBuf,
     passed: bool,
     lock: OwnedFd,
-) -> Result<Taken, Refusal> {
+) -> Result<ListenOutcome, Refusal> {
     listener
         .set_nonblocking(true)
         .map_err(|error| failed(&socket, &error))?;
-    Ok(Taken::Ours(Listening {
+    Ok(ListenOutcome::Ours(Listening {
         listener,
         hold: Hold {
             named: inode(&socket),
@@ -171,7 +171,7 @@ pub fn passed() -> Result<Option<UnixListener>, Refusal> {
 }
 
 /// Makes the folder, and those above it where they are missing, for the user alone. An existing one
-/// is left as it is: `Place::check` refuses it when it is open, because something may lie in it.
+/// is left as it is: `SocketPath::check` refuses it when it is open, because something may lie in it.
 fn make_folder(folder: &Path) -> Result<(), Refusal> {
     let missing: Vec<PathBuf> = folder
         .ancestors()
@@ -193,7 +193,7 @@ fn make_folder(folder: &Path) -> Result<(), Refusal> {
 }
 
 /// The lock, or none when another agent has it and answers.
-fn lock(place: &Place, activated: bool) -> Result<Option<OwnedFd>, Refusal> {
+fn lock(place: &SocketPath, activated: bool) -> Result<Option<OwnedFd>, Refusal> {
     let path = place.folder.join("agent.lock");
     let flags =
         OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -265,7 +265,7 @@ fn someone_listens(path: &Path) -> Result<bool, Refusal> {
     }
 }
 
-fn bind(place: &Place) -> Result<UnixListener, Refusal> {
+fn bind(place: &SocketPath) -> Result<UnixListener, Refusal> {
     let unnamed = place.folder.join(UNNAMED);
     let fault = |error: io::Error| failed(&place.socket, &error);
     if own_socket(&unnamed)? {

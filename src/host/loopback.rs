@@ -8,11 +8,11 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use page::Page;
+pub use page::CallbackPage;
 pub use request::Callback;
 
 use oam_model::secret::Secret;
-use request::{Expected, Verdict};
+use request::{CallbackVerdict, ExpectedCallback};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,7 +99,7 @@ impl Loopback {
         state: &str,
         wrong_state: &mut bool,
     ) -> Result<(Callback, Browser), NoCallback> {
-        let expected = Arc::new(Expected {
+        let expected = Arc::new(ExpectedCallback {
             host: format!("127.0.0.1:{}", self.port),
             path: self.path.clone(),
             state: Secret::new(state.to_owned()),
@@ -129,7 +129,7 @@ impl Loopback {
 
 impl Browser {
     /// Shows how the sign-in went and closes the connection. A browser that went away is no fault.
-    pub async fn show(mut self, page: &Page) {
+    pub async fn show(mut self, page: &CallbackPage) {
         let _ = tokio::time::timeout(PATIENCE, write(&mut self.0, page)).await;
     }
 }
@@ -140,22 +140,22 @@ enum Heard {
     Other,
 }
 
-async fn hear(mut stream: TcpStream, expected: Arc<Expected>) -> Heard {
+async fn hear(mut stream: TcpStream, expected: Arc<ExpectedCallback>) -> Heard {
     let verdict = match tokio::time::timeout(PATIENCE, head(&mut stream)).await {
         Ok(Some(bytes)) => expected.judge(&bytes),
         // A connection opened ahead of need, or one that dawdles: no answer is owed.
         Ok(None) | Err(_) => return Heard::Other,
     };
     let (page, heard) = match verdict {
-        Verdict::Callback(callback) => return Heard::Callback(callback, Browser(stream)),
-        Verdict::WrongState => (
-            Page::refused(
+        CallbackVerdict::Callback(callback) => return Heard::Callback(callback, Browser(stream)),
+        CallbackVerdict::WrongState => (
+            CallbackPage::refused(
                 400,
                 "The `state` of this answer is not the one of the sign-in that waits.",
             ),
             Heard::WrongState,
         ),
-        Verdict::Refused(status, why) => (Page::refused(status, why), Heard::Other),
+        CallbackVerdict::Refused(status, why) => (CallbackPage::refused(status, why), Heard::Other),
     };
     Browser(stream).show(&page).await;
     heard
@@ -180,7 +180,7 @@ async fn head(stream: &mut TcpStream) -> Option<Zeroizing<Vec<u8>>> {
     }
 }
 
-async fn write(stream: &mut TcpStream, page: &Page) -> std::io::Result<()> {
+async fn write(stream: &mut TcpStream, page: &CallbackPage) -> std::io::Result<()> {
     stream.write_all(&page.response()).await?;
     stream.shutdown().await
 }

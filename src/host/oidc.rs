@@ -18,11 +18,13 @@ mod userinfo;
 pub(crate) mod words;
 
 use super::http::{Http, Payload, TOTAL, Tokens, way_of};
-use claims::{Expect, Phase, Wrong};
-use discovery::{Discovery, Metadata};
-use id_token::Verdict;
+use claims::{ClaimError, Expect, Phase};
+use discovery::{Discovery, ProviderEndpoints};
+use id_token::IdTokenCheck;
 use keys::Keys;
-use oam_agent::ports::{Arrived, Authentication, Idp, Later, PendingLogin, UserInfo};
+use oam_agent::ports::{
+    Arrived, Authentication, IdentityProvider, LocalBoxFuture, PendingLogin, UserInfo,
+};
 use oam_agent::state::SessionTokens;
 use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
@@ -55,13 +57,13 @@ impl Oidc {
     }
 }
 
-impl Idp for Oidc {
+impl IdentityProvider for Oidc {
     fn begin(
         &self,
         org: &Org,
         authentication: Authentication,
         by: SignInBy,
-    ) -> Later<Result<PendingLogin, Refusal>> {
+    ) -> LocalBoxFuture<Result<PendingLogin, Refusal>> {
         let (inner, org) = (Rc::clone(&self.0), org.clone());
         Box::pin(login::begin(inner, org, authentication, by))
     }
@@ -71,22 +73,27 @@ impl Idp for Oidc {
         org: &Org,
         tokens: SessionTokens,
         known: Identity,
-    ) -> Later<Result<Arrived, EndpointFault>> {
+    ) -> LocalBoxFuture<Result<Arrived, EndpointFault>> {
         let (inner, org) = (Rc::clone(&self.0), org.clone());
         Box::pin(async move { inner.refresh(&org, tokens, known).await })
     }
 
-    fn userinfo(&self, org: &Org, access: Arc<Secret>, known: Identity) -> Later<UserInfo> {
+    fn userinfo(
+        &self,
+        org: &Org,
+        access: Arc<Secret>,
+        known: Identity,
+    ) -> LocalBoxFuture<UserInfo> {
         let (inner, org) = (Rc::clone(&self.0), org.clone());
         Box::pin(async move { userinfo::ask(&inner, &org, &access, &known).await })
     }
 
-    fn look(&self, org: &Org) -> Later<Vec<ProviderFault>> {
+    fn look(&self, org: &Org) -> LocalBoxFuture<Vec<ProviderFault>> {
         let (inner, org) = (Rc::clone(&self.0), org.clone());
         Box::pin(async move { look::look(&inner, &org).await })
     }
 
-    fn revoke(&self, org: &Org, refresh: Arc<Secret>) -> Later<Result<(), String>> {
+    fn revoke(&self, org: &Org, refresh: Arc<Secret>) -> LocalBoxFuture<Result<(), String>> {
         let (inner, org) = (Rc::clone(&self.0), org.clone());
         Box::pin(async move { inner.revoke(&org, &refresh).await })
     }
@@ -97,7 +104,7 @@ impl Inner {
     async fn ask(
         &self,
         org: &Org,
-        metadata: &Metadata,
+        metadata: &ProviderEndpoints,
         form: &[(&str, &str)],
     ) -> Result<Tokens, EndpointFault> {
         let via = way_of(&org.provider);
@@ -114,7 +121,7 @@ impl Inner {
         &self,
         org: &Org,
         refresh: &Secret,
-    ) -> Result<(Rc<Metadata>, Tokens), EndpointFault> {
+    ) -> Result<(Rc<ProviderEndpoints>, Tokens), EndpointFault> {
         // Whatever goes wrong before the refresh token is sent is `NotSent`: a 400 of the discovery
         // endpoint must never be read as the end of the session.
         let unsent = |fault| EndpointFault::NotSent {
@@ -159,7 +166,7 @@ impl Inner {
         };
         let (id, identity) = match checked {
             None => (old.id, known),
-            Some(Verdict::Right(identity)) => {
+            Some(IdTokenCheck::Right(identity)) => {
                 let auth_time = known.auth_time.or(identity.auth_time);
                 let id = fresh.id_token.map_or(old.id, Arc::new);
                 (
@@ -173,14 +180,14 @@ impl Inner {
             // The old refresh token may be used up: to give the new one away because a key server
             // is down would lose a session that the provider honours (promise 3). The ID token
             // that nobody could check is not used for anything.
-            Some(Verdict::NoKeys(fault)) => {
+            Some(IdTokenCheck::NoKeys(fault)) => {
                 tracing::warn!(org = %org.name, cause = %words::of(&fault),
                     "a refreshed ID token was set aside: the provider's keys can't be had");
                 (old.id, known)
             }
             // The provider has rotated the refresh token whatever is wrong with the ID token, often
             // enough our own clock: the old one would be taken for a stolen one (promise 3).
-            Some(Verdict::Wrong(fault)) => return Ok(flawed(fresh, old, known, fault)),
+            Some(IdTokenCheck::Wrong(fault)) => return Ok(flawed(fresh, old, known, fault)),
         };
         let (access, access_expires) = match fresh.access_token {
             Some(token) => (Arc::new(token), self.until(fresh.expires_in.seconds())),
@@ -208,34 +215,34 @@ impl Inner {
     async fn check(
         &self,
         org: &Org,
-        metadata: &Metadata,
+        metadata: &ProviderEndpoints,
         token: &Secret,
         tokens: &Tokens,
         expect: &Expect<'_>,
-    ) -> Verdict {
+    ) -> IdTokenCheck {
         let header = match id_token::header(token, expect.longest_token) {
             Ok(header) => header,
-            Err(wrong) => return Verdict::Wrong(wrong.into()),
+            Err(wrong) => return IdTokenCheck::Wrong(wrong.into()),
         };
         let via = way_of(&org.provider);
         let kid = header.kid.as_deref();
         let (keys, uri, alg) = (&self.keys, &metadata.jwks_uri, header.alg);
         let key = match keys.find(&via, uri, kid, alg, None).await {
             Ok(key) => key,
-            Err(keys::NoKey::Unknown(wrong)) => return Verdict::Wrong(wrong.into()),
-            Err(keys::NoKey::Unreachable(fault)) => return Verdict::NoKeys(fault),
+            Err(keys::NoKey::Unknown(wrong)) => return IdTokenCheck::Wrong(wrong.into()),
+            Err(keys::NoKey::Unreachable(fault)) => return IdTokenCheck::NoKeys(fault),
         };
         let mut verified = id_token::verified(token, &header, &key);
         // A provider may have another key under the same name now.
-        if verified.as_ref().is_err_and(Wrong::is_signature)
+        if verified.as_ref().is_err_and(ClaimError::is_signature)
             && let Ok(other) = keys.find(&via, uri, kid, alg, Some(&key)).await
         {
             verified = id_token::verified(token, &header, &other);
         }
         let access = tokens.access_token.as_ref();
         match verified.and_then(|claims| claims.identity(expect, header.alg, access)) {
-            Ok(identity) => Verdict::Right(identity),
-            Err(wrong) => Verdict::Wrong(wrong.into()),
+            Ok(identity) => IdTokenCheck::Right(identity),
+            Err(wrong) => IdTokenCheck::Wrong(wrong.into()),
         }
     }
 

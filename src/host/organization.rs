@@ -2,7 +2,7 @@
 
 use super::http::{Http, TOTAL, Via, way_of};
 use super::oidc::words;
-use oam_agent::ports::{Later, Published};
+use oam_agent::ports::{LocalBoxFuture, Published};
 use oam_config::agent::Org;
 use oam_config::organization::{document, issuer_url, understood};
 use oam_model::answer::EndpointFault;
@@ -26,7 +26,7 @@ impl Published for Issuers {
         url: &str,
         known: Option<&Org>,
         route: Option<Route>,
-    ) -> Later<Result<Organization, Refusal>> {
+    ) -> LocalBoxFuture<Result<Organization, Refusal>> {
         let via = known.map_or_else(Via::default, |org| way_of(&org.provider));
         let via = route.map_or(via.clone(), |route| via.with(route));
         let (http, url) = (Rc::clone(&self.0), url.to_owned());

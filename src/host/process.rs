@@ -1,7 +1,7 @@
 //! What the agent does to itself: standard streams, signals (R19, R23).
 
 use oam_model::refusal::Refusal;
-use oam_system::process::{Asked, Signals};
+use oam_system::process::{ProcessSignal, ProcessSignals};
 use oam_wire::start::READY;
 use std::fs::File;
 use std::io::{self, Write};
@@ -61,6 +61,6 @@ pub fn leave_streams() -> io::Result<()> {
 /// # Errors
 /// The handlers can't be installed. Needs a tokio runtime with I/O.
 pub fn ending() -> io::Result<impl Future<Output = ()>> {
-    let mut signals = Signals::take()?;
-    Ok(async move { while signals.next().await != Asked::Stop {} })
+    let mut signals = ProcessSignals::take()?;
+    Ok(async move { while signals.next().await != ProcessSignal::Stop {} })
 }

@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 
 /// All seats. One thread only: the agent has no other.
 #[derive(Clone, Default)]
-pub(super) struct Seats {
+pub(super) struct ConnectionQuota {
     room: Rc<RefCell<Room>>,
     freed: Rc<Notify>,
 }
@@ -27,18 +27,18 @@ struct Taken {
 }
 
 /// One connection's seat; free again when dropped.
-pub(super) struct Seat {
+pub(super) struct ConnectionPermit {
     number: u64,
-    seats: Seats,
+    seats: ConnectionQuota,
 }
 
-impl Seats {
+impl ConnectionQuota {
     pub(super) fn count(&self) -> usize {
         self.room.borrow().taken.len()
     }
 
     /// A seat whose connection is idle.
-    pub(super) fn take(&self) -> Seat {
+    pub(super) fn take(&self) -> ConnectionPermit {
         let mut room = self.room.borrow_mut();
         room.turn += 1;
         let number = room.turn;
@@ -50,7 +50,7 @@ impl Seats {
                 idle_since,
             },
         );
-        Seat {
+        ConnectionPermit {
             number,
             seats: self.clone(),
         }
@@ -81,9 +81,9 @@ impl Seats {
     }
 }
 
-impl Seat {
+impl ConnectionPermit {
     /// The task to end when the seat is needed.
-    pub(super) fn belongs_to(seats: &Seats, number: u64, task: AbortHandle) {
+    pub(super) fn belongs_to(seats: &ConnectionQuota, number: u64, task: AbortHandle) {
         if let Some(taken) = seats.room.borrow_mut().taken.get_mut(&number) {
             taken.task = Some(task);
         }
@@ -111,7 +111,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.seats.room.borrow_mut().taken.remove(&self.number);
         self.seats.freed.notify_one();
@@ -120,11 +120,11 @@ impl Drop for Seat {
 
 #[cfg(test)]
 mod tests {
-    use super::Seats;
+    use super::ConnectionQuota;
 
     #[test]
     fn the_longest_idle_goes_first_and_a_busy_one_never() {
-        let seats = Seats::default();
+        let seats = ConnectionQuota::default();
         let (first, second, third) = (seats.take(), seats.take(), seats.take());
         first.busy();
         second.busy();

@@ -7,7 +7,7 @@ pub(super) mod watch;
 use super::files::words;
 use directories::ProjectDirs;
 use oam_agent::ports::Configuration;
-use oam_config::agent::{Org, Settings, Source, read};
+use oam_config::agent::{Org, Settings, SourceText, read};
 use oam_config::organization::effective;
 use oam_model::organization::Organization;
 use std::fs::{self, Metadata, OpenOptions};
@@ -25,7 +25,7 @@ pub struct SettingsFiles {
     /// How the files looked when they were last read.
     seen: Option<Vec<Stamp>>,
     #[cfg(target_os = "linux")]
-    watch: Option<watch::Watch>,
+    watch: Option<watch::SettingsWatch>,
 }
 
 /// The files of this machine and user, read when somebody asks for it.
@@ -92,7 +92,7 @@ impl SettingsFiles {
         }
         let mut sources = texts
             .iter()
-            .map(|(name, text)| text.as_deref().map(|text| Source { name, text }));
+            .map(|(name, text)| text.as_deref().map(|text| SourceText { name, text }));
         let (company, user) = (sources.next().flatten(), sources.next().flatten());
         let settings = read(company, user).map_err(|faults| {
             let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
@@ -114,7 +114,7 @@ impl SettingsFiles {
     pub async fn next_change(&mut self) {
         loop {
             if self.watch.is_none() {
-                match watch::Watch::new() {
+                match watch::SettingsWatch::new() {
                     Ok(watch) => self.watch = Some(watch),
                     Err(fault) => {
                         tracing::warn!("changes of the configuration are not noticed: {fault}");

@@ -2,7 +2,7 @@
 
 use super::caller::{NoPeer, Peer};
 use super::connection::Connection;
-use super::seats::{Seat, Seats};
+use super::seats::{ConnectionPermit, ConnectionQuota};
 use oam_agent::command::Mailbox;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_wire::frame;
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 /// What a client may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// Connections at once.
     pub connections: usize,
     /// Of these, kept for callers that come while nobody who is there can be sent away.
@@ -31,7 +31,7 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-impl Default for Limits {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             connections: 256,
@@ -54,10 +54,10 @@ pub async fn serve(
     mut listener: UnixListener,
     mut others: mpsc::Receiver<UnixListener>,
     mailbox: Mailbox,
-    limits: Limits,
+    limits: ConnectionLimits,
     stop: impl Future<Output = ()>,
 ) {
-    let seats = Seats::default();
+    let seats = ConnectionQuota::default();
     let mut tasks = JoinSet::new();
     tokio::pin!(stop);
     loop {
@@ -97,8 +97,8 @@ pub async fn serve(
 fn admit(
     stream: UnixStream,
     mailbox: &Mailbox,
-    limits: Limits,
-    seats: &Seats,
+    limits: ConnectionLimits,
+    seats: &ConnectionQuota,
     tasks: &mut JoinSet<()>,
 ) {
     let peer = match Peer::of(&stream) {
@@ -124,7 +124,7 @@ fn admit(
     let number = seat.number();
     let connection = Connection::new(stream, peer, mailbox.clone(), limits, seat);
     let task = tasks.spawn_local(connection.run());
-    Seat::belongs_to(seats, number, task);
+    ConnectionPermit::belongs_to(seats, number, task);
 }
 
 /// Says why, if the socket takes it at once; nobody is waited for here.

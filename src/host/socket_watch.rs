@@ -3,12 +3,12 @@
 //! A log-out or a cleaner of old files can remove the runtime folder under a living agent. It would
 //! live on unseen, and renew the session beside the next one.
 
-use super::listen::{Hold, Listening, Taken, take};
+use super::listen::{Hold, ListenOutcome, Listening, take};
 #[cfg(target_os = "linux")]
-use super::settings::watch::Watch;
+use super::settings::watch::SettingsWatch;
 use super::state_lock::StateLock;
-use oam_agent::command::{Command, Mailbox, Outcome};
-use oam_wire::place::Place;
+use oam_agent::command::{AgentCommand, CommandOutcome, Mailbox};
+use oam_wire::place::SocketPath;
 use std::cell::RefCell;
 use std::io;
 use std::path::Path;
@@ -25,10 +25,10 @@ const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// Nothing tells of changes here.
 #[cfg(not(target_os = "linux"))]
-struct Watch;
+struct SettingsWatch;
 
 #[cfg(not(target_os = "linux"))]
-impl Watch {
+impl SettingsWatch {
     fn new() -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -43,7 +43,7 @@ impl Watch {
 /// What is kept of the agent's place while it serves.
 pub(super) struct Keeping {
     /// Where the environment says that the socket lies.
-    place: Place,
+    place: SocketPath,
     /// Where it lies now; none while there is no way to be found.
     hold: RefCell<Option<Hold>>,
     lock: Rc<StateLock>,
@@ -53,7 +53,7 @@ pub(super) struct Keeping {
 
 impl Keeping {
     pub(super) const fn new(
-        place: Place,
+        place: SocketPath,
         hold: Hold,
         lock: Rc<StateLock>,
         listeners: mpsc::Sender<UnixListener>,
@@ -76,7 +76,7 @@ impl Keeping {
             .as_ref()
             .map(|hold| hold.socket().to_owned());
         let Some(own) = own else { return };
-        let mut watch = Watch::new().ok();
+        let mut watch = SettingsWatch::new().ok();
         loop {
             if let Some(watch) = &mut watch {
                 // Armed before looking, so that no change falls in between.
@@ -117,7 +117,7 @@ impl Keeping {
             return true;
         }
         let elsewhere = self.lock.folder().join("run");
-        let Some(refuge) = Place::in_folder(elsewhere).ok() else {
+        let Some(refuge) = SocketPath::in_folder(elsewhere).ok() else {
             return !self.ends().await;
         };
         if self.is_found_at(&refuge.socket) {
@@ -133,11 +133,11 @@ impl Keeping {
         true
     }
 
-    async fn bind(&self, place: &Place) -> io::Result<()> {
+    async fn bind(&self, place: &SocketPath) -> io::Result<()> {
         // Its lock must not stand in our own way.
         self.hold.borrow_mut().take();
         let taken = take(place, None);
-        let Ok(Taken::Ours(Listening { listener, hold })) = taken else {
+        let Ok(ListenOutcome::Ours(Listening { listener, hold })) = taken else {
             return Err(io::ErrorKind::AddrInUse.into());
         };
         let listener = UnixListener::from_std(listener)?;
@@ -150,10 +150,15 @@ impl Keeping {
     /// Asks the agent to end in order; `false`: it has something in the works.
     async fn ends(&self) -> bool {
         let (reply, answer) = oneshot::channel();
-        if self.mailbox.send(Command::Retire { reply }).await.is_err() {
+        if self
+            .mailbox
+            .send(AgentCommand::Retire { reply })
+            .await
+            .is_err()
+        {
             return true;
         }
-        !matches!(answer.await, Ok(Outcome::Refused(..)))
+        !matches!(answer.await, Ok(CommandOutcome::Refused(..)))
     }
 
     /// Gives the place up: the socket goes.

@@ -14,7 +14,7 @@ use oam_model::refusal::{Refusal, RefusalCode};
 use oam_wire::client::Client;
 use oam_wire::host::{self, Holder, LOCK, NAMELESS, ours_to_make};
 use oam_wire::message::{Reply, Request};
-use oam_wire::place::{Place, Untrusted};
+use oam_wire::place::{SocketPath, Untrusted};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -23,11 +23,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// What came of taking the lock.
-pub enum Taken {
+pub enum LockOutcome {
     /// The state is ours until the lock is dropped.
     Ours(StateLock),
     /// An agent that answers there has it.
-    Theirs(Place),
+    Theirs(SocketPath),
 }
 
 /// The lock, held.
@@ -43,7 +43,7 @@ pub struct StateLock {
 ///
 /// # Errors
 /// The folder is another user's or can't be locked, or the holder does not answer; it is named.
-pub fn take(base: &Path, passed: Option<&Path>) -> Result<Taken, Refusal> {
+pub fn take(base: &Path, passed: Option<&Path>) -> Result<LockOutcome, Refusal> {
     let folder = host::folder(base);
     let unusable = |words| Refusal::unavailable(words, "nothing was made or changed there");
     ours_to_make(&folder).map_err(unusable)?;
@@ -62,24 +62,24 @@ pub fn take(base: &Path, passed: Option<&Path>) -> Result<Taken, Refusal> {
                 return take(base, passed);
             }
             if let Some(theirs) = lock.take_over(base)? {
-                return Ok(Taken::Theirs(theirs));
+                return Ok(LockOutcome::Theirs(theirs));
             }
-            return Ok(Taken::Ours(lock));
+            return Ok(LockOutcome::Ours(lock));
         }
         let holder = Holder::read(&folder);
         let place = holder.as_ref().and_then(Holder::socket);
         // Through the service manager's own socket we would only meet ourselves.
         let place = place.filter(|socket| Some(socket.as_path()) != passed);
-        let place = place.as_deref().and_then(Place::of_socket);
+        let place = place.as_deref().and_then(SocketPath::of_socket);
         // Named at once: nobody connects there until it is put right.
-        if let Some(Err(Untrusted::Open(refusal))) = place.as_ref().map(Place::check) {
+        if let Some(Err(Untrusted::Open(refusal))) = place.as_ref().map(SocketPath::check) {
             return Err(refusal);
         }
         if let Some((place, client)) =
             place.and_then(|p| Some((p.clone(), Client::connect(&p).ok()?)))
         {
             if passed.is_none() {
-                return Ok(Taken::Theirs(place));
+                return Ok(LockOutcome::Theirs(place));
             }
             if !std::mem::replace(&mut asked, true) && !leaves(client) {
                 return Err(held(&folder, holder.as_ref()));

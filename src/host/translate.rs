@@ -1,23 +1,23 @@
 //! Between the words of the wire and those of the keeper.
 
-use oam_agent::command::{Command, EpochGate, Outcome, ReportKind, Started};
-use oam_agent::ports::Store;
+use oam_agent::command::{AgentCommand, CommandOutcome, EpochGate, ReportKind, Started};
+use oam_agent::ports::SessionStore;
 use oam_model::granted::TokenAnswer;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_wire::message::{Following, Reply, StoreChoice};
 use tokio::sync::oneshot;
 
 /// The reply, and for a token the gate that it must pass with its epoch.
-pub(super) fn reply(outcome: Outcome) -> (Reply, Option<(EpochGate, u64)>) {
+pub(super) fn reply(outcome: CommandOutcome) -> (Reply, Option<(EpochGate, u64)>) {
     let reply = match outcome {
-        Outcome::Token(answer, gate) => {
+        CommandOutcome::Token(answer, gate) => {
             let epoch = answer.granted.epoch;
             return (Reply::Token(answer), Some((gate, epoch)));
         }
-        Outcome::NotOurs => Reply::NotOurs,
-        Outcome::Refused(refusal, epoch) => Reply::Refused { refusal, epoch },
-        Outcome::Done => Reply::Done,
-        Outcome::SignedOut {
+        CommandOutcome::NotOurs => Reply::NotOurs,
+        CommandOutcome::Refused(refusal, epoch) => Reply::Refused { refusal, epoch },
+        CommandOutcome::Done => Reply::Done,
+        CommandOutcome::SignedOut {
             org,
             was_signed_in,
             warning,
@@ -28,25 +28,25 @@ pub(super) fn reply(outcome: Outcome) -> (Reply, Option<(EpochGate, u64)>) {
             warning,
             issuer_warning,
         },
-        Outcome::Status(report) => Reply::Status(report),
-        Outcome::Roles(report) => Reply::Roles(report),
-        Outcome::Why(report) => Reply::Why(report),
-        Outcome::Anchor(report) => Reply::Anchor(report),
-        Outcome::Organization(organization) => Reply::Organization { organization },
-        Outcome::Provider(report) => Reply::Provider(report),
+        CommandOutcome::Status(report) => Reply::Status(report),
+        CommandOutcome::Roles(report) => Reply::Roles(report),
+        CommandOutcome::Why(report) => Reply::Why(report),
+        CommandOutcome::Anchor(report) => Reply::Anchor(report),
+        CommandOutcome::Organization(organization) => Reply::Organization { organization },
+        CommandOutcome::Provider(report) => Reply::Provider(report),
     };
     (reply, None)
 }
 
-pub(super) fn report(kind: ReportKind, reply: oneshot::Sender<Outcome>) -> Command {
-    Command::Report { kind, reply }
+pub(super) fn report(kind: ReportKind, reply: oneshot::Sender<CommandOutcome>) -> AgentCommand {
+    AgentCommand::Report { kind, reply }
 }
 
-pub(super) const fn stored(choice: StoreChoice) -> Store {
+pub(super) const fn stored(choice: StoreChoice) -> SessionStore {
     match choice {
-        StoreChoice::Keyring => Store::Keyring,
-        StoreChoice::Kernel => Store::Kernel,
-        StoreChoice::Memory => Store::Memory,
+        StoreChoice::Keyring => SessionStore::Keyring,
+        StoreChoice::Kernel => SessionStore::Kernel,
+        StoreChoice::Memory => SessionStore::Memory,
     }
 }
 

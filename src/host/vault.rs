@@ -13,8 +13,8 @@ mod tombs;
 use super::files::{durable_remove, durable_write, private, private_folder, sweep_temps, words};
 use super::reserve::with_room;
 use super::state_lock::StateLock;
-use memory::{Holding, Key};
-use oam_agent::ports::{Later, Meanwhile, Store, Vault};
+use memory::{OpenVault, SealingKey};
+use oam_agent::ports::{LocalBoxFuture, Meanwhile, SessionStore, Vault};
 use oam_agent::state::{Sealed, Tombstone};
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
@@ -41,15 +41,15 @@ struct Inner {
     lock: Option<Rc<StateLock>>,
     state: RefCell<State>,
     /// The tombstones as they were last read or written here; none before.
-    tombs_seen: Cell<Option<tombs::Look>>,
+    tombs_seen: Cell<Option<tombs::FileStamp>>,
 }
 
 struct State {
-    now: Holding,
+    now: OpenVault,
     /// Prepared for a sign-in that is under way.
-    prepared: Option<Holding>,
+    prepared: Option<OpenVault>,
     /// Adopted by a sign-in that arrived: takes over at the next save.
-    next: Option<Holding>,
+    next: Option<OpenVault>,
     /// The sealed file is the one that this agent opened or wrote.
     ours: bool,
     /// The kernel no longer held the key when the file was to be opened.
@@ -77,8 +77,8 @@ impl FileVault {
                 lock,
                 tombs_seen: Cell::new(None),
                 state: RefCell::new(State {
-                    now: Holding {
-                        store: Store::default(),
+                    now: OpenVault {
+                        store: SessionStore::default(),
                         key: None,
                     },
                     prepared: None,
@@ -92,7 +92,7 @@ impl FileVault {
 }
 
 impl Vault for FileVault {
-    fn prepare(&self, store: Store) -> Later<Result<(), Refusal>> {
+    fn prepare(&self, store: SessionStore) -> LocalBoxFuture<Result<(), Refusal>> {
         let inner = Rc::clone(&self.inner);
         Box::pin(async move { inner.prepare(store).await })
     }
@@ -114,7 +114,7 @@ impl Vault for FileVault {
         self.inner.state.borrow().now.key.is_some()
     }
 
-    fn open(&self) -> Later<Result<Option<Sealed>, Refusal>> {
+    fn open(&self) -> LocalBoxFuture<Result<Option<Sealed>, Refusal>> {
         let inner = Rc::clone(&self.inner);
         Box::pin(async move { inner.open().await })
     }
@@ -140,7 +140,7 @@ impl Vault for FileVault {
         self.inner.state.borrow().kernel_forgot
     }
 
-    fn store(&self) -> Store {
+    fn store(&self) -> SessionStore {
         self.inner.state.borrow().now.store
     }
 
@@ -191,15 +191,15 @@ impl Inner {
         }
     }
 
-    async fn prepare(&self, store: Store) -> Result<(), Refusal> {
+    async fn prepare(&self, store: SessionStore) -> Result<(), Refusal> {
         let now = self.in_use();
         // Before the keyring is asked: a state folder that can't be written is known first, too.
         private_folder(&self.folder)
             .map_err(|words| Refusal::unavailable(words, "repair the folder, then try again"))?;
         let held = now.key.filter(|_| now.store == store);
         let key = match store {
-            Store::Memory => None,
-            Store::Keyring | Store::Kernel => Some(kept(store, held.clone()).await?),
+            SessionStore::Memory => None,
+            SessionStore::Keyring | SessionStore::Kernel => Some(kept(store, held.clone()).await?),
         };
         let same = match (&held, &key) {
             (Some(held), Some(key)) => held.bytes() == key.bytes(),
@@ -207,13 +207,13 @@ impl Inner {
             _ => false,
         };
         if !same {
-            self.state.borrow_mut().prepared = Some(Holding { store, key });
+            self.state.borrow_mut().prepared = Some(OpenVault { store, key });
         }
         Ok(())
     }
 
     /// What is in use; what an earlier sign-in prepared is forgotten.
-    fn in_use(&self) -> Holding {
+    fn in_use(&self) -> OpenVault {
         let mut state = self.state.borrow_mut();
         state.prepared = None;
         state.now.clone()
@@ -233,14 +233,14 @@ impl Inner {
         };
         let store = sealed::store(&file).map_err(|broken| unusable(&path, broken))?;
         let key = match store {
-            Store::Kernel => kernel::fetch()?,
-            Store::Keyring | Store::Memory => keyring::fetch().await?,
+            SessionStore::Kernel => kernel::fetch()?,
+            SessionStore::Keyring | SessionStore::Memory => keyring::fetch().await?,
         };
-        self.state.borrow_mut().kernel_forgot = key.is_none() && store == Store::Kernel;
+        self.state.borrow_mut().kernel_forgot = key.is_none() && store == SessionStore::Kernel;
         let key = key.ok_or_else(|| lost_key(&path, store))?;
         let opened = sealed::open(&file, &key).map_err(|broken| unusable(&path, broken))?;
         let mut state = self.state.borrow_mut();
-        state.now = Holding {
+        state.now = OpenVault {
             store,
             key: Some(Rc::new(key)),
         };
@@ -261,7 +261,7 @@ impl Inner {
             }
             with_room(&self.folder, || durable_write(&path, &file, 0o600))?;
             state.ours = true;
-        } else if holding.store != Store::Memory {
+        } else if holding.store != SessionStore::Memory {
             return Err("no store was prepared for the session".into());
         } else if state.ours {
             // Memory only means that nothing stays on disk.
@@ -318,18 +318,21 @@ impl Inner {
 
 /// The key that `store` keeps. Where it keeps none it gets the one in memory, which may already
 /// seal a session, or else a new one.
-async fn kept(store: Store, held: Option<Rc<Key>>) -> Result<Rc<Key>, Refusal> {
+async fn kept(
+    store: SessionStore,
+    held: Option<Rc<SealingKey>>,
+) -> Result<Rc<SealingKey>, Refusal> {
     let found = match store {
-        Store::Kernel => kernel::fetch()?,
-        Store::Keyring | Store::Memory => keyring::fetch().await?,
+        SessionStore::Kernel => kernel::fetch()?,
+        SessionStore::Keyring | SessionStore::Memory => keyring::fetch().await?,
     };
     if let Some(key) = found {
         return Ok(Rc::new(key));
     }
-    let key = held.unwrap_or_else(|| Rc::new(Key::random()));
+    let key = held.unwrap_or_else(|| Rc::new(SealingKey::random()));
     match store {
-        Store::Kernel => kernel::keep(&key)?,
-        Store::Keyring | Store::Memory => keyring::keep(&key).await?,
+        SessionStore::Kernel => kernel::keep(&key)?,
+        SessionStore::Keyring | SessionStore::Memory => keyring::keep(&key).await?,
     }
     Ok(key)
 }

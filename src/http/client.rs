@@ -19,7 +19,7 @@ const CLIENT_AGE_MS: u64 = 24 * 3600 * 1000;
 
 /// What one side's requests have in common.
 #[derive(Debug, Clone, Copy)]
-pub struct Policy {
+pub struct ClientPolicy {
     /// `User-Agent`.
     pub user_agent: &'static str,
     /// How long a connection is kept without use; none: each request has its own. A refresh token must be
@@ -83,13 +83,13 @@ struct Built {
 
 /// HTTP clients of one policy.
 pub struct HttpClient {
-    policy: Policy,
+    policy: ClientPolicy,
     built: Mutex<HashMap<Key, Built>>,
 }
 
 impl HttpClient {
     /// No client is built yet.
-    pub fn new(policy: Policy) -> Self {
+    pub fn new(policy: ClientPolicy) -> Self {
         Self {
             policy,
             built: Mutex::default(),
@@ -182,7 +182,7 @@ fn proxy(text: &str) -> Result<reqwest::Proxy, String> {
     reqwest::Proxy::all(text).map_err(|_| "the address in `proxy` is not a URL".to_owned())
 }
 
-fn build(key: &Key, policy: Policy) -> Result<reqwest::Client, String> {
+fn build(key: &Key, policy: ClientPolicy) -> Result<reqwest::Client, String> {
     let mut builder = reqwest::Client::builder()
         .user_agent(policy.user_agent)
         .redirect(reqwest::redirect::Policy::none())
@@ -221,7 +221,7 @@ async fn send(request: reqwest::RequestBuilder, total: Duration) -> Result<Answe
 
 #[cfg(test)]
 mod tests {
-    use super::{HttpClient, Policy, Via};
+    use super::{ClientPolicy, HttpClient, Via};
     use oam_model::answer::EndpointFault;
     use oam_model::time::Moment;
     use std::time::SystemTime;
@@ -231,7 +231,7 @@ mod tests {
     const PLAIN: &str = "http://127.0.0.1:9/";
 
     fn client() -> HttpClient {
-        HttpClient::new(Policy {
+        HttpClient::new(ClientPolicy {
             user_agent: "oam",
             kept: None,
         })

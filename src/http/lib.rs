@@ -14,7 +14,7 @@ mod roots;
 pub use answer::{Answer, collect, content_type};
 pub use auth::Auth;
 pub use body::Payload;
-pub use client::{HttpClient, Policy, Via};
+pub use client::{ClientPolicy, HttpClient, Via};
 pub use roots::{ca_sha256, roots};
 
 use std::time::Duration;

@@ -4,15 +4,15 @@
 use super::record;
 use super::refused::Refused;
 use super::standing;
-use super::state::{InForce, Issuer};
+use super::state::{Issuer, LiveConfig};
 use oam_model::audit::AuditRecord;
-use oam_model::claimant::{Claimant, Groups};
+use oam_model::claimant::{Groups, Principal};
 use oam_model::feed::FeedEvent;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_policy::account::Account;
 use oam_policy::admission;
 use oam_policy::policy;
-use oam_store::{Batch, Change, Compared, PersonRow, PersonSeen, StoreFault};
+use oam_store::{Batch, Compared, PersonRow, PersonSeen, StoreChange, StoreFault};
 use oam_system::clock;
 
 /// How often a sight is decided anew that others overtake.
@@ -21,9 +21,9 @@ const ATTEMPTS: usize = 4;
 const SEEN_AGAIN_MS: u64 = 60_000;
 
 /// A claimant that may ask.
-pub struct Admitted {
+pub struct AuthorizedPrincipal {
     /// With the groups that count: those of a later signal, where there is one.
-    pub claimant: Claimant,
+    pub claimant: Principal,
     /// The groups of the token itself, for the store.
     groups: Groups,
     /// As kept; none for who was never seen.
@@ -31,9 +31,9 @@ pub struct Admitted {
 }
 
 /// A claimant that may not.
-pub struct Barred {
+pub struct DeniedPrincipal {
     /// As verified.
-    pub claimant: Claimant,
+    pub claimant: Principal,
     /// Why.
     pub refusal: Refusal,
     /// As kept, with the end.
@@ -41,9 +41,9 @@ pub struct Barred {
 }
 
 /// Why nobody was admitted.
-pub enum NotAdmitted {
+pub enum AuthorizeError {
     /// The identity or session ended.
-    Barred(Box<Barred>),
+    Barred(Box<DeniedPrincipal>),
     /// The store is not there.
     Unknown(Refused),
 }
@@ -54,11 +54,11 @@ pub enum NotAdmitted {
 /// Why not.
 pub async fn admit(
     issuer: &Issuer,
-    in_force: &InForce,
-    claimant: Claimant,
-) -> Result<Admitted, NotAdmitted> {
+    in_force: &LiveConfig,
+    claimant: Principal,
+) -> Result<AuthorizedPrincipal, AuthorizeError> {
     let unknown =
-        |fault: StoreFault| NotAdmitted::Unknown(Refused::of_exchange(fault.refusal(), false));
+        |fault: StoreFault| AuthorizeError::Unknown(Refused::of_exchange(fault.refusal(), false));
     let row = person(issuer, &claimant).await.map_err(unknown)?;
     let since = session_since(issuer, &claimant, row.as_ref()).await;
     admit_by(in_force, claimant, row, since.map_err(unknown)?)
@@ -69,7 +69,10 @@ pub async fn admit(
 ///
 /// # Errors
 /// Why not.
-pub async fn admit_and_keep(issuer: &Issuer, claimant: Claimant) -> Result<Admitted, NotAdmitted> {
+pub async fn admit_and_keep(
+    issuer: &Issuer,
+    claimant: Principal,
+) -> Result<AuthorizedPrincipal, AuthorizeError> {
     let mut fault = StoreFault::Overtaken;
     for _ in 0..ATTEMPTS {
         // By the policy of now: another one can be what overtook it.
@@ -84,14 +87,14 @@ pub async fn admit_and_keep(issuer: &Issuer, claimant: Claimant) -> Result<Admit
             }
         }
     }
-    Err(NotAdmitted::Unknown(Refused::of_exchange(
+    Err(AuthorizeError::Unknown(Refused::of_exchange(
         fault.refusal(),
         false,
     )))
 }
 
 /// What is kept of a claimant. One who comes for the first time takes over what the provider said of them before.
-async fn person(issuer: &Issuer, claimant: &Claimant) -> Result<Option<PersonRow>, StoreFault> {
+async fn person(issuer: &Issuer, claimant: &Principal) -> Result<Option<PersonRow>, StoreFault> {
     let row = issuer.store.person(claimant.key.clone()).await?;
     if row.as_ref().is_some_and(|row| !row.is_never_seen()) {
         return Ok(row);
@@ -101,7 +104,7 @@ async fn person(issuer: &Issuer, claimant: &Claimant) -> Result<Option<PersonRow
         return Ok(row);
     }
     let batch = Batch {
-        changes: vec![Change::TakeOver(seen)],
+        changes: vec![StoreChange::TakeOver(seen)],
         entries: Vec::new(),
     };
     issuer.commit(batch).await?;
@@ -114,7 +117,7 @@ async fn person(issuer: &Issuer, claimant: &Claimant) -> Result<Option<PersonRow
 /// The store is not there.
 pub async fn session_since(
     issuer: &Issuer,
-    claimant: &Claimant,
+    claimant: &Principal,
     row: Option<&PersonRow>,
 ) -> Result<Option<u64>, StoreFault> {
     match &claimant.session {
@@ -131,33 +134,33 @@ pub async fn session_since(
 /// Admits a claimant by this row, and by [`session_since`].
 ///
 /// # Errors
-/// [`NotAdmitted::Barred`].
+/// [`AuthorizeError::Barred`].
 pub fn admit_by(
-    in_force: &InForce,
-    mut claimant: Claimant,
+    in_force: &LiveConfig,
+    mut claimant: Principal,
     row: Option<PersonRow>,
     session_since: Option<u64>,
-) -> Result<Admitted, NotAdmitted> {
+) -> Result<AuthorizedPrincipal, AuthorizeError> {
     let facts = row.as_ref().map(|row| standing::facts(row, session_since));
     let org = in_force.org();
     if let Err(refusal) = admission::admit(facts.as_ref(), &claimant, org, clock::now_ms()) {
-        let barred = Barred {
+        let barred = DeniedPrincipal {
             claimant,
             refusal,
             row,
         };
-        return Err(NotAdmitted::Barred(Box::new(barred)));
+        return Err(AuthorizeError::Barred(Box::new(barred)));
     }
     let counting = admission::groups(facts.as_ref(), &claimant);
     let groups = std::mem::replace(&mut claimant.groups, counting);
-    Ok(Admitted {
+    Ok(AuthorizedPrincipal {
         claimant,
         groups,
         row,
     })
 }
 
-impl Admitted {
+impl AuthorizedPrincipal {
     /// The epoch that a token is bound to.
     pub fn epoch(&self) -> u64 {
         self.row.as_ref().map_or(0, |row| row.epoch)
@@ -174,12 +177,12 @@ impl Admitted {
     /// What this sight changes in the store: the person or job as seen, and the roles where they are others
     /// than when last compared. Evidence older than what is kept compares nothing: a second session with
     /// an older token would take away and give back the same role with every ask.
-    pub fn sight(&self, in_force: &InForce) -> Vec<Change> {
+    pub fn sight(&self, in_force: &LiveConfig) -> Vec<StoreChange> {
         let at_ms = clock::now_ms();
         let seen = seen(&self.claimant, &self.groups, at_ms);
         let mut changes = Vec::with_capacity(2);
         if !self.row.as_ref().is_some_and(|row| is_kept(row, &seen)) {
-            changes.push(Change::Seen(seen));
+            changes.push(StoreChange::Seen(seen));
         }
         if !self.is_older() {
             let held = policy::held_names(&in_force.policy, &self.claimant);
@@ -192,7 +195,7 @@ impl Admitted {
                     held: after.held.clone(),
                     lost: after.lost.clone(),
                 });
-                changes.push(Change::Held {
+                changes.push(StoreChange::Held {
                     key: self.claimant.key.clone(),
                     from: Compared::of(self.row.as_ref()),
                     held: after.held,
@@ -212,12 +215,12 @@ impl Admitted {
             .is_none_or(|row| row.seen.proven_at < self.claimant.proven_at || row.is_never_seen())
     }
 
-    async fn keep(&self, issuer: &Issuer, in_force: &InForce) -> Result<(), StoreFault> {
+    async fn keep(&self, issuer: &Issuer, in_force: &LiveConfig) -> Result<(), StoreFault> {
         if !self.is_news() {
             return Ok(());
         }
         let mut changes = self.sight(in_force);
-        changes.push(Change::AtEpoch {
+        changes.push(StoreChange::AtEpoch {
             key: self.claimant.key.clone(),
             epoch: self.epoch(),
         });
@@ -231,7 +234,7 @@ impl Admitted {
     }
 }
 
-fn seen(claimant: &Claimant, groups: &Groups, at_ms: u64) -> PersonSeen {
+fn seen(claimant: &Principal, groups: &Groups, at_ms: u64) -> PersonSeen {
     PersonSeen {
         key: claimant.key.clone(),
         issuer: claimant.issuer.clone(),
@@ -261,7 +264,7 @@ fn is_kept(row: &PersonRow, seen: &PersonSeen) -> bool {
     recent && seen.session == kept.session && same
 }
 
-impl Barred {
+impl DeniedPrincipal {
     /// The end as the feed says it: the one of the row, or the age of the sign-in, which no event told.
     pub fn event(&self) -> FeedEvent {
         let account = self.row.as_ref().map(|row| &row.account);
@@ -284,7 +287,7 @@ impl Barred {
 }
 
 /// Adds who asks to an entry.
-pub fn name(entry: &mut AuditRecord, claimant: &Claimant) {
+pub fn name(entry: &mut AuditRecord, claimant: &Principal) {
     entry.source = Some(claimant.key.source.clone());
     entry.person = Some(claimant.key.key.clone());
     entry.name = claimant.username.clone().or_else(|| claimant.email.clone());

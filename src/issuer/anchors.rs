@@ -26,7 +26,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// One line of the file, and what the program gets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Anchor {
+pub struct AnchorLine {
     /// RFC 3339.
     pub at: String,
     /// The organization.
@@ -38,7 +38,7 @@ pub struct Anchor {
     pub head: String,
 }
 
-impl Anchor {
+impl AnchorLine {
     fn of(head: &SignedHead, org: &OrgName) -> Self {
         Self {
             at: when(clock::now_ms()),
@@ -82,7 +82,7 @@ async fn one(issuer: &Issuer, anchors: &Anchors, written: &mut Option<Position>)
     if !failed && written.as_ref() == Some(&head.position) {
         return;
     }
-    let anchor = Anchor::of(&head, &issuer.org_name());
+    let anchor = AnchorLine::of(&head, &issuer.org_name());
     match write(anchors, &anchor).await {
         Ok(()) => {
             *written = Some(head.position);
@@ -111,7 +111,7 @@ async fn known(issuer: &Issuer) {
 ///
 /// # Errors
 /// The system's.
-pub fn read(path: &Path) -> io::Result<Vec<Anchor>> {
+pub fn read(path: &Path) -> io::Result<Vec<AnchorLine>> {
     let text = fs::read_to_string(path)?;
     Ok(text
         .lines()
@@ -119,7 +119,7 @@ pub fn read(path: &Path) -> io::Result<Vec<Anchor>> {
         .collect())
 }
 
-async fn write(anchors: &Anchors, anchor: &Anchor) -> Result<(), String> {
+async fn write(anchors: &Anchors, anchor: &AnchorLine) -> Result<(), String> {
     let mut line = serde_json::to_vec(anchor).map_err(|_| "an anchor is no JSON".to_owned())?;
     line.push(b'\n');
     if let Some(file) = &anchors.file {
@@ -172,11 +172,11 @@ async fn run(program: &str, arguments: &[String], line: &[u8]) -> Result<(), Str
 
 #[cfg(test)]
 mod tests {
-    use super::{Anchor, Anchors, read, write};
+    use super::{AnchorLine, Anchors, read, write};
     use oam_audit::history::Position;
 
-    fn anchor(seq: u64) -> Anchor {
-        Anchor {
+    fn anchor(seq: u64) -> AnchorLine {
+        AnchorLine {
             at: "2026-07-01T00:00:00Z".into(),
             org: "acme".into(),
             position: Position {

@@ -2,7 +2,7 @@
 //! when it is woken, so that a seat costs a few hundred bytes and nothing is missed over a restart.
 
 use super::state::Issuer;
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_store::Store;
 use oam_system::clock;
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ const PAGE: usize = 1_000;
 pub struct Feeds {
     most: AtomicUsize,
     open: AtomicUsize,
-    people: Mutex<HashMap<ClaimantKey, Vec<Arc<Call>>>>,
+    people: Mutex<HashMap<PrincipalKey, Vec<Arc<Call>>>>,
     looks: Semaphore,
 }
 
@@ -40,9 +40,9 @@ struct Call {
 }
 
 /// A place of one stream; given back when it is dropped.
-pub struct Seat {
+pub struct Subscriber {
     feeds: Arc<Feeds>,
-    key: ClaimantKey,
+    key: PrincipalKey,
     call: Arc<Call>,
 }
 
@@ -69,7 +69,7 @@ impl Feeds {
 
     /// Takes a place for `key`. Where all are taken, whoever has most gives up the one that was taken first,
     /// unless the newcomer has as many: nobody can shut the others out, and nobody's only stream is ended.
-    pub fn sit(self: &Arc<Self>, key: &ClaimantKey) -> Option<Seat> {
+    pub fn sit(self: &Arc<Self>, key: &PrincipalKey) -> Option<Subscriber> {
         let most = self.most.load(Ordering::Relaxed);
         let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
         let own = people.get(key).map_or(0, Vec::len);
@@ -92,7 +92,7 @@ impl Feeds {
             .or_default()
             .push(Arc::clone(&call));
         self.open.fetch_add(1, Ordering::Relaxed);
-        Some(Seat {
+        Some(Subscriber {
             feeds: Arc::clone(self),
             key: key.clone(),
             call,
@@ -100,7 +100,7 @@ impl Feeds {
     }
 
     /// Wakes the streams of a person.
-    pub fn wake(&self, key: &ClaimantKey) {
+    pub fn wake(&self, key: &PrincipalKey) {
         let people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
         for call in people.get(key).into_iter().flatten() {
             call.wake.notify_one();
@@ -117,7 +117,7 @@ impl Feeds {
     }
 }
 
-impl Seat {
+impl Subscriber {
     /// Resolves when there is something new for this person.
     pub async fn woken(&self) {
         self.call.wake.notified().await;
@@ -134,7 +134,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Subscriber {
     fn drop(&mut self) {
         let mut people = self
             .feeds
@@ -212,13 +212,13 @@ pub fn jitter_ms(most_ms: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{ClaimantKey, Feeds, jitter_ms};
+    use super::{Feeds, PrincipalKey, jitter_ms};
     use std::sync::Arc;
     use std::time::Duration;
     use tokio::time::timeout;
 
-    fn key(name: &str) -> ClaimantKey {
-        ClaimantKey {
+    fn key(name: &str) -> PrincipalKey {
+        PrincipalKey {
             source: "okta".parse().unwrap(),
             key: name.into(),
         }

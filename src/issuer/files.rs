@@ -1,7 +1,7 @@
 //! The issuer's two files on disk: read as texts, parsed as a whole, watched.
 
 use oam_config::fault::ConfigFault;
-use oam_config::issuer::{Source, read_policy, read_settings};
+use oam_config::issuer::{SourceText, read_policy, read_settings};
 use oam_model::issuer::IssuerSettings;
 use oam_model::policy::Policy;
 use std::fs::File;
@@ -14,7 +14,7 @@ use std::time::SystemTime;
 const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// Both files as read.
-pub struct Files {
+pub struct IssuerFiles {
     /// Settings.
     pub settings: IssuerSettings,
     /// Policy.
@@ -27,23 +27,23 @@ pub struct Files {
 ///
 /// # Errors
 /// All faults of the first file that has some.
-pub fn read(config: &Path) -> Result<Files, Vec<ConfigFault>> {
+pub fn read(config: &Path) -> Result<IssuerFiles, Vec<ConfigFault>> {
     let settings_text = text(config).map_err(|unread| unread.fault(config))?;
     let name = config.display().to_string();
-    let settings = read_settings(Source {
+    let settings = read_settings(SourceText {
         name: &name,
         text: &settings_text,
     })?;
     let path = Path::new(&settings.policy);
     let policy_text = text(path).map_err(|unread| unread.fault(path))?;
     let policy = read_policy(
-        Source {
+        SourceText {
             name: &settings.policy,
             text: &policy_text,
         },
         &settings,
     )?;
-    Ok(Files {
+    Ok(IssuerFiles {
         settings,
         policy,
         policy_text,
@@ -54,27 +54,27 @@ pub fn read(config: &Path) -> Result<Files, Vec<ConfigFault>> {
 ///
 /// # Errors
 /// It can't be read, is longer than the server reads, or is not UTF-8.
-pub fn text(path: &Path) -> Result<String, Unread> {
+pub fn text(path: &Path) -> Result<String, FileError> {
     let mut bytes = Vec::new();
     // Not by its size on disk: a pipe or a device tells none.
     let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
-    read.map_err(|error| Unread::Fault(error.kind()))?;
+    read.map_err(|error| FileError::Fault(error.kind()))?;
     if bytes.len() as u64 > LONGEST {
-        return Err(Unread::Long);
+        return Err(FileError::Long);
     }
-    String::from_utf8(bytes).map_err(|_| Unread::Fault(ErrorKind::InvalidData))
+    String::from_utf8(bytes).map_err(|_| FileError::Fault(ErrorKind::InvalidData))
 }
 
 /// Why a file was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unread {
+pub enum FileError {
     /// The system's word.
     Fault(ErrorKind),
     /// It is longer than [`LONGEST`].
     Long,
 }
 
-impl Unread {
+impl FileError {
     /// What stands after the file's name.
     pub fn words(self) -> String {
         match self {
@@ -131,9 +131,9 @@ struct Stamp {
 
 /// Files that are looked at now and then.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Watch(Vec<Stamp>);
+pub struct FileWatch(Vec<Stamp>);
 
-impl Watch {
+impl FileWatch {
     /// The files as they are now. A file that is not there has a stamp too.
     pub fn of<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Self {
         let stamp = |path: &Path| {
@@ -159,7 +159,7 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, Unread, Watch, text};
+    use super::{FileError, FileWatch, LONGEST, text};
     use std::fs::{self, File};
     use std::io::ErrorKind;
     use std::path::Path;
@@ -176,20 +176,20 @@ mod tests {
             .unwrap()
             .set_len(LONGEST + 1)
             .unwrap();
-        assert_eq!(text(&path), Err(Unread::Long));
+        assert_eq!(text(&path), Err(FileError::Long));
         // A device has no size and no end.
-        assert_eq!(text(Path::new("/dev/zero")), Err(Unread::Long));
+        assert_eq!(text(Path::new("/dev/zero")), Err(FileError::Long));
         fs::write(&path, b"\xff").unwrap();
-        assert_eq!(text(&path), Err(Unread::Fault(ErrorKind::InvalidData)));
+        assert_eq!(text(&path), Err(FileError::Fault(ErrorKind::InvalidData)));
         fs::remove_file(&path).unwrap();
-        assert_eq!(text(&path), Err(Unread::Fault(ErrorKind::NotFound)));
+        assert_eq!(text(&path), Err(FileError::Fault(ErrorKind::NotFound)));
     }
 
     #[test]
     fn a_change_a_replacement_and_a_loss_are_each_noticed_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy.toml");
-        let mut watch = Watch::of([path.as_path()]);
+        let mut watch = FileWatch::of([path.as_path()]);
         assert!(!watch.moved());
         fs::write(&path, "one").unwrap();
         assert!(watch.moved());

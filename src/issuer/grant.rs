@@ -3,17 +3,17 @@
 
 mod on_record;
 
-use super::admitted::{self, Admitted, NotAdmitted};
-use super::http::connections::Connection;
-use super::identity::TokenKind;
-use super::mint::{self, MintRequest, Minted};
+use super::admitted::{self, AuthorizeError, AuthorizedPrincipal};
+use super::http::connections::ConnectionGuard;
+use super::identity::SubjectTokenKind;
+use super::mint::{self, MintRequest, MintedToken};
 use super::record;
 use super::refused::Refused;
-use super::state::{InForce, Issuer};
+use super::state::{Issuer, LiveConfig};
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::{Claimant, ClaimantKey};
+use oam_model::claimant::{Principal, PrincipalKey};
 use oam_model::organization::Granting;
-use oam_model::policy::{Decision, Wanted};
+use oam_model::policy::{Decision, PolicyRequest};
 use oam_model::refusal::Refusal;
 use oam_model::role::Action;
 use oam_model::secret::Secret;
@@ -26,18 +26,18 @@ use std::sync::Arc;
 
 /// What every request brings along.
 #[derive(Clone)]
-pub struct Origin {
+pub struct RequestOrigin {
     /// Shared by the records of both sides.
     pub request_id: String,
     /// The client, as the socket or a trusted proxy says.
     pub from: IpAddr,
     /// The connection it came on.
-    pub connection: Option<Arc<Connection>>,
+    pub connection: Option<Arc<ConnectionGuard>>,
 }
 
-impl Origin {
+impl RequestOrigin {
     /// Somebody proved on this connection who they are.
-    pub fn proven(&self, key: &ClaimantKey) {
+    pub fn proven(&self, key: &PrincipalKey) {
         if let Some(connection) = &self.connection {
             connection.proven(key);
         }
@@ -45,19 +45,19 @@ impl Origin {
 }
 
 /// A request for a token, read but not believed.
-pub struct Ask {
+pub struct ExchangeRequest {
     /// The subject token.
     pub token: Secret,
     /// What it is said to be.
-    pub kind: TokenKind,
+    pub kind: SubjectTokenKind,
     /// What is asked for.
-    pub wanted: Wanted,
+    pub wanted: PolicyRequest,
     /// Where it comes from.
-    pub origin: Origin,
+    pub origin: RequestOrigin,
 }
 
 /// A token that may leave: its record is on disk.
-pub struct Grant {
+pub struct IssuedToken {
     /// The token.
     pub token: Secret,
     /// What is left of it, seconds.
@@ -85,7 +85,7 @@ impl From<Refused> for Stop {
 ///
 /// # Errors
 /// The refusal.
-pub async fn exchange(issuer: Arc<Issuer>, ask: Ask) -> Result<Grant, Refused> {
+pub async fn exchange(issuer: Arc<Issuer>, ask: ExchangeRequest) -> Result<IssuedToken, Refused> {
     let in_force = issuer.in_force();
     let mut entry = issuer.entry(AuditEvent::Exchange);
     record::origin(&mut entry, &ask.origin);
@@ -106,10 +106,10 @@ pub async fn exchange(issuer: Arc<Issuer>, ask: Ask) -> Result<Grant, Refused> {
 
 async fn granted(
     issuer: &Arc<Issuer>,
-    in_force: &InForce,
-    ask: &Ask,
+    in_force: &LiveConfig,
+    ask: &ExchangeRequest,
     entry: &mut AuditRecord,
-) -> Result<Grant, Refused> {
+) -> Result<IssuedToken, Refused> {
     let claimant = identity(in_force, ask).await?;
     admitted::name(entry, &claimant);
     pace(issuer, in_force, &claimant)?;
@@ -126,7 +126,7 @@ async fn granted(
 }
 
 /// Step 1: who asks.
-async fn identity(in_force: &InForce, ask: &Ask) -> Result<Claimant, Refused> {
+async fn identity(in_force: &LiveConfig, ask: &ExchangeRequest) -> Result<Principal, Refused> {
     let verified = in_force
         .identities
         .verify(&ask.token, ask.kind, ask.origin.from, clock::now());
@@ -137,7 +137,7 @@ async fn identity(in_force: &InForce, ask: &Ask) -> Result<Claimant, Refused> {
     Ok(claimant)
 }
 
-fn pace(issuer: &Issuer, in_force: &InForce, claimant: &Claimant) -> Result<(), Refused> {
+fn pace(issuer: &Issuer, in_force: &LiveConfig, claimant: &Principal) -> Result<(), Refused> {
     let limits = &in_force.settings.limits;
     let rate = Rate::new(limits.exchanges_per_minute, limits.burst);
     issuer
@@ -149,11 +149,11 @@ fn pace(issuer: &Issuer, in_force: &InForce, claimant: &Claimant) -> Result<(), 
 /// Steps 2 to 5.
 async fn attempt(
     issuer: &Issuer,
-    in_force: &InForce,
-    ask: &Ask,
-    claimant: Claimant,
+    in_force: &LiveConfig,
+    ask: &ExchangeRequest,
+    claimant: Principal,
     entry: &mut AuditRecord,
-) -> Result<Grant, Stop> {
+) -> Result<IssuedToken, Stop> {
     let admitted = admission(issuer, in_force, claimant).await?;
     let wanted = &ask.wanted;
     let decision = decision(in_force, &admitted.claimant, wanted)?;
@@ -183,18 +183,22 @@ async fn attempt(
 /// Step 2: whether they are still admitted.
 async fn admission(
     issuer: &Issuer,
-    in_force: &InForce,
-    claimant: Claimant,
-) -> Result<Admitted, Refused> {
+    in_force: &LiveConfig,
+    claimant: Principal,
+) -> Result<AuthorizedPrincipal, Refused> {
     let admitted = admitted::admit(issuer, in_force, claimant).await;
     admitted.map_err(|not| match not {
-        NotAdmitted::Barred(barred) => Refused::of_exchange(barred.refusal, false),
-        NotAdmitted::Unknown(refused) => refused,
+        AuthorizeError::Barred(barred) => Refused::of_exchange(barred.refusal, false),
+        AuthorizeError::Unknown(refused) => refused,
     })
 }
 
 /// Step 3: whether they may.
-fn decision(in_force: &InForce, claimant: &Claimant, wanted: &Wanted) -> Result<Decision, Refused> {
+fn decision(
+    in_force: &LiveConfig,
+    claimant: &Principal,
+    wanted: &PolicyRequest,
+) -> Result<Decision, Refused> {
     policy::decide(&in_force.policy, claimant, wanted).map_err(|refusal| {
         let role_at_fault = is_beyond_the_role(in_force, claimant, wanted);
         Refused::of_exchange(refusal, role_at_fault)
@@ -202,7 +206,7 @@ fn decision(in_force: &InForce, claimant: &Claimant, wanted: &Wanted) -> Result<
 }
 
 /// A later token gave the roles that are held: by an older one there is no other.
-fn newest(admitted: &Admitted, decision: &Decision) -> Result<(), Refused> {
+fn newest(admitted: &AuthorizedPrincipal, decision: &Decision) -> Result<(), Refused> {
     let held = admitted.row.as_ref().map_or(&[][..], |row| &row.held);
     if !admitted.is_older() || held.contains(&decision.role) {
         return Ok(());
@@ -219,7 +223,7 @@ fn newest(admitted: &Admitted, decision: &Decision) -> Result<(), Refused> {
 
 /// Whether the role that is named is what can't be had: it is not held, or allows the action nowhere on this
 /// hub. Otherwise it is the repository that it does not cover.
-fn is_beyond_the_role(in_force: &InForce, claimant: &Claimant, wanted: &Wanted) -> bool {
+fn is_beyond_the_role(in_force: &LiveConfig, claimant: &Principal, wanted: &PolicyRequest) -> bool {
     wanted.role.as_ref().is_some_and(|name| {
         let held = policy::holdings(&in_force.policy, claimant);
         let mut grants = held
@@ -231,8 +235,8 @@ fn is_beyond_the_role(in_force: &InForce, claimant: &Claimant, wanted: &Wanted) 
 }
 
 /// A read may be served by a token that can write only to somebody who may write there anyway.
-fn may_write(in_force: &InForce, claimant: &Claimant, wanted: &Wanted) -> bool {
-    let write = Wanted {
+fn may_write(in_force: &LiveConfig, claimant: &Principal, wanted: &PolicyRequest) -> bool {
+    let write = PolicyRequest {
         action: Action::Write,
         role: None,
         ..wanted.clone()
@@ -241,7 +245,7 @@ fn may_write(in_force: &InForce, claimant: &Claimant, wanted: &Wanted) -> bool {
 }
 
 /// Step 4: a token.
-async fn minted(in_force: &InForce, order: &MintRequest<'_>) -> Result<Minted, Refused> {
+async fn minted(in_force: &LiveConfig, order: &MintRequest<'_>) -> Result<MintedToken, Refused> {
     in_force.mint.mint(order).await.map_err(|fault| {
         if let Some(answer) = &fault.at_hub {
             tracing::warn!(
@@ -260,8 +264,8 @@ fn gone() -> Stop {
     Stop::Refused(Refused::of_exchange(Refusal::no_hub(), false))
 }
 
-fn grant(ask: &Ask, decision: Decision, minted: Minted) -> Grant {
-    Grant {
+fn grant(ask: &ExchangeRequest, decision: Decision, minted: MintedToken) -> IssuedToken {
+    IssuedToken {
         expires_in_s: minted.expires_in_s,
         granting: Granting {
             role: decision.role,
@@ -274,7 +278,7 @@ fn grant(ask: &Ask, decision: Decision, minted: Minted) -> Grant {
     }
 }
 
-fn wanted(entry: &mut AuditRecord, wanted: &Wanted) {
+fn wanted(entry: &mut AuditRecord, wanted: &PolicyRequest) {
     entry.hub = Some(wanted.hub.clone());
     entry.repository.clone_from(&wanted.repository);
     entry.action = Some(wanted.action);

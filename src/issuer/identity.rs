@@ -12,24 +12,24 @@ mod kept;
 mod keyring;
 mod remembered;
 
-pub(crate) use directory::{Dialect, Directory};
+pub(crate) use directory::{Dialect, MetadataCache};
 pub(crate) use jose::{Token, asymmetric};
-pub(crate) use keyring::KeyRing;
+pub(crate) use keyring::JwksCache;
 
-use super::outside::Outside;
-use access::{Access, Shown};
+use super::outside::OutboundClient;
+use access::{AccessTokenChecker, PresentedToken};
 use aws_lc_rs::digest;
 use jsonwebtoken::Algorithm;
 use oam_model::answer::EndpointFault;
-use oam_model::claimant::Claimant;
-use oam_model::issuer::{IssuerSettings, Source};
+use oam_model::claimant::Principal;
+use oam_model::issuer::{IdentitySource, IssuerSettings};
 use oam_model::organization::SubjectKind;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_model::time::Moment;
-use oam_policy::claims::groups::{Told, told};
+use oam_policy::claims::groups::{GroupClaims, told};
 use oam_policy::claims::{self, Claims};
-use remembered::Remembered;
+use remembered::VerifiedTokenCache;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub use oam_policy::claims::LONGEST_TOKEN;
 
 /// What a subject token is said to be (`subject_token_type`, RFC 8693 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TokenKind {
+pub enum SubjectTokenKind {
     /// An ID token.
     Id,
     /// An access token, checked by asking the provider.
@@ -48,16 +48,16 @@ pub enum TokenKind {
 
 /// A source with what is needed to check its tokens.
 pub(crate) struct Trusted {
-    pub(crate) source: Source,
-    pub(crate) keys: KeyRing,
+    pub(crate) source: IdentitySource,
+    pub(crate) keys: JwksCache,
     algorithms: Vec<Algorithm>,
-    access: Option<Access>,
+    access: Option<AccessTokenChecker>,
 }
 
 /// The identity sources. One for the whole server; it keeps their keys.
 pub struct Identities {
     sources: Vec<Trusted>,
-    remembered: Remembered,
+    remembered: VerifiedTokenCache,
 }
 
 impl Identities {
@@ -65,19 +65,19 @@ impl Identities {
     ///
     /// # Errors
     /// A secret is not where the settings say.
-    pub fn new(settings: &IssuerSettings, outside: &Arc<Outside>) -> Result<Self, Refusal> {
-        let trusted = |source: &Source| -> Result<Trusted, Refusal> {
+    pub fn new(settings: &IssuerSettings, outside: &Arc<OutboundClient>) -> Result<Self, Refusal> {
+        let trusted = |source: &IdentitySource| -> Result<Trusted, Refusal> {
             let directory =
-                Directory::new(Arc::clone(outside), source.issuer.clone(), Dialect::OpenId);
+                MetadataCache::new(Arc::clone(outside), source.issuer.clone(), Dialect::OpenId);
             let directory = Arc::new(directory);
             let access = source
                 .access_tokens
                 .as_ref()
-                .map(|check| Access::new(source, check, outside, &directory))
+                .map(|check| AccessTokenChecker::new(source, check, outside, &directory))
                 .transpose()?;
             Ok(Trusted {
                 source: source.clone(),
-                keys: KeyRing::new(source.keys.clone(), Arc::clone(outside), directory),
+                keys: JwksCache::new(source.keys.clone(), Arc::clone(outside), directory),
                 algorithms: jose::allowed(&source.algorithms),
                 access,
             })
@@ -88,7 +88,7 @@ impl Identities {
                 .iter()
                 .map(trusted)
                 .collect::<Result<_, _>>()?,
-            remembered: Remembered::default(),
+            remembered: VerifiedTokenCache::default(),
         })
     }
 
@@ -100,20 +100,20 @@ impl Identities {
     pub async fn verify(
         &self,
         token: &Secret,
-        kind: TokenKind,
+        kind: SubjectTokenKind,
         from: IpAddr,
         now: Moment,
-    ) -> Result<Claimant, Refusal> {
+    ) -> Result<Principal, Refusal> {
         short_enough(token)?;
         let digest = sha256(token);
         match kind {
-            TokenKind::Access => Box::pin(self.asked(token, digest, from, now)).await,
-            TokenKind::Id | TokenKind::Jwt => {
+            SubjectTokenKind::Access => Box::pin(self.asked(token, digest, from, now)).await,
+            SubjectTokenKind::Id | SubjectTokenKind::Jwt => {
                 if let Some(known) = self.remembered.get(&digest, now) {
                     return Ok(known);
                 }
                 let read = Token::read(token)?;
-                if kind == TokenKind::Jwt && read.header.is_access_token() {
+                if kind == SubjectTokenKind::Jwt && read.header.is_access_token() {
                     return Box::pin(self.asked(token, digest, from, now)).await;
                 }
                 let claimant = self.signed(token, &read, now).await?;
@@ -132,31 +132,36 @@ impl Identities {
         token: &Secret,
         from: IpAddr,
         now: Moment,
-    ) -> Result<Claimant, Refusal> {
+    ) -> Result<Principal, Refusal> {
         short_enough(token)?;
         let kind = self.kind_of(token);
         self.verify(token, kind, from, now).await
     }
 
     /// An opaque token is an access token; a JWT is what its source's agents send.
-    fn kind_of(&self, token: &Secret) -> TokenKind {
+    fn kind_of(&self, token: &Secret) -> SubjectTokenKind {
         let Ok(read) = Token::read(token) else {
-            return TokenKind::Access;
+            return SubjectTokenKind::Access;
         };
         let asked = self
             .sources
             .iter()
             .any(|one| one.is_issuer(&read) && one.source.subject == SubjectKind::AccessToken);
         if asked || read.header.is_access_token() {
-            TokenKind::Access
+            SubjectTokenKind::Access
         } else {
-            TokenKind::Id
+            SubjectTokenKind::Id
         }
     }
 
     /// By signature. Where several sources share an issuer (people and jobs of one provider), those whose
     /// audience it has are tried in order.
-    async fn signed(&self, token: &Secret, read: &Token, now: Moment) -> Result<Claimant, Refusal> {
+    async fn signed(
+        &self,
+        token: &Secret,
+        read: &Token,
+        now: Moment,
+    ) -> Result<Principal, Refusal> {
         let of_issuer = || self.sources.iter().filter(|one| one.is_issuer(read));
         let ours = of_issuer().filter(|one| read.has_audience(&one.source.audiences));
         let mut tried: Vec<&Trusted> = ours.collect();
@@ -181,7 +186,7 @@ impl Identities {
         digest: [u8; 32],
         from: IpAddr,
         now: Moment,
-    ) -> Result<Claimant, Refusal> {
+    ) -> Result<Principal, Refusal> {
         let mut of_issuer = Vec::new();
         if let Ok(read) = Token::read(token) {
             of_issuer.extend(self.sources.iter().filter(|one| one.is_issuer(&read)));
@@ -197,7 +202,7 @@ impl Identities {
             .filter_map(|one| Some((&one.source, one.access.as_ref()?)));
         match (takers.next(), takers.next()) {
             (Some((source, access)), None) => {
-                let shown = Shown { digest, from };
+                let shown = PresentedToken { digest, from };
                 access.claimant(source, token, shown, now).await
             }
             (None, _) => Err(Refusal::bad_request(
@@ -231,7 +236,7 @@ impl Identities {
     }
 
     /// The source of this name.
-    pub(crate) fn source(&self, name: &oam_model::name::SourceName) -> Option<&Source> {
+    pub(crate) fn source(&self, name: &oam_model::name::SourceName) -> Option<&IdentitySource> {
         self.sources
             .iter()
             .map(|one| &one.source)
@@ -249,11 +254,11 @@ impl Trusted {
         token: &Secret,
         read: &Token,
         now: Moment,
-    ) -> Result<Claimant, Refusal> {
+    ) -> Result<Principal, Refusal> {
         let signed = self.claims(token, read, now).await;
         let claims = signed.map_err(|fault| fault.refusal(self.source.name.as_str()))?;
         let typ = read.header.typ.as_deref();
-        if let Told::Known { unusable, .. } = told(claims, &self.source.groups_claim)
+        if let GroupClaims::Known { unusable, .. } = told(claims, &self.source.groups_claim)
             && unusable > 0
         {
             tracing::warn!(source = %self.source.name, unusable, "entries that can be nobody's group are skipped");

@@ -5,7 +5,7 @@ mod tests;
 
 pub use oam_http::{ANSWER_CAP, Answer, Auth, TOTAL, endpoint};
 
-use oam_http::{HttpClient, Payload, Policy, Via};
+use oam_http::{ClientPolicy, HttpClient, Payload, Via};
 use oam_model::answer::EndpointFault;
 use oam_model::issuer::IssuerSettings;
 use oam_model::refusal::Refusal;
@@ -17,25 +17,25 @@ use std::time::Duration;
 /// A connection is kept this long without use: shorter than the 5 s after which common servers close
 /// theirs, so that a request does not run into one that is just being closed.
 const KEPT: Duration = Duration::from_secs(4);
-const POLICY: Policy = Policy {
+const POLICY: ClientPolicy = ClientPolicy {
     user_agent: concat!("oam-issuer/", env!("CARGO_PKG_VERSION")),
     kept: Some(KEPT),
 };
 
 /// HTTP clients by one way, with their connections.
-pub struct Outside {
+pub struct OutboundClient {
     http: HttpClient,
     via: Via,
 }
 
 /// Requests with their own total time.
 #[derive(Clone, Copy)]
-pub struct Within<'a> {
-    outside: &'a Outside,
+pub struct DeadlineClient<'a> {
+    outside: &'a OutboundClient,
     total: Duration,
 }
 
-impl Outside {
+impl OutboundClient {
     /// No client is built yet; `proxy` and `ca_file` are looked at now, so that a wrong one is said
     /// at start and not at the first exchange.
     ///
@@ -60,14 +60,14 @@ impl Outside {
     }
 
     /// The same with another total time for each request.
-    pub const fn within(&self, total: Duration) -> Within<'_> {
-        Within {
+    pub const fn within(&self, total: Duration) -> DeadlineClient<'_> {
+        DeadlineClient {
             outside: self,
             total,
         }
     }
 
-    /// One GET of a JSON document. As [`Within::get_json`], in [`TOTAL`].
+    /// One GET of a JSON document. As [`DeadlineClient::get_json`], in [`TOTAL`].
     pub async fn get_json(
         &self,
         url: &str,
@@ -76,7 +76,7 @@ impl Outside {
         self.within(TOTAL).get_json(url, bearer).await
     }
 
-    /// One POST of a form. As [`Within::post_form`], in [`TOTAL`].
+    /// One POST of a form. As [`DeadlineClient::post_form`], in [`TOTAL`].
     pub async fn post_form(
         &self,
         url: &str,
@@ -86,7 +86,7 @@ impl Outside {
         self.within(TOTAL).post_form(url, pairs, auth).await
     }
 
-    /// One POST of a JSON document. As [`Within::post_json`], in [`TOTAL`].
+    /// One POST of a JSON document. As [`DeadlineClient::post_json`], in [`TOTAL`].
     pub async fn post_json<T: Serialize + Sync>(
         &self,
         url: &str,
@@ -97,7 +97,7 @@ impl Outside {
     }
 }
 
-impl Within<'_> {
+impl DeadlineClient<'_> {
     /// One GET of a JSON document, with `bearer` when one is given.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ impl Within<'_> {
         bearer: Option<&Secret>,
     ) -> Result<Answer, EndpointFault> {
         let headers = bearer.map_or(Auth::None, Auth::Bearer).headers()?;
-        let Outside { http, via } = self.outside;
+        let OutboundClient { http, via } = self.outside;
         http.get(via, url, headers, (clock::now(), self.total))
             .await
     }
@@ -118,7 +118,7 @@ impl Within<'_> {
     /// One POST of a form, sent at most once.
     ///
     /// # Errors
-    /// As [`Within::get_json`].
+    /// As [`DeadlineClient::get_json`].
     pub async fn post_form(
         self,
         url: &str,
@@ -131,7 +131,7 @@ impl Within<'_> {
     /// One POST of a JSON document, sent at most once.
     ///
     /// # Errors
-    /// As [`Within::get_json`]; `NotSent` for a value that is no JSON.
+    /// As [`DeadlineClient::get_json`]; `NotSent` for a value that is no JSON.
     pub async fn post_json<T: Serialize + Sync>(
         self,
         url: &str,
@@ -148,7 +148,7 @@ impl Within<'_> {
         payload: Payload,
         auth: Auth<'_>,
     ) -> Result<Answer, EndpointFault> {
-        let Outside { http, via } = self.outside;
+        let OutboundClient { http, via } = self.outside;
         let within = (clock::now(), self.total);
         http.post(via, url, payload, auth.headers()?, within).await
     }

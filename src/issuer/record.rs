@@ -1,11 +1,11 @@
 //! Entries of the server: refusals, and what became of tokens at their hubs.
 
-use super::grant::Origin;
+use super::grant::RequestOrigin;
 use super::http::address::neighbourhood;
 use super::refused::Refused;
 use super::state::Issuer;
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::{ClaimantKey, ClaimantKind};
+use oam_model::claimant::{PrincipalKey, PrincipalKind};
 use oam_policy::rate::Rate;
 use oam_store::{Batch, TokenRow};
 use oam_system::clock;
@@ -27,7 +27,7 @@ const DENIALS: Rate = Rate::new(60, 120);
 const DENIALS_OF_JOBS: Rate = Rate::new(600, 1_200);
 
 /// Adds where a request comes from to an entry.
-pub fn origin(entry: &mut AuditRecord, origin: &Origin) {
+pub fn origin(entry: &mut AuditRecord, origin: &RequestOrigin) {
     entry.request_id = Some(origin.request_id.clone());
     entry.from = Some(origin.from.to_string());
 }
@@ -43,7 +43,7 @@ pub async fn refusal(
 ) -> Refused {
     let from = neighbourhood(from);
     let who = match (&entry.source, &entry.person) {
-        (Some(source), Some(key)) => Some(ClaimantKey {
+        (Some(source), Some(key)) => Some(PrincipalKey {
             source: source.clone(),
             key: key.clone(),
         }),
@@ -82,10 +82,10 @@ enum Paced {
     Slowed(u64),
 }
 
-fn of_identity(issuer: &Issuer, key: &ClaimantKey, now_us: u64) -> Paced {
+fn of_identity(issuer: &Issuer, key: &PrincipalKey, now_us: u64) -> Paced {
     let in_force = issuer.now_in_force();
     let source = in_force.identities.source(&key.source);
-    let job = source.is_some_and(|source| source.kind == ClaimantKind::Job);
+    let job = source.is_some_and(|source| source.kind == PrincipalKind::Job);
     let own = issuer.denials.ask(DENIALS, key, now_us);
     let paced = own.and_then(|()| {
         let of_jobs = || issuer.job_denials.ask(DENIALS_OF_JOBS, &key.source, now_us);

@@ -3,15 +3,15 @@
 
 mod roles;
 
-use super::files::{self, Files, Watch};
-use super::state::{CONFIGURATION, InForce, Issuer};
+use super::files::{self, FileWatch, IssuerFiles};
+use super::state::{CONFIGURATION, Issuer, LiveConfig};
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::issuer::IssuerSettings;
 use oam_model::name::RoleName;
 use oam_model::refusal::Refusal;
 use oam_policy::policy::Index;
-use oam_policy::policy::diff::{self, Effect};
-use oam_store::{Batch, Change};
+use oam_policy::policy::diff::{self, AccessEffect};
+use oam_store::{Batch, StoreChange};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -95,9 +95,9 @@ async fn broken(issuer: &Issuer, refusal: &Refusal) {
     let _ = issuer.commit(batch).await;
 }
 
-fn stamps(issuer: &Issuer, config: &Path) -> Watch {
+fn stamps(issuer: &Issuer, config: &Path) -> FileWatch {
     let in_force = issuer.in_force();
-    Watch::of([config, Path::new(&in_force.settings.policy)])
+    FileWatch::of([config, Path::new(&in_force.settings.policy)])
 }
 
 /// Reads the files and puts them in force.
@@ -130,9 +130,9 @@ pub async fn apply(issuer: &Arc<Issuer>, config: &Path, cause: Cause) -> Result<
     Ok(())
 }
 
-async fn put(issuer: &Arc<Issuer>, files: Files, cause: Cause) -> Result<(), Refusal> {
+async fn put(issuer: &Arc<Issuer>, files: IssuerFiles, cause: Cause) -> Result<(), Refusal> {
     let old = issuer.in_force();
-    let Files {
+    let IssuerFiles {
         mut settings,
         policy,
         policy_text,
@@ -147,7 +147,7 @@ async fn put(issuer: &Arc<Issuer>, files: Files, cause: Cause) -> Result<(), Ref
     for name in fixed(&mut settings, &old.settings) {
         tracing::warn!(setting = name, "this setting changes only with a restart");
     }
-    let new = InForce::new(settings, policy, &policy_text, &issuer.foundation())?;
+    let new = LiveConfig::new(settings, policy, &policy_text, &issuer.foundation())?;
     if new.policy_digest == old.policy_digest && new.settings == old.settings {
         return compared(issuer, None).await;
     }
@@ -204,18 +204,18 @@ fn moved(old: &str, new: &str, cause: Cause) -> String {
 /// Who gains and who loses, in words.
 fn differences(old: &Index, new: &Index) -> String {
     let changes = diff::diff(old.policy(), new.policy());
-    let count = |effect: Effect| changes.iter().filter(|one| one.effect == effect).count();
+    let count = |effect: AccessEffect| changes.iter().filter(|one| one.effect == effect).count();
     let mut words = format!(
         "{} lost, {} gained, {} other",
-        count(Effect::Loses),
-        count(Effect::Gains),
-        count(Effect::Differs)
+        count(AccessEffect::Loses),
+        count(AccessEffect::Gains),
+        count(AccessEffect::Differs)
     );
     for change in changes.iter().take(NAMED) {
         let verb = match change.effect {
-            Effect::Loses => "loses",
-            Effect::Gains => "gains",
-            Effect::Differs => "differs:",
+            AccessEffect::Loses => "loses",
+            AccessEffect::Gains => "gains",
+            AccessEffect::Differs => "differs:",
         };
         let role = change
             .role
@@ -259,7 +259,7 @@ async fn on_record(issuer: &Issuer, detail: String) -> Result<(), Refusal> {
 
 /// Compares everybody's roles with the policy in force, unless that was done. Its digest is kept only
 /// after that: a comparison that failed is owed, also to the next start. `old` was in force before.
-async fn compared(issuer: &Arc<Issuer>, old: Option<&InForce>) -> Result<(), Refusal> {
+async fn compared(issuer: &Arc<Issuer>, old: Option<&LiveConfig>) -> Result<(), Refusal> {
     let in_force = issuer.in_force();
     let known = issuer.store.policy_digest().await;
     let known = known.map_err(|fault| fault.refusal())?;
@@ -271,7 +271,7 @@ async fn compared(issuer: &Arc<Issuer>, old: Option<&InForce>) -> Result<(), Ref
     let done = roles::compared(issuer, &in_force, was.map(|was| &was.policy)).await;
     let done = match done {
         Ok(()) => {
-            let digest = Change::PolicyDigest(in_force.policy_digest.clone());
+            let digest = StoreChange::PolicyDigest(in_force.policy_digest.clone());
             let batch = Batch {
                 changes: vec![digest],
                 entries: Vec::new(),

@@ -11,7 +11,7 @@ use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::name::{HubName, OrgName};
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
-use oam_store::{Batch, Change, SecretOwner, SecretRow, Store, StoreFault};
+use oam_store::{Batch, SecretOwner, SecretRow, Store, StoreChange, StoreFault};
 use zeroize::Zeroizing;
 
 /// Bytes of salt before a client's hash.
@@ -160,12 +160,12 @@ pub async fn put(
     for row in rows {
         let ends = row.until_ms.map_or(until, |known| known.min(until));
         batch.changes.push(if ends <= now_ms {
-            Change::DropSecret {
+            StoreChange::DropSecret {
                 owner: owner.clone(),
                 number: row.number,
             }
         } else {
-            Change::PutSecret(SecretRow {
+            StoreChange::PutSecret(SecretRow {
                 until_ms: Some(ends),
                 ..row
             })
@@ -179,7 +179,7 @@ pub async fn put(
     let detail = format!("secret {number} of {} was set{before}", of(&owner));
     batch.entries.push(entry(org, &owner, detail, now_ms));
     // The newest comes last, whatever the store makes of the order.
-    batch.changes.push(Change::PutSecret(SecretRow {
+    batch.changes.push(StoreChange::PutSecret(SecretRow {
         owner,
         number,
         value: new.value,
@@ -211,7 +211,7 @@ pub async fn drop_all(
     }
     let detail = format!("the secrets of {} were dropped", of(&owner));
     let entries = vec![entry(org, &owner, detail, now_ms)];
-    let changes = rows.into_iter().map(|row| Change::DropSecret {
+    let changes = rows.into_iter().map(|row| StoreChange::DropSecret {
         owner: row.owner,
         number: row.number,
     });

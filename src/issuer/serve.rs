@@ -2,7 +2,7 @@
 
 use super::anchors;
 use super::feed;
-use super::files::Files;
+use super::files::IssuerFiles;
 use super::history;
 use super::http::{Gate, router, tls};
 use super::keys::SigningKeys;
@@ -11,7 +11,7 @@ use super::record;
 use super::reload;
 use super::seal::MasterKey;
 use super::secrets;
-use super::state::{Foundation, InForce, Issuer};
+use super::state::{Deps, Issuer, LiveConfig};
 use super::upkeep;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use axum_server::{Handle, Server};
@@ -21,7 +21,7 @@ use oam_model::refusal::Refusal;
 use oam_store::sqlite::SqliteStore;
 use oam_store::{Batch, Store};
 use oam_system::clock;
-use oam_system::process::{Asked, Signals};
+use oam_system::process::{ProcessSignal, ProcessSignals};
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -44,8 +44,8 @@ const BUFFER: usize = 24 * 1024;
 ///
 /// # Errors
 /// What keeps it from serving at all: files, database, addresses.
-pub async fn serve(config: PathBuf, files: Files) -> Result<(), Refusal> {
-    let mut signals = Signals::take().map_err(|error| {
+pub async fn serve(config: PathBuf, files: IssuerFiles) -> Result<(), Refusal> {
+    let mut signals = ProcessSignals::take().map_err(|error| {
         Refusal::unavailable(
             format!("the issuer can't listen for signals: {}", error.kind()),
             "look at the limits of open files",
@@ -67,7 +67,7 @@ pub async fn serve(config: PathBuf, files: Files) -> Result<(), Refusal> {
         tracing::info!(%address, url = issuer.in_force().settings.url, "listening");
     }
     process::notify("READY=1");
-    while signals.next().await == Asked::Reload {
+    while signals.next().await == ProcessSignal::Reload {
         // One that waits already reads what is there by then.
         let _ = hangup.try_send(());
     }
@@ -81,7 +81,7 @@ pub async fn serve(config: PathBuf, files: Files) -> Result<(), Refusal> {
 }
 
 /// Store, keys and configuration. The database is there, or nothing is served: see `oam-issuer init`. Whatever is wrong is said before anything is served.
-pub(super) async fn open(files: Files) -> Result<Issuer, Refusal> {
+pub(super) async fn open(files: IssuerFiles) -> Result<Issuer, Refusal> {
     let org = &files.policy.org.name;
     let settings = &files.settings;
     let store = SqliteStore::open_existing(settings, org)?;
@@ -99,12 +99,12 @@ pub(super) async fn open(files: Files) -> Result<Issuer, Refusal> {
         org.clone(),
         clock::now_ms(),
     );
-    let foundation = Foundation {
+    let foundation = Deps {
         keys: Arc::new(keys.await?),
         store,
         master,
     };
-    let in_force = InForce::new(
+    let in_force = LiveConfig::new(
         files.settings,
         files.policy,
         &files.policy_text,

@@ -2,11 +2,11 @@
 //! they say is read by [`oam_policy::signal`], what follows is done by `standing`.
 
 use super::identity::{
-    Dialect, Directory, Identities, KeyRing, Token, Trusted, Unsigned, asymmetric, words,
+    Dialect, Identities, JwksCache, MetadataCache, Token, Trusted, Unsigned, asymmetric, words,
 };
-use super::outside::Outside;
+use super::outside::OutboundClient;
 use super::place;
-use oam_model::issuer::{IssuerSettings, Source, Transmitter};
+use oam_model::issuer::{IdentitySource, IssuerSettings, Transmitter};
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_model::signal::Signal;
@@ -19,14 +19,14 @@ const LONGEST: usize = 64 * 1024;
 
 /// Why a signal was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Untaken {
+pub enum SignalError {
     /// It is wrong: 400 with these words.
     Rejected(Rejected),
     /// The keys can't be had: 503, so that it is sent again.
     Unavailable(Refusal),
 }
 
-impl From<Rejected> for Untaken {
+impl From<Rejected> for SignalError {
     fn from(rejected: Rejected) -> Self {
         Self::Rejected(rejected)
     }
@@ -34,26 +34,26 @@ impl From<Rejected> for Untaken {
 
 struct Heard {
     transmitter: Transmitter,
-    source: Source,
-    directory: Arc<Directory>,
-    keys: KeyRing,
+    source: IdentitySource,
+    directory: Arc<MetadataCache>,
+    keys: JwksCache,
     authorization: Option<Secret>,
 }
 
 /// The transmitters, and the sources whose logout tokens are taken.
-pub struct Signals {
+pub struct SignalReceiver {
     identities: Arc<Identities>,
     heard: Vec<Heard>,
 }
 
-impl Signals {
+impl SignalReceiver {
     /// Reads the secrets of the transmitters; nothing is fetched yet.
     ///
     /// # Errors
     /// A secret is not where the settings say, or a transmitter names a source that is not there.
     pub fn new(
         settings: &IssuerSettings,
-        outside: &Arc<Outside>,
+        outside: &Arc<OutboundClient>,
         identities: Arc<Identities>,
     ) -> Result<Self, Refusal> {
         let heard = |transmitter: &Transmitter| -> Result<Heard, Refusal> {
@@ -66,7 +66,7 @@ impl Signals {
                     "name one of the sources in `source` of the transmitter",
                 )
             })?;
-            let directory = Arc::new(Directory::new(
+            let directory = Arc::new(MetadataCache::new(
                 Arc::clone(outside),
                 transmitter.issuer.clone(),
                 Dialect::SharedSignals,
@@ -79,7 +79,7 @@ impl Signals {
             Ok(Heard {
                 transmitter: transmitter.clone(),
                 source: source.clone(),
-                keys: KeyRing::new(
+                keys: JwksCache::new(
                     transmitter.keys.clone(),
                     Arc::clone(outside),
                     Arc::clone(&directory),
@@ -105,7 +105,7 @@ impl Signals {
         token: &Secret,
         authorization: Option<&Secret>,
         now: Moment,
-    ) -> Result<Signal, Untaken> {
+    ) -> Result<Signal, SignalError> {
         let read = read(token)?;
         let of_issuer = || {
             self.heard
@@ -175,7 +175,7 @@ impl Signals {
                 Ok(signal) => verified.push(signal),
                 // Sent again, it does nothing anew where it was taken.
                 Err(fault) if !to_be_sent_again => {
-                    to_be_sent_again = matches!(fault, Untaken::Unavailable(_));
+                    to_be_sent_again = matches!(fault, SignalError::Unavailable(_));
                     untaken = fault;
                 }
                 Err(_) => {}
@@ -203,7 +203,7 @@ impl Signals {
 
 impl Heard {
     /// Compared in constant time: the header is a password.
-    fn authorized(&self, shown: Option<&Secret>) -> Result<(), Untaken> {
+    fn authorized(&self, shown: Option<&Secret>) -> Result<(), SignalError> {
         let Some(expected) = &self.authorization else {
             return Ok(());
         };
@@ -238,11 +238,11 @@ pub struct LoggedOut {
     pub verified: Vec<Signal>,
     /// What the provider is told, once these were carried out: it could be verified for none, or the keys of one
     /// can't be had.
-    pub untaken: Option<Untaken>,
+    pub untaken: Option<SignalError>,
 }
 
 impl LoggedOut {
-    const fn untaken(untaken: Untaken) -> Self {
+    const fn untaken(untaken: SignalError) -> Self {
         Self {
             verified: Vec::new(),
             untaken: Some(untaken),
@@ -255,25 +255,26 @@ async fn of_source(
     token: &Secret,
     read: &Token,
     now: Moment,
-) -> Result<Signal, Untaken> {
+) -> Result<Signal, SignalError> {
     let signed = trusted.claims(token, read, now).await;
     let claims = signed.map_err(|fault| untaken(&fault, trusted.source.name.as_str()))?;
     let typ = read.header.typ.as_deref();
     Ok(signal::logout(&trusted.source, typ, claims, now.wall_ms)?)
 }
 
-fn read(token: &Secret) -> Result<Token, Untaken> {
+fn read(token: &Secret) -> Result<Token, SignalError> {
     if token.expose().len() > LONGEST {
         return Err(rejected(
             SetError::InvalidRequest,
             "the token is longer than 64 KiB",
         ));
     }
-    Token::read(token)
-        .map_err(|refusal| Untaken::from(Rejected::new(SetError::InvalidRequest, refusal.sentence)))
+    Token::read(token).map_err(|refusal| {
+        SignalError::from(Rejected::new(SetError::InvalidRequest, refusal.sentence))
+    })
 }
 
-fn untaken(fault: &Unsigned, whose: &str) -> Untaken {
+fn untaken(fault: &Unsigned, whose: &str) -> SignalError {
     match fault {
         Unsigned::Algorithm => rejected(
             SetError::InvalidRequest,
@@ -284,15 +285,15 @@ fn untaken(fault: &Unsigned, whose: &str) -> Untaken {
             SetError::InvalidKey,
             "the signature was not made with the issuer's key",
         ),
-        Unsigned::NoKeys(fault) => Untaken::Unavailable(Refusal::unavailable(
+        Unsigned::NoKeys(fault) => SignalError::Unavailable(Refusal::unavailable(
             format!("the keys of {whose} can't be had: {}", words(fault)),
             "send it again in a few seconds",
         )),
     }
 }
 
-fn rejected(err: SetError, description: &str) -> Untaken {
-    Untaken::Rejected(Rejected::new(err, description))
+fn rejected(err: SetError, description: &str) -> SignalError {
+    SignalError::Rejected(Rejected::new(err, description))
 }
 
 #[cfg(test)]

@@ -10,15 +10,15 @@ mod order;
 mod person;
 
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::OrgName;
 use oam_model::signal::{Signal, SignalMeaning};
-use oam_policy::account::{Author, Event, Restored};
+use oam_policy::account::{AccountEvent, Author, Reinstated};
 use oam_policy::admission::End;
 use oam_policy::policy::Index;
 use oam_policy::signal::REMEMBERED_MS;
-use oam_store::{Batch, Change, EndKind, Ended, PersonRow, Store, StoreFault, TokenRow};
+use oam_store::{Batch, EndKind, Ended, PersonRow, Store, StoreChange, StoreFault, TokenRow};
 
 /// Most people that one signal names. A provider's e-mail address may belong to several; more than this
 /// is a mistake, and is left to a person.
@@ -28,7 +28,7 @@ const ATTEMPTS: usize = 4;
 
 /// Where a signal came from, for the record.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Origin<'a> {
+pub struct SignalOrigin<'a> {
     /// Id of the request.
     pub request_id: Option<&'a str>,
     /// Address of the sender.
@@ -41,7 +41,7 @@ pub struct Applied {
     /// It was taken before: nothing was done.
     pub replayed: bool,
     /// The people that it changed.
-    pub people: Vec<ClaimantKey>,
+    pub people: Vec<PrincipalKey>,
     /// Why a person must look at it; an entry was made. For the alarm counter.
     pub alarm: Option<String>,
     /// Tokens that it made inactive and that a hub might still honour.
@@ -50,14 +50,14 @@ pub struct Applied {
 
 /// Applies signals.
 #[derive(Clone, Copy)]
-pub struct Standing<'a> {
+pub struct SignalProcessor<'a> {
     /// Where people are kept.
     pub store: &'a dyn Store,
     /// The policy in force, to compare roles by.
     pub policy: &'a Index,
 }
 
-impl Standing<'_> {
+impl SignalProcessor<'_> {
     /// Carries out a verified signal. `now_ms` is the issuer's clock, Unix milliseconds.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Standing<'_> {
     pub async fn apply(
         &self,
         signal: &Signal,
-        origin: Origin<'_>,
+        origin: SignalOrigin<'_>,
         now_ms: u64,
     ) -> Result<Applied, StoreFault> {
         for _ in 1..ATTEMPTS {
@@ -81,7 +81,7 @@ impl Standing<'_> {
     async fn attempt(
         &self,
         signal: &Signal,
-        origin: Origin<'_>,
+        origin: SignalOrigin<'_>,
         now_ms: u64,
     ) -> Result<Applied, StoreFault> {
         let mut draft = Draft::new(self.org(), signal, origin, now_ms);
@@ -160,7 +160,7 @@ impl Standing<'_> {
 struct Draft<'a> {
     org: &'a OrgName,
     signal: &'a Signal,
-    origin: Origin<'a>,
+    origin: SignalOrigin<'a>,
     now_ms: u64,
     batch: Batch,
     applied: Applied,
@@ -168,7 +168,7 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Begins with what makes it happen once, and with an entry for the signal itself.
-    fn new(org: &'a OrgName, signal: &'a Signal, origin: Origin<'a>, now_ms: u64) -> Self {
+    fn new(org: &'a OrgName, signal: &'a Signal, origin: SignalOrigin<'a>, now_ms: u64) -> Self {
         let mut draft = Self {
             org,
             signal,
@@ -177,7 +177,7 @@ impl<'a> Draft<'a> {
             batch: Batch::default(),
             applied: Applied::default(),
         };
-        draft.batch.changes.push(Change::Once {
+        draft.batch.changes.push(StoreChange::Once {
             transmitter: signal.transmitter.clone(),
             id: signal.id.clone(),
             until_ms: now_ms.saturating_add(REMEMBERED_MS),
@@ -204,7 +204,7 @@ impl<'a> Draft<'a> {
     }
 
     fn stream(&mut self, at_ms: u64) {
-        self.batch.changes.push(Change::StreamVerified {
+        self.batch.changes.push(StoreChange::StreamVerified {
             transmitter: self.signal.transmitter.clone(),
             at_ms,
         });
@@ -235,18 +235,18 @@ impl<'a> Draft<'a> {
             reason: signal.reason.clone(),
         };
         let kept = match signal.meaning {
-            SignalMeaning::AccountEnded => Some(Event::Ended(Author::Provider, end())),
-            SignalMeaning::SessionEnded => Some(Event::SessionEnded(end())),
-            SignalMeaning::SessionDoubtful => Some(Event::Doubted(end())),
+            SignalMeaning::AccountEnded => Some(AccountEvent::Ended(Author::Provider, end())),
+            SignalMeaning::SessionEnded => Some(AccountEvent::SessionEnded(end())),
+            SignalMeaning::SessionDoubtful => Some(AccountEvent::Doubted(end())),
             SignalMeaning::AccountRestored => {
-                Some(Event::Restored(Restored::ByProvider(signal.at_ms)))
+                Some(AccountEvent::Restored(Reinstated::ByProvider(signal.at_ms)))
             }
             _ => None,
         };
         let subjects = person::widest(std::iter::once(&signal.subject).chain(&signal.also));
         let mut why = format!("{}: nobody matches it", signal.reason);
         if let Some(event) = kept.filter(|_| !subjects.is_empty()) {
-            self.batch.changes.push(Change::Unmatched {
+            self.batch.changes.push(StoreChange::Unmatched {
                 source: signal.source.clone(),
                 subjects,
                 event,
@@ -260,11 +260,11 @@ impl<'a> Draft<'a> {
 
     fn restore(&mut self, row: &PersonRow) {
         let key = row.seen.key.clone();
-        let restored = Restored::ByProvider(self.signal.at_ms);
+        let restored = Reinstated::ByProvider(self.signal.at_ms);
         let before = &row.account;
-        let after = before.clone().after(&Event::Restored(restored));
+        let after = before.clone().after(&AccountEvent::Restored(restored));
         // Kept in any case: an older end may arrive after it, or another one is being written now.
-        self.batch.changes.push(Change::Restore {
+        self.batch.changes.push(StoreChange::Restore {
             key: key.clone(),
             restored,
         });
@@ -302,7 +302,7 @@ impl<'a> Draft<'a> {
             held: after.held.clone(),
             lost: after.lost.clone(),
         });
-        self.batch.changes.push(Change::RolesChanged {
+        self.batch.changes.push(StoreChange::RolesChanged {
             key,
             from: row.compared(),
             groups,

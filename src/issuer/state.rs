@@ -11,16 +11,16 @@ use super::keys::{SigningKeys, sha256};
 use super::metrics::Metrics;
 use super::mint::{Mint, Parts};
 use super::organization;
-use super::outside::Outside;
+use super::outside::OutboundClient;
 use super::place;
 use super::process;
 use super::seal::MasterKey;
-use super::signals::Signals;
+use super::signals::SignalReceiver;
 use super::unwritten::Unwritten;
 use arc_swap::{ArcSwap, Guard};
 use ipnet::IpNet;
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::issuer::{IssuerHub, IssuerSettings, ServerLimits};
 use oam_model::name::{HubName, OrgName, SourceName};
 use oam_model::organization::Organization;
@@ -42,7 +42,7 @@ const IDENTITIES: usize = 100_000;
 const ADDRESSES: usize = 20_000;
 
 /// The configuration in force and what is made from it. Replaced as a whole: a request sees one.
-pub struct InForce {
+pub struct LiveConfig {
     /// `issuer.toml`.
     pub settings: IssuerSettings,
     /// `policy.toml`.
@@ -52,7 +52,7 @@ pub struct InForce {
     /// Who asks.
     pub identities: Arc<Identities>,
     /// Who signals.
-    pub signals: Signals,
+    pub signals: SignalReceiver,
     /// Who makes tokens.
     pub mint: Mint,
     /// `/.well-known/oam`.
@@ -80,9 +80,9 @@ pub struct Issuer {
     /// What is wrong.
     pub health: Health,
     /// The pace of each identity.
-    pub paces: Limiter<ClaimantKey>,
+    pub paces: Limiter<PrincipalKey>,
     /// The pace of each bearer at everything else.
-    pub bearers: Limiter<ClaimantKey>,
+    pub bearers: Limiter<PrincipalKey>,
     /// The failures of each address.
     pub strangers: Limiter<IpAddr>,
     /// Open connections.
@@ -90,13 +90,13 @@ pub struct Issuer {
     /// What all large bodies share, KiB.
     pub room: Arc<Semaphore>,
     /// Uploads of records that are under way.
-    pub uploads: Arc<Shares<ClaimantKey>>,
+    pub uploads: Arc<Shares<PrincipalKey>>,
     /// The alarms that each identity caused.
-    pub alarms: Limiter<ClaimantKey>,
+    pub alarms: Limiter<PrincipalKey>,
     /// Whose day of records was told to be full.
-    pub full_days: Limiter<ClaimantKey>,
+    pub full_days: Limiter<PrincipalKey>,
     /// The refusals of each identity that are on record.
-    pub denials: Limiter<ClaimantKey>,
+    pub denials: Limiter<PrincipalKey>,
     /// The same of all jobs of one source: there can be any number of them.
     pub job_denials: Limiter<SourceName>,
     /// The refusals of each address, and of all, that are on record one by one.
@@ -111,11 +111,11 @@ pub struct Issuer {
     pub stopping: watch::Sender<bool>,
     /// How many changes are being carried to hubs.
     pub settling: watch::Sender<usize>,
-    in_force: ArcSwap<InForce>,
+    in_force: ArcSwap<LiveConfig>,
 }
 
 /// What an [`Issuer`] is made from.
-pub struct Foundation {
+pub struct Deps {
     /// Storage.
     pub store: Arc<dyn Store>,
     /// Seals what is at rest.
@@ -124,7 +124,7 @@ pub struct Foundation {
     pub keys: Arc<SigningKeys>,
 }
 
-impl InForce {
+impl LiveConfig {
     /// Makes everything that depends on the configuration. `text` is the policy file's.
     ///
     /// # Errors
@@ -133,11 +133,11 @@ impl InForce {
         settings: IssuerSettings,
         policy: Policy,
         text: &str,
-        foundation: &Foundation,
+        foundation: &Deps,
     ) -> Result<Self, Refusal> {
-        let outside = Arc::new(Outside::new(&settings)?);
+        let outside = Arc::new(OutboundClient::new(&settings)?);
         let identities = Arc::new(Identities::new(&settings, &outside)?);
-        let signals = Signals::new(&settings, &outside, Arc::clone(&identities))?;
+        let signals = SignalReceiver::new(&settings, &outside, Arc::clone(&identities))?;
         let mint = Mint::new(Parts {
             url: settings.url.clone(),
             org: policy.org.name.clone(),
@@ -188,7 +188,7 @@ impl InForce {
     /// The transmitter's streams that speak of a source: issuer, and for how long a verification counts.
     pub fn streams_of<'a>(
         &'a self,
-        key: &'a ClaimantKey,
+        key: &'a PrincipalKey,
     ) -> impl Iterator<Item = (&'a str, u64)> + 'a {
         self.settings
             .transmitters
@@ -200,7 +200,7 @@ impl InForce {
 
 impl Issuer {
     /// The shared state with a first configuration.
-    pub fn new(foundation: Foundation, in_force: InForce) -> Self {
+    pub fn new(foundation: Deps, in_force: LiveConfig) -> Self {
         let limits = in_force.settings.limits;
         let feeds = Feeds::new(limits.feeds);
         let connections = ConnectionLimiter::new(
@@ -235,23 +235,23 @@ impl Issuer {
     }
 
     /// The configuration in force, for a moment: it must not be held over an await.
-    pub fn now_in_force(&self) -> Guard<Arc<InForce>> {
+    pub fn now_in_force(&self) -> Guard<Arc<LiveConfig>> {
         self.in_force.load()
     }
 
     /// The configuration in force, for a whole request.
-    pub fn in_force(&self) -> Arc<InForce> {
+    pub fn in_force(&self) -> Arc<LiveConfig> {
         self.in_force.load_full()
     }
 
     /// Puts another configuration in force.
-    pub fn put_in_force(&self, other: InForce) {
+    pub fn put_in_force(&self, other: LiveConfig) {
         self.in_force.store(Arc::new(other));
     }
 
     /// What a changed configuration is made from.
-    pub fn foundation(&self) -> Foundation {
-        Foundation {
+    pub fn foundation(&self) -> Deps {
+        Deps {
             store: Arc::clone(&self.store),
             master: Arc::clone(&self.master),
             keys: Arc::clone(&self.keys),

@@ -1,11 +1,11 @@
 //! What one bearer hears: a look at the store, and what follows from it.
 
-use super::admitted::{self, NotAdmitted};
-use super::state::{InForce, Issuer};
-use oam_model::claimant::{Claimant, Groups};
+use super::admitted::{self, AuthorizeError};
+use super::state::{Issuer, LiveConfig};
+use oam_model::claimant::{Groups, Principal};
 use oam_model::feed::{FeedEvent, FeedItem};
 use oam_policy::claims::Claims;
-use oam_policy::feed::{Bearer, Evidence, as_of_ms, delivery};
+use oam_policy::feed::{Evidence, StreamAccess, as_of_ms, delivery};
 use oam_store::{Cursor, StoreFault};
 use oam_system::clock;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use std::sync::Arc;
 /// A bearer with its place in the feed.
 pub struct Listener {
     issuer: Arc<Issuer>,
-    claimant: Claimant,
+    claimant: Principal,
     cursor: Option<Cursor>,
     /// The cursor that was told last.
     told: Option<Cursor>,
 }
 
 /// One look.
-pub struct Look {
+pub struct StreamBatch {
     /// Messages, in order.
     pub items: Vec<FeedItem>,
     /// The stream ends after them.
@@ -29,7 +29,7 @@ pub struct Look {
 
 impl Listener {
     /// A listener from `after` on; none: from now on.
-    pub fn new(issuer: Arc<Issuer>, mut claimant: Claimant, after: Option<Cursor>) -> Self {
+    pub fn new(issuer: Arc<Issuer>, mut claimant: Principal, after: Option<Cursor>) -> Self {
         // What a stream keeps for hours is little: of the claims only what admission looks at.
         let mut looked_at = Claims::new();
         if let Some(iat) = claimant.claims.get("iat") {
@@ -55,7 +55,7 @@ impl Listener {
     ///
     /// # Errors
     /// The store is not there: nothing is known, so nothing is said, above all no heartbeat.
-    pub async fn look(&mut self, beat: bool) -> Result<Look, StoreFault> {
+    pub async fn look(&mut self, beat: bool) -> Result<StreamBatch, StoreFault> {
         let in_force = self.issuer.in_force();
         let store = &self.issuer.store;
         let key = &self.claimant.key;
@@ -68,8 +68,8 @@ impl Listener {
             .map_or(0, |row| row.seen.proven_at);
         let since = admitted::session_since(&self.issuer, &self.claimant, row.as_ref()).await?;
         let bearer = match admitted::admit_by(&in_force, self.claimant.clone(), row, since) {
-            Err(NotAdmitted::Barred(barred)) => Bearer::Over(barred.event()),
-            Ok(_) | Err(NotAdmitted::Unknown(_)) => Bearer::Admitted,
+            Err(AuthorizeError::Barred(barred)) => StreamAccess::Over(barred.event()),
+            Ok(_) | Err(AuthorizeError::Unknown(_)) => StreamAccess::Admitted,
         };
         let sent = delivery(page.reset, page.events, bearer);
         let generation = page.head.generation.clone();
@@ -82,7 +82,7 @@ impl Listener {
         if beat && !sent.over {
             items.push(self.heartbeat(&in_force, proven_at).await?);
         }
-        Ok(Look {
+        Ok(StreamBatch {
             items,
             over: sent.over,
         })
@@ -90,7 +90,7 @@ impl Listener {
 
     async fn heartbeat(
         &mut self,
-        in_force: &InForce,
+        in_force: &LiveConfig,
         proven_at: u64,
     ) -> Result<FeedItem, StoreFault> {
         let mut stream: Option<(u64, u64)> = None;

@@ -1,7 +1,7 @@
 //! What the server does by itself: takes over keys that a command rotated, drops keys that are over,
 //! ends tokens at hubs whose time has come, reads certificates again.
 
-use super::files::Watch;
+use super::files::FileWatch;
 use super::http::tls;
 use super::record;
 use super::state::{Issuer, KEYS, TLS};
@@ -77,7 +77,7 @@ pub async fn refusals(issuer: Arc<Issuer>) {
 /// Certificates that were renewed on disk.
 pub async fn certificates(issuer: Arc<Issuer>, files: TlsFiles, config: RustlsConfig) {
     let mut stopping = issuer.stopping.subscribe();
-    let mut seen = Watch::of([Path::new(&files.certificate), Path::new(&files.key)]);
+    let mut seen = FileWatch::of([Path::new(&files.certificate), Path::new(&files.key)]);
     loop {
         tokio::select! {
             () = tokio::time::sleep(CERTIFICATES) => {}

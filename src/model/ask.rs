@@ -39,7 +39,7 @@ pub enum HubRef {
 
 /// One wish for a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ask {
+pub struct TokenRequest {
     /// The hub.
     pub hub: HubRef,
     /// The path as the caller gave it (`acme/model.git/info/lfs`), not yet cut to a repository.
@@ -53,7 +53,7 @@ pub struct Ask {
     pub role: Option<RoleName>,
 }
 
-impl Ask {
+impl TokenRequest {
     /// Whether it names the hub at this address: exact protocol, host and port, ASCII case folded, nothing decoded
     /// (R5, R6), and a path below the hub's own.
     pub fn is_at(&self, hub_url: &str) -> bool {
@@ -148,7 +148,7 @@ fn cut(path: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ask, HubRef, Intent, repository_of_path};
+    use super::{HubRef, Intent, TokenRequest, repository_of_path};
 
     fn cut(path: &str) -> Option<String> {
         repository_of_path(path).unwrap().map(Into::into)
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn below_a_path_a_hub_owns_what_lies_there_and_nothing_beside() {
         let hub = "https://acme.example/artifactory/api/hf";
-        let ask = |host: &str, path: Option<&str>| Ask {
+        let ask = |host: &str, path: Option<&str>| TokenRequest {
             hub: HubRef::Url {
                 protocol: "https".into(),
                 host: host.into(),

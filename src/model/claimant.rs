@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// Whether a source speaks of people or of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
-pub enum ClaimantKind {
+pub enum PrincipalKind {
     /// A person of the organization.
     #[default]
     Person,
@@ -20,14 +20,14 @@ pub enum ClaimantKind {
 /// A person or job, for ever the same whatever its name: the source and a stable key of it (the
 /// subject, or the claim that the source's settings name), never an e-mail alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ClaimantKey {
+pub struct PrincipalKey {
     /// The identity source.
     pub source: SourceName,
     /// Its stable key.
     pub key: String,
 }
 
-impl fmt::Display for ClaimantKey {
+impl fmt::Display for PrincipalKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.source, self.key)
     }
@@ -51,11 +51,11 @@ pub enum Groups {
 
 /// A claimant: nothing in it is a secret, and all of it was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claimant {
+pub struct Principal {
     /// Source and stable key.
-    pub key: ClaimantKey,
+    pub key: PrincipalKey,
     /// Person or job.
-    pub kind: ClaimantKind,
+    pub kind: PrincipalKind,
     /// `iss`, byte for byte.
     pub issuer: String,
     /// `sub`.

@@ -15,7 +15,7 @@ pub enum FeedEvent {
         /// When it was sent, Unix milliseconds: a message that arrives late came through a buffer and
         /// is no proof.
         sent_at_ms: u64,
-        /// [`super::organization::Holdings::setup`].
+        /// [`super::organization::EffectiveRoles::setup`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         setup: Option<String>,
     },

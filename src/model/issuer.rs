@@ -1,6 +1,6 @@
 //! The issuer's settings as nouns: what `config::issuer` reads from `issuer.toml`.
 
-use super::claimant::ClaimantKind;
+use super::claimant::PrincipalKind;
 use super::granted::Scheme;
 use super::name::{HubName, SourceName};
 use super::organization::{Reauth, SubjectKind};
@@ -31,7 +31,7 @@ pub struct IssuerSettings {
     /// How it signs.
     pub signing: Signing,
     /// Whose tokens it takes.
-    pub sources: Vec<Source>,
+    pub sources: Vec<IdentitySource>,
     /// The hubs that it mints for.
     pub hubs: Vec<IssuerHub>,
     /// Who may send signals.
@@ -101,11 +101,11 @@ pub enum SigningAlgorithm {
 
 /// An identity source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct IdentitySource {
     /// Its name, as the policy uses it.
     pub name: SourceName,
     /// People or jobs.
-    pub kind: ClaimantKind,
+    pub kind: PrincipalKind,
     /// `iss`, byte for byte.
     pub issuer: String,
     /// `aud` must be one of these.

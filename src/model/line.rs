@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 /// How a piece of text looks on a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Look {
+pub enum Style {
     /// As it comes.
     #[default]
     Plain,
@@ -21,7 +21,7 @@ pub enum Look {
     Bad,
 }
 
-impl Look {
+impl Style {
     const fn code(self) -> &'static str {
         match self {
             Self::Plain => "",
@@ -36,7 +36,7 @@ impl Look {
 
 /// One line, made of pieces. Text may be foreign: it is made harmless when it is printed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Line(Vec<(Look, String)>);
+pub struct Line(Vec<(Style, String)>);
 
 impl Line {
     /// An empty line.
@@ -47,12 +47,12 @@ impl Line {
     /// Adds text.
     #[must_use]
     pub fn text(self, text: impl Into<String>) -> Self {
-        self.look(Look::Plain, text)
+        self.look(Style::Plain, text)
     }
 
     /// Adds text with a look.
     #[must_use]
-    pub fn look(mut self, look: Look, text: impl Into<String>) -> Self {
+    pub fn look(mut self, look: Style, text: impl Into<String>) -> Self {
         self.0.push((look, text.into()));
         self
     }
@@ -70,7 +70,7 @@ impl Line {
         let mut out = String::new();
         for (look, text) in &self.0 {
             let text = plain(text);
-            if colour && *look != Look::Plain {
+            if colour && *look != Style::Plain {
                 // Writing to a String can't fail.
                 let _ = write!(out, "\u{1b}[{}m{text}\u{1b}[0m", look.code());
             } else {
@@ -171,7 +171,7 @@ pub const fn is_mark(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, Look, aligned, escaped, plain};
+    use super::{Line, Style, aligned, escaped, plain};
 
     #[test]
     fn nothing_foreign_acts_on_the_terminal() {
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_foreign_piece_cannot_smuggle_colour() {
-        let line = Line::new().look(Look::Bad, "\u{1b}[32mok");
+        let line = Line::new().look(Style::Bad, "\u{1b}[32mok");
         assert_eq!(line.render(true), "\u{1b}[31m?[32mok\u{1b}[0m");
         assert_eq!(line.render(false), "?[32mok");
     }

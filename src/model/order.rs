@@ -5,7 +5,7 @@ use super::role::Action;
 
 /// One role token wanted. With the session's epoch it is the cache key (R33).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MintOrder {
+pub struct TokenKey {
     /// Base URL of the hub.
     pub hub_url: String,
     /// The role.

@@ -26,7 +26,7 @@ pub struct Organization {
     pub token_endpoint: String,
     /// RFC 7009 for role tokens.
     pub revocation_endpoint: String,
-    /// `GET`: [`Holdings`].
+    /// `GET`: [`EffectiveRoles`].
     pub roles_endpoint: String,
     /// `GET`: [`WhyAnswer`].
     pub why_endpoint: String,
@@ -152,7 +152,7 @@ pub struct OrgHub {
 
 /// `GET /v1/roles`: what the bearer may do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holdings {
+pub struct EffectiveRoles {
     /// [`VERSION`].
     pub v: u32,
     /// The bearer, `source:key`.

@@ -86,7 +86,7 @@ pub struct Member {
 
 /// What the issuer is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct PolicyRequest {
     /// The hub.
     pub hub: HubName,
     /// The repository; none: the whole hub.
@@ -97,7 +97,7 @@ pub struct Wanted {
     pub role: Option<RoleName>,
 }
 
-/// What the policy allows for one [`Wanted`].
+/// What the policy allows for one [`PolicyRequest`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// The role.
@@ -128,14 +128,14 @@ pub struct PolicyCase {
     /// Claims beside `sub`.
     pub claims: BTreeMap<String, serde_json::Value>,
     /// What is asked.
-    pub wanted: Wanted,
+    pub wanted: PolicyRequest,
     /// The answer.
-    pub expect: Expected,
+    pub expect: ExpectedAnswer,
 }
 
 /// The expected answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Expected {
+pub enum ExpectedAnswer {
     /// A refusal.
     Denied,
     /// This role.

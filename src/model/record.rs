@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// What kind of event a record is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Happening {
+pub enum EventKind {
     /// The agent started.
     Start,
     /// Somebody signed in.
@@ -50,7 +50,7 @@ pub struct Record {
     /// Unix milliseconds.
     pub at_ms: u64,
     /// What happened.
-    pub what: Happening,
+    pub what: EventKind,
     /// The organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org: Option<OrgName>,
@@ -110,7 +110,7 @@ pub struct Record {
 
 impl Record {
     /// A record of `what` at `at_ms`, everything else empty.
-    pub const fn new(what: Happening, at_ms: u64) -> Self {
+    pub const fn new(what: EventKind, at_ms: u64) -> Self {
         Self {
             at_ms,
             what,

@@ -93,7 +93,7 @@ pub enum Exchange {
     /// Any RFC 8693 token endpoint.
     Rfc8693(Rfc8693),
     /// The organization's own issuer (`oam-issuer`): it says the roles, grants, and feeds the agent.
-    Issuer(Issuer),
+    Issuer(IssuerExchange),
 }
 
 impl Exchange {
@@ -106,7 +106,7 @@ impl Exchange {
     }
 
     /// The issuer, for an organization that has one.
-    pub const fn issuer(&self) -> Option<&Issuer> {
+    pub const fn issuer(&self) -> Option<&IssuerExchange> {
         match self {
             Self::Rfc8693(_) => None,
             Self::Issuer(issuer) => Some(issuer),
@@ -124,7 +124,7 @@ impl Exchange {
 
 /// An `oam-issuer`. The endpoints follow from its URL unless they are given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issuer {
+pub struct IssuerExchange {
     /// Its URL, as written.
     pub url: String,
     /// RFC 8693.
@@ -143,7 +143,7 @@ pub struct Issuer {
     pub subject: SubjectToken,
 }
 
-impl Issuer {
+impl IssuerExchange {
     /// An issuer whose endpoints have the documented paths below `url`.
     pub fn at(url: &str) -> Self {
         let base = url.trim_end_matches('/');

@@ -13,7 +13,7 @@ pub const MOST_KEYS: usize = 64;
 
 /// What of a token's header is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct JoseHeader {
     /// `alg` as it is written, at most 32 plain characters; empty when it is no text.
     pub alg: String,
     /// `kid`; a number as its text.
@@ -25,14 +25,14 @@ pub struct Header {
 }
 
 /// The header of a token in three parts; none: it is no signed token. `null` is absent.
-pub fn header(token: &str) -> Option<Header> {
+pub fn header(token: &str) -> Option<JoseHeader> {
     let header = part(token, 0)?;
     if token.split('.').count() != 3 {
         return None;
     }
     let text = |name: &str| header.get(name).and_then(Value::as_str);
     let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '.');
-    Some(Header {
+    Some(JoseHeader {
         alg: text("alg")
             .unwrap_or_default()
             .chars()
@@ -61,7 +61,7 @@ pub enum Unaccepted {
     Extension,
 }
 
-impl Header {
+impl JoseHeader {
     /// The algorithm of the signature. Only asymmetric ones are accepted, and `none` is no signature (R30, RFC 8725
     /// §3.1 and §3.2).
     ///
@@ -203,7 +203,7 @@ mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::{Value, json};
 
-    fn of(value: &Value) -> super::Header {
+    fn of(value: &Value) -> super::JoseHeader {
         let text = URL_SAFE_NO_PAD.encode(value.to_string());
         header(&format!("{text}.e30.AAAA")).unwrap()
     }

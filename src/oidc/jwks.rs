@@ -8,18 +8,18 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// A public key, ready for use.
-pub struct Key {
+pub struct VerificationKey {
     jwk: Jwk,
     decoding: DecodingKey,
 }
 
-impl PartialEq for Key {
+impl PartialEq for VerificationKey {
     fn eq(&self, other: &Self) -> bool {
         self.jwk == other.jwk
     }
 }
 
-impl Key {
+impl VerificationKey {
     fn read(value: Value) -> Option<Arc<Self>> {
         let jwk: Jwk = serde_json::from_value(jose::tidied(value)).ok()?;
         let decoding = DecodingKey::from_jwk(&jwk).ok()?;
@@ -68,18 +68,22 @@ impl Key {
 
 /// The usable keys of a set; none: it is no set of keys. Key by key: a kind of key that is not known here must not
 /// hide the others (RFC 7517 §5).
-pub fn read(body: &[u8]) -> Option<Vec<Arc<Key>>> {
+pub fn read(body: &[u8]) -> Option<Vec<Arc<VerificationKey>>> {
     #[derive(serde::Deserialize)]
     struct Set {
         keys: Vec<Value>,
     }
     let set: Set = serde_json::from_slice(body).ok()?;
-    let keys = set.keys.into_iter().filter_map(Key::read);
+    let keys = set.keys.into_iter().filter_map(VerificationKey::read);
     Some(keys.take(jose::MOST_KEYS).collect())
 }
 
 /// The key of this name for this algorithm; without a name only where there is no choice (OIDC Core §10.1).
-pub fn pick(keys: &[Arc<Key>], kid: Option<&str>, algorithm: Algorithm) -> Option<Arc<Key>> {
+pub fn pick(
+    keys: &[Arc<VerificationKey>],
+    kid: Option<&str>,
+    algorithm: Algorithm,
+) -> Option<Arc<VerificationKey>> {
     let mut fitting = keys.iter().filter(|key| key.fits(algorithm));
     let found = match kid {
         Some(kid) => fitting.find(|key| key.jwk.common.key_id.as_deref() == Some(kid)),
@@ -90,7 +94,7 @@ pub fn pick(keys: &[Arc<Key>], kid: Option<&str>, algorithm: Algorithm) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use super::{Key, pick, read};
+    use super::{VerificationKey, pick, read};
     use jsonwebtoken::Algorithm;
     use serde_json::{Value, json};
     use std::sync::Arc;
@@ -99,7 +103,7 @@ mod tests {
         json!({"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
     }
 
-    fn set(keys: &[Value]) -> Vec<Arc<Key>> {
+    fn set(keys: &[Value]) -> Vec<Arc<VerificationKey>> {
         read(json!({ "keys": keys }).to_string().as_bytes()).unwrap()
     }
 
@@ -116,7 +120,8 @@ mod tests {
     #[test]
     fn a_key_is_picked_by_its_name_or_where_there_is_no_choice() {
         let keys = set(&[ed25519("a"), ed25519("b")]);
-        let picked = |keys: &[Arc<Key>], kid| pick(keys, kid, Algorithm::EdDSA).is_some();
+        let picked =
+            |keys: &[Arc<VerificationKey>], kid| pick(keys, kid, Algorithm::EdDSA).is_some();
         assert!(picked(&keys, Some("b")) && !picked(&keys, Some("c")));
         assert!(picked(&keys[..1], None) && !picked(&keys, None));
     }

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 
 /// A document whose endpoints are checked when they are asked for.
-pub struct Metadata {
+pub struct ProviderMetadata {
     members: Map<String, Value>,
     tls: bool,
 }
 
-impl Metadata {
+impl ProviderMetadata {
     /// The document of the issuer that was asked; none: it is no object, or says no issuer.
     pub fn read(issuer: &str, body: &[u8]) -> Option<Self> {
         let members: Map<String, Value> = serde_json::from_slice(body).ok()?;
@@ -69,7 +69,7 @@ pub fn address(issuer: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Metadata, address};
+    use super::{ProviderMetadata, address};
     use serde_json::{Value, json};
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
     fn what_says_no_issuer_is_no_metadata() {
         for bad in ["", "[]", "{}", r#"{"issuer":7}"#, r#"{"issuer":null}"#] {
             assert!(
-                Metadata::read("https://a.example", bad.as_bytes()).is_none(),
+                ProviderMetadata::read("https://a.example", bad.as_bytes()).is_none(),
                 "{bad}"
             );
         }
@@ -110,7 +110,7 @@ mod tests {
     fn an_endpoint_that_can_not_be_used_is_as_good_as_not_there() {
         let read = |issuer: &str, value: Value| {
             let body = json!({"issuer": issuer, "x": value}).to_string();
-            Metadata::read(issuer, body.as_bytes())
+            ProviderMetadata::read(issuer, body.as_bytes())
                 .unwrap()
                 .optional_endpoint("x")
         };

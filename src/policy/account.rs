@@ -33,7 +33,7 @@ pub struct Account {
 
 /// What happened to an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum AccountEvent {
     /// It may not be used until its author lifts that.
     Ended(Author, End),
     /// A sign-in later than this is needed.
@@ -41,12 +41,12 @@ pub enum Event {
     /// Evidence from before is not taken.
     Doubted(End),
     /// An end was lifted.
-    Restored(Restored),
+    Restored(Reinstated),
 }
 
 /// Whose end is lifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Restored {
+pub enum Reinstated {
     /// The provider lifts its own, at this time (Unix milliseconds).
     ByProvider(u64),
     /// An administrator lifts the administrators' end.
@@ -73,13 +73,13 @@ impl Account {
     }
 
     /// The events of the provider that make what is kept of it. They come to the same in any order.
-    pub fn told_by_provider(&self) -> Vec<Event> {
+    pub fn told_by_provider(&self) -> Vec<AccountEvent> {
         let ended = self.provider.clone();
         let restored = self.provider_restored_at_ms;
-        let session = self.session.clone().map(Event::SessionEnded);
-        let doubt = self.doubt.clone().map(Event::Doubted);
-        let ended = ended.map(|end| Event::Ended(Author::Provider, end));
-        let restored = restored.map(|at_ms| Event::Restored(Restored::ByProvider(at_ms)));
+        let session = self.session.clone().map(AccountEvent::SessionEnded);
+        let doubt = self.doubt.clone().map(AccountEvent::Doubted);
+        let ended = ended.map(|end| AccountEvent::Ended(Author::Provider, end));
+        let restored = restored.map(|at_ms| AccountEvent::Restored(Reinstated::ByProvider(at_ms)));
         [ended, restored, session, doubt]
             .into_iter()
             .flatten()
@@ -88,23 +88,23 @@ impl Account {
 
     /// The account after an event.
     #[must_use]
-    pub fn after(mut self, event: &Event) -> Self {
+    pub fn after(mut self, event: &AccountEvent) -> Self {
         match event {
-            Event::Ended(Author::Provider, end) => {
+            AccountEvent::Ended(Author::Provider, end) => {
                 self.session = Some(latest(self.session, end));
                 self.provider = Some(latest(self.provider, end));
             }
-            Event::Ended(Author::Administrator, end) => {
+            AccountEvent::Ended(Author::Administrator, end) => {
                 self.session = Some(latest(self.session, end));
                 self.administrator = self.administrator.or_else(|| Some(end.clone()));
             }
-            Event::SessionEnded(end) => self.session = Some(latest(self.session, end)),
-            Event::Doubted(end) => self.doubt = Some(latest(self.doubt, end)),
-            Event::Restored(Restored::ByAdministrator) => self.administrator = None,
-            Event::Restored(Restored::ByProvider(at_ms)) => {
+            AccountEvent::SessionEnded(end) => self.session = Some(latest(self.session, end)),
+            AccountEvent::Doubted(end) => self.doubt = Some(latest(self.doubt, end)),
+            AccountEvent::Restored(Reinstated::ByAdministrator) => self.administrator = None,
+            AccountEvent::Restored(Reinstated::ByProvider(at_ms)) => {
                 self.provider_restored_at_ms = self.provider_restored_at_ms.max(Some(*at_ms));
             }
-            Event::Restored(Restored::ForProvider(at_ms)) => {
+            AccountEvent::Restored(Reinstated::ForProvider(at_ms)) => {
                 self.administrator = None;
                 let after = self
                     .provider

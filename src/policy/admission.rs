@@ -4,7 +4,7 @@
 //! token of the same second; a doubt does not, because the agent renews at once when it hears of one,
 //! and its new token would be refused as if the session were over.
 
-use oam_model::claimant::{Claimant, ClaimantKind, Groups};
+use oam_model::claimant::{Groups, Principal, PrincipalKind};
 use oam_model::name::RoleName;
 use oam_model::policy::OrgRules;
 use oam_model::refusal::{Refusal, RefusalCode};
@@ -45,7 +45,7 @@ pub struct Facts {
 /// token and for a session older than the organization allows.
 pub fn admit(
     facts: Option<&Facts>,
-    claimant: &Claimant,
+    claimant: &Principal,
     org: &OrgRules,
     now_ms: u64,
 ) -> Result<(), Refusal> {
@@ -55,7 +55,7 @@ pub fn admit(
     not_too_old(claimant, org, now_ms)
 }
 
-fn not_ended(facts: &Facts, claimant: &Claimant, org: &OrgRules) -> Result<(), Refusal> {
+fn not_ended(facts: &Facts, claimant: &Principal, org: &OrgRules) -> Result<(), Refusal> {
     let org = org.name.as_str();
     if let Some(end) = &facts.account {
         return Err(Refusal::new(
@@ -96,7 +96,7 @@ fn not_ended(facts: &Facts, claimant: &Claimant, org: &OrgRules) -> Result<(), R
 }
 
 /// The organization's session age (design §1): whatever the provider says, a person must sign in again.
-fn not_too_old(claimant: &Claimant, org: &OrgRules, now_ms: u64) -> Result<(), Refusal> {
+fn not_too_old(claimant: &Principal, org: &OrgRules, now_ms: u64) -> Result<(), Refusal> {
     let Some(auth_time) = claimant.auth_time else {
         return Ok(());
     };
@@ -116,7 +116,7 @@ fn not_too_old(claimant: &Claimant, org: &OrgRules, now_ms: u64) -> Result<(), R
 /// renewed token is younger than its sign-in. A person's token that tells neither could be a renewed one, and
 /// is from before every end; a job has no session, and each of its tokens stands for itself. An answer about a
 /// token proves it alive now and says nothing of a new sign-in.
-fn signed_in_at(facts: &Facts, claimant: &Claimant) -> u64 {
+fn signed_in_at(facts: &Facts, claimant: &Principal) -> u64 {
     if let Some(at) = claimant.auth_time {
         return at;
     }
@@ -128,8 +128,8 @@ fn signed_in_at(facts: &Facts, claimant: &Claimant) -> u64 {
 }
 
 /// Whether nothing in a person's token tells a new sign-in from a renewal.
-fn is_untold(claimant: &Claimant) -> bool {
-    claimant.kind == ClaimantKind::Person
+fn is_untold(claimant: &Principal) -> bool {
+    claimant.kind == PrincipalKind::Person
         && claimant.auth_time.is_none()
         && claimant.session.is_none()
 }
@@ -161,11 +161,11 @@ fn within_its_second(org: &str, end: &End) -> Refusal {
 
 /// When the provider last stood for the session. By its own clock where the token says it: an end by
 /// a signal is told by the same clock.
-fn proven_at(claimant: &Claimant) -> u64 {
+fn proven_at(claimant: &Principal) -> u64 {
     made_at(claimant).unwrap_or(0).max(claimant.proven_at)
 }
 
-fn made_at(claimant: &Claimant) -> Option<u64> {
+fn made_at(claimant: &Principal) -> Option<u64> {
     claimant
         .claims
         .get("iat")
@@ -178,7 +178,7 @@ const fn is_later(seconds: u64, than_ms: u64) -> bool {
 
 /// The groups that count: those of a signal until a token that is later than it, and of two tokens those of
 /// the later one, as far as they are kept: an older token grants nothing that a later one took.
-pub fn groups(facts: Option<&Facts>, claimant: &Claimant) -> Groups {
+pub fn groups(facts: Option<&Facts>, claimant: &Principal) -> Groups {
     let counting = after_signal(facts, claimant);
     match (facts, counting) {
         (Some(facts), Groups::Known(groups)) if claimant.proven_at < facts.proven_at => {
@@ -195,7 +195,7 @@ fn both(mut groups: Vec<String>, kept: Option<&[String]>) -> Vec<String> {
     groups
 }
 
-fn after_signal(facts: Option<&Facts>, claimant: &Claimant) -> Groups {
+fn after_signal(facts: Option<&Facts>, claimant: &Principal) -> Groups {
     let Some((facts, changed_ms)) =
         facts.and_then(|facts| Some((facts, facts.groups_changed_at_ms?)))
     else {

@@ -10,8 +10,8 @@ pub mod read;
 mod times;
 mod token_type;
 
-use oam_model::claimant::{Claimant, ClaimantKey};
-use oam_model::issuer::Source;
+use oam_model::claimant::{Principal, PrincipalKey};
+use oam_model::issuer::IdentitySource;
 use oam_model::refusal::Refusal;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -34,11 +34,11 @@ pub type Claims = Map<String, Value>;
 /// # Errors
 /// A refusal of kind `bad-request` that names the claim.
 pub fn claimant(
-    source: &Source,
+    source: &IdentitySource,
     typ: Option<&str>,
     claims: &Arc<Claims>,
     now_s: u64,
-) -> Result<Claimant, Refusal> {
+) -> Result<Principal, Refusal> {
     token_type::identity(source, typ, claims)?;
     issuer(source, claims, true)?;
     audience::of_identity(source, claims)?;
@@ -53,11 +53,11 @@ pub fn claimant(
 /// # Errors
 /// A refusal that names the member: not active, expired, for somebody else, bound to a key.
 pub fn introspected(
-    source: &Source,
+    source: &IdentitySource,
     answer: &Claims,
     userinfo: Option<&Claims>,
     now_s: u64,
-) -> Result<Claimant, Refusal> {
+) -> Result<Principal, Refusal> {
     if answer.get("active") != Some(&Value::Bool(true)) {
         return Err(Refusal::bad_request(
             format!("{} says that this access token is not active", source.name),
@@ -82,12 +82,12 @@ pub fn introspected(
 /// # Errors
 /// A refusal that names the member.
 pub fn by_userinfo(
-    source: &Source,
+    source: &IdentitySource,
     userinfo: &Claims,
     token: Option<&Claims>,
     any_client: bool,
     now_s: u64,
-) -> Result<Claimant, Refusal> {
+) -> Result<Principal, Refusal> {
     says_for_whom(source, token, any_client)?;
     let mut claims = userinfo.clone();
     claims.retain(|name, _| !is_time(name));
@@ -111,7 +111,7 @@ pub fn by_userinfo(
 /// # Errors
 /// A refusal that names what is missing or wrong.
 pub fn says_for_whom(
-    source: &Source,
+    source: &IdentitySource,
     token: Option<&Claims>,
     any_client: bool,
 ) -> Result<(), Refusal> {
@@ -138,7 +138,7 @@ fn is_time(name: &str) -> bool {
 }
 
 /// `iss` byte for byte (R29): a normalized compare lets one provider speak for another.
-fn issuer(source: &Source, claims: &Claims, needed: bool) -> Result<(), Refusal> {
+fn issuer(source: &IdentitySource, claims: &Claims, needed: bool) -> Result<(), Refusal> {
     match claims.get("iss") {
         Some(Value::String(iss)) if *iss == source.issuer => Ok(()),
         None | Some(Value::Null) if !needed => Ok(()),
@@ -154,7 +154,7 @@ fn issuer(source: &Source, claims: &Claims, needed: bool) -> Result<(), Refusal>
 
 /// An answer about a token with what userinfo adds. The two must speak of one subject (OIDC Core §5.3.2).
 fn joined(
-    source: &Source,
+    source: &IdentitySource,
     mut claims: Claims,
     userinfo: Option<&Claims>,
 ) -> Result<Claims, Refusal> {
@@ -185,11 +185,11 @@ fn joined(
 }
 
 fn built(
-    source: &Source,
+    source: &IdentitySource,
     claims: Arc<Claims>,
     times: times::Times,
     groups_elsewhere: bool,
-) -> Result<Claimant, Refusal> {
+) -> Result<Principal, Refusal> {
     required(source, &claims)?;
     let subject = name_of(source, &claims, "sub")?;
     let key = match &source.key_claim {
@@ -197,8 +197,8 @@ fn built(
         None => subject.clone(),
     };
     let groups = groups::of(source, &claims, groups_elsewhere)?;
-    Ok(Claimant {
-        key: ClaimantKey {
+    Ok(Principal {
+        key: PrincipalKey {
             source: source.name.clone(),
             key,
         },
@@ -218,7 +218,7 @@ fn built(
 }
 
 /// Each claim that the source asks for, with one of its patterns.
-fn required(source: &Source, claims: &Claims) -> Result<(), Refusal> {
+fn required(source: &IdentitySource, claims: &Claims) -> Result<(), Refusal> {
     let unmet = source
         .required
         .iter()
@@ -235,7 +235,7 @@ fn required(source: &Source, claims: &Claims) -> Result<(), Refusal> {
 }
 
 /// A text, or a number as text, that names somebody.
-fn name_of(source: &Source, claims: &Claims, claim: &str) -> Result<String, Refusal> {
+fn name_of(source: &IdentitySource, claims: &Claims, claim: &str) -> Result<String, Refusal> {
     let text = match read::at(claims, claim) {
         Some(Value::String(text)) => text.clone(),
         // OIDC Core §2 and RFC 7519 §4.1.2: `sub` is a text; the number 7 is not the person "7".
@@ -284,7 +284,7 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.len() <= LONGEST_TEXT && !text.chars().any(char::is_control)
 }
 
-fn wrong(source: &Source, claim: &str, what: &str, next: &str) -> Refusal {
+fn wrong(source: &IdentitySource, claim: &str, what: &str, next: &str) -> Refusal {
     let claim = claim.escape_debug();
     Refusal::bad_request(
         format!("`{claim}` of this token of {} {what}", source.name),
@@ -292,7 +292,7 @@ fn wrong(source: &Source, claim: &str, what: &str, next: &str) -> Refusal {
     )
 }
 
-fn missing(source: &Source, claim: &str) -> Refusal {
+fn missing(source: &IdentitySource, claim: &str) -> Refusal {
     wrong(
         source,
         claim,

@@ -5,7 +5,7 @@ use oam_model::feed::FeedEvent;
 
 /// Whether the bearer of a stream is still admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Bearer {
+pub enum StreamAccess {
     /// It is: ends of before it are not its business.
     Admitted,
     /// It is not any more; this says why, as the feed says it.
@@ -27,10 +27,10 @@ pub struct Delivery {
 /// signed in anew resumes with the old cursor, and the old end must not end the new session. And an
 /// end that this bearer has is sent even when the events do not hold it: it was before the cursor, or
 /// came between the two looks at the store. Nothing is sent after it.
-pub fn delivery(reset: bool, events: Vec<(u64, FeedEvent)>, bearer: Bearer) -> Delivery {
+pub fn delivery(reset: bool, events: Vec<(u64, FeedEvent)>, bearer: StreamAccess) -> Delivery {
     let last = events.last().map(|(seq, _)| *seq);
     let mut items = Vec::new();
-    if let Bearer::Over(end) = bearer {
+    if let StreamAccess::Over(end) = bearer {
         items.push((last, end));
         return Delivery { items, over: true };
     }
@@ -78,7 +78,7 @@ pub fn as_of_ms(evidence: Evidence, now_ms: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bearer, Delivery, Evidence, as_of_ms, delivery};
+    use super::{Delivery, Evidence, StreamAccess, as_of_ms, delivery};
     use oam_model::feed::FeedEvent;
     use proptest::prelude::*;
 
@@ -101,7 +101,7 @@ mod tests {
     fn an_end_of_before_does_not_end_a_session_of_after() {
         let events = vec![(4, changed(1)), (5, revoked(2)), (6, changed(3))];
         assert_eq!(
-            delivery(false, events, Bearer::Admitted),
+            delivery(false, events, StreamAccess::Admitted),
             Delivery {
                 items: vec![(Some(4), changed(1)), (Some(6), changed(3))],
                 over: false
@@ -113,7 +113,7 @@ mod tests {
     fn an_end_is_the_one_item_and_the_last_one_even_when_no_event_holds_it() {
         for events in [vec![], vec![(7, revoked(9)), (8, changed(9))]] {
             let last = events.last().map(|(seq, _)| *seq);
-            let sent = delivery(true, events, Bearer::Over(revoked(9)));
+            let sent = delivery(true, events, StreamAccess::Over(revoked(9)));
             assert_eq!(sent.items, [(last, revoked(9))]);
             assert!(sent.over);
         }
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn an_unknown_cursor_is_said_first() {
-        let sent = delivery(true, vec![(3, changed(1))], Bearer::Admitted);
+        let sent = delivery(true, vec![(3, changed(1))], StreamAccess::Admitted);
         assert_eq!(sent.items[0], (None, FeedEvent::Reset {}));
         assert_eq!(sent.items.len(), 2);
     }

@@ -15,11 +15,11 @@ mod words;
 use super::pattern;
 use super::tie::{self, Rival};
 use grants::{Cover, GrantIndex};
-use members::{Holding, MemberIndex};
-use oam_model::claimant::Claimant;
+use members::{MemberIndex, RoleMembership};
+use oam_model::claimant::Principal;
 use oam_model::name::RoleName;
 use oam_model::organization::{HeldGrant, HeldRole};
-use oam_model::policy::{Decision, Policy, PolicyRole, Wanted};
+use oam_model::policy::{Decision, Policy, PolicyRequest, PolicyRole};
 use oam_model::refusal::Refusal;
 use std::collections::HashMap;
 
@@ -60,7 +60,11 @@ impl Index {
 /// # Errors
 /// `denied`: no role held covers it, two cover it equally well and nothing says which ([`crate::tie`]), or the groups are unknown and no role that
 /// is held without them covers it. The words say what is missing.
-pub fn decide(index: &Index, claimant: &Claimant, wanted: &Wanted) -> Result<Decision, Refusal> {
+pub fn decide(
+    index: &Index,
+    claimant: &Principal,
+    wanted: &PolicyRequest,
+) -> Result<Decision, Refusal> {
     let held = index.members.holdings(&index.policy, claimant);
     let named = match &wanted.role {
         None => None,
@@ -103,7 +107,7 @@ fn settled<'c>(index: &Index, rivals: &'c [Cover]) -> Option<&'c Cover> {
 
 /// Whether any role that the claimant holds, or the one that is named, covers `wanted`. Where two cover it
 /// equally well [`decide`] can't choose, and it is covered all the same.
-pub fn covers(index: &Index, claimant: &Claimant, wanted: &Wanted) -> bool {
+pub fn covers(index: &Index, claimant: &Principal, wanted: &PolicyRequest) -> bool {
     let held = index.members.holdings(&index.policy, claimant);
     let chosen = |role: usize| {
         let name = &index.role(role).name;
@@ -113,12 +117,17 @@ pub fn covers(index: &Index, claimant: &Claimant, wanted: &Wanted) -> bool {
 }
 
 /// Whether the role that is named allows this, whoever holds it.
-pub fn role_covers(index: &Index, wanted: &Wanted) -> bool {
+pub fn role_covers(index: &Index, wanted: &PolicyRequest) -> bool {
     let named = |role: usize| Some(&index.role(role).name) == wanted.role.as_ref();
     !index.grants.narrowest(wanted, named).is_empty()
 }
 
-fn decision(index: &Index, cover: &Cover, holding: Option<&Holding>, wanted: &Wanted) -> Decision {
+fn decision(
+    index: &Index,
+    cover: &Cover,
+    holding: Option<&RoleMembership>,
+    wanted: &PolicyRequest,
+) -> Decision {
     let role = index.role(cover.role);
     Decision {
         role: role.name.clone(),
@@ -131,7 +140,7 @@ fn decision(index: &Index, cover: &Cover, holding: Option<&Holding>, wanted: &Wa
 }
 
 /// The roles that a claimant holds, in the order of the file, for display and for an agent's choice.
-pub fn holdings(index: &Index, claimant: &Claimant) -> Vec<HeldRole> {
+pub fn holdings(index: &Index, claimant: &Principal) -> Vec<HeldRole> {
     let held = index.members.holdings(&index.policy, claimant);
     held.iter()
         .map(|holding| {
@@ -158,7 +167,7 @@ pub fn holdings(index: &Index, claimant: &Claimant) -> Vec<HeldRole> {
 }
 
 /// Names of the roles that a claimant holds, in the order of names: for comparing them over time.
-pub fn held_names(index: &Index, claimant: &Claimant) -> Vec<RoleName> {
+pub fn held_names(index: &Index, claimant: &Principal) -> Vec<RoleName> {
     let held = index.members.holdings(&index.policy, claimant);
     let mut names: Vec<RoleName> = held
         .iter()

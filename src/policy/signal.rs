@@ -12,7 +12,7 @@ mod subject;
 pub use logout::logout;
 
 use crate::claims::{Claims, SKEW_S, read};
-use oam_model::issuer::{Source, Transmitter};
+use oam_model::issuer::{IdentitySource, Transmitter};
 use oam_model::signal::{Signal, SignalMeaning, SignalSubject};
 use serde_json::Value;
 
@@ -86,7 +86,7 @@ pub struct Channel<'a> {
     /// The transmitter.
     pub transmitter: &'a Transmitter,
     /// The source whose people it speaks of.
-    pub source: &'a Source,
+    pub source: &'a IdentitySource,
     /// `critical_subject_members` of its metadata (SSF 1.0 §7.1): members of a complex subject that
     /// must not be ignored.
     pub critical: &'a [String],

@@ -3,13 +3,13 @@
 
 use oam_model::issuer::IssuerHub;
 use oam_model::name::Repository;
-use oam_model::policy::Wanted;
+use oam_model::policy::PolicyRequest;
 use oam_model::refusal::Refusal;
 use oam_model::role::Action;
 
 /// Which parameter is wrong: the protocol has an error for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unclear {
+pub enum ParameterError {
     /// `audience` or `resource`.
     Target(Refusal),
     /// `scope`.
@@ -25,16 +25,19 @@ pub fn read(
     audience: Option<&str>,
     resource: Option<&str>,
     scope: Option<&str>,
-) -> Result<Wanted, Unclear> {
-    let (hub, path) = target(hubs, audience, resource).map_err(Unclear::Target)?;
-    let repository = path.map(repository).transpose().map_err(Unclear::Target)?;
-    let mut wanted = Wanted {
+) -> Result<PolicyRequest, ParameterError> {
+    let (hub, path) = target(hubs, audience, resource).map_err(ParameterError::Target)?;
+    let repository = path
+        .map(repository)
+        .transpose()
+        .map_err(ParameterError::Target)?;
+    let mut wanted = PolicyRequest {
         hub: hub.name.clone(),
         repository: repository.flatten(),
         action: Action::Read,
         role: None,
     };
-    scoped(&mut wanted, scope.unwrap_or_default()).map_err(Unclear::Scope)?;
+    scoped(&mut wanted, scope.unwrap_or_default()).map_err(ParameterError::Scope)?;
     Ok(wanted)
 }
 
@@ -129,7 +132,7 @@ fn repository(path: &str) -> Result<Option<Repository>, Refusal> {
 }
 
 /// `scope`: at most one role and one action.
-fn scoped(wanted: &mut Wanted, scope: &str) -> Result<(), Refusal> {
+fn scoped(wanted: &mut PolicyRequest, scope: &str) -> Result<(), Refusal> {
     let mut action = None;
     for word in scope.split(' ').filter(|word| !word.is_empty()) {
         let twice = match word {

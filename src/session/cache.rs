@@ -2,7 +2,7 @@
 //! they are numbers.
 
 use oam_model::name::{Repository, RoleName};
-use oam_model::order::MintOrder;
+use oam_model::order::TokenKey;
 use oam_model::time::Moment;
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub type TokenId = u64;
 
 /// A token held.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldToken {
+pub struct CachedToken {
     /// Its number.
     pub token: TokenId,
     /// When it expires, on both clocks.
@@ -26,7 +26,7 @@ pub struct HeldToken {
     pub life_ms: u64,
 }
 
-impl HeldToken {
+impl CachedToken {
     /// Whether it may still be handed out.
     pub fn is_servable(&self, now: Moment) -> bool {
         now.until(self.expires) >= MARGIN_MS
@@ -46,9 +46,9 @@ impl HeldToken {
 
 /// What is known of one order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Slot<W> {
+pub struct CacheEntry<W> {
     /// The token held.
-    pub held: Option<HeldToken>,
+    pub held: Option<CachedToken>,
     /// Number of the exchange under way: at most one.
     pub flight: Option<u64>,
     /// Who waits for it.
@@ -59,8 +59,8 @@ pub struct Slot<W> {
 
 /// All orders of one session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cache<W> {
-    slots: BTreeMap<MintOrder, Slot<W>>,
+pub struct TokenCache<W> {
+    slots: BTreeMap<TokenKey, CacheEntry<W>>,
     rejections: BTreeMap<(String, Option<Repository>), Rejection>,
 }
 
@@ -70,7 +70,7 @@ struct Rejection {
     repeated: bool,
 }
 
-impl<W> Default for Cache<W> {
+impl<W> Default for TokenCache<W> {
     fn default() -> Self {
         Self {
             slots: BTreeMap::new(),
@@ -79,24 +79,26 @@ impl<W> Default for Cache<W> {
     }
 }
 
-impl<W> Cache<W> {
+impl<W> TokenCache<W> {
     /// The slot of an order, made when it is new.
-    pub fn slot(&mut self, order: &MintOrder) -> &mut Slot<W> {
-        self.slots.entry(order.clone()).or_insert_with(|| Slot {
-            held: None,
-            flight: None,
-            waiters: Vec::new(),
-            proven_again: false,
-        })
+    pub fn slot(&mut self, order: &TokenKey) -> &mut CacheEntry<W> {
+        self.slots
+            .entry(order.clone())
+            .or_insert_with(|| CacheEntry {
+                held: None,
+                flight: None,
+                waiters: Vec::new(),
+                proven_again: false,
+            })
     }
 
     /// The token held for an order.
-    pub fn held(&self, order: &MintOrder) -> Option<&HeldToken> {
+    pub fn held(&self, order: &TokenKey) -> Option<&CachedToken> {
         self.slots.get(order).and_then(|slot| slot.held.as_ref())
     }
 
     /// The order whose exchange has this number.
-    pub fn order_of_flight(&self, flight: u64) -> Option<MintOrder> {
+    pub fn order_of_flight(&self, flight: u64) -> Option<TokenKey> {
         self.slots
             .iter()
             .find(|(_, slot)| slot.flight == Some(flight))
@@ -109,7 +111,7 @@ impl<W> Cache<W> {
     }
 
     /// Whether the last exchange for this order was refused, and waits for a proof.
-    pub fn is_proven_again(&self, order: &MintOrder) -> bool {
+    pub fn is_proven_again(&self, order: &TokenKey) -> bool {
         self.slots.get(order).is_some_and(|slot| slot.proven_again)
     }
 
@@ -119,7 +121,7 @@ impl<W> Cache<W> {
     }
 
     /// Takes everything out: the tokens held and all who wait.
-    pub fn clear(&mut self) -> (Vec<TokenId>, Vec<(MintOrder, W)>) {
+    pub fn clear(&mut self) -> (Vec<TokenId>, Vec<(TokenKey, W)>) {
         self.rejections.clear();
         let slots = std::mem::take(&mut self.slots);
         let mut tokens = Vec::new();
@@ -136,10 +138,10 @@ impl<W> Cache<W> {
     }
 
     /// Takes out everything of these roles.
-    pub fn clear_roles(&mut self, roles: &[RoleName]) -> (Vec<TokenId>, Vec<(MintOrder, W)>) {
+    pub fn clear_roles(&mut self, roles: &[RoleName]) -> (Vec<TokenId>, Vec<(TokenKey, W)>) {
         let mut tokens = Vec::new();
         let mut waiters = Vec::new();
-        let lost: Vec<MintOrder> = self
+        let lost: Vec<TokenKey> = self
             .slots
             .keys()
             .filter(|order| roles.contains(&order.role))
@@ -200,7 +202,7 @@ impl<W> Cache<W> {
     }
 
     /// Whether two tokens for this hub and repository were rejected in a row just now.
-    pub fn is_rejected(&self, order: &MintOrder, now: Moment) -> bool {
+    pub fn is_rejected(&self, order: &TokenKey, now: Moment) -> bool {
         let key = (order.hub_url.clone(), order.repository.clone());
         self.rejections
             .get(&key)

@@ -1,6 +1,6 @@
 //! The desk of one organization: its session, its tokens, and everybody who waits.
 //!
-//! `Desk::step` is the only door: an event and the moment go in, effects come out, in the order in
+//! `SessionMachine::step` is the only door: an event and the moment go in, effects come out, in the order in
 //! which they must be carried out. The desk reads no clock, holds no secret and calls nobody.
 
 mod end;
@@ -19,12 +19,12 @@ mod properties;
 mod stories;
 
 use self::serve::Said;
-use super::cache::{Cache, TokenId};
-use super::session::{Flight, Limits, Live, Standing};
+use super::cache::{TokenCache, TokenId};
+use super::session::{Flight, Live, SessionLimits, SessionState};
 use super::standing::{Meaning, MintMeaning};
 use oam_model::identity::Identity;
 use oam_model::name::RoleName;
-use oam_model::order::MintOrder;
+use oam_model::order::TokenKey;
 use oam_model::refusal::Refusal;
 use oam_model::role::OfflineRule;
 use oam_model::standing::{EndReason, StandingWord};
@@ -52,7 +52,7 @@ pub enum Event {
         /// Who.
         who: Who,
         /// What.
-        order: MintOrder,
+        order: TokenKey,
         /// The role's offline rule.
         offline: OfflineRule,
     },
@@ -125,7 +125,7 @@ pub enum Event {
     /// The configuration names, or no longer names, what was signed in to.
     Bound(bool),
     /// New limits.
-    Limits(Limits),
+    Limits(SessionLimits),
     /// Time passed.
     Tick,
 }
@@ -154,7 +154,7 @@ pub enum Effect {
         last: bool,
     },
     /// Shows a notification.
-    Notify(Occasion),
+    Notify(NotificationKind),
     /// Hands the token out.
     Grant {
         /// The ticket.
@@ -183,13 +183,13 @@ pub enum Effect {
         /// Its number.
         flight: u64,
         /// What.
-        order: MintOrder,
+        order: TokenKey,
     },
 }
 
 /// Occasions for a notification; each once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Occasion {
+pub enum NotificationKind {
     /// The session reaches its age soon.
     EndsSoon,
     /// The session ended.
@@ -204,7 +204,7 @@ pub enum Occasion {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Waiting {
     who: Who,
-    order: MintOrder,
+    order: TokenKey,
     offline: OfflineRule,
     deadline: Moment,
 }
@@ -212,7 +212,7 @@ struct Waiting {
 /// A child of `oam exec`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Follower {
-    order: MintOrder,
+    order: TokenKey,
     offline: OfflineRule,
     /// The token in its file now.
     delivered: Option<TokenId>,
@@ -224,12 +224,12 @@ struct Follower {
 
 /// The state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Desk {
+pub struct SessionMachine {
     org: String,
-    limits: Limits,
+    limits: SessionLimits,
     epoch: u64,
-    standing: Standing,
-    cache: Cache<(Who, OfflineRule)>,
+    standing: SessionState,
+    cache: TokenCache<(Who, OfflineRule)>,
     waiting: Vec<Waiting>,
     followers: BTreeMap<u64, Follower>,
     flights: u64,
@@ -240,15 +240,15 @@ pub struct Desk {
     ends_soon_noticed: bool,
 }
 
-impl Desk {
+impl SessionMachine {
     /// A desk where nobody is signed in, in the epoch after the last known one. `jitter` is 0 to 200.
-    pub fn new(org: &str, limits: Limits, epoch: u64, jitter: u16) -> Self {
+    pub fn new(org: &str, limits: SessionLimits, epoch: u64, jitter: u16) -> Self {
         Self {
             org: org.to_owned(),
             limits,
             epoch,
-            standing: Standing::SignedOut { reason: None },
-            cache: Cache::default(),
+            standing: SessionState::SignedOut { reason: None },
+            cache: TokenCache::default(),
             waiting: Vec::new(),
             followers: BTreeMap::new(),
             flights: 0,
@@ -262,8 +262,8 @@ impl Desk {
     #[must_use]
     pub fn over(mut self, word: StandingWord, reason: Option<EndReason>) -> Self {
         self.standing = match word {
-            StandingWord::Ended | StandingWord::Revoked => Standing::Over { word, reason },
-            _ => Standing::SignedOut { reason },
+            StandingWord::Ended | StandingWord::Revoked => SessionState::Over { word, reason },
+            _ => SessionState::SignedOut { reason },
         };
         self.sign_in_noticed = matches!(word, StandingWord::Ended | StandingWord::Revoked);
         self
@@ -280,12 +280,12 @@ impl Desk {
     }
 
     /// How the session stands.
-    pub const fn standing(&self) -> &Standing {
+    pub const fn standing(&self) -> &SessionState {
         &self.standing
     }
 
     /// The limits in force.
-    pub const fn limits(&self) -> &Limits {
+    pub const fn limits(&self) -> &SessionLimits {
         &self.limits
     }
 
@@ -321,7 +321,7 @@ impl Desk {
             self.end_when_too_old(now, &mut effects);
         }
         match event {
-            Event::Restored(live) => self.standing = Standing::Live(live),
+            Event::Restored(live) => self.standing = SessionState::Live(live),
             Event::SignedIn(live) => self.sign_in(live, now, &mut effects),
             Event::Asked {
                 who,

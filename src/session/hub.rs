@@ -1,6 +1,6 @@
 //! Which hub owns a host: exact host and port, never a suffix or a pattern (R5, R6).
 
-use oam_model::ask::{Ask, HubRef};
+use oam_model::ask::{HubRef, TokenRequest};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::settings::{Hub, HubKind, Org, Settings};
 
@@ -18,7 +18,7 @@ pub enum Owner<'a> {
 }
 
 /// Finds the hub.
-pub fn owner<'a>(settings: &'a Settings, ask: &Ask) -> Owner<'a> {
+pub fn owner<'a>(settings: &'a Settings, ask: &TokenRequest) -> Owner<'a> {
     match &ask.hub {
         HubRef::Url { protocol, host } => by_url(settings, protocol, host, ask),
         HubRef::Name(name) => {
@@ -139,7 +139,7 @@ fn names(settings: &Settings) -> String {
     }
 }
 
-fn by_url<'a>(settings: &'a Settings, protocol: &str, host: &str, ask: &Ask) -> Owner<'a> {
+fn by_url<'a>(settings: &'a Settings, protocol: &str, host: &str, ask: &TokenRequest) -> Owner<'a> {
     let Some(asked) = Authority::parse(host, protocol) else {
         return Owner::Nobody;
     };
@@ -217,12 +217,12 @@ fn port_number(text: &str) -> Option<u16> {
 mod tests {
     use super::{Owner, among, owner};
     use crate::desk::fixture::settings;
-    use oam_model::ask::{Ask, HubRef, Intent};
+    use oam_model::ask::{HubRef, Intent, TokenRequest};
     use oam_model::refusal::{Refusal, RefusalCode};
     use oam_model::settings::{Hub, HubKind, Settings};
 
-    fn ask(hub: HubRef) -> Ask {
-        Ask {
+    fn ask(hub: HubRef) -> TokenRequest {
+        TokenRequest {
             hub,
             path: None,
             intent: Intent::Read,

@@ -16,7 +16,7 @@ mod word;
 use super::desk::Event;
 use clock::ClockGap;
 use connection::{LONGEST_ASKED_MS, jittered};
-use heartbeat::Journey;
+use heartbeat::DelayEstimator;
 use oam_model::feed::{FeedEvent, FeedItem};
 use oam_model::standing::{EndReason, StandingWord};
 use oam_model::time::Moment;
@@ -28,7 +28,7 @@ pub const LATE_MS: u64 = 5_000;
 pub const POLL_MS: u64 = 30_000;
 /// What the session has to show at the issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bearer {
+pub struct IssuerBearer {
     /// Grows with every renewal and sign-in.
     pub generation: u64,
     /// Its expiry, Unix seconds, when known.
@@ -46,9 +46,9 @@ pub struct Closed {
 
 /// What happens to a link.
 #[derive(Debug, Clone)]
-pub enum Input {
+pub enum SubscriptionInput {
     /// The session has this bearer, or there is none to keep a link for.
-    Bearer(Option<Bearer>),
+    Bearer(Option<IssuerBearer>),
     /// A message of the connection with this number.
     Heard(u64, FeedItem),
     /// The connection with this number is over.
@@ -61,7 +61,7 @@ pub enum Input {
 
 /// What the keeper has to do, in this order.
 #[derive(Debug, Clone)]
-pub enum Step {
+pub enum SubscriptionEffect {
     /// Ends the connection.
     Hangup,
     /// Opens the feed after this cursor.
@@ -97,11 +97,11 @@ enum Phase {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stream {
-    bearer: Bearer,
+    bearer: IssuerBearer,
     /// The last message, or when it was asked for.
     last: Moment,
     pace_ms: u64,
-    journey: Journey,
+    journey: DelayEstimator,
     /// The last heartbeat was in time; none yet: not known.
     in_time: Option<bool>,
     late_in_a_row: u32,
@@ -117,9 +117,9 @@ struct Poll {
 
 /// The state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
+pub struct FeedSubscription {
     phase: Phase,
-    bearer: Option<Bearer>,
+    bearer: Option<IssuerBearer>,
     cursor: Option<String>,
     numbers: u64,
     /// Connections in a row that brought nothing.
@@ -141,13 +141,13 @@ pub struct Link {
     down: bool,
 }
 
-impl Default for Link {
+impl Default for FeedSubscription {
     fn default() -> Self {
         Self::new(None)
     }
 }
 
-impl Link {
+impl FeedSubscription {
     /// A link that goes on after a stored cursor.
     pub const fn new(cursor: Option<String>) -> Self {
         Self {
@@ -205,33 +205,46 @@ impl Link {
 
     /// One input. `wanted`: tokens are out or children follow, so that news must not be missed; `roll`:
     /// random bits for jitter.
-    pub fn step(&mut self, input: Input, wanted: bool, now: Moment, roll: u64) -> Vec<Step> {
+    pub fn step(
+        &mut self,
+        input: SubscriptionInput,
+        wanted: bool,
+        now: Moment,
+        roll: u64,
+    ) -> Vec<SubscriptionEffect> {
         let mut steps = Vec::new();
         match input {
-            Input::Bearer(bearer) => self.bearer_is(bearer, now, &mut steps),
-            Input::Heard(number, item) => {
+            SubscriptionInput::Bearer(bearer) => self.bearer_is(bearer, now, &mut steps),
+            SubscriptionInput::Heard(number, item) => {
                 if number == self.numbers && matches!(self.phase, Phase::Open(_)) {
                     self.heard(item, now, &mut steps);
                 }
             }
-            Input::Closed(number, closed) => {
+            SubscriptionInput::Closed(number, closed) => {
                 if number == self.numbers && matches!(self.phase, Phase::Open(_)) {
                     self.lost(closed, now, roll);
                 }
             }
-            Input::Polled(number, answer) => self.polled(number, answer, now, roll, &mut steps),
-            Input::Tick => {}
+            SubscriptionInput::Polled(number, answer) => {
+                self.polled(number, answer, now, roll, &mut steps);
+            }
+            SubscriptionInput::Tick => {}
         }
         self.go_on(wanted, now, roll, &mut steps);
         steps
     }
 
-    fn bearer_is(&mut self, bearer: Option<Bearer>, now: Moment, steps: &mut Vec<Step>) {
+    fn bearer_is(
+        &mut self,
+        bearer: Option<IssuerBearer>,
+        now: Moment,
+        steps: &mut Vec<SubscriptionEffect>,
+    ) {
         let before = self.bearer.map(|b| b.generation);
         self.bearer = bearer;
         let Some(bearer) = bearer else {
             if matches!(self.phase, Phase::Open(_)) {
-                steps.push(Step::Hangup);
+                steps.push(SubscriptionEffect::Hangup);
             }
             let numbers = self.numbers;
             *self = Self::new(None);
@@ -247,7 +260,7 @@ impl Link {
         }
     }
 
-    fn heard(&mut self, item: FeedItem, now: Moment, steps: &mut Vec<Step>) {
+    fn heard(&mut self, item: FeedItem, now: Moment, steps: &mut Vec<SubscriptionEffect>) {
         let Phase::Open(stream) = &mut self.phase else {
             return;
         };
@@ -289,19 +302,25 @@ impl Link {
         }
     }
 
-    fn believe(&mut self, proof: Moment, steps: &mut Vec<Step>) {
+    fn believe(&mut self, proof: Moment, steps: &mut Vec<SubscriptionEffect>) {
         if self.as_of.is_none_or(|known| known.wall_ms < proof.wall_ms) {
             self.as_of = Some(proof);
         }
-        steps.push(Step::Tell(Event::Vouched(proof)));
+        steps.push(SubscriptionEffect::Tell(Event::Vouched(proof)));
     }
 
     /// A message that is no heartbeat, from a stream or poll with the bearer of `generation`.
-    fn news(&mut self, item: FeedItem, generation: u64, now: Moment, steps: &mut Vec<Step>) {
+    fn news(
+        &mut self,
+        item: FeedItem,
+        generation: u64,
+        now: Moment,
+        steps: &mut Vec<SubscriptionEffect>,
+    ) {
         self.take_cursor(item.id);
         match item.event {
             FeedEvent::Revoked { reason, .. } => {
-                steps.push(Step::Tell(Event::Over(
+                steps.push(SubscriptionEffect::Tell(Event::Over(
                     StandingWord::Revoked,
                     Some(EndReason::Words(reason)),
                 )));
@@ -310,20 +329,20 @@ impl Link {
                 // With the same bearer the issuer would say the same again.
                 self.refused = Some(generation);
                 if matches!(self.phase, Phase::Open(_)) {
-                    steps.push(Step::Hangup);
+                    steps.push(SubscriptionEffect::Hangup);
                     self.phase = Phase::Waiting(now);
                 }
-                steps.push(Step::Tell(Event::Doubted(reason)));
+                steps.push(SubscriptionEffect::Tell(Event::Doubted(reason)));
             }
             FeedEvent::RolesChanged { held, lost, .. } => {
-                steps.push(Step::Tell(Event::RolesChanged { held, lost }));
-                steps.push(Step::ReadRoles);
+                steps.push(SubscriptionEffect::Tell(Event::RolesChanged { held, lost }));
+                steps.push(SubscriptionEffect::ReadRoles);
                 // The token of before names the groups of before.
-                steps.push(Step::Tell(Event::Renew));
+                steps.push(SubscriptionEffect::Tell(Event::Renew));
             }
             FeedEvent::Reset {} => {
                 self.cursor = None;
-                steps.push(Step::ReadRoles);
+                steps.push(SubscriptionEffect::ReadRoles);
             }
             FeedEvent::Heartbeat { .. } | FeedEvent::Head { .. } => {}
         }
@@ -335,7 +354,7 @@ impl Link {
         answer: Result<Vec<FeedItem>, Closed>,
         now: Moment,
         roll: u64,
-        steps: &mut Vec<Step>,
+        steps: &mut Vec<SubscriptionEffect>,
     ) {
         let Some(poll) = self.poll.take_if(|poll| poll.number == number) else {
             return;
@@ -350,7 +369,8 @@ impl Link {
                         ..
                     } = item.event
                     {
-                        let beat = Journey::new(poll.asked).heartbeat(as_of_ms, sent_at_ms, now);
+                        let beat =
+                            DelayEstimator::new(poll.asked).heartbeat(as_of_ms, sent_at_ms, now);
                         self.clock.heard(sent_at_ms, beat.on_way_ms, now);
                         if let Some(proof) = beat.proof {
                             self.believe(proof, steps);

@@ -1,6 +1,6 @@
 //! The words of a notification: what happened, what to do.
 
-use super::desk::Occasion;
+use super::desk::NotificationKind;
 
 /// Title, body and urgency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,26 +14,26 @@ pub struct NoticeText {
 }
 
 /// The words for an occasion at an organization.
-pub fn text(org: &str, occasion: Occasion) -> NoticeText {
+pub fn text(org: &str, occasion: NotificationKind) -> NoticeText {
     let (title, body, urgent) = match occasion {
-        Occasion::EndsSoon => (
+        NotificationKind::EndsSoon => (
             format!("Your session at {org} ends soon"),
             format!("Run `oam login {org}` to go on without an interruption."),
             false,
         ),
-        Occasion::Ended => (
+        NotificationKind::Ended => (
             format!("Your session at {org} has ended"),
             format!(
                 "Pushes and downloads are refused until you run `oam login {org}`. If that is refused, your access was removed."
             ),
             true,
         ),
-        Occasion::Revoked => (
+        NotificationKind::Revoked => (
             format!("Your access to {org} was revoked"),
             format!("Pushes and downloads are refused. Ask the administrators of {org} why."),
             true,
         ),
-        Occasion::SignInNeeded => (
+        NotificationKind::SignInNeeded => (
             format!("A program needs you to sign in to {org}"),
             format!("Run `oam login {org}`."),
             false,
@@ -53,10 +53,10 @@ mod tests {
     #[test]
     fn every_notice_says_what_to_do() {
         for occasion in [
-            Occasion::EndsSoon,
-            Occasion::Ended,
-            Occasion::Revoked,
-            Occasion::SignInNeeded,
+            NotificationKind::EndsSoon,
+            NotificationKind::Ended,
+            NotificationKind::Revoked,
+            NotificationKind::SignInNeeded,
         ] {
             let notice = text("acme", occasion);
             assert!(notice.title.contains("acme"));

@@ -25,7 +25,7 @@ pub struct Choice {
 
 /// What is asked of one hub.
 #[derive(Debug, Clone, Copy)]
-pub struct Wish<'a> {
+pub struct AccessRequest<'a> {
     /// The repository; none: the whole hub.
     pub repository: Option<&'a Repository>,
     /// Read or write.
@@ -58,7 +58,7 @@ pub fn choose(
     of: Roles<'_>,
     hub: &Hub,
     groups: &[String],
-    wish: Wish<'_>,
+    wish: AccessRequest<'_>,
     unknown: UnknownIntent,
 ) -> Result<Choice, Refusal> {
     match (wish.intent, unknown) {
@@ -102,7 +102,7 @@ fn candidates<'a>(
     of: Roles<'a>,
     hub: &'a Hub,
     groups: &'a [String],
-    wish: Wish<'a>,
+    wish: AccessRequest<'a>,
     needed: Action,
 ) -> impl Iterator<Item = Candidate<'a>> {
     of.roles
@@ -114,7 +114,7 @@ fn candidates<'a>(
 fn narrowest_grant<'a>(
     role: &'a Role,
     hub: &Hub,
-    wish: Wish<'_>,
+    wish: AccessRequest<'_>,
     needed: Action,
 ) -> Option<Candidate<'a>> {
     role.grants
@@ -139,7 +139,7 @@ fn pick(
     of: Roles<'_>,
     hub: &Hub,
     groups: &[String],
-    wish: Wish<'_>,
+    wish: AccessRequest<'_>,
     needed: Action,
 ) -> Result<Choice, Refusal> {
     let mut found: Vec<Candidate<'_>> = candidates(of, hub, groups, wish, needed).collect();
@@ -177,13 +177,19 @@ fn pick(
     })
 }
 
-fn wanted(wish: Wish<'_>) -> String {
+fn wanted(wish: AccessRequest<'_>) -> String {
     wish.repository
         .map_or_else(|| "the whole hub".to_owned(), ToString::to_string)
 }
 
 /// Says what is missing: a role by name, membership, the path, or any grant at all.
-fn nothing(of: Roles<'_>, hub: &Hub, groups: &[String], wish: Wish<'_>, needed: Action) -> Refusal {
+fn nothing(
+    of: Roles<'_>,
+    hub: &Hub,
+    groups: &[String],
+    wish: AccessRequest<'_>,
+    needed: Action,
+) -> Refusal {
     if let Some(name) = wish.role {
         return named_role(of, hub, groups, wish, needed, name);
     }
@@ -224,7 +230,7 @@ fn named_role(
     of: Roles<'_>,
     hub: &Hub,
     groups: &[String],
-    wish: Wish<'_>,
+    wish: AccessRequest<'_>,
     needed: Action,
     name: &RoleName,
 ) -> Refusal {
@@ -267,7 +273,7 @@ mod tests {
         let org = &settings.orgs[0];
         let groups: Vec<String> = groups.iter().map(|g| (*g).to_owned()).collect();
         let repository = repository.map(|r| r.parse().unwrap());
-        let wish = Wish {
+        let wish = AccessRequest {
             repository: repository.as_ref(),
             intent,
             role: None,
@@ -337,7 +343,7 @@ mod tests {
             roles: &org.roles,
         };
         let repository = "acme/model".parse().unwrap();
-        let wish = Wish {
+        let wish = AccessRequest {
             by_git: false,
             repository: Some(&repository),
             intent: Intent::Write,

@@ -17,7 +17,7 @@ const SUBJECT_MARGIN_S: u64 = 10;
 
 /// The limits that the organization sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct SessionLimits {
     /// A proof younger than this is fresh, ms.
     pub fresh_ms: u64,
     /// Longest age of a proof with which the agent still serves when nothing can be proven, ms.
@@ -80,7 +80,7 @@ pub struct Flight {
 
 /// How the session stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum SessionState {
     /// Nobody is signed in.
     SignedOut {
         /// Why, where there is more to say.
@@ -117,12 +117,12 @@ impl Live {
     }
 
     /// Whether the last proof is fresh.
-    pub fn is_fresh(&self, now: Moment, limits: &Limits) -> bool {
+    pub fn is_fresh(&self, now: Moment, limits: &SessionLimits) -> bool {
         self.suspicion.is_none() && self.proof_age(now).is_some_and(|age| age < limits.fresh_ms)
     }
 
     /// Whether a role with this offline rule may be served without a fresh proof.
-    pub fn within_lease(&self, now: Moment, limits: &Limits, offline: OfflineRule) -> bool {
+    pub fn within_lease(&self, now: Moment, limits: &SessionLimits, offline: OfflineRule) -> bool {
         offline == OfflineRule::Grace
             && self.suspicion.is_none()
             && self
@@ -138,7 +138,7 @@ impl Live {
 
     /// Whether the session is older than the organization allows. By the wall clock: the sign-in
     /// may lie before the last boot.
-    pub const fn is_too_old(&self, now: Moment, limits: &Limits) -> bool {
+    pub const fn is_too_old(&self, now: Moment, limits: &SessionLimits) -> bool {
         now.wall_ms.saturating_sub(self.signed_in_at_ms) >= limits.session_age_ms
     }
 
@@ -149,9 +149,9 @@ impl Live {
     }
 }
 
-impl Standing {
+impl SessionState {
     /// The word shown to people.
-    pub fn word(&self, now: Moment, limits: &Limits) -> StandingWord {
+    pub fn word(&self, now: Moment, limits: &SessionLimits) -> StandingWord {
         match self {
             Self::SignedOut { .. } => StandingWord::SignedOut,
             Self::Over { word, .. } => *word,
@@ -164,7 +164,7 @@ impl Standing {
     }
 
     /// What is needed before a token may leave.
-    pub fn need(&self, now: Moment, limits: &Limits) -> Need {
+    pub fn need(&self, now: Moment, limits: &SessionLimits) -> Need {
         match self {
             Self::SignedOut { .. } | Self::Over { .. } => Need::Login,
             Self::Live(live) if !live.bound => Need::Login,
@@ -175,7 +175,7 @@ impl Standing {
     }
 
     /// The refusal for an ask that this standing does not serve.
-    pub fn refusal(&self, org: &str, now: Moment, limits: &Limits) -> Refusal {
+    pub fn refusal(&self, org: &str, now: Moment, limits: &SessionLimits) -> Refusal {
         match self {
             Self::Live(live) if !live.bound => Refusal::new(
                 RefusalCode::SignedOut,
@@ -221,7 +221,7 @@ impl Standing {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits {
+    const LIMITS: SessionLimits = SessionLimits {
         fresh_ms: 60_000,
         lease_ms: 600_000,
         session_age_ms: 86_400_000,
@@ -254,7 +254,7 @@ mod tests {
         let now = Moment::new(1_000, 1_000);
         assert!(!live(None).within_lease(now, &LIMITS, OfflineRule::Grace));
         assert_eq!(
-            Standing::Live(Box::new(live(None))).word(now, &LIMITS),
+            SessionState::Live(Box::new(live(None))).word(now, &LIMITS),
             StandingWord::Unproven
         );
     }

@@ -2,14 +2,14 @@
 //! every store.
 
 use super::StoreFault;
-use oam_audit::record::{self, Known};
-use oam_model::claimant::ClaimantKey;
+use oam_audit::record::{self, KnownEntry};
+use oam_model::claimant::PrincipalKey;
 
 /// Records of one person's agents on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordQuota {
     /// Whose.
-    pub key: ClaimantKey,
+    pub key: PrincipalKey,
     /// Days since the Unix epoch. Another day than the one that is kept begins anew, also an earlier one.
     pub day: u64,
     /// Records of this batch.
@@ -26,7 +26,7 @@ pub struct RecordQuota {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentLogRow {
     /// Whose.
-    pub key: ClaimantKey,
+    pub key: PrincipalKey,
     /// Name of the log.
     pub log: String,
     /// Number of the last record held.
@@ -39,7 +39,7 @@ pub struct AgentLogRow {
     pub at_ms: u64,
     /// The last record that was dropped by age; number 0: none was. The store's own: not written by
     /// [`super::Change::AgentLog`].
-    pub dropped: Known,
+    pub dropped: KnownEntry,
 }
 
 /// What was taken of somebody on the last day on which anything was.

@@ -1,7 +1,7 @@
 //! What a decision about roles was made from. Who decides reads a row first, and another may write it before the
 //! decision is committed: each decision brings along what it saw, and a store refuses one that saw something else.
 
-use super::{Change, PersonRow, StoreFault};
+use super::{PersonRow, StoreChange, StoreFault};
 use oam_model::name::RoleName;
 
 /// What somebody's roles are decided from, as it was read. The default: of somebody of whom nothing is kept.
@@ -43,7 +43,7 @@ impl PersonRow {
     }
 }
 
-impl Change {
+impl StoreChange {
     /// Refuses roles that were decided from something else than what is kept of them now: whoever decided reads
     /// again. Not where they are kept already and nobody is told, as when somebody comes by many ways at once.
     pub(super) fn is_decided_from(&self, kept: Option<&PersonRow>) -> Result<(), StoreFault> {

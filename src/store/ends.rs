@@ -1,8 +1,8 @@
 //! How something ends, and which orders to end or to lift an end change nothing. Pure, for every store.
 
-use super::{Change, StoreFault};
-use oam_model::claimant::ClaimantKey;
-use oam_policy::account::{Account, Author, Event, Restored};
+use super::{StoreChange, StoreFault};
+use oam_model::claimant::PrincipalKey;
+use oam_policy::account::{Account, AccountEvent, Author, Reinstated};
 use oam_policy::admission::End;
 
 /// How something ended.
@@ -29,22 +29,22 @@ pub enum EndKind {
 
 impl Ended {
     /// What happened to the account.
-    pub(super) fn event(&self, author: Author) -> Event {
+    pub(super) fn event(&self, author: Author) -> AccountEvent {
         let end = End {
             at_ms: self.at_ms,
             reason: self.reason.clone(),
         };
         match self.kind {
-            EndKind::Account => Event::Ended(author, end),
-            EndKind::Session => Event::SessionEnded(end),
-            EndKind::Doubt => Event::Doubted(end),
+            EndKind::Account => AccountEvent::Ended(author, end),
+            EndKind::Session => AccountEvent::SessionEnded(end),
+            EndKind::Doubt => AccountEvent::Doubted(end),
         }
     }
 }
 
-impl Change {
+impl StoreChange {
     /// An administrator's order that is refused when the account is so already.
-    pub(super) fn order(&self) -> Option<(&ClaimantKey, Event)> {
+    pub(super) fn order(&self) -> Option<(&PrincipalKey, AccountEvent)> {
         let ends = |author, ended: &Ended| {
             author == Author::Administrator && ended.kind == EndKind::Account
         };
@@ -52,8 +52,8 @@ impl Change {
             Self::End {
                 key, author, ended, ..
             } if ends(*author, ended) => Some((key, ended.event(*author))),
-            Self::Restore { key, restored } if !matches!(restored, Restored::ByProvider(_)) => {
-                Some((key, Event::Restored(*restored)))
+            Self::Restore { key, restored } if !matches!(restored, Reinstated::ByProvider(_)) => {
+                Some((key, AccountEvent::Restored(*restored)))
             }
             _ => None,
         }
@@ -61,7 +61,7 @@ impl Change {
 }
 
 /// Refuses an administrator's order that changes nothing of this account.
-pub(super) fn changes_something(account: &Account, order: &Event) -> Result<(), StoreFault> {
+pub(super) fn changes_something(account: &Account, order: &AccountEvent) -> Result<(), StoreFault> {
     let after = account.clone().after(order);
     // An order to lift an end that is not there moves the time of the lifting only.
     if account.ended() == after.ended() && account.administrator == after.administrator {

@@ -6,7 +6,7 @@ use serde_json::Result;
 
 /// What a line has to hold. A line is JSON without white space, and in its texts every quotation mark is
 /// escaped: a member as it is written stands there as that member only.
-pub(super) struct Wanted {
+pub(super) struct LineFilter {
     members: Vec<Finder<'static>>,
     who: Option<Who>,
 }
@@ -18,7 +18,7 @@ struct Who {
     any_key: Finder<'static>,
 }
 
-impl Wanted {
+impl LineFilter {
     /// `keys`: what a line may name the wanted person by, where one is wanted.
     pub(super) fn new(filter: &AuditFilter, keys: Option<&[String]>) -> Result<Self> {
         let members = [

@@ -37,24 +37,24 @@ pub use secret::{KeyRow, SecretOwner, SecretRow};
 
 use oam_audit::history::History;
 use oam_model::audit::AuditRecord;
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::{HubName, Repository, RoleName, SourceName};
 use oam_model::role::Action;
 use oam_model::signal::SignalSubject;
-use oam_policy::account::{Author, Event, Restored};
+use oam_policy::account::{AccountEvent, Author, Reinstated};
 use std::future::Future;
 use std::pin::Pin;
 
 /// A future of the store.
-pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + Send + 'a>>;
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreFault>> + Send + 'a>>;
 
 /// One transaction.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// Changes, in order. A change that has a condition is judged by what is there before the batch; one that is
     /// refused refuses the batch.
-    pub changes: Vec<Change>,
+    pub changes: Vec<StoreChange>,
     /// Entries of the audit log, in order; chained by the store.
     pub entries: Vec<AuditRecord>,
 }
@@ -70,11 +70,11 @@ pub struct Committed {
 
 /// A change.
 #[derive(Debug, Clone)]
-pub enum Change {
+pub enum StoreChange {
     /// A person was seen with a verified token. Somebody who comes for the first time and of whom the provider
-    /// said something before fails the batch as overtaken: [`Change::TakeOver`] comes first.
+    /// said something before fails the batch as overtaken: [`StoreChange::TakeOver`] comes first.
     Seen(PersonSeen),
-    /// Somebody was seen for the first time: what [`Change::Unmatched`] kept under their names is theirs now.
+    /// Somebody was seen for the first time: what [`StoreChange::Unmatched`] kept under their names is theirs now.
     TakeOver(PersonSeen),
     /// The provider said this of somebody whom none of its names finds: kept under each of them. Overtaken
     /// when one finds somebody after all.
@@ -84,7 +84,7 @@ pub enum Change {
         /// The names.
         subjects: Vec<SignalSubject>,
         /// What was said.
-        event: Event,
+        event: AccountEvent,
     },
     /// A token was issued. With `epoch`: only if the person's epoch still is this one.
     Issue {
@@ -105,7 +105,7 @@ pub enum Change {
     /// An identity or session ended: epoch + 1, all its live tokens inactive, `feed` appended.
     End {
         /// Whom.
-        key: ClaimantKey,
+        key: PrincipalKey,
         /// By whose word. An administrator's end of an account that an administrator ended already fails the
         /// batch: [`StoreFault::Unchanged`].
         author: Author,
@@ -119,23 +119,23 @@ pub enum Change {
     /// somebody who was never seen too: an older end may still arrive.
     Restore {
         /// Whom.
-        key: ClaimantKey,
+        key: PrincipalKey,
         /// Whose end.
-        restored: Restored,
+        restored: Reinstated,
     },
     /// Nothing but a condition: the batch is refused as overtaken when the claimant's epoch is another.
     AtEpoch {
         /// Whose.
-        key: ClaimantKey,
+        key: PrincipalKey,
         /// The epoch that the batch was decided at.
         epoch: u64,
     },
-    /// The person's groups are others: these are kept until the next [`Change::Seen`], live tokens of
+    /// The person's groups are others: these are kept until the next [`StoreChange::Seen`], live tokens of
     /// roles that are not held are inactive, `feed` appended when there is one, epoch + 1. Nothing, when a
     /// later change of the groups is known. Overtaken when it was decided from something else than what is kept.
     RolesChanged {
         /// Whom.
-        key: ClaimantKey,
+        key: PrincipalKey,
         /// What it was decided from.
         from: Compared,
         /// The groups, when known.
@@ -149,11 +149,11 @@ pub enum Change {
     },
     /// The person holds other roles than when last compared, with the groups as they are: by another
     /// policy, or by a newer token. Live tokens of roles that are not held are inactive, `feed` appended when
-    /// there is one; epoch + 1 when a role is lost. Unlike [`Change::RolesChanged`] it says nothing about groups.
+    /// there is one; epoch + 1 when a role is lost. Unlike [`StoreChange::RolesChanged`] it says nothing about groups.
     /// Overtaken likewise, unless these roles are kept already and nobody is told.
     Held {
         /// Whom.
-        key: ClaimantKey,
+        key: PrincipalKey,
         /// What it was decided from.
         from: Compared,
         /// Roles held now, kept for the next comparison.
@@ -212,7 +212,7 @@ pub struct TokenRow {
     /// SHA-256 of the token, lower-case hex.
     pub sha256: String,
     /// On whose behalf, for people and jobs.
-    pub key: ClaimantKey,
+    pub key: PrincipalKey,
     /// Name for people.
     pub name: Option<String>,
     /// The role.
@@ -238,33 +238,33 @@ pub struct TokenRow {
 /// What the issuer keeps. No other state.
 pub trait Store: Send + Sync {
     /// Writes a batch durably; answers when it is on disk.
-    fn commit(&self, batch: Batch) -> Later<'_, Committed>;
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Committed>;
     /// The time of the first evidence of a session (`sid`) of a person, Unix seconds, in whatever order evidence
     /// arrived; 0: from before it was kept.
-    fn session_since(&self, key: ClaimantKey, session: String) -> Later<'_, Option<u64>>;
+    fn session_since(&self, key: PrincipalKey, session: String) -> BoxFuture<'_, Option<u64>>;
     /// A person.
-    fn person(&self, key: ClaimantKey) -> Later<'_, Option<PersonRow>>;
+    fn person(&self, key: PrincipalKey) -> BoxFuture<'_, Option<PersonRow>>;
     /// People of a source whom a signal names: every member given must match.
-    fn people(&self, source: SourceName, subject: SignalSubject) -> Later<'_, Vec<PersonRow>>;
-    /// Whether [`Change::Unmatched`] kept something under a name of somebody who comes for the first time.
-    fn is_spoken_of(&self, seen: PersonSeen) -> Later<'_, bool>;
+    fn people(&self, source: SourceName, subject: SignalSubject) -> BoxFuture<'_, Vec<PersonRow>>;
+    /// Whether [`StoreChange::Unmatched`] kept something under a name of somebody who comes for the first time.
+    fn is_spoken_of(&self, seen: PersonSeen) -> BoxFuture<'_, bool>;
     /// People by stable key, subject, user name or e-mail, for commands.
-    fn find_people(&self, text: String) -> Later<'_, Vec<PersonRow>>;
+    fn find_people(&self, text: String) -> BoxFuture<'_, Vec<PersonRow>>;
     /// People with live tokens or seen after this moment, for a changed policy; ordered by key, after
     /// `after`, at most `limit`.
     fn recent_people(
         &self,
         since_ms: u64,
-        after: Option<ClaimantKey>,
+        after: Option<PrincipalKey>,
         limit: usize,
-    ) -> Later<'_, Vec<PersonRow>>;
+    ) -> BoxFuture<'_, Vec<PersonRow>>;
     /// A token by its SHA-256.
-    fn token(&self, sha256: String) -> Later<'_, Option<TokenRow>>;
+    fn token(&self, sha256: String) -> BoxFuture<'_, Option<TokenRow>>;
     /// Tokens of a person that live at `now_s`, Unix seconds.
-    fn live_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>>;
+    fn live_tokens(&self, key: PrincipalKey, now_s: u64) -> BoxFuture<'_, Vec<TokenRow>>;
     /// Tokens of a person that are kept sealed and are over here at `now_s`, Unix seconds: revoked or expired,
     /// while their hubs may still honour them.
-    fn outstanding_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>>;
+    fn outstanding_tokens(&self, key: PrincipalKey, now_s: u64) -> BoxFuture<'_, Vec<TokenRow>>;
     /// Tokens that are kept sealed and are over here: their hubs may still honour them. By expiry at
     /// `now_s` (Unix seconds), or revoked at `revoked_until_ms` (Unix milliseconds) or earlier; of each hub
     /// at most `limit`, the revoked first, longest over first.
@@ -273,47 +273,53 @@ pub trait Store: Send + Sync {
         now_s: u64,
         revoked_until_ms: u64,
         limit: usize,
-    ) -> Later<'_, Vec<TokenRow>>;
+    ) -> BoxFuture<'_, Vec<TokenRow>>;
     /// Events of one subject after a cursor; none: only where the end is.
-    fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage>;
+    fn feed(&self, key: PrincipalKey, after: Option<Cursor>) -> BoxFuture<'_, FeedPage>;
     /// Events of all subjects after a number, for one task that wakes the streams.
-    fn feed_of_all(&self, after: u64, limit: usize) -> Later<'_, FeedOfAll>;
+    fn feed_of_all(&self, after: u64, limit: usize) -> BoxFuture<'_, FeedOfAll>;
     /// The last verification of a transmitter's stream, Unix milliseconds.
-    fn stream_verified(&self, transmitter: String) -> Later<'_, Option<u64>>;
+    fn stream_verified(&self, transmitter: String) -> BoxFuture<'_, Option<u64>>;
     /// Up to where an agent's log is held.
-    fn agent_log(&self, key: ClaimantKey, log: String) -> Later<'_, Option<AgentLogRow>>;
+    fn agent_log(&self, key: PrincipalKey, log: String) -> BoxFuture<'_, Option<AgentLogRow>>;
     /// How many logs somebody has begun.
-    fn agent_logs_of(&self, key: ClaimantKey) -> Later<'_, u64>;
+    fn agent_logs_of(&self, key: PrincipalKey) -> BoxFuture<'_, u64>;
     /// Who sent the log of this name first.
-    fn agent_log_owner(&self, log: String) -> Later<'_, Option<ClaimantKey>>;
+    fn agent_log_owner(&self, log: String) -> BoxFuture<'_, Option<PrincipalKey>>;
     /// An agent's record by its number, for the comparison of a batch that overlaps.
-    fn agent_record(&self, key: ClaimantKey, log: String, seq: u64) -> Later<'_, Option<String>>;
+    fn agent_record(
+        &self,
+        key: PrincipalKey,
+        log: String,
+        seq: u64,
+    ) -> BoxFuture<'_, Option<String>>;
     /// All signing keys.
-    fn keys(&self) -> Later<'_, Vec<KeyRow>>;
+    fn keys(&self) -> BoxFuture<'_, Vec<KeyRow>>;
     /// Secrets of an owner, newest first.
-    fn secrets(&self, owner: SecretOwner) -> Later<'_, Vec<SecretRow>>;
+    fn secrets(&self, owner: SecretOwner) -> BoxFuture<'_, Vec<SecretRow>>;
     /// All owners of secrets.
-    fn secret_owners(&self) -> Later<'_, Vec<SecretOwner>>;
+    fn secret_owners(&self) -> BoxFuture<'_, Vec<SecretOwner>>;
     /// The digest of the policy that was last in force.
-    fn policy_digest(&self) -> Later<'_, Option<String>>;
+    fn policy_digest(&self) -> BoxFuture<'_, Option<String>>;
     /// Lines of the audit log after `after`, at most `limit`, that match.
-    fn audit(&self, filter: AuditFilter, after: u64, limit: usize) -> Later<'_, Vec<AuditLine>>;
+    fn audit(&self, filter: AuditFilter, after: u64, limit: usize)
+    -> BoxFuture<'_, Vec<AuditLine>>;
     /// How often the database was restored, and where its audit log ends.
-    fn history(&self) -> Later<'_, History>;
+    fn history(&self) -> BoxFuture<'_, History>;
     /// The hash of an audit entry by its number; none where there is no such entry.
-    fn audit_hash(&self, seq: u64) -> Later<'_, Option<String>>;
+    fn audit_hash(&self, seq: u64) -> BoxFuture<'_, Option<String>>;
     /// Records of agents in order of arrival after `after`, at most `limit`: `(arrival, person, log, line)`. The
     /// number of an arrival is never given a second time.
     fn agent_records(
         &self,
         after: u64,
         limit: usize,
-    ) -> Later<'_, Vec<(u64, ClaimantKey, String, String)>>;
+    ) -> BoxFuture<'_, Vec<(u64, PrincipalKey, String, String)>>;
     /// The agents' logs after the number `after`, at most `limit`, each with its number.
-    fn agent_logs(&self, after: u64, limit: usize) -> Later<'_, Vec<(u64, AgentLogRow)>>;
+    fn agent_logs(&self, after: u64, limit: usize) -> BoxFuture<'_, Vec<(u64, AgentLogRow)>>;
     /// Drops audit entries from before this moment and agents' records that arrived before it, and leaves
     /// entries that say so and from which hashes the chains go on.
-    fn prune(&self, before_ms: u64, at_ms: u64) -> Later<'_, Pruned>;
+    fn prune(&self, before_ms: u64, at_ms: u64) -> BoxFuture<'_, Pruned>;
     /// Grows whenever something was committed, also by another process on the same database.
     fn changes(&self) -> tokio::sync::watch::Receiver<u64>;
 }

@@ -7,13 +7,13 @@ mod read;
 use super::agent_log::DayUse;
 use super::person::SessionRow;
 use super::{
-    AgentLogRow, AuditFilter, AuditLine, Batch, Committed, Cursor, FeedOfAll, FeedPage, KeyRow,
-    Later, PersonRow, PersonSeen, Pruned, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
+    AgentLogRow, AuditFilter, AuditLine, Batch, BoxFuture, Committed, Cursor, FeedOfAll, FeedPage,
+    KeyRow, PersonRow, PersonSeen, Pruned, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
 };
 use oam_audit::history::History;
-use oam_audit::record::{GENESIS, Known, Link};
+use oam_audit::record::{ChainEntry, GENESIS, KnownEntry};
 use oam_model::audit::AuditRecord;
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::SourceName;
 use oam_model::signal::SignalSubject;
@@ -35,18 +35,18 @@ pub struct Rows {
     pub entries: Vec<AuditRecord>,
     /// The next commit fails.
     pub broken: bool,
-    people: BTreeMap<ClaimantKey, Person>,
+    people: BTreeMap<PrincipalKey, Person>,
     unmatched: Vec<(SourceName, SignalSubject, Account)>,
-    feed: Vec<(ClaimantKey, FeedEvent)>,
+    feed: Vec<(PrincipalKey, FeedEvent)>,
     once: BTreeSet<(String, String)>,
     streams: BTreeMap<String, u64>,
     logs: Vec<AgentLogRow>,
     records: Vec<RecordRow>,
     arrivals: u64,
-    quotas: BTreeMap<ClaimantKey, DayUse>,
+    quotas: BTreeMap<PrincipalKey, DayUse>,
     policy_digest: Option<String>,
-    audit: Vec<(u64, Link)>,
-    head: Known,
+    audit: Vec<(u64, ChainEntry)>,
+    head: KnownEntry,
     /// Every name, in lower case, under which a stable key stands in the log.
     names: BTreeSet<(String, String)>,
 }
@@ -86,7 +86,7 @@ impl Default for Rows {
             quotas: BTreeMap::new(),
             policy_digest: None,
             audit: Vec::new(),
-            head: Known {
+            head: KnownEntry {
                 seq: 0,
                 hash: GENESIS.to_owned(),
             },
@@ -119,7 +119,7 @@ impl MemoryStore {
     fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Rows) -> Result<T, StoreFault>,
-    ) -> Later<'_, T> {
+    ) -> BoxFuture<'_, T> {
         let done = {
             let mut rows = self.rows();
             if std::mem::take(&mut rows.broken) {
@@ -135,49 +135,49 @@ impl MemoryStore {
         now(done)
     }
 
-    fn read<T: Send + 'static>(&self, question: impl FnOnce(&Rows) -> T) -> Later<'_, T> {
+    fn read<T: Send + 'static>(&self, question: impl FnOnce(&Rows) -> T) -> BoxFuture<'_, T> {
         now(Ok(question(&self.rows())))
     }
 }
 
-fn now<'a, T: Send + 'a>(value: Result<T, StoreFault>) -> Later<'a, T> {
+fn now<'a, T: Send + 'a>(value: Result<T, StoreFault>) -> BoxFuture<'a, T> {
     Box::pin(std::future::ready(value))
 }
 
 impl Store for MemoryStore {
-    fn commit(&self, batch: Batch) -> Later<'_, Committed> {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Committed> {
         self.write(|rows| rows.commit(&batch))
     }
-    fn session_since(&self, key: ClaimantKey, session: String) -> Later<'_, Option<u64>> {
+    fn session_since(&self, key: PrincipalKey, session: String) -> BoxFuture<'_, Option<u64>> {
         self.read(|rows| rows.session_since(&key, &session))
     }
-    fn person(&self, key: ClaimantKey) -> Later<'_, Option<PersonRow>> {
+    fn person(&self, key: PrincipalKey) -> BoxFuture<'_, Option<PersonRow>> {
         self.read(|rows| rows.person(&key))
     }
-    fn people(&self, source: SourceName, subject: SignalSubject) -> Later<'_, Vec<PersonRow>> {
+    fn people(&self, source: SourceName, subject: SignalSubject) -> BoxFuture<'_, Vec<PersonRow>> {
         self.read(|rows| rows.by_signal(&source, &subject))
     }
-    fn is_spoken_of(&self, seen: PersonSeen) -> Later<'_, bool> {
+    fn is_spoken_of(&self, seen: PersonSeen) -> BoxFuture<'_, bool> {
         self.read(|rows| !rows.said_of(&seen).is_empty())
     }
-    fn find_people(&self, text: String) -> Later<'_, Vec<PersonRow>> {
+    fn find_people(&self, text: String) -> BoxFuture<'_, Vec<PersonRow>> {
         self.read(|rows| rows.by_text(&text))
     }
     fn recent_people(
         &self,
         since_ms: u64,
-        after: Option<ClaimantKey>,
+        after: Option<PrincipalKey>,
         limit: usize,
-    ) -> Later<'_, Vec<PersonRow>> {
+    ) -> BoxFuture<'_, Vec<PersonRow>> {
         self.read(|rows| rows.recent(since_ms, after.as_ref(), limit))
     }
-    fn token(&self, sha256: String) -> Later<'_, Option<TokenRow>> {
+    fn token(&self, sha256: String) -> BoxFuture<'_, Option<TokenRow>> {
         self.read(|rows| rows.tokens.iter().find(|row| row.sha256 == sha256).cloned())
     }
-    fn live_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>> {
+    fn live_tokens(&self, key: PrincipalKey, now_s: u64) -> BoxFuture<'_, Vec<TokenRow>> {
         self.read(|rows| rows.live_tokens(&key, now_s))
     }
-    fn outstanding_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>> {
+    fn outstanding_tokens(&self, key: PrincipalKey, now_s: u64) -> BoxFuture<'_, Vec<TokenRow>> {
         self.read(|rows| rows.outstanding_tokens(&key, now_s))
     }
     fn due_at_hubs(
@@ -185,41 +185,46 @@ impl Store for MemoryStore {
         now_s: u64,
         revoked_until_ms: u64,
         limit: usize,
-    ) -> Later<'_, Vec<TokenRow>> {
+    ) -> BoxFuture<'_, Vec<TokenRow>> {
         self.read(|rows| rows.due_at_hubs(now_s, revoked_until_ms, limit))
     }
-    fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage> {
+    fn feed(&self, key: PrincipalKey, after: Option<Cursor>) -> BoxFuture<'_, FeedPage> {
         self.read(|rows| rows.feed(&key, after.as_ref()))
     }
-    fn feed_of_all(&self, after: u64, limit: usize) -> Later<'_, FeedOfAll> {
+    fn feed_of_all(&self, after: u64, limit: usize) -> BoxFuture<'_, FeedOfAll> {
         self.read(|rows| rows.feed_of_all(after, limit))
     }
-    fn stream_verified(&self, transmitter: String) -> Later<'_, Option<u64>> {
+    fn stream_verified(&self, transmitter: String) -> BoxFuture<'_, Option<u64>> {
         self.read(|rows| rows.streams.get(&transmitter).copied())
     }
-    fn agent_log(&self, key: ClaimantKey, log: String) -> Later<'_, Option<AgentLogRow>> {
+    fn agent_log(&self, key: PrincipalKey, log: String) -> BoxFuture<'_, Option<AgentLogRow>> {
         self.read(|rows| rows.log(&key, &log).map(|at| rows.logs[at].clone()))
     }
-    fn agent_logs_of(&self, key: ClaimantKey) -> Later<'_, u64> {
+    fn agent_logs_of(&self, key: PrincipalKey) -> BoxFuture<'_, u64> {
         self.read(|rows| rows.logs.iter().filter(|row| row.key == key).count() as u64)
     }
-    fn agent_log_owner(&self, log: String) -> Later<'_, Option<ClaimantKey>> {
+    fn agent_log_owner(&self, log: String) -> BoxFuture<'_, Option<PrincipalKey>> {
         self.read(|rows| {
             let first = rows.logs.iter().find(|row| row.log == log);
             first.map(|row| row.key.clone())
         })
     }
-    fn agent_record(&self, key: ClaimantKey, log: String, seq: u64) -> Later<'_, Option<String>> {
+    fn agent_record(
+        &self,
+        key: PrincipalKey,
+        log: String,
+        seq: u64,
+    ) -> BoxFuture<'_, Option<String>> {
         self.read(|rows| rows.record(&key, &log, seq))
     }
-    fn keys(&self) -> Later<'_, Vec<KeyRow>> {
+    fn keys(&self) -> BoxFuture<'_, Vec<KeyRow>> {
         self.read(|rows| {
             let mut found = rows.keys.clone();
             found.sort_by(|a, b| (a.signs_from_ms, &a.kid).cmp(&(b.signs_from_ms, &b.kid)));
             found
         })
     }
-    fn secrets(&self, owner: SecretOwner) -> Later<'_, Vec<SecretRow>> {
+    fn secrets(&self, owner: SecretOwner) -> BoxFuture<'_, Vec<SecretRow>> {
         self.read(|rows| {
             let mut found = rows.secrets.clone();
             found.retain(|row| row.owner == owner);
@@ -227,26 +232,31 @@ impl Store for MemoryStore {
             found
         })
     }
-    fn secret_owners(&self) -> Later<'_, Vec<SecretOwner>> {
+    fn secret_owners(&self) -> BoxFuture<'_, Vec<SecretOwner>> {
         self.read(|rows| {
             let owners: BTreeSet<_> = rows.secrets.iter().map(|row| row.owner.clone()).collect();
             owners.into_iter().collect()
         })
     }
-    fn policy_digest(&self) -> Later<'_, Option<String>> {
+    fn policy_digest(&self) -> BoxFuture<'_, Option<String>> {
         self.read(|rows| rows.policy_digest.clone())
     }
-    fn audit(&self, filter: AuditFilter, after: u64, limit: usize) -> Later<'_, Vec<AuditLine>> {
+    fn audit(
+        &self,
+        filter: AuditFilter,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<AuditLine>> {
         self.read(|rows| rows.audit(&filter, after, limit))
     }
-    fn history(&self) -> Later<'_, History> {
+    fn history(&self) -> BoxFuture<'_, History> {
         self.read(|rows| History {
             restored_at: Vec::new(),
             last: (rows.head.seq > 0).then(|| rows.head.clone()),
             marked: false,
         })
     }
-    fn audit_hash(&self, seq: u64) -> Later<'_, Option<String>> {
+    fn audit_hash(&self, seq: u64) -> BoxFuture<'_, Option<String>> {
         self.read(|rows| {
             let found = rows.audit.iter().find(|(_, link)| link.seq == seq);
             found.map(|(_, link)| link.hash.clone())
@@ -256,16 +266,16 @@ impl Store for MemoryStore {
         &self,
         after: u64,
         limit: usize,
-    ) -> Later<'_, Vec<(u64, ClaimantKey, String, String)>> {
+    ) -> BoxFuture<'_, Vec<(u64, PrincipalKey, String, String)>> {
         self.read(|rows| rows.records(after, limit))
     }
-    fn agent_logs(&self, after: u64, limit: usize) -> Later<'_, Vec<(u64, AgentLogRow)>> {
+    fn agent_logs(&self, after: u64, limit: usize) -> BoxFuture<'_, Vec<(u64, AgentLogRow)>> {
         self.read(|rows| {
             let all = (1..).zip(rows.logs.iter().cloned());
             all.filter(|(id, _)| *id > after).take(limit).collect()
         })
     }
-    fn prune(&self, before_ms: u64, at_ms: u64) -> Later<'_, Pruned> {
+    fn prune(&self, before_ms: u64, at_ms: u64) -> BoxFuture<'_, Pruned> {
         self.write(|rows| rows.prune(before_ms, at_ms))
     }
     fn changes(&self) -> watch::Receiver<u64> {

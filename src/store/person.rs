@@ -1,15 +1,15 @@
 //! People and jobs as they are kept, and what each change makes of a row. Pure: every store applies these to
 //! the row that it reads in its own transaction.
 
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::name::RoleName;
-use oam_policy::account::{Account, Event};
+use oam_policy::account::{Account, AccountEvent};
 
 /// A person or job as last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersonSeen {
     /// Source and stable key.
-    pub key: ClaimantKey,
+    pub key: PrincipalKey,
     /// `iss`.
     pub issuer: String,
     /// `sub`.
@@ -65,7 +65,7 @@ const SESSIONS: usize = 16;
 
 impl PersonRow {
     /// A row of somebody who was not seen yet: they may be ended before they come, and must find that then.
-    pub(super) fn unseen(key: &ClaimantKey, at_ms: u64) -> Self {
+    pub(super) fn unseen(key: &PrincipalKey, at_ms: u64) -> Self {
         Self::first(PersonSeen {
             key: key.clone(),
             issuer: String::new(),
@@ -121,7 +121,7 @@ impl PersonRow {
     }
 
     /// An end of the account or of a session, or the lifting of one.
-    pub(super) fn after(mut self, event: &Event) -> Self {
+    pub(super) fn after(mut self, event: &AccountEvent) -> Self {
         self.account = self.account.after(event);
         self
     }

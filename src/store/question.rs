@@ -1,6 +1,6 @@
 //! What is asked of the store beside rows: a place in the feed, a part of the audit log.
 
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 
 /// A cursor of the feed. The generation names the database, so that a cursor of another one is unknown.
@@ -29,7 +29,7 @@ pub struct FeedOfAll {
     /// Name of the database: numbers of another one say nothing here.
     pub generation: String,
     /// Events with their numbers and whose they are.
-    pub events: Vec<(u64, ClaimantKey, FeedEvent)>,
+    pub events: Vec<(u64, PrincipalKey, FeedEvent)>,
 }
 
 /// What to look for in the audit log. Everything given must match.

@@ -20,26 +20,26 @@ mod words;
 mod writer;
 
 use super::{
-    AgentLogRow, AuditFilter, AuditLine, Batch, Committed, Cursor, FeedOfAll, FeedPage, KeyRow,
-    Later, PersonRow, PersonSeen, Pruned, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
+    AgentLogRow, AuditFilter, AuditLine, Batch, BoxFuture, Committed, Cursor, FeedOfAll, FeedPage,
+    KeyRow, PersonRow, PersonSeen, Pruned, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
 };
-pub use backup::{Backup, Restored, accept, backup, inspect, is_database, put_in_place};
+pub use backup::{Backup, RestoreResult, accept, backup, inspect, is_database, put_in_place};
 use checkpoint::Checkpoints;
 pub use marker::{DatabaseFiles, Mark, read_mark};
 use oam_audit::history::History;
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::name::{OrgName, SourceName};
 use oam_model::refusal::Refusal;
 use oam_model::signal::SignalSubject;
-use open::{Opening, Writing};
-use place::{Place, Shared};
+use open::{OpenMode, Writing};
+use place::{DbGeneration, SharedGeneration};
 use reader::{Kind, Readers};
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use tokio::sync::{oneshot, watch};
-use writer::{Job, Writer};
+use writer::{WriteRequest, Writer};
 
 /// Batches that may wait for the writer: about half a second of its work.
 const WAITING: usize = 4_096;
@@ -49,9 +49,9 @@ const WAITING: usize = 4_096;
 /// Several processes may have it open: the server and the commands beside it. Dropping it waits until
 /// what was asked is done.
 pub struct SqliteStore {
-    shared: Arc<Shared>,
+    shared: Arc<SharedGeneration>,
     /// None only while it is dropped.
-    ways: Option<(SyncSender<Job>, Readers)>,
+    ways: Option<(SyncSender<WriteRequest>, Readers)>,
     threads: Vec<JoinHandle<()>>,
     misfit: Option<Refusal>,
 }
@@ -63,7 +63,7 @@ impl SqliteStore {
     /// A refusal with the next step: no folder or permission, another organization's database, a newer
     /// version's, a damaged one.
     pub fn open(files: impl Into<DatabaseFiles>, org: &OrgName) -> Result<Self, Refusal> {
-        Self::start(files.into(), org, Opening::Create)
+        Self::start(files.into(), org, OpenMode::Create)
     }
 
     /// The same for commands that have nothing to do without a database.
@@ -71,7 +71,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`Self::open`], and when there is no database.
     pub fn open_existing(files: impl Into<DatabaseFiles>, org: &OrgName) -> Result<Self, Refusal> {
-        Self::start(files.into(), org, Opening::Existing)
+        Self::start(files.into(), org, OpenMode::Existing)
     }
 
     /// Why this database must not be served: it is an older copy. Commands may look at it all the same.
@@ -79,12 +79,12 @@ impl SqliteStore {
         self.misfit.as_ref()
     }
 
-    fn start(files: DatabaseFiles, org: &OrgName, how: Opening) -> Result<Self, Refusal> {
+    fn start(files: DatabaseFiles, org: &OrgName, how: OpenMode) -> Result<Self, Refusal> {
         let path = files.database.clone();
         let path = path.as_path();
         let mut writing = Writing::open(&files, org, how)?;
         let misfit = writing.misfit.clone();
-        let shared = Arc::new(Shared::new(writing.generation.clone()));
+        let shared = Arc::new(SharedGeneration::new(writing.generation.clone()));
         let (jobs, asked) = sync_channel(WAITING);
         let mut threads = Vec::new();
         let checkpoints =
@@ -118,8 +118,8 @@ impl SqliteStore {
     /// Asks the writer.
     fn write<T: Send + 'static>(
         &self,
-        job: impl FnOnce(oneshot::Sender<Result<T, StoreFault>>) -> Job + Send + 'static,
-    ) -> Later<'_, T> {
+        job: impl FnOnce(oneshot::Sender<Result<T, StoreFault>>) -> WriteRequest + Send + 'static,
+    ) -> BoxFuture<'_, T> {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
             let (jobs, _) = self.ways.as_ref().ok_or_else(words::closed)?;
@@ -135,8 +135,8 @@ impl SqliteStore {
     fn read<T: Send + 'static>(
         &self,
         kind: Kind,
-        question: impl FnOnce(&Connection, &Place) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Later<'_, T> {
+        question: impl FnOnce(&Connection, &DbGeneration) -> rusqlite::Result<T> + Send + 'static,
+    ) -> BoxFuture<'_, T> {
         Box::pin(async move {
             let (_, readers) = self.ways.as_ref().ok_or_else(words::closed)?;
             readers.ask(kind, question).await
@@ -165,35 +165,35 @@ impl Drop for SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn commit(&self, batch: Batch) -> Later<'_, Committed> {
-        self.write(move |reply| Job::Commit(batch, reply))
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Committed> {
+        self.write(move |reply| WriteRequest::Commit(batch, reply))
     }
 
-    fn person(&self, key: ClaimantKey) -> Later<'_, Option<PersonRow>> {
+    fn person(&self, key: PrincipalKey) -> BoxFuture<'_, Option<PersonRow>> {
         self.read(Kind::Key, move |database, _| {
             read::people::by_key(database, &key)
         })
     }
 
-    fn session_since(&self, key: ClaimantKey, session: String) -> Later<'_, Option<u64>> {
+    fn session_since(&self, key: PrincipalKey, session: String) -> BoxFuture<'_, Option<u64>> {
         self.read(Kind::Key, move |database, _| {
             read::people::session_since(database, &key, &session)
         })
     }
 
-    fn people(&self, source: SourceName, subject: SignalSubject) -> Later<'_, Vec<PersonRow>> {
+    fn people(&self, source: SourceName, subject: SignalSubject) -> BoxFuture<'_, Vec<PersonRow>> {
         self.read(Kind::Search, move |database, _| {
             read::people::by_signal(database, &source, &subject)
         })
     }
 
-    fn is_spoken_of(&self, seen: PersonSeen) -> Later<'_, bool> {
+    fn is_spoken_of(&self, seen: PersonSeen) -> BoxFuture<'_, bool> {
         self.read(Kind::Search, move |database, _| {
             Ok(!read::people::unmatched(database, &seen)?.is_empty())
         })
     }
 
-    fn find_people(&self, text: String) -> Later<'_, Vec<PersonRow>> {
+    fn find_people(&self, text: String) -> BoxFuture<'_, Vec<PersonRow>> {
         self.read(Kind::Search, move |database, _| {
             read::people::by_text(database, &text)
         })
@@ -202,25 +202,25 @@ impl Store for SqliteStore {
     fn recent_people(
         &self,
         since_ms: u64,
-        after: Option<ClaimantKey>,
+        after: Option<PrincipalKey>,
         limit: usize,
-    ) -> Later<'_, Vec<PersonRow>> {
+    ) -> BoxFuture<'_, Vec<PersonRow>> {
         self.read(Kind::Long, move |database, _| {
             read::people::recent(database, since_ms, after.as_ref(), limit)
         })
     }
 
-    fn token(&self, sha256: String) -> Later<'_, Option<TokenRow>> {
+    fn token(&self, sha256: String) -> BoxFuture<'_, Option<TokenRow>> {
         self.read(Kind::Key, move |database, _| read::token(database, &sha256))
     }
 
-    fn live_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>> {
+    fn live_tokens(&self, key: PrincipalKey, now_s: u64) -> BoxFuture<'_, Vec<TokenRow>> {
         self.read(Kind::Key, move |database, _| {
             read::live_tokens(database, &key, now_s)
         })
     }
 
-    fn outstanding_tokens(&self, key: ClaimantKey, now_s: u64) -> Later<'_, Vec<TokenRow>> {
+    fn outstanding_tokens(&self, key: PrincipalKey, now_s: u64) -> BoxFuture<'_, Vec<TokenRow>> {
         self.read(Kind::Key, move |database, _| {
             read::outstanding_tokens(database, &key, now_s)
         })
@@ -231,73 +231,83 @@ impl Store for SqliteStore {
         now_s: u64,
         revoked_until_ms: u64,
         limit: usize,
-    ) -> Later<'_, Vec<TokenRow>> {
+    ) -> BoxFuture<'_, Vec<TokenRow>> {
         self.read(Kind::Search, move |database, _| {
             read::due_at_hubs(database, now_s, revoked_until_ms, limit)
         })
     }
 
-    fn feed(&self, key: ClaimantKey, after: Option<Cursor>) -> Later<'_, FeedPage> {
+    fn feed(&self, key: PrincipalKey, after: Option<Cursor>) -> BoxFuture<'_, FeedPage> {
         self.read(Kind::Key, move |database, place| {
             read::feed(database, place, &key, after.as_ref())
         })
     }
 
-    fn feed_of_all(&self, after: u64, limit: usize) -> Later<'_, FeedOfAll> {
+    fn feed_of_all(&self, after: u64, limit: usize) -> BoxFuture<'_, FeedOfAll> {
         self.read(Kind::Search, move |database, place| {
             read::feed_of_all(database, place, after, limit)
         })
     }
 
-    fn stream_verified(&self, transmitter: String) -> Later<'_, Option<u64>> {
+    fn stream_verified(&self, transmitter: String) -> BoxFuture<'_, Option<u64>> {
         self.read(Kind::Key, move |database, _| {
             read::stream_verified(database, &transmitter)
         })
     }
 
-    fn agent_log(&self, key: ClaimantKey, log: String) -> Later<'_, Option<AgentLogRow>> {
+    fn agent_log(&self, key: PrincipalKey, log: String) -> BoxFuture<'_, Option<AgentLogRow>> {
         self.read(Kind::Key, move |database, _| {
             read::agent_log(database, &key, &log)
         })
     }
 
-    fn agent_logs_of(&self, key: ClaimantKey) -> Later<'_, u64> {
+    fn agent_logs_of(&self, key: PrincipalKey) -> BoxFuture<'_, u64> {
         self.read(Kind::Search, move |database, _| {
             read::agent_logs_of(database, &key)
         })
     }
 
-    fn agent_log_owner(&self, log: String) -> Later<'_, Option<ClaimantKey>> {
+    fn agent_log_owner(&self, log: String) -> BoxFuture<'_, Option<PrincipalKey>> {
         self.read(Kind::Key, move |database, _| {
             read::agent_log_owner(database, &log)
         })
     }
 
-    fn agent_record(&self, key: ClaimantKey, log: String, seq: u64) -> Later<'_, Option<String>> {
+    fn agent_record(
+        &self,
+        key: PrincipalKey,
+        log: String,
+        seq: u64,
+    ) -> BoxFuture<'_, Option<String>> {
         self.read(Kind::Key, move |database, _| {
             read::agent_record(database, &key, &log, seq)
         })
     }
 
-    fn keys(&self) -> Later<'_, Vec<KeyRow>> {
+    fn keys(&self) -> BoxFuture<'_, Vec<KeyRow>> {
         self.read(Kind::Key, |database, _| read::keys(database))
     }
 
-    fn secrets(&self, owner: SecretOwner) -> Later<'_, Vec<SecretRow>> {
+    fn secrets(&self, owner: SecretOwner) -> BoxFuture<'_, Vec<SecretRow>> {
         self.read(Kind::Key, move |database, _| {
             read::secrets(database, &owner)
         })
     }
 
-    fn secret_owners(&self) -> Later<'_, Vec<SecretOwner>> {
+    fn secret_owners(&self) -> BoxFuture<'_, Vec<SecretOwner>> {
         self.read(Kind::Key, |database, _| read::secret_owners(database))
     }
 
-    fn policy_digest(&self) -> Later<'_, Option<String>> {
+    fn policy_digest(&self) -> BoxFuture<'_, Option<String>> {
         self.read(Kind::Key, |database, _| read::policy_digest(database))
     }
 
-    fn audit(&self, filter: AuditFilter, after: u64, limit: usize) -> Later<'_, Vec<AuditLine>> {
+    fn audit(
+        &self,
+        filter: AuditFilter,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<AuditLine>> {
         self.read(Kind::Long, move |database, _| {
             read::audit::page(database, &filter, after, limit)
         })
@@ -307,30 +317,30 @@ impl Store for SqliteStore {
         &self,
         after: u64,
         limit: usize,
-    ) -> Later<'_, Vec<(u64, ClaimantKey, String, String)>> {
+    ) -> BoxFuture<'_, Vec<(u64, PrincipalKey, String, String)>> {
         self.read(Kind::Long, move |database, _| {
             read::agent_records(database, after, limit)
         })
     }
 
-    fn agent_logs(&self, after: u64, limit: usize) -> Later<'_, Vec<(u64, AgentLogRow)>> {
+    fn agent_logs(&self, after: u64, limit: usize) -> BoxFuture<'_, Vec<(u64, AgentLogRow)>> {
         self.read(Kind::Long, move |database, _| {
             read::agent_logs(database, after, limit)
         })
     }
 
-    fn history(&self) -> Later<'_, History> {
+    fn history(&self) -> BoxFuture<'_, History> {
         self.read(Kind::Key, |database, _| read::history(database))
     }
 
-    fn audit_hash(&self, seq: u64) -> Later<'_, Option<String>> {
+    fn audit_hash(&self, seq: u64) -> BoxFuture<'_, Option<String>> {
         self.read(Kind::Key, move |database, _| {
             read::audit_hash(database, seq)
         })
     }
 
-    fn prune(&self, before_ms: u64, at_ms: u64) -> Later<'_, Pruned> {
-        self.write(move |reply| Job::Prune {
+    fn prune(&self, before_ms: u64, at_ms: u64) -> BoxFuture<'_, Pruned> {
+        self.write(move |reply| WriteRequest::Prune {
             before_ms,
             at_ms,
             reply,

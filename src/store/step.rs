@@ -1,14 +1,14 @@
 //! What a change makes of somebody: one pure function, which every store applies to the row that it reads in its
 //! own transaction.
 
-use super::{Change, PersonRow};
-use oam_model::claimant::ClaimantKey;
+use super::{PersonRow, StoreChange};
+use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::RoleName;
-use oam_policy::account::{Account, Event, Restored};
+use oam_policy::account::{Account, AccountEvent, Reinstated};
 
 /// What is to be written.
-pub(super) struct Step<'a> {
+pub(super) struct AccountStep<'a> {
     /// The row.
     pub(super) row: PersonRow,
     /// Which tokens end.
@@ -27,9 +27,9 @@ pub(super) struct Ends<'a> {
     pub(super) but: Option<&'a [RoleName]>,
 }
 
-impl Change {
+impl StoreChange {
     /// Whose row it changes.
-    pub(super) const fn person(&self) -> Option<&ClaimantKey> {
+    pub(super) const fn person(&self) -> Option<&PrincipalKey> {
         match self {
             Self::Seen(seen) | Self::TakeOver(seen) => Some(&seen.key),
             Self::End { key, .. }
@@ -40,14 +40,18 @@ impl Change {
         }
     }
 
-    /// What it makes of this row; `said`: what was kept of a [`Change::TakeOver`]'s names. None: nothing.
+    /// What it makes of this row; `said`: what was kept of a [`StoreChange::TakeOver`]'s names. None: nothing.
     ///
     /// Somebody may be spoken of before they were ever seen, and must find that when they come.
-    pub(super) fn step(&self, kept: Option<PersonRow>, said: &[Account]) -> Option<Step<'_>> {
-        let known = |kept: Option<PersonRow>, key: &ClaimantKey, at_ms| {
+    pub(super) fn step(
+        &self,
+        kept: Option<PersonRow>,
+        said: &[Account],
+    ) -> Option<AccountStep<'_>> {
+        let known = |kept: Option<PersonRow>, key: &PrincipalKey, at_ms| {
             kept.unwrap_or_else(|| PersonRow::unseen(key, at_ms))
         };
-        let only = |row| Step {
+        let only = |row| AccountStep {
             row,
             ends: None,
             feed: None,
@@ -60,7 +64,7 @@ impl Change {
                 author,
                 ended,
                 feed,
-            } => Step {
+            } => AccountStep {
                 row: known(kept, key, ended.at_ms)
                     .after(&ended.event(*author))
                     .overtaken(),
@@ -73,10 +77,10 @@ impl Change {
             // The account may be used again by a new sign-in.
             Self::Restore { key, restored } => {
                 let at_ms = match restored {
-                    Restored::ByProvider(at_ms) | Restored::ForProvider(at_ms) => *at_ms,
-                    Restored::ByAdministrator => 0,
+                    Reinstated::ByProvider(at_ms) | Reinstated::ForProvider(at_ms) => *at_ms,
+                    Reinstated::ByAdministrator => 0,
                 };
-                only(known(kept, key, at_ms).after(&Event::Restored(*restored)))
+                only(known(kept, key, at_ms).after(&AccountEvent::Restored(*restored)))
             }
             Self::RolesChanged {
                 key,
@@ -111,8 +115,8 @@ const fn of_roles<'a>(
     held: &'a [RoleName],
     at_ms: u64,
     feed: Option<&'a FeedEvent>,
-) -> Step<'a> {
-    Step {
+) -> AccountStep<'a> {
+    AccountStep {
         row,
         ends: Some(Ends {
             at_ms,

@@ -13,14 +13,14 @@ mod tokens;
 
 use super::memory::MemoryStore;
 use super::sqlite::SqliteStore;
-use super::{Later, Store};
+use super::{BoxFuture, Store};
 pub(super) use audit::verified;
 pub(super) use fixture::{
     NOW, NOW_MS, changes, commit, end, entries, exchange, noted, person, seen,
 };
 
 /// Runs one function on a store.
-fn run(store: &dyn Store, test: impl for<'a> FnOnce(&'a dyn Store) -> Later<'a, ()>) {
+fn run(store: &dyn Store, test: impl for<'a> FnOnce(&'a dyn Store) -> BoxFuture<'a, ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -29,7 +29,7 @@ fn run(store: &dyn Store, test: impl for<'a> FnOnce(&'a dyn Store) -> Later<'a, 
 }
 
 /// Runs one function on a new `SQLite` store.
-fn on_sqlite(test: impl for<'a> FnOnce(&'a dyn Store) -> Later<'a, ()>) {
+fn on_sqlite(test: impl for<'a> FnOnce(&'a dyn Store) -> BoxFuture<'a, ()>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("issuer.db");
     run(
@@ -39,7 +39,7 @@ fn on_sqlite(test: impl for<'a> FnOnce(&'a dyn Store) -> Later<'a, ()>) {
 }
 
 /// The same on one in memory.
-fn in_memory(test: impl for<'a> FnOnce(&'a dyn Store) -> Later<'a, ()>) {
+fn in_memory(test: impl for<'a> FnOnce(&'a dyn Store) -> BoxFuture<'a, ()>) {
     run(&MemoryStore::default(), test);
 }
 

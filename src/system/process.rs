@@ -67,7 +67,7 @@ pub fn quiet_panics(program: &'static str) {
 }
 
 /// The signals that a server heeds.
-pub struct Signals {
+pub struct ProcessSignals {
     term: Signal,
     interrupt: Signal,
     hangup: Signal,
@@ -77,14 +77,14 @@ pub struct Signals {
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum ProcessSignal {
     /// SIGTERM, SIGINT: end in order.
     Stop,
     /// SIGHUP: read the settings again.
     Reload,
 }
 
-impl Signals {
+impl ProcessSignals {
     /// Takes the handlers over.
     ///
     /// # Errors
@@ -99,11 +99,11 @@ impl Signals {
     }
 
     /// The next signal.
-    pub async fn next(&mut self) -> Asked {
+    pub async fn next(&mut self) -> ProcessSignal {
         tokio::select! {
-            _ = self.term.recv() => Asked::Stop,
-            _ = self.interrupt.recv() => Asked::Stop,
-            _ = self.hangup.recv() => Asked::Reload,
+            _ = self.term.recv() => ProcessSignal::Stop,
+            _ = self.interrupt.recv() => ProcessSignal::Stop,
+            _ = self.hangup.recv() => ProcessSignal::Reload,
         }
     }
 }

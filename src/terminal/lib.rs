@@ -3,5 +3,5 @@
 pub mod command_line;
 mod show;
 
-pub use oam_model::line::{Line, Look, escaped};
+pub use oam_model::line::{Line, Style, escaped};
 pub use show::Show;

@@ -4,7 +4,7 @@
 //! a place that forgets it would let a hub or a provider write to the terminal (R42).
 
 use oam_model::line::aligned;
-use oam_model::line::{Line, Look, escaped};
+use oam_model::line::{Line, Style, escaped};
 use oam_model::refusal::Refusal;
 use serde::Serialize;
 use std::cell::Cell;
@@ -90,7 +90,7 @@ impl Show {
             all.push(
                 header
                     .iter()
-                    .map(|h| Line::new().look(Look::Faint, *h))
+                    .map(|h| Line::new().look(Style::Faint, *h))
                     .collect(),
             );
         }
@@ -102,7 +102,9 @@ impl Show {
 
     /// One line of talk.
     pub fn say(&self, line: impl Into<Line>) {
-        let mut text = Line::new().look(Look::Faint, "oam: ").render(self.colour.1);
+        let mut text = Line::new()
+            .look(Style::Faint, "oam: ")
+            .render(self.colour.1);
         text.push_str(&line.into().render(self.colour.1));
         text.push('\n');
         // There is nobody left to tell when stderr is gone.
@@ -114,7 +116,7 @@ impl Show {
     pub fn progress(&self, text: &str) {
         let mut err = io::stderr().lock();
         if err.is_terminal() {
-            let line = Line::new().look(Look::Faint, text).render(self.colour.1);
+            let line = Line::new().look(Style::Faint, text).render(self.colour.1);
             let _ = write!(err, "\r\u{1b}[K{line}").and_then(|()| err.flush());
         }
     }
@@ -124,7 +126,7 @@ impl Show {
         if self.json {
             self.value(&ErrorReport::of(refusal));
         }
-        self.say(Line::new().look(Look::Bad, refusal.sentence.clone()));
+        self.say(Line::new().look(Style::Bad, refusal.sentence.clone()));
         self.next(&refusal.next);
         refusal.code.exit_code()
     }
@@ -136,14 +138,14 @@ impl Show {
 
     /// A question, without a line break behind it: the answer follows on the same line.
     pub fn question(&self, text: &str) {
-        let line = Line::new().look(Look::Strong, text).render(self.colour.1);
+        let line = Line::new().look(Style::Strong, text).render(self.colour.1);
         let _ = io::stderr().lock().write_all(line.as_bytes());
     }
 
     /// The next step, on its own line.
     pub fn next(&self, step: &str) {
         let mut text = Line::new()
-            .look(Look::Strong, "next: ")
+            .look(Style::Strong, "next: ")
             .text(step)
             .render(self.colour.1);
         text.push('\n');

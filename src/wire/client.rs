@@ -4,9 +4,9 @@ use super::brief::Brief;
 use super::buffer::{Buffer, Inbox};
 use super::frame;
 use super::message::{PROTOCOL, Reply, ReplyFrame, Request, RequestFrame, VERSION};
-use super::place::{NOT_OURS, Place, Untrusted, shown};
+use super::place::{NOT_OURS, SocketPath, Untrusted, shown};
 use super::start;
-use super::stream::{self, Miss, Stream};
+use super::stream::{self, ConnectError, Stream};
 use super::until::Until;
 use interprocess::local_socket::traits::Stream as _;
 use oam_model::refusal::{Refusal, RefusalCode};
@@ -43,7 +43,7 @@ impl Client {
     ///
     /// # Errors
     /// [`RefusalCode::Unreachable`]: it does not run, its folder is open to others, or it is another user's.
-    pub fn connect(place: &Place) -> Result<Self, Refusal> {
+    pub fn connect(place: &SocketPath) -> Result<Self, Refusal> {
         Self::try_connect(place)?.ok_or_else(not_running)
     }
 
@@ -52,7 +52,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Self::connect`], and why the agent did not start.
-    pub fn connect_or_start(place: &Place) -> Result<Self, Refusal> {
+    pub fn connect_or_start(place: &SocketPath) -> Result<Self, Refusal> {
         if let Some(client) = Self::try_connect(place)? {
             return Ok(client);
         }
@@ -66,7 +66,7 @@ impl Client {
                 return Ok(client);
             }
             // It found another agent with this state, where we do not know to look.
-            let Some(place) = holder.as_deref().and_then(Place::of_socket) else {
+            let Some(place) = holder.as_deref().and_then(SocketPath::of_socket) else {
                 continue;
             };
             if let Some(client) = Self::reach(&place)? {
@@ -77,7 +77,7 @@ impl Client {
     }
 
     /// `None`: nobody listens there, nor where the holder of the state says, so one may be started.
-    fn try_connect(place: &Place) -> Result<Option<Self>, Refusal> {
+    fn try_connect(place: &SocketPath) -> Result<Option<Self>, Refusal> {
         let here = Self::reach(place);
         if let Ok(Some(_)) = here {
             return here;
@@ -101,7 +101,7 @@ impl Client {
         self.elsewhere.as_deref()
     }
 
-    fn reach(place: &Place) -> Result<Option<Self>, Refusal> {
+    fn reach(place: &SocketPath) -> Result<Option<Self>, Refusal> {
         match place.check() {
             Ok(()) => {}
             Err(Untrusted::Missing) => return Ok(None),
@@ -114,15 +114,15 @@ impl Client {
                 agent_version: None,
                 elsewhere: None,
             })),
-            Err(Miss::NotRunning) => Ok(None),
-            Err(Miss::Foreign) => Err(unreachable(
+            Err(ConnectError::NotRunning) => Ok(None),
+            Err(ConnectError::Foreign) => Err(unreachable(
                 format!(
                     "the socket {} is served by another user",
                     shown(&place.socket)
                 ),
                 format!("nothing was sent; {NOT_OURS}"),
             )),
-            Err(Miss::Fault(error)) => Err(unreachable(
+            Err(ConnectError::Fault(error)) => Err(unreachable(
                 format!("the agent can't be reached: {}", error.kind()),
                 "try again, then run `oam doctor`",
             )),
@@ -228,7 +228,7 @@ impl Client {
     ///
     /// # Errors
     /// It has something in the works and stays ([`RefusalCode::Busy`] or its own words), or no new one came up.
-    pub fn replace(mut self, place: &Place, deadline: Duration) -> Result<Self, Refusal> {
+    pub fn replace(mut self, place: &SocketPath, deadline: Duration) -> Result<Self, Refusal> {
         let until = Until::after(deadline);
         self.send(Request::Retire)?;
         // An answer of another protocol says no more than the end of the stream that follows it.

@@ -193,12 +193,12 @@ mod tests {
     use super::super::buffer::Inbox;
     use super::{FrameFault, LIMIT, encode, reply, request};
     use crate::message::{Reply, ReplyFrame, Request, RequestFrame};
-    use oam_model::ask::{Ask, HubRef, Intent};
+    use oam_model::ask::{HubRef, Intent, TokenRequest};
     use proptest::prelude::*;
 
     fn get(path: String) -> RequestFrame {
         RequestFrame::new(Request::Get {
-            ask: Ask {
+            ask: TokenRequest {
                 hub: HubRef::Only,
                 path: Some(path),
                 intent: Intent::Unknown,

@@ -5,7 +5,7 @@
 //! where it listens. A client looks there only when nobody listens at its own socket: the agent may
 //! have been started where `XDG_RUNTIME_DIR` was another one.
 
-use super::place::Place;
+use super::place::SocketPath;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -134,7 +134,7 @@ pub fn ours_to_make(_folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-impl Place {
+impl SocketPath {
     /// Where the agent that holds this host's state says that it listens, when that is not here.
     /// Asked only when nobody listens here: it costs two files read.
     #[cfg(unix)]
@@ -160,7 +160,7 @@ impl Place {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
-    use super::{Holder, LOCK, NAMELESS, Place, base, folder, machine_id, name};
+    use super::{Holder, LOCK, NAMELESS, SocketPath, base, folder, machine_id, name};
     use std::ffi::OsString;
     use std::path::{Path, PathBuf};
 
@@ -230,11 +230,11 @@ mod tests {
     #[test]
     fn the_place_of_the_holder_is_found_when_it_is_another() {
         let home = tempfile::tempdir().unwrap();
-        let place = Place::in_folder(home.path().join("run/oam")).unwrap();
+        let place = SocketPath::in_folder(home.path().join("run/oam")).unwrap();
         let base = home.path().join("state/oam");
         let state = folder(&base);
         std::fs::create_dir_all(&state).unwrap();
-        let mut other = Place::in_folder(home.path().join("other/oam")).unwrap();
+        let mut other = SocketPath::in_folder(home.path().join("other/oam")).unwrap();
         assert!(other.elsewhere().is_none(), "it knows of no state");
         other.base = Some(base);
         assert!(other.elsewhere().is_none(), "nobody holds it");

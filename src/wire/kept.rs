@@ -116,7 +116,7 @@ impl Flat {
 mod tests {
     use super::{Brief, Request, ask};
     use crate::message::{Reply, ReplyFrame};
-    use oam_model::ask::{Ask, HubRef, Intent};
+    use oam_model::ask::{HubRef, Intent, TokenRequest};
     use oam_model::granted::{Granted, Scheme, TokenAnswer};
     use oam_model::refusal::RefusalCode;
     use oam_model::role::Action;
@@ -131,8 +131,8 @@ mod tests {
         }
     }
 
-    fn asked(hub: HubRef) -> Ask {
-        Ask {
+    fn asked(hub: HubRef) -> TokenRequest {
+        TokenRequest {
             hub,
             path: None,
             intent: Intent::Unknown,

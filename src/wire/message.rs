@@ -1,6 +1,6 @@
 //! The messages. One JSON object a line; unknown fields are ignored, `v` is checked.
 
-use oam_model::ask::Ask;
+use oam_model::ask::TokenRequest;
 use oam_model::granted::{Granted, TokenAnswer};
 use oam_model::name::OrgName;
 use oam_model::organization::{Organization, Route};
@@ -36,14 +36,14 @@ pub enum Request {
     /// A token for one ask: [`Reply::Token`], [`Reply::Refused`] or [`Reply::NotOurs`].
     Get {
         /// The ask.
-        ask: Ask,
+        ask: TokenRequest,
         /// For the record: `git`, `token`, `exec`.
         front: String,
     },
     /// The hub rejected this token: drops it, never the session. [`Reply::Done`].
     Erase {
         /// The ask that it was given for.
-        ask: Ask,
+        ask: TokenRequest,
         /// The token.
         #[serde(with = "secret::wire")]
         token: Secret,
@@ -52,7 +52,7 @@ pub enum Request {
     /// [`Reply::Following`], then [`Reply::Renewed`] or [`Reply::Paused`], and at last [`Reply::Withdrawn`].
     Follow {
         /// The ask.
-        ask: Ask,
+        ask: TokenRequest,
         /// The name of the file's folder from before the connection was lost, to get the same path.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         again: Option<String>,
@@ -83,7 +83,7 @@ pub enum Request {
     /// [`Reply::Why`].
     Why {
         /// The ask.
-        ask: Ask,
+        ask: TokenRequest,
     },
     /// [`Reply::Anchor`].
     Anchor,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// The agent's socket and its folder.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct SocketPath {
     /// `$XDG_RUNTIME_DIR/oam`, or the fallback of the user's own.
     pub folder: PathBuf,
     /// The socket in it.
@@ -23,7 +23,7 @@ const LONGEST: usize = 107;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const LONGEST: usize = 103;
 
-impl Place {
+impl SocketPath {
     /// From the environment; reads no configuration file.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ pub(crate) fn shown(path: &Path) -> String {
 #[cfg(unix)]
 mod imp {
     use super::{
-        NOT_OURS, OsString, Path, PathBuf, Place, Refusal, RefusalCode, Untrusted, host, shown,
+        NOT_OURS, OsString, Path, PathBuf, Refusal, RefusalCode, SocketPath, Untrusted, host, shown,
     };
     use std::fs::Metadata;
     use std::os::unix::fs::MetadataExt;
@@ -95,8 +95,8 @@ mod imp {
         rustix::process::geteuid().as_raw()
     }
 
-    pub(super) fn find(get: &dyn Fn(&str) -> Option<OsString>) -> Result<Place, Refusal> {
-        let mut place = Place::in_folder(folder(get, Path::new("/run/user"), own())?)?;
+    pub(super) fn find(get: &dyn Fn(&str) -> Option<OsString>) -> Result<SocketPath, Refusal> {
+        let mut place = SocketPath::in_folder(folder(get, Path::new("/run/user"), own())?)?;
         place.base = host::base(get);
         Ok(place)
     }
@@ -223,14 +223,14 @@ mod imp {
 
 #[cfg(windows)]
 mod imp {
-    use super::{OsString, Path, PathBuf, Place, Refusal, RefusalCode, Untrusted};
+    use super::{OsString, Path, PathBuf, Refusal, RefusalCode, SocketPath, Untrusted};
 
     /// A named pipe has no folder; its access list and the check of its owner stand in for one.
-    pub(super) fn find(get: &dyn Fn(&str) -> Option<OsString>) -> Result<Place, Refusal> {
+    pub(super) fn find(get: &dyn Fn(&str) -> Option<OsString>) -> Result<SocketPath, Refusal> {
         let user = get("USERNAME").and_then(|name| name.into_string().ok());
         let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
         match user {
-            Some(user) if !user.is_empty() && user.chars().all(plain) => Ok(Place {
+            Some(user) if !user.is_empty() && user.chars().all(plain) => Ok(SocketPath {
                 folder: PathBuf::from(r"\\.\pipe"),
                 socket: PathBuf::from(format!(r"\\.\pipe\oam-agent-{user}")),
                 base: None,
@@ -252,7 +252,7 @@ mod imp {
 #[cfg(unix)]
 mod tests {
     use super::imp::folder;
-    use super::{Place, Untrusted};
+    use super::{SocketPath, Untrusted};
     use std::ffi::OsString;
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
     use std::path::{Path, PathBuf};
@@ -286,13 +286,13 @@ mod tests {
     #[test]
     fn a_path_that_does_not_fit_a_socket_address_is_refused() {
         let long = PathBuf::from("/").join("x".repeat(110));
-        let refusal = Place::in_folder(long).unwrap_err();
+        let refusal = SocketPath::in_folder(long).unwrap_err();
         assert!(refusal.next.contains("XDG_RUNTIME_DIR"));
         let just = PathBuf::from("/").join("x".repeat(107 - "//agent.sock".len()));
-        assert!(Place::in_folder(just).is_ok());
+        assert!(SocketPath::in_folder(just).is_ok());
     }
 
-    fn made(mode: u32) -> (tempfile::TempDir, Place) {
+    fn made(mode: u32) -> (tempfile::TempDir, SocketPath) {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().canonicalize().unwrap().join("run/oam");
         std::fs::DirBuilder::new()
@@ -301,7 +301,7 @@ mod tests {
             .create(&path)
             .unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-        let place = Place::in_folder(path).unwrap();
+        let place = SocketPath::in_folder(path).unwrap();
         (home, place)
     }
 
@@ -309,11 +309,11 @@ mod tests {
     fn a_private_folder_is_trusted_and_a_missing_one_is_only_missing() {
         let (_home, place) = made(0o700);
         assert_eq!(place.check(), Ok(()));
-        let other = Place::in_folder(place.folder.join("deeper")).unwrap();
+        let other = SocketPath::in_folder(place.folder.join("deeper")).unwrap();
         assert_eq!(other.check(), Err(Untrusted::Missing));
     }
 
-    fn words(place: &Place) -> String {
+    fn words(place: &SocketPath) -> String {
         match place.check() {
             Err(Untrusted::Open(refusal)) => refusal.sentence,
             other => panic!("{other:?}"),
@@ -334,10 +334,12 @@ mod tests {
         let (home, place) = made(0o700);
         let link = home.path().join("link");
         symlink(&place.folder, &link).unwrap();
-        assert!(words(&Place::in_folder(link).unwrap()).contains("symbolic link"));
+        assert!(words(&SocketPath::in_folder(link).unwrap()).contains("symbolic link"));
         let runtime = home.path().join("runtime");
         symlink(place.folder.parent().unwrap(), &runtime).unwrap();
-        assert!(words(&Place::in_folder(runtime.join("oam")).unwrap()).contains("symbolic link"));
+        assert!(
+            words(&SocketPath::in_folder(runtime.join("oam")).unwrap()).contains("symbolic link")
+        );
     }
 
     #[test]
@@ -356,6 +358,6 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("oam");
         std::fs::write(&file, "").unwrap();
-        assert!(words(&Place::in_folder(file).unwrap()).contains("not a folder"));
+        assert!(words(&SocketPath::in_folder(file).unwrap()).contains("not a folder"));
     }
 }

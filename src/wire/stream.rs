@@ -1,6 +1,6 @@
 //! A connected socket whose owner was checked: what differs between systems on the client's side.
 
-use super::place::Place;
+use super::place::SocketPath;
 use interprocess::local_socket::traits::StreamCommon;
 use std::io;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub type Stream = interprocess::local_socket::Stream;
 
 /// Why there is no stream.
 #[derive(Debug)]
-pub enum Miss {
+pub enum ConnectError {
     /// Nobody listens.
     NotRunning,
     /// The socket is served by another user.
@@ -27,9 +27,9 @@ pub enum Miss {
 
 /// Connects. A full backlog is waited for, at most `limit`.
 #[cfg(unix)]
-pub fn connect(place: &Place, limit: Duration) -> Result<Stream, Miss> {
+pub fn connect(place: &SocketPath, limit: Duration) -> Result<Stream, ConnectError> {
     use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
-    let fault = |error: rustix::io::Errno| Miss::Fault(error.into());
+    let fault = |error: rustix::io::Errno| ConnectError::Fault(error.into());
     let address = SocketAddrUnix::new(&place.socket).map_err(fault)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let flags = SocketFlags::CLOEXEC;
@@ -40,7 +40,7 @@ pub fn connect(place: &Place, limit: Duration) -> Result<Stream, Miss> {
     // SO_SNDTIMEO bounds connect too; std offers no deadline for local sockets.
     sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(limit)).map_err(fault)?;
     rustix::net::connect(&socket, &address).map_err(|error| match error {
-        rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED => Miss::NotRunning,
+        rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED => ConnectError::NotRunning,
         other => fault(other),
     })?;
     checked(Stream::from(socket))
@@ -48,27 +48,27 @@ pub fn connect(place: &Place, limit: Duration) -> Result<Stream, Miss> {
 
 /// Connects. Windows offers no deadline here.
 #[cfg(windows)]
-pub fn connect(place: &Place, _limit: Duration) -> Result<Stream, Miss> {
+pub fn connect(place: &SocketPath, _limit: Duration) -> Result<Stream, ConnectError> {
     use interprocess::local_socket::{GenericFilePath, ToFsName, traits::Stream as _};
     let name = place
         .socket
         .as_os_str()
         .to_fs_name::<GenericFilePath>()
-        .map_err(Miss::Fault)?;
+        .map_err(ConnectError::Fault)?;
     let stream = Stream::connect(name).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Miss::NotRunning,
-        _ => Miss::Fault(error),
+        io::ErrorKind::NotFound => ConnectError::NotRunning,
+        _ => ConnectError::Fault(error),
     })?;
     checked(stream)
 }
 
 /// The kernel tells who listens there (`SO_PEERCRED`, `getpeereid`): before a byte is sent (R14).
-fn checked(stream: Stream) -> Result<Stream, Miss> {
-    let peer = stream.peer_creds().map_err(Miss::Fault)?;
+fn checked(stream: Stream) -> Result<Stream, ConnectError> {
+    let peer = stream.peer_creds().map_err(ConnectError::Fault)?;
     if serves_us(&peer) {
         Ok(stream)
     } else {
-        Err(Miss::Foreign)
+        Err(ConnectError::Foreign)
     }
 }
 

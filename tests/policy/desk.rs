@@ -1,10 +1,10 @@
 //! A folder with both files, the program run over it, and a database with people in it.
 
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_policy::account::Author;
 use oam_store::sqlite::SqliteStore;
-use oam_store::{Batch, Change, EndKind, Ended, PersonSeen, Store};
+use oam_store::{Batch, EndKind, Ended, PersonSeen, Store, StoreChange};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
@@ -94,7 +94,7 @@ impl Desk {
         }
     }
 
-    fn commit(&self, change: Change) {
+    fn commit(&self, change: StoreChange) {
         let org = "acme".parse().unwrap();
         let store = SqliteStore::open(&self.path("issuer.db"), &org).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -110,7 +110,7 @@ impl Desk {
 
     pub fn seen(&self, key: &str, username: &str, email: &str, groups: Option<&[&str]>) {
         let texts = |groups: &[&str]| groups.iter().map(|g| (*g).to_owned()).collect();
-        self.commit(Change::Seen(PersonSeen {
+        self.commit(StoreChange::Seen(PersonSeen {
             key: person(key),
             issuer: "https://login.acme.example".to_owned(),
             subject: key.to_owned(),
@@ -125,7 +125,7 @@ impl Desk {
 
     pub fn end(&self, key: &str) {
         let (at_ms, reason) = (1_700_000_001_000, "left".to_owned());
-        self.commit(Change::End {
+        self.commit(StoreChange::End {
             key: person(key),
             author: Author::Administrator,
             ended: Ended {
@@ -138,8 +138,8 @@ impl Desk {
     }
 }
 
-fn person(key: &str) -> ClaimantKey {
-    ClaimantKey {
+fn person(key: &str) -> PrincipalKey {
+    PrincipalKey {
         source: "okta".parse().unwrap(),
         key: key.to_owned(),
     }

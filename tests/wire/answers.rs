@@ -1,8 +1,10 @@
 //! What goes back and forth between the client and the server.
 
 use crate::support::{Agent, LONG, done, get, granted, reply_of, token};
-use oam_agent::command::{Command, EpochGate, LoginNews, LoginRequest, News, Outcome, Started};
-use oam_host::socket::Limits;
+use oam_agent::command::{
+    AgentCommand, CommandOutcome, EpochGate, LoginNews, LoginRequest, News, Started,
+};
+use oam_host::socket::ConnectionLimits;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
 use oam_model::sign_in::SignInBy;
@@ -12,8 +14,8 @@ use std::sync::{Arc, mpsc};
 #[test]
 fn a_token_comes_back_and_the_keeper_knows_who_asked() {
     let (tell, told) = mpsc::channel();
-    let agent = Agent::new(Limits::default(), move |command| {
-        let Command::Get {
+    let agent = Agent::new(ConnectionLimits::default(), move |command| {
+        let AgentCommand::Get {
             ask,
             front,
             caller,
@@ -23,7 +25,7 @@ fn a_token_comes_back_and_the_keeper_knows_who_asked() {
             panic!("another command");
         };
         tell.send((ask.path, front, caller)).unwrap();
-        let _ = reply.send(Outcome::Token(token(3, "t0ken"), EpochGate::new(3)));
+        let _ = reply.send(CommandOutcome::Token(token(3, "t0ken"), EpochGate::new(3)));
     });
     let mut client = agent.client();
     assert_eq!(client.agent_version(), None);
@@ -48,7 +50,7 @@ fn a_token_comes_back_and_the_keeper_knows_who_asked() {
 
 #[test]
 fn several_requests_follow_each_other_on_one_connection() {
-    let agent = Agent::new(Limits::default(), done);
+    let agent = Agent::new(ConnectionLimits::default(), done);
     let mut client = agent.client();
     for _ in 0..3 {
         assert!(matches!(
@@ -72,9 +74,9 @@ fn refusal(reply: Result<Reply, Refusal>) -> Refusal {
 
 #[test]
 fn no_token_leaves_after_its_epoch() {
-    let agent = Agent::new(Limits::default(), move |command| {
+    let agent = Agent::new(ConnectionLimits::default(), move |command| {
         let gate = EpochGate::new(3);
-        let _ = reply_of(command).send(Outcome::Token(token(3, "t0ken"), gate.clone()));
+        let _ = reply_of(command).send(CommandOutcome::Token(token(3, "t0ken"), gate.clone()));
         // The session ends after the keeper answered and before the answer is written.
         gate.set(4);
     });
@@ -87,7 +89,7 @@ fn no_token_leaves_after_its_epoch() {
 
 #[test]
 fn a_full_mailbox_is_a_refusal_and_not_a_wait() {
-    let agent = Agent::with_mailbox(Limits::default(), 0, drop);
+    let agent = Agent::with_mailbox(ConnectionLimits::default(), 0, drop);
     let mut first = agent.client();
     first.send(Request::Status).unwrap();
     // Whichever of the two came second finds the mailbox full; the other one waits.
@@ -105,7 +107,7 @@ fn a_full_mailbox_is_a_refusal_and_not_a_wait() {
 
 #[test]
 fn a_keeper_that_ended_is_a_refusal() {
-    let agent = Agent::new(Limits::default(), drop);
+    let agent = Agent::new(ConnectionLimits::default(), drop);
     let reply = agent.client().ask(get(), LONG).map(|frame| frame.reply);
     assert_eq!(refusal(reply).code, RefusalCode::Unreachable);
 }
@@ -133,8 +135,8 @@ fn follow(with_token: bool) -> Request {
 
 #[test]
 fn a_follower_hears_of_renewal_and_withdrawal() {
-    let agent = Agent::new(Limits::default(), |command| {
-        let Command::Follow { news, .. } = command else {
+    let agent = Agent::new(ConnectionLimits::default(), |command| {
+        let AgentCommand::Follow { news, .. } = command else {
             return done(command);
         };
         let revoked = Refusal::new(RefusalCode::Revoked, "it is over", "ask why");
@@ -184,8 +186,8 @@ fn a_follower_hears_of_renewal_and_withdrawal() {
 
 #[test]
 fn a_following_that_never_began_is_a_refusal() {
-    let agent = Agent::new(Limits::default(), |command| {
-        let Command::Follow { news, again, .. } = command else {
+    let agent = Agent::new(ConnectionLimits::default(), |command| {
+        let AgentCommand::Follow { news, again, .. } = command else {
             panic!()
         };
         let news_item = if again.is_some() {
@@ -218,8 +220,8 @@ fn a_following_that_never_began_is_a_refusal() {
 #[test]
 fn a_follower_that_goes_is_noticed_at_once() {
     let (tell, told) = mpsc::channel();
-    let agent = Agent::new(Limits::default(), move |command| {
-        let Command::Follow { news, .. } = command else {
+    let agent = Agent::new(ConnectionLimits::default(), move |command| {
+        let AgentCommand::Follow { news, .. } = command else {
             panic!()
         };
         let tell = tell.clone();
@@ -248,8 +250,8 @@ fn login(org: Option<&str>) -> Request {
 #[test]
 fn somebody_signing_in_gets_the_address_and_the_end_and_leaving_cancels() {
     let (tell, told) = mpsc::channel();
-    let agent = Agent::new(Limits::default(), move |command| {
-        let Command::Login(LoginRequest { org, news, .. }) = command else {
+    let agent = Agent::new(ConnectionLimits::default(), move |command| {
+        let AgentCommand::Login(LoginRequest { org, news, .. }) = command else {
             panic!()
         };
         let acme = || "acme".parse().unwrap();
@@ -302,14 +304,14 @@ fn somebody_signing_in_gets_the_address_and_the_end_and_leaving_cancels() {
 #[test]
 fn an_answer_in_the_works_leaves_before_the_server_stops() {
     let (tell, told) = mpsc::channel();
-    let mut agent = Agent::new(Limits::default(), move |command| {
+    let mut agent = Agent::new(ConnectionLimits::default(), move |command| {
         tell.send(reply_of(command)).unwrap();
     });
     let mut client = agent.client();
     client.send(Request::Status).unwrap();
     let reply = told.recv_timeout(LONG).unwrap();
     let stopping = std::thread::spawn(move || agent.stop());
-    let _ = reply.send(Outcome::Done);
+    let _ = reply.send(CommandOutcome::Done);
     assert!(client.next(Some(LONG)).is_ok());
     stopping.join().unwrap();
     assert_eq!(

@@ -1,8 +1,8 @@
 //! What one client can't do to the agent or to others (R27).
 
 use crate::support::{Agent, LONG, done, get, line, reply_of};
-use oam_agent::command::Outcome;
-use oam_host::socket::Limits;
+use oam_agent::command::CommandOutcome;
+use oam_host::socket::ConnectionLimits;
 use oam_model::refusal::RefusalCode;
 use oam_wire::message::{Reply, Request};
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 #[test]
 fn garbage_gets_one_refusal_and_the_end() {
-    let agent = Agent::new(Limits::default(), done);
+    let agent = Agent::new(ConnectionLimits::default(), done);
     for garbage in [
         &b"GET / HTTP/1.1\r\n"[..],
         b"\n",
@@ -30,7 +30,7 @@ fn garbage_gets_one_refusal_and_the_end() {
 
 #[test]
 fn a_frame_that_is_too_long_gets_one_refusal_and_the_end() {
-    let agent = Agent::new(Limits::default(), done);
+    let agent = Agent::new(ConnectionLimits::default(), done);
     let mut raw = agent.raw();
     // The server closes before it read all of it, so the rest may fail.
     let _ = raw.write_all(&vec![b'x'; 1 << 20]);
@@ -40,7 +40,7 @@ fn a_frame_that_is_too_long_gets_one_refusal_and_the_end() {
 
 #[test]
 fn a_request_of_another_protocol_is_refused_by_name() {
-    let agent = Agent::new(Limits::default(), done);
+    let agent = Agent::new(ConnectionLimits::default(), done);
     let mut raw = agent.raw();
     raw.write_all(b"{\"v\":9,\"version\":\"9.9\",\"op\":\"status\"}\n")
         .unwrap();
@@ -55,9 +55,9 @@ fn a_request_of_another_protocol_is_refused_by_name() {
 fn a_first_request_that_takes_too_long_ends_the_connection() {
     let first = Duration::from_millis(30);
     let agent = Agent::new(
-        Limits {
+        ConnectionLimits {
             first,
-            ..Limits::default()
+            ..ConnectionLimits::default()
         },
         done,
     );
@@ -73,9 +73,9 @@ fn a_first_request_that_takes_too_long_ends_the_connection() {
 fn an_idle_connection_ends() {
     let idle = Duration::from_millis(30);
     let agent = Agent::new(
-        Limits {
+        ConnectionLimits {
             idle,
-            ..Limits::default()
+            ..ConnectionLimits::default()
         },
         done,
     );
@@ -88,7 +88,7 @@ fn an_idle_connection_ends() {
 
 #[test]
 fn a_half_open_client_gets_its_answer() {
-    let agent = Agent::new(Limits::default(), done);
+    let agent = Agent::new(ConnectionLimits::default(), done);
     let mut raw = agent.raw();
     raw.write_all(b"{\"v\":1,\"op\":\"status\"}\n").unwrap();
     raw.shutdown(std::net::Shutdown::Write).unwrap();
@@ -97,10 +97,10 @@ fn a_half_open_client_gets_its_answer() {
 
 #[test]
 fn a_flood_of_idle_connections_shuts_nobody_out() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections: 12,
         reserve: 2,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let agent = Agent::new(limits, done);
     let mut flood: Vec<_> = (0..60).map(|_| agent.raw()).collect();
@@ -112,10 +112,10 @@ fn a_flood_of_idle_connections_shuts_nobody_out() {
 #[test]
 fn when_all_are_busy_a_newcomer_is_turned_away_with_a_word() {
     let (tell, told) = mpsc::channel();
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections: 4,
         reserve: 1,
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let agent = Agent::new(limits, move |command| tell.send(reply_of(command)).unwrap());
     let mut waiting = Vec::new();
@@ -131,7 +131,7 @@ fn when_all_are_busy_a_newcomer_is_turned_away_with_a_word() {
         matches!(reply, Ok(Reply::Refused { refusal, .. }) if refusal.code == RefusalCode::Busy)
     );
     for reply in replies {
-        let _ = reply.send(Outcome::Done);
+        let _ = reply.send(CommandOutcome::Done);
     }
     for mut client in waiting {
         assert!(client.next(Some(LONG)).is_ok());
@@ -144,9 +144,9 @@ fn when_all_are_busy_a_newcomer_is_turned_away_with_a_word() {
 fn a_client_that_never_reads_is_let_go_and_others_are_served() {
     let write = Duration::from_millis(50);
     let agent = Agent::new(
-        Limits {
+        ConnectionLimits {
             write,
-            ..Limits::default()
+            ..ConnectionLimits::default()
         },
         done,
     );
@@ -158,7 +158,7 @@ fn a_client_that_never_reads_is_let_go_and_others_are_served() {
 
 #[test]
 fn fifty_thousand_garbage_frames_keep_nobody_waiting_for_ever() {
-    let agent = Agent::new(Limits::default(), done);
+    let agent = Agent::new(ConnectionLimits::default(), done);
     let socket = agent.place.socket.clone();
     let flood = std::thread::spawn(move || {
         for _ in 0..500 {
@@ -178,9 +178,9 @@ fn fifty_thousand_garbage_frames_keep_nobody_waiting_for_ever() {
 fn out_of_descriptors() {
     let pause = Duration::from_millis(20);
     let agent = Agent::new(
-        Limits {
+        ConnectionLimits {
             pause,
-            ..Limits::default()
+            ..ConnectionLimits::default()
         },
         done,
     );

@@ -1,8 +1,8 @@
 //! Other users, foreign sockets, agents of another version (R13, R14).
 
 use crate::support::{Agent, LONG, done, get, line, place};
-use oam_host::listen::{Taken, take};
-use oam_host::socket::Limits;
+use oam_host::listen::{ListenOutcome, take};
+use oam_host::socket::ConnectionLimits;
 use oam_model::refusal::RefusalCode;
 use oam_wire::client::Client;
 use oam_wire::message::Request;
@@ -62,7 +62,9 @@ fn another_user_is_closed_before_anything_is_read() {
         eprintln!("left out: only root can be another user");
         return;
     }
-    let agent = Agent::new(Limits::default(), |_| panic!("the keeper was asked"));
+    let agent = Agent::new(ConnectionLimits::default(), |_| {
+        panic!("the keeper was asked")
+    });
     open_to_all(&agent.place.folder);
     open_to_all(&agent.place.socket);
     let mut child = as_nobody(
@@ -121,7 +123,7 @@ fn saying(
     reply: &'static str,
 ) -> (
     tempfile::TempDir,
-    oam_wire::place::Place,
+    oam_wire::place::SocketPath,
     std::thread::JoinHandle<String>,
 ) {
     let (home, place) = place();
@@ -172,7 +174,7 @@ fn answers_that_are_cut_or_garbage_or_missing_are_refusals() {
         thread.join().unwrap();
     }
     // One that takes the request and says nothing.
-    let agent = Agent::with_mailbox(Limits::default(), 0, drop);
+    let agent = Agent::with_mailbox(ConnectionLimits::default(), 0, drop);
     let refusal = agent
         .client()
         .ask(get(), Duration::from_millis(20))
@@ -187,7 +189,7 @@ fn nobody_there_is_a_refusal_with_a_next_step() {
     let refusal = Client::connect(&place).err().unwrap();
     assert_eq!(refusal.code, RefusalCode::Unreachable);
     assert!(refusal.next.contains("oam"));
-    let mut agent = Agent::new(Limits::default(), done);
+    let mut agent = Agent::new(ConnectionLimits::default(), done);
     agent.stop();
     assert!(Client::connect(&agent.place).is_err());
 }
@@ -206,7 +208,7 @@ fn two_agents_started_at_once_are_one() {
     });
     let ours = taken
         .iter()
-        .filter(|taken| matches!(taken, Taken::Ours(_)))
+        .filter(|taken| matches!(taken, ListenOutcome::Ours(_)))
         .count();
     assert_eq!(ours, 1);
 }

@@ -1,8 +1,8 @@
 //! The helper as a process: how it reaches, starts and identifies itself to the agent, and what git makes of it.
 
 use crate::support::{Agent, token};
-use oam_agent::command::{Command as Asked, EpochGate, Outcome};
-use oam_host::socket::Limits;
+use oam_agent::command::{AgentCommand as Asked, CommandOutcome, EpochGate};
+use oam_host::socket::ConnectionLimits;
 use oam_model::refusal::Refusal;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -42,12 +42,12 @@ fn runtime(agent: &Agent) -> PathBuf {
 #[test]
 fn the_helper_gets_a_token_and_is_known_with_its_repository() {
     let (tell, told) = mpsc::channel();
-    let agent = Agent::new(Limits::default(), move |command| {
+    let agent = Agent::new(ConnectionLimits::default(), move |command| {
         let Asked::Get { caller, reply, .. } = command else {
             panic!()
         };
         tell.send(caller).unwrap();
-        let _ = reply.send(Outcome::Token(token(1, "t0ken"), EpochGate::new(1)));
+        let _ = reply.send(CommandOutcome::Token(token(1, "t0ken"), EpochGate::new(1)));
     });
     let work = agent.home.path().canonicalize().unwrap().join("work");
     std::fs::create_dir_all(work.join(".git")).unwrap();
@@ -71,9 +71,9 @@ fn the_helper_gets_a_token_and_is_known_with_its_repository() {
 
 #[test]
 fn git_stops_at_a_refusal_and_asks_nobody_else() {
-    let agent = Agent::new(Limits::default(), |command| {
+    let agent = Agent::new(ConnectionLimits::default(), |command| {
         let refusal = Refusal::denied("no role covers acme/model", "ask for the role");
-        let _ = crate::support::reply_of(command).send(Outcome::Refused(refusal, 1));
+        let _ = crate::support::reply_of(command).send(CommandOutcome::Refused(refusal, 1));
     });
     let mut command = Command::new("git");
     command.args([
@@ -104,12 +104,12 @@ fn git_stops_at_a_refusal_and_asks_nobody_else() {
 #[test]
 fn the_agent_is_told_what_git_is_doing() {
     let (tell, told) = mpsc::channel();
-    let agent = Agent::new(Limits::default(), move |command| {
+    let agent = Agent::new(ConnectionLimits::default(), move |command| {
         let Asked::Get { caller, reply, .. } = command else {
             panic!()
         };
         tell.send(caller.ancestry).unwrap();
-        let _ = reply.send(Outcome::NotOurs);
+        let _ = reply.send(CommandOutcome::NotOurs);
     });
     // An alias of git's own, so that git stands above the helper as it does in a push.
     let alias = format!("alias.push-x=!{} get", oam::program("git-credential-oam"));

@@ -1,15 +1,15 @@
 //! A served socket whose keeper is a closure.
 
-use oam_agent::command::{Command, Outcome};
-use oam_host::listen::{Listening, Taken, take};
-use oam_host::socket::{Limits, serve};
-use oam_model::ask::{Ask, HubRef, Intent};
+use oam_agent::command::{AgentCommand, CommandOutcome};
+use oam_host::listen::{ListenOutcome, Listening, take};
+use oam_host::socket::{ConnectionLimits, serve};
+use oam_model::ask::{HubRef, Intent, TokenRequest};
 use oam_model::granted::{Granted, Scheme, TokenAnswer};
 use oam_model::role::Action;
 use oam_model::secret::Secret;
 use oam_wire::client::Client;
 use oam_wire::message::Request;
-use oam_wire::place::Place;
+use oam_wire::place::SocketPath;
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -21,34 +21,37 @@ use tokio::sync::{mpsc, oneshot};
 pub const LONG: Duration = Duration::from_secs(30);
 
 pub struct Agent {
-    pub place: Place,
+    pub place: SocketPath,
     pub home: tempfile::TempDir,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// A place of its own, in a folder of its own.
-pub fn place() -> (tempfile::TempDir, Place) {
+pub fn place() -> (tempfile::TempDir, SocketPath) {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().canonicalize().unwrap().join("oam");
-    let place = Place::in_folder(folder).unwrap();
+    let place = SocketPath::in_folder(folder).unwrap();
     (home, place)
 }
 
 impl Agent {
     /// Serves with a keeper that answers each command by itself.
-    pub fn new(limits: Limits, keeper: impl FnMut(Command) + Send + 'static) -> Self {
+    pub fn new(
+        limits: ConnectionLimits,
+        keeper: impl FnMut(AgentCommand) + Send + 'static,
+    ) -> Self {
         Self::with_mailbox(limits, 64, keeper)
     }
 
     /// `room` 0: the keeper never looks into its mailbox, which holds one command.
     pub fn with_mailbox(
-        limits: Limits,
+        limits: ConnectionLimits,
         room: usize,
-        mut keeper: impl FnMut(Command) + Send + 'static,
+        mut keeper: impl FnMut(AgentCommand) + Send + 'static,
     ) -> Self {
         let (home, place) = place();
-        let Taken::Ours(listening) = take(&place, None).unwrap() else {
+        let ListenOutcome::Ours(listening) = take(&place, None).unwrap() else {
             panic!("the place is taken");
         };
         let (stop, stopped) = oneshot::channel::<()>();
@@ -120,8 +123,8 @@ pub fn line(stream: &UnixStream) -> String {
     line
 }
 
-pub fn ask() -> Ask {
-    Ask {
+pub fn ask() -> TokenRequest {
+    TokenRequest {
         hub: HubRef::Only,
         path: Some("acme/model".into()),
         intent: Intent::Unknown,
@@ -160,18 +163,18 @@ pub fn token(epoch: u64, text: &str) -> TokenAnswer {
 }
 
 /// Where the one answer of a command goes.
-pub fn reply_of(command: Command) -> oneshot::Sender<Outcome> {
+pub fn reply_of(command: AgentCommand) -> oneshot::Sender<CommandOutcome> {
     match command {
-        Command::Get { reply, .. }
-        | Command::Erase { reply, .. }
-        | Command::Logout { reply, .. }
-        | Command::Report { reply, .. }
-        | Command::Retire { reply } => reply,
+        AgentCommand::Get { reply, .. }
+        | AgentCommand::Erase { reply, .. }
+        | AgentCommand::Logout { reply, .. }
+        | AgentCommand::Report { reply, .. }
+        | AgentCommand::Retire { reply } => reply,
         _ => panic!("a command without one answer"),
     }
 }
 
-/// Answers everything with [`Outcome::Done`].
-pub fn done(command: Command) {
-    let _ = reply_of(command).send(Outcome::Done);
+/// Answers everything with [`CommandOutcome::Done`].
+pub fn done(command: AgentCommand) {
+    let _ = reply_of(command).send(CommandOutcome::Done);
 }

@@ -2,12 +2,12 @@
 //! shipped programs.
 
 use super::table::{Table, ms, quantile};
-use oam_demo::board::Board;
+use oam_demo::board::Reporter;
 use oam_demo::browser::visit;
-use oam_demo::cgi::Backend;
+use oam_demo::cgi::GitBackend;
 use oam_demo::company::Company;
 use oam_demo::home::Home;
-use oam_demo::programs::{DEADLINE, Line, Programs};
+use oam_demo::programs::{DEADLINE, OutputLine, Programs};
 use oam_demo::seed::{HUB, ORG, REPOSITORY};
 use oam_demo::tour::clean_up;
 use oam_demo::world::{World, free_address, now_s};
@@ -42,14 +42,14 @@ async fn leavers(runs: usize) -> Vec<Duration> {
     let program = super::program("oam");
     let folder = program.parent().unwrap();
     let programs = Programs::in_folder(folder.to_path_buf(), home.environment()).unwrap();
-    let backend = Backend {
+    let backend = GitBackend {
         root: home.hub(),
         environment: home.hub_environment(),
     };
     let world = World::start(backend, &free_address().await.unwrap())
         .await
         .unwrap();
-    let mut board = Board::on_stderr();
+    let mut board = Reporter::on_stderr();
     let company = Company::start(&mut board, &home, &programs, &world)
         .await
         .unwrap();
@@ -84,7 +84,7 @@ async fn sign_in(home: &Home, programs: &Programs, world: &World) {
     let args = ["login", &world.issuer, "--no-browser", "--store", "memory"];
     let mut running = programs.start(&work, "oam", &args).unwrap();
     let prefix = format!("{}/authorize?", world.provider);
-    let address = |line: &Line| {
+    let address = |line: &OutputLine| {
         let at = line.text().find(&prefix)?;
         line.text()[at..]
             .split_whitespace()

@@ -1,9 +1,9 @@
 //! How long a decision takes, and how that grows with the policy.
 
 use super::table::{Table, quantile};
-use oam_config::issuer::{Source, read_policy, read_settings};
-use oam_model::claimant::{Claimant, ClaimantKey, ClaimantKind, Groups};
-use oam_model::policy::Wanted;
+use oam_config::issuer::{SourceText, read_policy, read_settings};
+use oam_model::claimant::{Groups, Principal, PrincipalKey, PrincipalKind};
+use oam_model::policy::PolicyRequest;
 use oam_model::role::Action;
 use oam_policy::policy::{Index, decide};
 use std::fmt::Write as _;
@@ -49,14 +49,14 @@ fn text(roles: usize) -> String {
 }
 
 /// Somebody in twenty of the groups, spread over the policy.
-fn somebody(roles: usize) -> Claimant {
+fn somebody(roles: usize) -> Principal {
     let groups = (0..20).map(|n| format!("group-{}", n * roles / 20));
-    Claimant {
-        key: ClaimantKey {
+    Principal {
+        key: PrincipalKey {
             source: "company".parse().unwrap(),
             key: "u-1".to_owned(),
         },
-        kind: ClaimantKind::Person,
+        kind: PrincipalKind::Person,
         issuer: "https://login.example".to_owned(),
         subject: "u-1".to_owned(),
         username: None,
@@ -73,14 +73,14 @@ fn somebody(roles: usize) -> Claimant {
 
 /// p50 and p99 of a decision that is granted, at this size.
 fn decisions(roles: usize) -> (Duration, Duration) {
-    let source = |name, text| Source { name, text };
+    let source = |name, text| SourceText { name, text };
     let settings = read_settings(source("issuer.toml", SETTINGS)).unwrap();
     let text = text(roles);
     let policy = read_policy(source("policy.toml", &text), &settings).unwrap();
     let index = Index::new(policy);
     let who = somebody(roles);
-    let wanted: Vec<Wanted> = (0..20)
-        .map(|n| Wanted {
+    let wanted: Vec<PolicyRequest> = (0..20)
+        .map(|n| PolicyRequest {
             hub: "models".parse().unwrap(),
             repository: Some(
                 format!("team-{}/model-3-x", n * roles / 20)

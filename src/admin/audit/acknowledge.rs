@@ -5,8 +5,8 @@
 
 use super::reading::Progress;
 use super::verify::{self, AGENTS_LOG};
-use crate::show::Show;
-use oam_audit::record::Known;
+use crate::show::Printer;
+use oam_audit::record::KnownEntry;
 use oam_issuer::keys::sha256;
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::name::OrgName;
@@ -34,9 +34,9 @@ pub(super) fn digests(detail: &str) -> impl Iterator<Item = String> + '_ {
 /// # Errors
 /// The organization's own log is not whole, or the store's fault.
 pub(super) async fn run(
-    show: &Show,
+    show: &Printer,
     store: &dyn Store,
-    anchors: Vec<Known>,
+    anchors: Vec<KnownEntry>,
     org: &OrgName,
     now_ms: u64,
 ) -> Result<u8, Refusal> {

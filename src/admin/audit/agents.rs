@@ -1,10 +1,10 @@
 //! The agents' logs, as far as the organization holds them.
 
 use super::reading::{PAGE, Progress};
-use oam_audit::record::{FaultKind, Known, Link, Verifier, are_missing, placed};
+use oam_audit::record::{ChainEntry, FaultKind, KnownEntry, Verifier, are_missing, placed};
 use oam_audit::retention::{DroppedRecords, Marks};
 use oam_issuer::keys::sha256;
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::refusal::Refusal;
 use oam_store::{AgentLogRow, Store};
 use serde::Serialize;
@@ -29,7 +29,7 @@ pub(super) struct Agents {
 }
 
 impl Agents {
-    fn fault(&mut self, whose: &(ClaimantKey, String), what: &str) {
+    fn fault(&mut self, whose: &(PrincipalKey, String), what: &str) {
         self.found(format!("log {} of {}: {what}", whose.1, whose.0));
     }
 
@@ -47,7 +47,7 @@ impl Agents {
 /// A log while its records are read.
 struct Log {
     row: AgentLogRow,
-    end: Known,
+    end: KnownEntry,
     /// The end that the row tells was met. More may follow: agents go on sending while this is read.
     met: bool,
 }
@@ -55,26 +55,26 @@ struct Log {
 impl Log {
     fn new(row: AgentLogRow) -> Self {
         let end = match row.dropped.seq {
-            0 => Known::none(),
+            0 => KnownEntry::none(),
             _ => row.dropped.clone(),
         };
         let mut log = Self {
             row,
-            end: Known::none(),
+            end: KnownEntry::none(),
             met: false,
         };
         log.at(end);
         log
     }
 
-    fn at(&mut self, end: Known) {
+    fn at(&mut self, end: KnownEntry) {
         self.met |= end.seq == self.row.seq && end.hash == self.row.hash;
         self.end = end;
     }
 }
 
 /// By person and name: the order in which the entry about dropped records has them.
-type Logs = BTreeMap<(ClaimantKey, String), Log>;
+type Logs = BTreeMap<(PrincipalKey, String), Log>;
 
 /// Checks every record that is held, from where its log goes on; `said` is what the audit log says of
 /// records that were dropped, `acknowledged` holds the digests of faults that somebody knows of. The memory is that of the last hash of each log.
@@ -158,13 +158,13 @@ impl Agents {
         }
     }
 
-    fn record(&mut self, whose: &(ClaimantKey, String), line: &str, logs: &mut Logs) {
+    fn record(&mut self, whose: &(PrincipalKey, String), line: &str, logs: &mut Logs) {
         let Some(log) = logs.get_mut(whose) else {
             self.fault(whose, "records of it are held, and it is not");
             return;
         };
         // What a prune that is not finished has left.
-        let left = |(record, _): &(Link, String)| record.seq <= log.row.dropped.seq;
+        let left = |(record, _): &(ChainEntry, String)| record.seq <= log.row.dropped.seq;
         if log.end.seq == log.row.dropped.seq && placed(line).is_ok_and(|placed| left(&placed)) {
             return;
         }
@@ -180,7 +180,7 @@ impl Agents {
 }
 
 /// The end of a log after one more line of it, where that is another one, and what is wrong with the line.
-fn follow(end: &Known, line: &str) -> (Option<Known>, Option<String>) {
+fn follow(end: &KnownEntry, line: &str) -> (Option<KnownEntry>, Option<String>) {
     let last = end.seq;
     let (record, prev) = match placed(line) {
         Ok(placed) => placed,
@@ -205,7 +205,7 @@ fn follow(end: &Known, line: &str) -> (Option<Known>, Option<String>) {
     } else {
         None
     };
-    let known = Known {
+    let known = KnownEntry {
         seq: record.seq,
         hash: record.hash,
     };

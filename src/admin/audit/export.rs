@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::reading::{Progress, pages};
-use crate::show::Show;
+use crate::show::Printer;
 use oam_issuer::when::when;
 use oam_model::count::counted;
 use oam_model::line::escaped;
@@ -40,7 +40,7 @@ const COLUMNS: [&str; 20] = [
 /// # Errors
 /// The store's fault.
 pub(super) async fn run(
-    show: &Show,
+    show: &Printer,
     store: &dyn Store,
     filter: AuditFilter,
     format: Format,

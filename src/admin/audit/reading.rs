@@ -1,6 +1,6 @@
 //! The log page by page: a log of any length needs the memory of one page.
 
-use crate::show::Show;
+use crate::show::Printer;
 use oam_model::refusal::Refusal;
 use oam_store::{AuditFilter, AuditLine, Store};
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ pub(super) const PAGE: usize = 1_000;
 
 /// What is shown while a work takes longer than a person waits.
 pub(super) struct Progress<'a> {
-    show: &'a Show,
+    show: &'a Printer,
     next: Instant,
     shown: bool,
 }
 
 impl<'a> Progress<'a> {
     /// Says nothing for the first second.
-    pub(super) fn new(show: &'a Show) -> Self {
+    pub(super) fn new(show: &'a Printer) -> Self {
         Self {
             show,
             next: Instant::now() + Duration::from_secs(1),

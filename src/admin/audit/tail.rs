@@ -2,7 +2,7 @@
 
 use super::export::jsonl;
 use super::reading::{PAGE, head, pages};
-use crate::show::{Line, Look, Show};
+use crate::show::{Line, Printer, Style};
 use oam_issuer::when::when;
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::refusal::Refusal;
@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 /// # Errors
 /// The store's fault.
 pub(super) async fn run(
-    show: &Show,
+    show: &Printer,
     store: &dyn Store,
     filter: &AuditFilter,
     count: usize,
@@ -76,14 +76,14 @@ pub(super) async fn last(
     }
 }
 
-fn print(show: &Show, line: &AuditLine) {
+fn print(show: &Printer, line: &AuditLine) {
     if show.json() {
         return show.raw(&jsonl(std::slice::from_ref(line), show.to_terminal()));
     }
     match serde_json::from_str::<AuditRecord>(&line.line) {
         Ok(entry) => show.line(words(&entry)),
         Err(_) => show.line(Line::new().look(
-            Look::Bad,
+            Style::Bad,
             format!("entry {} can't be read by this version", line.seq),
         )),
     }
@@ -93,7 +93,7 @@ fn print(show: &Show, line: &AuditLine) {
 fn words(entry: &AuditRecord) -> Line {
     let (look, event) = event(entry.event);
     let mut line = Line::new()
-        .look(Look::Faint, when(entry.at_ms))
+        .look(Style::Faint, when(entry.at_ms))
         .text(" ")
         .look(look, event);
     if let Some(code) = entry.refusal {
@@ -101,7 +101,7 @@ fn words(entry: &AuditRecord) -> Line {
     }
     let person = entry.name.as_ref().or(entry.person.as_ref());
     if let Some(person) = person {
-        line = line.text(" ").look(Look::Strong, person.clone());
+        line = line.text(" ").look(Style::Strong, person.clone());
     }
     if let Some(role) = &entry.role {
         line = line.text(format!(" as {role}"));
@@ -116,34 +116,34 @@ fn words(entry: &AuditRecord) -> Line {
         (None, None) => {}
     }
     if let Some(from) = &entry.from {
-        line = line.look(Look::Faint, format!(" from {from}"));
+        line = line.look(Style::Faint, format!(" from {from}"));
     }
     for more in [&entry.rule, &entry.detail].into_iter().flatten() {
-        line = line.look(Look::Faint, format!(" — {more}"));
+        line = line.look(Style::Faint, format!(" — {more}"));
     }
     line
 }
 
-const fn event(event: AuditEvent) -> (Look, &'static str) {
+const fn event(event: AuditEvent) -> (Style, &'static str) {
     match event {
-        AuditEvent::Start => (Look::Faint, "started"),
-        AuditEvent::Stop => (Look::Faint, "stopped"),
-        AuditEvent::Attempt => (Look::Faint, "attempt"),
-        AuditEvent::Exchange => (Look::Good, "issued"),
-        AuditEvent::Refusal => (Look::Bad, "refused"),
-        AuditEvent::Revocation => (Look::Warn, "revoked"),
-        AuditEvent::Restoration => (Look::Strong, "restored"),
-        AuditEvent::TokenRevoked => (Look::Warn, "token revoked"),
-        AuditEvent::Signal => (Look::Plain, "signal"),
-        AuditEvent::RolesChanged => (Look::Strong, "roles changed"),
-        AuditEvent::PolicyChange => (Look::Strong, "policy changed"),
-        AuditEvent::KeyRotation => (Look::Strong, "key"),
-        AuditEvent::SecretRotation => (Look::Strong, "secret"),
-        AuditEvent::AgentRecords => (Look::Faint, "agent's records"),
-        AuditEvent::Alarm => (Look::Bad, "ALARM"),
-        AuditEvent::RefusalSum => (Look::Warn, "refused (sum)"),
-        AuditEvent::Acknowledged => (Look::Strong, "acknowledged"),
-        AuditEvent::DatabaseRestored => (Look::Warn, "database restored"),
-        AuditEvent::Retention => (Look::Strong, "pruned"),
+        AuditEvent::Start => (Style::Faint, "started"),
+        AuditEvent::Stop => (Style::Faint, "stopped"),
+        AuditEvent::Attempt => (Style::Faint, "attempt"),
+        AuditEvent::Exchange => (Style::Good, "issued"),
+        AuditEvent::Refusal => (Style::Bad, "refused"),
+        AuditEvent::Revocation => (Style::Warn, "revoked"),
+        AuditEvent::Restoration => (Style::Strong, "restored"),
+        AuditEvent::TokenRevoked => (Style::Warn, "token revoked"),
+        AuditEvent::Signal => (Style::Plain, "signal"),
+        AuditEvent::RolesChanged => (Style::Strong, "roles changed"),
+        AuditEvent::PolicyChange => (Style::Strong, "policy changed"),
+        AuditEvent::KeyRotation => (Style::Strong, "key"),
+        AuditEvent::SecretRotation => (Style::Strong, "secret"),
+        AuditEvent::AgentRecords => (Style::Faint, "agent's records"),
+        AuditEvent::Alarm => (Style::Bad, "ALARM"),
+        AuditEvent::RefusalSum => (Style::Warn, "refused (sum)"),
+        AuditEvent::Acknowledged => (Style::Strong, "acknowledged"),
+        AuditEvent::DatabaseRestored => (Style::Warn, "database restored"),
+        AuditEvent::Retention => (Style::Strong, "pruned"),
     }
 }

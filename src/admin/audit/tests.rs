@@ -2,19 +2,19 @@ use super::export::{csv, jsonl};
 use super::filter::FilterArgs;
 use super::reading::{Progress, head};
 use super::tail::last;
-use super::verify::{Report, anchor, check};
+use super::verify::{VerifyReport, anchor, check};
 use super::{AuditArgs, before_ms};
 mod known;
 
 use super::agents;
-use crate::show::Show;
+use crate::show::Printer;
 use clap::{Args, FromArgMatches};
-use oam_audit::record::{FaultKind, GENESIS, Known, chain};
+use oam_audit::record::{FaultKind, GENESIS, KnownEntry, chain};
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::ClaimantKey;
-use oam_model::record::{Happening, Record};
+use oam_model::claimant::PrincipalKey;
+use oam_model::record::{EventKind, Record};
 use oam_store::sqlite::SqliteStore;
-use oam_store::{AgentLogRow, AuditFilter, AuditLine, Batch, Change, Store};
+use oam_store::{AgentLogRow, AuditFilter, AuditLine, Batch, Store, StoreChange};
 use std::future::Future;
 use std::path::PathBuf;
 
@@ -60,8 +60,8 @@ fn entry(number: u64, event: AuditEvent) -> AuditRecord {
 }
 
 impl Place {
-    fn verify(&self, anchors: Vec<Known>) -> Report {
-        let show = Show::new(false, PathBuf::new());
+    fn verify(&self, anchors: Vec<KnownEntry>) -> VerifyReport {
+        let show = Printer::new(false, PathBuf::new());
         wait(check(&self.store, anchors, &mut Progress::new(&show))).unwrap()
     }
 
@@ -72,16 +72,16 @@ impl Place {
             .unwrap();
     }
 
-    fn hash_of(&self, seq: u64) -> Known {
+    fn hash_of(&self, seq: u64) -> KnownEntry {
         let line = wait(self.store.audit(AuditFilter::default(), seq - 1, 1)).unwrap();
-        Known {
+        KnownEntry {
             seq,
             hash: oam_audit::record::link(&line[0].line).unwrap().hash,
         }
     }
 }
 
-fn kinds(report: &Report) -> Vec<FaultKind> {
+fn kinds(report: &VerifyReport) -> Vec<FaultKind> {
     report
         .summary
         .faults
@@ -102,7 +102,7 @@ fn a_whole_log_is_verified_up_to_its_last_entry() {
     assert!(place_is_empty().ok);
 }
 
-fn place_is_empty() -> Report {
+fn place_is_empty() -> VerifyReport {
     place(0).verify(vec![])
 }
 
@@ -155,14 +155,14 @@ fn a_pruned_log_is_whole_and_says_where_it_begins() {
 }
 
 fn held(lines: std::ops::Range<u64>) -> Batch {
-    let key = ClaimantKey {
+    let key = PrincipalKey {
         source: "okta".parse().unwrap(),
         key: "00u".into(),
     };
     let mut prev = GENESIS.to_owned();
     let mut all = Vec::new();
     for seq in 1..lines.end {
-        let link = chain(seq, &prev, &Record::new(Happening::Grant, seq)).unwrap();
+        let link = chain(seq, &prev, &Record::new(EventKind::Grant, seq)).unwrap();
         prev.clone_from(&link.hash);
         if seq >= lines.start {
             all.push(link.line);
@@ -175,10 +175,10 @@ fn held(lines: std::ops::Range<u64>) -> Batch {
         hash: prev,
         head_seq: lines.end - 1,
         at_ms: lines.end,
-        dropped: Known::none(),
+        dropped: KnownEntry::none(),
     };
     Batch {
-        changes: vec![Change::AgentLog(row, all)],
+        changes: vec![StoreChange::AgentLog(row, all)],
         entries: vec![],
     }
 }

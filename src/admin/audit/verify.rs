@@ -3,8 +3,8 @@
 use super::acknowledge;
 use super::agents::{self, Agents};
 use super::reading::{Progress, pages};
-use crate::show::{Line, Look, Show};
-use oam_audit::record::{Fault, FaultKind, Known, Summary, Verifier, placed};
+use crate::show::{Line, Printer, Style};
+use oam_audit::record::{Fault, FaultKind, KnownEntry, Summary, Verifier, placed};
 use oam_audit::retention::{self, DroppedRecords};
 use oam_issuer::when::when;
 use oam_model::audit::AuditEvent;
@@ -18,10 +18,10 @@ use std::collections::BTreeSet;
 ///
 /// # Errors
 /// A sentence for the person who wrote it.
-pub(super) fn anchor(text: &str) -> Result<Known, String> {
+pub(super) fn anchor(text: &str) -> Result<KnownEntry, String> {
     let known = text.split_once(':').and_then(|(seq, hash)| {
         let hex = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
-        Some(Known {
+        Some(KnownEntry {
             seq: seq.parse().ok().filter(|seq| *seq > 0)?,
             hash: hex.then(|| hash.to_ascii_lowercase())?,
         })
@@ -40,7 +40,7 @@ struct Seen {
 
 /// `audit verify --json`.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct VerifyReport {
     /// Whether nothing is wrong.
     pub(super) ok: bool,
     /// Tokens issued.
@@ -63,7 +63,7 @@ pub(super) struct Report {
 /// Exit status when the organization's own log is whole and an agent's is not.
 pub(super) const AGENTS_LOG: u8 = 3;
 
-impl Report {
+impl VerifyReport {
     /// Exit status: the organization's own log comes first.
     pub(super) fn code(&self) -> u8 {
         if !self.summary.intact() {
@@ -81,9 +81,9 @@ impl Report {
 /// # Errors
 /// The store's fault.
 pub(super) async fn run(
-    show: &Show,
+    show: &Printer,
     store: &dyn Store,
-    anchors: Vec<Known>,
+    anchors: Vec<KnownEntry>,
 ) -> Result<u8, Refusal> {
     let mut progress = Progress::new(show);
     let report = check(store, anchors, &mut progress).await?;
@@ -100,9 +100,9 @@ pub(super) async fn run(
 /// The chain being read.
 struct Reading {
     verifier: Option<Verifier>,
-    anchors: Vec<Known>,
+    anchors: Vec<KnownEntry>,
     /// The entry before the first one that is there, when it was dropped.
-    before: Option<Known>,
+    before: Option<KnownEntry>,
     /// An entry says that what is not there was dropped.
     explained: bool,
     /// What the last such entry says of the agents' records.
@@ -158,7 +158,7 @@ impl Reading {
         self.before = placed(&first.line)
             .ok()
             .filter(|(link, _)| link.seq > 1)
-            .map(|(link, prev)| Known {
+            .map(|(link, prev)| KnownEntry {
                 seq: link.seq - 1,
                 hash: prev,
             });
@@ -173,7 +173,7 @@ impl Reading {
         self.verifier = Some(verifier);
     }
 
-    fn finish(self, agents: Agents) -> Report {
+    fn finish(self, agents: Agents) -> VerifyReport {
         let anchors = self.anchors;
         let verifier = self.verifier.unwrap_or_else(|| Verifier::new(anchors));
         let mut summary = verifier.finish();
@@ -196,7 +196,7 @@ impl Reading {
         for fault in &mut summary.faults {
             NEXT.clone_into(&mut fault.next);
         }
-        Report {
+        VerifyReport {
             ok: summary.intact() && agents.faults.is_empty(),
             issued: self.issued,
             refused: self.refused,
@@ -218,9 +218,9 @@ const NEXT: &str = "keep a copy of the database as it is, and compare it with th
 /// The store's fault.
 pub(super) async fn check(
     store: &dyn Store,
-    anchors: Vec<Known>,
+    anchors: Vec<KnownEntry>,
     progress: &mut Progress<'_>,
-) -> Result<Report, Refusal> {
+) -> Result<VerifyReport, Refusal> {
     let mut reading = Reading {
         verifier: None,
         anchors,
@@ -248,7 +248,7 @@ pub(super) async fn check(
     Ok(reading.finish(agents))
 }
 
-fn tell(show: &Show, report: &Report) {
+fn tell(show: &Printer, report: &VerifyReport) {
     let summary = &report.summary;
     match (&report.from, &report.to) {
         (Some(from), Some(to)) => show.line(format!(
@@ -267,7 +267,7 @@ fn tell(show: &Show, report: &Report) {
         ));
     }
     for fault in &summary.faults {
-        show.line(Line::new().look(Look::Bad, fault.sentence.clone()));
+        show.line(Line::new().look(Style::Bad, fault.sentence.clone()));
     }
     if summary.more_faults > 0 {
         show.line(format!("and {} more", summary.more_faults));
@@ -279,7 +279,7 @@ fn tell(show: &Show, report: &Report) {
         counted(agents.records, "record", "records")
     ));
     for fault in &agents.faults {
-        show.line(Line::new().look(Look::Bad, fault.clone()));
+        show.line(Line::new().look(Style::Bad, fault.clone()));
     }
     if agents.more_faults > 0 {
         show.line(format!("and {} more", agents.more_faults));
@@ -294,16 +294,16 @@ fn tell(show: &Show, report: &Report) {
         show.line(format!("anchored up to entry {}", summary.anchored_up_to));
     }
     if !summary.intact() {
-        show.line(Line::new().look(Look::Bad, "the log is not as it was written"));
+        show.line(Line::new().look(Style::Bad, "the log is not as it was written"));
         return show.next(NEXT);
     }
     show.line(
         Line::new()
-            .look(Look::Good, "chain ok")
+            .look(Style::Good, "chain ok")
             .text(format!(" up to {}:{}", summary.last, summary.last_hash)),
     );
     if !report.ok {
-        show.line(Line::new().look(Look::Bad, "logs of agents are not as they were written"));
+        show.line(Line::new().look(Style::Bad, "logs of agents are not as they were written"));
         show.next("ask whose they are, then put on record that you know of it: `oam-issuer audit acknowledge`");
     }
 }

@@ -3,11 +3,11 @@
 
 use super::remote::{PATIENCE, unreachable};
 use super::{Finding, State};
-use oam_issuer::outside::{Auth, Outside};
+use oam_issuer::outside::{Auth, OutboundClient};
 use oam_issuer::place;
 use oam_model::answer::EndpointFault;
-use oam_model::claimant::ClaimantKind;
-use oam_model::issuer::{AccessTokenCheck, Source};
+use oam_model::claimant::PrincipalKind;
+use oam_model::issuer::{AccessTokenCheck, IdentitySource};
 use oam_model::secret::Secret;
 use serde_json::Value;
 
@@ -19,8 +19,8 @@ pub(super) type Answered = Result<(u16, Value), EndpointFault>;
 
 /// Asks those that the settings and the discovery document name.
 pub(super) async fn look(
-    source: &Source,
-    outside: &Outside,
+    source: &IdentitySource,
+    outside: &OutboundClient,
     found: Option<&Value>,
 ) -> Vec<Finding> {
     let named = |member: &str| {
@@ -28,7 +28,7 @@ pub(super) async fn look(
         address.map(str::to_owned)
     };
     let mut findings = Vec::new();
-    if source.kind != ClaimantKind::Job
+    if source.kind != PrincipalKind::Job
         && let Some(url) = named("token_endpoint")
     {
         let form = [("grant_type", "authorization_code")];
@@ -66,26 +66,36 @@ pub(super) async fn look(
     findings
 }
 
-async fn post(outside: &Outside, url: &str, form: &[(&str, &str)], auth: Auth<'_>) -> Answered {
+async fn post(
+    outside: &OutboundClient,
+    url: &str,
+    form: &[(&str, &str)],
+    auth: Auth<'_>,
+) -> Answered {
     let answer = outside.within(PATIENCE).post_form(url, form, auth).await?;
     let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
     Ok((answer.status, body))
 }
 
-fn part(source: &Source) -> String {
+fn part(source: &IdentitySource) -> String {
     format!("source {}", source.name)
 }
 
 /// People sign in there; anything but "not here" shows that it is one.
 pub(super) fn judge_token_endpoint(
-    source: &Source,
+    source: &IdentitySource,
     url: &str,
     answered: &Answered,
 ) -> Option<Finding> {
     judge_there(source, "token_endpoint", url, answered)
 }
 
-fn judge_there(source: &Source, name: &str, url: &str, answered: &Answered) -> Option<Finding> {
+fn judge_there(
+    source: &IdentitySource,
+    name: &str,
+    url: &str,
+    answered: &Answered,
+) -> Option<Finding> {
     let status = match answered {
         Err(fault) => return Some(unreachable(part(source), url, fault, State::Fault)),
         Ok((status @ (300..=399 | 404 | 405 | 410), _)) => *status,
@@ -101,7 +111,7 @@ fn judge_there(source: &Source, name: &str, url: &str, answered: &Answered) -> O
 
 /// RFC 7662 §2.2: of a token that nobody issued it says `"active": false`.
 pub(super) fn judge_introspection(
-    source: &Source,
+    source: &IdentitySource,
     url: &str,
     answered: &Answered,
 ) -> Option<Finding> {

@@ -3,7 +3,7 @@
 use super::{Finding, State};
 use oam_audit::history::Verdict;
 use oam_issuer::anchors;
-use oam_issuer::files::Files;
+use oam_issuer::files::IssuerFiles;
 use oam_issuer::keys::{SigningKeys, sha256};
 use oam_issuer::place;
 use oam_issuer::process;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 const LITTLE: u64 = 1 << 30;
 const NONE_LEFT: u64 = 64 << 20;
 
-pub(super) async fn look(files: &Files, findings: &mut Vec<Finding>) {
+pub(super) async fn look(files: &IssuerFiles, findings: &mut Vec<Finding>) {
     let settings = &files.settings;
     let master = MasterKey::read(&settings.master_key);
     findings.push(match &master {
@@ -63,7 +63,7 @@ fn secret_places(settings: &IssuerSettings) -> Vec<(String, &SecretPlace)> {
 }
 
 async fn database(
-    files: &Files,
+    files: &IssuerFiles,
     store: Arc<SqliteStore>,
     master: Option<MasterKey>,
     findings: &mut Vec<Finding>,
@@ -104,7 +104,7 @@ async fn history(settings: &IssuerSettings, store: &dyn Store) -> Finding {
 
 /// What is sealed opens with the master key.
 async fn sealed(
-    files: &Files,
+    files: &IssuerFiles,
     store: Arc<SqliteStore>,
     master: MasterKey,
 ) -> Result<Finding, Refusal> {
@@ -128,7 +128,7 @@ async fn sealed(
 }
 
 /// The policy on disk, and the one that was in force last.
-async fn policy(files: &Files, store: &dyn Store) -> Finding {
+async fn policy(files: &IssuerFiles, store: &dyn Store) -> Finding {
     let own = sha256(files.policy_text.as_bytes());
     match store.policy_digest().await {
         Ok(Some(digest)) if digest != own => Finding::bad(

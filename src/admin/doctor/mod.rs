@@ -9,10 +9,10 @@ mod remote;
 mod tests;
 
 use super::opening;
-use crate::show::{Line, Look, Show};
+use crate::show::{Line, Printer, Style};
 use clap::Args;
-use oam_issuer::files::{self, Files};
-use oam_issuer::outside::Outside;
+use oam_issuer::files::{self, IssuerFiles};
+use oam_issuer::outside::OutboundClient;
 use oam_model::refusal::Refusal;
 use oam_system::clock;
 use serde::Serialize;
@@ -90,11 +90,11 @@ struct DoctorReport {
 }
 
 /// Runs it. Exits 1 when there is a fault.
-pub fn run(show: &Show, _args: &DoctorArgs) -> u8 {
+pub fn run(show: &Printer, _args: &DoctorArgs) -> u8 {
     show.done(look(show))
 }
 
-fn look(show: &Show) -> Result<u8, Refusal> {
+fn look(show: &Printer) -> Result<u8, Refusal> {
     let mut findings = Vec::new();
     match files::read(show.config()) {
         Ok(files) => {
@@ -125,28 +125,28 @@ fn look(show: &Show) -> Result<u8, Refusal> {
     Ok(u8::from(!report.ok))
 }
 
-async fn all(files: &Files, findings: &mut Vec<Finding>) {
+async fn all(files: &IssuerFiles, findings: &mut Vec<Finding>) {
     local::look(files, findings).await;
     if let Some(tls) = &files.settings.tls {
         findings.push(certificate::look(tls, clock::now_s()));
     }
-    match Outside::new(&files.settings) {
+    match OutboundClient::new(&files.settings) {
         Ok(outside) => remote::look(&files.settings, &outside, findings).await,
         Err(refusal) => findings.push(Finding::of("outside", &refusal)),
     }
 }
 
-fn tell(show: &Show, report: &DoctorReport) {
+fn tell(show: &Printer, report: &DoctorReport) {
     for one in &report.findings {
         let (look, sign) = match one.state {
-            State::Ok => (Look::Good, "ok      "),
-            State::Warning => (Look::Warn, "warning "),
-            State::Fault => (Look::Bad, "fault   "),
+            State::Ok => (Style::Good, "ok      "),
+            State::Warning => (Style::Warn, "warning "),
+            State::Fault => (Style::Bad, "fault   "),
         };
         let line = Line::new().look(look, sign);
         show.line(line.text(format!("{}: {}", one.part, one.sentence)));
         if let Some(next) = &one.next {
-            show.line(Line::new().look(Look::Faint, format!("        next: {next}")));
+            show.line(Line::new().look(Style::Faint, format!("        next: {next}")));
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What others say: each source's discovery and keys, the hubs, the issuer's own address, and the clocks.
 
 use super::{Finding, State, endpoints};
-use oam_issuer::outside::{Answer, Outside};
+use oam_issuer::outside::{Answer, OutboundClient};
 use oam_issuer::place;
 use oam_issuer::when::when;
 use oam_model::answer::EndpointFault;
-use oam_model::issuer::{AccessTokenCheck, IssuerSettings, Source, SourceKeys};
+use oam_model::issuer::{AccessTokenCheck, IdentitySource, IssuerSettings, SourceKeys};
 use oam_session::standing::words;
 use oam_system::clock;
 use serde_json::Value;
@@ -18,7 +18,7 @@ const SKEW_S: u64 = 30;
 
 pub(super) async fn look(
     settings: &IssuerSettings,
-    outside: &Outside,
+    outside: &OutboundClient,
     findings: &mut Vec<Finding>,
 ) {
     for source in &settings.sources {
@@ -45,7 +45,7 @@ pub(super) fn unreachable(part: String, url: &str, fault: &EndpointFault, state:
     )
 }
 
-async fn get(outside: &Outside, url: &str) -> Result<(Answer, Value), EndpointFault> {
+async fn get(outside: &OutboundClient, url: &str) -> Result<(Answer, Value), EndpointFault> {
     let answer = outside.within(PATIENCE).get_json(url, None).await?.ok()?;
     let value = serde_json::from_slice(&answer.body).map_err(|_| EndpointFault::Unreadable {
         why: "the answer is no JSON".into(),
@@ -53,7 +53,11 @@ async fn get(outside: &Outside, url: &str) -> Result<(Answer, Value), EndpointFa
     Ok((answer, value))
 }
 
-async fn look_at_source(source: &Source, outside: &Outside, findings: &mut Vec<Finding>) {
+async fn look_at_source(
+    source: &IdentitySource,
+    outside: &OutboundClient,
+    findings: &mut Vec<Finding>,
+) {
     let part = format!("source {}", source.name);
     let before = findings.len();
     let mut jwks_uri = match &source.keys {
@@ -99,7 +103,7 @@ async fn look_at_source(source: &Source, outside: &Outside, findings: &mut Vec<F
     }
 }
 
-fn needs_discovery(source: &Source) -> bool {
+fn needs_discovery(source: &IdentitySource) -> bool {
     let endpoint = match &source.access_tokens {
         Some(
             AccessTokenCheck::Introspection { endpoint, .. }
@@ -124,7 +128,7 @@ fn read_keys(path: &str) -> Result<Value, Finding> {
 }
 
 /// What of a discovery document does not fit the settings.
-pub(super) fn judge_discovery(source: &Source, found: &Value) -> Vec<Finding> {
+pub(super) fn judge_discovery(source: &IdentitySource, found: &Value) -> Vec<Finding> {
     let part = || format!("source {}", source.name);
     let fault = |sentence: String, next: String| Finding::bad(part(), State::Fault, sentence, next);
     let mut findings = Vec::new();
@@ -177,7 +181,7 @@ pub(super) fn judge_discovery(source: &Source, found: &Value) -> Vec<Finding> {
 }
 
 /// What of a key set does not fit the settings.
-pub(super) fn judge_keys(source: &Source, set: &Value) -> Option<Finding> {
+pub(super) fn judge_keys(source: &IdentitySource, set: &Value) -> Option<Finding> {
     let keys = set["keys"]
         .as_array()
         .map(Vec::as_slice)
@@ -219,7 +223,7 @@ pub(super) fn judge_clock(part: &str, theirs_s: Option<u64>, own_s: u64) -> Opti
 }
 
 /// The address that agents and hubs use, as seen from here, and what the server says of itself.
-async fn own(settings: &IssuerSettings, outside: &Outside, findings: &mut Vec<Finding>) {
+async fn own(settings: &IssuerSettings, outside: &OutboundClient, findings: &mut Vec<Finding>) {
     const PART: &str = "own address";
     let url = format!("{}/.well-known/openid-configuration", settings.url);
     match get(outside, &url).await {

@@ -4,12 +4,12 @@ use super::endpoints::{judge_introspection, judge_token_endpoint};
 use super::local::judge_room;
 use super::remote::{judge_clock, judge_discovery, judge_keys, judge_ready};
 use super::{Finding, State};
-use oam_config::issuer::{Source as Text, read_settings};
+use oam_config::issuer::{SourceText as Text, read_settings};
 use oam_model::answer::EndpointFault;
-use oam_model::issuer::Source;
+use oam_model::issuer::IdentitySource;
 use serde_json::{Value, json};
 
-fn source(more: &str) -> Source {
+fn source(more: &str) -> IdentitySource {
     let text = format!(
         r#"
 url = "https://issuer.acme.example"

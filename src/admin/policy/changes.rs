@@ -1,10 +1,10 @@
 //! `oam-issuer policy diff`: who gains and who loses what.
 
 use crate::opening;
-use crate::show::{Line, Look, Show};
+use crate::show::{Line, Printer, Style};
 use oam_model::issuer::IssuerSettings;
 use oam_model::refusal::Refusal;
-use oam_policy::policy::diff::{Change, Effect, diff};
+use oam_policy::policy::diff::{AccessEffect, PolicyChange, diff};
 use serde::Serialize;
 use std::path::Path;
 
@@ -12,12 +12,12 @@ use std::path::Path;
 #[derive(Serialize)]
 struct DiffReport {
     /// Losses first, then gains, then what else differs.
-    changes: Vec<Change>,
+    changes: Vec<PolicyChange>,
 }
 
 /// Runs it.
 pub(super) fn run(
-    show: &Show,
+    show: &Printer,
     settings: &IssuerSettings,
     old: &Path,
     new: &Path,
@@ -38,19 +38,21 @@ pub(super) fn run(
     Ok(0)
 }
 
-fn line(change: &Change) -> Line {
+fn line(change: &PolicyChange) -> Line {
     let (look, sign, verb) = match change.effect {
-        Effect::Loses => (Look::Bad, "- ", " lose "),
-        Effect::Gains => (Look::Good, "+ ", " gain "),
-        Effect::Differs => (Look::Warn, "~ ", ""),
+        AccessEffect::Loses => (Style::Bad, "- ", " lose "),
+        AccessEffect::Gains => (Style::Good, "+ ", " gain "),
+        AccessEffect::Differs => (Style::Warn, "~ ", ""),
     };
     let who = change.who.as_deref().unwrap_or_default();
     let role = change.role.as_ref();
     let role = role.map_or_else(String::new, |role| format!(" (role {role})"));
     let still = change.still_by.as_ref();
     let still = still.map_or_else(String::new, |other| match change.effect {
-        Effect::Gains => format!(", which {other} gave them already"),
-        Effect::Loses | Effect::Differs => format!(", but {other} gives it to them too"),
+        AccessEffect::Gains => format!(", which {other} gave them already"),
+        AccessEffect::Loses | AccessEffect::Differs => {
+            format!(", but {other} gives it to them too")
+        }
     });
     Line::new()
         .look(look, sign)

@@ -2,12 +2,12 @@
 
 use super::path;
 use crate::opening;
-use crate::show::{Line, Look, Show};
-use oam_config::issuer::{Source, read_cases};
+use crate::show::{Line, Printer, Style};
+use oam_config::issuer::{SourceText, read_cases};
 use oam_model::issuer::IssuerSettings;
 use oam_model::refusal::Refusal;
 use oam_policy::policy::Index;
-use oam_policy::policy::cases::{Verdict, judge};
+use oam_policy::policy::cases::{CaseResult, judge};
 use serde::Serialize;
 use std::path::Path;
 
@@ -17,12 +17,12 @@ struct TestReport {
     /// Whether every answer is the expected one.
     ok: bool,
     /// The cases in the order of the table.
-    cases: Vec<Verdict>,
+    cases: Vec<CaseResult>,
 }
 
 /// Runs it. Exits 1 when an answer is not the expected one.
 pub(super) fn run(
-    show: &Show,
+    show: &Printer,
     settings: &IssuerSettings,
     file: &Path,
     policy: Option<&Path>,
@@ -30,7 +30,7 @@ pub(super) fn run(
     let index = Index::new(opening::policy(show, settings, path(settings, policy))?);
     let text = opening::text(file)?;
     let name = file.display().to_string();
-    let source = Source {
+    let source = SourceText {
         name: &name,
         text: &text,
     };
@@ -49,12 +49,12 @@ pub(super) fn run(
     Ok(u8::from(!report.ok))
 }
 
-fn tell(show: &Show, name: &str, report: &TestReport) {
+fn tell(show: &Printer, name: &str, report: &TestReport) {
     for case in &report.cases {
         let (look, word) = if case.ok {
-            (Look::Good, "ok  ")
+            (Style::Good, "ok  ")
         } else {
-            (Look::Bad, "FAIL")
+            (Style::Bad, "FAIL")
         };
         show.line(Line::new().look(look, word).text(format!(
             " {name}:{}: {} as {}: {}",

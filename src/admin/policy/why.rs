@@ -2,11 +2,11 @@
 
 use super::{WhyArgs, path};
 use crate::opening;
-use crate::show::{Line, Look, Show};
-use oam_model::claimant::{Claimant, Groups};
-use oam_model::issuer::{IssuerSettings, Source};
+use crate::show::{Line, Printer, Style};
+use oam_model::claimant::{Groups, Principal};
+use oam_model::issuer::{IdentitySource, IssuerSettings};
 use oam_model::name::{HubName, Repository};
-use oam_model::policy::{OrgRules, Policy, Wanted};
+use oam_model::policy::{OrgRules, Policy, PolicyRequest};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::role::Action;
 use oam_policy::account::Author;
@@ -32,14 +32,18 @@ struct WhyReport<'a> {
 }
 
 /// Runs it. Exits 5 when it would be refused.
-pub(super) fn run(show: &Show, settings: &IssuerSettings, args: &WhyArgs) -> Result<u8, Refusal> {
+pub(super) fn run(
+    show: &Printer,
+    settings: &IssuerSettings,
+    args: &WhyArgs,
+) -> Result<u8, Refusal> {
     let policy = opening::policy(show, settings, path(settings, args.policy.as_deref()))?;
     let seen = seen(settings, &policy.org, args)?;
     let claimant = match &seen {
         Some(row) => known(settings, row, args)?,
         None => described(settings, &policy.org, args)?,
     };
-    let wanted = Wanted {
+    let wanted = PolicyRequest {
         hub: hub(settings, &policy, args)?,
         repository: args.repo.clone(),
         action: action(args),
@@ -133,7 +137,7 @@ fn seen(
 }
 
 /// A person who was seen: their groups of then, unless others are given.
-fn known(settings: &IssuerSettings, row: &PersonRow, args: &WhyArgs) -> Result<Claimant, Refusal> {
+fn known(settings: &IssuerSettings, row: &PersonRow, args: &WhyArgs) -> Result<Principal, Refusal> {
     let seen = &row.seen;
     let source = settings
         .sources
@@ -175,9 +179,9 @@ fn described(
     settings: &IssuerSettings,
     org: &OrgRules,
     args: &WhyArgs,
-) -> Result<Claimant, Refusal> {
+) -> Result<Principal, Refusal> {
     let name = args.source.as_ref().unwrap_or(&org.sign_in);
-    let source: Option<&Source> = settings.sources.iter().find(|s| s.name == *name);
+    let source: Option<&IdentitySource> = settings.sources.iter().find(|s| s.name == *name);
     let Some(source) = source else {
         let names: Vec<&str> = settings.sources.iter().map(|s| s.name.as_str()).collect();
         return Err(Refusal::bad_request(
@@ -252,7 +256,7 @@ fn listed(names: &[&HubName]) -> String {
     names.join(", ")
 }
 
-fn tell(show: &Show, said: &Explanation) {
+fn tell(show: &Printer, said: &Explanation) {
     let what = said.repository.as_ref();
     let what = what.map_or_else(|| "the whole hub".to_owned(), ToString::to_string);
     let asked = format!(
@@ -262,12 +266,12 @@ fn tell(show: &Show, said: &Explanation) {
         said.subject
     );
     if let Some(decision) = &said.decision {
-        show.line(Line::new().look(Look::Good, "granted ").text(asked));
+        show.line(Line::new().look(Style::Good, "granted ").text(asked));
         show.line(format!("  {}", decision.rule));
         show.line(format!("  held: {}", decision.because));
         show.line(format!("  for at most {} s", decision.lifetime_s));
     } else {
-        show.line(Line::new().look(Look::Bad, "denied ").text(asked));
+        show.line(Line::new().look(Style::Bad, "denied ").text(asked));
     }
     if let Some(refusal) = &said.refusal {
         show.refusal(refusal);
@@ -286,10 +290,10 @@ fn tell(show: &Show, said: &Explanation) {
 
 fn row(role: &Considered) -> Vec<Line> {
     let (look, word) = match (role.chosen, role.held, role.covers) {
-        (true, ..) => (Look::Good, "chosen"),
-        (_, true, true) => (Look::Warn, "wider or tied"),
-        (_, true, false) => (Look::Plain, "held"),
-        (_, false, _) => (Look::Faint, "not held"),
+        (true, ..) => (Style::Good, "chosen"),
+        (_, true, true) => (Style::Warn, "wider or tied"),
+        (_, true, false) => (Style::Plain, "held"),
+        (_, false, _) => (Style::Faint, "not held"),
     };
     vec![
         Line::from(role.role.as_str()),

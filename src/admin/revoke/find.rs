@@ -1,17 +1,17 @@
 //! Who is meant.
 
-use oam_model::claimant::ClaimantKey;
-use oam_model::issuer::Source;
+use oam_model::claimant::PrincipalKey;
+use oam_model::issuer::IdentitySource;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_store::{PersonRow, Store, TokenRow};
 
 /// Who matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum PersonMatch {
     /// One person.
     Seen(Box<PersonRow>),
     /// Nobody who was seen here, but the stable key says who is meant.
-    Never(ClaimantKey),
+    Never(PrincipalKey),
     /// More than one: it must be said which.
     Several(Vec<PersonRow>),
 }
@@ -21,20 +21,20 @@ pub(super) enum Found {
 /// who is to be refused before they ever come.
 pub(super) async fn one(
     store: &dyn Store,
-    sources: &[Source],
+    sources: &[IdentitySource],
     user: &str,
     never_seen: bool,
-) -> Result<Found, Refusal> {
+) -> Result<PersonMatch, Refusal> {
     let mut rows = matching(store, user).await?;
     let is_key = |row: &PersonRow| row.seen.key.to_string() == user;
     if let Some(at) = rows.iter().position(is_key) {
-        return Ok(Found::Seen(Box::new(rows.swap_remove(at))));
+        return Ok(PersonMatch::Seen(Box::new(rows.swap_remove(at))));
     }
     match rows.len() {
-        0 if never_seen => key(sources, user).map(Found::Never),
+        0 if never_seen => key(sources, user).map(PersonMatch::Never),
         0 => Err(nobody(user)),
-        1 => Ok(Found::Seen(Box::new(rows.swap_remove(0)))),
-        _ => Ok(Found::Several(rows)),
+        1 => Ok(PersonMatch::Seen(Box::new(rows.swap_remove(0)))),
+        _ => Ok(PersonMatch::Several(rows)),
     }
 }
 
@@ -58,7 +58,7 @@ async fn matching(store: &dyn Store, user: &str) -> Result<Vec<PersonRow>, Refus
 }
 
 /// Somebody with their tokens.
-pub(super) struct Known {
+pub(super) struct KnownPerson {
     pub(super) row: PersonRow,
     /// Tokens that are good.
     pub(super) live: Vec<TokenRow>,
@@ -67,13 +67,17 @@ pub(super) struct Known {
 }
 
 /// Everybody who matches, with their tokens.
-pub(super) async fn all(store: &dyn Store, user: &str, now_ms: u64) -> Result<Vec<Known>, Refusal> {
+pub(super) async fn all(
+    store: &dyn Store,
+    user: &str,
+    now_ms: u64,
+) -> Result<Vec<KnownPerson>, Refusal> {
     let mut people = Vec::new();
     for row in matching(store, user).await? {
         let key = || row.seen.key.clone();
         let live = store.live_tokens(key(), now_ms / 1000).await;
         let outstanding = store.outstanding_tokens(key(), now_ms / 1000).await;
-        people.push(Known {
+        people.push(KnownPerson {
             live: live.map_err(|fault| fault.refusal())?,
             outstanding: outstanding.map_err(|fault| fault.refusal())?,
             row,
@@ -83,11 +87,11 @@ pub(super) async fn all(store: &dyn Store, user: &str, now_ms: u64) -> Result<Ve
 }
 
 /// `source:key` of a source that is configured.
-fn key(sources: &[Source], user: &str) -> Result<ClaimantKey, Refusal> {
+fn key(sources: &[IdentitySource], user: &str) -> Result<PrincipalKey, Refusal> {
     let of_source = user.split_once(':').and_then(|(source, key)| {
         let source = sources.iter().find(|one| one.name.as_str() == source)?;
         let plain = !key.is_empty() && !key.chars().any(char::is_control);
-        plain.then(|| ClaimantKey {
+        plain.then(|| PrincipalKey {
             source: source.name.clone(),
             key: key.to_owned(),
         })

@@ -4,7 +4,7 @@
 use super::report::AtHub;
 use oam_issuer::keys::SigningKeys;
 use oam_issuer::mint::{Mint, Parts, honoured_until};
-use oam_issuer::outside::Outside;
+use oam_issuer::outside::OutboundClient;
 use oam_issuer::seal::MasterKey;
 use oam_model::issuer::{IssuerSettings, SecretPlace};
 use oam_model::name::OrgName;
@@ -92,7 +92,7 @@ async fn mint(
         org: org.clone(),
         hubs: settings.hubs.clone(),
         keys: Arc::new(keys.await.map_err(later)?),
-        outside: Arc::new(Outside::new(settings).map_err(later)?),
+        outside: Arc::new(OutboundClient::new(settings).map_err(later)?),
         store: Arc::clone(store),
         master,
     }))

@@ -1,7 +1,7 @@
 //! What `people` shows of somebody: standing, roles, tokens.
 
 use super::report::{last_seen, look, standing};
-use crate::show::{Line, Look};
+use crate::show::{Line, Style};
 use oam_issuer::when::when;
 use oam_model::refusal::Refusal;
 use oam_store::{PersonRow, TokenRow};
@@ -10,14 +10,14 @@ use serde::Serialize;
 /// `people --json`.
 #[derive(Serialize)]
 pub(super) struct People {
-    people: Vec<Shown>,
+    people: Vec<PersonReport>,
     /// Why it is not known how long hubs still honour tokens.
     fault: Option<String>,
 }
 
 /// Somebody with their tokens.
 #[derive(Serialize)]
-pub(super) struct Shown {
+pub(super) struct PersonReport {
     person: String,
     subject: String,
     name: Option<String>,
@@ -55,7 +55,7 @@ struct Outstanding {
 }
 
 impl People {
-    pub(super) fn of(people: Vec<Shown>, fault: Option<&Refusal>) -> Self {
+    pub(super) fn of(people: Vec<PersonReport>, fault: Option<&Refusal>) -> Self {
         Self {
             people,
             fault: fault.map(|fault| fault.sentence.clone()),
@@ -63,7 +63,7 @@ impl People {
     }
 }
 
-impl Shown {
+impl PersonReport {
     /// `outstanding`: with the Unix seconds until which the hub honours each, where that is known.
     pub(super) fn of(
         row: &PersonRow,
@@ -96,7 +96,7 @@ impl Shown {
     pub(super) fn lines(&self) -> Vec<Line> {
         let name = self.name.as_ref().or(self.email.as_ref());
         let head = Line::new()
-            .look(Look::Strong, self.person.clone())
+            .look(Style::Strong, self.person.clone())
             .text(format!(" {} ", name.map_or("", String::as_str)))
             .look(look(self.standing), self.standing);
         let mut lines = vec![head];
@@ -156,6 +156,6 @@ impl Outstanding {
             Some(at) => format!("still good at {hub} until {at}"),
             None => format!("perhaps still good at {hub}: until when is not known"),
         };
-        Line::new().look(Look::Warn, format!("  token {words}, {over}: {until}"))
+        Line::new().look(Style::Warn, format!("  token {words}, {over}: {until}"))
     }
 }

@@ -1,8 +1,8 @@
 //! What is shown: for people and, with `--json`, for programs.
 
-use super::find::Found;
-use crate::show::{Line, Look};
-use oam_issuer::mint::Outcome;
+use super::find::PersonMatch;
+use crate::show::{Line, Style};
+use oam_issuer::mint::RevokeOutcome;
 use oam_issuer::standing::{Applied, Order};
 use oam_issuer::when::when;
 use oam_model::refusal::Refusal;
@@ -46,8 +46,8 @@ pub(super) struct AtHub {
 }
 
 impl AtHub {
-    pub(super) fn of(token: &TokenRow, outcome: &Outcome, until_s: u64) -> Self {
-        let over = matches!(outcome, Outcome::Revoked | Outcome::Expired);
+    pub(super) fn of(token: &TokenRow, outcome: &RevokeOutcome, until_s: u64) -> Self {
+        let over = matches!(outcome, RevokeOutcome::Revoked | RevokeOutcome::Expired);
         Self {
             still_good_until: (!over).then(|| when(until_s.saturating_mul(1000))),
             hub: token.hub.to_string(),
@@ -69,7 +69,7 @@ impl AtHub {
 
 impl Done {
     /// It was so already.
-    pub(super) fn unchanged(found: &Found, order: &Order) -> Self {
+    pub(super) fn unchanged(found: &PersonMatch, order: &Order) -> Self {
         Self {
             unchanged: true,
             ..Self::of(found, order, &Applied::default(), &Ok(Vec::new()))
@@ -82,15 +82,15 @@ impl Done {
     }
 
     pub(super) fn of(
-        found: &Found,
+        found: &PersonMatch,
         order: &Order,
         applied: &Applied,
         at_hubs: &Result<Vec<AtHub>, Refusal>,
     ) -> Self {
         let (person, name) = match found {
-            Found::Seen(row) => (row.seen.key.to_string(), shown(row)),
-            Found::Never(key) => (key.to_string(), None),
-            Found::Several(_) => (String::new(), None),
+            PersonMatch::Seen(row) => (row.seen.key.to_string(), shown(row)),
+            PersonMatch::Never(key) => (key.to_string(), None),
+            PersonMatch::Several(_) => (String::new(), None),
         };
         Self {
             person,
@@ -149,9 +149,9 @@ impl Done {
 
 /// An order to end a session that is over is no order for nothing: there may be a sign-in at the provider since
 /// that was not shown here yet.
-fn ended_before(found: &Found, order: &Order) -> Option<String> {
+fn ended_before(found: &PersonMatch, order: &Order) -> Option<String> {
     match (found, order) {
-        (Found::Seen(row), Order::EndSession { .. }) => match standing(row) {
+        (PersonMatch::Seen(row), Order::EndSession { .. }) => match standing(row) {
             ("session-ended", Some(end)) => Some(when(end.at_ms)),
             _ => None,
         },
@@ -160,9 +160,9 @@ fn ended_before(found: &Found, order: &Order) -> Option<String> {
 }
 
 /// What keeps somebody out whom an administrator restores.
-fn stands(found: &Found, order: &Order) -> Option<String> {
+fn stands(found: &PersonMatch, order: &Order) -> Option<String> {
     match (found, order) {
-        (Found::Seen(row), Order::Restore { provider: false }) => row
+        (PersonMatch::Seen(row), Order::Restore { provider: false }) => row
             .account
             .ended_by_provider()
             .map(|end| end.reason.clone()),
@@ -196,12 +196,12 @@ pub(super) fn columns(row: &PersonRow) -> Vec<Line> {
     let text = |text: &Option<String>| Line::new().text(text.clone().unwrap_or_default());
     let (standing, _) = standing(row);
     vec![
-        Line::new().look(Look::Strong, row.seen.key.to_string()),
+        Line::new().look(Style::Strong, row.seen.key.to_string()),
         text(&row.seen.username),
         text(&row.seen.email),
         Line::new().look(look(standing), standing),
         Line::new().look(
-            Look::Faint,
+            Style::Faint,
             last_seen(row).unwrap_or_else(|| "never".to_owned()),
         ),
     ]
@@ -212,10 +212,10 @@ pub(super) fn last_seen(row: &PersonRow) -> Option<String> {
     (!row.is_never_seen()).then(|| when(row.seen.at_ms))
 }
 
-pub(super) fn look(standing: &str) -> Look {
+pub(super) fn look(standing: &str) -> Style {
     match standing {
-        "active" => Look::Good,
-        "doubt" => Look::Warn,
-        _ => Look::Bad,
+        "active" => Style::Good,
+        "doubt" => Style::Warn,
+        _ => Style::Bad,
     }
 }

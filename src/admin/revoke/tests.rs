@@ -1,19 +1,19 @@
 //! Who is meant, and what is said.
 
-use super::find::{Found, all, one};
+use super::find::{PersonMatch, all, one};
 use super::hubs::honoured;
-use super::people::{People, Shown};
+use super::people::{People, PersonReport};
 use super::report::{Done, standing};
 use oam_issuer::seal::{MasterKey, Purpose};
 use oam_issuer::standing::{Applied, Order, order};
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::issuer::SecretPlace;
 use oam_model::name::OrgName;
 use oam_model::refusal::RefusalCode;
 use oam_model::role::Action;
 use oam_policy::claims::fixture::{NOW, okta};
 use oam_store::sqlite::SqliteStore;
-use oam_store::{Batch, Change, PersonSeen, Store, TokenRow};
+use oam_store::{Batch, PersonSeen, Store, StoreChange, TokenRow};
 use std::os::unix::fs::PermissionsExt;
 
 const NOW_MS: u64 = NOW * 1000;
@@ -22,8 +22,8 @@ fn org() -> OrgName {
     "acme".parse().unwrap()
 }
 
-fn key(text: &str) -> ClaimantKey {
-    ClaimantKey {
+fn key(text: &str) -> PrincipalKey {
+    PrincipalKey {
         source: "okta".parse().unwrap(),
         key: text.to_owned(),
     }
@@ -40,7 +40,7 @@ async fn store(folder: &tempfile::TempDir) -> SqliteStore {
         ("00u3", "s3", "bob"),
     ];
     let changes = people.map(|(stable, subject, name)| {
-        Change::Seen(PersonSeen {
+        StoreChange::Seen(PersonSeen {
             key: key(stable),
             issuer: okta().issuer,
             subject: subject.to_owned(),
@@ -70,7 +70,7 @@ async fn a_name_must_mean_one_person() {
     let store = store(&folder).await;
     let found = async |user: &str| one(&store, &[okta()], user, false).await;
     match found("ada").await {
-        Ok(Found::Several(rows)) => assert_eq!(rows.len(), 2),
+        Ok(PersonMatch::Several(rows)) => assert_eq!(rows.len(), 2),
         other => panic!("{other:?}"),
     }
     for (user, stable) in [
@@ -83,7 +83,7 @@ async fn a_name_must_mean_one_person() {
         ("s3", "00u3"),
     ] {
         match found(user).await {
-            Ok(Found::Seen(row)) => assert_eq!(row.seen.key, key(stable), "{user}"),
+            Ok(PersonMatch::Seen(row)) => assert_eq!(row.seen.key, key(stable), "{user}"),
             other => panic!("{user}: {other:?}"),
         }
     }
@@ -95,7 +95,7 @@ async fn somebody_who_never_came_is_named_by_source_and_key() {
     let store = store(&folder).await;
     let found = async |user: &str, never: bool| one(&store, &[okta()], user, never).await;
     let never = found("okta:00u9", true).await;
-    assert_eq!(never, Ok(Found::Never(key("00u9"))));
+    assert_eq!(never, Ok(PersonMatch::Never(key("00u9"))));
     for (user, never) in [
         ("eve", true),
         ("nowhere:00u9", true),
@@ -107,7 +107,7 @@ async fn somebody_who_never_came_is_named_by_source_and_key() {
         assert_eq!(refusal.code.exit_code(), 1);
     }
     let rows = match found("ada", true).await {
-        Ok(Found::Several(rows)) => rows,
+        Ok(PersonMatch::Several(rows)) => rows,
         other => panic!("{other:?}"),
     };
     let refusal = super::find::ambiguous("ada", &rows);
@@ -136,7 +136,9 @@ async fn people_are_shown_with_their_standing() {
     do_it(Order::Restore { provider: false }).await;
     assert_eq!(shown().await, "session-ended", "a new sign-in is needed");
     let people = all(&store, "bob", NOW_MS).await.unwrap();
-    let shown = people.iter().map(|one| Shown::of(&one.row, &one.live, &[]));
+    let shown = people
+        .iter()
+        .map(|one| PersonReport::of(&one.row, &one.live, &[]));
     let json = serde_json::to_value(People::of(shown.collect(), None)).unwrap();
     assert_eq!(json["people"][0]["person"], "okta:00u3");
     assert_eq!(json["people"][0]["standing"], "session-ended");
@@ -146,7 +148,7 @@ async fn people_are_shown_with_their_standing() {
 #[test]
 fn what_was_done_is_said_in_one_sentence() {
     let told = Done::of(
-        &Found::Never(key("00u9")),
+        &PersonMatch::Never(key("00u9")),
         &ending(),
         &Applied::default(),
         &Ok(Vec::new()),
@@ -193,14 +195,14 @@ async fn a_token_that_a_hub_still_honours_is_listed_also_without_the_master_key(
     let there = SecretPlace::File(file.to_string_lossy().into_owned());
     let token = outstanding(&master, Some(NOW_MS - 5_000));
     let batch = Batch {
-        changes: vec![Change::Issue { token, epoch: None }],
+        changes: vec![StoreChange::Issue { token, epoch: None }],
         entries: Vec::new(),
     };
     store.commit(batch).await.unwrap();
     let shown = async |place: &SecretPlace, now_s: u64| {
         let one = all(&store, "bob", now_s * 1000).await.unwrap().remove(0);
         let (tokens, fault) = honoured(place, one.outstanding, now_s);
-        let shown = Shown::of(&one.row, &one.live, &tokens);
+        let shown = PersonReport::of(&one.row, &one.live, &tokens);
         let lines: Vec<String> = shown
             .lines()
             .iter()
@@ -255,7 +257,7 @@ async fn somebody_who_never_came_was_never_seen() {
     let ended = order(&store, &org(), &key("00u9"), None, &ending(), NOW_MS).await;
     ended.unwrap();
     let one = all(&store, "okta:00u9", NOW_MS).await.unwrap().remove(0);
-    let shown = Shown::of(&one.row, &one.live, &[]);
+    let shown = PersonReport::of(&one.row, &one.live, &[]);
     let lines: Vec<String> = shown
         .lines()
         .iter()

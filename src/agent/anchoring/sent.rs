@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use oam_audit::record::withheld;
 use oam_model::name::OrgName;
-use oam_model::record::Happening;
+use oam_model::record::EventKind;
 use serde::Deserialize;
 
 /// The name of the log at an organization. It follows from the log's first line, so that a log that was
@@ -27,7 +27,7 @@ pub(super) fn for_eyes_of(name: &OrgName, line: String, alone: bool) -> String {
     #[derive(Deserialize)]
     struct Seen {
         #[serde(default)]
-        what: Option<Happening>,
+        what: Option<EventKind>,
         #[serde(default)]
         org: Option<OrgName>,
     }
@@ -39,7 +39,7 @@ pub(super) fn for_eyes_of(name: &OrgName, line: String, alone: bool) -> String {
             alone
                 || matches!(
                     what,
-                    Some(Happening::Start | Happening::Alarm | Happening::Acknowledgement)
+                    Some(EventKind::Start | EventKind::Alarm | EventKind::Acknowledgement)
                 )
         }
         Err(_) => alone,
@@ -56,9 +56,9 @@ pub(super) fn for_eyes_of(name: &OrgName, line: String, alone: bool) -> String {
 mod tests {
     use super::{for_eyes_of, name_at};
     use oam_audit::record::{GENESIS, chain};
-    use oam_model::record::{Happening, Record};
+    use oam_model::record::{EventKind, Record};
 
-    fn line(org: Option<&str>, what: Happening) -> String {
+    fn line(org: Option<&str>, what: EventKind) -> String {
         let mut record = Record::new(what, 7);
         record.org = org.map(|org| org.parse().unwrap());
         record.detail = Some("secret plans".into());
@@ -71,11 +71,11 @@ mod tests {
 
     #[test]
     fn own_lines_go_whole_and_of_others_only_their_place_in_the_chain() {
-        let own = line(Some("acme"), Happening::Grant);
+        let own = line(Some("acme"), EventKind::Grant);
         assert_eq!(seen(&own, false), own);
         for other in [
-            line(Some("beta"), Happening::Grant),
-            line(None, Happening::Refusal),
+            line(Some("beta"), EventKind::Grant),
+            line(None, EventKind::Refusal),
         ] {
             let sent = seen(&other, false);
             let hash = &other[other.len() - 66..other.len() - 2];
@@ -84,11 +84,11 @@ mod tests {
                 format!("{{\"seq\":3,\"prev\":\"{GENESIS}\",\"hash\":\"{hash}\"}}")
             );
         }
-        let start = line(None, Happening::Start);
+        let start = line(None, EventKind::Start);
         assert_eq!(seen(&start, false), start);
-        let unnamed = line(None, Happening::Refusal);
+        let unnamed = line(None, EventKind::Refusal);
         assert_eq!(seen(&unnamed, true), unnamed);
-        let beta = line(Some("beta"), Happening::Grant);
+        let beta = line(Some("beta"), EventKind::Grant);
         assert!(
             !seen(&beta, true).contains("plans"),
             "also when beta is gone"

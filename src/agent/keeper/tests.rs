@@ -13,10 +13,10 @@ mod setup;
 mod warned;
 
 use super::*;
-use crate::command::{LoginNews, LoginRequest, News, Outcome, ReportKind};
-use crate::ports::Store;
+use crate::command::{CommandOutcome, LoginNews, LoginRequest, News, ReportKind};
+use crate::ports::SessionStore;
 use crate::state::SessionTokens;
-use oam_model::ask::{Ask, HubRef, Intent};
+use oam_model::ask::{HubRef, Intent, TokenRequest};
 use oam_model::caller::Caller;
 use oam_model::identity::Identity;
 use oam_model::refusal::RefusalCode;
@@ -27,7 +27,7 @@ use outside::Fake;
 
 /// A keeper with its outside.
 struct Desk {
-    keeper: Keeper,
+    keeper: AgentCore,
     fake: Rc<Fake>,
 }
 
@@ -68,8 +68,8 @@ fn minted(token: &str) -> Minted {
     }
 }
 
-fn ask() -> Ask {
-    Ask {
+fn ask() -> TokenRequest {
+    TokenRequest {
         hub: HubRef::Only,
         path: Some("acme/model".into()),
         intent: Intent::Read,
@@ -79,9 +79,9 @@ fn ask() -> Ask {
 
 impl Desk {
     /// A report that is made at once.
-    fn reported(&mut self, kind: ReportKind) -> Outcome {
+    fn reported(&mut self, kind: ReportKind) -> CommandOutcome {
         let (reply, mut outcome) = oneshot::channel();
-        self.keeper.command(Command::Report { kind, reply });
+        self.keeper.command(AgentCommand::Report { kind, reply });
         outcome.try_recv().unwrap()
     }
 
@@ -107,7 +107,7 @@ impl Desk {
             published: Rc::<Fake>::clone(fake),
             configuration: Rc::<Fake>::clone(fake),
         };
-        let mut keeper = Keeper::new(ports, Arc::new(settings.clone()), "test");
+        let mut keeper = AgentCore::new(ports, Arc::new(settings.clone()), "test");
         keeper.open_aside();
         Self {
             keeper,
@@ -134,9 +134,9 @@ impl Desk {
         }
     }
 
-    fn login_to(&mut self, org: &str, store: Store) -> mpsc::Receiver<LoginNews> {
+    fn login_to(&mut self, org: &str, store: SessionStore) -> mpsc::Receiver<LoginNews> {
         let (news, heard) = mpsc::channel(8);
-        self.keeper.command(Command::Login(LoginRequest {
+        self.keeper.command(AgentCommand::Login(LoginRequest {
             org: Some(org.parse().unwrap()),
             store,
             by: oam_model::sign_in::SignInBy::Browser,
@@ -146,13 +146,13 @@ impl Desk {
         heard
     }
 
-    fn logout(&mut self) -> oneshot::Receiver<Outcome> {
+    fn logout(&mut self) -> oneshot::Receiver<CommandOutcome> {
         self.logout_of("acme")
     }
 
-    fn logout_of(&mut self, org: &str) -> oneshot::Receiver<Outcome> {
+    fn logout_of(&mut self, org: &str) -> oneshot::Receiver<CommandOutcome> {
         let (reply, outcome) = oneshot::channel();
-        self.keeper.command(Command::Logout {
+        self.keeper.command(AgentCommand::Logout {
             org: Some(org.parse().unwrap()),
             caller: Caller::default(),
             reply,
@@ -161,7 +161,7 @@ impl Desk {
     }
 
     async fn sign_in(&mut self, refresh: &str, identity: Identity) {
-        let mut heard = self.login_to("acme", Store::Keyring);
+        let mut heard = self.login_to("acme", SessionStore::Keyring);
         self.settle().await;
         let arrival = self.fake.logins.borrow_mut().pop().unwrap();
         arrival.send(Ok(arrived(refresh, identity))).ok().unwrap();
@@ -170,14 +170,14 @@ impl Desk {
         assert!(matches!(heard.try_recv(), Ok(LoginNews::SignedIn { .. })));
     }
 
-    fn get(&mut self) -> oneshot::Receiver<Outcome> {
+    fn get(&mut self) -> oneshot::Receiver<CommandOutcome> {
         self.get_of("acme/model")
     }
 
-    fn get_of(&mut self, path: &str) -> oneshot::Receiver<Outcome> {
+    fn get_of(&mut self, path: &str) -> oneshot::Receiver<CommandOutcome> {
         let (reply, outcome) = oneshot::channel();
-        self.keeper.command(Command::Get {
-            ask: Ask {
+        self.keeper.command(AgentCommand::Get {
+            ask: TokenRequest {
                 path: Some(path.into()),
                 ..ask()
             },
@@ -190,7 +190,7 @@ impl Desk {
 
     fn follow(&mut self) -> mpsc::Receiver<News> {
         let (news, heard) = mpsc::channel(8);
-        self.keeper.command(Command::Follow {
+        self.keeper.command(AgentCommand::Follow {
             ask: ask(),
             again: None,
             caller: Caller::default(),
@@ -222,25 +222,25 @@ impl Desk {
 
     fn configure(&mut self, settings: &Settings) {
         let settings = Ok(Arc::new(settings.clone()));
-        self.keeper.command(Command::Configured(settings));
+        self.keeper.command(AgentCommand::Configured(settings));
     }
 }
 
-fn token_of(outcome: Outcome) -> String {
+fn token_of(outcome: CommandOutcome) -> String {
     match outcome {
-        Outcome::Token(answer, gate) => {
+        CommandOutcome::Token(answer, gate) => {
             assert!(gate.lets(answer.granted.epoch));
             answer.token.expose().to_owned()
         }
-        Outcome::Refused(refusal, _) => panic!("refused: {refusal:?}"),
+        CommandOutcome::Refused(refusal, _) => panic!("refused: {refusal:?}"),
         _ => panic!("another outcome"),
     }
 }
 
-fn code_of(outcome: Outcome) -> RefusalCode {
+fn code_of(outcome: CommandOutcome) -> RefusalCode {
     match outcome {
-        Outcome::Refused(refusal, _) => refusal.code,
-        Outcome::Token(..) => panic!("a token left"),
+        CommandOutcome::Refused(refusal, _) => refusal.code,
+        CommandOutcome::Token(..) => panic!("a token left"),
         _ => panic!("another outcome"),
     }
 }

@@ -4,7 +4,7 @@ use super::{Accepted, Failed};
 use crate::command::LoginNews;
 use crate::first::first_answer;
 use crate::keeper::Inner;
-use crate::ports::{Authentication, Idp, Issuer, Store, Vault};
+use crate::ports::{Authentication, IdentityProvider, IssuerApi, SessionStore, Vault};
 use oam_config::agent::Org;
 use oam_model::sign_in::SignInBy;
 use std::rc::Rc;
@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 /// The slow part of a sign-in: key, provider, browser, and the issuer's word.
 pub(super) struct Attempt {
     pub(super) vault: Rc<dyn Vault>,
-    pub(super) idp: Rc<dyn Idp>,
-    pub(super) issuer: Rc<dyn Issuer>,
-    pub(super) store: Store,
+    pub(super) idp: Rc<dyn IdentityProvider>,
+    pub(super) issuer: Rc<dyn IssuerApi>,
+    pub(super) store: SessionStore,
     pub(super) by: SignInBy,
     pub(super) authentication: Authentication,
     pub(super) not_before_ms: u64,

@@ -1,14 +1,14 @@
-use super::{Held, LARGEST_SEQ, LONGEST_LINE, Taken, Unfit, fit, needs, take};
-use crate::record::{GENESIS, Link, chain, link, withheld};
+use super::{AcceptedBatch, AcceptedHead, BatchError, LARGEST_SEQ, LONGEST_LINE, fit, needs, take};
+use crate::record::{ChainEntry, GENESIS, chain, link, withheld};
 use oam_model::feed::Upload;
-use oam_model::record::{Happening, Record};
+use oam_model::record::{EventKind, Record};
 use proptest::prelude::*;
 
-fn log_of(count: u64, detail: &str) -> Vec<Link> {
+fn log_of(count: u64, detail: &str) -> Vec<ChainEntry> {
     let mut prev = GENESIS.to_owned();
     (1..=count)
         .map(|seq| {
-            let mut record = Record::new(Happening::Grant, 1_000 + seq);
+            let mut record = Record::new(EventKind::Grant, 1_000 + seq);
             record.detail = Some(detail.to_owned());
             let link = chain(seq, &prev, &record).unwrap();
             prev.clone_from(&link.hash);
@@ -17,11 +17,11 @@ fn log_of(count: u64, detail: &str) -> Vec<Link> {
         .collect()
 }
 
-fn log(count: u64) -> Vec<Link> {
+fn log(count: u64) -> Vec<ChainEntry> {
     log_of(count, "as it was")
 }
 
-fn upload(lines: &[Link], head: &Link) -> Upload {
+fn upload(lines: &[ChainEntry], head: &ChainEntry) -> Upload {
     Upload {
         known_head: None,
         v: 1,
@@ -35,26 +35,26 @@ fn upload(lines: &[Link], head: &Link) -> Upload {
 
 /// The organization's side of one log.
 struct Organization {
-    held: Held,
+    held: AcceptedHead,
     lines: Vec<String>,
 }
 
 impl Organization {
     fn new() -> Self {
         Self {
-            held: Held::nothing(),
+            held: AcceptedHead::nothing(),
             lines: Vec::new(),
         }
     }
 
-    fn holding(lines: &[Link]) -> Self {
+    fn holding(lines: &[ChainEntry]) -> Self {
         let mut organization = Self::new();
         let taken = organization.take(&upload(lines, lines.last().unwrap()));
         assert_eq!(taken.alarm, None);
         organization
     }
 
-    fn take(&mut self, upload: &Upload) -> Taken {
+    fn take(&mut self, upload: &Upload) -> AcceptedBatch {
         let kept = needs(&self.held, upload).and_then(|seq| {
             let same = |line: &&String| link(line).unwrap().seq == seq;
             self.lines.iter().find(same).cloned()
@@ -66,7 +66,7 @@ impl Organization {
     }
 }
 
-fn alarm(taken: &Taken) -> &str {
+fn alarm(taken: &AcceptedBatch) -> &str {
     taken.alarm.as_deref().unwrap_or("none")
 }
 
@@ -192,14 +192,14 @@ fn a_line_that_is_no_record_is_left_out_and_leaves_a_gap() {
     let lines = log(4);
     let mut batch = upload(&lines, &lines[3]);
     batch.lines[1] = batch.lines[1].replace("as it was", "as it is!");
-    let taken = take(&Held::nothing(), &batch, None);
+    let taken = take(&AcceptedHead::nothing(), &batch, None);
     assert_eq!(
         alarm(&taken),
         "line 2 of the batch was changed after it was written; record 2 is missing"
     );
     assert_eq!(taken.lines.len(), 3);
     batch.lines[1] = "{}".into();
-    let taken = take(&Held::nothing(), &batch, None);
+    let taken = take(&AcceptedHead::nothing(), &batch, None);
     assert!(alarm(&taken).starts_with("line 2 of the batch is not a record"));
 }
 
@@ -214,8 +214,8 @@ fn an_empty_batch_of_an_empty_log_is_nothing() {
         after_seq: 0,
         lines: vec![],
     };
-    let taken = take(&Held::nothing(), &empty, None);
-    assert_eq!((taken.held, taken.alarm), (Held::nothing(), None));
+    let taken = take(&AcceptedHead::nothing(), &empty, None);
+    assert_eq!((taken.held, taken.alarm), (AcceptedHead::nothing(), None));
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn an_alarm_is_short_however_many_faults_a_batch_has() {
         lines,
         ..upload(&[], &real[2])
     };
-    let alarm = take(&Held::nothing(), &batch, None).alarm.unwrap();
+    let alarm = take(&AcceptedHead::nothing(), &batch, None).alarm.unwrap();
     assert!(alarm.len() < 1_000, "{alarm}");
     assert!(alarm.ends_with("faults more"), "{alarm}");
 }
@@ -320,15 +320,15 @@ fn numbers_and_lines_that_no_agent_writes_are_told_before_anything_else() {
     let good = log(2);
     assert_eq!(fit(&upload(&good, &good[1])), Ok(()));
     for seq in [LARGEST_SEQ + 1, 1 << 63, u64::MAX] {
-        let beyond = chain(seq, GENESIS, &Record::new(Happening::Grant, 1)).unwrap();
-        assert_eq!(fit(&upload(&[beyond], &good[1])), Err(Unfit::Number));
+        let beyond = chain(seq, GENESIS, &Record::new(EventKind::Grant, 1)).unwrap();
+        assert_eq!(fit(&upload(&[beyond], &good[1])), Err(BatchError::Number));
         let mut head = upload(&good, &good[1]);
         head.head_seq = seq;
-        assert_eq!(fit(&head), Err(Unfit::Number));
+        assert_eq!(fit(&head), Err(BatchError::Number));
         let mut after = upload(&good, &good[1]);
         after.after_seq = seq;
-        assert_eq!(fit(&after), Err(Unfit::Number));
+        assert_eq!(fit(&after), Err(BatchError::Number));
     }
     let long = log_of(1, &"x".repeat(LONGEST_LINE));
-    assert_eq!(fit(&upload(&long, &long[0])), Err(Unfit::Line));
+    assert_eq!(fit(&upload(&long, &long[0])), Err(BatchError::Line));
 }

@@ -1,5 +1,5 @@
 use super::{History, Position, Verdict, judge, replaces};
-use crate::record::Known;
+use crate::record::KnownEntry;
 use proptest::prelude::*;
 
 /// A database as a list of entries, and what it says of itself.
@@ -17,7 +17,7 @@ impl Database {
     fn history(&self) -> History {
         History {
             restored_at: self.restored_at.clone(),
-            last: self.entries.last().map(|hash| Known {
+            last: self.entries.last().map(|hash| KnownEntry {
                 seq: self.entries.len() as u64,
                 hash: hash.clone(),
             }),
@@ -125,7 +125,7 @@ fn what_was_dropped_by_age_is_held() {
 fn a_restore_is_of_a_later_generation_than_all_that_is_known() {
     let backup = History {
         restored_at: vec![3],
-        last: Some(Known {
+        last: Some(KnownEntry {
             seq: 7,
             hash: "h".into(),
         }),

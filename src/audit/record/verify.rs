@@ -1,7 +1,7 @@
 //! Checks the whole log, line by line over all files in order.
 
 use super::{GENESIS, read};
-use oam_model::record::Happening;
+use oam_model::record::EventKind;
 use serde::Serialize;
 
 /// What is wrong with the log.
@@ -45,14 +45,14 @@ pub struct Fault {
 
 /// An entry known from elsewhere: the sealed state's anchor, the agent's head.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Known {
+pub struct KnownEntry {
     /// Its number.
     pub seq: u64,
     /// Its hash, lower-case hex.
     pub hash: String,
 }
 
-impl Known {
+impl KnownEntry {
     /// What a log goes on from before its first record.
     pub fn none() -> Self {
         Self {
@@ -105,7 +105,7 @@ pub fn are_missing(one: &str, many: &str, from: u64, to: u64) -> String {
 /// Takes the log line by line; holds no line back, so a log of any length needs the same memory.
 #[derive(Debug)]
 pub struct Verifier {
-    known: Vec<(Known, bool)>,
+    known: Vec<(KnownEntry, bool)>,
     file: String,
     line: u64,
     summary: Summary,
@@ -120,7 +120,7 @@ impl Verifier {
     pub const MAX_FAULTS: usize = 100;
 
     /// `known`: entries known from elsewhere, in any order; those with number 0 say nothing.
-    pub fn new(known: impl IntoIterator<Item = Known>) -> Self {
+    pub fn new(known: impl IntoIterator<Item = KnownEntry>) -> Self {
         Self {
             known: known
                 .into_iter()
@@ -137,7 +137,7 @@ impl Verifier {
 
     /// The log begins after this entry: those up to it were dropped. Before the first line only.
     #[must_use]
-    pub fn going_on_from(mut self, last: &Known) -> Self {
+    pub fn going_on_from(mut self, last: &KnownEntry) -> Self {
         self.summary.last = last.seq;
         self.high = last.seq;
         self.prev.clone_from(&last.hash);
@@ -171,8 +171,8 @@ impl Verifier {
         self.place(seq, entry.prev);
         self.compare(seq, &hash);
         match entry.what {
-            Some(Happening::Grant) => self.summary.grants += 1,
-            Some(Happening::Refusal) => self.summary.refusals += 1,
+            Some(EventKind::Grant) => self.summary.grants += 1,
+            Some(EventKind::Refusal) => self.summary.refusals += 1,
             _ => {}
         }
         if self.summary.count == 0 {

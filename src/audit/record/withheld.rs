@@ -2,7 +2,7 @@
 //! another organization's. The chain can be followed over it; whoever has the line can show it for the
 //! hash.
 
-use super::{Link, is_hash};
+use super::{ChainEntry, is_hash};
 use serde::{Deserialize, Serialize};
 
 /// The whole of such a line, in this order and nothing else.
@@ -34,13 +34,13 @@ pub fn withheld(line: &str) -> Option<String> {
 /// Reads such a line: the entry's number and hash, and the hash of the one before it. None for every
 /// other line, also for an entry whose text was cut away so that its hash no longer fits: an entry
 /// always has more members.
-pub fn of_withheld(line: &str) -> Option<(Link, String)> {
+pub fn of_withheld(line: &str) -> Option<(ChainEntry, String)> {
     let Place { seq, prev, hash } = serde_json::from_str(line).ok()?;
     let known = Place { seq, prev, hash };
     // In one spelling only, so that a line can't be told in two ways.
     let same = serde_json::to_string(&known).is_ok_and(|spelled| spelled == line);
     (same && is_hash(prev) && is_hash(hash)).then(|| {
-        let placed = Link {
+        let placed = ChainEntry {
             seq,
             hash: hash.to_owned(),
             line: line.to_owned(),
@@ -53,11 +53,11 @@ pub fn of_withheld(line: &str) -> Option<(Link, String)> {
 mod tests {
     use super::super::{GENESIS, chain};
     use super::{of_withheld, withheld};
-    use oam_model::record::{Happening, Record};
+    use oam_model::record::{EventKind, Record};
 
     #[test]
     fn a_line_and_its_place_have_the_same_number_and_hashes() {
-        let mut record = Record::new(Happening::Grant, 7);
+        let mut record = Record::new(EventKind::Grant, 7);
         record.detail = Some("secret plans".into());
         let made = chain(3, GENESIS, &record).unwrap();
         let place = withheld(&made.line).unwrap();
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn nothing_else_is_read_as_a_place() {
-        let made = chain(3, GENESIS, &Record::new(Happening::Start, 7)).unwrap();
+        let made = chain(3, GENESIS, &Record::new(EventKind::Start, 7)).unwrap();
         let place = withheld(&made.line).unwrap();
         for other in [
             made.line.clone(),

@@ -10,7 +10,7 @@ use oam_model::report::{OrgStatus, StatusReport};
 use oam_model::time::span;
 use oam_wire::client::Client;
 use oam_wire::message::{Reply, Request};
-use oam_wire::place::Place;
+use oam_wire::place::SocketPath;
 
 /// Asks each issuer for what it publishes, by the agent: its way out is the one that counts.
 pub(super) fn checks(settings: Option<&Settings>, report: &StatusReport) -> Vec<Check> {
@@ -29,7 +29,7 @@ fn reach(url: &str) -> Check {
         url: url.to_owned(),
         route: None,
     };
-    let asked = Place::find()
+    let asked = SocketPath::find()
         .and_then(|place| Client::connect_or_start(&place))
         .and_then(|mut client| client.ask(request, ANSWER))
         .and_then(settled);

@@ -9,10 +9,10 @@ use super::link::{ANSWER, settled};
 use super::{config_check, places, system, variables};
 use oam_model::report::{HubRow, StatusReport};
 use oam_model::standing::StandingWord;
-use oam_terminal::{Line, Look, Show};
+use oam_terminal::{Line, Show, Style};
 use oam_wire::client::Client;
 use oam_wire::message::{Reply, Request, VERSION};
-use oam_wire::place::Place;
+use oam_wire::place::SocketPath;
 use serde::Serialize;
 use std::path::Path;
 
@@ -130,15 +130,15 @@ pub fn run(show: &Show) -> u8 {
 
 fn print(show: &Show, check: &Check) {
     let (look, mark) = match check.verdict {
-        Verdict::Good => (Look::Good, "✓ "),
-        Verdict::Hint => (Look::Warn, "! "),
-        Verdict::Bad => (Look::Bad, "✗ "),
+        Verdict::Good => (Style::Good, "✓ "),
+        Verdict::Hint => (Style::Warn, "! "),
+        Verdict::Bad => (Style::Bad, "✗ "),
     };
     show.line(Line::new().look(look, mark).text(check.sentence.clone()));
     if let Some(next) = &check.next {
         show.line(
             Line::new()
-                .look(Look::Strong, "  next: ")
+                .look(Style::Strong, "  next: ")
                 .text(next.clone()),
         );
     }
@@ -175,7 +175,7 @@ fn config() -> Check {
 
 /// Reaches the agent, starting it where needed: that it can be started is part of the check.
 fn agent(checks: &mut Vec<Check>) -> Option<StatusReport> {
-    let asked = Place::find()
+    let asked = SocketPath::find()
         .and_then(|place| Client::connect_or_start(&place))
         .and_then(|mut client| {
             checks.extend(client.elsewhere().map(elsewhere));
@@ -223,7 +223,7 @@ fn elsewhere(socket: &Path) -> Check {
 }
 
 fn runtime() -> Option<Check> {
-    let folder = Place::find().ok()?.folder;
+    let folder = SocketPath::find().ok()?.folder;
     let shown = folder.display();
     match system::is_in_memory(&folder) {
         Some(true) => Some(Check::good("runtime", format!("{shown} is in memory"))),

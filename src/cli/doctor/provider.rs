@@ -8,7 +8,7 @@ use oam_model::refusal::RefusalCode;
 use oam_model::report::{ProviderFault, ProviderReport};
 use oam_wire::client::Client;
 use oam_wire::message::{Reply, Request};
-use oam_wire::place::Place;
+use oam_wire::place::SocketPath;
 
 /// Asks by the agent: its way out is the one that counts.
 pub(super) fn checks(settings: Option<&Settings>) -> Vec<Check> {
@@ -18,7 +18,7 @@ pub(super) fn checks(settings: Option<&Settings>) -> Vec<Check> {
 
 fn one(org: &OrgName) -> Vec<Check> {
     let request = Request::Provider { org: org.clone() };
-    let asked = Place::find()
+    let asked = SocketPath::find()
         .and_then(|place| Client::connect_or_start(&place))
         .and_then(|mut client| client.ask(request, ANSWER))
         .and_then(settled);

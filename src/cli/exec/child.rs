@@ -34,7 +34,7 @@ pub fn find(show: &Show, program: &OsStr) -> Result<(), u8> {
 
 /// Runs `command` to its end; `after` is called once it is gone or could not be started.
 pub fn run(show: &Show, mut command: Command, after: impl FnOnce()) -> u8 {
-    let watch = system::Watch::begin();
+    let watch = system::SignalForwarder::begin();
     let spawned = command.spawn();
     let mut child = match spawned {
         Ok(child) => child,

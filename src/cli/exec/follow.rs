@@ -1,7 +1,7 @@
 //! Follows the agent's news about the token file while the child runs.
 
-use crate::link::{ANSWER, Link, astray};
-use oam_model::ask::Ask;
+use crate::link::{ANSWER, AgentClient, astray};
+use oam_model::ask::TokenRequest;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_terminal::Show;
 use oam_wire::message::{Following, Reply, Request};
@@ -38,8 +38,8 @@ impl TokenFile {
 
 /// Asks for a token file. `again` names the folder from before the connection was lost.
 pub fn begin(
-    link: &mut Link,
-    ask: &Ask,
+    link: &mut AgentClient,
+    ask: &TokenRequest,
     again: Option<String>,
     with_token: bool,
 ) -> Result<Following, Refusal> {
@@ -47,8 +47,8 @@ pub fn begin(
 }
 
 fn begin_within(
-    link: &mut Link,
-    ask: &Ask,
+    link: &mut AgentClient,
+    ask: &TokenRequest,
     again: Option<String>,
     with_token: bool,
     deadline: Duration,
@@ -66,7 +66,7 @@ fn begin_within(
 }
 
 /// Reads the agent's news in the background until this program ends.
-pub fn watch(mut link: Link, ask: Ask, following: &Following, file: TokenFile) {
+pub fn watch(mut link: AgentClient, ask: TokenRequest, following: &Following, file: TokenFile) {
     let name = following.name.clone();
     thread::spawn(move || {
         let show = Show::new(false);
@@ -99,7 +99,7 @@ pub fn watch(mut link: Link, ask: Ask, following: &Following, file: TokenFile) {
     });
 }
 
-fn reconnect(ask: &Ask, name: &str, file: &TokenFile) -> Result<Link, Refusal> {
+fn reconnect(ask: &TokenRequest, name: &str, file: &TokenFile) -> Result<AgentClient, Refusal> {
     let deadline = Instant::now() + LOST;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -115,8 +115,13 @@ fn reconnect(ask: &Ask, name: &str, file: &TokenFile) -> Result<Link, Refusal> {
     }
 }
 
-fn attempt(ask: &Ask, name: &str, file: &TokenFile, left: Duration) -> Result<Link, Refusal> {
-    let mut link = Link::again()?;
+fn attempt(
+    ask: &TokenRequest,
+    name: &str,
+    file: &TokenFile,
+    left: Duration,
+) -> Result<AgentClient, Refusal> {
+    let mut link = AgentClient::again()?;
     let following = begin_within(&mut link, ask, Some(name.to_owned()), false, left)?;
     if file.is_at(&following.path) {
         return Ok(link);

@@ -1,17 +1,17 @@
 //! `oam exec` in a CI job: the token is taken here, kept fresh here and taken back here.
 
-use super::kept::Kept;
-use super::plan::{self, Wanted};
+use super::kept::TokenFolder;
+use super::plan::{self, ExecRequest};
 use super::{child, equip, set, tell};
 use crate::Done;
 use crate::args::ExecArgs;
-use crate::job::Job;
+use crate::job::JobClient;
 use crate::setup;
 use oam_helper::env;
 use oam_model::granted::TokenAnswer;
 use oam_model::job::{JobFault, JobOrder, JobToken};
 use oam_model::refusal::{Refusal, RefusalCode};
-use oam_terminal::{Line, Look, Show};
+use oam_terminal::{Line, Show, Style};
 use oam_wire::message::Following;
 use std::process::Command;
 use std::sync::Arc;
@@ -28,14 +28,14 @@ pub(super) fn run(
     show: &Show,
     args: &ExecArgs,
     mut command: Command,
-    wanted: &Wanted,
-    job: Job,
+    wanted: &ExecRequest,
+    job: JobClient,
 ) -> Done {
     let endpoint = std::env::var("HF_ENDPOINT").ok();
     let (ask, _) = plan::aim(wanted, &job.hubs(), endpoint.as_deref())?;
     let order = job.order(&ask)?;
     let token = job.mint(&order).map_err(JobFault::told)?;
-    let kept = Arc::new(Kept::make()?);
+    let kept = Arc::new(TokenFolder::make()?);
     if let Err(error) = kept.put(&token) {
         kept.close();
         return Err(Refusal::unavailable(
@@ -54,7 +54,7 @@ pub(super) fn run(
 }
 
 /// As the agent would tell it, so that the child gets the same variables.
-fn following(token: JobToken, order: &JobOrder, kept: &Kept) -> Following {
+fn following(token: JobToken, order: &JobOrder, kept: &TokenFolder) -> Following {
     let TokenAnswer { granted, token } = token.answer;
     Following {
         granted: granted.clone(),
@@ -68,13 +68,13 @@ fn following(token: JobToken, order: &JobOrder, kept: &Kept) -> Following {
 }
 
 /// git asks the helper, the helper reads the file: no token in an argument or a variable.
-fn git(show: &Show, command: &mut Command, order: &JobOrder, kept: &Kept) {
+fn git(show: &Show, command: &mut Command, order: &JobOrder, kept: &TokenFolder) {
     let helper = match setup::git_helper(&order.hub.name, &kept.answer()) {
         Ok(helper) => helper,
         Err(refusal) => {
             show.say(
                 Line::new()
-                    .look(Look::Warn, "warning: ")
+                    .look(Style::Warn, "warning: ")
                     .text(format!("git gets no token: {}", refusal.sentence)),
             );
             return;
@@ -88,7 +88,7 @@ fn git(show: &Show, command: &mut Command, order: &JobOrder, kept: &Kept) {
 }
 
 /// Brings the next token before the old one ends, until the child is gone or the issuer takes it back.
-fn renew(job: &Job, order: &JobOrder, kept: &Kept, mut life: Duration) {
+fn renew(job: &JobClient, order: &JobOrder, kept: &TokenFolder, mut life: Duration) {
     let show = Show::new(false);
     let mut pause = before_end(life);
     let mut ends = Instant::now() + life;
@@ -138,7 +138,13 @@ struct Trouble {
 
 impl Trouble {
     /// Tells once; at the end of the token takes the file away. The next attempt is after this pause.
-    fn meets(&mut self, show: &Show, kept: &Kept, refusal: &Refusal, left: Duration) -> Duration {
+    fn meets(
+        &mut self,
+        show: &Show,
+        kept: &TokenFolder,
+        refusal: &Refusal,
+        left: Duration,
+    ) -> Duration {
         if self.tries == 0 {
             show.refusal(refusal);
         }

@@ -3,7 +3,7 @@
 //! `token` is for tools (`HF_TOKEN_PATH`, `OAM_TOKEN_FILE`), `answer` for git's helper: one reply as
 //! an agent would give it. Both change by a rename, so no reader sees half of one.
 
-use crate::system::{self, Access, access_folder, access_options};
+use crate::system::{self, FileAccess, access_folder, access_options};
 use oam_model::granted::TokenAnswer;
 use oam_model::job::JobToken;
 use oam_model::refusal::Refusal;
@@ -23,7 +23,7 @@ const UNLOCKED: &str = "oam-new-";
 const LOCKED: &str = "oam-exec-";
 
 /// The folder and what is in it.
-pub struct Kept {
+pub struct TokenFolder {
     folder: PathBuf,
     /// Its lock, which goes with this process however that ends: see [`sweep`]. None where the system
     /// locks no folders.
@@ -33,7 +33,7 @@ pub struct Kept {
     ended: Condvar,
 }
 
-impl Kept {
+impl TokenFolder {
     /// A new folder of our own, in memory where there is such a place.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl Kept {
         self.folder.join("answer")
     }
 
-    /// Puts a token in the place of the one before; after [`Kept::close`] does nothing.
+    /// Puts a token in the place of the one before; after [`TokenFolder::close`] does nothing.
     ///
     /// # Errors
     /// A file can't be written.
@@ -166,7 +166,7 @@ fn make_in(base: &Path) -> io::Result<(PathBuf, Option<File>)> {
     let number = RandomState::new().build_hasher().finish();
     let name = format!("{}-{number:016x}", std::process::id());
     let unlocked = base.join(format!("{UNLOCKED}{name}"));
-    access_folder(Access::Private).create(&unlocked)?;
+    access_folder(FileAccess::Private).create(&unlocked)?;
     let lock = File::open(&unlocked)
         .ok()
         .filter(|file| file.try_lock().is_ok());
@@ -201,7 +201,7 @@ fn sweep(base: &Path) {
 fn swap(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     let beside = path.with_extension("new");
     let _ = fs::remove_file(&beside);
-    access_options(Access::Private)
+    access_options(FileAccess::Private)
         .write(true)
         .create_new(true)
         .open(&beside)?
@@ -211,7 +211,7 @@ fn swap(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kept, make_in, places, sweep};
+    use super::{TokenFolder, make_in, places, sweep};
     use oam_model::job::JobToken;
     use oam_model::refusal::Refusal;
     use std::fs;
@@ -233,9 +233,9 @@ mod tests {
         }
     }
 
-    fn kept(home: &tempfile::TempDir) -> Kept {
+    fn kept(home: &tempfile::TempDir) -> TokenFolder {
         let (folder, lock) = make_in(home.path()).unwrap();
-        Kept {
+        TokenFolder {
             folder,
             _lock: lock,
             over: Mutex::new(false),

@@ -11,20 +11,20 @@ mod plan;
 
 use super::Done;
 use super::args::ExecArgs;
-use super::job::{Job, secrets};
-use super::link::{Link, OtherVersion};
+use super::job::{JobClient, secrets};
+use super::link::{AgentClient, OtherVersion};
 use super::{status, when};
-use oam_helper::env::{self, Change};
-use oam_model::ask::Ask;
+use oam_helper::env::{self, EnvChange};
+use oam_model::ask::TokenRequest;
 use oam_model::granted::Granted;
 use oam_model::job::JobOutside;
 use oam_model::refusal::Refusal;
 use oam_model::report::HubRow;
 use oam_model::role::Action;
 use oam_model::secret::Secret;
-use oam_terminal::{Line, Look, Show};
+use oam_terminal::{Line, Show, Style};
 use oam_wire::message::Following;
-use plan::Plan;
+use plan::ExecPlan;
 use std::process::Command;
 
 /// Runs the command. The exit status is the child's.
@@ -46,16 +46,16 @@ pub fn run(show: &Show, args: &ExecArgs, outside: &'static dyn JobOutside) -> Do
         return Ok(code);
     }
     let plan = plan::plan(&args.wish, &args.command)?;
-    let Plan::Token(wanted) = plan else {
+    let ExecPlan::Token(wanted) = plan else {
         return Ok(child::run(show, command, || {}));
     };
     for note in &wanted.notes {
         show.say(note.as_str());
     }
-    if let Some(job) = Job::find(outside, &args.job)? {
+    if let Some(job) = JobClient::find(outside, &args.job)? {
         return job::run(show, args, command, &wanted, job);
     }
-    let mut link = Link::open(show, OtherVersion::Name)?;
+    let mut link = AgentClient::open(show, OtherVersion::Name)?;
     let report = status::ask(&mut link)?;
     let hubs: Vec<HubRow> = report.orgs.into_iter().flat_map(|org| org.hubs).collect();
     let (ask, kind) = plan::aim(&wanted, &hubs, std::env::var("HF_ENDPOINT").ok().as_deref())?;
@@ -70,11 +70,11 @@ pub fn run(show: &Show, args: &ExecArgs, outside: &'static dyn JobOutside) -> Do
 
 /// Asks for the file. The token itself crosses the socket only for tools that know nothing but a variable.
 fn start(
-    mut link: Link,
+    mut link: AgentClient,
     show: &Show,
-    ask: &Ask,
+    ask: &TokenRequest,
     kind: Option<&str>,
-) -> Result<(Link, Following), Refusal> {
+) -> Result<(AgentClient, Following), Refusal> {
     let with_token = !kind.is_some_and(env::reads_file);
     let following = follow::begin(&mut link, ask, None, with_token)?;
     if following.variables.is_empty() || following.token.is_some() {
@@ -82,7 +82,7 @@ fn start(
     }
     // A hub of this kind that was given variables nevertheless: once more, with the token.
     drop(link);
-    let mut link = Link::open(show, OtherVersion::Name)?;
+    let mut link = AgentClient::open(show, OtherVersion::Name)?;
     let following = follow::begin(&mut link, ask, None, true)?;
     Ok((link, following))
 }
@@ -115,7 +115,7 @@ fn tell(show: &Show, following: &Following, expect: Option<u64>) {
     show.say(
         Line::new()
             .text(format!("{verb} {what} as role "))
-            .look(Look::Strong, granted.role.to_string())
+            .look(Style::Strong, granted.role.to_string())
             .text(format!(", {renewed}")),
     );
     warn(show, following, expect);
@@ -123,7 +123,7 @@ fn tell(show: &Show, following: &Following, expect: Option<u64>) {
 
 fn warn(show: &Show, following: &Following, expect: Option<u64>) {
     let granted: &Granted = &following.granted;
-    let warn = |text: String| show.say(Line::new().look(Look::Warn, "warning: ").text(text));
+    let warn = |text: String| show.say(Line::new().look(Style::Warn, "warning: ").text(text));
     if granted.wider_than_asked {
         warn(
             "this token reaches further than the command needs; the hub has no narrower one".into(),
@@ -159,15 +159,15 @@ fn equip(command: &mut Command, following: &Following) {
     }
 }
 
-fn set(command: &mut Command, change: Change, token: Option<&Secret>) {
+fn set(command: &mut Command, change: EnvChange, token: Option<&Secret>) {
     match change {
-        Change::Remove(name) => {
+        EnvChange::Remove(name) => {
             command.env_remove(name);
         }
-        Change::Set(name, value) => {
+        EnvChange::Set(name, value) => {
             command.env(name, value);
         }
-        Change::SetToken(name) => {
+        EnvChange::SetToken(name) => {
             if let Some(token) = token {
                 // The process library keeps its own copy until the child runs: it can't be wiped.
                 command.env(name, token.expose());

@@ -1,9 +1,9 @@
 //! What the child's token is to be for.
 
-use crate::args::WishArgs;
+use crate::args::TokenRequestArgs;
 use crate::wish;
-use oam_helper::hf::{self, Need};
-use oam_model::ask::{Ask, HubRef, Intent};
+use oam_helper::hf::{self, TokenNeed};
+use oam_model::ask::{HubRef, Intent, TokenRequest};
 use oam_model::refusal::Refusal;
 use oam_model::report::HubRow;
 use oam_model::settings::HubKind;
@@ -11,17 +11,17 @@ use std::ffi::OsString;
 
 /// What to do for a command.
 #[derive(Debug)]
-pub enum Plan {
+pub enum ExecPlan {
     /// It asks the hub for nothing.
     Nothing,
     /// It needs a token.
-    Token(Wanted),
+    Token(ExecRequest),
 }
 
 /// What the token is for, before the hub is settled.
 #[derive(Debug)]
-pub struct Wanted {
-    ask: Ask,
+pub struct ExecRequest {
+    ask: TokenRequest,
     /// The command is `hf`: its hub is of that kind.
     is_hf: bool,
     /// What the person should know.
@@ -29,7 +29,7 @@ pub struct Wanted {
 }
 
 /// Reads the command line; what the person gave wins over what the command's arguments say.
-pub fn plan(given: &WishArgs, command: &[OsString]) -> Result<Plan, Refusal> {
+pub fn plan(given: &TokenRequestArgs, command: &[OsString]) -> Result<ExecPlan, Refusal> {
     let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     let of_hf = hf::arguments(&words);
@@ -38,9 +38,9 @@ pub fn plan(given: &WishArgs, command: &[OsString]) -> Result<Plan, Refusal> {
     let mut target = None;
     if let Some(arguments) = of_hf {
         match hf::need(arguments) {
-            Need::Nothing => return Ok(Plan::Nothing),
-            Need::PersonalToken(word) => return Err(personal(word)),
-            Need::Token {
+            TokenNeed::Nothing => return Ok(ExecPlan::Nothing),
+            TokenNeed::PersonalToken(word) => return Err(personal(word)),
+            TokenNeed::Token {
                 intent: read,
                 repository,
                 unsure,
@@ -68,7 +68,7 @@ pub fn plan(given: &WishArgs, command: &[OsString]) -> Result<Plan, Refusal> {
     let target = given.repo.as_deref().or(target.as_deref());
     let ask = wish::ask(target, given.hub.as_ref(), given.role.as_ref(), intent)?;
     let is_hf = of_hf.is_some();
-    Ok(Plan::Token(Wanted { ask, is_hf, notes }))
+    Ok(ExecPlan::Token(ExecRequest { ask, is_hf, notes }))
 }
 
 fn personal(word: &str) -> Refusal {
@@ -81,10 +81,10 @@ fn personal(word: &str) -> Refusal {
 /// The ask with its hub, and the hub's kind where it is known. An `hf` command goes to the hub of its
 /// kind; `endpoint` is the inherited `HF_ENDPOINT`, which says which one.
 pub fn aim(
-    wanted: &Wanted,
+    wanted: &ExecRequest,
     hubs: &[HubRow],
     endpoint: Option<&str>,
-) -> Result<(Ask, Option<String>), Refusal> {
+) -> Result<(TokenRequest, Option<String>), Refusal> {
     let mut ask = wanted.ask.clone();
     let rows: Vec<&HubRow> = hubs.iter().collect();
     let row = match &ask.hub {
@@ -141,12 +141,12 @@ fn is_of_hf(row: &HubRow) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{HubKind, HubRef, HubRow, Intent, Plan, aim, plan};
-    use crate::args::WishArgs;
+    use super::{ExecPlan, HubKind, HubRef, HubRow, Intent, aim, plan};
+    use crate::args::TokenRequestArgs;
     use std::ffi::OsString;
 
-    fn wish() -> WishArgs {
-        WishArgs {
+    fn wish() -> TokenRequestArgs {
+        TokenRequestArgs {
             role: None,
             hub: None,
             repo: None,
@@ -158,10 +158,10 @@ mod tests {
         text.split(' ').map(Into::into).collect()
     }
 
-    fn wanted(given: &WishArgs, text: &str) -> super::Wanted {
+    fn wanted(given: &TokenRequestArgs, text: &str) -> super::ExecRequest {
         match plan(given, &line(text)).unwrap() {
-            Plan::Token(wanted) => wanted,
-            Plan::Nothing => panic!("{text}: nothing"),
+            ExecPlan::Token(wanted) => wanted,
+            ExecPlan::Nothing => panic!("{text}: nothing"),
         }
     }
 
@@ -199,7 +199,7 @@ mod tests {
         assert!(plan(&wish(), &line("hf auth login")).is_err());
         assert!(matches!(
             plan(&wish(), &line("hf version")),
-            Ok(Plan::Nothing)
+            Ok(ExecPlan::Nothing)
         ));
     }
 

@@ -6,7 +6,7 @@ use super::args::Cli;
 use clap::Parser;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use oam_terminal::Show;
-use page::{Page, columns};
+use page::{HelpPage, columns};
 use std::fmt::Write as _;
 
 /// A page that is no command's.
@@ -90,7 +90,7 @@ pub fn overview() -> String {
 pub fn run(show: &Show, word: Option<&str>) -> u8 {
     let topic = TOPICS.iter().find(|topic| Some(topic.name) == word);
     if let Some(topic) = topic {
-        for line in Page::read(topic.text).lines(columns()) {
+        for line in HelpPage::read(topic.text).lines(columns()) {
             show.line(line);
         }
         return 0;
@@ -107,7 +107,7 @@ pub fn run(show: &Show, word: Option<&str>) -> u8 {
 pub fn manual() -> impl Iterator<Item = (String, String)> {
     TOPICS.iter().map(|topic| {
         let name = format!("oam-{}", topic.name);
-        let roff = Page::read(topic.text).roff(&name, topic.about);
+        let roff = HelpPage::read(topic.text).roff(&name, topic.about);
         (format!("{name}.7"), roff)
     })
 }

@@ -2,7 +2,7 @@
 //! pages are ours and compiled in; a test says so when one has more than that.
 
 use clap_mangen::roff::{Inline, Roff, bold, roman};
-use oam_terminal::{Line, Look};
+use oam_terminal::{Line, Style};
 
 /// Where the width is not told. `COLUMNS` tells it, as it tells `man`.
 const WIDTH: usize = 80;
@@ -27,9 +27,9 @@ enum Block {
 
 /// A page, read.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Page(Vec<Block>);
+pub struct HelpPage(Vec<Block>);
 
-impl Page {
+impl HelpPage {
     /// Reads Markdown.
     pub fn read(text: &str) -> Self {
         let mut blocks = Vec::new();
@@ -81,7 +81,7 @@ impl Page {
             }
             match block {
                 Block::Title(text) | Block::Heading(text) => {
-                    lines.push(Line::new().look(Look::Strong, text.as_str()));
+                    lines.push(Line::new().look(Style::Strong, text.as_str()));
                 }
                 Block::Paragraph(text) => {
                     lines.extend(wrapped(text, "", "", width).into_iter().map(Line::from));
@@ -174,10 +174,10 @@ fn inlines(text: &str) -> Vec<Inline> {
 #[cfg(test)]
 mod tests {
     use super::super::TOPICS;
-    use super::{Block, Page};
+    use super::{Block, HelpPage};
 
     fn shown(text: &str, width: usize) -> Vec<String> {
-        let lines = Page::read(text).lines(width);
+        let lines = HelpPage::read(text).lines(width);
         lines.iter().map(|line| line.render(false)).collect()
     }
 
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_manual_page_has_its_parts_and_hides_no_line() {
-        let roff = Page::read("# a: b\n\nUse `x -y`.\n\n```\n.dot\n```\n").roff("oam-a", "b");
+        let roff = HelpPage::read("# a: b\n\nUse `x -y`.\n\n```\n.dot\n```\n").roff("oam-a", "b");
         for part in [
             ".TH oam-a 7",
             ".SH NAME",
@@ -220,7 +220,7 @@ mod tests {
     fn the_pages_have_nothing_that_is_not_read_and_code_that_fits() {
         for topic in TOPICS {
             let name = topic.name;
-            let page = Page::read(topic.text);
+            let page = HelpPage::read(topic.text);
             assert_eq!(
                 page.0.first(),
                 Some(&Block::Title(format!("oam {name}: {}", topic.about)))

@@ -1,9 +1,9 @@
 //! Which records are shown.
 
-use crate::args::{LogArgs, Outcome};
+use crate::args::{LogArgs, OutcomeFilter};
 use crate::when;
 use oam_model::name::{Repository, RoleName};
-use oam_model::record::{Entry, Happening};
+use oam_model::record::{Entry, EventKind};
 use oam_model::refusal::Refusal;
 
 /// What `oam log` was asked for.
@@ -12,7 +12,7 @@ pub struct Filter {
     until_ms: Option<u64>,
     repo: Option<String>,
     role: Option<RoleName>,
-    outcome: Option<Outcome>,
+    outcome: Option<OutcomeFilter>,
 }
 
 impl Filter {
@@ -59,18 +59,18 @@ fn bare(text: &str) -> String {
     text.strip_suffix(".git").unwrap_or(text).to_owned()
 }
 
-const fn outcome(what: Happening) -> Outcome {
+const fn outcome(what: EventKind) -> OutcomeFilter {
     match what {
-        Happening::Grant | Happening::Renewal => Outcome::Granted,
-        Happening::Refusal | Happening::LoginFailed => Outcome::Refused,
-        Happening::Withdrawal | Happening::Erase => Outcome::Withdrawn,
-        Happening::Login
-        | Happening::Logout
-        | Happening::End
-        | Happening::Proof
-        | Happening::Doubt
-        | Happening::RolesChanged => Outcome::Session,
-        Happening::Start | Happening::Alarm | Happening::Acknowledgement => Outcome::Agent,
+        EventKind::Grant | EventKind::Renewal => OutcomeFilter::Granted,
+        EventKind::Refusal | EventKind::LoginFailed => OutcomeFilter::Refused,
+        EventKind::Withdrawal | EventKind::Erase => OutcomeFilter::Withdrawn,
+        EventKind::Login
+        | EventKind::Logout
+        | EventKind::End
+        | EventKind::Proof
+        | EventKind::Doubt
+        | EventKind::RolesChanged => OutcomeFilter::Session,
+        EventKind::Start | EventKind::Alarm | EventKind::Acknowledgement => OutcomeFilter::Agent,
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
     use super::Filter;
     use crate::args::{Cli, Command, LogArgs};
     use clap::Parser;
-    use oam_model::record::{Entry, Happening, Record};
+    use oam_model::record::{Entry, EventKind, Record};
 
     fn filter(line: &str) -> Filter {
         Filter::new(&args(line), 10_000).unwrap()
@@ -93,7 +93,7 @@ mod tests {
         }
     }
 
-    fn entry(what: Happening, at_ms: u64, repo: &str, role: &str) -> Entry {
+    fn entry(what: EventKind, at_ms: u64, repo: &str, role: &str) -> Entry {
         let mut record = Record::new(what, at_ms);
         record.repository = Some(repo.parse().unwrap());
         record.role = Some(role.parse().unwrap());
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn every_filter_narrows() {
-        let grant = entry(Happening::Grant, 9_000_000, "acme/model", "publisher");
+        let grant = entry(EventKind::Grant, 9_000_000, "acme/model", "publisher");
         for (line, shown) in [
             ("", true),
             ("--since 30m", true),
@@ -125,7 +125,7 @@ mod tests {
             assert_eq!(filter(line).lets(&grant), shown, "{line}");
         }
         let bare = Entry {
-            record: Record::new(Happening::Start, 1),
+            record: Record::new(EventKind::Start, 1),
             ..grant
         };
         assert!(!filter("--repo acme/model").lets(&bare));

@@ -8,18 +8,18 @@ mod verify;
 
 use super::Done;
 use super::args::LogArgs;
-use super::link::{ANSWER, Link, OtherVersion, settled};
+use super::link::{ANSWER, AgentClient, OtherVersion, settled};
 use super::{places, when};
 use filter::Filter;
 use oam_model::count::counted;
 use oam_model::log_break::LogBreak;
-use oam_model::record::{Entry, Happening};
+use oam_model::record::{Entry, EventKind};
 use oam_model::refusal::Refusal;
 use oam_model::report::AnchorReport;
-use oam_terminal::{Line, Look, Show, escaped};
+use oam_terminal::{Line, Show, Style, escaped};
 use oam_wire::client::Client;
 use oam_wire::message::{Reply, Request};
-use oam_wire::place::Place;
+use oam_wire::place::SocketPath;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
@@ -87,7 +87,7 @@ fn acknowledge(show: &Show) -> Done {
         show.say("there is nothing to acknowledge: no break of the audit log is open");
         return Ok(0);
     }
-    let mut link = Link::open(show, OtherVersion::Name)?;
+    let mut link = AgentClient::open(show, OtherVersion::Name)?;
     let Reply::Anchor(_) = link.ask(Request::AcknowledgeLog)? else {
         return Err(super::link::astray());
     };
@@ -100,7 +100,7 @@ fn acknowledge(show: &Show) -> Done {
 
 /// What the agent knows of the log; the agent is started where none runs.
 fn started(show: &Show) -> Result<AnchorReport, Refusal> {
-    match Link::open(show, OtherVersion::Name)?.ask(Request::Anchor)? {
+    match AgentClient::open(show, OtherVersion::Name)?.ask(Request::Anchor)? {
         Reply::Anchor(report) => Ok(report),
         _ => Err(super::link::astray()),
     }
@@ -122,7 +122,7 @@ fn locate(anchor: Result<AnchorReport, Refusal>) -> Result<Where, Refusal> {
 
 /// Asks a running agent; none is started to show records.
 fn ask() -> Result<AnchorReport, Refusal> {
-    let mut client = Client::connect(&Place::find()?)?;
+    let mut client = Client::connect(&SocketPath::find()?)?;
     match settled(client.ask(Request::Anchor, ANSWER)?)? {
         Reply::Anchor(report) => Ok(report),
         _ => Err(super::link::astray()),
@@ -239,21 +239,21 @@ fn cells(entry: &Entry) -> Vec<Line> {
 fn outcome(entry: &Entry) -> Line {
     let record = &entry.record;
     let (look, word) = match record.what {
-        Happening::Grant => (Look::Good, "granted"),
-        Happening::Renewal => (Look::Good, "renewed"),
-        Happening::Refusal => (Look::Bad, "refused"),
-        Happening::Withdrawal => (Look::Warn, "withdrawn"),
-        Happening::Erase => (Look::Warn, "erased"),
-        Happening::Login => (Look::Strong, "signed in"),
-        Happening::LoginFailed => (Look::Bad, "sign-in failed"),
-        Happening::Logout => (Look::Strong, "signed out"),
-        Happening::End => (Look::Bad, "session over"),
-        Happening::Proof => (Look::Faint, "proven"),
-        Happening::Doubt => (Look::Warn, "in doubt"),
-        Happening::RolesChanged => (Look::Strong, "roles changed"),
-        Happening::Start => (Look::Faint, "agent started"),
-        Happening::Alarm => (Look::Bad, "ALARM"),
-        Happening::Acknowledgement => (Look::Strong, "acknowledged"),
+        EventKind::Grant => (Style::Good, "granted"),
+        EventKind::Renewal => (Style::Good, "renewed"),
+        EventKind::Refusal => (Style::Bad, "refused"),
+        EventKind::Withdrawal => (Style::Warn, "withdrawn"),
+        EventKind::Erase => (Style::Warn, "erased"),
+        EventKind::Login => (Style::Strong, "signed in"),
+        EventKind::LoginFailed => (Style::Bad, "sign-in failed"),
+        EventKind::Logout => (Style::Strong, "signed out"),
+        EventKind::End => (Style::Bad, "session over"),
+        EventKind::Proof => (Style::Faint, "proven"),
+        EventKind::Doubt => (Style::Warn, "in doubt"),
+        EventKind::RolesChanged => (Style::Strong, "roles changed"),
+        EventKind::Start => (Style::Faint, "agent started"),
+        EventKind::Alarm => (Style::Bad, "ALARM"),
+        EventKind::Acknowledgement => (Style::Strong, "acknowledged"),
     };
     let line = Line::new().look(look, word);
     match record.refusal {

@@ -3,11 +3,11 @@
 use super::{Where, files};
 use crate::Done;
 use crate::when;
-use oam_audit::record::{Fault, FaultKind, Known, Summary, Verifier};
+use oam_audit::record::{Fault, FaultKind, KnownEntry, Summary, Verifier};
 use oam_model::log_break::LogBreak;
 use oam_model::refusal::Refusal;
 use oam_model::report::{AnchorReport, HeldAt};
-use oam_terminal::{Line, Look, Show};
+use oam_terminal::{Line, Show, Style};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -116,8 +116,8 @@ fn unanchored(anchor: Result<&AnchorReport, &Refusal>, summary: &Summary) -> Opt
 
 /// What the agent knows of the log: its head, the record that the sealed state anchors, and those that
 /// organizations hold.
-fn known(anchor: &AnchorReport) -> Vec<Known> {
-    let known = |seq, hash: &str| Known {
+fn known(anchor: &AnchorReport) -> Vec<KnownEntry> {
+    let known = |seq, hash: &str| KnownEntry {
         seq,
         hash: hash.to_owned(),
     };
@@ -189,12 +189,12 @@ fn tell(show: &Show, place: &Where, seen: &Seen, summary: &Summary) {
         show.line(format!("and {} more", summary.more_faults));
     }
     if !summary.intact() || !alarms.is_empty() {
-        show.line(Line::new().look(Look::Bad, "the log is not as it was written"));
+        show.line(Line::new().look(Style::Bad, "the log is not as it was written"));
         show.line(known_of(place.anchor.as_ref()));
         show.next(next(summary));
         return;
     }
-    show.line(Line::new().look(Look::Good, "chain ok"));
+    show.line(Line::new().look(Style::Good, "chain ok"));
     show.line(anchored(place.anchor.as_ref(), summary));
     for held in place.anchor.iter().flat_map(|anchor| &anchor.held) {
         show.line(format!(
@@ -218,7 +218,7 @@ fn tell_fault(show: &Show, fault: &Fault) {
     };
     show.line(
         Line::new()
-            .look(Look::Bad, place)
+            .look(Style::Bad, place)
             .text(fault.sentence.clone()),
     );
 }
@@ -229,7 +229,7 @@ fn broken(found: &LogBreak) -> Line {
     });
     let at = when::full(found.at_ms / 1000);
     Line::new()
-        .look(Look::Bad, format!("found {at}{acknowledged}: "))
+        .look(Style::Bad, format!("found {at}{acknowledged}: "))
         .text(found.sentence())
 }
 
@@ -261,7 +261,7 @@ fn known_of(anchor: Result<&AnchorReport, &Refusal>) -> Line {
 fn anchored(anchor: Result<&AnchorReport, &Refusal>, summary: &Summary) -> Line {
     if let Some(why) = unanchored(anchor, summary) {
         return Line::new().look(
-            Look::Warn,
+            Style::Warn,
             format!("not anchored: {why} (a log that was cut or written anew may look the same)"),
         );
     }

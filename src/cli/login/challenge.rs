@@ -6,7 +6,7 @@ use crate::when;
 use oam_model::name::OrgName;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::sign_in::DevicePrompt;
-use oam_terminal::{Line, Look, Show};
+use oam_terminal::{Line, Show, Style};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -40,7 +40,7 @@ pub(super) fn browser(
         show.say("open this address in a browser:");
         show.line(url);
     } else {
-        show.say(Line::new().text(lead).look(Look::Strong, url));
+        show.say(Line::new().text(lead).look(Style::Strong, url));
     }
     let redirect = parameter(url, "redirect_uri");
     if let Some(port) = redirect
@@ -51,7 +51,10 @@ pub(super) fn browser(
         show.say(format!(
             "the browser comes back to port {port} of this machine; from another one, first run:"
         ));
-        show.say(Line::new().look(Look::Strong, tunnel(port, &|name| std::env::var(name).ok())));
+        show.say(Line::new().look(
+            Style::Strong,
+            tunnel(port, &|name| std::env::var(name).ok()),
+        ));
     }
     show.say("waiting for the browser; Ctrl-C cancels");
     if let Some(redirect) = redirect.filter(|_| !opened) {
@@ -79,15 +82,15 @@ pub(super) fn device(
     openable(url, issuer)?;
     show.say(format!("signing in to {org} at {issuer}, by device code"));
     let page = Line::new().text("open on any device: ");
-    show.say(page.look(Look::Strong, url));
+    show.say(page.look(Style::Strong, url));
     let code = Line::new().text("and type the code:  ");
-    show.say(code.look(Look::Strong, device.user_code.clone()));
+    show.say(code.look(Style::Strong, device.user_code.clone()));
     if let Some(complete) = &device.verification_uri_complete {
         show.say(format!("or open the page with the code in it: {complete}"));
     }
     let host = host_of(url).unwrap_or_else(|| url.to_owned());
     show.say(Line::new().look(
-        Look::Warn,
+        Style::Warn,
         format!("the page must be at {host}. Whoever confirms this code signs this machine in as themselves: never confirm one that somebody else sent you"),
     ));
     show.say(format!(

@@ -2,12 +2,12 @@
 
 use crate::places;
 use crate::setup::disk;
-use oam_config::agent::{Settings, Source, read};
+use oam_config::agent::{Settings, SourceText, read};
 use oam_model::refusal::Refusal;
 use std::path::PathBuf;
 
 /// Both files as they are now.
-pub struct Files {
+pub struct SetUpFiles {
     /// The company's text.
     pub company: Option<String>,
     company_path: PathBuf,
@@ -17,7 +17,7 @@ pub struct Files {
     pub user_path: PathBuf,
 }
 
-impl Files {
+impl SetUpFiles {
     /// Reads them.
     pub fn find() -> Result<Self, Refusal> {
         let user_path = places::user_config().ok_or_else(|| {
@@ -43,11 +43,11 @@ impl Files {
             self.user_path.display().to_string(),
         );
         read(
-            self.company.as_deref().map(|text| Source {
+            self.company.as_deref().map(|text| SourceText {
                 name: &company_name,
                 text,
             }),
-            user.map(|text| Source {
+            user.map(|text| SourceText {
                 name: &user_name,
                 text,
             }),

@@ -1,10 +1,10 @@
 //! How a sign-in goes out, and whether the configuration that says so is in force.
 
 use crate::args::LoginArgs;
-use crate::link::Link;
+use crate::link::AgentClient;
 use oam_model::organization::Route;
 use oam_model::refusal::{Refusal, RefusalCode};
-use oam_terminal::{Line, Look, Show};
+use oam_terminal::{Line, Show, Style};
 use oam_wire::message::Request;
 
 /// The roots and proxy of the command line. The file's whole path: the agent has another working folder.
@@ -30,14 +30,14 @@ pub(super) fn route(args: &LoginArgs) -> Result<Route, Refusal> {
 
 /// An edit with a fault is not in force, whatever else it corrects: who signs in now would do it by the
 /// settings of before. An agent that does not know the question says nothing of it.
-pub(super) fn tell_fault_not_in_force(show: &Show, link: &mut Link) {
+pub(super) fn tell_fault_not_in_force(show: &Show, link: &mut AgentClient) {
     match link.ask(Request::Reload) {
         Err(refusal) if refusal.code != RefusalCode::BadRequest => {
             let sentence = format!(
                 "the configuration has a fault and is not in force, the settings of before are: {}",
                 refusal.sentence
             );
-            show.say(Line::new().look(Look::Warn, sentence));
+            show.say(Line::new().look(Style::Warn, sentence));
             show.next(&refusal.next);
         }
         _ => {}

@@ -1,21 +1,21 @@
 //! What comes before a sign-in: the organization's published set-up, shown, asked about and written.
 
-use super::files::Files;
+use super::files::SetUpFiles;
 use super::route::{route, tell_fault_not_in_force};
 use super::undo::Undo;
 use super::written;
 use crate::args::{LoginArgs, LoginTarget};
-use crate::link::{Link, astray};
-use crate::setup::disk::{self, Access};
+use crate::link::{AgentClient, astray};
+use crate::setup::disk::{self, FileAccess};
 use crate::variables;
 use oam_config::agent::{Org, Settings};
-use oam_config::changes::{Change, between};
+use oam_config::changes::{ConfigChange, between};
 use oam_config::digest::binding;
 use oam_config::organization::{issuer_of, issuer_url};
 use oam_model::name::OrgName;
 use oam_model::organization::{Organization, Route};
 use oam_model::refusal::{Refusal, RefusalCode};
-use oam_terminal::{Line, Look, Show};
+use oam_terminal::{Line, Show, Style};
 use oam_wire::message::{Reply, Request};
 use std::io::{IsTerminal, stderr, stdin};
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ pub struct Ready {
 ///
 /// # Errors
 /// The set-up can't be had, was not wanted, or can't be written. Nothing is changed then.
-pub fn ready(show: &Show, args: &LoginArgs, link: &mut Link) -> Result<Ready, Refusal> {
+pub fn ready(show: &Show, args: &LoginArgs, link: &mut AgentClient) -> Result<Ready, Refusal> {
     let route = route(args)?;
     match &args.target {
         Some(LoginTarget::Issuer(typed)) => {
@@ -42,8 +42,8 @@ pub fn ready(show: &Show, args: &LoginArgs, link: &mut Link) -> Result<Ready, Re
                     show.say(format!("{sentence}: {}", variables::NEXT));
                 }
             })?;
-            let files = Files::find()?;
-            let plan = Plan::make(&files, &organization, &route)?;
+            let files = SetUpFiles::find()?;
+            let plan = SetUpPlan::make(&files, &organization, &route)?;
             let undo = plan.carry_out(show, args.yes, link, &organization, By::Url)?;
             Ok(Ready {
                 org: Some(organization.org),
@@ -60,7 +60,7 @@ pub fn ready(show: &Show, args: &LoginArgs, link: &mut Link) -> Result<Ready, Re
 fn again(
     show: &Show,
     yes: bool,
-    link: &mut Link,
+    link: &mut AgentClient,
     named: Option<&OrgName>,
     route: &Route,
 ) -> Result<Ready, Refusal> {
@@ -70,7 +70,7 @@ fn again(
         undo,
     };
     // Configuration that can't be read is the agent's to tell, as it always did.
-    let Ok(files) = Files::find() else {
+    let Ok(files) = SetUpFiles::find() else {
         return Ok(ready(None));
     };
     let Ok(settings) = files.settings(files.user.as_deref()) else {
@@ -95,7 +95,7 @@ fn again(
     let name = org.map(|org| org.name.clone());
     let plan = publish(link, issuer, route).and_then(|organization| {
         if name.as_ref() == Some(&organization.org) {
-            return Ok((Plan::make(&files, &organization, route)?, organization));
+            return Ok((SetUpPlan::make(&files, &organization, route)?, organization));
         }
         Err(renamed(issuer))
     });
@@ -130,7 +130,11 @@ pub(super) fn named_in<'a>(settings: &'a Settings, named: Option<&OrgName>) -> O
     }
 }
 
-pub(super) fn publish(link: &mut Link, url: &str, route: &Route) -> Result<Organization, Refusal> {
+pub(super) fn publish(
+    link: &mut AgentClient,
+    url: &str,
+    route: &Route,
+) -> Result<Organization, Refusal> {
     let url = url.to_owned();
     let route = (*route != Route::default()).then(|| route.clone());
     match link.ask(Request::Organization { url, route }) {
@@ -157,14 +161,14 @@ pub(super) enum By {
 }
 
 /// What is to be done.
-pub(super) struct Plan {
+pub(super) struct SetUpPlan {
     user: Option<String>,
     user_path: PathBuf,
     /// The user's file afterwards; none: it stays.
     text: Option<String>,
     /// There was an organization of this name.
     known: bool,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<ConfigChange>,
     /// What a session of before is bound to changes.
     pub(super) rebinds: bool,
     /// Hubs have addresses that no hub had before.
@@ -173,9 +177,9 @@ pub(super) struct Plan {
     enforced: Vec<String>,
 }
 
-impl Plan {
+impl SetUpPlan {
     pub(super) fn make(
-        files: &Files,
+        files: &SetUpFiles,
         organization: &Organization,
         route: &Route,
     ) -> Result<Self, Refusal> {
@@ -227,7 +231,7 @@ impl Plan {
     fn show(&self, show: &Show, organization: &Organization) {
         if self.known {
             show.say(Line::new().look(
-                Look::Warn,
+                Style::Warn,
                 format!("the set-up of {} changed:", organization.org),
             ));
             for change in &self.changes {
@@ -243,7 +247,7 @@ impl Plan {
         self,
         show: &Show,
         yes: bool,
-        link: &mut Link,
+        link: &mut AgentClient,
         organization: &Organization,
         by: By,
     ) -> Result<Option<Undo>, Refusal> {
@@ -293,7 +297,7 @@ impl Plan {
                 "run the command again",
             ));
         }
-        disk::write(&self.user_path, text.as_bytes(), Access::Private)?;
+        disk::write(&self.user_path, text.as_bytes(), FileAccess::Private)?;
         show.say(format!("written into {}", self.user_path.display()));
         if let Err(refusal) = reload(link, org) {
             undo.give_back();
@@ -305,8 +309,8 @@ impl Plan {
 
 /// The agent has the new settings when this comes back. By a new connection: the old one may have been
 /// silent for too long.
-fn reload(link: &mut Link, org: &OrgName) -> Result<(), Refusal> {
-    *link = Link::again()?;
+fn reload(link: &mut AgentClient, org: &OrgName) -> Result<(), Refusal> {
+    *link = AgentClient::again()?;
     link.ask(Request::Reload)?;
     let report = crate::status::ask(link)?;
     if report.orgs.iter().any(|row| row.org == *org) {
@@ -321,7 +325,7 @@ fn reload(link: &mut Link, org: &OrgName) -> Result<(), Refusal> {
 fn introduce(show: &Show, organization: &Organization) {
     show.say(
         Line::new()
-            .look(Look::Strong, organization.org.to_string())
+            .look(Style::Strong, organization.org.to_string())
             .text(format!(", as {} publishes it:", organization.issuer)),
     );
     show.say(format!(

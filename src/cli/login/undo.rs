@@ -1,7 +1,7 @@
 //! Taking a set-up back when the sign-in to it came to nothing: else the session that was there would
 //! wait for one that nobody wants (promise 9).
 
-use crate::setup::disk::{self, Access};
+use crate::setup::disk::{self, FileAccess};
 use crate::system;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +30,7 @@ impl Undo {
         }
         // Whoever called has a refusal to tell already; the next sign-in asks about the rest.
         let _ = match self.before {
-            Some(text) => disk::write(&self.path, text.as_bytes(), Access::Private),
+            Some(text) => disk::write(&self.path, text.as_bytes(), FileAccess::Private),
             None => disk::remove(&self.path).map(|_| ()),
         };
     }

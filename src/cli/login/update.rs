@@ -1,12 +1,12 @@
 //! `oam update`: takes over what the company changed in the set-up that its issuer publishes.
 
-use super::files::Files;
-use super::setup::{By, Plan, named_in, publish, renamed};
+use super::files::SetUpFiles;
+use super::setup::{By, SetUpPlan, named_in, publish, renamed};
 use super::undo::Pending;
 use super::{Manner, sign_in, tell};
 use crate::Done;
 use crate::args::{StoreArg, UpdateArgs};
-use crate::link::{Link, OtherVersion};
+use crate::link::{AgentClient, OtherVersion};
 use crate::status;
 use oam_config::organization::issuer_of;
 use oam_model::name::OrgName;
@@ -29,8 +29,8 @@ struct Updated<'a> {
 
 /// Asks the issuer, shows what changed, writes it and, where the session is bound to what changed, signs in.
 pub fn run(show: &Show, args: &UpdateArgs) -> Done {
-    let mut link = Link::open(show, OtherVersion::Replace)?;
-    let files = Files::find()?;
+    let mut link = AgentClient::open(show, OtherVersion::Replace)?;
+    let files = SetUpFiles::find()?;
     let settings = files.settings(files.user.as_deref())?;
     let org = named_in(&settings, args.org.as_ref()).ok_or_else(|| which(args.org.as_ref()))?;
     let issuer = issuer_of(org).ok_or_else(|| by_hand(&org.name))?;
@@ -38,7 +38,7 @@ pub fn run(show: &Show, args: &UpdateArgs) -> Done {
     if organization.org != org.name {
         return Err(renamed(issuer));
     }
-    let plan = Plan::make(&files, &organization, &Route::default())?;
+    let plan = SetUpPlan::make(&files, &organization, &Route::default())?;
     let texts: Vec<String> = plan.changes.iter().map(|c| c.text.clone()).collect();
     let new_hubs = plan.new_hubs;
     let before = status::ask(&mut link)?;

@@ -4,7 +4,7 @@ use crate::system::{access_folder, access_options};
 use oam_model::refusal::Refusal;
 use oam_wire::host::ours_to_make;
 
-pub(crate) use crate::system::Access;
+pub(crate) use crate::system::FileAccess;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<String>, Refusal> {
 
 /// Writes a file by a temporary one beside it, flushed and renamed over it. A symbolic link stays
 /// one: people keep their dot files in repositories.
-pub(crate) fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Refusal> {
+pub(crate) fn write(path: &Path, bytes: &[u8], access: FileAccess) -> Result<(), Refusal> {
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     ours(path)?;
     if let Some(folder) = path.parent() {
@@ -50,7 +50,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Ref
     })
 }
 
-fn write_new(at: &Path, bytes: &[u8], over: &Path, access: Access) -> std::io::Result<()> {
+fn write_new(at: &Path, bytes: &[u8], over: &Path, access: FileAccess) -> std::io::Result<()> {
     // Left by a run that was killed; the process id in its name is ours now.
     let _ = fs::remove_file(at);
     let mut file = create(at, access)?;
@@ -76,14 +76,14 @@ pub(crate) fn remove(path: &Path) -> Result<bool, Refusal> {
 }
 
 /// A new file that must not exist yet.
-pub(super) fn create(path: &Path, access: Access) -> std::io::Result<File> {
+pub(super) fn create(path: &Path, access: FileAccess) -> std::io::Result<File> {
     access_options(access)
         .write(true)
         .create_new(true)
         .open(path)
 }
 
-fn create_folder(folder: &Path, access: Access) -> Result<(), Refusal> {
+fn create_folder(folder: &Path, access: FileAccess) -> Result<(), Refusal> {
     access_folder(access)
         .recursive(true)
         .create(folder)

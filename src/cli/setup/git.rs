@@ -8,14 +8,14 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use super::disk::{self, Access};
+use super::disk::{self, FileAccess};
 use super::report::{SetupChange, SetupReport};
 use super::surroundings::Surroundings;
 use super::{SetupWhat, path_text, quoted};
 use file::GitConfig;
 use oam_model::refusal::Refusal;
 use oam_model::report::HubRow;
-use plan::{Memory, Plan, plan};
+use plan::{GitPlan, Memory, plan};
 use std::path::{Path, PathBuf};
 
 /// Sets git up for `hubs`, or restores what was there.
@@ -76,7 +76,7 @@ pub(super) fn run(
 /// Tells whether the file is another than before.
 fn apply(
     config: &GitConfig<'_>,
-    plan: &Plan,
+    plan: &GitPlan,
     remembered_at: &Path,
     before: &Memory,
 ) -> Result<bool, Refusal> {
@@ -97,7 +97,7 @@ fn apply(
 
 fn remember(at: &Path, memory: &Memory) -> Result<(), Refusal> {
     let text = serde_json::to_vec_pretty(memory).map_err(|_| forgotten(at))?;
-    disk::write(at, &text, Access::Private)
+    disk::write(at, &text, FileAccess::Private)
 }
 
 fn recall(path: &Path) -> Result<Memory, Refusal> {
@@ -147,7 +147,7 @@ pub(super) fn command(helper: &Path) -> Result<String, Refusal> {
     Ok(format!("!exec {}", quoted(&text.replace('\\', "/"))))
 }
 
-fn changes(plan: &Plan, path: &Path) -> Vec<SetupChange> {
+fn changes(plan: &GitPlan, path: &Path) -> Vec<SetupChange> {
     plan.changes
         .iter()
         .map(|change| SetupChange {

@@ -4,7 +4,7 @@
 //! A wrapper and not an alias: scripts and other programs call `hf` too. In `sh`, because a program
 //! of ours that is named `hf` would have to be updated beside OAM.
 
-use super::disk::{self, Access};
+use super::disk::{self, FileAccess};
 use super::report::{SetupChange, SetupReport};
 use super::surroundings::Surroundings;
 use super::{SetupWhat, path_text, quoted};
@@ -52,7 +52,7 @@ pub(super) fn run(around: &Surroundings, undo: bool) -> Result<SetupReport, Refu
         let text = wrapper_text(path_text(&oam)?, path_text(&real)?);
         after = lines(text.as_bytes());
         if before != after {
-            disk::write(&wrapper, text.as_bytes(), Access::Program)?;
+            disk::write(&wrapper, text.as_bytes(), FileAccess::Program)?;
         }
         advise(around, &folder, &real, &mut report);
     }

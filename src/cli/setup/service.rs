@@ -1,7 +1,7 @@
 //! `oam setup service`: the agent under the person's service manager. Without it the first command
 //! that needs the agent starts it; with it the service manager holds the socket and restarts it.
 
-use super::disk::{self, Access};
+use super::disk::{self, FileAccess};
 use super::report::{SetupChange, SetupReport};
 use super::surroundings::Surroundings;
 use super::{SetupWhat, path_text};
@@ -201,7 +201,7 @@ fn write_all(texts: &[Text], report: &mut SetupReport) -> Result<(), Refusal> {
         if old.as_ref() == Some(text) {
             continue;
         }
-        disk::write(path, text.as_bytes(), Access::Usual)?;
+        disk::write(path, text.as_bytes(), FileAccess::Usual)?;
         report.changes.push(SetupChange {
             file: disk::name(path),
             key: None,

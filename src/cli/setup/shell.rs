@@ -1,7 +1,7 @@
 //! `oam setup shell`: a marked block at the end of the shell's start files that puts the folder of
 //! our wrappers first in `PATH`.
 
-use super::disk::{self, Access};
+use super::disk::{self, FileAccess};
 use super::report::{SetupChange, SetupReport};
 use super::surroundings::Surroundings;
 use super::{SetupWhat, path_text, quoted};
@@ -62,7 +62,7 @@ fn change(path: &Path, block: &str, undo: bool, report: &mut SetupReport) -> Res
     } else if undo && there.is_none() {
         return Ok(());
     } else {
-        disk::write(path, &new, Access::Usual)?;
+        disk::write(path, &new, FileAccess::Usual)?;
     }
     report.changes.push(SetupChange {
         file: disk::name(path),

@@ -126,12 +126,12 @@ pub(super) mod private {
     use std::path::{Path, PathBuf};
 
     /// A home, its surroundings, and the folder that is deleted at the end.
-    pub(in crate::setup) struct Home {
+    pub(in crate::setup) struct TemporaryHome {
         pub(in crate::setup) around: Surroundings,
         pub(in crate::setup) folder: tempfile::TempDir,
     }
 
-    impl Home {
+    impl TemporaryHome {
         /// With our three programs in `opt` and the system's programs in `PATH`.
         pub(in crate::setup) fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
@@ -171,6 +171,6 @@ pub(super) mod private {
     }
 
     fn program(path: &Path, text: &str) {
-        disk::write(path, text.as_bytes(), disk::Access::Program).unwrap();
+        disk::write(path, text.as_bytes(), disk::FileAccess::Program).unwrap();
     }
 }

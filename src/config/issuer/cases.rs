@@ -3,10 +3,10 @@
 use crate::fields::{Fields, Placed, choose, wrong_kind};
 use crate::role::{ACTIONS, owned};
 use crate::suggest;
-use crate::tree::{Node, Report, Value, YES_OR_NO, shown};
+use crate::tree::{FaultCollector, Node, Value, YES_OR_NO, shown};
 use oam_model::issuer::IssuerSettings;
 use oam_model::name::{HubName, NameFault, SourceName};
-use oam_model::policy::{Expected, PolicyCase, Wanted};
+use oam_model::policy::{ExpectedAnswer, PolicyCase, PolicyRequest};
 use oam_model::role::Action;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub(super) fn read_cases(
     tree: &Node,
     settings: &IssuerSettings,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Vec<PolicyCase> {
     let root = Fields::open(tree, tree.place, "", &["case"], report);
     let Some(entry) = root.entry("case") else {
@@ -35,7 +35,7 @@ pub(super) fn read_cases(
 fn read_case(
     item: &Node,
     settings: &IssuerSettings,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Option<PolicyCase> {
     const KEYS: [&str; 9] = [
         "as", "source", "groups", "claims", "repo", "hub", "action", "role", "expect",
@@ -58,8 +58,8 @@ fn read_case(
         .and_then(|text| choose(text, "case.action", &ACTIONS, report));
     let expect = table.required("expect", report);
     let expect = match expect {
-        Some(text) if text.value == "denied" => Some(Expected::Denied),
-        expect => parsed(&table, "expect", expect, report).map(Expected::Role),
+        Some(text) if text.value == "denied" => Some(ExpectedAnswer::Denied),
+        expect => parsed(&table, "expect", expect, report).map(ExpectedAnswer::Role),
     };
     Some(PolicyCase {
         line: report.line(item.place),
@@ -67,7 +67,7 @@ fn read_case(
         source: source?.parse::<SourceName>().ok()?,
         groups,
         claims,
-        wanted: Wanted {
+        wanted: PolicyRequest {
             hub: hub?.parse::<HubName>().ok()?,
             repository,
             action: action.unwrap_or(Action::Read),
@@ -82,7 +82,7 @@ fn one_of<'t>(
     table: &Fields<'t>,
     key: &str,
     known: &[&'t str],
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Option<&'t str> {
     if let (None, [only]) = (table.entry(key), known) {
         return Some(only);
@@ -103,7 +103,7 @@ fn parsed<T: std::str::FromStr<Err = NameFault>>(
     table: &Fields<'_>,
     key: &str,
     text: Option<Placed<&str>>,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Option<T> {
     let text = text?;
     match text.value.parse::<T>() {
@@ -120,7 +120,7 @@ fn parsed<T: std::str::FromStr<Err = NameFault>>(
     }
 }
 
-fn claims(node: &Node, report: &mut Report<'_>) -> BTreeMap<String, Json> {
+fn claims(node: &Node, report: &mut FaultCollector<'_>) -> BTreeMap<String, Json> {
     if !matches!(node.value, Value::Table(_)) {
         wrong_kind(report, node, "case.claims", "a table");
     }
@@ -131,7 +131,7 @@ fn claims(node: &Node, report: &mut Report<'_>) -> BTreeMap<String, Json> {
 }
 
 /// A value as the token would have it.
-fn json(node: &Node, report: &mut Report<'_>) -> Json {
+fn json(node: &Node, report: &mut FaultCollector<'_>) -> Json {
     match &node.value {
         Value::Text(text) => Json::String(text.clone()),
         Value::Whole(Some(number)) => Json::from(*number),

@@ -1,6 +1,6 @@
 //! The smallest files that are whole, to which each test adds its own lines.
 
-use super::{Source, read_cases, read_policy, read_settings};
+use super::{SourceText, read_cases, read_policy, read_settings};
 use crate::fault::ConfigFault;
 use oam_model::issuer::IssuerSettings;
 use oam_model::policy::{Policy, PolicyCase};
@@ -32,7 +32,7 @@ grants = [{ hub = "models", repositories = ["acme/*"], action = "write" }]
 "#;
 
 pub fn issuer_of(text: &str) -> Result<IssuerSettings, Vec<ConfigFault>> {
-    read_settings(Source {
+    read_settings(SourceText {
         name: "issuer.toml",
         text,
     })
@@ -44,12 +44,12 @@ pub fn settings() -> IssuerSettings {
 
 pub fn policy_of(text: &str) -> Result<Policy, Vec<ConfigFault>> {
     let name = "policy.toml";
-    read_policy(Source { name, text }, &settings())
+    read_policy(SourceText { name, text }, &settings())
 }
 
 pub fn cases_of(text: &str) -> Result<Vec<PolicyCase>, Vec<ConfigFault>> {
     let name = "cases.toml";
-    read_cases(Source { name, text }, &settings())
+    read_cases(SourceText { name, text }, &settings())
 }
 
 pub fn told(faults: &[ConfigFault]) -> String {

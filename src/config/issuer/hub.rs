@@ -2,7 +2,7 @@
 
 use crate::fields::{Fields, Placed, choose, names};
 use crate::hub::{KEYS, ReadHub, read_opened};
-use crate::tree::{Entry, Report, shown};
+use crate::tree::{FaultCollector, KeyEntry, shown};
 use oam_model::issuer::{Backend, IssuerHub};
 use oam_model::name::HubName;
 
@@ -21,7 +21,7 @@ const WAYS: [(&str, Way); 3] = [
 ];
 
 /// Reads all hubs.
-pub(super) fn read_hubs(root: &Fields<'_>, report: &mut Report<'_>) -> Vec<IssuerHub> {
+pub(super) fn read_hubs(root: &Fields<'_>, report: &mut FaultCollector<'_>) -> Vec<IssuerHub> {
     let Some(entry) = root.entry("hubs") else {
         root.missing("hubs", report);
         return Vec::new();
@@ -63,7 +63,10 @@ fn issuer_hub(read: &ReadHub, backend: Backend) -> IssuerHub {
     }
 }
 
-fn read_hub(entry: &Entry, report: &mut Report<'_>) -> (Option<ReadHub>, Option<Backend>) {
+fn read_hub(
+    entry: &KeyEntry,
+    report: &mut FaultCollector<'_>,
+) -> (Option<ReadHub>, Option<Backend>) {
     let path = format!("hubs.{}", entry.key);
     let name = entry.key.parse::<HubName>();
     if let Err(fault) = &name {
@@ -82,7 +85,7 @@ fn read_hub(entry: &Entry, report: &mut Report<'_>) -> (Option<ReadHub>, Option<
 
 /// Hosts that take their own tokens only: one that the issuer signs would be refused by each request, and the fault
 /// be found by people who push.
-fn check_foreign(read: &ReadHub, report: &mut Report<'_>) {
+fn check_foreign(read: &ReadHub, report: &mut FaultCollector<'_>) {
     const HOSTS: [&str; 9] = [
         "github.com",
         "api.github.com",
@@ -111,7 +114,7 @@ fn check_foreign(read: &ReadHub, report: &mut Report<'_>) {
     );
 }
 
-fn backend(hub: &Fields<'_>, report: &mut Report<'_>) -> Option<Backend> {
+fn backend(hub: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<Backend> {
     let Some(entry) = hub.entry("backend") else {
         hub.missing("backend", report);
         return None;
@@ -140,7 +143,13 @@ fn backend(hub: &Fields<'_>, report: &mut Report<'_>) -> Option<Backend> {
     }
 }
 
-fn unused(table: &Fields<'_>, key: &str, text: Placed<&str>, kind: &str, report: &mut Report<'_>) {
+fn unused(
+    table: &Fields<'_>,
+    key: &str,
+    text: Placed<&str>,
+    kind: &str,
+    report: &mut FaultCollector<'_>,
+) {
     report.add(
         text.place,
         format!(

@@ -2,14 +2,14 @@
 
 use crate::fields::Placed;
 use crate::suggest;
-use crate::tree::{Place, Report, shown};
+use crate::tree::{FaultCollector, Span, shown};
 use oam_model::policy::{PolicyGrant, PolicyRole};
 use std::collections::{HashMap, HashSet};
 
 /// A role as written.
 pub(super) struct Draft<'t> {
     pub(super) key: &'t str,
-    pub(super) place: Place,
+    pub(super) place: Span,
     pub(super) include: Vec<Placed<&'t str>>,
     /// No `members` key at all: it is there to be included.
     pub(super) without_members: bool,
@@ -17,7 +17,7 @@ pub(super) struct Draft<'t> {
 }
 
 /// The roles with the grants of those that they include. Members, lifetime and offline rule are a role's own.
-pub(super) fn flatten(drafts: Vec<Draft<'_>>, report: &mut Report<'_>) -> Vec<PolicyRole> {
+pub(super) fn flatten(drafts: Vec<Draft<'_>>, report: &mut FaultCollector<'_>) -> Vec<PolicyRole> {
     let links = links(&drafts, report);
     check_cycles(&drafts, &links, report);
     check_idle(&drafts, &links, report);
@@ -39,9 +39,9 @@ pub(super) fn flatten(drafts: Vec<Draft<'_>>, report: &mut Report<'_>) -> Vec<Po
 }
 
 /// For each role the roles that it includes, by index, with the place of the name.
-type Links = Vec<Vec<(usize, Place)>>;
+type Links = Vec<Vec<(usize, Span)>>;
 
-fn links(drafts: &[Draft<'_>], report: &mut Report<'_>) -> Links {
+fn links(drafts: &[Draft<'_>], report: &mut FaultCollector<'_>) -> Links {
     let known: Vec<&str> = drafts.iter().map(|draft| draft.key).collect();
     let places: HashMap<&str, usize> = known
         .iter()
@@ -70,7 +70,7 @@ fn links(drafts: &[Draft<'_>], report: &mut Report<'_>) -> Links {
 }
 
 /// Reports every circle once, as the path through it: at the include that closes it.
-fn check_cycles(drafts: &[Draft<'_>], links: &Links, report: &mut Report<'_>) {
+fn check_cycles(drafts: &[Draft<'_>], links: &Links, report: &mut FaultCollector<'_>) {
     let mut done = vec![false; drafts.len()];
     // Where on the path a role stands.
     let mut steps: HashMap<usize, usize> = HashMap::new();
@@ -114,7 +114,7 @@ fn check_cycles(drafts: &[Draft<'_>], links: &Links, report: &mut Report<'_>) {
 }
 
 /// A role without `members` that nobody includes does nothing: a line was forgotten.
-fn check_idle(drafts: &[Draft<'_>], links: &Links, report: &mut Report<'_>) {
+fn check_idle(drafts: &[Draft<'_>], links: &Links, report: &mut FaultCollector<'_>) {
     let included: HashSet<usize> = links.iter().flatten().map(|(to, _)| *to).collect();
     for (at, draft) in drafts.iter().enumerate() {
         if draft.without_members && !included.contains(&at) {

@@ -2,7 +2,7 @@
 
 use super::place::absolute;
 use crate::fields::{Fields, Placed};
-use crate::tree::{Report, shown};
+use crate::tree::{FaultCollector, shown};
 use oam_model::issuer::TlsFiles;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -10,13 +10,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 const USUAL: &str = "127.0.0.1:8443";
 
 /// `listen`, `[tls]` and `trusted_proxies`, which only together say whether tokens stay private.
-pub(super) struct Listening {
+pub(super) struct ListenSettings {
     pub(super) listen: Vec<String>,
     pub(super) tls: Option<TlsFiles>,
     pub(super) trusted_proxies: Vec<String>,
 }
 
-pub(super) fn read(root: &Fields<'_>, url: Option<&str>, report: &mut Report<'_>) -> Listening {
+pub(super) fn read(
+    root: &Fields<'_>,
+    url: Option<&str>,
+    report: &mut FaultCollector<'_>,
+) -> ListenSettings {
     let tls = tls(root, report);
     let trusted_proxies = proxies(root, report);
     let private = root.entry("tls").is_some() || root.entry("trusted_proxies").is_some();
@@ -30,7 +34,7 @@ pub(super) fn read(root: &Fields<'_>, url: Option<&str>, report: &mut Report<'_>
         );
     }
     let Some(written) = root.texts("listen", report) else {
-        return Listening {
+        return ListenSettings {
             listen: vec![USUAL.to_owned()],
             tls,
             trusted_proxies,
@@ -47,14 +51,14 @@ pub(super) fn read(root: &Fields<'_>, url: Option<&str>, report: &mut Report<'_>
     for text in &written.value {
         address(text, private, report);
     }
-    Listening {
+    ListenSettings {
         listen: written.value.iter().map(|t| t.value.to_owned()).collect(),
         tls,
         trusted_proxies,
     }
 }
 
-fn address(text: &Placed<&str>, private: bool, report: &mut Report<'_>) {
+fn address(text: &Placed<&str>, private: bool, report: &mut FaultCollector<'_>) {
     let Ok(address) = text.value.parse::<SocketAddr>() else {
         report.add(
             text.place,
@@ -78,7 +82,7 @@ fn address(text: &Placed<&str>, private: bool, report: &mut Report<'_>) {
     }
 }
 
-fn tls(root: &Fields<'_>, report: &mut Report<'_>) -> Option<TlsFiles> {
+fn tls(root: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<TlsFiles> {
     let entry = root.entry("tls")?;
     let known = ["certificate", "key"];
     let table = Fields::open(&entry.node, entry.place, "tls", &known, report);
@@ -95,7 +99,7 @@ fn tls(root: &Fields<'_>, report: &mut Report<'_>) -> Option<TlsFiles> {
     })
 }
 
-fn proxies(root: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
+fn proxies(root: &Fields<'_>, report: &mut FaultCollector<'_>) -> Vec<String> {
     let texts = root.texts("trusted_proxies", report);
     let texts = texts.map_or_else(Vec::new, |texts| texts.value);
     for text in &texts {

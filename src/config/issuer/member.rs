@@ -4,9 +4,9 @@ use super::place::{empty, some_texts};
 use super::preset::{is_pinned, shared};
 use crate::fields::{Fields, names, text_of, wrong_kind};
 use crate::suggest;
-use crate::tree::{Entry, Node, Report, Value, YES_OR_NO, shown};
-use oam_model::claimant::ClaimantKind;
-use oam_model::issuer::Source;
+use crate::tree::{FaultCollector, KeyEntry, Node, Value, YES_OR_NO, shown};
+use oam_model::claimant::PrincipalKind;
+use oam_model::issuer::IdentitySource;
 use oam_model::policy::Member;
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ const LONGEST: usize = 1024;
 /// Reads `members` of a role.
 pub(super) fn read_members(
     role: &Fields<'_>,
-    sources: &[Source],
-    report: &mut Report<'_>,
+    sources: &[IdentitySource],
+    report: &mut FaultCollector<'_>,
 ) -> Vec<Member> {
     let Some(entry) = role.entry("members") else {
         return Vec::new();
@@ -40,8 +40,8 @@ pub(super) fn read_members(
 fn read_member(
     item: &Node,
     path: &str,
-    sources: &[Source],
-    report: &mut Report<'_>,
+    sources: &[IdentitySource],
+    report: &mut FaultCollector<'_>,
 ) -> Option<Member> {
     let known = ["source", "groups", "claims"];
     let table = Fields::open(item, item.place, path, &known, report);
@@ -77,7 +77,7 @@ fn read_member(
 
 /// Groups are names that are compared whole. An empty list would be read as "no group" by one and as "any"
 /// by another, so it is a fault.
-fn groups(table: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
+fn groups(table: &Fields<'_>, report: &mut FaultCollector<'_>) -> Vec<String> {
     if table.entry("groups").is_none() {
         return Vec::new();
     }
@@ -94,7 +94,12 @@ fn groups(table: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
 }
 
 /// Whoever can get a token of a shared issuer must not get a role by a name alone.
-fn check_strangers(table: &Fields<'_>, source: &Source, member: &Member, report: &mut Report<'_>) {
+fn check_strangers(
+    table: &Fields<'_>,
+    source: &IdentitySource,
+    member: &Member,
+    report: &mut FaultCollector<'_>,
+) {
     let Some(shared) = shared(&source.issuer, source.kind) else {
         return check_every_job(table, source, member, report);
     };
@@ -122,13 +127,18 @@ fn check_strangers(table: &Fields<'_>, source: &Source, member: &Member, report:
 
 /// A source of jobs that is not known here may be shared too, as those of CI services are: a role that no claim pins
 /// would be everybody's who can run a job there.
-fn check_every_job(table: &Fields<'_>, source: &Source, member: &Member, report: &mut Report<'_>) {
+fn check_every_job(
+    table: &Fields<'_>,
+    source: &IdentitySource,
+    member: &Member,
+    report: &mut FaultCollector<'_>,
+) {
     let pinned = source
         .required
         .values()
         .chain(member.claims.values())
         .any(|values| !values.is_empty() && values.iter().all(|value| !value.contains('*')));
-    if source.kind != ClaimantKind::Job || source.every_job || pinned {
+    if source.kind != PrincipalKind::Job || source.every_job || pinned {
         return;
     }
     report.add(
@@ -145,13 +155,18 @@ fn check_every_job(table: &Fields<'_>, source: &Source, member: &Member, report:
 }
 
 /// An e-mail that nobody verified is a text that the person chose.
-fn check_email(table: &Fields<'_>, source: &Source, member: &Member, report: &mut Report<'_>) {
+fn check_email(
+    table: &Fields<'_>,
+    source: &IdentitySource,
+    member: &Member,
+    report: &mut FaultCollector<'_>,
+) {
     let verified = |claims: &BTreeMap<String, Vec<String>>| {
         claims
             .get("email_verified")
             .is_some_and(|values| values.iter().all(|value| value == "true"))
     };
-    let by_email = member.claims.contains_key("email") && source.kind == ClaimantKind::Person;
+    let by_email = member.claims.contains_key("email") && source.kind == PrincipalKind::Person;
     if by_email && !verified(&member.claims) && !verified(&source.required) {
         let place = table
             .entry("claims")
@@ -167,9 +182,9 @@ fn check_email(table: &Fields<'_>, source: &Source, member: &Member, report: &mu
 /// Conditions on claims: each a pattern or a list of patterns. A table below a claim goes into it:
 /// `kubernetes.io = { namespace = "x" }` is `"kubernetes.io.namespace" = "x"`.
 pub(super) fn claims(
-    entry: &Entry,
+    entry: &KeyEntry,
     path: &str,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> BTreeMap<String, Vec<String>> {
     let mut found = BTreeMap::new();
     collect(&entry.node, path, "", &mut found, report);
@@ -181,7 +196,7 @@ fn collect(
     path: &str,
     prefix: &str,
     found: &mut BTreeMap<String, Vec<String>>,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) {
     let entries = names(node, path, report);
     if entries.is_empty() && matches!(node.value, Value::Table(_)) {
@@ -213,7 +228,7 @@ fn collect(
     }
 }
 
-fn patterns(node: &Node, path: &str, report: &mut Report<'_>) -> Vec<String> {
+fn patterns(node: &Node, path: &str, report: &mut FaultCollector<'_>) -> Vec<String> {
     let Value::List(items) = &node.value else {
         return pattern(node, path, report).into_iter().collect();
     };
@@ -228,7 +243,7 @@ fn patterns(node: &Node, path: &str, report: &mut Report<'_>) -> Vec<String> {
 }
 
 /// A pattern of a claim. Numbers and booleans stand for their text, as the token's do.
-fn pattern(node: &Node, path: &str, report: &mut Report<'_>) -> Option<String> {
+fn pattern(node: &Node, path: &str, report: &mut FaultCollector<'_>) -> Option<String> {
     match &node.value {
         Value::Whole(Some(number)) => return Some(number.to_string()),
         Value::Other(kind, text) if *kind == YES_OR_NO => return Some(text.clone()),

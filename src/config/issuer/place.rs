@@ -1,7 +1,7 @@
 //! Where files and secrets lie: paths, and places of secrets that are never in the file itself.
 
 use crate::fields::{Fields, Placed};
-use crate::tree::{Entry, Place, Report, Value, shown};
+use crate::tree::{FaultCollector, KeyEntry, Span, Value, shown};
 use oam_model::issuer::{SecretPlace, SourceKeys};
 use std::path::Path;
 
@@ -13,7 +13,7 @@ const WAYS: &str =
 pub(super) fn secret(
     table: &Fields<'_>,
     key: &str,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Option<SecretPlace> {
     let entry = table.entry(key)?;
     let path = table.path_of(key);
@@ -49,7 +49,7 @@ pub(super) fn secret(
 pub(super) fn needed_secret(
     table: &Fields<'_>,
     key: &str,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Option<SecretPlace> {
     if table.entry(key).is_none() {
         table.missing(key, report);
@@ -57,7 +57,7 @@ pub(super) fn needed_secret(
     secret(table, key, report)
 }
 
-fn variable(table: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
+fn variable(table: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<String> {
     let text = table.text("env", report)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if !text.value.chars().all(plain) || text.value.starts_with(|c: char| c.is_ascii_digit()) {
@@ -73,7 +73,7 @@ fn variable(table: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
     Some(text.value.to_owned())
 }
 
-fn credential(table: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
+fn credential(table: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<String> {
     let text = table.text("credential", report)?;
     // A name with a slash would leave $CREDENTIALS_DIRECTORY.
     if text.value.contains('/') || text.value.starts_with('.') {
@@ -90,7 +90,11 @@ fn credential(table: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
 }
 
 /// A whole path from the root.
-pub(super) fn absolute(table: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<String> {
+pub(super) fn absolute(
+    table: &Fields<'_>,
+    key: &str,
+    report: &mut FaultCollector<'_>,
+) -> Option<String> {
     let text = table.text(key, report)?;
     if !Path::new(text.value).is_absolute() {
         report.add(
@@ -103,7 +107,7 @@ pub(super) fn absolute(table: &Fields<'_>, key: &str, report: &mut Report<'_>) -
 }
 
 /// Where the keys of somebody's tokens are: `jwks_uri`, `jwks_file`, or neither.
-pub(super) fn keys(table: &Fields<'_>, report: &mut Report<'_>) -> SourceKeys {
+pub(super) fn keys(table: &Fields<'_>, report: &mut FaultCollector<'_>) -> SourceKeys {
     use crate::address::endpoint;
     use crate::provider::checked;
     let address = checked(table, "jwks_uri", false, endpoint, report);
@@ -118,7 +122,7 @@ pub(super) fn keys(table: &Fields<'_>, report: &mut Report<'_>) -> SourceKeys {
     }
 }
 
-fn both(table: &Fields<'_>, entry: &Entry, other: &str, report: &mut Report<'_>) {
+fn both(table: &Fields<'_>, entry: &KeyEntry, other: &str, report: &mut FaultCollector<'_>) {
     report.add(
         entry.place,
         format!(
@@ -135,7 +139,7 @@ pub(super) fn some_texts<'t>(
     table: &Fields<'t>,
     key: &str,
     why: &str,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Vec<Placed<&'t str>> {
     let Some(entry) = table.entry(key) else {
         table.missing(key, report);
@@ -149,6 +153,6 @@ pub(super) fn some_texts<'t>(
 }
 
 /// Reports a list that must not be empty.
-pub(super) fn empty(place: Place, path: &str, why: &str, report: &mut Report<'_>) {
+pub(super) fn empty(place: Span, path: &str, why: &str, report: &mut FaultCollector<'_>) {
     report.add(place, format!("`{}` is empty", shown(path)), why);
 }

@@ -7,9 +7,9 @@ use crate::provider::{extra, redirect_path, scopes};
 use crate::read::ages;
 use crate::role::{LIFETIME_MS, OFFLINE, USUAL_LIFETIME_MS, grants};
 use crate::suggest;
-use crate::tree::{Entry, Node, Report, shown};
-use oam_model::claimant::ClaimantKind;
-use oam_model::issuer::{IssuerSettings, Source};
+use crate::tree::{FaultCollector, KeyEntry, Node, shown};
+use oam_model::claimant::PrincipalKind;
+use oam_model::issuer::{IdentitySource, IssuerSettings};
 use oam_model::name::{OrgName, RoleName};
 use oam_model::organization::SubjectKind;
 use oam_model::policy::{OrgRules, Policy, PolicyGrant, PolicyRole};
@@ -19,7 +19,7 @@ use oam_model::role::OfflineRule;
 pub(super) fn read_policy(
     tree: &Node,
     settings: &IssuerSettings,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Option<Policy> {
     let root = Fields::open(tree, tree.place, "", &["org", "roles"], report);
     let org = read_org(&root, settings, report);
@@ -36,7 +36,7 @@ pub(super) fn read_policy(
 fn read_org(
     root: &Fields<'_>,
     settings: &IssuerSettings,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Option<OrgRules> {
     const KEYS: [&str; 11] = [
         "name",
@@ -89,12 +89,12 @@ fn read_org(
 fn sign_in_source<'s>(
     named: Placed<&str>,
     settings: &'s IssuerSettings,
-    report: &mut Report<'_>,
-) -> Option<&'s Source> {
-    let people: Vec<&Source> = settings
+    report: &mut FaultCollector<'_>,
+) -> Option<&'s IdentitySource> {
+    let people: Vec<&IdentitySource> = settings
         .sources
         .iter()
-        .filter(|source| source.kind == ClaimantKind::Person)
+        .filter(|source| source.kind == PrincipalKind::Person)
         .collect();
     let found = people.iter().find(|s| s.name.as_str() == named.value);
     if found.is_none() {
@@ -113,7 +113,7 @@ fn sign_in_source<'s>(
 
 /// The audience of an ID token is the client that it was made for (OIDC Core §2): with another client id
 /// every sign-in would succeed, and every exchange after it be refused.
-fn check_client(source: &Source, client_id: Placed<&str>, report: &mut Report<'_>) {
+fn check_client(source: &IdentitySource, client_id: Placed<&str>, report: &mut FaultCollector<'_>) {
     let named = source.audiences.iter().any(|a| a == client_id.value);
     if source.subject == SubjectKind::IdToken && !named {
         report.add(
@@ -132,9 +132,9 @@ fn check_client(source: &Source, client_id: Placed<&str>, report: &mut Report<'_
 }
 
 fn read_role<'t>(
-    entry: &'t Entry,
+    entry: &'t KeyEntry,
     settings: &IssuerSettings,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Option<Draft<'t>> {
     const KEYS: [&str; 7] = [
         "description",

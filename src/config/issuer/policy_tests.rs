@@ -1,7 +1,7 @@
 use super::fixture::{ISSUER, POLICY, cases_of, issuer_of, policy_of, told};
-use super::{Source, org_name, read_policy};
+use super::{SourceText, org_name, read_policy};
 use crate::fault::ConfigFault;
-use oam_model::policy::{Expected, Policy};
+use oam_model::policy::{ExpectedAnswer, Policy};
 use oam_model::role::{Action, OfflineRule};
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ const ISSUER_EXAMPLE: &str = include_str!("../../../packaging/issuer.example.tom
 fn example(text: &str) -> Result<Policy, Vec<ConfigFault>> {
     let settings = issuer_of(ISSUER_EXAMPLE).unwrap();
     let name = "policy.toml";
-    read_policy(Source { name, text }, &settings)
+    read_policy(SourceText { name, text }, &settings)
 }
 
 /// The only fault of the smallest policy, whose text `from` becomes `to`.
@@ -51,7 +51,7 @@ fn a_source_of_jobs_that_nothing_pins_is_refused_unless_every_job_is_meant() {
             issuer_of(&ISSUER.replace("[hubs.models]", &format!("{source}[hubs.models]")));
         let settings = settings.unwrap_or_else(|faults| panic!("{}", told(&faults)));
         read_policy(
-            Source {
+            SourceText {
                 name: "policy.toml",
                 text: policy,
             },
@@ -349,7 +349,7 @@ fn a_table_of_expected_answers_is_read_and_its_faults_told() {
         "the only hub needs no name"
     );
     assert_eq!(cases[1].claims["on"], serde_json::json!(true));
-    assert_eq!(cases[1].expect, Expected::Denied);
+    assert_eq!(cases[1].expect, ExpectedAnswer::Denied);
     let bad = text
         .replace("\"okta\"", "\"okto\"")
         .replace("\"write\"", "\"rite\"")

@@ -1,7 +1,7 @@
 //! What is known of identity sources by name or by issuer: ready-made settings of CI systems, and issuers
 //! that speak for strangers too.
 
-use oam_model::claimant::ClaimantKind;
+use oam_model::claimant::PrincipalKind;
 
 /// Settings that a `preset` brings; each can be overridden.
 pub(super) struct Preset {
@@ -44,7 +44,7 @@ pub(super) fn preset(word: &str) -> Option<&'static Preset> {
 }
 
 /// An issuer that gives tokens to anybody who has an account there. Whoever takes them has to pin whose.
-pub(super) struct Shared {
+pub(super) struct SharedIssuer {
     /// What it is.
     pub(super) name: &'static str,
     /// Claims of which one must have a fixed value: the first is the one to recommend. None of them can be
@@ -54,38 +54,38 @@ pub(super) struct Shared {
     pub(super) because: &'static str,
 }
 
-const GITHUB: Shared = Shared {
+const GITHUB: SharedIssuer = SharedIssuer {
     name: "GitHub Actions",
     pins: &["repository_id", "repository_owner_id", "enterprise_id"],
     because: "whoever registers a freed name gets its tokens, and the form of `sub` is the repository's to choose",
 };
 
-const GITLAB: Shared = Shared {
+const GITLAB: SharedIssuer = SharedIssuer {
     name: "gitlab.com",
     pins: &["project_id", "namespace_id"],
     because: "a freed path can be registered anew",
 };
 
-const BUILDKITE: Shared = Shared {
+const BUILDKITE: SharedIssuer = SharedIssuer {
     name: "Buildkite",
     pins: &["organization_id", "pipeline_id", "organization_slug"],
     because: "all its customers share the issuer",
 };
 
-const GOOGLE_WORK: Shared = Shared {
+const GOOGLE_WORK: SharedIssuer = SharedIssuer {
     name: "Google",
     pins: &["sub", "azp"],
     because: "everybody's service accounts and people share the issuer",
 };
 
-const GOOGLE_PEOPLE: Shared = Shared {
+const GOOGLE_PEOPLE: SharedIssuer = SharedIssuer {
     name: "Google",
     pins: &["hd"],
     because: "every Google account has the same issuer",
 };
 
 /// Whether tokens of `issuer` are given to strangers, and how to pin one's own.
-pub(super) fn shared(issuer: &str, kind: ClaimantKind) -> Option<&'static Shared> {
+pub(super) fn shared(issuer: &str, kind: PrincipalKind) -> Option<&'static SharedIssuer> {
     let issuer = issuer.trim_end_matches('/');
     let host = issuer.strip_prefix("https://").unwrap_or(issuer);
     let host = host.split('/').next().unwrap_or(host);
@@ -96,15 +96,15 @@ pub(super) fn shared(issuer: &str, kind: ClaimantKind) -> Option<&'static Shared
         _ if issuer.ends_with("/_services/token") => Some(&GITHUB),
         ("gitlab.com", _) => Some(&GITLAB),
         ("agent.buildkite.com", _) => Some(&BUILDKITE),
-        ("accounts.google.com", ClaimantKind::Job) => Some(&GOOGLE_WORK),
-        ("accounts.google.com", ClaimantKind::Person) => Some(&GOOGLE_PEOPLE),
+        ("accounts.google.com", PrincipalKind::Job) => Some(&GOOGLE_WORK),
+        ("accounts.google.com", PrincipalKind::Person) => Some(&GOOGLE_PEOPLE),
         _ => None,
     }
 }
 
 /// Whether one of `pins` has fixed values only among `claims`: a wildcard fixes nothing.
 pub(super) fn is_pinned<'c>(
-    shared: &Shared,
+    shared: &SharedIssuer,
     mut claims: impl Iterator<Item = (&'c str, &'c [String])>,
 ) -> bool {
     claims.any(|(name, values)| {
@@ -128,7 +128,7 @@ pub(super) fn is_any_tenant(issuer: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{is_any_tenant, shared};
-    use oam_model::claimant::ClaimantKind;
+    use oam_model::claimant::PrincipalKind;
 
     #[test]
     fn issuers_that_speak_for_strangers_are_known_in_all_their_forms() {
@@ -138,11 +138,11 @@ mod tests {
             "https://token.actions.acme.ghe.com",
             "https://git.acme.example/_services/token",
         ] {
-            let found = shared(issuer, ClaimantKind::Job).map(|s| s.pins[0]);
+            let found = shared(issuer, PrincipalKind::Job).map(|s| s.pins[0]);
             assert_eq!(found, Some("repository_id"), "{issuer}");
         }
-        assert!(shared("https://gitlab.acme.example", ClaimantKind::Job).is_none());
-        let google = shared("https://accounts.google.com", ClaimantKind::Person);
+        assert!(shared("https://gitlab.acme.example", PrincipalKind::Job).is_none());
+        let google = shared("https://accounts.google.com", PrincipalKind::Person);
         assert_eq!(google.map(|s| s.pins[0]), Some("hd"));
     }
 

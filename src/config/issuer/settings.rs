@@ -8,7 +8,7 @@ use super::transmitter::read_transmitters;
 use crate::address;
 use crate::fields::Fields;
 use crate::provider::checked;
-use crate::tree::{Node, Report, Value};
+use crate::tree::{FaultCollector, Node, Value};
 use oam_model::issuer::{Anchors, IssuerSettings, ServerLimits, Signing, SigningAlgorithm};
 use std::ops::RangeInclusive;
 
@@ -36,7 +36,10 @@ const KEYS: [&str; 18] = [
 ];
 
 /// Reads the whole tree; none when a fault was found that leaves no value to go on with.
-pub(super) fn read_settings(tree: &Node, report: &mut Report<'_>) -> Option<IssuerSettings> {
+pub(super) fn read_settings(
+    tree: &Node,
+    report: &mut FaultCollector<'_>,
+) -> Option<IssuerSettings> {
     let root = Fields::open(tree, tree.place, "", &KEYS, report);
     let url = url(&root, report);
     let listening = listen::read(&root, url.as_deref(), report);
@@ -82,7 +85,7 @@ pub(super) fn read_settings(tree: &Node, report: &mut Report<'_>) -> Option<Issu
 
 /// The issuer's own address has no path: `/.well-known/…` of RFC 8414 would stand elsewhere, outside of
 /// what this server answers.
-fn url(root: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
+fn url(root: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<String> {
     let text = root.required("url", report)?;
     match address::origin(text.value) {
         Ok(address) => Some(address.url),
@@ -99,14 +102,14 @@ fn url(root: &Fields<'_>, report: &mut Report<'_>) -> Option<String> {
     }
 }
 
-fn needed_path(root: &Fields<'_>, key: &str, report: &mut Report<'_>) -> Option<String> {
+fn needed_path(root: &Fields<'_>, key: &str, report: &mut FaultCollector<'_>) -> Option<String> {
     if root.entry(key).is_none() {
         root.missing(key, report);
     }
     absolute(root, key, report)
 }
 
-fn anchors(root: &Fields<'_>, report: &mut Report<'_>) -> Option<Anchors> {
+fn anchors(root: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<Anchors> {
     let entry = root.entry("anchors")?;
     let known = ["file", "command", "every"];
     let table = Fields::open(&entry.node, entry.place, "anchors", &known, report);
@@ -136,7 +139,7 @@ fn anchors(root: &Fields<'_>, report: &mut Report<'_>) -> Option<Anchors> {
     })
 }
 
-fn signing(root: &Fields<'_>, report: &mut Report<'_>) -> Signing {
+fn signing(root: &Fields<'_>, report: &mut FaultCollector<'_>) -> Signing {
     let mut signing = Signing {
         algorithm: SigningAlgorithm::Es256,
         announce_ms: DAY_MS / 24,
@@ -170,7 +173,7 @@ const USUAL: ServerLimits = ServerLimits {
     audit_days: 0,
 };
 
-fn limits(root: &Fields<'_>, report: &mut Report<'_>) -> ServerLimits {
+fn limits(root: &Fields<'_>, report: &mut FaultCollector<'_>) -> ServerLimits {
     let Some(entry) = root.entry("limits") else {
         return USUAL;
     };

@@ -1,7 +1,7 @@
-use super::Source;
+use super::SourceText;
 use super::fixture::{ISSUER, issuer_of, settings, told};
 use super::read_settings;
-use oam_model::claimant::ClaimantKind;
+use oam_model::claimant::PrincipalKind;
 use oam_model::issuer::{AccessTokenCheck, Backend, SecretPlace, SigningAlgorithm, SourceKeys};
 use oam_model::organization::SubjectKind;
 use proptest::prelude::*;
@@ -62,7 +62,7 @@ fn the_example_file_is_read_without_a_fault() {
     let okta = &settings.sources[0];
     assert_eq!(
         (okta.kind, okta.subject),
-        (ClaimantKind::Person, SubjectKind::AccessToken)
+        (PrincipalKind::Person, SubjectKind::AccessToken)
     );
     assert!(okta.groups_from_userinfo);
     let github = settings
@@ -70,7 +70,7 @@ fn the_example_file_is_read_without_a_fault() {
         .iter()
         .find(|s| s.name.as_str() == "github");
     let github = github.unwrap();
-    assert_eq!(github.kind, ClaimantKind::Job);
+    assert_eq!(github.kind, PrincipalKind::Job);
     assert_eq!(github.issuer, "https://token.actions.githubusercontent.com");
     assert_eq!(github.audiences, ["https://issuer.acme.example"]);
     assert_eq!(github.algorithms, ["RS256"]);
@@ -355,7 +355,7 @@ fn all_faults_are_told_at_once_and_in_order() {
 proptest! {
     #[test]
     fn arbitrary_text_never_panics(text in "\\PC{0,200}") {
-        let _ = read_settings(Source { name: "f", text: &text });
+        let _ = read_settings(SourceText { name: "f", text: &text });
     }
 
     #[test]
@@ -365,7 +365,7 @@ proptest! {
         let start = EXAMPLE.floor_char_boundary(at);
         let end = EXAMPLE.ceil_char_boundary((start + cut).min(EXAMPLE.len()));
         let text = format!("{}{noise}{}", &EXAMPLE[..start], &EXAMPLE[end..]);
-        if let Err(faults) = read_settings(Source { name: "f", text: &text }) {
+        if let Err(faults) = read_settings(SourceText { name: "f", text: &text }) {
             prop_assert!(faults.iter().all(|f| f.line > 0 && !f.next.is_empty()));
         }
     }

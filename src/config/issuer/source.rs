@@ -7,9 +7,9 @@ use crate::address::{endpoint, issuer as check_issuer};
 use crate::fields::{Fields, choose, names};
 use crate::provider::{checked, reauth};
 use crate::suggest;
-use crate::tree::{Entry, Place, Report, shown};
-use oam_model::claimant::ClaimantKind;
-use oam_model::issuer::{AccessTokenCheck, Source};
+use crate::tree::{FaultCollector, KeyEntry, Span, shown};
+use oam_model::claimant::PrincipalKind;
+use oam_model::issuer::{AccessTokenCheck, IdentitySource};
 use oam_model::name::SourceName;
 use oam_model::organization::SubjectKind;
 
@@ -46,12 +46,16 @@ const KEYS: [&str; 18] = [
 ];
 
 /// Reads all sources. `url` is the issuer's own: the audience that a job's token has unless others are named.
-pub(super) fn read_sources(root: &Fields<'_>, url: &str, report: &mut Report<'_>) -> Vec<Source> {
+pub(super) fn read_sources(
+    root: &Fields<'_>,
+    url: &str,
+    report: &mut FaultCollector<'_>,
+) -> Vec<IdentitySource> {
     let Some(entry) = root.entry("sources") else {
         root.missing("sources", report);
         return Vec::new();
     };
-    let mut read: Vec<(Place, Source)> = Vec::new();
+    let mut read: Vec<(Span, IdentitySource)> = Vec::new();
     for entry in names(&entry.node, "sources", report) {
         let Some(source) = read_source(entry, url, report) else {
             continue;
@@ -63,7 +67,12 @@ pub(super) fn read_sources(root: &Fields<'_>, url: &str, report: &mut Report<'_>
 }
 
 /// A token must be of one source for certain.
-fn check_twin(known: &[(Place, Source)], place: Place, source: &Source, report: &mut Report<'_>) {
+fn check_twin(
+    known: &[(Span, IdentitySource)],
+    place: Span,
+    source: &IdentitySource,
+    report: &mut FaultCollector<'_>,
+) {
     for (_, other) in known {
         let both = source
             .audiences
@@ -84,7 +93,11 @@ fn check_twin(known: &[(Place, Source)], place: Place, source: &Source, report: 
     }
 }
 
-fn read_source(entry: &Entry, url: &str, report: &mut Report<'_>) -> Option<Source> {
+fn read_source(
+    entry: &KeyEntry,
+    url: &str,
+    report: &mut FaultCollector<'_>,
+) -> Option<IdentitySource> {
     let path = format!("sources.{}", entry.key);
     let name = entry.key.parse::<SourceName>();
     if let Err(fault) = &name {
@@ -115,7 +128,7 @@ fn read_source(entry: &Entry, url: &str, report: &mut Report<'_>) -> Option<Sour
         .unwrap_or_default();
     let issuer = issuer?;
     let usual_age = preset.map_or(DAY_MS, |preset| preset.longest_age_ms);
-    let source = Source {
+    let source = IdentitySource {
         name: name.ok()?,
         kind,
         reauth: reauth(&table, &issuer, report),
@@ -142,20 +155,20 @@ fn read_source(entry: &Entry, url: &str, report: &mut Report<'_>) -> Option<Sour
     Some(source)
 }
 
-fn usual_name(kind: ClaimantKind, preset: Option<&Preset>) -> &'static str {
+fn usual_name(kind: PrincipalKind, preset: Option<&Preset>) -> &'static str {
     match (preset, kind) {
         (Some(preset), _) => preset.username_claim,
-        (None, ClaimantKind::Person) => "preferred_username",
-        (None, ClaimantKind::Job) => "sub",
+        (None, PrincipalKind::Person) => "preferred_username",
+        (None, PrincipalKind::Job) => "sub",
     }
 }
 
-fn word(table: &Fields<'_>, key: &str, usual: &str, report: &mut Report<'_>) -> String {
+fn word(table: &Fields<'_>, key: &str, usual: &str, report: &mut FaultCollector<'_>) -> String {
     let text = table.text(key, report);
     text.map_or(usual, |text| text.value).to_owned()
 }
 
-fn read_preset(table: &Fields<'_>, report: &mut Report<'_>) -> Option<&'static Preset> {
+fn read_preset(table: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<&'static Preset> {
     let text = table.text("preset", report)?;
     let found = preset(text.value);
     if found.is_none() {
@@ -173,26 +186,38 @@ fn read_preset(table: &Fields<'_>, report: &mut Report<'_>) -> Option<&'static P
     found
 }
 
-fn kind(table: &Fields<'_>, preset: Option<&Preset>, report: &mut Report<'_>) -> ClaimantKind {
-    let words = [("person", ClaimantKind::Person), ("job", ClaimantKind::Job)];
+fn kind(
+    table: &Fields<'_>,
+    preset: Option<&Preset>,
+    report: &mut FaultCollector<'_>,
+) -> PrincipalKind {
+    let words = [
+        ("person", PrincipalKind::Person),
+        ("job", PrincipalKind::Job),
+    ];
     let usual = if preset.is_some() {
-        ClaimantKind::Job
+        PrincipalKind::Job
     } else {
-        ClaimantKind::Person
+        PrincipalKind::Person
     };
     let kind = table.choice("kind", &words, usual, report);
-    if let (Some(preset), ClaimantKind::Person, Some(entry)) = (preset, kind, table.entry("kind")) {
+    if let (Some(preset), PrincipalKind::Person, Some(entry)) = (preset, kind, table.entry("kind"))
+    {
         report.add(
             entry.node.place,
             format!("`{}` is a source of jobs, not of people", preset.word),
             "remove `kind`",
         );
-        return ClaimantKind::Job;
+        return PrincipalKind::Job;
     }
     kind
 }
 
-fn issuer(table: &Fields<'_>, preset: Option<&Preset>, report: &mut Report<'_>) -> Option<String> {
+fn issuer(
+    table: &Fields<'_>,
+    preset: Option<&Preset>,
+    report: &mut FaultCollector<'_>,
+) -> Option<String> {
     if let (Some(preset), None) = (preset, table.entry("issuer")) {
         return Some(preset.issuer.to_owned());
     }
@@ -215,11 +240,11 @@ fn issuer(table: &Fields<'_>, preset: Option<&Preset>, report: &mut Report<'_>) 
 
 fn audiences(
     table: &Fields<'_>,
-    kind: ClaimantKind,
+    kind: PrincipalKind,
     url: &str,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Vec<String> {
-    if kind == ClaimantKind::Job && table.entry("audiences").is_none() {
+    if kind == PrincipalKind::Job && table.entry("audiences").is_none() {
         return vec![url.to_owned()];
     }
     let why =
@@ -228,7 +253,11 @@ fn audiences(
     texts.iter().map(|text| text.value.to_owned()).collect()
 }
 
-fn algorithms(table: &Fields<'_>, preset: Option<&Preset>, report: &mut Report<'_>) -> Vec<String> {
+fn algorithms(
+    table: &Fields<'_>,
+    preset: Option<&Preset>,
+    report: &mut FaultCollector<'_>,
+) -> Vec<String> {
     if table.entry("algorithms").is_none() {
         let usual = preset.map_or(&USUAL_ALGORITHMS[..], |preset| preset.algorithms);
         return usual.iter().map(|word| (*word).to_owned()).collect();
@@ -258,7 +287,7 @@ fn algorithms(table: &Fields<'_>, preset: Option<&Preset>, report: &mut Report<'
     texts.iter().map(|text| text.value.to_owned()).collect()
 }
 
-fn access_tokens(table: &Fields<'_>, report: &mut Report<'_>) -> Option<AccessTokenCheck> {
+fn access_tokens(table: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<AccessTokenCheck> {
     let entry = table.entry("access_tokens")?;
     let path = table.path_of("access_tokens");
     let known = [
@@ -317,7 +346,7 @@ fn check_access(
     table: &Fields<'_>,
     subject: SubjectKind,
     groups_from_userinfo: bool,
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) {
     let entry = table.entry("subject");
     if subject == SubjectKind::AccessToken && table.entry("access_tokens").is_none() {
@@ -349,13 +378,13 @@ fn check_access(
 
 /// People of a shared issuer have to be pinned here, because each of them is somebody: a policy's rule "all
 /// of this source" would let everybody in. Jobs are pinned here or in each rule of the policy.
-fn check_strangers(table: &Fields<'_>, source: &Source, report: &mut Report<'_>) {
+fn check_strangers(table: &Fields<'_>, source: &IdentitySource, report: &mut FaultCollector<'_>) {
     let Some(shared) = shared(&source.issuer, source.kind) else {
         return;
     };
     let required = source.required.iter();
     let mut pairs = required.map(|(name, values)| (name.as_str(), values.as_slice()));
-    if source.kind == ClaimantKind::Job || is_pinned(shared, &mut pairs) {
+    if source.kind == PrincipalKind::Job || is_pinned(shared, &mut pairs) {
         return;
     }
     report.add(

@@ -5,23 +5,23 @@ use crate::address::issuer;
 use crate::fields::{Fields, names};
 use crate::provider::checked;
 use crate::suggest;
-use crate::tree::{Entry, Place, Report, shown};
-use oam_model::claimant::ClaimantKind;
-use oam_model::issuer::{Source, Transmitter};
+use crate::tree::{FaultCollector, KeyEntry, Span, shown};
+use oam_model::claimant::PrincipalKind;
+use oam_model::issuer::{IdentitySource, Transmitter};
 
 const HOUR_MS: u64 = 3_600_000;
 
 /// Reads all transmitters. `names_of_sources` holds the faulty ones too, so that one fault does not make two.
 pub(super) fn read_transmitters(
     root: &Fields<'_>,
-    sources: &[Source],
+    sources: &[IdentitySource],
     names_of_sources: &[&str],
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Vec<Transmitter> {
     let Some(entry) = root.entry("transmitters") else {
         return Vec::new();
     };
-    let mut read: Vec<(Place, Transmitter)> = Vec::new();
+    let mut read: Vec<(Span, Transmitter)> = Vec::new();
     for entry in names(&entry.node, "transmitters", report) {
         let Some(one) = read_transmitter(entry, sources, names_of_sources, report) else {
             continue;
@@ -45,10 +45,10 @@ pub(super) fn read_transmitters(
 }
 
 fn read_transmitter(
-    entry: &Entry,
-    sources: &[Source],
+    entry: &KeyEntry,
+    sources: &[IdentitySource],
     names_of_sources: &[&str],
-    report: &mut Report<'_>,
+    report: &mut FaultCollector<'_>,
 ) -> Option<Transmitter> {
     const KEYS: [&str; 7] = [
         "issuer",
@@ -77,7 +77,7 @@ fn read_transmitter(
             );
         }
         let found = sources.iter().find(|s| s.name.as_str() == named.value)?;
-        if found.kind == ClaimantKind::Job {
+        if found.kind == PrincipalKind::Job {
             report.add(
                 named.place,
                 format!(

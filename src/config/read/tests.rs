@@ -1,4 +1,4 @@
-use crate::agent::{Exchange, HubKind, Settings, Source, UnknownIntent, read};
+use crate::agent::{Exchange, HubKind, Settings, SourceText, UnknownIntent, read};
 use crate::fault::ConfigFault;
 use oam_model::role::{Action, OfflineRule};
 use proptest::prelude::*;
@@ -18,16 +18,16 @@ url = "https://hub.acme.example"
 "#;
 
 #[expect(clippy::unnecessary_wraps, reason = "as `read` takes it")]
-fn company(text: &str) -> Option<Source<'_>> {
-    Some(Source {
+fn company(text: &str) -> Option<SourceText<'_>> {
+    Some(SourceText {
         name: "/etc/oam/config.toml",
         text,
     })
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as `read` takes it")]
-fn user(text: &str) -> Option<Source<'_>> {
-    Some(Source {
+fn user(text: &str) -> Option<SourceText<'_>> {
+    Some(SourceText {
         name: "config.toml",
         text,
     })

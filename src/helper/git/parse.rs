@@ -30,7 +30,7 @@ impl Malformed {
 }
 
 /// What was said, as far as we use it.
-pub(super) struct Input {
+pub(super) struct CredentialInput {
     pub(super) protocol: String,
     pub(super) host: String,
     pub(super) path: Option<String>,
@@ -94,7 +94,7 @@ const KEYS: [&str; 12] = [
 type Values<'a> = [Option<&'a [u8]>; KEYS.len()];
 
 /// Understands what [`read`] brought. `None`: protocol or host is missing or empty (R2).
-pub(super) fn parse(bytes: &[u8]) -> Result<Option<Input>, Malformed> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Option<CredentialInput>, Malformed> {
     let mut values: Values<'_> = [None; KEYS.len()];
     let mut authtype = false;
     let mut ended = false;
@@ -149,7 +149,7 @@ fn single<'a>(values: &mut Values<'a>, key: &[u8], value: &'a [u8]) -> Result<()
     Ok(())
 }
 
-fn input(values: &Values<'_>, authtype: bool) -> Result<Option<Input>, Malformed> {
+fn input(values: &Values<'_>, authtype: bool) -> Result<Option<CredentialInput>, Malformed> {
     let [protocol, host, path, _, password, credential, ..] = *values;
     let text = |value: Option<&[u8]>| match value {
         None | Some([]) => Ok(None),
@@ -162,7 +162,7 @@ fn input(values: &Values<'_>, authtype: bool) -> Result<Option<Input>, Malformed
         return Ok(None);
     };
     let token = text(password.or(credential))?;
-    Ok(Some(Input {
+    Ok(Some(CredentialInput {
         protocol,
         host,
         path: text(path)?,
@@ -173,11 +173,11 @@ fn input(values: &Values<'_>, authtype: bool) -> Result<Option<Input>, Malformed
 
 #[cfg(test)]
 mod tests {
-    use super::{INPUT_LIMIT, Input, LINE_LIMIT, Malformed, parse, read};
+    use super::{CredentialInput, INPUT_LIMIT, LINE_LIMIT, Malformed, parse, read};
     use proptest::prelude::*;
     use std::io::{self, Read};
 
-    fn understood(text: &str) -> Result<Option<Input>, Malformed> {
+    fn understood(text: &str) -> Result<Option<CredentialInput>, Malformed> {
         parse(text.as_bytes())
     }
 

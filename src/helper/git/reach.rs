@@ -6,7 +6,7 @@ use oam_wire::brief::Brief;
 use oam_wire::client::Client;
 use oam_wire::kept;
 use oam_wire::message::Request;
-use oam_wire::place::Place;
+use oam_wire::place::SocketPath;
 use oam_wire::until::Until;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,7 +34,11 @@ impl Reach {
             ),
             Call::Help | Call::Version | Call::Wrong(_) => (false, None),
         };
-        let reach = || Place::find().and_then(|place| Client::connect(&place)).ok();
+        let reach = || {
+            SocketPath::find()
+                .and_then(|place| Client::connect(&place))
+                .ok()
+        };
         let early = if wanted { reach() } else { None };
         Self { early, file, until }
     }
@@ -57,13 +61,13 @@ impl Reach {
             };
             return match (self.on(client, request, most), again) {
                 (Err(refusal), Some((ask, front))) if refusal.code == RefusalCode::Unreachable => {
-                    let client = Client::connect_or_start(&Place::find()?)?;
+                    let client = Client::connect_or_start(&SocketPath::find()?)?;
                     self.on(client, Request::Get { ask, front }, most)
                 }
                 (result, _) => result,
             };
         }
-        let place = Place::find()?;
+        let place = SocketPath::find()?;
         let client = if erases {
             Client::connect(&place)?
         } else {

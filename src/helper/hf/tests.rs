@@ -1,4 +1,4 @@
-use super::{Intent, Need, is_hf, need};
+use super::{Intent, TokenNeed, is_hf, need};
 
 fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
@@ -6,7 +6,7 @@ fn words(line: &str) -> Vec<&str> {
 
 fn read(line: &str) -> (Intent, Option<String>) {
     match need(&words(line)) {
-        Need::Token {
+        TokenNeed::Token {
             intent, repository, ..
         } => (intent, repository),
         other => panic!("{line}: {other:?}"),
@@ -75,7 +75,7 @@ fn an_unknown_option_before_the_repository_makes_it_a_guess_that_is_not_made() {
         assert!(
             matches!(
                 &found,
-                Need::Token {
+                TokenNeed::Token {
                     repository: None,
                     unsure: true,
                     ..
@@ -102,9 +102,12 @@ fn local_commands_need_nothing_and_personal_tokens_are_named() {
         "--version",
         "",
     ] {
-        assert_eq!(need(&words(line)), Need::Nothing, "{line}");
+        assert_eq!(need(&words(line)), TokenNeed::Nothing, "{line}");
     }
-    assert_eq!(need(&["auth", "login"]), Need::PersonalToken("auth login"));
+    assert_eq!(
+        need(&["auth", "login"]),
+        TokenNeed::PersonalToken("auth login")
+    );
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn a_token_among_the_arguments_is_noticed() {
         assert!(
             matches!(
                 found,
-                Need::Token {
+                TokenNeed::Token {
                     own_token: true,
                     ..
                 }

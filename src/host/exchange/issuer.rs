@@ -6,8 +6,8 @@ use super::super::http::{Answer, Http, Payload, TOTAL, Tokens, Via};
 use super::answer::{self, ACCESS_TOKEN, sha256_hex, wrong};
 use super::template::Parameters;
 use super::{GRANT_TYPE, subject_type};
-use oam_agent::ports::{MintOrder, Minted};
-use oam_config::agent::Issuer;
+use oam_agent::ports::{Minted, TokenKey};
+use oam_config::agent::IssuerExchange;
 use oam_model::answer::EndpointFault;
 use oam_model::name::{Repository, RoleName};
 use oam_model::organization::Granting;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 const LONGEST_S: u64 = 86_400;
 
 /// What is asked of the issuer.
-pub(crate) struct Asked<'a> {
+pub(crate) struct IssuerTokenRequest<'a> {
     pub(crate) hub_url: &'a str,
     /// None: the whole hub.
     pub(crate) repository: Option<&'a Repository>,
@@ -33,7 +33,7 @@ pub(crate) struct Asked<'a> {
 }
 
 /// A role token of the issuer that is what was asked for.
-pub(crate) struct Granted {
+pub(crate) struct ExchangedToken {
     pub(crate) token: Arc<Secret>,
     pub(crate) sha256: String,
     pub(crate) expires_in_s: u64,
@@ -43,12 +43,12 @@ pub(crate) struct Granted {
 pub(super) async fn mint(
     http: &Http,
     via: &Via,
-    endpoint: &Issuer,
+    endpoint: &IssuerExchange,
     subject: &Secret,
-    order: &MintOrder,
+    order: &TokenKey,
     request_id: &str,
 ) -> Result<Minted, EndpointFault> {
-    let asked = Asked {
+    let asked = IssuerTokenRequest {
         hub_url: &order.hub_url,
         repository: order.repository.as_ref(),
         role: Some(&order.role),
@@ -69,7 +69,7 @@ pub(super) async fn mint(
     })
 }
 
-impl Asked<'_> {
+impl IssuerTokenRequest<'_> {
     /// Sends the exchange of a token of this type (RFC 8693 §2.1).
     pub(crate) async fn send(
         &self,
@@ -101,13 +101,17 @@ impl Asked<'_> {
     }
 
     /// The token of a successful answer, checked against what was asked, at `now`, Unix seconds.
-    pub(crate) fn granted(&self, answer: Answer, now: u64) -> Result<Granted, EndpointFault> {
+    pub(crate) fn granted(
+        &self,
+        answer: Answer,
+        now: u64,
+    ) -> Result<ExchangedToken, EndpointFault> {
         let mut tokens = Tokens::read_of_issuer(answer)?;
         let granting = self.granting(tokens.oam.take())?;
         // Both say what the token is good for: where they differ, one of them is not the issuer's word.
         let scope = scope(Some(&granting.role), granting.action);
         let checked = answer::check(tokens, Some(&scope), LONGEST_S, now)?;
-        Ok(Granted {
+        Ok(ExchangedToken {
             sha256: sha256_hex(checked.token.expose()),
             token: Arc::new(checked.token),
             expires_in_s: checked.expires_in_s,

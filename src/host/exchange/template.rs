@@ -1,6 +1,6 @@
 //! The `audience`, `resource` and `scope` of an exchange, from their templates.
 
-use oam_agent::ports::MintOrder;
+use oam_agent::ports::TokenKey;
 use oam_config::agent::Rfc8693;
 use oam_model::name::Repository;
 
@@ -17,7 +17,7 @@ impl Parameters {
     ///
     /// # Errors
     /// Our own words, for a template or a repository's name that can't be sent.
-    pub(super) fn fill(endpoint: &Rfc8693, order: &MintOrder) -> Result<Self, String> {
+    pub(super) fn fill(endpoint: &Rfc8693, order: &TokenKey) -> Result<Self, String> {
         let filled = |template: &Option<String>, path: Path| match template {
             Some(template) => fill(template, order, path),
             None => Ok(None),
@@ -47,7 +47,7 @@ impl Parameters {
 /// How a repository stands in a parameter.
 type Path = fn(&Repository) -> Result<String, String>;
 
-fn fill(template: &str, order: &MintOrder, path: Path) -> Result<Option<String>, String> {
+fn fill(template: &str, order: &TokenKey, path: Path) -> Result<Option<String>, String> {
     let mut out = String::with_capacity(template.len() + 64);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
@@ -92,7 +92,7 @@ fn plain(repository: &Repository) -> Result<String, String> {
 }
 
 /// Whether nothing that was sent ties the token to the repository or to the action asked for.
-pub(super) fn wider_than_asked(endpoint: &Rfc8693, order: &MintOrder) -> bool {
+pub(super) fn wider_than_asked(endpoint: &Rfc8693, order: &TokenKey) -> bool {
     let templates = [&endpoint.audience, &endpoint.resource, &endpoint.scope];
     let told = |name: &str| {
         templates
@@ -107,12 +107,12 @@ pub(super) fn wider_than_asked(endpoint: &Rfc8693, order: &MintOrder) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Parameters, fill, plain, wider_than_asked};
-    use oam_agent::ports::MintOrder;
+    use oam_agent::ports::TokenKey;
     use oam_config::agent::{Body, Rfc8693, SubjectToken};
     use oam_model::role::Action;
 
-    fn order(repository: Option<&str>) -> MintOrder {
-        MintOrder {
+    fn order(repository: Option<&str>) -> TokenKey {
+        TokenKey {
             hub_url: "https://hub.example".into(),
             role: "publisher".parse().unwrap(),
             repository: repository.map(|r| r.parse().unwrap()),

@@ -1,7 +1,7 @@
 use super::super::http::Http;
 use super::super::http::stand_in::{Canned, StandIn, Still};
 use super::TokenExchange;
-use oam_agent::ports::{Exchange as _, MintOrder, Minted};
+use oam_agent::ports::{Minted, TokenEndpoint as _, TokenKey};
 use oam_config::agent::{Body, Exchange, Org, Provider, Rfc8693, SubjectToken};
 use oam_model::answer::EndpointFault;
 use oam_model::role::Action;
@@ -54,8 +54,8 @@ fn org(exchange: Rfc8693) -> Org {
     }
 }
 
-fn order(repository: Option<&str>) -> MintOrder {
-    MintOrder {
+fn order(repository: Option<&str>) -> TokenKey {
+    TokenKey {
         hub_url: "https://hub.example".into(),
         role: "publisher".parse().unwrap(),
         repository: repository.map(|r| r.parse().unwrap()),
@@ -69,7 +69,7 @@ fn good() -> Value {
         "expires_in": 300})
 }
 
-async fn mint(org: &Org, order: MintOrder) -> Result<Minted, EndpointFault> {
+async fn mint(org: &Org, order: TokenKey) -> Result<Minted, EndpointFault> {
     let exchange = TokenExchange::new(Rc::new(Http::new(Still::at(NOW))));
     exchange
         .mint(

@@ -2,8 +2,8 @@ use super::super::http::stand_in::{Canned, Seen, StandIn, Still};
 use super::OwnIssuer;
 use crate::exchange::TokenExchange;
 use crate::http::Http;
-use oam_agent::ports::{Exchange as _, Issuer as _, MintOrder, Minted, Question, Since};
-use oam_config::agent::{Exchange, Issuer, Org};
+use oam_agent::ports::{IssuerApi as _, Minted, Question, Since, TokenEndpoint as _, TokenKey};
+use oam_config::agent::{Exchange, IssuerExchange, Org};
 use oam_model::answer::EndpointFault;
 use oam_model::feed::{FeedEvent, FeedItem, Upload};
 use oam_model::refusal::RefusalCode;
@@ -20,14 +20,14 @@ fn org(base: &str) -> Org {
     let text = format!(
         "[orgs.acme]\nissuer = \"https://idp.example\"\nclient_id = \"oam\"\n[orgs.acme.exchange]\nkind = \"issuer\"\nurl = \"{base}\"\n[orgs.acme.hubs.hub]\nurl = \"https://hub.example\"\n"
     );
-    let source = oam_config::agent::Source {
+    let source = oam_config::agent::SourceText {
         name: "f",
         text: &text,
     };
     let mut settings = oam_config::agent::read(None, Some(source)).unwrap();
     assert_eq!(
         settings.orgs[0].exchange,
-        Exchange::Issuer(Issuer::at(base))
+        Exchange::Issuer(IssuerExchange::at(base))
     );
     settings.orgs.remove(0)
 }
@@ -40,8 +40,8 @@ fn bearer() -> Arc<Secret> {
     Arc::new(Secret::new("id-token".into()))
 }
 
-fn order() -> MintOrder {
-    MintOrder {
+fn order() -> TokenKey {
+    TokenKey {
         hub_url: "https://hub.example".into(),
         role: "publisher".parse().unwrap(),
         repository: Some("acme/model".parse().unwrap()),

@@ -1,5 +1,5 @@
 use super::{TokenFiles, durable_remove, durable_write, private_folder, sweep_temps};
-use oam_agent::ports::Files;
+use oam_agent::ports::ChildTokenFiles;
 use oam_model::secret::Secret;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -1,6 +1,6 @@
 //! What GitHub answered, and what the issuer's refusal means for a job (RFC 8693 §2.2.2).
 
-use super::super::exchange::{Granted as OfIssuer, plain_token};
+use super::super::exchange::{ExchangedToken as OfIssuer, plain_token};
 use oam_model::answer::EndpointFault;
 use oam_model::granted::{Granted, TokenAnswer};
 use oam_model::job::{JobFault, JobOrder, JobToken};

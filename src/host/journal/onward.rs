@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 /// Lines from a number on.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted {
+pub(super) struct LineRange {
     pub(super) from: u64,
     pub(super) most: usize,
     pub(super) bytes: usize,
 }
 
 /// The byte at which an entry begins, so that the next batch does not read the file from its start.
-pub(super) struct Mark {
+pub(super) struct EntryOffset {
     seq: u64,
     offset: u64,
 }
@@ -21,8 +21,8 @@ pub(super) struct Mark {
 /// Reads the lines that are wanted, over the ends of files.
 pub(super) fn lines(
     files: &[PathBuf],
-    wanted: Wanted,
-    mark: &mut Option<Mark>,
+    wanted: LineRange,
+    mark: &mut Option<EntryOffset>,
 ) -> Result<Vec<String>, String> {
     let mut found = Found {
         wanted,
@@ -42,7 +42,7 @@ pub(super) fn lines(
         let offset = at.map_or(0, |mark| mark.offset);
         let read =
             read_on(path, offset, &mut found).map_err(|fault| words("read", path, &fault))?;
-        *mark = (is_last && !found.lines.is_empty()).then(|| Mark {
+        *mark = (is_last && !found.lines.is_empty()).then(|| EntryOffset {
             seq: found.next(),
             offset: read,
         });
@@ -54,7 +54,7 @@ pub(super) fn lines(
 }
 
 struct Found {
-    wanted: Wanted,
+    wanted: LineRange,
     lines: Vec<String>,
     bytes: usize,
 }
@@ -135,8 +135,8 @@ fn first_line(path: &Path) -> io::Result<Option<u64>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::FileJournal;
-    use oam_agent::ports::Journal;
+    use super::super::DiskAuditFile;
+    use oam_agent::ports::AuditFile;
 
     fn line(seq: u64) -> String {
         format!("{{\"seq\":{seq},\"x\":\"{}\"}}", "y".repeat(40))
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn batches_go_on_over_rotated_files_without_a_gap() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = FileJournal::new(folder.path(), 300);
+        let journal = DiskAuditFile::new(folder.path(), 300);
         for seq in 1..=20 {
             journal.append(&line(seq)).unwrap();
         }
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_batch_has_a_size_and_one_line_at_least() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = FileJournal::new(folder.path(), 100_000);
+        let journal = DiskAuditFile::new(folder.path(), 100_000);
         for seq in 1..=9 {
             journal.append(&line(seq)).unwrap();
         }
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_left_out_and_not_invented() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = FileJournal::new(folder.path(), 100_000);
+        let journal = DiskAuditFile::new(folder.path(), 100_000);
         for seq in [4, 5, 8, 9] {
             journal.append(&line(seq)).unwrap();
         }

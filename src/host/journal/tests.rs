@@ -1,5 +1,5 @@
-use super::FileJournal;
-use oam_agent::ports::Journal;
+use super::DiskAuditFile;
+use oam_agent::ports::AuditFile;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ fn current(state: &Path) -> PathBuf {
 }
 
 /// A journal of `count` lines that rotates after every third.
-fn written(state: &Path, count: u64) -> FileJournal {
-    let journal = FileJournal::new(state, 3 * u64::try_from(line(1).len() + 1).unwrap());
+fn written(state: &Path, count: u64) -> DiskAuditFile {
+    let journal = DiskAuditFile::new(state, 3 * u64::try_from(line(1).len() + 1).unwrap());
     for seq in 1..=count {
         journal.append(&line(seq)).unwrap();
     }
@@ -24,7 +24,7 @@ fn written(state: &Path, count: u64) -> FileJournal {
 #[test]
 fn lines_stand_in_a_private_file_in_their_order() {
     let home = tempfile::tempdir().unwrap();
-    let journal = FileJournal::new(&home.path().join("oam"), 1 << 20);
+    let journal = DiskAuditFile::new(&home.path().join("oam"), 1 << 20);
     assert_eq!(journal.last_line().unwrap(), None);
     assert_eq!(journal.line(1).unwrap(), None);
     assert!(!home.path().join("oam").exists(), "reading creates nothing");
@@ -124,7 +124,7 @@ fn a_line_cut_off_by_a_crash_is_taken_out_and_told_once() {
 #[test]
 fn a_long_last_line_is_read_whole() {
     let home = tempfile::tempdir().unwrap();
-    let journal = FileJournal::new(home.path(), 1 << 30);
+    let journal = DiskAuditFile::new(home.path(), 1 << 30);
     let long = format!("{{\"seq\":2,\"x\":\"{}\"}}", "y".repeat(70_000));
     journal.append(&line(1)).unwrap();
     journal.append(&long).unwrap();
@@ -135,7 +135,7 @@ fn a_long_last_line_is_read_whole() {
 #[test]
 fn a_log_that_was_deleted_or_replaced_is_said_at_the_next_sync_and_begun_anew() {
     let home = tempfile::tempdir().unwrap();
-    let journal = FileJournal::new(home.path(), 1 << 20);
+    let journal = DiskAuditFile::new(home.path(), 1 << 20);
     for replace in [false, true] {
         journal.append(&line(1)).unwrap();
         journal.sync().unwrap();
@@ -163,7 +163,7 @@ fn a_log_that_was_deleted_or_replaced_is_said_at_the_next_sync_and_begun_anew() 
 #[test]
 fn a_symlink_a_folder_or_a_pipe_in_its_place_is_refused_and_mended_without_a_restart() {
     let home = tempfile::tempdir().unwrap();
-    let journal = FileJournal::new(home.path(), 1 << 20);
+    let journal = DiskAuditFile::new(home.path(), 1 << 20);
     let path = current(home.path());
     fs::create_dir(home.path().join("audit")).unwrap();
     let theirs = home.path().join("theirs");

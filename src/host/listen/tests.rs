@@ -1,25 +1,25 @@
-use super::{Listening, Taken, take};
+use super::{ListenOutcome, Listening, take};
 use oam_model::refusal::Refusal;
 use oam_wire::client::Client;
-use oam_wire::place::Place;
+use oam_wire::place::SocketPath;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 
-fn place() -> (tempfile::TempDir, Place) {
+fn place() -> (tempfile::TempDir, SocketPath) {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().canonicalize().unwrap().join("deep/oam");
-    let place = Place::in_folder(folder).unwrap();
+    let place = SocketPath::in_folder(folder).unwrap();
     (home, place)
 }
 
-fn ours(place: &Place) -> Listening {
+fn ours(place: &SocketPath) -> Listening {
     match take(place, None).unwrap() {
-        Taken::Ours(listening) => listening,
-        Taken::Theirs => panic!("somebody else is there"),
+        ListenOutcome::Ours(listening) => listening,
+        ListenOutcome::Theirs => panic!("somebody else is there"),
     }
 }
 
-fn refusal(place: &Place) -> Refusal {
+fn refusal(place: &SocketPath) -> Refusal {
     take(place, None).err().unwrap()
 }
 
@@ -57,7 +57,7 @@ fn a_server_that_stops_accepts_nobody_while_it_still_holds_the_place() {
 fn a_live_agent_is_respected() {
     let (_home, place) = place();
     let first = ours(&place);
-    assert!(matches!(take(&place, None).unwrap(), Taken::Theirs));
+    assert!(matches!(take(&place, None).unwrap(), ListenOutcome::Theirs));
     assert!(Client::connect(&place).is_ok());
     drop(first);
     drop(ours(&place));
@@ -68,7 +68,7 @@ fn a_live_socket_without_a_lock_is_respected_too() {
     let (_home, place) = place();
     drop(ours(&place));
     let _other = UnixListener::bind(&place.socket).unwrap();
-    assert!(matches!(take(&place, None).unwrap(), Taken::Theirs));
+    assert!(matches!(take(&place, None).unwrap(), ListenOutcome::Theirs));
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_passed_socket_is_served_and_stays() {
     drop(ours(&place));
     let passed = UnixListener::bind(&place.socket).unwrap();
     let taken = take(&place, Some(passed)).unwrap();
-    assert!(matches!(taken, Taken::Ours(_)));
+    assert!(matches!(taken, ListenOutcome::Ours(_)));
     assert!(Client::connect(&place).is_ok());
     drop(taken);
     assert!(
@@ -151,7 +151,7 @@ fn an_activated_agent_takes_over_when_the_one_before_lets_go() {
         // Were it asked to make way for an agent that answers, it would leave its own socket to nobody.
         drop(before);
         let taken = waits.join().unwrap().unwrap();
-        let Taken::Ours(listening) = taken else {
+        let ListenOutcome::Ours(listening) = taken else {
             panic!("it left");
         };
         assert!(listening.hold.is_passed());

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// A page with its status.
-pub struct Page {
+pub struct CallbackPage {
     status: u16,
     title: &'static str,
     lines: Vec<String>,
@@ -13,7 +13,7 @@ const STYLE: &str = "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;m
 padding:0 1rem;color:#1b1f24;background:#fff}h1{font-size:1.5rem}\
 @media(prefers-color-scheme:dark){body{color:#e6e8ea;background:#16181b}}";
 
-impl Page {
+impl CallbackPage {
     /// The sign-in succeeded.
     pub fn signed_in(org: &str) -> Self {
         Self {

@@ -13,14 +13,14 @@ pub struct Callback {
 }
 
 /// What a right request looks like.
-pub(super) struct Expected {
+pub(super) struct ExpectedCallback {
     pub(super) host: String,
     pub(super) path: String,
     pub(super) state: Secret,
 }
 
 /// The verdict on one request.
-pub(super) enum Verdict {
+pub(super) enum CallbackVerdict {
     /// The answer that was waited for.
     Callback(Callback),
     /// The right path without the right `state`.
@@ -29,13 +29,13 @@ pub(super) enum Verdict {
     Refused(u16, &'static str),
 }
 
-impl Expected {
+impl ExpectedCallback {
     /// Judges a request head. Order: is it HTTP, for this host, a GET, for this path, once each.
-    pub(super) fn judge(&self, head: &[u8]) -> Verdict {
+    pub(super) fn judge(&self, head: &[u8]) -> CallbackVerdict {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut request = httparse::Request::new(&mut headers);
         if !matches!(request.parse(head), Ok(httparse::Status::Complete(_))) {
-            return Verdict::Refused(400, "This is not a request that a sign-in makes.");
+            return CallbackVerdict::Refused(400, "This is not a request that a sign-in makes.");
         }
         // DNS rebinding: another name that resolves to 127.0.0.1 must get nothing.
         let mut hosts = request
@@ -44,22 +44,22 @@ impl Expected {
             .filter(|h| h.name.eq_ignore_ascii_case("host"));
         let host = hosts.next().map(|h| h.value);
         if host != Some(self.host.as_bytes()) || hosts.next().is_some() {
-            return Verdict::Refused(400, "The request is for another host.");
+            return CallbackVerdict::Refused(400, "The request is for another host.");
         }
         let Some(target) = request.path else {
-            return Verdict::Refused(400, "This is not a request that a sign-in makes.");
+            return CallbackVerdict::Refused(400, "This is not a request that a sign-in makes.");
         };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         if path != self.path {
-            return Verdict::Refused(404, "There is nothing here.");
+            return CallbackVerdict::Refused(404, "There is nothing here.");
         }
         if request.method != Some("GET") {
-            return Verdict::Refused(405, "Only GET is understood here.");
+            return CallbackVerdict::Refused(405, "Only GET is understood here.");
         }
         self.callback(query)
     }
 
-    fn callback(&self, query: &str) -> Verdict {
+    fn callback(&self, query: &str) -> CallbackVerdict {
         let mut known: [Option<Secret>; 4] = [None, None, None, None];
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             let at = match &*name {
@@ -71,15 +71,15 @@ impl Expected {
             };
             // RFC 6749 §3.1: parameters must not be repeated; two readers could take different ones.
             if known[at].replace(Secret::new(value.into_owned())).is_some() {
-                return Verdict::Refused(400, "A parameter of this answer is there twice.");
+                return CallbackVerdict::Refused(400, "A parameter of this answer is there twice.");
             }
         }
         let [state, code, error, iss] = known;
         if !state.is_some_and(|s| s.matches(&self.state)) {
-            return Verdict::WrongState;
+            return CallbackVerdict::WrongState;
         }
         let text = |s: Secret| s.expose().to_owned();
-        Verdict::Callback(Callback {
+        CallbackVerdict::Callback(Callback {
             code: code.filter(|c| !c.is_empty()),
             error: error.map(text),
             iss: iss.map(text),

@@ -1,4 +1,4 @@
-use super::{Browser, Callback, Loopback, NoCallback, Page};
+use super::{Browser, Callback, CallbackPage, Loopback, NoCallback};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -23,7 +23,10 @@ fn get(host: &str, target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n\r\n")
 }
 
-async fn finished(waited: Result<(Callback, Browser), NoCallback>, page: &Page) -> Callback {
+async fn finished(
+    waited: Result<(Callback, Browser), NoCallback>,
+    page: &CallbackPage,
+) -> Callback {
     let (callback, browser) = waited.ok().unwrap();
     browser.show(page).await;
     callback
@@ -42,7 +45,13 @@ async fn the_browser_hears_the_outcome_after_everything_else_and_the_port_is_clo
         assert!(TcpStream::connect(&host).await.is_err(), "still listening");
         text
     };
-    let agent = async { finished(loopback.wait("s", LONG).await, &Page::signed_in("acme")).await };
+    let agent = async {
+        finished(
+            loopback.wait("s", LONG).await,
+            &CallbackPage::signed_in("acme"),
+        )
+        .await
+    };
     let (text, callback) = tokio::join!(browser, agent);
     assert_eq!(callback.code.unwrap().expose(), "c+1");
     assert_eq!(callback.iss.as_deref(), Some("https://idp.example"));
@@ -101,7 +110,7 @@ async fn everything_but_the_expected_request_is_refused_and_the_wait_goes_on() {
         drop((idle, slow));
         answer
     };
-    let page = Page::failed(
+    let page = CallbackPage::failed(
         "the provider said <script>alert(1)</script>\r\nX",
         "try \"again\"",
     );
@@ -118,7 +127,13 @@ async fn an_error_of_the_provider_arrives_with_its_state() {
         &host,
         "/callback?error=access_denied&error_description=x&state=s",
     );
-    let agent = async { finished(loopback.wait("s", LONG).await, &Page::signed_in("a")).await };
+    let agent = async {
+        finished(
+            loopback.wait("s", LONG).await,
+            &CallbackPage::signed_in("a"),
+        )
+        .await
+    };
     let (_, callback) = tokio::join!(ask(&host, &request), agent);
     assert_eq!(callback.error.as_deref(), Some("access_denied"));
     assert!(callback.code.is_none());

@@ -6,7 +6,7 @@ use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
 use oam_model::identity::Identity;
 use oam_model::secret::Secret;
-use oam_policy::claims::groups::{self, Told};
+use oam_policy::claims::groups::{self, GroupClaims};
 use oam_policy::claims::{LONGEST_TOKEN, read};
 use serde_json::{Map, Value};
 
@@ -20,12 +20,12 @@ const CAP: usize = 64 * 1024;
 
 /// A check that failed.
 #[derive(Debug)]
-pub(super) struct Wrong {
+pub(super) struct ClaimError {
     name: &'static str,
     why: String,
 }
 
-impl Wrong {
+impl ClaimError {
     /// Whether the signature was not made with the key that was tried.
     pub(super) fn is_signature(&self) -> bool {
         self.name == "signature"
@@ -40,8 +40,8 @@ impl Wrong {
     }
 }
 
-impl From<Wrong> for EndpointFault {
-    fn from(wrong: Wrong) -> Self {
+impl From<ClaimError> for EndpointFault {
+    fn from(wrong: ClaimError) -> Self {
         Self::Check {
             name: wrong.name.to_owned(),
             why: wrong.why,
@@ -90,9 +90,9 @@ impl<'a> Expect<'a> {
 }
 
 /// Claims whose signature was verified.
-pub(super) struct Claims(Map<String, Value>);
+pub(super) struct VerifiedClaims(Map<String, Value>);
 
-impl Claims {
+impl VerifiedClaims {
     /// Takes what the signature covers.
     pub(super) const fn new(claims: Map<String, Value>) -> Self {
         Self(claims)
@@ -104,28 +104,28 @@ impl Claims {
         expect: &Expect<'_>,
         alg: Algorithm,
         access: Option<&Secret>,
-    ) -> Result<Identity, Wrong> {
+    ) -> Result<Identity, ClaimError> {
         if self.text("iss")? != expect.issuer {
-            return Err(Wrong::new("iss", "it comes from another issuer"));
+            return Err(ClaimError::new("iss", "it comes from another issuer"));
         }
         self.audience(expect.client_id)?;
         let expires = self.times(expect)?;
         self.at_hash(alg, access)?;
         let subject = self.text("sub")?;
         if subject.is_empty() || subject.chars().any(char::is_control) {
-            return Err(Wrong::new("sub", "it names nobody"));
+            return Err(ClaimError::new("sub", "it names nobody"));
         }
         // 0 is how some say that they do not know it.
         let auth_time = self.seconds("auth_time")?.filter(|at| *at > 0);
         match expect.phase {
             Phase::Login(nonce) => self.nonce(nonce)?,
             Phase::Refresh(known) if known.issuer != expect.issuer => {
-                return Err(Wrong::new("iss", "the session is another issuer's"));
+                return Err(ClaimError::new("iss", "the session is another issuer's"));
             }
             // OIDC Core §12.2; `iss` is compared already. The nonce may be absent and is not kept. A later
             // `auth_time` of the same person is a newer sign-in of theirs, and no evidence against this one.
             Phase::Refresh(known) if known.subject != subject => {
-                return Err(Wrong::new("sub", "it is about somebody else"));
+                return Err(ClaimError::new("sub", "it is about somebody else"));
             }
             Phase::Device | Phase::Refresh(_) => {}
         }
@@ -139,78 +139,81 @@ impl Claims {
         })
     }
 
-    fn text(&self, name: &'static str) -> Result<&str, Wrong> {
+    fn text(&self, name: &'static str) -> Result<&str, ClaimError> {
         match self.0.get(name) {
             Some(Value::String(text)) => Ok(text),
-            None | Some(Value::Null) => Err(Wrong::new(name, "it is missing")),
-            Some(_) => Err(Wrong::new(name, "it is not a text")),
+            None | Some(Value::Null) => Err(ClaimError::new(name, "it is missing")),
+            Some(_) => Err(ClaimError::new(name, "it is not a text")),
         }
     }
 
-    fn seconds(&self, name: &'static str) -> Result<Option<u64>, Wrong> {
-        let wrong = || Wrong::new(name, "it is not a time");
+    fn seconds(&self, name: &'static str) -> Result<Option<u64>, ClaimError> {
+        let wrong = || ClaimError::new(name, "it is not a time");
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => read::seconds(value).map(Some).ok_or_else(wrong),
         }
     }
 
-    fn audience(&self, client_id: &str) -> Result<(), Wrong> {
+    fn audience(&self, client_id: &str) -> Result<(), ClaimError> {
         let several = match self.0.get("aud") {
             Some(Value::String(one)) if one == client_id => false,
             Some(Value::Array(list)) if list.iter().any(|one| one == client_id) => list.len() > 1,
             Some(Value::Array(list)) if list.is_empty() => {
-                return Err(Wrong::new("aud", "it names no audience"));
+                return Err(ClaimError::new("aud", "it names no audience"));
             }
-            None | Some(Value::Null) => return Err(Wrong::new("aud", "it is missing")),
-            Some(_) => return Err(Wrong::new("aud", "it is for another client")),
+            None | Some(Value::Null) => return Err(ClaimError::new("aud", "it is missing")),
+            Some(_) => return Err(ClaimError::new("aud", "it is for another client")),
         };
         match self.0.get("azp") {
             Some(Value::String(party)) if party == client_id => Ok(()),
-            None | Some(Value::Null) if several => Err(Wrong::new(
+            None | Some(Value::Null) if several => Err(ClaimError::new(
                 "azp",
                 "it is missing, though there are several audiences",
             )),
             None | Some(Value::Null) => Ok(()),
-            Some(_) => Err(Wrong::new("azp", "it was issued to another client")),
+            Some(_) => Err(ClaimError::new("azp", "it was issued to another client")),
         }
     }
 
     /// `exp`, `iat`, `nbf`; gives `exp`.
-    fn times(&self, expect: &Expect<'_>) -> Result<u64, Wrong> {
-        let missing = |name| Wrong::new(name, "it is missing");
+    fn times(&self, expect: &Expect<'_>) -> Result<u64, ClaimError> {
+        let missing = |name| ClaimError::new(name, "it is missing");
         let latest = expect.now.saturating_add(SKEW_S);
         let expires = self.seconds("exp")?.ok_or_else(|| missing("exp"))?;
         if expires.saturating_add(SKEW_S) <= expect.now {
-            return Err(Wrong::new("exp", "it has expired"));
+            return Err(ClaimError::new("exp", "it has expired"));
         }
         let issued = self.seconds("iat")?.ok_or_else(|| missing("iat"))?;
         if issued > latest {
-            return Err(Wrong::new("iat", "it was issued in the future"));
+            return Err(ClaimError::new("iat", "it was issued in the future"));
         }
         // Not at a refresh: some providers send the same ID token again until it expires.
         if matches!(expect.phase, Phase::Login(_) | Phase::Device)
             && issued.saturating_add(OLD_S) < expect.now
         {
-            return Err(Wrong::new("iat", "it was issued too long ago"));
+            return Err(ClaimError::new("iat", "it was issued too long ago"));
         }
         if self.seconds("nbf")?.is_some_and(|from| from > latest) {
-            return Err(Wrong::new("nbf", "it is not valid yet"));
+            return Err(ClaimError::new("nbf", "it is not valid yet"));
         }
         Ok(expires)
     }
 
-    fn nonce(&self, expected: &str) -> Result<(), Wrong> {
+    fn nonce(&self, expected: &str) -> Result<(), ClaimError> {
         let nonce = Secret::new(self.text("nonce")?.to_owned());
         if nonce.matches(&Secret::new(expected.to_owned())) {
             Ok(())
         } else {
-            Err(Wrong::new("nonce", "it is not the one of this sign-in"))
+            Err(ClaimError::new(
+                "nonce",
+                "it is not the one of this sign-in",
+            ))
         }
     }
 
     /// OIDC Core §3.1.3.6: the left half of the access token's hash. Optional in this flow.
-    fn at_hash(&self, alg: Algorithm, access: Option<&Secret>) -> Result<(), Wrong> {
+    fn at_hash(&self, alg: Algorithm, access: Option<&Secret>) -> Result<(), ClaimError> {
         let claimed = self.0.get("at_hash").filter(|hash| !hash.is_null());
         let (Some(claimed), Some(access)) = (claimed, access) else {
             return Ok(());
@@ -225,7 +228,10 @@ impl Claims {
         if claimed.as_str() == Some(&base64url(half)) {
             Ok(())
         } else {
-            Err(Wrong::new("at_hash", "the access token is another one"))
+            Err(ClaimError::new(
+                "at_hash",
+                "the access token is another one",
+            ))
         }
     }
 
@@ -237,10 +243,10 @@ impl Claims {
     }
 
     /// In every shape that the issuer reads too. Absent means none: providers leave an empty list out.
-    fn groups(&self, expect: &Expect<'_>) -> Result<Vec<String>, Wrong> {
+    fn groups(&self, expect: &Expect<'_>) -> Result<Vec<String>, ClaimError> {
         let claim = expect.groups_claim;
         match groups::told(&self.0, claim) {
-            Told::Known { groups, unusable } => {
+            GroupClaims::Known { groups, unusable } => {
                 if unusable > 0 {
                     tracing::warn!(
                         claim,
@@ -250,14 +256,14 @@ impl Claims {
                 }
                 Ok(groups)
             }
-            Told::Absent => Ok(Vec::new()),
+            GroupClaims::Absent => Ok(Vec::new()),
             _ if !expect.judges_groups => Ok(Vec::new()),
             // To take it for "no groups" would drop roles without a word.
-            Told::Elsewhere => Err(Wrong::new(
+            GroupClaims::Elsewhere => Err(ClaimError::new(
                 "groups",
                 "there are too many of them for the token, and the provider sent only a reference",
             )),
-            Told::Unreadable { object } => Err(Wrong::new(
+            GroupClaims::Unreadable { object } => Err(ClaimError::new(
                 "groups",
                 if object {
                     format!(

@@ -3,7 +3,7 @@
 use super::super::http::tokens::whole_seconds;
 use super::super::http::{Answer, Payload, TOTAL, endpoint, way_of};
 use super::claims::Phase;
-use super::discovery::Metadata;
+use super::discovery::ProviderEndpoints;
 use super::login::accept;
 use super::request::{extra, oldest};
 use super::{Inner, words};
@@ -25,7 +25,7 @@ const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const LONGEST_CODE: usize = 64;
 
 /// Whether this sign-in goes by device code. One that was asked for outright does, and is refused where there is none.
-pub(super) fn is_wanted(by: SignInBy, provider: &Provider, metadata: &Metadata) -> bool {
+pub(super) fn is_wanted(by: SignInBy, provider: &Provider, metadata: &ProviderEndpoints) -> bool {
     match by {
         SignInBy::Browser => false,
         SignInBy::Device => true,
@@ -34,13 +34,13 @@ pub(super) fn is_wanted(by: SignInBy, provider: &Provider, metadata: &Metadata) 
 }
 
 /// Where a device code is asked for. What the configuration says wins: somebody wrote it for a reason.
-fn place<'a>(provider: &'a Provider, metadata: &'a Metadata) -> Option<&'a str> {
+fn place<'a>(provider: &'a Provider, metadata: &'a ProviderEndpoints) -> Option<&'a str> {
     let configured = provider.device_authorization_endpoint.as_deref();
     configured.or(metadata.device_authorization_endpoint.as_deref())
 }
 
 /// Where a device code is asked for, when organization and provider have it.
-fn allowed<'a>(org: &'a Org, metadata: &'a Metadata) -> Result<&'a str, Refusal> {
+fn allowed<'a>(org: &'a Org, metadata: &'a ProviderEndpoints) -> Result<&'a str, Refusal> {
     let name = &org.name;
     let browser = format!("run `oam login {name}` without --device; it tells how, also over ssh");
     if !org.provider.device {
@@ -61,7 +61,7 @@ fn allowed<'a>(org: &'a Org, metadata: &'a Metadata) -> Result<&'a str, Refusal>
 pub(super) async fn begin(
     inner: Rc<Inner>,
     org: Org,
-    metadata: Rc<Metadata>,
+    metadata: Rc<ProviderEndpoints>,
     authentication: Authentication,
 ) -> Result<PendingLogin, Refusal> {
     let place = allowed(&org, &metadata)?;
@@ -107,7 +107,7 @@ pub(super) async fn begin(
         arrival: Box::pin(async move {
             let arrived = attempt.arrive().await?;
             // No browser of this machine waits for a page.
-            let tell = Box::new(|_| Box::pin(async {}) as oam_agent::ports::Later<()>);
+            let tell = Box::new(|_| Box::pin(async {}) as oam_agent::ports::LocalBoxFuture<()>);
             Ok(Returned { arrived, tell })
         }),
     })
@@ -116,7 +116,7 @@ pub(super) async fn begin(
 struct Attempt {
     inner: Rc<Inner>,
     org: Org,
-    metadata: Rc<Metadata>,
+    metadata: Rc<ProviderEndpoints>,
     device_code: Secret,
     polling: DevicePolling,
     max_age_s: u64,

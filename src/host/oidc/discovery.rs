@@ -4,7 +4,7 @@ use super::super::http::{Http, TOTAL, Via, way_of};
 use oam_config::agent::Provider;
 use oam_model::answer::EndpointFault;
 use oam_model::time::Moment;
-use oam_oidc::metadata::{self, Metadata as Document};
+use oam_oidc::metadata::{self, ProviderMetadata as Document};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use std::rc::Rc;
 const AGE_MS: u64 = 24 * 3600 * 1000;
 
 /// What is used of it. All endpoints are checked: https, or http on loopback with such an issuer.
-pub(super) struct Metadata {
+pub(super) struct ProviderEndpoints {
     pub(super) authorization_endpoint: String,
     pub(super) token_endpoint: String,
     pub(super) jwks_uri: String,
@@ -29,7 +29,7 @@ pub(super) struct Metadata {
 }
 
 /// Metadata, and when it was asked for.
-type Known = (Rc<Metadata>, Moment);
+type Known = (Rc<ProviderEndpoints>, Moment);
 
 /// Metadata by issuer and way.
 pub(super) struct Discovery {
@@ -46,7 +46,10 @@ impl Discovery {
     }
 
     /// From memory when it is there.
-    pub(super) async fn known(&self, provider: &Provider) -> Result<Rc<Metadata>, EndpointFault> {
+    pub(super) async fn known(
+        &self,
+        provider: &Provider,
+    ) -> Result<Rc<ProviderEndpoints>, EndpointFault> {
         let key = (provider.issuer.clone(), way_of(provider));
         let held = self.known.borrow().get(&key).cloned();
         match held {
@@ -57,7 +60,10 @@ impl Discovery {
     }
 
     /// Asked for now: a sign-in sees a provider that was changed.
-    pub(super) async fn fresh(&self, provider: &Provider) -> Result<Rc<Metadata>, EndpointFault> {
+    pub(super) async fn fresh(
+        &self,
+        provider: &Provider,
+    ) -> Result<Rc<ProviderEndpoints>, EndpointFault> {
         let via = way_of(provider);
         let url = metadata::address(&provider.issuer);
         let answer = self.http.get(&via, &url, TOTAL).await?.ok()?;
@@ -70,7 +76,7 @@ impl Discovery {
     }
 }
 
-fn read(issuer: &str, body: &[u8]) -> Result<Metadata, EndpointFault> {
+fn read(issuer: &str, body: &[u8]) -> Result<ProviderEndpoints, EndpointFault> {
     let document = Document::read(issuer, body).ok_or_else(|| EndpointFault::Unreadable {
         why: "the answer is not an OpenID provider's metadata".to_owned(),
     })?;
@@ -84,7 +90,7 @@ fn read(issuer: &str, body: &[u8]) -> Result<Metadata, EndpointFault> {
         return Err(wrong("issuer", why.to_owned()));
     }
     let needed = |name: &str| document.endpoint(name).map_err(|why| wrong(name, why));
-    Ok(Metadata {
+    Ok(ProviderEndpoints {
         authorization_endpoint: needed("authorization_endpoint")?,
         token_endpoint: needed("token_endpoint")?,
         jwks_uri: needed("jwks_uri")?,

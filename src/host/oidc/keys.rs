@@ -1,11 +1,11 @@
 //! The provider's signing keys (JWKS), kept in memory.
 
 use super::super::http::{Http, TOTAL, Via};
-use super::claims::Wrong;
+use super::claims::ClaimError;
 use jsonwebtoken::Algorithm;
 use oam_model::answer::EndpointFault;
 use oam_model::time::Moment;
-use oam_oidc::jwks::{self, Key};
+use oam_oidc::jwks::{self, VerificationKey};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ const LIMIT_MS: u64 = 24 * 3600 * 1000;
 const PAUSE_MS: u64 = 30 * 1000;
 
 /// A key set, and when it was asked for.
-type Known = (Rc<Vec<Arc<Key>>>, Moment);
+type Known = (Rc<Vec<Arc<VerificationKey>>>, Moment);
 
 /// Key sets by address and way.
 pub(super) struct Keys {
@@ -31,7 +31,7 @@ pub(super) struct Keys {
 /// Why there is no key.
 pub(super) enum NoKey {
     /// The provider has no such key: a verdict.
-    Unknown(Wrong),
+    Unknown(ClaimError),
     /// The provider's keys can't be had: no verdict.
     Unreachable(EndpointFault),
 }
@@ -52,14 +52,20 @@ impl Keys {
         uri: &str,
         kid: Option<&str>,
         alg: Algorithm,
-        failed: Option<&Key>,
-    ) -> Result<Arc<Key>, NoKey> {
-        let unknown = || NoKey::Unknown(Wrong::new("kid", "the provider has no such signing key"));
+        failed: Option<&VerificationKey>,
+    ) -> Result<Arc<VerificationKey>, NoKey> {
+        let unknown = || {
+            NoKey::Unknown(ClaimError::new(
+                "kid",
+                "the provider has no such signing key",
+            ))
+        };
         let place = (uri.to_owned(), via.clone());
         let held = self.sets.borrow().get(&place).cloned();
         let age = held.as_ref().map(|(_, at)| self.http.now().since(*at));
-        let wanted =
-            |set: &[Arc<Key>]| jwks::pick(set, kid, alg).filter(|key| Some(&**key) != failed);
+        let wanted = |set: &[Arc<VerificationKey>]| {
+            jwks::pick(set, kid, alg).filter(|key| Some(&**key) != failed)
+        };
         let known = held.and_then(|(set, _)| wanted(&set));
         match (age, known) {
             (Some(age), Some(key)) if age < AGE_MS => Ok(key),
@@ -78,7 +84,11 @@ impl Keys {
         }
     }
 
-    async fn fetch(&self, via: &Via, uri: &str) -> Result<Vec<Arc<Key>>, EndpointFault> {
+    async fn fetch(
+        &self,
+        via: &Via,
+        uri: &str,
+    ) -> Result<Vec<Arc<VerificationKey>>, EndpointFault> {
         let answer = self.http.get(via, uri, TOTAL).await?.ok()?;
         jwks::read(&answer.body).ok_or_else(|| EndpointFault::Unreadable {
             why: "the answer is not a set of keys".to_owned(),

@@ -2,10 +2,10 @@
 
 use super::super::http::Tokens;
 use super::super::http::fault::plain_code;
-use super::super::loopback::{Browser, Callback, Loopback, NoCallback, Page};
-use super::claims::{Expect, Phase, SKEW_S, Wrong};
-use super::discovery::Metadata;
-use super::id_token::Verdict;
+use super::super::loopback::{Browser, Callback, CallbackPage, Loopback, NoCallback};
+use super::claims::{ClaimError, Expect, Phase, SKEW_S};
+use super::discovery::ProviderEndpoints;
+use super::id_token::IdTokenCheck;
 use super::request::{Once, authorization};
 use super::{Inner, device, words};
 use oam_agent::ports::{Arrived, Authentication, PendingLogin, Returned};
@@ -72,7 +72,7 @@ async fn listen(provider: &Provider) -> Result<Loopback, Refusal> {
 async fn arrive(
     inner: Rc<Inner>,
     org: Org,
-    metadata: Rc<Metadata>,
+    metadata: Rc<ProviderEndpoints>,
     loopback: Loopback,
     once: Once,
 ) -> Result<Returned, Refusal> {
@@ -97,8 +97,8 @@ async fn arrive(
 /// Only when it is over: the page tells how it really went.
 async fn tell(org: &Org, browser: Browser, refusal: Option<Refusal>) {
     let page = match refusal {
-        None => Page::signed_in(org.name.as_str()),
-        Some(refusal) => Page::failed(&refusal.sentence, &refusal.next),
+        None => CallbackPage::signed_in(org.name.as_str()),
+        Some(refusal) => CallbackPage::failed(&refusal.sentence, &refusal.next),
     };
     browser.show(&page).await;
 }
@@ -129,12 +129,12 @@ fn nobody(org: &Org, redirect: &str, why: NoCallback) -> Refusal {
 async fn finish(
     inner: &Inner,
     org: &Org,
-    metadata: &Metadata,
+    metadata: &ProviderEndpoints,
     callback: Callback,
     once: &Once,
 ) -> Result<Arrived, Refusal> {
     let name = org.name.as_str();
-    let wrong = |check, why| words::arrival(org, &Wrong::new(check, why).into());
+    let wrong = |check, why| words::arrival(org, &ClaimError::new(check, why).into());
     // RFC 9207 §2.4: before anything else of the answer is believed, errors included.
     match callback.iss.as_deref() {
         Some(iss) if iss != org.provider.issuer => {
@@ -180,7 +180,7 @@ async fn finish(
 pub(super) async fn accept(
     inner: &Inner,
     org: &Org,
-    metadata: &Metadata,
+    metadata: &ProviderEndpoints,
     tokens: Tokens,
     phase: Phase<'_>,
     max_age_s: u64,
@@ -237,13 +237,13 @@ fn young(identity: Identity, now: u64, max_age_s: u64) -> Result<Identity, Endpo
         duration::words(max_age_s.saturating_mul(1000)),
     );
     let why = format!("it is of a sign-in {age} ago, and no older one than {most} is taken");
-    Err(Wrong::new("auth_time", why).into())
+    Err(ClaimError::new("auth_time", why).into())
 }
 
 async fn identify(
     inner: &Inner,
     org: &Org,
-    metadata: &Metadata,
+    metadata: &ProviderEndpoints,
     tokens: &Tokens,
     expect: &Expect<'_>,
 ) -> Result<Identity, EndpointFault> {
@@ -252,9 +252,9 @@ async fn identify(
         .as_ref()
         .ok_or_else(|| missing("id_token"))?;
     match inner.check(org, metadata, id, tokens, expect).await {
-        Verdict::Right(identity) => Ok(identity),
-        Verdict::Wrong(fault) => Err(fault),
-        Verdict::NoKeys(fault) => Err(Wrong::new(
+        IdTokenCheck::Right(identity) => Ok(identity),
+        IdTokenCheck::Wrong(fault) => Err(fault),
+        IdTokenCheck::NoKeys(fault) => Err(ClaimError::new(
             "signature",
             format!("the provider's keys can't be had ({})", words::of(&fault)),
         )
@@ -263,5 +263,5 @@ async fn identify(
 }
 
 fn missing(name: &'static str) -> EndpointFault {
-    Wrong::new(name, "the provider sent none").into()
+    ClaimError::new(name, "the provider sent none").into()
 }

@@ -1,6 +1,6 @@
 //! The authorization request: what is asked of the provider, and what one sign-in makes up for it.
 
-use super::discovery::Metadata;
+use super::discovery::ProviderEndpoints;
 use oam_agent::ports::Authentication;
 use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
@@ -36,7 +36,7 @@ pub(super) struct Once {
 /// The address that the browser opens.
 pub(super) fn authorization(
     org: &Org,
-    metadata: &Metadata,
+    metadata: &ProviderEndpoints,
     redirect: String,
     authentication: Authentication,
 ) -> Result<(String, Once), EndpointFault> {
@@ -111,7 +111,7 @@ fn with_login(prompts: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Authentication, Reauth, extra};
-    use oam_config::agent::{Source, read};
+    use oam_config::agent::{SourceText, read};
 
     const FILE: &str = include_str!("../../../packaging/config.example.toml");
 
@@ -120,7 +120,7 @@ mod tests {
         prompt: Option<&str>,
         authentication: Authentication,
     ) -> [Option<String>; 2] {
-        let example = Source {
+        let example = SourceText {
             name: "f",
             text: FILE,
         };

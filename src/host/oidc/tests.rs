@@ -4,7 +4,7 @@ use super::Oidc;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use oam_agent::ports::{Arrived, Authentication, Idp as _};
+use oam_agent::ports::{Arrived, Authentication, IdentityProvider as _};
 use oam_agent::state::SessionTokens;
 use oam_config::agent::{Body, Exchange, Org, Provider, Rfc8693, SubjectToken};
 use oam_model::answer::EndpointFault;

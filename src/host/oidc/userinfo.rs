@@ -8,7 +8,7 @@ use oam_model::answer::EndpointFault;
 use oam_model::identity::Identity;
 use oam_model::secret::Secret;
 use oam_oidc::jose;
-use oam_policy::claims::groups::{self, Told};
+use oam_policy::claims::groups::{self, GroupClaims};
 use std::time::Duration;
 
 /// Longest wait: whoever asked for a token waits too.
@@ -48,9 +48,9 @@ fn read(body: &[u8], claim: &str, subject: &str) -> Result<UserInfo, EndpointFau
         });
     }
     match groups::told(&members, claim) {
-        Told::Known { groups, .. } => Ok(UserInfo::Groups(groups)),
-        Told::Absent => Ok(UserInfo::Silent),
-        Told::Elsewhere | Told::Unreadable { .. } => {
+        GroupClaims::Known { groups, .. } => Ok(UserInfo::Groups(groups)),
+        GroupClaims::Absent => Ok(UserInfo::Silent),
+        GroupClaims::Elsewhere | GroupClaims::Unreadable { .. } => {
             Err(unreadable("its groups can't be read there"))
         }
     }

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use tokio::net::unix::pipe::Receiver;
 
-pub(crate) struct Watch {
+pub(crate) struct SettingsWatch {
     /// The inotify descriptor as something to read from: `AsyncFd`, made for any descriptor, is
     /// unsafe to register by now, and this needs nothing of a pipe but reading.
     kernel: Receiver,
@@ -18,7 +18,7 @@ pub(crate) struct Watch {
     folders: BTreeMap<PathBuf, i32>,
 }
 
-impl Watch {
+impl SettingsWatch {
     /// Must be called in the runtime.
     pub(crate) fn new() -> io::Result<Self> {
         let kernel = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;

@@ -1,11 +1,11 @@
 use super::Keeping;
 use crate::listen::{self, Listening};
-use crate::state_lock::{StateLock, Taken, take};
-use oam_agent::command::{Command, Mailbox, Outcome};
+use crate::state_lock::{LockOutcome, StateLock, take};
+use oam_agent::command::{AgentCommand, CommandOutcome, Mailbox};
 use oam_model::refusal::Refusal;
 use oam_wire::client::Client;
 use oam_wire::host::Holder;
-use oam_wire::place::Place;
+use oam_wire::place::SocketPath;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,11 +18,11 @@ const LONG: Duration = Duration::from_secs(20);
 struct Agent {
     _home: tempfile::TempDir,
     runtime: PathBuf,
-    place: Place,
+    place: SocketPath,
     lock: Rc<StateLock>,
     listener: UnixListener,
     others: mpsc::Receiver<UnixListener>,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<AgentCommand>,
 }
 
 impl Agent {
@@ -30,13 +30,14 @@ impl Agent {
     fn start() -> Self {
         let home = tempfile::tempdir().unwrap();
         let root = home.path().canonicalize().unwrap();
-        let Taken::Ours(lock) = take(&root.join("state/oam"), None).unwrap() else {
+        let LockOutcome::Ours(lock) = take(&root.join("state/oam"), None).unwrap() else {
             panic!("the state is new");
         };
         let lock = Rc::new(lock);
         let runtime = root.join("runtime");
-        let place = Place::in_folder(runtime.join("oam")).unwrap();
-        let listen::Taken::Ours(Listening { listener, hold }) = listen::take(&place, None).unwrap()
+        let place = SocketPath::in_folder(runtime.join("oam")).unwrap();
+        let listen::ListenOutcome::Ours(Listening { listener, hold }) =
+            listen::take(&place, None).unwrap()
         else {
             panic!("the place is new");
         };
@@ -62,9 +63,9 @@ impl Agent {
         self.listener = other.unwrap().unwrap();
     }
 
-    async fn asked_to_end(&mut self, outcome: Outcome) {
+    async fn asked_to_end(&mut self, outcome: CommandOutcome) {
         let command = tokio::time::timeout(LONG, self.commands.recv()).await;
-        let Some(Command::Retire { reply }) = command.unwrap() else {
+        let Some(AgentCommand::Retire { reply }) = command.unwrap() else {
             panic!("another command");
         };
         assert!(reply.send(outcome).is_ok());
@@ -101,7 +102,7 @@ fn an_agent_whose_runtime_folder_is_gone_is_asked_to_end() {
         let mut agent = Agent::start();
         tokio::task::yield_now().await;
         std::fs::remove_dir_all(&agent.runtime).unwrap();
-        agent.asked_to_end(Outcome::Done).await;
+        agent.asked_to_end(CommandOutcome::Done).await;
         // Nothing is bound for an agent that ends.
         assert!(agent.others.recv().await.is_none());
         assert!(!agent.runtime.exists());
@@ -115,9 +116,9 @@ fn one_that_is_in_use_listens_in_the_state_folder_until_the_runtime_folder_is_ba
         tokio::task::yield_now().await;
         std::fs::remove_dir_all(&agent.runtime).unwrap();
         let busy = Refusal::unavailable("in use", "wait");
-        agent.asked_to_end(Outcome::Refused(busy, 0)).await;
+        agent.asked_to_end(CommandOutcome::Refused(busy, 0)).await;
         agent.bound_anew().await;
-        let refuge = Place::of_socket(&agent.recorded().unwrap()).unwrap();
+        let refuge = SocketPath::of_socket(&agent.recorded().unwrap()).unwrap();
         assert!(refuge.folder.starts_with(agent.lock.folder()));
         assert!(Client::connect(&refuge).is_ok());
         std::fs::create_dir(&agent.runtime).unwrap();

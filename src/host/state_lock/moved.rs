@@ -4,7 +4,7 @@ use super::StateLock;
 use crate::files::{sync_folder, words};
 use oam_model::refusal::Refusal;
 use oam_wire::client::Client;
-use oam_wire::place::Place;
+use oam_wire::place::SocketPath;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ impl StateLock {
     ///
     /// # Errors
     /// That agent does not answer, or something can't be moved.
-    pub(super) fn take_over(&self, base: &Path) -> Result<Option<Place>, Refusal> {
+    pub(super) fn take_over(&self, base: &Path) -> Result<Option<SocketPath>, Refusal> {
         let left: Vec<PathBuf> = names(base)
             .into_iter()
             .filter(|name| self.folder.join(name).symlink_metadata().is_err())
@@ -75,12 +75,12 @@ fn earlier_sockets(base: &Path) -> Vec<PathBuf> {
         base.join("run"),
         Path::new("/run/user").join(user).join("oam"),
     ];
-    folders.extend(Place::find().map(|place| place.folder));
+    folders.extend(SocketPath::find().map(|place| place.folder));
     folders
 }
 
 /// Whether an agent holds the lock beside this socket.
-fn still_runs(folder: &Path) -> Result<Option<Place>, Refusal> {
+fn still_runs(folder: &Path) -> Result<Option<SocketPath>, Refusal> {
     let path = folder.join("agent.lock");
     let file = match File::open(&path) {
         Ok(file) => file,
@@ -90,7 +90,7 @@ fn still_runs(folder: &Path) -> Result<Option<Place>, Refusal> {
     if file.try_lock().is_ok() {
         return Ok(None);
     }
-    let place = Place::in_folder(folder.to_owned())?;
+    let place = SocketPath::in_folder(folder.to_owned())?;
     // The refusal of one that does not answer says what to do.
     Client::connect(&place).map(|_| Some(place))
 }

@@ -1,8 +1,8 @@
-use super::{StateLock, Taken, held, host_name, lock, open, take};
+use super::{LockOutcome, StateLock, held, host_name, lock, open, take};
 use crate::listen::{self, Listening};
 use oam_model::refusal::RefusalCode;
 use oam_wire::host::{Holder, LOCK, folder};
-use oam_wire::place::Place;
+use oam_wire::place::SocketPath;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -15,16 +15,16 @@ fn base() -> (tempfile::TempDir, PathBuf) {
 
 fn ours(base: &Path) -> StateLock {
     match take(base, None).unwrap() {
-        Taken::Ours(lock) => lock,
-        Taken::Theirs(place) => panic!("somebody else is at {}", place.socket.display()),
+        LockOutcome::Ours(lock) => lock,
+        LockOutcome::Theirs(place) => panic!("somebody else is at {}", place.socket.display()),
     }
 }
 
-fn listening(folder: PathBuf) -> (Place, Listening) {
-    let place = Place::in_folder(folder).unwrap();
+fn listening(folder: PathBuf) -> (SocketPath, Listening) {
+    let place = SocketPath::in_folder(folder).unwrap();
     match listen::take(&place, None).unwrap() {
-        listen::Taken::Ours(listening) => (place, listening),
-        listen::Taken::Theirs => panic!("somebody else is there"),
+        listen::ListenOutcome::Ours(listening) => (place, listening),
+        listen::ListenOutcome::Theirs => panic!("somebody else is there"),
     }
 }
 
@@ -34,7 +34,7 @@ fn a_second_agent_finds_the_first_whatever_its_runtime_folder_and_the_lock_goes_
     let first = ours(&base);
     let (place, listening) = listening(home.path().canonicalize().unwrap().join("run/oam"));
     first.record(&place.socket);
-    let Taken::Theirs(found) = take(&base, None).unwrap() else {
+    let LockOutcome::Theirs(found) = take(&base, None).unwrap() else {
         panic!("two agents have one state");
     };
     assert_eq!(found.socket, place.socket);
@@ -153,7 +153,7 @@ fn the_state_of_an_earlier_version_stays_while_its_agent_runs() {
     earlier(&base);
     // An agent of that version locks in the socket's folder alone.
     let (place, listening) = listening(base.join("run"));
-    let Taken::Theirs(found) = take(&base, None).unwrap() else {
+    let LockOutcome::Theirs(found) = take(&base, None).unwrap() else {
         panic!("two agents have one state");
     };
     assert_eq!(found.socket, place.socket);
@@ -174,7 +174,7 @@ fn nothing_is_made_in_the_home_of_another_user_as_root() {
     std::os::unix::fs::chown(&theirs, Some(4242), Some(4242)).unwrap();
     let refusal = take(&theirs.join(".local/state/oam"), None).err().unwrap();
     assert!(refusal.sentence.contains("4242"), "{refusal:?}");
-    let socket = Place::in_folder(theirs.join("run/oam")).unwrap();
+    let socket = SocketPath::in_folder(theirs.join("run/oam")).unwrap();
     let refusal = listen::take(&socket, None).err().unwrap();
     assert!(refusal.sentence.contains("4242"), "{refusal:?}");
     assert!(!format!("{refusal:?}").contains("remove"), "{refusal:?}");

@@ -3,16 +3,16 @@
 //! For machines without a desktop, by explicit choice. Its calls are system calls and never wait
 //! for a person, so they need no thread and no deadline.
 
-use super::memory::Key;
+use super::memory::SealingKey;
 use oam_model::refusal::Refusal;
 
 /// The key, `None` when the kernel holds none.
 #[cfg(target_os = "linux")]
-pub(super) fn fetch() -> Result<Option<Key>, Refusal> {
+pub(super) fn fetch() -> Result<Option<SealingKey>, Refusal> {
     use keyring_core::Error;
     use zeroize::Zeroizing;
     match entry().and_then(|entry| entry.get_secret()) {
-        Ok(text) => match Key::from_hex(&Zeroizing::new(text)) {
+        Ok(text) => match SealingKey::from_hex(&Zeroizing::new(text)) {
             Some(key) => Ok(Some(key)),
             None => Err(super::refusals::not_a_key("the kernel's keyring")),
         },
@@ -24,7 +24,7 @@ pub(super) fn fetch() -> Result<Option<Key>, Refusal> {
 /// Keeps the key and reads it back: a kernel that takes a key but does not give it to the next
 /// agent must be known before somebody signs in.
 #[cfg(target_os = "linux")]
-pub(super) fn keep(key: &Key) -> Result<(), Refusal> {
+pub(super) fn keep(key: &SealingKey) -> Result<(), Refusal> {
     entry()
         .and_then(|entry| entry.set_secret(&key.to_hex()))
         .map_err(|fault| refused(&fault))?;
@@ -56,12 +56,12 @@ fn refused(fault: &keyring_core::Error) -> Refusal {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn fetch() -> Result<Option<Key>, Refusal> {
+pub(super) fn fetch() -> Result<Option<SealingKey>, Refusal> {
     Err(absent())
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn keep(_key: &Key) -> Result<(), Refusal> {
+pub(super) fn keep(_key: &SealingKey) -> Result<(), Refusal> {
     Err(absent())
 }
 

@@ -6,7 +6,7 @@
 //! whether the keyring is locked. The connection is closed after each use, so that the idle agent
 //! is not woken by the bus and a restart of the keyring's daemon needs no care.
 
-use super::memory::Key;
+use super::memory::SealingKey;
 use oam_model::refusal::Refusal;
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(3);
 
 /// The key, `None` when the keyring can be read and holds none.
-pub(super) async fn fetch() -> Result<Option<Key>, Refusal> {
+pub(super) async fn fetch() -> Result<Option<SealingKey>, Refusal> {
     system::fetch().await
 }
 
 /// Keeps the key, in the place of an earlier one.
-pub(super) async fn keep(key: &Key) -> Result<(), Refusal> {
+pub(super) async fn keep(key: &SealingKey) -> Result<(), Refusal> {
     system::keep(key).await
 }
 
@@ -78,7 +78,7 @@ fn refusal(obstacle: Obstacle) -> Refusal {
 
 #[cfg(target_os = "linux")]
 mod system {
-    use super::{DEADLINE, Key, Obstacle, Refusal, refusal};
+    use super::{DEADLINE, Obstacle, Refusal, SealingKey, refusal};
     use secret_service::{Collection, EncryptionType, Error, Item, SecretService};
     use std::collections::HashMap;
     use zeroize::Zeroizing;
@@ -87,19 +87,19 @@ mod system {
         HashMap::from([("application", "oam"), ("purpose", "seal")])
     }
 
-    pub(super) async fn fetch() -> Result<Option<Key>, Refusal> {
+    pub(super) async fn fetch() -> Result<Option<SealingKey>, Refusal> {
         let service = connect().await.map_err(refusal)?;
         let collection = default_collection(&service).await.map_err(refusal)?;
         let found = find(&service, &collection).await.map_err(refusal)?;
         let Some(item) = found else { return Ok(None) };
         let text = within(item.get_secret()).await.map_err(refusal)?;
-        match Key::from_hex(&Zeroizing::new(text)) {
+        match SealingKey::from_hex(&Zeroizing::new(text)) {
             Some(key) => Ok(Some(key)),
             None => Err(super::super::refusals::not_a_key("the keyring")),
         }
     }
 
-    pub(super) async fn keep(key: &Key) -> Result<(), Refusal> {
+    pub(super) async fn keep(key: &SealingKey) -> Result<(), Refusal> {
         let service = connect().await.map_err(refusal)?;
         let collection = default_collection(&service).await.map_err(refusal)?;
         unlocked(&collection).await.map_err(refusal)?;
@@ -189,7 +189,7 @@ mod system {
     use keyring_core::{Entry, Error};
     use zeroize::Zeroizing;
 
-    pub(super) async fn fetch() -> Result<Option<Key>, Refusal> {
+    pub(super) async fn fetch() -> Result<Option<SealingKey>, Refusal> {
         let read = aside(|| match entry()?.get_secret() {
             Ok(text) => Ok(Some(Zeroizing::new(text))),
             Err(Error::NoEntry) => Ok(None),
@@ -198,13 +198,13 @@ mod system {
         let Some(text) = read.await? else {
             return Ok(None);
         };
-        match Key::from_hex(&text) {
+        match SealingKey::from_hex(&text) {
             Some(key) => Ok(Some(key)),
             None => Err(super::super::refusals::not_a_key("the keyring")),
         }
     }
 
-    pub(super) async fn keep(key: &Key) -> Result<(), Refusal> {
+    pub(super) async fn keep(key: &SealingKey) -> Result<(), Refusal> {
         let text = key.to_hex();
         aside(move || entry()?.set_secret(&text)).await
     }
@@ -235,11 +235,11 @@ mod system {
 mod system {
     use super::{Key, Obstacle, Refusal, refusal};
 
-    pub(super) async fn fetch() -> Result<Option<Key>, Refusal> {
+    pub(super) async fn fetch() -> Result<Option<SealingKey>, Refusal> {
         Err(refusal(Obstacle::NoService))
     }
 
-    pub(super) async fn keep(_key: &Key) -> Result<(), Refusal> {
+    pub(super) async fn keep(_key: &SealingKey) -> Result<(), Refusal> {
         Err(refusal(Obstacle::NoService))
     }
 }

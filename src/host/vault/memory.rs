@@ -1,6 +1,6 @@
 //! What the vault holds in memory: the key, and where it is kept otherwise.
 
-use oam_agent::ports::Store;
+use oam_agent::ports::SessionStore;
 use std::rc::Rc;
 use zeroize::Zeroizing;
 
@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 ///
 /// Its page is not locked by itself: the session's tokens lie in the same heap, so the whole process is
 /// locked where its limit allows that (`system/process.rs`).
-pub(super) struct Key(Box<Zeroizing<[u8; 32]>>);
+pub(super) struct SealingKey(Box<Zeroizing<[u8; 32]>>);
 
-impl Key {
+impl SealingKey {
     /// A new one.
     pub(super) fn random() -> Self {
         let mut bytes = Box::new(Zeroizing::new([0; 32]));
@@ -48,27 +48,27 @@ impl Key {
     }
 }
 
-/// A store and its key; [`Store::Memory`] has none.
+/// A store and its key; [`SessionStore::Memory`] has none.
 #[derive(Clone)]
-pub(super) struct Holding {
-    pub(super) store: Store,
-    pub(super) key: Option<Rc<Key>>,
+pub(super) struct OpenVault {
+    pub(super) store: SessionStore,
+    pub(super) key: Option<Rc<SealingKey>>,
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Key;
+    use super::SealingKey;
 
     #[test]
     fn a_key_comes_back_from_its_text_and_nothing_else_is_taken_for_one() {
-        let key = Key::random();
+        let key = SealingKey::random();
         let text = key.to_hex();
-        assert_eq!(Key::from_hex(&text).unwrap().bytes(), key.bytes());
-        assert_ne!(Key::random().bytes(), key.bytes());
+        assert_eq!(SealingKey::from_hex(&text).unwrap().bytes(), key.bytes());
+        assert_ne!(SealingKey::random().bytes(), key.bytes());
         let mut odd = text.to_vec();
         odd[3] = b'g';
         for wrong in [&odd[..], &text[1..], b"", &[0xff; 64]] {
-            assert!(Key::from_hex(wrong).is_none());
+            assert!(SealingKey::from_hex(wrong).is_none());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Why the sealed state is of no use now, in words.
 
 use super::sealed::Broken;
-use oam_agent::ports::Store;
+use oam_agent::ports::SessionStore;
 use oam_model::refusal::Refusal;
 use std::path::Path;
 
@@ -28,9 +28,9 @@ pub(super) fn unusable(path: &Path, broken: Broken) -> Refusal {
     Refusal::unavailable(sentence, next)
 }
 
-pub(super) fn lost_key(path: &Path, store: Store) -> Refusal {
+pub(super) fn lost_key(path: &Path, store: SessionStore) -> Refusal {
     let path = path.display();
-    if store == Store::Kernel {
+    if store == SessionStore::Kernel {
         return Refusal::unavailable(
             format!(
                 "the kernel no longer holds the key of {path} (the machine was restarted, or the key expired)"

@@ -6,9 +6,9 @@
 //! SIV instead of plain GCM: a nonce that came twice (a restored virtual machine) would tell only
 //! that two states are equal.
 
-use super::memory::Key;
+use super::memory::SealingKey;
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use oam_agent::ports::Store;
+use oam_agent::ports::SessionStore;
 use oam_agent::state::Sealed;
 use oam_system::clock;
 use std::io;
@@ -33,12 +33,12 @@ pub(super) enum Broken {
 }
 
 /// The store that holds the key of this file.
-pub(super) fn store(file: &[u8]) -> Result<Store, Broken> {
+pub(super) fn store(file: &[u8]) -> Result<SessionStore, Broken> {
     let rest = file.strip_prefix(MAGIC).ok_or(Broken::Foreign)?;
     match rest {
         [VERSION, store, ..] if file.len() >= HEADER + NONCE_LEN + TAG => match *store {
-            1 => Ok(Store::Keyring),
-            2 => Ok(Store::Kernel),
+            1 => Ok(SessionStore::Keyring),
+            2 => Ok(SessionStore::Kernel),
             _ => Err(Broken::Foreign),
         },
         [version, ..] if *version > VERSION => Err(Broken::Later),
@@ -47,11 +47,11 @@ pub(super) fn store(file: &[u8]) -> Result<Store, Broken> {
 }
 
 /// Seals the state. `None` for a store that keeps nothing, or when the state can't be written.
-pub(super) fn seal(state: &Sealed, store: Store, key: &Key) -> Option<Vec<u8>> {
+pub(super) fn seal(state: &Sealed, store: SessionStore, key: &SealingKey) -> Option<Vec<u8>> {
     let store = match store {
-        Store::Keyring => 1,
-        Store::Kernel => 2,
-        Store::Memory => return None,
+        SessionStore::Keyring => 1,
+        SessionStore::Kernel => 2,
+        SessionStore::Memory => return None,
     };
     let mut nonce = [0; NONCE_LEN];
     clock::fill(&mut nonce);
@@ -78,7 +78,7 @@ pub(super) fn seal(state: &Sealed, store: Store, key: &Key) -> Option<Vec<u8>> {
 }
 
 /// Opens what [`seal`] made.
-pub(super) fn open(file: &[u8], key: &Key) -> Result<Sealed, Broken> {
+pub(super) fn open(file: &[u8], key: &SealingKey) -> Result<Sealed, Broken> {
     store(file)?;
     let (header, rest) = file.split_at(HEADER);
     let (nonce, body) = rest.split_at(NONCE_LEN);
@@ -91,7 +91,7 @@ pub(super) fn open(file: &[u8], key: &Key) -> Result<Sealed, Broken> {
     serde_json::from_slice(plain).map_err(|_| Broken::Content)
 }
 
-fn cipher(key: &Key) -> Option<LessSafeKey> {
+fn cipher(key: &SealingKey) -> Option<LessSafeKey> {
     let key = UnboundKey::new(&AES_256_GCM_SIV, key.bytes()).ok()?;
     Some(LessSafeKey::new(key))
 }
@@ -111,20 +111,20 @@ impl io::Write for Count {
 
 #[cfg(test)]
 mod tests {
-    use super::{Broken, Key, open, seal, store};
+    use super::{Broken, SealingKey, open, seal, store};
     use crate::vault::tests::state;
-    use oam_agent::ports::Store;
+    use oam_agent::ports::SessionStore;
     use oam_agent::state::Sealed;
 
-    fn broken(file: &[u8], key: &Key) -> Option<Broken> {
+    fn broken(file: &[u8], key: &SealingKey) -> Option<Broken> {
         open(file, key).err()
     }
 
     #[test]
     fn what_was_sealed_comes_back_and_no_token_stands_in_the_file() {
-        let key = Key::random();
-        let file = seal(&state("the-refresh-token"), Store::Kernel, &key).unwrap();
-        assert_eq!(store(&file), Ok(Store::Kernel));
+        let key = SealingKey::random();
+        let file = seal(&state("the-refresh-token"), SessionStore::Kernel, &key).unwrap();
+        assert_eq!(store(&file), Ok(SessionStore::Kernel));
         for word in ["the-refresh-token", "acme", "sessions"] {
             let found = file.windows(word.len()).any(|part| part == word.as_bytes());
             assert!(!found, "{word}");
@@ -137,17 +137,17 @@ mod tests {
 
     #[test]
     fn the_same_state_never_looks_the_same_twice() {
-        let key = Key::random();
-        let one = seal(&Sealed::default(), Store::Keyring, &key).unwrap();
-        let two = seal(&Sealed::default(), Store::Keyring, &key).unwrap();
+        let key = SealingKey::random();
+        let one = seal(&Sealed::default(), SessionStore::Keyring, &key).unwrap();
+        let two = seal(&Sealed::default(), SessionStore::Keyring, &key).unwrap();
         assert_ne!(one, two);
-        assert!(seal(&Sealed::default(), Store::Memory, &key).is_none());
+        assert!(seal(&Sealed::default(), SessionStore::Memory, &key).is_none());
     }
 
     #[test]
     fn no_changed_byte_and_no_other_key_opens_it() {
-        let key = Key::random();
-        let file = seal(&state("t"), Store::Keyring, &key).unwrap();
+        let key = SealingKey::random();
+        let file = seal(&state("t"), SessionStore::Keyring, &key).unwrap();
         for at in 0..file.len() {
             let mut changed = file.clone();
             changed[at] ^= 3;
@@ -157,7 +157,7 @@ mod tests {
         let mut moved = file.clone();
         moved[8] = 2;
         assert_eq!(broken(&moved, &key), Some(Broken::Locked));
-        assert_eq!(broken(&file, &Key::random()), Some(Broken::Locked));
+        assert_eq!(broken(&file, &SealingKey::random()), Some(Broken::Locked));
         for length in 0..file.len() {
             assert!(open(&file[..length], &key).is_err(), "{length} bytes");
         }

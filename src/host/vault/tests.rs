@@ -1,6 +1,6 @@
-use super::{FileVault, Holding, Key};
-use oam_agent::ports::{Later, Meanwhile, Store, Vault};
-use oam_agent::state::{Anchor, Sealed, SealedSession, SessionTokens, Tombstone};
+use super::{FileVault, OpenVault, SealingKey};
+use oam_agent::ports::{LocalBoxFuture, Meanwhile, SessionStore, Vault};
+use oam_agent::state::{AuditAnchor, Sealed, SealedSession, SessionTokens, Tombstone};
 use oam_model::identity::Identity;
 use oam_model::refusal::RefusalCode;
 use oam_model::secret::Secret;
@@ -40,14 +40,14 @@ pub(super) fn state(refresh: &str) -> Sealed {
     Sealed {
         breaks: Vec::new(),
         sessions: BTreeMap::from([("acme".parse().unwrap(), session)]),
-        anchor: Some(Anchor {
+        anchor: Some(AuditAnchor {
             seq: 3,
             hash: "h".into(),
         }),
     }
 }
 
-fn wait<T>(later: Later<T>) -> T {
+fn wait<T>(later: LocalBoxFuture<T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -56,16 +56,16 @@ fn wait<T>(later: Later<T>) -> T {
 }
 
 /// As after `prepare` with a keyring that answered `key`.
-fn prepared(folder: &Path, store: Store, key: &Rc<Key>) -> FileVault {
+fn prepared(folder: &Path, store: SessionStore, key: &Rc<SealingKey>) -> FileVault {
     let vault = FileVault::alone(folder);
-    vault.inner.state.borrow_mut().next = Some(Holding {
+    vault.inner.state.borrow_mut().next = Some(OpenVault {
         store,
         key: Some(Rc::clone(key)),
     });
     vault
 }
 
-fn refresh_in(folder: &Path, key: &Key) -> String {
+fn refresh_in(folder: &Path, key: &SealingKey) -> String {
     let file = fs::read(folder.join("sealed")).unwrap();
     let opened = super::sealed::open(&file, key).ok().unwrap();
     opened
@@ -102,11 +102,11 @@ fn without_a_sealed_file_no_keyring_is_asked() {
 fn a_save_replaces_the_private_sealed_file_and_needs_no_keyring() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("oam");
-    let key = Rc::new(Key::random());
-    let vault = prepared(&folder, Store::Keyring, &key);
+    let key = Rc::new(SealingKey::random());
+    let vault = prepared(&folder, SessionStore::Keyring, &key);
     vault.save(&state("first")).unwrap();
     vault.save(&state("second")).unwrap();
-    assert_eq!(vault.store(), Store::Keyring);
+    assert_eq!(vault.store(), SessionStore::Keyring);
     assert_eq!(refresh_in(&folder, &key), "second");
     assert_eq!(names(&folder), ["sealed"]);
     assert_eq!(
@@ -134,8 +134,8 @@ fn a_sealed_file_that_could_not_be_opened_is_kept_until_a_new_session_is_saved_a
         assert_eq!(refusal.code, RefusalCode::Unavailable);
         assert!(refusal.sentence.contains("is not a sealed session"));
         assert_eq!(fs::read(home.path().join("sealed")).unwrap(), garbage);
-        let key = Rc::new(Key::random());
-        let vault = prepared(home.path(), Store::Kernel, &key);
+        let key = Rc::new(SealingKey::random());
+        let vault = prepared(home.path(), SessionStore::Kernel, &key);
         vault.save(&state("new")).unwrap();
         assert_eq!(refresh_in(home.path(), &key), "new");
     }
@@ -156,19 +156,19 @@ fn a_sealed_file_that_could_not_be_opened_is_kept_until_a_new_session_is_saved_a
 #[test]
 fn memory_only_leaves_nothing_on_disk() {
     let home = tempfile::tempdir().unwrap();
-    let key = Rc::new(Key::random());
-    let vault = prepared(home.path(), Store::Keyring, &key);
+    let key = Rc::new(SealingKey::random());
+    let vault = prepared(home.path(), SessionStore::Keyring, &key);
     vault.save(&state("t")).unwrap();
-    wait(vault.prepare(Store::Memory)).unwrap();
+    wait(vault.prepare(SessionStore::Memory)).unwrap();
     assert_eq!(
         vault.store(),
-        Store::Keyring,
+        SessionStore::Keyring,
         "a sign-in that waits changes nothing yet"
     );
     assert_eq!(names(home.path()), ["sealed"]);
     vault.adopt();
     vault.save(&state("t")).unwrap();
-    assert_eq!(vault.store(), Store::Memory);
+    assert_eq!(vault.store(), SessionStore::Memory);
     assert!(names(home.path()).is_empty());
     vault.save(&state("t")).unwrap();
     assert!(names(home.path()).is_empty());
@@ -177,10 +177,10 @@ fn memory_only_leaves_nothing_on_disk() {
 #[test]
 fn a_sign_in_that_was_given_up_changes_nothing() {
     let home = tempfile::tempdir().unwrap();
-    let key = Rc::new(Key::random());
-    let vault = prepared(home.path(), Store::Keyring, &key);
+    let key = Rc::new(SealingKey::random());
+    let vault = prepared(home.path(), SessionStore::Keyring, &key);
     vault.save(&state("first")).unwrap();
-    wait(vault.prepare(Store::Memory)).unwrap();
+    wait(vault.prepare(SessionStore::Memory)).unwrap();
     // A renewal of the session that is in use falls into the sign-in.
     vault.save(&state("second")).unwrap();
     vault.abandon();
@@ -188,18 +188,22 @@ fn a_sign_in_that_was_given_up_changes_nothing() {
     vault.save(&state("third")).unwrap();
     assert_eq!(
         (vault.store(), refresh_in(home.path(), &key).as_str()),
-        (Store::Keyring, "third")
+        (SessionStore::Keyring, "third")
     );
 }
 
 #[test]
 fn an_earlier_session_that_was_never_opened_does_not_come_back_after_memory_only() {
     let home = tempfile::tempdir().unwrap();
-    prepared(home.path(), Store::Keyring, &Rc::new(Key::random()))
-        .save(&state("old"))
-        .unwrap();
+    prepared(
+        home.path(),
+        SessionStore::Keyring,
+        &Rc::new(SealingKey::random()),
+    )
+    .save(&state("old"))
+    .unwrap();
     let vault = FileVault::alone(home.path());
-    wait(vault.prepare(Store::Memory)).unwrap();
+    wait(vault.prepare(SessionStore::Memory)).unwrap();
     vault.adopt();
     vault.save(&state("new")).unwrap();
     assert!(
@@ -214,8 +218,8 @@ fn an_earlier_session_that_was_never_opened_does_not_come_back_after_memory_only
 #[test]
 fn a_save_that_fails_keeps_the_old_state_and_says_why() {
     let home = tempfile::tempdir().unwrap();
-    let key = Rc::new(Key::random());
-    let vault = prepared(home.path(), Store::Keyring, &key);
+    let key = Rc::new(SealingKey::random());
+    let vault = prepared(home.path(), SessionStore::Keyring, &key);
     vault.save(&state("first")).unwrap();
     fs::remove_file(home.path().join("sealed")).unwrap();
     fs::create_dir(home.path().join("sealed")).unwrap();
@@ -271,7 +275,7 @@ fn tombstones_are_read_back_whatever_the_store_and_garbled_ones_are_a_fault() {
         ("acme".parse().unwrap(), stone),
         ("other".parse().unwrap(), aged),
     ]);
-    wait(vault.prepare(Store::Memory)).unwrap();
+    wait(vault.prepare(SessionStore::Memory)).unwrap();
     vault.bury(&stones).unwrap();
     assert_eq!(FileVault::alone(&folder).tombstones().unwrap(), stones);
     let path = folder.join("tombstones.json");
@@ -328,8 +332,8 @@ fn tombstones_that_somebody_else_wrote_are_seen_and_our_own_are_not() {
 fn what_was_moved_aside_goes_with_an_end_and_the_session_stays() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("oam");
-    let key = Rc::new(Key::random());
-    let vault = prepared(&folder, Store::Keyring, &key);
+    let key = Rc::new(SealingKey::random());
+    let vault = prepared(&folder, SessionStore::Keyring, &key);
     vault.save(&state("t")).unwrap();
     for name in ["sealed.unreadable-1", "sealed.unreadable"] {
         fs::write(folder.join(name), "older").unwrap();

@@ -12,16 +12,16 @@ use std::time::SystemTime;
 
 /// How the file looks: enough to see that another one was put in its place. All writers rename.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct FileStamp {
     length: u64,
     modified: Option<SystemTime>,
     inode: u64,
 }
 
 /// Looks at it; a missing file has a look of its own.
-pub(super) fn look(path: &Path) -> Look {
+pub(super) fn look(path: &Path) -> FileStamp {
     let meta = std::fs::symlink_metadata(path).ok();
-    Look {
+    FileStamp {
         length: meta.as_ref().map_or(0, Metadata::len),
         modified: meta.as_ref().and_then(|meta| meta.modified().ok()),
         inode: meta.as_ref().map_or(0, inode),

@@ -1,14 +1,14 @@
 //! What is on record of an exchange before anything leaves, and what becomes of a token that is not handed
 //! out.
 
-use super::super::admitted::Admitted;
-use super::super::mint::{MintRequest, Minted};
+use super::super::admitted::AuthorizedPrincipal;
+use super::super::mint::{MintRequest, MintedToken};
 use super::super::record;
 use super::super::refused::Refused;
-use super::super::state::{InForce, Issuer};
+use super::super::state::{Issuer, LiveConfig};
 use super::Stop;
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_store::{Batch, Change, StoreFault};
+use oam_store::{Batch, StoreChange, StoreFault};
 use oam_system::clock;
 
 /// Before a hub is asked an entry says so: its answer can be lost, and then a token is out there.
@@ -29,12 +29,12 @@ pub(super) async fn announced(issuer: &Issuer, entry: &AuditRecord) -> Result<()
 /// record is ended there.
 pub(super) async fn kept(
     issuer: &Issuer,
-    in_force: &InForce,
-    admitted: &Admitted,
+    in_force: &LiveConfig,
+    admitted: &AuthorizedPrincipal,
     order: &MintRequest<'_>,
-    minted: Minted,
+    minted: MintedToken,
     entry: &mut AuditRecord,
-) -> Result<Minted, Stop> {
+) -> Result<MintedToken, Stop> {
     let row = order.row(&minted);
     entry.token_sha256 = Some(row.sha256.clone());
     entry.expires_at = Some(row.expires_at);
@@ -42,7 +42,7 @@ pub(super) async fn kept(
         entry.detail = Some("wider than asked: the hub makes no narrower token".to_owned());
     }
     let mut changes = admitted.sight(in_force);
-    changes.push(Change::Issue {
+    changes.push(StoreChange::Issue {
         token: row,
         epoch: Some(admitted.epoch()),
     });
@@ -80,7 +80,11 @@ pub(super) async fn kept(
 /// Whether the policy that decided is still the one in force, after the token is on record. Another one
 /// compares what everybody holds once it is in force, and could have passed this person before the record
 /// was there: the token is not handed out, whatever the new policy says.
-async fn current(issuer: &Issuer, in_force: &InForce, entry: &mut AuditRecord) -> Result<(), Stop> {
+async fn current(
+    issuer: &Issuer,
+    in_force: &LiveConfig,
+    entry: &mut AuditRecord,
+) -> Result<(), Stop> {
     if issuer.in_force().policy_digest == in_force.policy_digest {
         return Ok(());
     }
@@ -96,7 +100,7 @@ async fn current(issuer: &Issuer, in_force: &InForce, entry: &mut AuditRecord) -
     entry.expires_at = None;
     entry.detail = None;
     let batch = Batch {
-        changes: vec![Change::RevokeToken { sha256, at_ms }],
+        changes: vec![StoreChange::RevokeToken { sha256, at_ms }],
         entries: vec![taken_back],
     };
     let committed = issuer.commit(batch).await;

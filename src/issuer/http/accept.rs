@@ -1,7 +1,7 @@
 //! What stands between the listener and HTTP: a connection is let in or not, and one whose peer takes
 //! nothing of what is written is given up.
 
-use super::connections::{Connection, Lane};
+use super::connections::{ConnectionGuard, Lane};
 use crate::state::Issuer;
 use axum::extract::Extension;
 use axum::middleware::AddExtension;
@@ -42,7 +42,7 @@ impl Gate {
         }
     }
 
-    fn admit(&self, stream: &TcpStream) -> io::Result<Arc<Connection>> {
+    fn admit(&self, stream: &TcpStream) -> io::Result<Arc<ConnectionGuard>> {
         let peer = stream.peer_addr()?.ip();
         let in_force = self.issuer.now_in_force();
         let proxy = in_force
@@ -78,7 +78,7 @@ impl Gate {
 
 impl<S> Accept<TcpStream, S> for Gate {
     type Stream = Guarded<TcpStream>;
-    type Service = AddExtension<S, Arc<Connection>>;
+    type Service = AddExtension<S, Arc<ConnectionGuard>>;
     type Future = Ready<io::Result<(Self::Stream, Self::Service)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
@@ -104,7 +104,7 @@ pub struct Guarded<S> {
     blocked: Option<Pin<Box<Sleep>>>,
     /// The end of a connection of the reserve.
     ends: Option<Pin<Box<Sleep>>>,
-    _connection: Arc<Connection>,
+    _connection: Arc<ConnectionGuard>,
 }
 
 impl<S> Guarded<S> {

@@ -1,14 +1,14 @@
 //! Who asks with a bearer: the same token that is exchanged (RFC 6750).
 
-use crate::admitted::{self, Admitted, Barred, NotAdmitted};
-use crate::grant::Origin;
+use crate::admitted::{self, AuthorizeError, AuthorizedPrincipal, DeniedPrincipal};
+use crate::grant::RequestOrigin;
 use crate::record;
 use crate::refused::{OAuthError, Refused};
-use crate::state::{InForce, Issuer};
+use crate::state::{Issuer, LiveConfig};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use oam_model::audit::AuditEvent;
-use oam_model::claimant::Claimant;
+use oam_model::claimant::Principal;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_policy::rate::Rate;
@@ -23,10 +23,10 @@ const SHARE: u32 = 4;
 /// The refusal, with the error of RFC 6750 §3.1.
 pub async fn verified(
     issuer: &Issuer,
-    in_force: &InForce,
+    in_force: &LiveConfig,
     headers: &HeaderMap,
-    origin: &Origin,
-) -> Result<Claimant, Refused> {
+    origin: &RequestOrigin,
+) -> Result<Principal, Refused> {
     let claimant = match claimant(in_force, headers, origin).await {
         Ok(claimant) => claimant,
         Err(refused) => return Err(refuse(issuer, origin, None, refused).await),
@@ -45,7 +45,7 @@ pub async fn verified(
 ///
 /// # Errors
 /// There were too many: seconds to wait.
-pub fn paced(issuer: &Issuer, in_force: &InForce, claimant: &Claimant) -> Result<(), u64> {
+pub fn paced(issuer: &Issuer, in_force: &LiveConfig, claimant: &Principal) -> Result<(), u64> {
     let limits = &in_force.settings.limits;
     let rate = Rate::new(
         limits.exchanges_per_minute.saturating_mul(SHARE),
@@ -55,10 +55,10 @@ pub fn paced(issuer: &Issuer, in_force: &InForce, claimant: &Claimant) -> Result
 }
 
 async fn claimant(
-    in_force: &InForce,
+    in_force: &LiveConfig,
     headers: &HeaderMap,
-    origin: &Origin,
-) -> Result<Claimant, Refused> {
+    origin: &RequestOrigin,
+) -> Result<Principal, Refused> {
     let token = token(headers)?;
     let verified = in_force
         .identities
@@ -80,16 +80,16 @@ async fn claimant(
 /// The refusal: 401 for a bearer that is not good, 403 for one whose identity ended.
 pub async fn admitted(
     issuer: &Issuer,
-    in_force: &InForce,
+    in_force: &LiveConfig,
     headers: &HeaderMap,
-    origin: &Origin,
-) -> Result<Admitted, Refused> {
+    origin: &RequestOrigin,
+) -> Result<AuthorizedPrincipal, Refused> {
     let claimant = verified(issuer, in_force, headers, origin).await?;
     match admitted::admit_and_keep(issuer, claimant).await {
         Ok(admitted) => Ok(admitted),
-        Err(NotAdmitted::Unknown(refused)) => Err(refused),
-        Err(NotAdmitted::Barred(barred)) => {
-            let Barred {
+        Err(AuthorizeError::Unknown(refused)) => Err(refused),
+        Err(AuthorizeError::Barred(barred)) => {
+            let DeniedPrincipal {
                 claimant, refusal, ..
             } = *barred;
             let refused = Refused::of_bearer(refusal);
@@ -101,8 +101,8 @@ pub async fn admitted(
 /// Counts a refusal, puts it on record, and tells what leaves: see [`record::refusal`].
 pub async fn refuse(
     issuer: &Issuer,
-    origin: &Origin,
-    claimant: Option<&Claimant>,
+    origin: &RequestOrigin,
+    claimant: Option<&Principal>,
     refused: Refused,
 ) -> Refused {
     let mut entry = issuer.entry(AuditEvent::Refusal);

@@ -2,7 +2,7 @@
 //! of one identity after that. A few more are taken only to say that there are too many, and for `/healthz`.
 
 use super::address::neighbourhood;
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -31,7 +31,7 @@ pub enum Lane {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Charge {
     Address(IpAddr),
-    Identity(ClaimantKey),
+    Identity(PrincipalKey),
     /// A trusted proxy's, which brings everybody.
     Nobody,
 }
@@ -49,11 +49,11 @@ struct Counts {
     reserve: usize,
     addresses: HashMap<IpAddr, usize>,
     reserve_addresses: HashMap<IpAddr, usize>,
-    identities: HashMap<ClaimantKey, usize>,
+    identities: HashMap<PrincipalKey, usize>,
 }
 
 /// An open connection; its place is free again when it is dropped.
-pub struct Connection {
+pub struct ConnectionGuard {
     limiter: Arc<ConnectionLimiter>,
     lane: Lane,
     address: IpAddr,
@@ -84,7 +84,7 @@ impl ConnectionLimiter {
     }
 
     /// Lets a connection in; none where it is beyond the reserve too. `proxy`: everybody comes from there.
-    pub fn admit(self: &Arc<Self>, peer: IpAddr, proxy: bool) -> Option<Connection> {
+    pub fn admit(self: &Arc<Self>, peer: IpAddr, proxy: bool) -> Option<ConnectionGuard> {
         let address = neighbourhood(peer);
         let mut counts = self.counts();
         let own = counts.addresses.get(&address).copied().unwrap_or(0);
@@ -111,7 +111,7 @@ impl ConnectionLimiter {
             (Lane::Reserve, Charge::Nobody)
         };
         drop(counts);
-        Some(Connection {
+        Some(ConnectionGuard {
             limiter: Arc::clone(self),
             lane,
             address,
@@ -125,7 +125,7 @@ impl ConnectionLimiter {
     }
 }
 
-impl Connection {
+impl ConnectionGuard {
     /// Where it was let in.
     pub const fn lane(&self) -> Lane {
         self.lane
@@ -133,7 +133,7 @@ impl Connection {
 
     /// Somebody proved here who they are: from now on it counts for them and no longer for the address,
     /// from which thousands may come. An identity that has its share already changes nothing.
-    pub fn proven(&self, key: &ClaimantKey) {
+    pub fn proven(&self, key: &PrincipalKey) {
         if self.settled.load(Ordering::Relaxed) {
             return;
         }
@@ -152,7 +152,7 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         let mut counts = self.limiter.counts();
         if self.lane == Lane::Reserve {
@@ -201,7 +201,7 @@ mod tests {
     use super::{
         ConnectionLimiter, Lane, OF_IDENTITY, RESERVE, RESERVE_OF_ADDRESS, below_descriptors,
     };
-    use oam_model::claimant::ClaimantKey;
+    use oam_model::claimant::PrincipalKey;
     use std::net::IpAddr;
     use std::sync::Arc;
 
@@ -209,8 +209,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn key(name: &str) -> ClaimantKey {
-        ClaimantKey {
+    fn key(name: &str) -> PrincipalKey {
+        PrincipalKey {
             source: "okta".parse().unwrap(),
             key: name.to_owned(),
         }

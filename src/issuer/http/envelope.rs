@@ -2,10 +2,10 @@
 
 use super::address;
 use super::answer;
-use super::connections::{Connection, Lane};
-use crate::grant::Origin;
+use super::connections::{ConnectionGuard, Lane};
+use crate::grant::RequestOrigin;
 use crate::refused::Refused;
-use crate::state::{InForce, Issuer};
+use crate::state::{Issuer, LiveConfig};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONNECTION, HOST, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
@@ -132,7 +132,7 @@ fn too_long() -> Refused {
     )
 }
 
-fn origin(request: &Request, in_force: &InForce) -> Origin {
+fn origin(request: &Request, in_force: &LiveConfig) -> RequestOrigin {
     let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
@@ -143,10 +143,10 @@ fn origin(request: &Request, in_force: &InForce) -> Origin {
         .iter()
         .map(|value| value.to_str().unwrap_or_default())
         .collect();
-    Origin {
+    RequestOrigin {
         request_id: request_id(headers),
         from: address::client(peer, &forwarded, &in_force.proxies),
-        connection: request.extensions().get::<Arc<Connection>>().cloned(),
+        connection: request.extensions().get::<Arc<ConnectionGuard>>().cloned(),
     }
 }
 

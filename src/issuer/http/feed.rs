@@ -3,9 +3,9 @@
 use super::answer;
 use super::bearer;
 use super::body::Form;
-use crate::admitted::{self, NotAdmitted};
-use crate::feed::{Seat, jitter_ms};
-use crate::grant::Origin;
+use crate::admitted::{self, AuthorizeError};
+use crate::feed::{Subscriber, jitter_ms};
+use crate::grant::RequestOrigin;
 use crate::history;
 use crate::refused::{OAuthError, Refused};
 use crate::state::Issuer;
@@ -16,7 +16,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
-use oam_model::claimant::{Claimant, ClaimantKind};
+use oam_model::claimant::{Principal, PrincipalKind};
 use oam_model::feed::{FeedEvent, FeedItem, HEAD_HEADER, Poll};
 use oam_model::organization::VERSION;
 use oam_model::refusal::Refusal;
@@ -43,7 +43,7 @@ const AGAIN_MS: u64 = 1_000;
 /// The feed of the bearer, and of nobody else.
 pub async fn feed(
     State(issuer): State<Arc<Issuer>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<RequestOrigin>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
@@ -74,11 +74,11 @@ pub async fn feed(
 async fn subject(
     issuer: &Issuer,
     headers: &HeaderMap,
-    origin: &Origin,
-) -> Result<Claimant, Refused> {
+    origin: &RequestOrigin,
+) -> Result<Principal, Refused> {
     let in_force = issuer.in_force();
     let claimant = bearer::verified(issuer, &in_force, headers, origin).await?;
-    if claimant.kind == ClaimantKind::Job {
+    if claimant.kind == PrincipalKind::Job {
         let refusal = Refusal::denied(
             "a job has no feed",
             "its tokens are short-lived: ask for a new one when one is refused",
@@ -88,8 +88,8 @@ async fn subject(
     }
     match admitted::admit_and_keep(issuer, claimant).await {
         Ok(admitted) => Ok(admitted.claimant),
-        Err(NotAdmitted::Unknown(refused)) => Err(refused),
-        Err(NotAdmitted::Barred(barred)) => Ok(barred.claimant),
+        Err(AuthorizeError::Unknown(refused)) => Err(refused),
+        Err(AuthorizeError::Barred(barred)) => Ok(barred.claimant),
     }
 }
 
@@ -138,7 +138,7 @@ async fn polled(issuer: &Issuer, mut listener: Listener) -> Result<Response, Ref
 async fn streamed(
     issuer: &Arc<Issuer>,
     mut listener: Listener,
-    seat: Seat,
+    seat: Subscriber,
 ) -> Result<Response, Refused> {
     let first = listener.look(true).await.map_err(|f| unavailable(&f))?;
     let (sender, frames) = mpsc::channel(1);
@@ -162,7 +162,7 @@ async fn streamed(
 
 struct Stream {
     listener: Listener,
-    seat: Seat,
+    seat: Subscriber,
     sender: mpsc::Sender<Bytes>,
     stopping: tokio::sync::watch::Receiver<bool>,
     heartbeat_ms: u64,

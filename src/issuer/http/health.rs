@@ -2,16 +2,16 @@
 
 use super::answer::{empty, json, raw};
 use super::bearer;
-use crate::grant::Origin;
+use crate::grant::RequestOrigin;
 use crate::metrics::CONTENT_TYPE;
 use crate::refused::{OAuthError, Refused};
-use crate::state::{DATABASE, InForce, Issuer};
+use crate::state::{DATABASE, Issuer, LiveConfig};
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 use oam_model::refusal::Refusal;
-use oam_store::{Batch, Change};
+use oam_store::{Batch, StoreChange};
 use oam_system::clock;
 use serde::Serialize;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub async fn healthz() -> Response {
 /// instance away would make an outage of a mistake.
 pub async fn readyz(
     State(issuer): State<Arc<Issuer>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<RequestOrigin>,
     headers: HeaderMap,
 ) -> Response {
     probe(&issuer).await;
@@ -89,7 +89,7 @@ async fn probe(issuer: &Issuer) {
     }
     let digest = issuer.in_force().policy_digest.clone();
     let batch = Batch {
-        changes: vec![Change::PolicyDigest(digest)],
+        changes: vec![StoreChange::PolicyDigest(digest)],
         entries: Vec::new(),
     };
     // What came of it is remembered by the commit itself.
@@ -99,7 +99,7 @@ async fn probe(issuer: &Issuer) {
 /// Whether this is somebody who runs the issuer: with the scrape token or, where none is set, from this machine.
 /// A request that came through a proxy is not from this machine, also when the proxy is on it; and behind a
 /// proxy that says nothing of itself everybody seems to be.
-fn is_insider(in_force: &InForce, origin: &Origin, headers: &HeaderMap) -> bool {
+fn is_insider(in_force: &LiveConfig, origin: &RequestOrigin, headers: &HeaderMap) -> bool {
     if let Some(wanted) = &in_force.metrics_token {
         return bearer::token(headers).is_ok_and(|given| given.matches(wanted));
     }
@@ -113,7 +113,7 @@ fn is_insider(in_force: &InForce, origin: &Origin, headers: &HeaderMap) -> bool 
 /// through a proxy is not from this machine, also when the proxy is on it.
 pub async fn metrics(
     State(issuer): State<Arc<Issuer>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<RequestOrigin>,
     headers: HeaderMap,
 ) -> Response {
     let in_force = issuer.in_force();

@@ -3,7 +3,7 @@
 use super::answer;
 use super::bearer;
 use super::body::Form;
-use crate::grant::Origin;
+use crate::grant::RequestOrigin;
 use crate::keys::sha256;
 use crate::refused::{OAuthError, Refused};
 use crate::secrets;
@@ -15,7 +15,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use oam_model::claimant::ClaimantKind;
+use oam_model::claimant::PrincipalKind;
 use oam_model::name::HubName;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 /// What the client is told about a token.
 pub async fn introspect(
     State(issuer): State<Arc<Issuer>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<RequestOrigin>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -49,7 +49,7 @@ async fn told(
     issuer: &Issuer,
     headers: &HeaderMap,
     body: Body,
-    origin: &Origin,
+    origin: &RequestOrigin,
 ) -> Result<Value, Refused> {
     let hub = client(issuer, headers, origin).await?;
     let mut form = Form::read(issuer, headers, body).await?;
@@ -66,7 +66,11 @@ async fn told(
 }
 
 /// The hub of the client that asks.
-async fn client(issuer: &Issuer, headers: &HeaderMap, origin: &Origin) -> Result<HubName, Refused> {
+async fn client(
+    issuer: &Issuer,
+    headers: &HeaderMap,
+    origin: &RequestOrigin,
+) -> Result<HubName, Refused> {
     let (name, secret) = basic(headers).ok_or_else(unknown)?;
     registered(issuer, &name, &secret, origin).await
 }
@@ -79,7 +83,7 @@ pub(super) async fn registered(
     issuer: &Issuer,
     name: &str,
     secret: &Secret,
-    origin: &Origin,
+    origin: &RequestOrigin,
 ) -> Result<HubName, Refused> {
     let found = secrets::verify_client(&*issuer.store, name, secret, clock::now_ms()).await;
     let found = found.map_err(|fault| Refused::of_exchange(fault.refusal(), false))?;
@@ -164,7 +168,7 @@ async fn actor(issuer: &Issuer, row: &TokenRow) -> Result<Value, Refused> {
     let sources = &in_force.settings.sources;
     let source = sources.iter().find(|source| source.name == row.key.source);
     let of_source = source.map(|source| source.issuer.clone());
-    let job = source.is_some_and(|source| source.kind == ClaimantKind::Job);
+    let job = source.is_some_and(|source| source.kind == PrincipalKind::Job);
     let person = if job {
         None
     } else {

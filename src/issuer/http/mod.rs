@@ -63,7 +63,7 @@ pub fn router(issuer: &Arc<Issuer>) -> Router {
         .with_state(Arc::clone(issuer))
 }
 
-async fn nothing(Extension(origin): Extension<super::grant::Origin>) -> Response {
+async fn nothing(Extension(origin): Extension<super::grant::RequestOrigin>) -> Response {
     let refused = Refused {
         status: Some(404),
         ..Refused::new(
@@ -77,7 +77,7 @@ async fn nothing(Extension(origin): Extension<super::grant::Origin>) -> Response
     answer::refused(&refused, &origin.request_id)
 }
 
-async fn other_method(Extension(origin): Extension<super::grant::Origin>) -> Response {
+async fn other_method(Extension(origin): Extension<super::grant::RequestOrigin>) -> Response {
     let refused = Refused {
         status: Some(405),
         ..Refused::bad_request(

@@ -3,15 +3,15 @@
 use super::answer;
 use super::bearer;
 use super::body::Form;
-use crate::grant::Origin;
+use crate::grant::RequestOrigin;
 use crate::refused::{OAuthError, Refused};
-use crate::state::{InForce, Issuer};
+use crate::state::{Issuer, LiveConfig};
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use oam_model::claimant::Groups;
-use oam_model::organization::{Holdings, VERSION, WhyAnswer};
-use oam_model::policy::Wanted;
+use oam_model::organization::{EffectiveRoles, VERSION, WhyAnswer};
+use oam_model::policy::PolicyRequest;
 use oam_model::refusal::Refusal;
 use oam_model::role::Action;
 use oam_policy::policy;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// What the bearer may do.
 pub async fn roles(
     State(issuer): State<Arc<Issuer>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<RequestOrigin>,
     headers: HeaderMap,
 ) -> Response {
     let in_force = issuer.in_force();
@@ -39,7 +39,7 @@ pub async fn roles(
             }
             answer::json(
                 200,
-                &Holdings {
+                &EffectiveRoles {
                     v: VERSION,
                     subject: claimant.key.to_string(),
                     roles,
@@ -53,7 +53,7 @@ pub async fn roles(
 /// The decision on one question, or what is missing.
 pub async fn why(
     State(issuer): State<Arc<Issuer>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<RequestOrigin>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
@@ -81,7 +81,7 @@ pub async fn why(
     }
 }
 
-fn wanted(in_force: &InForce, query: &str) -> Result<Wanted, Refused> {
+fn wanted(in_force: &LiveConfig, query: &str) -> Result<PolicyRequest, Refused> {
     let query = Form::parse(query.as_bytes())?;
     if query.unknown(&["hub", "repository", "action", "role"]) {
         return Err(Refused::bad_request(
@@ -98,7 +98,7 @@ fn wanted(in_force: &InForce, query: &str) -> Result<Wanted, Refused> {
         .ok_or_else(|| Refused::new(OAuthError::InvalidRequest, Refusal::no_hub()))?;
     let repository = query.get("repository").map(str::parse).transpose();
     let role = query.get("role").map(str::parse).transpose();
-    Ok(Wanted {
+    Ok(PolicyRequest {
         hub: hub.name.clone(),
         repository: repository.map_err(|_| unreadable("repository"))?,
         action: match query.get("action") {

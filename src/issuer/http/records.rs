@@ -4,25 +4,25 @@
 use super::answer;
 use super::bearer;
 use super::body;
-use crate::grant::Origin;
+use crate::grant::RequestOrigin;
 use crate::history;
 use crate::record;
 use crate::refused::{OAuthError, Refused};
-use crate::state::{InForce, Issuer};
+use crate::state::{Issuer, LiveConfig};
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use oam_audit::agent_log::{self, Held, Taken, Unfit};
-use oam_audit::record::Known;
+use oam_audit::agent_log::{self, AcceptedBatch, AcceptedHead, BatchError};
+use oam_audit::record::KnownEntry;
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::{Claimant, ClaimantKey, ClaimantKind};
+use oam_model::claimant::{Principal, PrincipalKey, PrincipalKind};
 use oam_model::feed::{Upload, UploadAnswer};
 use oam_model::organization::VERSION;
 use oam_model::refusal::Refusal;
 use oam_policy::policy;
 use oam_policy::rate::Rate;
-use oam_store::{AgentLogRow, Batch, Change, RecordQuota, StoreFault};
+use oam_store::{AgentLogRow, Batch, RecordQuota, StoreChange, StoreFault};
 use oam_system::clock;
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ const TRIES: usize = 3;
 /// Takes a batch.
 pub async fn records(
     State(issuer): State<Arc<Issuer>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<RequestOrigin>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -59,7 +59,7 @@ pub async fn records(
 
 async fn taken(
     issuer: &Issuer,
-    origin: &Origin,
+    origin: &RequestOrigin,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<UploadAnswer, Refused> {
@@ -111,8 +111,8 @@ impl From<StoreFault> for NotHeld {
 
 /// Records are sent by the agents of people who hold a role: a job has no agent, and of a shared CI system
 /// it may be anybody's.
-fn may_send(in_force: &InForce, claimant: &Claimant) -> Result<(), Refused> {
-    let refusal = if claimant.kind == ClaimantKind::Job {
+fn may_send(in_force: &LiveConfig, claimant: &Principal) -> Result<(), Refused> {
+    let refusal = if claimant.kind == PrincipalKind::Job {
         Refusal::denied(
             "a job has no records to send",
             "its requests are on record here already",
@@ -131,8 +131,8 @@ fn may_send(in_force: &InForce, claimant: &Claimant) -> Result<(), Refused> {
 /// The refusal of a batch that the store did not take. That somebody's day is full a person must see, once.
 async fn not_held(
     issuer: &Issuer,
-    origin: &Origin,
-    claimant: &Claimant,
+    origin: &RequestOrigin,
+    claimant: &Principal,
     fault: &StoreFault,
 ) -> Refused {
     let mut refused = Refused::of_exchange(fault.refusal(), false);
@@ -185,11 +185,11 @@ async fn read(issuer: &Issuer, headers: &HeaderMap, body: Body) -> Result<Upload
     if sound {
         return match agent_log::fit(&upload) {
             Ok(()) => Ok(upload),
-            Err(Unfit::Line) => Err(Refused::bad_request(
+            Err(BatchError::Line) => Err(Refused::bad_request(
                 "the batch has a line that is longer than 64 KiB",
                 "find out what writes such records: an agent's are shorter",
             )),
-            Err(Unfit::Number) => Err(Refused::bad_request(
+            Err(BatchError::Number) => Err(Refused::bad_request(
                 "the batch has a number that no log reaches",
                 "find out what writes such records: an agent counts from 1",
             )),
@@ -204,7 +204,7 @@ async fn read(issuer: &Issuer, headers: &HeaderMap, body: Body) -> Result<Upload
 }
 
 /// A log belongs to whoever sent it first: nobody else adds to it under their own name.
-async fn is_own(issuer: &Issuer, claimant: &Claimant, upload: &Upload) -> Result<(), Refused> {
+async fn is_own(issuer: &Issuer, claimant: &Principal, upload: &Upload) -> Result<(), Refused> {
     let unavailable = |fault: StoreFault| Refused::of_exchange(fault.refusal(), false);
     let owner = issuer.store.agent_log_owner(upload.log.clone()).await;
     let refusal = match owner.map_err(unavailable)? {
@@ -230,8 +230,8 @@ async fn is_own(issuer: &Issuer, claimant: &Claimant, upload: &Upload) -> Result
 /// One try: what is held, what is taken, both in one transaction with its entries.
 async fn hold(
     issuer: &Issuer,
-    origin: &Origin,
-    claimant: &Claimant,
+    origin: &RequestOrigin,
+    claimant: &Principal,
     upload: &Upload,
 ) -> Result<UploadAnswer, NotHeld> {
     let held = held(issuer, &claimant.key, &upload.log).await?;
@@ -276,10 +276,10 @@ async fn hold(
     Ok(answer)
 }
 
-async fn held(issuer: &Issuer, key: &ClaimantKey, log: &str) -> Result<Held, StoreFault> {
+async fn held(issuer: &Issuer, key: &PrincipalKey, log: &str) -> Result<AcceptedHead, StoreFault> {
     let row = issuer.store.agent_log(key.clone(), log.to_owned()).await?;
-    Ok(row.map_or_else(Held::nothing, |row| Held {
-        last: Known {
+    Ok(row.map_or_else(AcceptedHead::nothing, |row| AcceptedHead {
+        last: KnownEntry {
             seq: row.seq,
             hash: row.hash,
         },
@@ -290,8 +290,8 @@ async fn held(issuer: &Issuer, key: &ClaimantKey, log: &str) -> Result<Held, Sto
 
 fn entry(
     issuer: &Issuer,
-    origin: &Origin,
-    claimant: &Claimant,
+    origin: &RequestOrigin,
+    claimant: &Principal,
     event: AuditEvent,
     detail: String,
 ) -> AuditRecord {
@@ -306,10 +306,10 @@ fn entry(
 
 fn batch(
     issuer: &Issuer,
-    origin: &Origin,
-    claimant: &Claimant,
+    origin: &RequestOrigin,
+    claimant: &Principal,
     upload: &Upload,
-    taken: Taken,
+    taken: AcceptedBatch,
 ) -> Batch {
     let entry = |event, detail| entry(issuer, origin, claimant, event, detail);
     let mut entries = Vec::new();
@@ -335,7 +335,7 @@ fn batch(
         hash: taken.held.last.hash,
         head_seq: taken.held.head_seq,
         at_ms: clock::now_ms(),
-        dropped: Known::none(),
+        dropped: KnownEntry::none(),
     };
     let limits = issuer.now_in_force().settings.limits;
     let quota = RecordQuota {
@@ -348,8 +348,8 @@ fn batch(
     };
     Batch {
         changes: vec![
-            Change::RecordQuota(quota),
-            Change::AgentLog(row, taken.lines),
+            StoreChange::RecordQuota(quota),
+            StoreChange::AgentLog(row, taken.lines),
         ],
         entries,
     }

@@ -6,7 +6,7 @@ use super::bearer;
 use super::body::Form;
 use super::introspect;
 use super::sign_out;
-use crate::grant::Origin;
+use crate::grant::RequestOrigin;
 use crate::keys::sha256;
 use crate::record;
 use crate::refused::Refused;
@@ -17,14 +17,14 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::response::Response;
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_store::{Batch, Change};
+use oam_store::{Batch, StoreChange};
 use oam_system::clock;
 use std::sync::Arc;
 
 /// Ends the token; 200 also for one that is unknown or over.
 pub async fn revoke(
     State(issuer): State<Arc<Issuer>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<RequestOrigin>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -43,7 +43,7 @@ async fn authenticated(
     issuer: &Issuer,
     headers: &HeaderMap,
     form: &mut Form,
-    origin: &Origin,
+    origin: &RequestOrigin,
 ) -> Result<(), Refused> {
     let in_header = headers.contains_key(AUTHORIZATION);
     let in_form = form.get("client_secret").is_some();
@@ -69,7 +69,7 @@ async fn revoked(
     issuer: &Issuer,
     headers: &HeaderMap,
     body: Body,
-    origin: &Origin,
+    origin: &RequestOrigin,
 ) -> Result<(), Refused> {
     let mut form = Form::read(issuer, headers, body).await?;
     authenticated(issuer, headers, &mut form, origin).await?;
@@ -104,7 +104,7 @@ async fn revoked(
     };
     record::origin(&mut entry, origin);
     let batch = Batch {
-        changes: vec![Change::RevokeToken {
+        changes: vec![StoreChange::RevokeToken {
             sha256: digest,
             at_ms: now_ms,
         }],

@@ -6,13 +6,13 @@
 
 use super::bearer;
 use crate::admitted;
-use crate::grant::Origin;
+use crate::grant::RequestOrigin;
 use crate::record;
 use crate::refused::Refused;
 use crate::standing;
 use crate::state::Issuer;
 use oam_model::audit::AuditEvent;
-use oam_model::claimant::{Claimant, ClaimantKind};
+use oam_model::claimant::{Principal, PrincipalKind};
 use oam_model::refusal::RefusalCode;
 use oam_model::secret::Secret;
 use oam_store::Batch;
@@ -25,7 +25,11 @@ pub const ID_TOKEN: &str = "id_token";
 ///
 /// # Errors
 /// The source or the store can't be asked, or this identity asks too often.
-pub async fn signed_out(issuer: &Issuer, token: &Secret, origin: &Origin) -> Result<(), Refused> {
+pub async fn signed_out(
+    issuer: &Issuer,
+    token: &Secret,
+    origin: &RequestOrigin,
+) -> Result<(), Refused> {
     let in_force = issuer.in_force();
     let now_ms = clock::now_ms();
     let claimant = match in_force
@@ -39,7 +43,7 @@ pub async fn signed_out(issuer: &Issuer, token: &Secret, origin: &Origin) -> Res
         }
         Err(_) => return Ok(()),
     };
-    if claimant.kind == ClaimantKind::Job {
+    if claimant.kind == PrincipalKind::Job {
         return Ok(());
     }
     bearer::paced(issuer, &in_force, &claimant)
@@ -61,7 +65,7 @@ pub async fn signed_out(issuer: &Issuer, token: &Secret, origin: &Origin) -> Res
 
 /// Everything made before this is of before the sign-out: now, or the end of the second in which this token was
 /// made, for providers tell times in seconds, and their clocks may be ahead.
-fn before(claimant: &Claimant, now_ms: u64) -> u64 {
+fn before(claimant: &Principal, now_ms: u64) -> u64 {
     let told = claimant
         .claims
         .get("iat")

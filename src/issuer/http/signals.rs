@@ -3,11 +3,11 @@
 use super::answer;
 use super::bearer;
 use super::body::{self, Form};
-use crate::grant::Origin;
+use crate::grant::RequestOrigin;
 use crate::record;
 use crate::refused::{OAuthError, Refused};
-use crate::signals::Untaken;
-use crate::standing::{self, Standing};
+use crate::signals::SignalError;
+use crate::standing::{self, SignalProcessor};
 use crate::state::Issuer;
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -32,7 +32,7 @@ struct Turned {
 /// A pushed security event: 202 when it is on disk, 400 when it is wrong, 503 when it must come again.
 pub async fn security_event(
     State(issuer): State<Arc<Issuer>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<RequestOrigin>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -48,7 +48,7 @@ pub async fn security_event(
 
 async fn event(
     issuer: &Issuer,
-    origin: &Origin,
+    origin: &RequestOrigin,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(), Turned> {
@@ -71,7 +71,7 @@ async fn event(
 /// A logout token: 200 when it is on disk.
 pub async fn logout(
     State(issuer): State<Arc<Issuer>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<RequestOrigin>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -87,7 +87,7 @@ pub async fn logout(
 
 async fn left(
     issuer: &Issuer,
-    origin: &Origin,
+    origin: &RequestOrigin,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(), Turned> {
@@ -104,14 +104,14 @@ async fn left(
 
 /// Carries a verified signal out. What hubs have to be told is told afterwards: the sender does not
 /// wait for it.
-async fn applied(issuer: &Issuer, origin: &Origin, signal: &Signal) -> Result<(), Turned> {
+async fn applied(issuer: &Issuer, origin: &RequestOrigin, signal: &Signal) -> Result<(), Turned> {
     let in_force = issuer.in_force();
-    let standing = Standing {
+    let standing = SignalProcessor {
         store: &*issuer.store,
         policy: &in_force.policy,
     };
     let from = origin.from.to_string();
-    let of = standing::Origin {
+    let of = standing::SignalOrigin {
         request_id: Some(&origin.request_id),
         from: Some(&from),
     };
@@ -171,15 +171,15 @@ fn malformed(refused: Refused) -> Turned {
     }
 }
 
-fn untaken(untaken: Untaken) -> Turned {
+fn untaken(untaken: SignalError) -> Turned {
     match untaken {
-        Untaken::Rejected(rejected) => Turned {
+        SignalError::Rejected(rejected) => Turned {
             status: 400,
             word: rejected.err.word(),
             sentence: rejected.description,
             code: RefusalCode::BadRequest,
         },
-        Untaken::Unavailable(refusal) => unavailable(&refusal),
+        SignalError::Unavailable(refusal) => unavailable(&refusal),
     }
 }
 
@@ -192,7 +192,7 @@ fn unavailable(refusal: &Refusal) -> Turned {
     }
 }
 
-async fn put_on_record(issuer: &Issuer, origin: &Origin, turned: Turned) -> Turned {
+async fn put_on_record(issuer: &Issuer, origin: &RequestOrigin, turned: Turned) -> Turned {
     issuer.metrics.signal("refused");
     let refusal = Refusal::new(
         turned.code,

@@ -2,8 +2,8 @@
 
 use super::answer;
 use super::body::Form;
-use crate::grant::{self, Ask, Grant, Origin};
-use crate::identity::TokenKind;
+use crate::grant::{self, ExchangeRequest, IssuedToken, RequestOrigin};
+use crate::identity::SubjectTokenKind;
 use crate::record;
 use crate::refused::{OAuthError, Refused};
 use crate::state::Issuer;
@@ -14,7 +14,7 @@ use axum::response::Response;
 use oam_model::audit::AuditEvent;
 use oam_model::organization::Granting;
 use oam_model::secret::{self, Secret};
-use oam_policy::wanted::{self, Unclear};
+use oam_policy::wanted::{self, ParameterError};
 use oam_system::clock;
 use serde::Serialize;
 use std::pin::Pin;
@@ -44,7 +44,7 @@ struct TokenAnswer<'a> {
 /// tasks for the few whose caller goes away.
 struct ToItsEnd(Option<Pin<Box<dyn Future<Output = Granted> + Send>>>);
 
-type Granted = Result<Grant, Refused>;
+type Granted = Result<IssuedToken, Refused>;
 
 impl ToItsEnd {
     fn new(work: impl Future<Output = Granted> + Send + 'static) -> Self {
@@ -78,7 +78,7 @@ impl Drop for ToItsEnd {
 /// The exchange.
 pub async fn exchange(
     State(issuer): State<Arc<Issuer>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<RequestOrigin>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -102,7 +102,7 @@ pub async fn exchange(
     }
 }
 
-fn answered(grant: &Grant) -> Response {
+fn answered(grant: &IssuedToken) -> Response {
     let granting = &grant.granting;
     answer::secret_json(&TokenAnswer {
         access_token: &grant.token,
@@ -116,10 +116,10 @@ fn answered(grant: &Grant) -> Response {
 
 async fn ask(
     issuer: &Issuer,
-    origin: &Origin,
+    origin: &RequestOrigin,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Ask, Refused> {
+) -> Result<ExchangeRequest, Refused> {
     let mut form = Form::read(issuer, headers, body).await?;
     if form.need("grant_type")? != EXCHANGE {
         return Err(Refused {
@@ -146,9 +146,9 @@ async fn ask(
         ));
     }
     let kind = match form.need("subject_token_type")? {
-        ID_TOKEN => TokenKind::Id,
-        ACCESS_TOKEN => TokenKind::Access,
-        JWT => TokenKind::Jwt,
+        ID_TOKEN => SubjectTokenKind::Id,
+        ACCESS_TOKEN => SubjectTokenKind::Access,
+        JWT => SubjectTokenKind::Jwt,
         _ => {
             return Err(Refused::bad_request(
                 "`subject_token_type` is none that the issuer takes",
@@ -164,7 +164,7 @@ async fn ask(
         form.get("scope"),
     )
     .map_err(unclear)?;
-    Ok(Ask {
+    Ok(ExchangeRequest {
         token: form.secret("subject_token")?,
         kind,
         wanted,
@@ -172,9 +172,9 @@ async fn ask(
     })
 }
 
-fn unclear(unclear: Unclear) -> Refused {
+fn unclear(unclear: ParameterError) -> Refused {
     match unclear {
-        Unclear::Target(refusal) => Refused::new(OAuthError::InvalidTarget, refusal),
-        Unclear::Scope(refusal) => Refused::new(OAuthError::InvalidScope, refusal),
+        ParameterError::Target(refusal) => Refused::new(OAuthError::InvalidTarget, refusal),
+        ParameterError::Scope(refusal) => Refused::new(OAuthError::InvalidScope, refusal),
     }
 }

@@ -1,16 +1,16 @@
 //! Access tokens: the provider is asked, by introspection (RFC 7662) or by userinfo (OIDC Core §5.3).
 
-use super::asked::Asked;
-use super::directory::Directory;
+use super::asked::SingleFlight;
+use super::directory::MetadataCache;
 use super::jose::{self, Token};
 use super::words;
 use crate::http::address::neighbourhood;
 use crate::http::limiter::{Limiter, Recent, Shares};
-use crate::outside::{Auth, Outside};
+use crate::outside::{Auth, OutboundClient};
 use crate::place;
 use oam_model::answer::EndpointFault;
-use oam_model::claimant::Claimant;
-use oam_model::issuer::{AccessTokenCheck, Source};
+use oam_model::claimant::Principal;
+use oam_model::issuer::{AccessTokenCheck, IdentitySource};
 use oam_model::name::SourceName;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
@@ -45,7 +45,7 @@ const ADDRESSES: usize = 20_000;
 
 /// A token as it was shown.
 #[derive(Clone, Copy)]
-pub(super) struct Shown {
+pub(super) struct PresentedToken {
     /// Its SHA-256.
     pub(super) digest: [u8; 32],
     /// The address that showed it.
@@ -65,13 +65,13 @@ enum Way {
 }
 
 /// How the access tokens of one source are checked.
-pub(super) struct Access {
+pub(super) struct AccessTokenChecker {
     way: Way,
     /// Asked at userinfo besides an introspection.
     groups_from_userinfo: bool,
-    outside: Arc<Outside>,
-    directory: Arc<Directory>,
-    asked: Asked,
+    outside: Arc<OutboundClient>,
+    directory: Arc<MetadataCache>,
+    asked: SingleFlight,
     open: Semaphore,
     unknown: Semaphore,
     of_address: Arc<Shares<IpAddr>>,
@@ -80,12 +80,12 @@ pub(super) struct Access {
     good: Mutex<Recent<[u8; 32], ()>>,
 }
 
-impl Access {
+impl AccessTokenChecker {
     pub(super) fn new(
-        source: &Source,
+        source: &IdentitySource,
         check: &AccessTokenCheck,
-        outside: &Arc<Outside>,
-        directory: &Arc<Directory>,
+        outside: &Arc<OutboundClient>,
+        directory: &Arc<MetadataCache>,
     ) -> Result<Self, Refusal> {
         let way = match check {
             AccessTokenCheck::Introspection {
@@ -110,7 +110,7 @@ impl Access {
             groups_from_userinfo: source.groups_from_userinfo,
             outside: Arc::clone(outside),
             directory: Arc::clone(directory),
-            asked: Asked::default(),
+            asked: SingleFlight::default(),
             open: Semaphore::new(AT_ONCE),
             unknown: Semaphore::new(UNKNOWN_AT_ONCE),
             of_address: Arc::default(),
@@ -124,11 +124,11 @@ impl Access {
     /// so that a stranger's garbage neither floods the provider nor keeps people waiting.
     pub(super) async fn claimant(
         &self,
-        source: &Source,
+        source: &IdentitySource,
         token: &Secret,
-        shown: Shown,
+        shown: PresentedToken,
         now: Moment,
-    ) -> Result<Claimant, Refusal> {
+    ) -> Result<Principal, Refusal> {
         if let Some(outcome) = self.asked.known(&shown.digest, now) {
             return outcome;
         }
@@ -178,7 +178,12 @@ impl Access {
         self.good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, source: &Source, token: &Secret, now: Moment) -> Result<Claimant, Refusal> {
+    async fn ask(
+        &self,
+        source: &IdentitySource,
+        token: &Secret,
+        now: Moment,
+    ) -> Result<Principal, Refusal> {
         let failed = |fault: EndpointFault| refusal_of(&source.name, &fault);
         match &self.way {
             Way::Introspection {

@@ -1,6 +1,6 @@
 //! Answers about access tokens, kept for a few seconds: many who show one token cause one question.
 
-use oam_model::claimant::Claimant;
+use oam_model::claimant::Principal;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::time::Moment;
 use std::collections::HashMap;
@@ -14,25 +14,25 @@ const MOST: usize = 8192;
 
 struct Answer {
     at: Moment,
-    outcome: Result<Claimant, Refusal>,
+    outcome: Result<Principal, Refusal>,
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<Answer>>>;
 
 /// Answers by the token's SHA-256.
 #[derive(Default)]
-pub(super) struct Asked {
+pub(super) struct SingleFlight {
     slots: Mutex<HashMap<[u8; 32], Slot>>,
 }
 
-impl Asked {
+impl SingleFlight {
     /// The answer that is known, or the outcome of `question`, which is asked by one at a time for each token.
     pub(super) async fn once(
         &self,
         digest: [u8; 32],
         now: Moment,
-        question: impl Future<Output = Result<Claimant, Refusal>>,
-    ) -> Result<Claimant, Refusal> {
+        question: impl Future<Output = Result<Principal, Refusal>>,
+    ) -> Result<Principal, Refusal> {
         let slot = self.slot(digest, now);
         let mut known = slot.lock().await;
         if let Some(answer) = known.as_ref()
@@ -57,7 +57,7 @@ impl Asked {
         &self,
         digest: &[u8; 32],
         now: Moment,
-    ) -> Option<Result<Claimant, Refusal>> {
+    ) -> Option<Result<Principal, Refusal>> {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = slots.get(digest)?.try_lock().ok()?;
         let answer = slot.as_ref()?;

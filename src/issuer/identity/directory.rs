@@ -1,10 +1,10 @@
 //! What a provider or a transmitter publishes about itself: OIDC Discovery 1.0 §4, SSF 1.0 §7.
 
-use super::kept::{Kept, Miss};
-use crate::outside::Outside;
+use super::kept::{CacheMiss, TtlCache};
+use crate::outside::OutboundClient;
 use oam_model::answer::EndpointFault;
 use oam_model::time::Moment;
-use oam_oidc::metadata::{self, Metadata};
+use oam_oidc::metadata::{self, ProviderMetadata};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,20 +32,20 @@ pub(crate) struct Document {
 }
 
 /// The document of one issuer.
-pub(crate) struct Directory {
-    outside: Arc<Outside>,
+pub(crate) struct MetadataCache {
+    outside: Arc<OutboundClient>,
     issuer: String,
     dialect: Dialect,
-    kept: Kept<Arc<Document>>,
+    kept: TtlCache<Arc<Document>>,
 }
 
-impl Directory {
-    pub(crate) fn new(outside: Arc<Outside>, issuer: String, dialect: Dialect) -> Self {
+impl MetadataCache {
+    pub(crate) fn new(outside: Arc<OutboundClient>, issuer: String, dialect: Dialect) -> Self {
         Self {
             outside,
             issuer,
             dialect,
-            kept: Kept::new(),
+            kept: TtlCache::new(),
         }
     }
 
@@ -60,8 +60,8 @@ impl Directory {
             )
             .await;
         found.map_err(|miss| match miss {
-            Miss::Unreachable(fault) => fault,
-            Miss::Absent => missing("metadata"),
+            CacheMiss::Unreachable(fault) => fault,
+            CacheMiss::Absent => missing("metadata"),
         })
     }
 
@@ -112,7 +112,7 @@ fn read(issuer: &str, body: &[u8]) -> Result<Document, EndpointFault> {
     let unreadable = || EndpointFault::Unreadable {
         why: "the answer is not the metadata of an issuer".to_owned(),
     };
-    let said = Metadata::read(issuer, body).ok_or_else(unreadable)?;
+    let said = ProviderMetadata::read(issuer, body).ok_or_else(unreadable)?;
     let critical_subject_members = match said.get("critical_subject_members") {
         Some(names) => Vec::deserialize(names).map_err(|_| unreadable())?,
         None => Vec::new(),

@@ -7,19 +7,19 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_oidc::jose::{self, Unaccepted};
-use oam_oidc::jwks::Key;
+use oam_oidc::jwks::VerificationKey;
 use oam_policy::claims::{Claims, read};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// What of the header is used.
-pub(crate) struct Header {
+pub(crate) struct SignedHeader {
     pub(crate) algorithm: Algorithm,
     pub(crate) kid: Option<String>,
     pub(crate) typ: Option<String>,
 }
 
-impl Header {
+impl SignedHeader {
     /// RFC 9068 §2.1.
     pub(super) fn is_access_token(&self) -> bool {
         let typ = self.typ.as_deref().unwrap_or("").to_ascii_lowercase();
@@ -40,7 +40,7 @@ pub(super) fn looks_signed(token: &Secret) -> bool {
 
 /// A token that nobody has verified.
 pub(crate) struct Token {
-    pub(crate) header: Header,
+    pub(crate) header: SignedHeader,
     /// What it claims. To choose keys by, for nothing else before its signature was verified.
     claims: Arc<Claims>,
 }
@@ -70,7 +70,7 @@ impl Token {
             not_signed("this token's claims can't be read, or one of them stands twice")
         })?;
         Ok(Self {
-            header: Header {
+            header: SignedHeader {
                 algorithm,
                 kid: header.kid,
                 typ: header.typ,
@@ -95,7 +95,11 @@ impl Token {
     }
 
     /// The claims, if the signature was made with this key and the algorithm of the header.
-    pub(super) fn verified(&self, token: &Secret, key: &Key) -> Result<&Arc<Claims>, Unsigned> {
+    pub(super) fn verified(
+        &self,
+        token: &Secret,
+        key: &VerificationKey,
+    ) -> Result<&Arc<Claims>, Unsigned> {
         let signed = key.has_signed(token.expose(), self.header.algorithm);
         signed.then_some(&self.claims).ok_or(Unsigned::Signature)
     }

@@ -28,7 +28,7 @@ struct Tried {
 }
 
 /// A value that can be fetched.
-pub(super) struct Kept<T> {
+pub(super) struct TtlCache<T> {
     held: ArcSwapOption<Held<T>>,
     tried: Mutex<Option<Tried>>,
     failing: AtomicBool,
@@ -36,14 +36,14 @@ pub(super) struct Kept<T> {
 
 /// Why it is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Miss {
+pub(crate) enum CacheMiss {
     /// The provider answered, and it is not in it: a verdict.
     Absent,
     /// The provider can't be asked: no verdict.
     Unreachable(EndpointFault),
 }
 
-impl<T> Kept<T> {
+impl<T> TtlCache<T> {
     pub(super) fn new() -> Self {
         Self {
             held: ArcSwapOption::empty(),
@@ -63,7 +63,7 @@ impl<T> Kept<T> {
         now: Moment,
         want: impl Fn(&T) -> Option<R>,
         fetch: impl FnOnce() -> F,
-    ) -> Result<R, Miss>
+    ) -> Result<R, CacheMiss>
     where
         F: Future<Output = Result<T, EndpointFault>>,
     {
@@ -86,7 +86,10 @@ impl<T> Kept<T> {
             .as_ref()
             .filter(|last| now.boot_ms.saturating_sub(last.at.boot_ms) < PAUSE_MS);
         if let Some(last) = last {
-            let miss = last.fault.clone().map_or(Miss::Absent, Miss::Unreachable);
+            let miss = last
+                .fault
+                .clone()
+                .map_or(CacheMiss::Absent, CacheMiss::Unreachable);
             return found.ok_or(miss);
         }
         match fetch().await {
@@ -98,7 +101,7 @@ impl<T> Kept<T> {
                 });
                 self.held.store(Some(Arc::new(Held { value, at: now })));
                 self.failing.store(false, Ordering::Relaxed);
-                found.ok_or(Miss::Absent)
+                found.ok_or(CacheMiss::Absent)
             }
             Err(fault) => {
                 *tried = Some(Tried {
@@ -106,7 +109,7 @@ impl<T> Kept<T> {
                     fault: Some(fault.clone()),
                 });
                 self.failing.store(true, Ordering::Relaxed);
-                found.ok_or(Miss::Unreachable(fault))
+                found.ok_or(CacheMiss::Unreachable(fault))
             }
         }
     }

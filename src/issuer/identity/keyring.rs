@@ -1,16 +1,16 @@
 //! The signing keys of a source or transmitter (RFC 7517), and the check of a signature with them.
 
 use super::Unsigned;
-use super::directory::Directory;
+use super::directory::MetadataCache;
 use super::jose::Token;
-use super::kept::{Kept, Miss};
-use crate::outside::Outside;
+use super::kept::{CacheMiss, TtlCache};
+use crate::outside::OutboundClient;
 use jsonwebtoken::Algorithm;
 use oam_model::answer::EndpointFault;
 use oam_model::issuer::SourceKeys;
 use oam_model::secret::Secret;
 use oam_model::time::Moment;
-use oam_oidc::jwks::{self, Key};
+use oam_oidc::jwks::{self, VerificationKey};
 use oam_policy::claims::Claims;
 use std::io::Read;
 use std::sync::Arc;
@@ -22,20 +22,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const FILE_CAP: u64 = 1024 * 1024;
 
 /// Keys of one issuer.
-pub(crate) struct KeyRing {
+pub(crate) struct JwksCache {
     place: SourceKeys,
-    outside: Arc<Outside>,
-    directory: Arc<Directory>,
-    kept: Kept<Vec<Arc<Key>>>,
+    outside: Arc<OutboundClient>,
+    directory: Arc<MetadataCache>,
+    kept: TtlCache<Vec<Arc<VerificationKey>>>,
 }
 
-impl KeyRing {
-    pub(crate) fn new(place: SourceKeys, outside: Arc<Outside>, directory: Arc<Directory>) -> Self {
+impl JwksCache {
+    pub(crate) fn new(
+        place: SourceKeys,
+        outside: Arc<OutboundClient>,
+        directory: Arc<MetadataCache>,
+    ) -> Self {
         Self {
             place,
             outside,
             directory,
-            kept: Kept::new(),
+            kept: TtlCache::new(),
         }
     }
 
@@ -57,21 +61,23 @@ impl KeyRing {
         if !algorithms.contains(&header.algorithm) {
             return Err(Unsigned::Algorithm);
         }
-        let pick = |keys: &Vec<Arc<Key>>| jwks::pick(keys, header.kid.as_deref(), header.algorithm);
+        let pick = |keys: &Vec<Arc<VerificationKey>>| {
+            jwks::pick(keys, header.kid.as_deref(), header.algorithm)
+        };
         let key = self
             .kept
             .find(now, pick, || Box::pin(self.fetch(now)))
             .await
             .map_err(|miss| match miss {
-                Miss::Absent => Unsigned::Key,
-                Miss::Unreachable(fault) => Unsigned::NoKeys(fault),
+                CacheMiss::Absent => Unsigned::Key,
+                CacheMiss::Unreachable(fault) => Unsigned::NoKeys(fault),
             })?;
         let verdict = read.verified(token, &key);
         if !matches!(verdict, Err(Unsigned::Signature)) {
             return verdict;
         }
         // A source may have another key under the same name now: asked for as often as an unknown one.
-        let other = |keys: &Vec<Arc<Key>>| pick(keys).filter(|one| *one != key);
+        let other = |keys: &Vec<Arc<VerificationKey>>| pick(keys).filter(|one| *one != key);
         let fetched = self.kept.find(now, other, || Box::pin(self.fetch(now)));
         match fetched.await {
             Ok(other) => read.verified(token, &other),
@@ -79,7 +85,7 @@ impl KeyRing {
         }
     }
 
-    async fn fetch(&self, now: Moment) -> Result<Vec<Arc<Key>>, EndpointFault> {
+    async fn fetch(&self, now: Moment) -> Result<Vec<Arc<VerificationKey>>, EndpointFault> {
         match &self.place {
             SourceKeys::File(path) => keys(&file(path)?),
             SourceKeys::Address(address) => self.from(address).await,
@@ -90,7 +96,7 @@ impl KeyRing {
         }
     }
 
-    async fn from(&self, address: &str) -> Result<Vec<Arc<Key>>, EndpointFault> {
+    async fn from(&self, address: &str) -> Result<Vec<Arc<VerificationKey>>, EndpointFault> {
         let answer = self.outside.within(PATIENCE).get_json(address, None).await;
         keys(&answer?.ok()?.body)
     }
@@ -106,7 +112,7 @@ fn file(path: &str) -> Result<Vec<u8>, EndpointFault> {
     Ok(bytes)
 }
 
-fn keys(body: &[u8]) -> Result<Vec<Arc<Key>>, EndpointFault> {
+fn keys(body: &[u8]) -> Result<Vec<Arc<VerificationKey>>, EndpointFault> {
     jwks::read(body).ok_or_else(|| EndpointFault::Unreadable {
         why: "the answer is not a set of keys".to_owned(),
     })

@@ -1,7 +1,7 @@
 //! Tokens whose signature was verified in this minute: an agent that asks 200 times does not cost 200
 //! checks of an RSA signature.
 
-use oam_model::claimant::Claimant;
+use oam_model::claimant::Principal;
 use oam_model::time::Moment;
 use oam_policy::claims::SKEW_S;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ const MOST: usize = 8192;
 
 struct Minute {
     began: Moment,
-    claimants: HashMap<[u8; 32], Claimant>,
+    claimants: HashMap<[u8; 32], Principal>,
 }
 
 impl Minute {
@@ -26,13 +26,13 @@ impl Minute {
 
 /// Claimants by their token's SHA-256.
 #[derive(Default)]
-pub(super) struct Remembered {
+pub(super) struct VerifiedTokenCache {
     minute: Mutex<Option<Minute>>,
 }
 
-impl Remembered {
+impl VerifiedTokenCache {
     /// The claimant of a token that was verified in this minute and has not expired since.
-    pub(super) fn get(&self, digest: &[u8; 32], now: Moment) -> Option<Claimant> {
+    pub(super) fn get(&self, digest: &[u8; 32], now: Moment) -> Option<Principal> {
         let minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
         let claimant = minute.as_ref()?.at(now)?.claimants.get(digest)?;
         let current = claimant.expires_at.saturating_add(SKEW_S) > now.unix();
@@ -40,7 +40,7 @@ impl Remembered {
     }
 
     /// Remembers it, if there is room.
-    pub(super) fn put(&self, digest: [u8; 32], claimant: &Claimant, now: Moment) {
+    pub(super) fn put(&self, digest: [u8; 32], claimant: &Principal, now: Moment) {
         let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
         if minute
             .as_ref()

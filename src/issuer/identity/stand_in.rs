@@ -1,6 +1,6 @@
 //! A provider for tests: documents, keys, introspection and userinfo on loopback, each question counted.
 
-use crate::outside::Outside;
+use crate::outside::OutboundClient;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -12,7 +12,8 @@ use axum::response::IntoResponse;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use oam_model::issuer::{
-    IssuerSettings, SecretPlace, ServerLimits, Signing, SigningAlgorithm, Source, Transmitter,
+    IdentitySource, IssuerSettings, SecretPlace, ServerLimits, Signing, SigningAlgorithm,
+    Transmitter,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -178,7 +179,10 @@ fn answer(
 }
 
 /// Settings with these sources and transmitters, the rest of no consequence here.
-pub(crate) fn settings(sources: Vec<Source>, transmitters: Vec<Transmitter>) -> IssuerSettings {
+pub(crate) fn settings(
+    sources: Vec<IdentitySource>,
+    transmitters: Vec<Transmitter>,
+) -> IssuerSettings {
     IssuerSettings {
         url: "https://oam.acme.example".to_owned(),
         listen: Vec::new(),
@@ -216,6 +220,6 @@ pub(crate) fn settings(sources: Vec<Source>, transmitters: Vec<Transmitter>) -> 
 }
 
 /// The way out for these settings.
-pub(crate) fn outside(settings: &IssuerSettings) -> Arc<Outside> {
-    Arc::new(Outside::new(settings).unwrap_or_else(|r| panic!("{}", r.sentence)))
+pub(crate) fn outside(settings: &IssuerSettings) -> Arc<OutboundClient> {
+    Arc::new(OutboundClient::new(settings).unwrap_or_else(|r| panic!("{}", r.sentence)))
 }

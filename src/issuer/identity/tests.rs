@@ -4,10 +4,10 @@ mod access;
 mod keys;
 
 use super::stand_in::{Provider, Signer, outside, settings};
-use super::{Identities, LONGEST_TOKEN, TokenKind};
+use super::{Identities, LONGEST_TOKEN, SubjectTokenKind};
 use base64_of::encode;
-use oam_model::claimant::{Claimant, ClaimantKind};
-use oam_model::issuer::Source;
+use oam_model::claimant::{Principal, PrincipalKind};
+use oam_model::issuer::IdentitySource;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
 use oam_model::time::Moment;
@@ -33,7 +33,7 @@ struct World {
 }
 
 impl World {
-    async fn with(change: impl Fn(Source) -> Vec<Source>) -> Self {
+    async fn with(change: impl Fn(IdentitySource) -> Vec<IdentitySource>) -> Self {
         let provider = Provider::start().await;
         let signer = Signer::ec("k1");
         provider.answers().keys.push(signer.jwk.clone());
@@ -68,14 +68,14 @@ impl World {
         self.signer.sign(Some("JWT"), &self.claims(more))
     }
 
-    async fn ask(&self, token: String, kind: TokenKind) -> Result<Claimant, Refusal> {
+    async fn ask(&self, token: String, kind: SubjectTokenKind) -> Result<Principal, Refusal> {
         self.identities
             .verify(&Secret::new(token), kind, HERE, at(NOW_MS))
             .await
     }
 
     async fn refused(&self, token: String, words: &str) {
-        match self.ask(token, TokenKind::Id).await {
+        match self.ask(token, SubjectTokenKind::Id).await {
             Ok(claimant) => panic!("taken: {claimant:?}"),
             Err(refusal) => {
                 assert_eq!(refusal.code, RefusalCode::BadRequest);
@@ -115,7 +115,7 @@ fn unsigned(header: &Value, claims: &Value, signature: &[u8]) -> String {
 #[tokio::test]
 async fn a_token_of_the_source_is_taken() {
     let world = World::start().await;
-    for kind in [TokenKind::Id, TokenKind::Jwt] {
+    for kind in [SubjectTokenKind::Id, SubjectTokenKind::Jwt] {
         let claimant = world
             .ask(world.token(&json!({})), kind)
             .await
@@ -192,7 +192,7 @@ async fn an_algorithm_must_be_allowed_and_fit_its_key() {
     let claims = world.claims(&json!({}));
     assert!(
         world
-            .ask(rsa.sign(None, &claims), TokenKind::Id)
+            .ask(rsa.sign(None, &claims), SubjectTokenKind::Id)
             .await
             .is_ok()
     );
@@ -262,7 +262,7 @@ async fn a_token_of_another_sources_key_is_refused() {
     let posing = other.signer.sign(Some("JWT"), &world.claims(&json!({})));
     world.refused(posing, "signature").await;
     let own = other.signer.sign(Some("JWT"), &other.claims(&json!({})));
-    let claimant = world.ask(own, TokenKind::Id).await;
+    let claimant = world.ask(own, SubjectTokenKind::Id).await;
     assert_eq!(
         claimant.map(|c| c.key.to_string()),
         Ok("other:00u1".to_owned())
@@ -274,14 +274,14 @@ async fn people_and_jobs_of_one_issuer_are_told_apart_by_audience() {
     let world = World::with(|source| {
         let mut jobs = source.clone();
         jobs.name = name("jobs");
-        jobs.kind = ClaimantKind::Job;
+        jobs.kind = PrincipalKind::Job;
         jobs.audiences = vec!["https://oam".to_owned()];
         vec![source, jobs]
     })
     .await;
     for (audience, key) in [("oam", "okta:00u1"), ("https://oam", "jobs:00u1")] {
         let token = world.token(&json!({ "aud": audience }));
-        let claimant = world.ask(token, TokenKind::Jwt).await;
+        let claimant = world.ask(token, SubjectTokenKind::Jwt).await;
         assert_eq!(claimant.map(|c| c.key.to_string()), Ok(key.to_owned()));
     }
     world
@@ -296,7 +296,7 @@ async fn a_verified_token_is_remembered_for_its_minute_and_not_beyond_its_end() 
     let good = async |now_ms: u64| {
         world
             .identities
-            .verify(&token, TokenKind::Id, HERE, at(now_ms))
+            .verify(&token, SubjectTokenKind::Id, HERE, at(now_ms))
             .await
             .is_ok()
     };

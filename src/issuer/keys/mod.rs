@@ -20,7 +20,7 @@ use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_policy::keys::{self, KeyLife};
-use oam_store::{Batch, Change, KeyRow, Store};
+use oam_store::{Batch, KeyRow, Store, StoreChange};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -186,7 +186,7 @@ impl SigningKeys {
         }
         let mut batch = Batch::default();
         for kid in &gone {
-            batch.changes.push(Change::DropKey(kid.clone()));
+            batch.changes.push(StoreChange::DropKey(kid.clone()));
             let detail = format!("key {kid} went: every token that it signed has expired");
             batch.entries.push(entry(&self.org, now_ms, detail));
         }

@@ -7,7 +7,7 @@ use oam_model::issuer::Signing;
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
 use oam_policy::keys::{self, KeyLife};
-use oam_store::{Batch, Change, KeyRow, Store};
+use oam_store::{Batch, KeyRow, Store, StoreChange};
 
 /// What a rotation came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub async fn rotate(
         known.into_iter().find(|row| row.kid == kid).cloned()
     });
     let mut batch = Batch::default();
-    batch.changes.push(Change::PutKey(KeyRow {
+    batch.changes.push(StoreChange::PutKey(KeyRow {
         kid: plan.made.kid.clone(),
         algorithm: signing.algorithm,
         sealed,
@@ -73,7 +73,7 @@ pub async fn rotate(
     for changed in &plan.changed {
         let row = rows.iter().find(|row| row.kid == changed.kid).cloned();
         batch.changes.extend(row.map(|row| {
-            Change::PutKey(KeyRow {
+            StoreChange::PutKey(KeyRow {
                 signs_from_ms: changed.signs_from_ms,
                 gone_at_ms: changed.gone_at_ms,
                 ..row
@@ -83,7 +83,7 @@ pub async fn rotate(
     for kid in plan.dropped {
         let detail = format!("key {kid} went: every token that it signed has expired");
         batch.entries.push(entry(org, now_ms, detail));
-        batch.changes.push(Change::DropKey(kid));
+        batch.changes.push(StoreChange::DropKey(kid));
     }
     store.commit(batch).await.map_err(|fault| fault.refusal())?;
     Ok(Rotated {

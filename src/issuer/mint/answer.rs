@@ -35,14 +35,14 @@ pub(super) struct HubToken {
 }
 
 /// Why an answer gives no token that may be handed out.
-pub(super) struct Unfit {
+pub(super) struct AnswerError {
     /// The fact.
     pub(super) fault: EndpointFault,
     /// A token that came all the same: the hub would honour it, so it is to be revoked.
     pub(super) token: Option<Secret>,
 }
 
-impl From<EndpointFault> for Unfit {
+impl From<EndpointFault> for AnswerError {
     fn from(fault: EndpointFault) -> Self {
         Self { fault, token: None }
     }
@@ -50,7 +50,7 @@ impl From<EndpointFault> for Unfit {
 
 /// The token of an answer. `scopes`: every scope that it may name; an answer without any names those
 /// that were asked (RFC 8693 §2.2.1).
-pub(super) fn read(answer: Answer, scopes: &[&str]) -> Result<HubToken, Unfit> {
+pub(super) fn read(answer: Answer, scopes: &[&str]) -> Result<HubToken, AnswerError> {
     let reply: Reply = answer.json()?;
     match (check(&reply, scopes), reply.access_token) {
         (Ok(expires_in_s), Some(token)) => Ok(HubToken {
@@ -58,7 +58,7 @@ pub(super) fn read(answer: Answer, scopes: &[&str]) -> Result<HubToken, Unfit> {
             expires_in_s,
         }),
         (Ok(_), None) => Err(wrong("access_token", "there is no token in the answer").into()),
-        (Err(fault), token) => Err(Unfit {
+        (Err(fault), token) => Err(AnswerError {
             fault,
             token: token.filter(is_plain),
         }),

@@ -13,14 +13,14 @@ mod revoke;
 #[cfg(test)]
 mod tests;
 
-pub use revoke::{Outcome, honoured_until};
+pub use revoke::{RevokeOutcome, honoured_until};
 
 use super::keys::{SigningKeys, TokenKind, sha256};
-use super::outside::Outside;
+use super::outside::OutboundClient;
 use super::seal::{MasterKey, Purpose};
 use answer::HubToken;
 use oam_model::answer::EndpointFault;
-use oam_model::claimant::Claimant;
+use oam_model::claimant::Principal;
 use oam_model::issuer::{Backend, IssuerHub};
 use oam_model::name::{HubName, OrgName, Repository};
 use oam_model::policy::Decision;
@@ -41,7 +41,7 @@ pub struct Parts {
     /// The signing keys.
     pub keys: Arc<SigningKeys>,
     /// The way out.
-    pub outside: Arc<Outside>,
+    pub outside: Arc<OutboundClient>,
     /// Where client secrets lie.
     pub store: Arc<dyn Store>,
     /// What they are sealed with.
@@ -59,7 +59,7 @@ pub struct Mint {
 #[derive(Clone, Copy)]
 pub struct MintRequest<'a> {
     /// On whose behalf.
-    pub claimant: &'a Claimant,
+    pub claimant: &'a Principal,
     /// What the policy allows.
     pub decision: &'a Decision,
     /// For which hub.
@@ -76,7 +76,7 @@ pub struct MintRequest<'a> {
 }
 
 /// A token that was made. It has no `Debug`.
-pub struct Minted {
+pub struct MintedToken {
     /// The token.
     pub token: Secret,
     /// SHA-256 of it, lower-case hex.
@@ -89,7 +89,7 @@ pub struct Minted {
     pub sealed: Option<Vec<u8>>,
 }
 
-impl Minted {
+impl MintedToken {
     /// Whether the hub has a way to revoke it.
     pub const fn revocable(&self) -> bool {
         self.sealed.is_some()
@@ -126,7 +126,7 @@ impl MintRequest<'_> {
     }
 
     /// What is kept of the token that was made for this order.
-    pub fn row(&self, minted: &Minted) -> TokenRow {
+    pub fn row(&self, minted: &MintedToken) -> TokenRow {
         let claimant = self.claimant;
         TokenRow {
             sha256: minted.sha256.clone(),
@@ -160,7 +160,7 @@ impl Mint {
     /// # Errors
     /// The hub can't make what was asked, is not there, or made something else; a token that it made and
     /// that is not handed out was revoked, or is kept for the sweep to revoke.
-    pub async fn mint(&self, order: &MintRequest<'_>) -> Result<Minted, MintFault> {
+    pub async fn mint(&self, order: &MintRequest<'_>) -> Result<MintedToken, MintFault> {
         match &order.hub.backend {
             Backend::Jwt { audience } => Ok(self.own(order, audience.as_deref())?),
             // In a place of their own: asking over the network takes kilobytes of state, which the exchanges
@@ -173,13 +173,13 @@ impl Mint {
     }
 
     /// The issuer's own signed token (RFC 9068).
-    fn own(&self, order: &MintRequest<'_>, audience: Option<&str>) -> Result<Minted, Refusal> {
+    fn own(&self, order: &MintRequest<'_>, audience: Option<&str>) -> Result<MintedToken, Refusal> {
         let claims = claims::own(order, &self.parts.url, audience)?;
         let token = self
             .parts
             .keys
             .sign(&claims, TokenKind::AccessToken, order.now_ms)?;
-        Ok(Minted {
+        Ok(MintedToken {
             sha256: sha256(token.expose().as_bytes()),
             token,
             expires_in_s: order.decision.lifetime_s,
@@ -194,7 +194,7 @@ impl Mint {
         order: &MintRequest<'_>,
         made: HubToken,
         wider_than_asked: bool,
-    ) -> Result<Minted, MintFault> {
+    ) -> Result<MintedToken, MintFault> {
         let sha256 = sha256(made.token.expose().as_bytes());
         let until_s = order.now_s().saturating_add(made.expires_in_s);
         let kept = revoke::kept(&made.token, until_s);
@@ -209,7 +209,7 @@ impl Mint {
                 .into());
             }
         };
-        Ok(Minted {
+        Ok(MintedToken {
             token: made.token,
             sha256,
             expires_in_s: made.expires_in_s.min(order.decision.lifetime_s),

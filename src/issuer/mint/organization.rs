@@ -1,12 +1,12 @@
 //! Hugging Face's token exchange for organizations: as a member, with scopes. Its client secret can make
 //! a token for any member, so it lies here, sealed, and nowhere else.
 
-use super::answer::{self, HubToken, Unfit};
-use super::{Mint, MintFault, MintRequest, Minted, fault};
+use super::answer::{self, AnswerError, HubToken};
+use super::{Mint, MintFault, MintRequest, MintedToken, fault};
 use crate::outside::Auth;
 use crate::secrets;
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::ClaimantKind;
+use oam_model::claimant::PrincipalKind;
 use oam_model::refusal::Refusal;
 use oam_model::role::Action;
 use oam_model::secret::Secret;
@@ -41,7 +41,7 @@ impl Mint {
         &self,
         order: &MintRequest<'_>,
         client_id: &str,
-    ) -> Result<Minted, MintFault> {
+    ) -> Result<MintedToken, MintFault> {
         let email = email(order)?;
         let hub = order.hub;
         let parts = &self.parts;
@@ -83,7 +83,7 @@ impl Mint {
         client_id: &str,
         secret: &Secret,
         email: &str,
-    ) -> Result<HubToken, Unfit> {
+    ) -> Result<HubToken, AnswerError> {
         let action = order.decision.action;
         let pairs = [
             (
@@ -147,7 +147,7 @@ impl Mint {
 fn email<'a>(order: &MintRequest<'a>) -> Result<&'a str, Refusal> {
     let hub = &order.hub.name;
     let claimant = order.claimant;
-    if claimant.kind != ClaimantKind::Person {
+    if claimant.kind != PrincipalKind::Person {
         return Err(Refusal::denied(
             format!("hub {hub} makes tokens for members of the organization, and a job is none"),
             "use a hub with trusted publishers for jobs",

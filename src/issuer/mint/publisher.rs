@@ -2,7 +2,7 @@
 //! exchanges it. The hub makes one flavour for repositories: write, for one of them.
 
 use super::answer;
-use super::{Mint, MintFault, MintRequest, Minted, claims, fault};
+use super::{Mint, MintFault, MintRequest, MintedToken, claims, fault};
 use crate::keys::TokenKind;
 use crate::outside::Auth;
 use oam_model::answer::EndpointFault;
@@ -36,7 +36,7 @@ impl Mint {
     pub(super) async fn trusted_publisher(
         &self,
         order: &MintRequest<'_>,
-    ) -> Result<Minted, MintFault> {
+    ) -> Result<MintedToken, MintFault> {
         let repository = fitting(order)?;
         let claims = claims::publisher(order, &self.parts.url, repository.as_str())?;
         let body = Exchange {

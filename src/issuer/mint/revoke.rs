@@ -3,7 +3,7 @@
 //! Hugging Face takes a list of raw tokens from anybody and answers the same whether or not it knew them,
 //! so "revoked" here means: the hub took the order. It also tells the token's owner by e-mail.
 
-use super::{Mint, MintRequest, Minted};
+use super::{Mint, MintRequest, MintedToken};
 use crate::keys::sha256;
 use crate::outside::Auth;
 use crate::seal::{MasterKey, Purpose};
@@ -12,7 +12,7 @@ use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::issuer::{Backend, IssuerHub};
 use oam_model::refusal::Refusal;
 use oam_model::secret::{Secret, wire};
-use oam_store::{Batch, Change, TokenRow};
+use oam_store::{Batch, StoreChange, TokenRow};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,7 +32,7 @@ const LEFT_ALONE_MS: u64 = 30_000;
 
 /// What became of a token at its hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RevokeOutcome {
     /// The hub took the order.
     Revoked,
     /// It had expired at the hub by itself.
@@ -44,7 +44,7 @@ pub enum Outcome {
     Failed(String),
 }
 
-impl Outcome {
+impl RevokeOutcome {
     /// The words for records.
     pub fn words(&self) -> String {
         match self {
@@ -89,8 +89,12 @@ impl Mint {
     /// Ends tokens at their hubs, as far as each hub can. In the order of `rows`: the SHA-256 of each
     /// token and what became of it; which are over there is decided at `sure_ms`, a time that does not leap.
     /// Nothing is written: [`Mint::settle`] does that too.
-    pub async fn revoke_at_hub(&self, rows: &[TokenRow], sure_ms: u64) -> Vec<(String, Outcome)> {
-        let mut known: BTreeMap<&str, Outcome> = BTreeMap::new();
+    pub async fn revoke_at_hub(
+        &self,
+        rows: &[TokenRow],
+        sure_ms: u64,
+    ) -> Vec<(String, RevokeOutcome)> {
+        let mut known: BTreeMap<&str, RevokeOutcome> = BTreeMap::new();
         let mut by_hub: BTreeMap<&str, (&IssuerHub, Vec<Live<'_>>)> = BTreeMap::new();
         for row in rows {
             match self.live(row, sure_ms / 1000) {
@@ -98,7 +102,7 @@ impl Mint {
                     known.insert(&row.sha256, outcome);
                 }
                 Ok((_, live)) if live.until_s <= sure_ms / 1000 => {
-                    known.insert(&row.sha256, Outcome::Expired);
+                    known.insert(&row.sha256, RevokeOutcome::Expired);
                 }
                 Ok((hub, live)) => {
                     let place = by_hub.entry(hub.name.as_str());
@@ -107,10 +111,10 @@ impl Mint {
             }
         }
         for (hub, tokens) in by_hub.values() {
-            let mut outcome = Outcome::Revoked;
+            let mut outcome = RevokeOutcome::Revoked;
             for part in tokens.chunks(BATCH) {
                 // A hub that failed once is not asked for each of the others.
-                if outcome == Outcome::Revoked {
+                if outcome == RevokeOutcome::Revoked {
                     let secrets = part.iter().map(|live| &live.token).collect();
                     outcome = self.order(hub, secrets).await;
                 }
@@ -134,7 +138,7 @@ impl Mint {
         &self,
         rows: &[TokenRow],
         now_ms: u64,
-    ) -> Result<Vec<(String, Outcome)>, Refusal> {
+    ) -> Result<Vec<(String, RevokeOutcome)>, Refusal> {
         let outcomes = self.revoke_at_hub(rows, 0).await;
         self.write(rows, &outcomes, now_ms, true).await?;
         Ok(outcomes)
@@ -152,7 +156,7 @@ impl Mint {
         &self,
         now_ms: u64,
         sure_ms: u64,
-    ) -> Result<Vec<(String, Outcome)>, Refusal> {
+    ) -> Result<Vec<(String, RevokeOutcome)>, Refusal> {
         let left_alone_from = now_ms.saturating_sub(LEFT_ALONE_MS);
         let due = self
             .parts
@@ -167,17 +171,17 @@ impl Mint {
     async fn write(
         &self,
         rows: &[TokenRow],
-        outcomes: &[(String, Outcome)],
+        outcomes: &[(String, RevokeOutcome)],
         now_ms: u64,
         failures: bool,
     ) -> Result<(), Refusal> {
         let mut batch = Batch::default();
         for (row, (_, outcome)) in rows.iter().zip(outcomes) {
             if outcome.is_final() && row.sealed.is_some() {
-                batch.changes.push(Change::Unseal(row.sha256.clone()));
+                batch.changes.push(StoreChange::Unseal(row.sha256.clone()));
             }
             // A token that died in its time, here and there, is no event.
-            let quiet = *outcome == Outcome::Expired && row.revoked_at_ms.is_none();
+            let quiet = *outcome == RevokeOutcome::Expired && row.revoked_at_ms.is_none();
             if !quiet && (failures || outcome.is_final()) {
                 batch.entries.push(self.entry(row, outcome, now_ms));
             }
@@ -189,7 +193,7 @@ impl Mint {
         written.map(drop).map_err(|fault| fault.refusal())
     }
 
-    fn entry(&self, row: &TokenRow, outcome: &Outcome, now_ms: u64) -> AuditRecord {
+    fn entry(&self, row: &TokenRow, outcome: &RevokeOutcome, now_ms: u64) -> AuditRecord {
         AuditRecord {
             source: Some(row.key.source.clone()),
             person: Some(row.key.key.clone()),
@@ -209,7 +213,7 @@ impl Mint {
     /// Ends a token that its hub made and that is not handed out, and puts on record what became of it. Where
     /// its hub does not take the order it is kept as revoked, and the sweep tries again. Of the issuer's own
     /// there is nothing to end: nobody has it.
-    pub async fn discard(&self, order: &MintRequest<'_>, minted: Minted) {
+    pub async fn discard(&self, order: &MintRequest<'_>, minted: MintedToken) {
         let mut row = order.row(&minted);
         if row.sealed.is_none() && matches!(order.hub.backend, Backend::Jwt { .. }) {
             return;
@@ -229,7 +233,7 @@ impl Mint {
         let again = !outcome.is_final() && row.sealed.is_some();
         let epoch = None;
         let batch = Batch {
-            changes: Vec::from_iter(again.then_some(Change::Issue { token: row, epoch })),
+            changes: Vec::from_iter(again.then_some(StoreChange::Issue { token: row, epoch })),
             entries: vec![entry],
         };
         if let Err(fault) = self.parts.store.commit(batch).await {
@@ -251,7 +255,7 @@ impl Mint {
         let sha256 = sha256(token.expose().as_bytes());
         let kept = kept(&token, order.now_s().saturating_add(UNTOLD_LIFE_S));
         let sealed = self.parts.master.seal(Purpose::HubToken, &sha256, &kept);
-        let minted = Minted {
+        let minted = MintedToken {
             token,
             sha256,
             expires_in_s: 0,
@@ -271,7 +275,7 @@ impl Mint {
         &'a self,
         row: &'a TokenRow,
         now_s: u64,
-    ) -> Result<(&'a IssuerHub, Live<'a>), Outcome> {
+    ) -> Result<(&'a IssuerHub, Live<'a>), RevokeOutcome> {
         let hub = self.parts.hubs.iter().find(|hub| hub.name == row.hub);
         let is_own = hub.is_some_and(|hub| matches!(hub.backend, Backend::Jwt { .. }));
         if is_own {
@@ -280,14 +284,14 @@ impl Mint {
         let sealed = row
             .sealed
             .as_deref()
-            .ok_or_else(|| Outcome::NotPossible("the token is no longer kept".to_owned()))?;
+            .ok_or_else(|| RevokeOutcome::NotPossible("the token is no longer kept".to_owned()))?;
         // The right master key may be put back, as a hub may: nothing is given up while the token can be good.
         let over = row.expires_at.saturating_add(UNTOLD_LIFE_S) <= now_s;
         let unread = |why: String| {
             if over {
-                Outcome::NotPossible(why)
+                RevokeOutcome::NotPossible(why)
             } else {
-                Outcome::Failed(why)
+                RevokeOutcome::Failed(why)
             }
         };
         let opened = self
@@ -306,25 +310,29 @@ impl Mint {
         // It may be put back while the token still lives there.
         match hub {
             Some(hub) => Ok((hub, live)),
-            None if live.until_s <= now_s => Err(Outcome::Expired),
-            None => Err(Outcome::Failed("this hub is not configured now".to_owned())),
+            None if live.until_s <= now_s => Err(RevokeOutcome::Expired),
+            None => Err(RevokeOutcome::Failed(
+                "this hub is not configured now".to_owned(),
+            )),
         }
     }
 
-    async fn order(&self, hub: &IssuerHub, tokens: Vec<&Secret>) -> Outcome {
+    async fn order(&self, hub: &IssuerHub, tokens: Vec<&Secret>) -> RevokeOutcome {
         let url = format!("{}/api/credentials/revoke", hub.url);
         let body = Order {
             credentials: tokens.into_iter().map(Credential).collect(),
         };
         let way = self.parts.outside.within(TOTAL);
         match way.post_json(&url, &body, Auth::None).await {
-            Ok(answer) if (200..300).contains(&answer.status) => Outcome::Revoked,
+            Ok(answer) if (200..300).contains(&answer.status) => RevokeOutcome::Revoked,
             // Also 404, 405 and 501: a proxy says so of a hub that is being moved or mended.
-            Ok(answer) => Outcome::Failed(format!("it answered with status {}", answer.status)),
-            Err(EndpointFault::NotSent { why } | EndpointFault::Lost { why }) => {
-                Outcome::Failed(why)
+            Ok(answer) => {
+                RevokeOutcome::Failed(format!("it answered with status {}", answer.status))
             }
-            Err(_) => Outcome::Failed("its answer can't be read".to_owned()),
+            Err(EndpointFault::NotSent { why } | EndpointFault::Lost { why }) => {
+                RevokeOutcome::Failed(why)
+            }
+            Err(_) => RevokeOutcome::Failed("its answer can't be read".to_owned()),
         }
     }
 }
@@ -336,8 +344,8 @@ pub fn honoured_until(master: &MasterKey, row: &TokenRow) -> Option<u64> {
     opened.first_chunk().copied().map(u64::from_be_bytes)
 }
 
-fn own_token() -> Outcome {
-    Outcome::NotPossible(
+fn own_token() -> RevokeOutcome {
+    RevokeOutcome::NotPossible(
         "it verifies the issuer's own tokens; introspection says inactive".to_owned(),
     )
 }

@@ -3,9 +3,9 @@ mod organization;
 mod own;
 mod publisher;
 
-use super::{Mint, MintFault, MintRequest, Minted, Parts};
+use super::{Mint, MintFault, MintRequest, MintedToken, Parts};
 use crate::keys::SigningKeys;
-use crate::outside::Outside;
+use crate::outside::OutboundClient;
 use crate::seal::{MasterKey, Purpose};
 use crate::secrets::{NewSecret, put};
 use axum::Router;
@@ -13,7 +13,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use oam_model::claimant::{Claimant, ClaimantKey, ClaimantKind, Groups};
+use oam_model::claimant::{Groups, Principal, PrincipalKey, PrincipalKind};
 use oam_model::granted::Scheme;
 use oam_model::issuer::{Backend, IssuerHub, Signing, SigningAlgorithm};
 use oam_model::name::{OrgName, Repository};
@@ -49,7 +49,7 @@ pub(super) struct World {
     pub(super) memory: Arc<MemoryStore>,
     pub(super) keys: Arc<SigningKeys>,
     pub(super) hub: IssuerHub,
-    pub(super) claimant: Claimant,
+    pub(super) claimant: Principal,
     pub(super) decision: Decision,
     pub(super) repository: Option<Repository>,
     pub(super) may_write: bool,
@@ -92,13 +92,13 @@ async fn serve(script: Script) -> (String, Arc<Mutex<Vec<Seen>>>) {
     (base, seen)
 }
 
-fn person() -> Claimant {
-    Claimant {
-        key: ClaimantKey {
+fn person() -> Principal {
+    Principal {
+        key: PrincipalKey {
             source: "okta".parse().unwrap(),
             key: "00u1".into(),
         },
-        kind: ClaimantKind::Person,
+        kind: PrincipalKind::Person,
         issuer: "https://acme.okta.example".into(),
         subject: "00u1".into(),
         username: Some("ada".into()),
@@ -143,7 +143,7 @@ impl World {
             org: org(),
             hubs: vec![hub.clone()],
             keys: Arc::clone(&keys),
-            outside: Arc::new(Outside::through(None, None).unwrap()),
+            outside: Arc::new(OutboundClient::through(None, None).unwrap()),
             store,
             master,
         });
@@ -160,7 +160,7 @@ impl World {
         }
     }
 
-    pub(super) async fn ask(&self) -> Result<Minted, MintFault> {
+    pub(super) async fn ask(&self) -> Result<MintedToken, MintFault> {
         self.mint.mint(&self.order()).await
     }
 
@@ -218,7 +218,7 @@ impl World {
     }
 
     /// The row that the issuer keeps of a token.
-    pub(super) fn row(&self, minted: &Minted) -> TokenRow {
+    pub(super) fn row(&self, minted: &MintedToken) -> TokenRow {
         self.order().row(minted)
     }
 }

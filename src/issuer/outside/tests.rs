@@ -1,4 +1,4 @@
-use super::{ANSWER_CAP, Auth, Outside};
+use super::{ANSWER_CAP, Auth, OutboundClient};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -45,14 +45,14 @@ async fn peer() -> Peer {
     Peer { base, seen }
 }
 
-fn outside() -> Outside {
-    Outside::through(None, None).unwrap()
+fn outside() -> OutboundClient {
+    OutboundClient::through(None, None).unwrap()
 }
 
 #[test]
 fn wrong_settings_are_said_at_start() {
     let why = |ca: Option<&str>, proxy: Option<&str>| {
-        Outside::through(ca.map(str::to_owned), proxy.map(str::to_owned)).err()
+        OutboundClient::through(ca.map(str::to_owned), proxy.map(str::to_owned)).err()
     };
     assert!(
         why(None, Some("http://"))

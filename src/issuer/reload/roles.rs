@@ -2,14 +2,14 @@
 
 use crate::record;
 use crate::standing::{listed, relaxed, roles_under, shown};
-use crate::state::{InForce, Issuer};
+use crate::state::{Issuer, LiveConfig};
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::RoleName;
-use oam_model::policy::Wanted;
+use oam_model::policy::PolicyRequest;
 use oam_policy::policy::{Index, role_covers};
-use oam_store::{Batch, Change, PersonRow, StoreFault, TokenRow};
+use oam_store::{Batch, PersonRow, StoreChange, StoreFault, TokenRow};
 use oam_system::clock;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const RECENT_MS: u64 = 14 * 24 * 3600 * 1000;
 /// meanwhile is not handed out (`grant`).
 pub(super) async fn compared(
     issuer: &Arc<Issuer>,
-    in_force: &InForce,
+    in_force: &LiveConfig,
     was: Option<&Index>,
 ) -> Result<(), StoreFault> {
     let since_ms = clock::now_ms().saturating_sub(RECENT_MS);
@@ -77,7 +77,7 @@ impl Relaxed<'_> {
 async fn alone(
     issuer: &Issuer,
     relaxed: &mut Relaxed<'_>,
-    key: &ClaimantKey,
+    key: &PrincipalKey,
 ) -> Result<(), StoreFault> {
     for _ in 0..ATTEMPTS {
         let row = issuer.store.person(key.clone()).await?;
@@ -151,7 +151,7 @@ fn compare(
             expires_at: Some(token.expires_at),
             ..of_them(AuditEvent::TokenRevoked, detail)
         });
-        batch.changes.push(Change::RevokeToken {
+        batch.changes.push(StoreChange::RevokeToken {
             sha256: token.sha256,
             at_ms,
         });
@@ -159,7 +159,7 @@ fn compare(
             told.push(token.role);
         }
     }
-    batch.changes.push(Change::Held {
+    batch.changes.push(StoreChange::Held {
         key: key.clone(),
         from: row.compared(),
         held: after.held.clone(),
@@ -176,7 +176,7 @@ fn compare(
 /// Live tokens of roles that are still held and no longer allow what the token does.
 fn beyond(policy: &Index, held: &[RoleName], mut live: Vec<TokenRow>) -> Vec<TokenRow> {
     live.retain(|token| {
-        let wanted = Wanted {
+        let wanted = PolicyRequest {
             hub: token.hub.clone(),
             repository: token.repository.clone(),
             action: token.action,

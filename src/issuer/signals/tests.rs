@@ -1,9 +1,9 @@
 //! Signals as they are posted, against a transmitter on loopback.
 
-use super::{LoggedOut, Signals, Untaken};
+use super::{LoggedOut, SignalError, SignalReceiver};
 use crate::identity::Identities;
 use crate::identity::stand_in::{Provider, Signer, outside, settings};
-use oam_model::issuer::{SecretPlace, Source, SourceKeys, Transmitter};
+use oam_model::issuer::{IdentitySource, SecretPlace, SourceKeys, Transmitter};
 use oam_model::secret::Secret;
 use oam_model::signal::{Signal, SignalMeaning};
 use oam_model::time::Moment;
@@ -21,7 +21,7 @@ const SHARED: &str = "Bearer s3cret";
 struct World {
     provider: Provider,
     signer: Signer,
-    signals: Signals,
+    signals: SignalReceiver,
 }
 
 impl World {
@@ -31,7 +31,7 @@ impl World {
 
     async fn with_sources(
         change: impl Fn(&mut Transmitter),
-        sources: impl FnOnce(Source) -> Vec<Source>,
+        sources: impl FnOnce(IdentitySource) -> Vec<IdentitySource>,
     ) -> Self {
         let provider = Provider::start().await;
         let signer = Signer::rsa("k1");
@@ -44,7 +44,7 @@ impl World {
         let settings = settings(sources(source), vec![transmitter]);
         let outside = outside(&settings);
         let identities = Identities::new(&settings, &outside).map_err(|r| r.sentence);
-        let signals = Signals::new(&settings, &outside, Arc::new(identities.unwrap()));
+        let signals = SignalReceiver::new(&settings, &outside, Arc::new(identities.unwrap()));
         Self {
             provider,
             signer,
@@ -68,7 +68,7 @@ impl World {
         set
     }
 
-    async fn push(&self, token: String, header: Option<&str>) -> Result<Signal, Untaken> {
+    async fn push(&self, token: String, header: Option<&str>) -> Result<Signal, SignalError> {
         let header = header.map(|text| Secret::new(text.to_owned()));
         self.signals
             .security_event(&Secret::new(token), header.as_ref(), NOW_AT)
@@ -77,7 +77,7 @@ impl World {
 
     async fn rejected(&self, token: String, err: SetError) {
         match self.push(token, None).await {
-            Err(Untaken::Rejected(rejected)) => {
+            Err(SignalError::Rejected(rejected)) => {
                 assert_eq!(rejected.err, err, "{}", rejected.description);
             }
             other => panic!("{other:?}"),
@@ -146,7 +146,7 @@ async fn the_agreed_header_is_asked_for_before_anything_is_fetched() {
     .await;
     for header in [None, Some(""), Some("Bearer s3cre"), Some("bearer s3cret")] {
         match world.push(world.signed(&json!({})), header).await {
-            Err(Untaken::Rejected(rejected)) => {
+            Err(SignalError::Rejected(rejected)) => {
                 assert_eq!(rejected.err, SetError::AuthenticationFailed);
             }
             other => panic!("{header:?}: {other:?}"),
@@ -163,7 +163,7 @@ async fn keys_out_of_reach_are_no_verdict() {
     world.provider.answers().down = true;
     let outcome = world.push(world.signed(&json!({})), None).await;
     assert!(
-        matches!(outcome, Err(Untaken::Unavailable(_))),
+        matches!(outcome, Err(SignalError::Unavailable(_))),
         "{outcome:?}"
     );
     assert_eq!(world.signals.problems().len(), 1);
@@ -204,7 +204,7 @@ async fn a_logout_token_is_verified_with_the_keys_of_its_source() {
 
 #[tokio::test]
 async fn of_two_sources_of_one_issuer_the_one_that_a_logout_token_is_for_verifies_it() {
-    let another = |source: Source| {
+    let another = |source: IdentitySource| {
         let mut other = source.clone();
         other.name = "partners".parse().unwrap();
         other.audiences = vec!["partners".to_owned()];
@@ -228,8 +228,8 @@ async fn of_two_sources_of_one_issuer_the_one_that_a_logout_token_is_for_verifie
 /// Each source has people of its own: the one who left is one of each.
 #[tokio::test]
 async fn a_logout_token_is_for_every_source_that_it_can_be_verified_for() {
-    let more = |source: Source| {
-        let named = |name: &str| Source {
+    let more = |source: IdentitySource| {
+        let named = |name: &str| IdentitySource {
             name: name.parse().unwrap(),
             ..source.clone()
         };
@@ -261,12 +261,12 @@ async fn a_logout_token_is_for_every_source_that_it_can_be_verified_for() {
     // Where one can't be verified now it is to be sent again, and counts for the others at once.
     let told = post(&json!({ "aud": ["later", "oam"] })).await;
     assert_eq!(sources(&told), ["okta", "second"]);
-    assert!(matches!(told.untaken, Some(Untaken::Unavailable(_))));
+    assert!(matches!(told.untaken, Some(SignalError::Unavailable(_))));
 }
 
 fn err(told: LoggedOut) -> SetError {
     match (told.verified.is_empty(), told.untaken) {
-        (true, Some(Untaken::Rejected(rejected))) => rejected.err,
+        (true, Some(SignalError::Rejected(rejected))) => rejected.err,
         other => panic!("{other:?}"),
     }
 }
@@ -290,7 +290,7 @@ async fn a_set_is_of_the_transmitter_that_its_audience_names_or_of_none() {
     let settings = settings(vec![source, partners], vec![first, second]);
     let outside = outside(&settings);
     let identities = Identities::new(&settings, &outside).map_err(|r| r.sentence);
-    let signals = Signals::new(&settings, &outside, Arc::new(identities.unwrap()));
+    let signals = SignalReceiver::new(&settings, &outside, Arc::new(identities.unwrap()));
     let world = World {
         provider,
         signer,

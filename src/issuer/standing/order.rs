@@ -2,10 +2,10 @@
 
 use super::{Applied, person};
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::name::OrgName;
-use oam_policy::account::{Author, Restored};
-use oam_store::{Batch, Change, EndKind, Ended, PersonRow, Store, StoreFault};
+use oam_policy::account::{Author, Reinstated};
+use oam_store::{Batch, EndKind, Ended, PersonRow, Store, StoreChange, StoreFault};
 
 /// What an administrator orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum Order {
 pub async fn order(
     store: &dyn Store,
     org: &OrgName,
-    key: &ClaimantKey,
+    key: &PrincipalKey,
     row: Option<&PersonRow>,
     order: &Order,
     now_ms: u64,
@@ -49,12 +49,12 @@ pub async fn order(
         }
         Order::Restore { provider } => (
             AuditEvent::Restoration,
-            Change::Restore {
+            StoreChange::Restore {
                 key: key.clone(),
                 restored: if *provider {
-                    Restored::ForProvider(now_ms)
+                    Reinstated::ForProvider(now_ms)
                 } else {
-                    Restored::ByAdministrator
+                    Reinstated::ByAdministrator
                 },
             },
             "restored by an administrator".to_owned(),
@@ -80,7 +80,7 @@ pub async fn order(
 
 /// Somebody signed out on one of their machines: what was said of them before `at_ms` counts no longer, and
 /// their other machines renew at the provider. The change, and the words for the record.
-pub fn signed_out(key: &ClaimantKey, at_ms: u64) -> (Change, String) {
+pub fn signed_out(key: &PrincipalKey, at_ms: u64) -> (StoreChange, String) {
     let reason = "signed out on one of the person's machines".to_owned();
     let detail = format!("{}: {reason}", person::what_ended(EndKind::Doubt));
     let ended = Ended {

@@ -1,7 +1,7 @@
 //! One person: as kept, as a claimant, and what an end of theirs is.
 
 use oam_model::audit::AuditEvent;
-use oam_model::claimant::{Claimant, ClaimantKey, ClaimantKind, Groups};
+use oam_model::claimant::{Groups, Principal, PrincipalKey, PrincipalKind};
 use oam_model::feed::FeedEvent;
 use oam_model::name::{RoleName, SourceName};
 use oam_model::policy::{Member, Policy};
@@ -9,7 +9,7 @@ use oam_model::signal::{SignalMeaning, SignalSubject};
 use oam_policy::account::Author;
 use oam_policy::admission::{Facts, RolesAfter, roles_after_signal};
 use oam_policy::policy::{Index, held_names};
-use oam_store::{Change, EndKind, Ended, PersonRow};
+use oam_store::{EndKind, Ended, PersonRow, StoreChange};
 use std::sync::Arc;
 
 /// Longest reason of an administrator, characters.
@@ -82,13 +82,13 @@ pub(super) const fn what_ended(kind: EndKind) -> &'static str {
 }
 
 /// The change with what the feed says.
-pub(super) fn end(key: ClaimantKey, author: Author, ended: Ended) -> Change {
+pub(super) fn end(key: PrincipalKey, author: Author, ended: Ended) -> StoreChange {
     let (at_ms, reason) = (ended.at_ms, ended.reason.clone());
     let feed = match ended.kind {
         EndKind::Account | EndKind::Session => FeedEvent::Revoked { at_ms, reason },
         EndKind::Doubt => FeedEvent::Doubt { at_ms, reason },
     };
-    Change::End {
+    StoreChange::End {
         key,
         author,
         ended,
@@ -98,11 +98,11 @@ pub(super) fn end(key: ClaimantKey, author: Author, ended: Ended) -> Change {
 
 /// An administrator's end, with its entry's event and words.
 pub(super) fn ordered(
-    key: &ClaimantKey,
+    key: &PrincipalKey,
     kind: EndKind,
     words: Option<&str>,
     now_ms: u64,
-) -> (AuditEvent, Change, String) {
+) -> (AuditEvent, StoreChange, String) {
     let reason = words.map(one_line).filter(|words| !words.is_empty());
     let reason = reason.map_or_else(
         || "revoked by an administrator".to_owned(),
@@ -189,11 +189,11 @@ fn without_claims(policy: &Policy, was: Option<&Index>, held: &[RoleName]) -> Po
     policy
 }
 
-fn claimant(row: &PersonRow, groups: Option<Vec<String>>) -> Claimant {
+fn claimant(row: &PersonRow, groups: Option<Vec<String>>) -> Principal {
     let seen = &row.seen;
-    Claimant {
+    Principal {
         key: seen.key.clone(),
-        kind: ClaimantKind::Person,
+        kind: PrincipalKind::Person,
         issuer: seen.issuer.clone(),
         subject: seen.subject.clone(),
         username: seen.username.clone(),

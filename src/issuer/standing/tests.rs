@@ -4,8 +4,8 @@ mod authors;
 mod changes;
 mod strangers;
 
-use super::{Applied, Origin, Standing, facts};
-use oam_model::claimant::ClaimantKey;
+use super::{Applied, SignalOrigin, SignalProcessor, facts};
+use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::{OrgName, RoleName};
 use oam_model::role::Action;
@@ -13,7 +13,7 @@ use oam_model::signal::{Signal, SignalMeaning, SignalSubject};
 use oam_policy::claims::fixture::{NOW, okta};
 use oam_policy::policy::{Index, fixture};
 use oam_store::sqlite::SqliteStore;
-use oam_store::{Batch, Change, Compared, PersonRow, PersonSeen, Store, StoreFault, TokenRow};
+use oam_store::{Batch, Compared, PersonRow, PersonSeen, Store, StoreChange, StoreFault, TokenRow};
 
 const NOW_MS: u64 = NOW * 1000;
 
@@ -27,8 +27,8 @@ fn org() -> OrgName {
     "acme".parse().unwrap()
 }
 
-fn key(name: &str) -> ClaimantKey {
-    ClaimantKey {
+fn key(name: &str) -> PrincipalKey {
+    PrincipalKey {
         source: "okta".parse().unwrap(),
         key: format!("00u-{name}"),
     }
@@ -68,7 +68,7 @@ impl World {
             proven_at,
             at_ms: proven_at * 1000,
         };
-        let held = Change::Held {
+        let held = StoreChange::Held {
             key: key(name),
             from: Compared::of(self.store.person(key(name)).await.unwrap().as_ref()),
             held: roles(&["publisher", "reader"]),
@@ -76,16 +76,16 @@ impl World {
             at_ms: 0,
             feed: None,
         };
-        let tokens = ["reader", "publisher"].map(|role| Change::Issue {
+        let tokens = ["reader", "publisher"].map(|role| StoreChange::Issue {
             token: token(name, role),
             epoch: None,
         });
-        let mut changes = vec![Change::Seen(seen), held];
+        let mut changes = vec![StoreChange::Seen(seen), held];
         changes.extend(tokens);
         self.commit(changes).await.unwrap();
     }
 
-    async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreFault> {
+    async fn commit(&self, changes: Vec<StoreChange>) -> Result<(), StoreFault> {
         let batch = Batch {
             changes,
             entries: Vec::new(),
@@ -94,11 +94,11 @@ impl World {
     }
 
     async fn apply(&self, signal: &Signal) -> Applied {
-        let standing = Standing {
+        let standing = SignalProcessor {
             store: &self.store,
             policy: &self.policy,
         };
-        let origin = Origin {
+        let origin = SignalOrigin {
             request_id: Some("r-1"),
             from: Some("192.0.2.7"),
         };

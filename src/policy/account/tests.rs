@@ -1,4 +1,4 @@
-use super::{Account, Author, Event, Restored};
+use super::{Account, AccountEvent, Author, Reinstated};
 use crate::admission::End;
 use proptest::prelude::*;
 
@@ -10,38 +10,38 @@ fn end(at_ms: u64, reason: u8) -> End {
 }
 
 /// An event of the provider, which may arrive in any order.
-fn told() -> impl Strategy<Value = Event> {
+fn told() -> impl Strategy<Value = AccountEvent> {
     (0u8..4, 0u64..8, 0u8..3).prop_map(|(kind, at_ms, reason)| match kind {
-        0 => Event::Ended(Author::Provider, end(at_ms, reason)),
-        1 => Event::SessionEnded(end(at_ms, reason)),
-        2 => Event::Doubted(end(at_ms, reason)),
-        _ => Event::Restored(Restored::ByProvider(at_ms)),
+        0 => AccountEvent::Ended(Author::Provider, end(at_ms, reason)),
+        1 => AccountEvent::SessionEnded(end(at_ms, reason)),
+        2 => AccountEvent::Doubted(end(at_ms, reason)),
+        _ => AccountEvent::Restored(Reinstated::ByProvider(at_ms)),
     })
 }
 
 /// An order of an administrator: all of them have one order.
-fn ordered() -> impl Strategy<Value = Event> {
+fn ordered() -> impl Strategy<Value = AccountEvent> {
     (any::<bool>(), 0u64..8, 0u8..3).prop_map(|(ends, at_ms, reason)| {
         if ends {
-            Event::Ended(Author::Administrator, end(at_ms, reason))
+            AccountEvent::Ended(Author::Administrator, end(at_ms, reason))
         } else {
-            Event::Restored(Restored::ByAdministrator)
+            AccountEvent::Restored(Reinstated::ByAdministrator)
         }
     })
 }
 
-fn all(events: &[Event]) -> Account {
+fn all(events: &[AccountEvent]) -> Account {
     events.iter().fold(Account::default(), Account::after)
 }
 
 /// Whether the provider's account is ended, told from all its events by their times alone.
-fn by_time(events: &[Event]) -> bool {
+fn by_time(events: &[AccountEvent]) -> bool {
     let ended = events.iter().filter_map(|event| match event {
-        Event::Ended(Author::Provider, end) => Some(end.at_ms),
+        AccountEvent::Ended(Author::Provider, end) => Some(end.at_ms),
         _ => None,
     });
     let restored = events.iter().filter_map(|event| match event {
-        Event::Restored(Restored::ByProvider(at_ms)) => Some(*at_ms),
+        AccountEvent::Restored(Reinstated::ByProvider(at_ms)) => Some(*at_ms),
         _ => None,
     });
     let (ended, restored) = (ended.max(), restored.max());
@@ -49,7 +49,11 @@ fn by_time(events: &[Event]) -> bool {
 }
 
 /// The provider's events in an order, with an administrator's orders strewn in.
-fn interleaved(told: &[Event], ordered: &[Event], places: &[usize]) -> Vec<Event> {
+fn interleaved(
+    told: &[AccountEvent],
+    ordered: &[AccountEvent],
+    places: &[usize],
+) -> Vec<AccountEvent> {
     let mut events = told.to_vec();
     let mut at = 0;
     for (order, place) in ordered.iter().zip(places) {
@@ -76,7 +80,7 @@ proptest! {
         prop_assert_eq!(&account, &all(&interleaved(&twice, &ordered, &other)));
         prop_assert_eq!(account.ended_by_provider().is_some(), by_time(&told));
         let last = ordered.last();
-        let stands = matches!(last, Some(Event::Ended(..)));
+        let stands = matches!(last, Some(AccountEvent::Ended(..)));
         prop_assert_eq!(account.administrator.is_some(), stands);
         prop_assert_eq!(account.ended().is_some(), stands || by_time(&told));
     }
@@ -86,8 +90,8 @@ proptest! {
         events in prop::collection::vec(prop_oneof![told(), ordered()], 0..12),
     ) {
         let ends = events.iter().filter_map(|event| match event {
-            Event::Ended(_, end) | Event::SessionEnded(end) => Some(end.at_ms),
-            Event::Doubted(_) | Event::Restored(_) => None,
+            AccountEvent::Ended(_, end) | AccountEvent::SessionEnded(end) => Some(end.at_ms),
+            AccountEvent::Doubted(_) | AccountEvent::Restored(_) => None,
         });
         prop_assert_eq!(all(&events).session.map(|end| end.at_ms), ends.max());
     }
@@ -96,16 +100,16 @@ proptest! {
 #[test]
 fn each_author_lifts_only_its_own_end() {
     let both = all(&[
-        Event::Ended(Author::Administrator, end(1, 0)),
-        Event::Ended(Author::Provider, end(2, 1)),
+        AccountEvent::Ended(Author::Administrator, end(1, 0)),
+        AccountEvent::Ended(Author::Provider, end(2, 1)),
     ]);
     let enabled = both
         .clone()
-        .after(&Event::Restored(Restored::ByProvider(3)));
+        .after(&AccountEvent::Restored(Reinstated::ByProvider(3)));
     assert_eq!(enabled.ended(), Some((Author::Administrator, &end(1, 0))));
-    let restored = both.after(&Event::Restored(Restored::ByAdministrator));
+    let restored = both.after(&AccountEvent::Restored(Reinstated::ByAdministrator));
     assert_eq!(restored.ended(), Some((Author::Provider, &end(2, 1))));
     // Also with a clock that was set back.
-    let lifted = restored.after(&Event::Restored(Restored::ForProvider(0)));
+    let lifted = restored.after(&AccountEvent::Restored(Reinstated::ForProvider(0)));
     assert_eq!(lifted.ended(), None);
 }

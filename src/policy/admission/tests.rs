@@ -1,6 +1,6 @@
 use super::{End, Facts, admit, groups, roles_after_signal};
 use crate::claims::fixture::{NOW, ada, claimant, name, okta};
-use oam_model::claimant::{Claimant, ClaimantKind, Groups};
+use oam_model::claimant::{Groups, Principal, PrincipalKind};
 use oam_model::name::RoleName;
 use oam_model::policy::OrgRules;
 use oam_model::refusal::RefusalCode;
@@ -28,7 +28,7 @@ fn org() -> OrgRules {
 }
 
 /// Signed in at `auth_time`, the token made at `iat`.
-fn person(auth_time: Option<u64>, iat: u64) -> Claimant {
+fn person(auth_time: Option<u64>, iat: u64) -> Principal {
     let mut claims = ada();
     claims.remove("auth_time");
     if let Some(at) = auth_time {
@@ -45,7 +45,7 @@ fn end(seconds: u64) -> End {
     }
 }
 
-fn code(facts: &Facts, person: &Claimant) -> Option<RefusalCode> {
+fn code(facts: &Facts, person: &Principal) -> Option<RefusalCode> {
     admit(Some(facts), person, &org(), NOW * 1000)
         .err()
         .map(|refusal| refusal.code)
@@ -198,7 +198,7 @@ fn a_renewal_is_no_new_sign_in_where_the_provider_tells_no_time_of_one() {
         refusal.next
     );
     // Each token of a job stands for itself.
-    untold.kind = ClaimantKind::Job;
+    untold.kind = PrincipalKind::Job;
     assert_eq!(code(&ended(None), &untold), None);
 }
 

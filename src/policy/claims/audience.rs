@@ -1,8 +1,8 @@
 //! For whom a token was issued (R30, RFC 8725 §3.9).
 
 use super::{Claims, missing, wrong};
-use oam_model::claimant::ClaimantKind;
-use oam_model::issuer::Source;
+use oam_model::claimant::PrincipalKind;
+use oam_model::issuer::IdentitySource;
 use oam_model::refusal::Refusal;
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ const CLIENT: &[&str] = &["client_id", "azp", "cid", "appid"];
 
 /// `aud` is a text or a list of texts; one of them is ours. Among several, `azp` must say that we are the
 /// one that it was issued to, for any of the others could have sent it here (OIDC Core §3.1.3.7).
-pub(super) fn of_identity(source: &Source, claims: &Claims) -> Result<(), Refusal> {
+pub(super) fn of_identity(source: &IdentitySource, claims: &Claims) -> Result<(), Refusal> {
     let value = claims.get("aud").ok_or_else(|| missing(source, "aud"))?;
     let audiences = texts(value).unwrap_or_default();
     if matches!(value, Value::Array(list) if list.is_empty()) {
@@ -35,7 +35,7 @@ pub(super) fn of_identity(source: &Source, claims: &Claims) -> Result<(), Refusa
         Some(Value::String(party)) if ours(source, party) => Ok(()),
         None | Some(Value::Null) if !shared => Ok(()),
         // A workload's `azp` is its own name at Google; its `aud` alone says for whom it is.
-        Some(Value::String(_)) if !shared && source.kind == ClaimantKind::Job => Ok(()),
+        Some(Value::String(_)) if !shared && source.kind == PrincipalKind::Job => Ok(()),
         Some(azp) if !azp.is_null() => Err(wrong(
             source,
             "azp",
@@ -53,7 +53,11 @@ pub(super) fn of_identity(source: &Source, claims: &Claims) -> Result<(), Refusa
 
 /// An access token was issued to our client or is for us. What says neither is refused when `needed`:
 /// any other client of the provider could have got it.
-pub(super) fn of_access(source: &Source, answer: &Claims, needed: bool) -> Result<(), Refusal> {
+pub(super) fn of_access(
+    source: &IdentitySource,
+    answer: &Claims,
+    needed: bool,
+) -> Result<(), Refusal> {
     let client = CLIENT.iter().filter_map(|name| answer.get(*name));
     let told = answer.get("aud").into_iter().chain(client);
     let said: Vec<&Value> = told.filter(|value| !value.is_null()).collect();
@@ -81,7 +85,7 @@ pub(super) fn of_access(source: &Source, answer: &Claims, needed: bool) -> Resul
     ))
 }
 
-fn ours(source: &Source, one: &str) -> bool {
+fn ours(source: &IdentitySource, one: &str) -> bool {
     source.audiences.iter().any(|audience| audience == one)
 }
 

@@ -1,8 +1,8 @@
 //! Sources and documented claim sets for tests.
 
 use crate::claims::Claims;
-use oam_model::claimant::{Claimant, ClaimantKind};
-use oam_model::issuer::{Source, SourceKeys};
+use oam_model::claimant::{Principal, PrincipalKind};
+use oam_model::issuer::{IdentitySource, SourceKeys};
 use oam_model::name::SourceName;
 use oam_model::organization::SubjectKind;
 use oam_model::refusal::Refusal;
@@ -13,11 +13,11 @@ use std::sync::Arc;
 pub const NOW: u64 = 1_790_000_000;
 
 pub fn claimant(
-    source: &Source,
+    source: &IdentitySource,
     typ: Option<&str>,
     claims: &Claims,
     now_s: u64,
-) -> Result<Claimant, Refusal> {
+) -> Result<Principal, Refusal> {
     super::claimant(source, typ, &Arc::new(claims.clone()), now_s)
 }
 
@@ -25,10 +25,10 @@ pub fn name(text: &str) -> SourceName {
     SourceName::try_from(text.to_owned()).unwrap_or_else(|_| panic!("a name"))
 }
 
-pub fn okta() -> Source {
-    Source {
+pub fn okta() -> IdentitySource {
+    IdentitySource {
         name: name("okta"),
-        kind: ClaimantKind::Person,
+        kind: PrincipalKind::Person,
         issuer: "https://acme.okta.example".to_owned(),
         audiences: vec!["oam".to_owned()],
         algorithms: vec!["RS256".to_owned(), "ES256".to_owned()],
@@ -47,10 +47,10 @@ pub fn okta() -> Source {
     }
 }
 
-pub fn jobs(source: &str, issuer: &str, audience: &str) -> Source {
-    Source {
+pub fn jobs(source: &str, issuer: &str, audience: &str) -> IdentitySource {
+    IdentitySource {
         name: name(source),
-        kind: ClaimantKind::Job,
+        kind: PrincipalKind::Job,
         issuer: issuer.to_owned(),
         audiences: vec![audience.to_owned()],
         every_job: false,
@@ -59,7 +59,7 @@ pub fn jobs(source: &str, issuer: &str, audience: &str) -> Source {
     }
 }
 
-pub fn asking(mut source: Source, claim: &str, pattern: &str) -> Source {
+pub fn asking(mut source: IdentitySource, claim: &str, pattern: &str) -> IdentitySource {
     source
         .required
         .insert(claim.to_owned(), vec![pattern.to_owned()]);

@@ -1,14 +1,14 @@
 //! The groups of a token: known, or known not to be told. "Unknown" is never "none".
 
 use super::{Claims, is_plain, read, wrong};
-use oam_model::claimant::{ClaimantKind, Groups};
-use oam_model::issuer::Source;
+use oam_model::claimant::{Groups, PrincipalKind};
+use oam_model::issuer::IdentitySource;
 use oam_model::refusal::Refusal;
 use serde_json::Value;
 
 /// What claims tell of groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
+pub enum GroupClaims {
     /// These, and so many entries that can be nobody's group.
     Known {
         /// Their names.
@@ -29,14 +29,14 @@ pub enum Told {
 
 /// Reads the groups at `path`: a list of texts, or one text (providers that flatten a list of one). A path that ends
 /// in `.*` says that the groups are the keys of an object, as Zitadel sends them.
-pub fn told(claims: &Claims, path: &str) -> Told {
+pub fn told(claims: &Claims, path: &str) -> GroupClaims {
     let claim = path.strip_suffix(".*").unwrap_or(path);
     // First: where the marker is, a list beside it is not the whole.
     if overage(claim, claims) {
-        return Told::Elsewhere;
+        return GroupClaims::Elsewhere;
     }
     match read::at(claims, claim) {
-        Some(Value::Null) | None => Told::Absent,
+        Some(Value::Null) | None => GroupClaims::Absent,
         Some(Value::String(one)) if one.is_empty() => known([]),
         Some(Value::String(one)) => known([Some(one.as_str())]),
         Some(Value::Array(list)) => known(list.iter().map(Value::as_str)),
@@ -48,13 +48,13 @@ pub fn told(claims: &Claims, path: &str) -> Told {
                     .map(|(key, _)| Some(key.as_str())),
             )
         }
-        Some(other) => Told::Unreadable {
+        Some(other) => GroupClaims::Unreadable {
             object: other.is_object(),
         },
     }
 }
 
-fn known<'a>(entries: impl IntoIterator<Item = Option<&'a str>>) -> Told {
+fn known<'a>(entries: impl IntoIterator<Item = Option<&'a str>>) -> GroupClaims {
     let (mut groups, mut unusable) = (Vec::new(), 0);
     for entry in entries {
         match entry.filter(|text| is_plain(text)) {
@@ -62,22 +62,26 @@ fn known<'a>(entries: impl IntoIterator<Item = Option<&'a str>>) -> Told {
             None => unusable += 1,
         }
     }
-    Told::Known { groups, unusable }
+    GroupClaims::Known { groups, unusable }
 }
 
 /// The groups of a token. `elsewhere`: the source tells the groups at userinfo only, which was not asked, so that a
 /// token without them says nothing.
-pub(super) fn of(source: &Source, claims: &Claims, elsewhere: bool) -> Result<Groups, Refusal> {
+pub(super) fn of(
+    source: &IdentitySource,
+    claims: &Claims,
+    elsewhere: bool,
+) -> Result<Groups, Refusal> {
     match told(claims, &source.groups_claim) {
-        Told::Elsewhere => Ok(Groups::Unknown {
+        GroupClaims::Elsewhere => Ok(Groups::Unknown {
             sentence: format!(
                 "this person is in more groups than {} puts into a token, and it sent a reference instead",
                 source.name
             ),
             next: "let the provider send only the groups that are assigned to this application, or app roles with `groups_claim = \"roles\"`".to_owned(),
         }),
-        Told::Known { groups, .. } => Ok(Groups::Known(groups)),
-        Told::Absent if elsewhere && source.kind == ClaimantKind::Person => Ok(Groups::Unknown {
+        GroupClaims::Known { groups, .. } => Ok(Groups::Known(groups)),
+        GroupClaims::Absent if elsewhere && source.kind == PrincipalKind::Person => Ok(Groups::Unknown {
             sentence: format!(
                 "the groups of {} come from userinfo, which an ID token does not open",
                 source.name
@@ -85,8 +89,8 @@ pub(super) fn of(source: &Source, claims: &Claims, elsewhere: bool) -> Result<Gr
             next: "send the access token: `subject = \"access-token\"` and `access_tokens` for the source".to_owned(),
         }),
         // Providers leave an empty list out.
-        Told::Absent => Ok(Groups::Known(Vec::new())),
-        Told::Unreadable { object } => Err(unreadable(source, object)),
+        GroupClaims::Absent => Ok(Groups::Known(Vec::new())),
+        GroupClaims::Unreadable { object } => Err(unreadable(source, object)),
     }
 }
 
@@ -107,7 +111,7 @@ fn overage(groups: &str, claims: &Claims) -> bool {
     named(groups) || (groups == "groups" && flagged) || split
 }
 
-fn unreadable(source: &Source, object: bool) -> Refusal {
+fn unreadable(source: &IdentitySource, object: bool) -> Refusal {
     let claim = &source.groups_claim;
     let next = if object {
         format!(

@@ -5,19 +5,19 @@ mod jobs;
 
 use super::Claims;
 use super::fixture::{NOW, ada, ada_but, claimant, okta};
-use oam_model::claimant::{Claimant, ClaimantKind, Groups};
-use oam_model::issuer::Source;
+use oam_model::claimant::{Groups, Principal, PrincipalKind};
+use oam_model::issuer::IdentitySource;
 use oam_model::refusal::RefusalCode;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 #[track_caller]
-fn taken(source: &Source, claims: &Claims) -> Claimant {
+fn taken(source: &IdentitySource, claims: &Claims) -> Principal {
     claimant(source, Some("JWT"), claims, NOW).unwrap_or_else(|r| panic!("{}", r.sentence))
 }
 
 #[track_caller]
-fn refused(source: &Source, claims: &Claims, word: &str) {
+fn refused(source: &IdentitySource, claims: &Claims, word: &str) {
     match claimant(source, Some("JWT"), claims, NOW) {
         Ok(claimant) => panic!("taken: {claimant:?}"),
         Err(refusal) => {
@@ -32,7 +32,7 @@ fn refused(source: &Source, claims: &Claims, word: &str) {
 fn a_person_is_known_by_source_and_stable_key() {
     let ada = taken(&okta(), &ada());
     assert_eq!(ada.key.to_string(), "okta:00u1");
-    assert_eq!(ada.kind, ClaimantKind::Person);
+    assert_eq!(ada.kind, PrincipalKind::Person);
     assert_eq!(ada.username.as_deref(), Some("ada"));
     assert_eq!(ada.email.as_deref(), Some("ada@acme.example"));
     assert_eq!(ada.session.as_deref(), Some("s-1"));
@@ -151,7 +151,7 @@ fn an_unverified_address_is_nobodys() {
 
 #[test]
 fn an_address_is_verified_where_the_token_says_so_or_the_source_vouches() {
-    let vouching = Source {
+    let vouching = IdentitySource {
         verified_emails: true,
         ..okta()
     };

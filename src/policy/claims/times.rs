@@ -1,7 +1,7 @@
 //! When a token was made, from when and until when it counts.
 
 use super::{Claims, SKEW_S, UNTOLD_LIFE_S, missing, read, wrong};
-use oam_model::issuer::Source;
+use oam_model::issuer::IdentitySource;
 use oam_model::refusal::Refusal;
 
 /// What the times of a token come to, Unix seconds.
@@ -14,7 +14,11 @@ pub(super) struct Times {
 
 /// `exp`, `iat`, `nbf` of a signed token. It counts no longer than the source's longest age, whatever its
 /// `exp`: Kubernetes hands every pod a token for a year.
-pub(super) fn of_identity(source: &Source, claims: &Claims, now_s: u64) -> Result<Times, Refusal> {
+pub(super) fn of_identity(
+    source: &IdentitySource,
+    claims: &Claims,
+    now_s: u64,
+) -> Result<Times, Refusal> {
     let expires = time(source, claims, "exp")?.ok_or_else(|| missing(source, "exp"))?;
     let issued = time(source, claims, "iat")?.ok_or_else(|| missing(source, "iat"))?;
     current(source, claims, expires, now_s)?;
@@ -37,7 +41,11 @@ pub(super) fn of_identity(source: &Source, claims: &Claims, now_s: u64) -> Resul
 }
 
 /// The times of an access token that the provider was asked about at `now_s`: that is the evidence.
-pub(super) fn of_access(source: &Source, answer: &Claims, now_s: u64) -> Result<Times, Refusal> {
+pub(super) fn of_access(
+    source: &IdentitySource,
+    answer: &Claims,
+    now_s: u64,
+) -> Result<Times, Refusal> {
     let untold = now_s.saturating_add(UNTOLD_LIFE_S);
     let expires = time(source, answer, "exp")?.unwrap_or(untold);
     current(source, answer, expires, now_s)?;
@@ -61,7 +69,12 @@ pub(super) const fn asked_at(now_s: u64) -> Times {
     }
 }
 
-fn current(source: &Source, claims: &Claims, expires: u64, now_s: u64) -> Result<(), Refusal> {
+fn current(
+    source: &IdentitySource,
+    claims: &Claims,
+    expires: u64,
+    now_s: u64,
+) -> Result<(), Refusal> {
     if expires.saturating_add(SKEW_S) <= now_s {
         return Err(wrong(
             source,
@@ -77,7 +90,7 @@ fn current(source: &Source, claims: &Claims, expires: u64, now_s: u64) -> Result
 }
 
 /// An `auth_time` ahead of our clock would count as later than every end until then.
-fn sign_in(source: &Source, claims: &Claims, now_s: u64) -> Result<Option<u64>, Refusal> {
+fn sign_in(source: &IdentitySource, claims: &Claims, now_s: u64) -> Result<Option<u64>, Refusal> {
     // 0 is how some say that they do not know it.
     let at = time(source, claims, "auth_time")?.filter(|at| *at > 0);
     if let Some(at) = at {
@@ -86,7 +99,7 @@ fn sign_in(source: &Source, claims: &Claims, now_s: u64) -> Result<Option<u64>, 
     Ok(at)
 }
 
-fn not_ahead(source: &Source, claim: &str, at: u64, now_s: u64) -> Result<(), Refusal> {
+fn not_ahead(source: &IdentitySource, claim: &str, at: u64, now_s: u64) -> Result<(), Refusal> {
     if at > now_s.saturating_add(SKEW_S) {
         return Err(wrong(
             source,
@@ -98,7 +111,7 @@ fn not_ahead(source: &Source, claim: &str, at: u64, now_s: u64) -> Result<(), Re
     Ok(())
 }
 
-fn time(source: &Source, claims: &Claims, claim: &str) -> Result<Option<u64>, Refusal> {
+fn time(source: &IdentitySource, claims: &Claims, claim: &str) -> Result<Option<u64>, Refusal> {
     match claims.get(claim) {
         None | Some(serde_json::Value::Null) => Ok(None),
         Some(value) => read::seconds(value).map(Some).ok_or_else(|| {

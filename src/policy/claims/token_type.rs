@@ -1,7 +1,7 @@
 //! Which kind of token it is: the same provider signs many with the same keys.
 
 use super::{Claims, wrong};
-use oam_model::issuer::Source;
+use oam_model::issuer::IdentitySource;
 use oam_model::refusal::Refusal;
 use serde_json::Value;
 
@@ -18,7 +18,11 @@ const OTHER_KINDS: &[&str] = &[
 
 /// An ID token, or a token of a job. Refused are access tokens (RFC 9068 §2.1), security events (RFC 8417
 /// §2.3) and logout tokens, all of which may carry `iss`, `sub` and our audience.
-pub(super) fn identity(source: &Source, typ: Option<&str>, claims: &Claims) -> Result<(), Refusal> {
+pub(super) fn identity(
+    source: &IdentitySource,
+    typ: Option<&str>,
+    claims: &Claims,
+) -> Result<(), Refusal> {
     let typ = typ.unwrap_or("").to_ascii_lowercase();
     let typ = typ.strip_prefix("application/").unwrap_or(&typ);
     // `JWT`, `JOSE` and none say nothing; every explicit type ends like this (RFC 8725 §3.11).
@@ -37,7 +41,7 @@ pub(super) fn identity(source: &Source, typ: Option<&str>, claims: &Claims) -> R
 }
 
 /// An access token that whoever holds it may use. A refresh token is `active` at an introspection too.
-pub(super) fn access(source: &Source, answer: &Claims) -> Result<(), Refusal> {
+pub(super) fn access(source: &IdentitySource, answer: &Claims) -> Result<(), Refusal> {
     let said = |name: &str| {
         answer
             .get(name)

@@ -1,9 +1,9 @@
 //! A policy's answers compared with a table of expected ones, for `oam-issuer policy test`.
 
 use super::{Index, decide};
-use oam_model::claimant::{Claimant, ClaimantKey, Groups};
-use oam_model::issuer::Source;
-use oam_model::policy::{Expected, PolicyCase};
+use oam_model::claimant::{Groups, Principal, PrincipalKey};
+use oam_model::issuer::IdentitySource;
+use oam_model::policy::{ExpectedAnswer, PolicyCase};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// How one case came out; a line of `oam-issuer policy test --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Verdict {
+pub struct CaseResult {
     /// 1-based line of the case.
     pub line: usize,
     /// The claimant, `source:key`.
@@ -30,11 +30,11 @@ pub struct Verdict {
 
 /// Somebody as an administrator describes them: verified by nobody, so for questions only.
 pub fn claimant(
-    source: &Source,
+    source: &IdentitySource,
     who: &str,
     groups: Vec<String>,
     claims: BTreeMap<String, Value>,
-) -> Claimant {
+) -> Principal {
     let mut all = claims;
     let subject = all.entry("sub".to_owned()).or_insert_with(|| who.into());
     let subject = subject.as_str().unwrap_or(who).to_owned();
@@ -45,8 +45,8 @@ pub fn claimant(
         _ => None,
     };
     let key = source.key_claim.as_deref().and_then(text);
-    Claimant {
-        key: ClaimantKey {
+    Principal {
+        key: PrincipalKey {
             source: source.name.clone(),
             key: key.unwrap_or_else(|| who.to_owned()),
         },
@@ -66,7 +66,7 @@ pub fn claimant(
 }
 
 /// Asks the policy and compares. `sources` are those of the settings; a case of another source is not read.
-pub fn judge(index: &Index, sources: &[Source], cases: &[PolicyCase]) -> Vec<Verdict> {
+pub fn judge(index: &Index, sources: &[IdentitySource], cases: &[PolicyCase]) -> Vec<CaseResult> {
     cases
         .iter()
         .filter_map(|case| {
@@ -76,20 +76,20 @@ pub fn judge(index: &Index, sources: &[Source], cases: &[PolicyCase]) -> Vec<Ver
         .collect()
 }
 
-fn judge_one(index: &Index, source: &Source, case: &PolicyCase) -> Verdict {
+fn judge_one(index: &Index, source: &IdentitySource, case: &PolicyCase) -> CaseResult {
     let claimant = claimant(source, &case.who, case.groups.clone(), case.claims.clone());
     let (answer, why) = match decide(index, &claimant, &case.wanted) {
         Ok(decision) => (
-            Expected::Role(decision.role),
+            ExpectedAnswer::Role(decision.role),
             format!("{}; {}", decision.rule, decision.because),
         ),
         Err(refusal) => (
-            Expected::Denied,
+            ExpectedAnswer::Denied,
             format!("{}; {}", refusal.sentence, refusal.next),
         ),
     };
     let repository = case.wanted.repository.as_ref();
-    Verdict {
+    CaseResult {
         line: case.line,
         subject: claimant.key.to_string(),
         asked: format!(
@@ -105,9 +105,9 @@ fn judge_one(index: &Index, source: &Source, case: &PolicyCase) -> Verdict {
     }
 }
 
-fn word(answer: &Expected) -> String {
+fn word(answer: &ExpectedAnswer) -> String {
     match answer {
-        Expected::Denied => "denied".to_owned(),
-        Expected::Role(role) => role.to_string(),
+        ExpectedAnswer::Denied => "denied".to_owned(),
+        ExpectedAnswer::Role(role) => role.to_string(),
     }
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// What a change means for those whom it concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Effect {
+pub enum AccessEffect {
     /// They may do less.
     Loses,
     /// They may do more.
@@ -23,9 +23,9 @@ pub enum Effect {
 
 /// One change; a line of `oam-issuer policy diff`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub struct PolicyChange {
     /// Its meaning.
-    pub effect: Effect,
+    pub effect: AccessEffect,
     /// The role; null for the organization's set-up.
     pub role: Option<RoleName>,
     /// Whom it concerns: `members of ml-publishers at okta`; null where it concerns everybody.
@@ -37,7 +37,7 @@ pub struct Change {
 }
 
 /// All changes from `old` to `new`: losses first, each kind in the order of roles.
-pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
+pub fn diff(old: &Policy, new: &Policy) -> Vec<PolicyChange> {
     let mut changes = org_changes(&old.org, &new.org);
     let by_name = |policy: &'_ Policy| -> BTreeMap<RoleName, usize> {
         let roles = policy.roles.iter().enumerate();
@@ -49,23 +49,29 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
         let was = facts(&old.roles[*at]);
         let kept = after.get(name).map(|at| &new.roles[*at]);
         let is = kept.map(facts).unwrap_or_default();
-        changes.extend(moved(Effect::Loses, name, &was, &is, &all_after));
-        changes.extend(moved(Effect::Gains, name, &is, &was, &all_before));
+        changes.extend(moved(AccessEffect::Loses, name, &was, &is, &all_after));
+        changes.extend(moved(AccessEffect::Gains, name, &is, &was, &all_before));
         if let Some(kept) = kept {
             changes.extend(role_changes(&old.roles[*at], kept));
         }
     }
     for (name, at) in after.iter().filter(|(name, _)| !before.contains_key(*name)) {
         let is = facts(&new.roles[*at]);
-        changes.extend(moved(Effect::Gains, name, &is, &Facts::new(), &all_before));
+        changes.extend(moved(
+            AccessEffect::Gains,
+            name,
+            &is,
+            &Facts::new(),
+            &all_before,
+        ));
     }
     let known = ties(old);
     let fresh = ties(new).into_iter().filter(|tie| {
         let same = |other: &Tie| other.roles == tie.roles && other.patterns == tie.patterns;
         !known.iter().any(same)
     });
-    changes.extend(fresh.map(|tie| Change {
-        effect: Effect::Differs,
+    changes.extend(fresh.map(|tie| PolicyChange {
+        effect: AccessEffect::Differs,
         role: None,
         who: None,
         what: format!("a tie: {}", tie.words()),
@@ -155,15 +161,23 @@ impl All {
 
 /// What is in `more` and not in `less`. `other` is the policy that has less of it: where another role there
 /// gives the same, nothing is lost, or nothing new gained.
-fn moved(effect: Effect, role: &RoleName, more: &Facts, less: &Facts, other: &All) -> Vec<Change> {
+fn moved(
+    effect: AccessEffect,
+    role: &RoleName,
+    more: &Facts,
+    less: &Facts,
+    other: &All,
+) -> Vec<PolicyChange> {
     more.iter()
         .filter(|(fact, action)| less.get(*fact).is_none_or(|had| had < *action))
         .map(|(fact, action)| {
             let left = less.get(fact).map_or_else(String::new, |had| match effect {
-                Effect::Loses => format!(" (only {} is left)", had.word()),
-                Effect::Gains | Effect::Differs => format!(" (only {} before)", had.word()),
+                AccessEffect::Loses => format!(" (only {} is left)", had.word()),
+                AccessEffect::Gains | AccessEffect::Differs => {
+                    format!(" (only {} before)", had.word())
+                }
             });
-            Change {
+            PolicyChange {
                 effect,
                 role: Some(role.clone()),
                 who: Some(fact.who.clone()),
@@ -179,11 +193,11 @@ fn moved(effect: Effect, role: &RoleName, more: &Facts, less: &Facts, other: &Al
         .collect()
 }
 
-fn role_changes(old: &PolicyRole, new: &PolicyRole) -> Vec<Change> {
+fn role_changes(old: &PolicyRole, new: &PolicyRole) -> Vec<PolicyChange> {
     let mut changes = Vec::new();
     let mut differs = |what: String| {
-        changes.push(Change {
-            effect: Effect::Differs,
+        changes.push(PolicyChange {
+            effect: AccessEffect::Differs,
             role: Some(new.name.clone()),
             who: None,
             what,
@@ -214,7 +228,7 @@ fn role_changes(old: &PolicyRole, new: &PolicyRole) -> Vec<Change> {
     changes
 }
 
-fn org_changes(old: &OrgRules, new: &OrgRules) -> Vec<Change> {
+fn org_changes(old: &OrgRules, new: &OrgRules) -> Vec<PolicyChange> {
     let seconds = |ms: u64| format!("{} s", ms / 1000);
     let rows = [
         ("name", old.name.to_string(), new.name.to_string()),
@@ -251,8 +265,8 @@ fn org_changes(old: &OrgRules, new: &OrgRules) -> Vec<Change> {
     ];
     rows.into_iter()
         .filter(|(_, old, new)| old != new)
-        .map(|(key, old, new)| Change {
-            effect: Effect::Differs,
+        .map(|(key, old, new)| PolicyChange {
+            effect: AccessEffect::Differs,
             role: None,
             who: None,
             what: format!("org.{key}: {new} instead of {old}"),

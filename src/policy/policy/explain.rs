@@ -2,9 +2,9 @@
 
 use super::words;
 use super::{Index, claims, decide};
-use oam_model::claimant::{Claimant, Groups};
+use oam_model::claimant::{Groups, Principal};
 use oam_model::name::{HubName, Repository, RoleName};
-use oam_model::policy::{Decision, Member, PolicyRole, Wanted};
+use oam_model::policy::{Decision, Member, PolicyRequest, PolicyRole};
 use oam_model::refusal::Refusal;
 use oam_model::role::Action;
 use serde::Serialize;
@@ -46,7 +46,7 @@ pub struct Considered {
 }
 
 /// Explains the decision on `wanted`.
-pub fn explain(index: &Index, claimant: &Claimant, wanted: &Wanted) -> Explanation {
+pub fn explain(index: &Index, claimant: &Principal, wanted: &PolicyRequest) -> Explanation {
     let decided = decide(index, claimant, wanted);
     let held = index.members.holdings(&index.policy, claimant);
     let roles = index.policy.roles.iter().enumerate();
@@ -84,7 +84,7 @@ pub fn explain(index: &Index, claimant: &Claimant, wanted: &Wanted) -> Explanati
 }
 
 /// Why a role is not held: what each of its rules asks for and the claimant does not have.
-fn missing(role: &PolicyRole, claimant: &Claimant) -> String {
+fn missing(role: &PolicyRole, claimant: &Principal) -> String {
     if role.members.is_empty() {
         return "nobody holds it: it is there to be included".to_owned();
     }
@@ -104,7 +104,7 @@ fn missing(role: &PolicyRole, claimant: &Claimant) -> String {
     lacks.join("; or ")
 }
 
-fn lack(member: &Member, claimant: &Claimant) -> String {
+fn lack(member: &Member, claimant: &Principal) -> String {
     let mut lacks = Vec::new();
     let wanted = member.groups.join(" or ");
     match &claimant.groups {
@@ -131,7 +131,7 @@ fn lack(member: &Member, claimant: &Claimant) -> String {
 }
 
 /// Why a role does not cover: the nearest reason.
-fn no_cover(role: &PolicyRole, wanted: &Wanted) -> String {
+fn no_cover(role: &PolicyRole, wanted: &PolicyRequest) -> String {
     let on_hub: Vec<_> = role
         .grants
         .iter()

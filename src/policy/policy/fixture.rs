@@ -1,9 +1,9 @@
 //! A small policy and its people, as tests use them.
 
 use super::Index;
-use oam_model::claimant::{Claimant, ClaimantKey, ClaimantKind, Groups};
+use oam_model::claimant::{Groups, Principal, PrincipalKey, PrincipalKind};
 use oam_model::name::Repository;
-use oam_model::policy::{Member, OrgRules, Policy, PolicyGrant, PolicyRole, Wanted};
+use oam_model::policy::{Member, OrgRules, Policy, PolicyGrant, PolicyRequest, PolicyRole};
 use oam_model::role::{Action, Grant, OfflineRule};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -99,13 +99,13 @@ pub fn index() -> Index {
     Index::new(policy())
 }
 
-pub fn person(groups: &[&str]) -> Claimant {
-    Claimant {
-        key: ClaimantKey {
+pub fn person(groups: &[&str]) -> Principal {
+    Principal {
+        key: PrincipalKey {
             source: "okta".parse().unwrap(),
             key: "00u1".to_owned(),
         },
-        kind: ClaimantKind::Person,
+        kind: PrincipalKind::Person,
         issuer: "https://login.acme.example".to_owned(),
         subject: "00u1".to_owned(),
         username: Some("ada".to_owned()),
@@ -120,16 +120,16 @@ pub fn person(groups: &[&str]) -> Claimant {
     }
 }
 
-pub fn job(claims: Value) -> Claimant {
+pub fn job(claims: Value) -> Principal {
     let mut job = person(&[]);
     job.key.source = "github".parse().unwrap();
-    job.kind = ClaimantKind::Job;
+    job.kind = PrincipalKind::Job;
     job.claims = Arc::new(serde_json::from_value(claims).unwrap());
     job
 }
 
-pub fn wanted(repository: Option<&str>, action: Action) -> Wanted {
-    Wanted {
+pub fn wanted(repository: Option<&str>, action: Action) -> PolicyRequest {
+    PolicyRequest {
         hub: "models".parse().unwrap(),
         repository: repository.map(|text| text.parse::<Repository>().unwrap()),
         action,

@@ -2,7 +2,7 @@
 
 use super::pattern;
 use oam_model::name::HubName;
-use oam_model::policy::{Policy, Wanted};
+use oam_model::policy::{Policy, PolicyRequest};
 use oam_model::role::Action;
 use std::collections::HashMap;
 
@@ -68,7 +68,11 @@ impl GrantIndex {
 
     /// The narrowest cover of `wanted` for each role that `allowed` lets pass and whose cover is as narrow as
     /// the narrowest: one, or rivals, in the order of the file.
-    pub(super) fn narrowest(&self, wanted: &Wanted, allowed: impl Fn(usize) -> bool) -> Vec<Cover> {
+    pub(super) fn narrowest(
+        &self,
+        wanted: &PolicyRequest,
+        allowed: impl Fn(usize) -> bool,
+    ) -> Vec<Cover> {
         let mut best = Best::default();
         let Some(of_hub) = self.by_hub.get(&wanted.hub) else {
             return Vec::new();

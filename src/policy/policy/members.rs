@@ -1,7 +1,7 @@
 //! Which roles a claimant holds, found by its groups.
 
 use super::claims;
-use oam_model::claimant::{Claimant, Groups};
+use oam_model::claimant::{Groups, Principal};
 use oam_model::name::SourceName;
 use oam_model::policy::{Member, Policy};
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ pub(super) struct MemberIndex {
 
 /// A role held, with the rule by which it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Holding {
+pub(super) struct RoleMembership {
     pub(super) role: usize,
     pub(super) member: usize,
     pub(super) group: Option<usize>,
@@ -38,19 +38,19 @@ pub(super) struct Holding {
 
 /// The roles held, by role.
 #[derive(Debug)]
-pub(super) struct Held(Vec<Holding>);
+pub(super) struct HeldRoles(Vec<RoleMembership>);
 
-impl Held {
+impl HeldRoles {
     pub(super) fn contains(&self, role: usize) -> bool {
         self.get(role).is_some()
     }
 
-    pub(super) fn get(&self, role: usize) -> Option<&Holding> {
+    pub(super) fn get(&self, role: usize) -> Option<&RoleMembership> {
         let at = self.0.binary_search_by_key(&role, |holding| holding.role);
         at.ok().map(|at| &self.0[at])
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Holding> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &RoleMembership> {
         self.0.iter()
     }
 
@@ -83,9 +83,9 @@ impl MemberIndex {
     }
 
     /// The roles that `claimant` holds. Of several rules for one role the first of the file is named.
-    pub(super) fn holdings(&self, policy: &Policy, claimant: &Claimant) -> Held {
+    pub(super) fn holdings(&self, policy: &Policy, claimant: &Principal) -> HeldRoles {
         let Some(of_source) = self.by_source.get(&claimant.key.source) else {
-            return Held(Vec::new());
+            return HeldRoles(Vec::new());
         };
         let groups: &[String] = match &claimant.groups {
             Groups::Known(groups) => groups,
@@ -95,12 +95,12 @@ impl MemberIndex {
             .iter()
             .filter_map(|group| of_source.by_group.get(group))
             .flatten();
-        let mut held: Vec<Holding> = of_source
+        let mut held: Vec<RoleMembership> = of_source
             .without_group
             .iter()
             .chain(by_group)
             .filter(|rule| claims::hold(&member(policy, rule).claims, &claimant.claims))
-            .map(|rule| Holding {
+            .map(|rule| RoleMembership {
                 role: rule.role,
                 member: rule.member,
                 group: rule.group,
@@ -108,7 +108,7 @@ impl MemberIndex {
             .collect();
         held.sort_unstable_by_key(|h| (h.role, h.member, h.group));
         held.dedup_by_key(|h| h.role);
-        Held(held)
+        HeldRoles(held)
     }
 }
 

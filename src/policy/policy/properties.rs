@@ -4,8 +4,8 @@ use super::diff::diff;
 use super::fixture::{self, grant, member, org, person, role};
 use super::{Index, decide, held_names, holdings};
 use crate::pattern;
-use oam_model::claimant::{Claimant, Groups};
-use oam_model::policy::{Policy, PolicyRole, Wanted};
+use oam_model::claimant::{Groups, Principal};
+use oam_model::policy::{Policy, PolicyRequest, PolicyRole};
 use oam_model::role::Action;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -63,7 +63,7 @@ fn a_policy() -> impl Strategy<Value = Policy> {
     })
 }
 
-fn a_claimant() -> impl Strategy<Value = Claimant> {
+fn a_claimant() -> impl Strategy<Value = Principal> {
     let groups = proptest::sample::subsequence(GROUPS.to_vec(), 0..4);
     (groups, any::<bool>(), 0..4u8).prop_map(|(groups, claim, unknown)| {
         let mut claimant = person(&groups);
@@ -80,14 +80,14 @@ fn a_claimant() -> impl Strategy<Value = Claimant> {
     })
 }
 
-fn a_wanted() -> impl Strategy<Value = Wanted> {
+fn a_wanted() -> impl Strategy<Value = PolicyRequest> {
     (
         select(vec!["models", "code", "none"]),
         proptest::option::of(select(PATHS.to_vec())),
         action(),
         proptest::option::weighted(0.2, 0..7usize),
     )
-        .prop_map(|(hub, path, action, role)| Wanted {
+        .prop_map(|(hub, path, action, role)| PolicyRequest {
             hub: hub.parse().unwrap(),
             repository: path.map(|path| path.parse().unwrap()),
             action,
@@ -96,7 +96,7 @@ fn a_wanted() -> impl Strategy<Value = Wanted> {
 }
 
 /// Whether a role is held, by looking at everything.
-fn is_held(role: &PolicyRole, claimant: &Claimant) -> bool {
+fn is_held(role: &PolicyRole, claimant: &Principal) -> bool {
     role.members.iter().any(|member| {
         let in_group = match &claimant.groups {
             Groups::Known(groups) => member.groups.iter().any(|group| groups.contains(group)),
@@ -111,7 +111,7 @@ fn is_held(role: &PolicyRole, claimant: &Claimant) -> bool {
 type Rank = (Action, (usize, usize, std::cmp::Reverse<usize>));
 
 /// The widths of a role's grants that cover, narrowest first.
-fn covers(role: &PolicyRole, wanted: &Wanted) -> Option<Rank> {
+fn covers(role: &PolicyRole, wanted: &PolicyRequest) -> Option<Rank> {
     let grants = role.grants.iter().map(|granted| &granted.grant);
     grants
         .filter(|grant| grant.hub == wanted.hub && grant.action >= wanted.action)
@@ -125,7 +125,11 @@ fn covers(role: &PolicyRole, wanted: &Wanted) -> Option<Rank> {
 }
 
 /// The roles that fit best, by looking at everything.
-fn best<'p>(policy: &'p Policy, claimant: &Claimant, wanted: &Wanted) -> Vec<&'p PolicyRole> {
+fn best<'p>(
+    policy: &'p Policy,
+    claimant: &Principal,
+    wanted: &PolicyRequest,
+) -> Vec<&'p PolicyRole> {
     let fits = |role: &&PolicyRole| {
         is_held(role, claimant) && wanted.role.as_ref().is_none_or(|name| *name == role.name)
     };

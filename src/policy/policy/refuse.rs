@@ -2,15 +2,15 @@
 
 use super::Index;
 use super::grants::Cover;
-use super::members::Held;
+use super::members::HeldRoles;
 use super::words;
-use oam_model::claimant::{Claimant, ClaimantKind, Groups};
+use oam_model::claimant::{Groups, Principal, PrincipalKind};
 use oam_model::name::RoleName;
-use oam_model::policy::{Member, PolicyRole, Wanted};
+use oam_model::policy::{Member, PolicyRequest, PolicyRole};
 use oam_model::refusal::Refusal;
 
 /// Two roles cover it equally well.
-pub(super) fn tie(index: &Index, rivals: &[Cover], wanted: &Wanted) -> Refusal {
+pub(super) fn tie(index: &Index, rivals: &[Cover], wanted: &PolicyRequest) -> Refusal {
     let names: Vec<&str> = rivals
         .iter()
         .map(|cover| index.role(cover.role).name.as_str())
@@ -27,23 +27,23 @@ pub(super) fn tie(index: &Index, rivals: &[Cover], wanted: &Wanted) -> Refusal {
 }
 
 /// The role that was named is not in the policy.
-pub(super) fn unknown_role(claimant: &Claimant, name: &RoleName, held: &Held) -> Refusal {
+pub(super) fn unknown_role(claimant: &Principal, name: &RoleName, held: &HeldRoles) -> Refusal {
     if is_stranger(claimant, held) {
         return stranger();
     }
     Refusal::denied(
         format!("there is no role {name} here"),
         match claimant.kind {
-            ClaimantKind::Person => "`oam roles` lists yours",
-            ClaimantKind::Job => STRANGER,
+            PrincipalKind::Person => "`oam roles` lists yours",
+            PrincipalKind::Job => STRANGER,
         },
     )
 }
 
 /// A job that holds nothing. Every refusal of its is the same: another one for a role that there is would tell
 /// it the names of roles one by one.
-fn is_stranger(claimant: &Claimant, held: &Held) -> bool {
-    claimant.kind == ClaimantKind::Job && held.is_empty()
+fn is_stranger(claimant: &Principal, held: &HeldRoles) -> bool {
+    claimant.kind == PrincipalKind::Job && held.is_empty()
 }
 
 fn stranger() -> Refusal {
@@ -55,7 +55,12 @@ fn stranger() -> Refusal {
 const STRANGER: &str = "ask the administrators to name this job's claims in a role; `oam-issuer policy why` shows what is missing";
 
 /// No role held covers it.
-pub(super) fn nothing(index: &Index, claimant: &Claimant, wanted: &Wanted, held: &Held) -> Refusal {
+pub(super) fn nothing(
+    index: &Index,
+    claimant: &Principal,
+    wanted: &PolicyRequest,
+    held: &HeldRoles,
+) -> Refusal {
     if is_stranger(claimant, held) {
         return stranger();
     }
@@ -101,9 +106,9 @@ pub(super) fn nothing(index: &Index, claimant: &Claimant, wanted: &Wanted, held:
 /// What is wrong with the role that was named.
 fn named(
     index: &Index,
-    claimant: &Claimant,
-    wanted: &Wanted,
-    held: &Held,
+    claimant: &Principal,
+    wanted: &PolicyRequest,
+    held: &HeldRoles,
     name: &RoleName,
 ) -> Refusal {
     if held_by_name(index, held, name) {
@@ -130,8 +135,8 @@ fn named(
 /// that `fits`.
 fn would_cover<'i>(
     index: &'i Index,
-    claimant: &Claimant,
-    wanted: &Wanted,
+    claimant: &Principal,
+    wanted: &PolicyRequest,
     fits: impl Fn(&Member) -> bool,
 ) -> Option<&'i PolicyRole> {
     let named = wanted
@@ -146,7 +151,7 @@ fn would_cover<'i>(
     covers.first().map(|cover| index.role(cover.role))
 }
 
-fn held_by_name(index: &Index, held: &Held, name: &RoleName) -> bool {
+fn held_by_name(index: &Index, held: &HeldRoles, name: &RoleName) -> bool {
     index.by_name.get(name).is_some_and(|at| held.contains(*at))
 }
 
@@ -159,16 +164,16 @@ fn holders(role: &PolicyRole) -> String {
     }
 }
 
-const fn whose(claimant: &Claimant) -> &'static str {
+const fn whose(claimant: &Principal) -> &'static str {
     match claimant.kind {
-        ClaimantKind::Person => "yours",
-        ClaimantKind::Job => "this job",
+        PrincipalKind::Person => "yours",
+        PrincipalKind::Job => "this job",
     }
 }
 
-const fn whom(claimant: &Claimant) -> &'static str {
+const fn whom(claimant: &Principal) -> &'static str {
     match claimant.kind {
-        ClaimantKind::Person => "you",
-        ClaimantKind::Job => "this job",
+        PrincipalKind::Person => "you",
+        PrincipalKind::Job => "this job",
     }
 }

@@ -1,24 +1,24 @@
 use super::cases::claimant;
-use super::diff::{Effect, diff};
+use super::diff::{AccessEffect, diff};
 use super::explain::explain;
 use super::fixture::{grant, index, job, member, person, policy, role, wanted};
 use super::{Index, covers, decide, held_names, holdings};
-use oam_model::claimant::{Claimant, ClaimantKind, Groups};
-use oam_model::issuer::{Source, SourceKeys};
+use oam_model::claimant::{Groups, Principal, PrincipalKind};
+use oam_model::issuer::{IdentitySource, SourceKeys};
 use oam_model::organization::SubjectKind;
-use oam_model::policy::{Decision, Wanted};
+use oam_model::policy::{Decision, PolicyRequest};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::role::Action;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-fn ask(who: &Claimant, repository: Option<&str>, action: Action) -> Result<Decision, Refusal> {
+fn ask(who: &Principal, repository: Option<&str>, action: Action) -> Result<Decision, Refusal> {
     decide(&index(), who, &wanted(repository, action))
 }
 
-fn named(role: &str, repository: &str, action: Action) -> Wanted {
-    Wanted {
+fn named(role: &str, repository: &str, action: Action) -> PolicyRequest {
+    PolicyRequest {
         role: Some(role.parse().unwrap()),
         ..wanted(Some(repository), action)
     }
@@ -223,7 +223,7 @@ fn a_path_outside_the_grant_is_refused() {
             "{path}"
         );
     }
-    let elsewhere = Wanted {
+    let elsewhere = PolicyRequest {
         hub: "code".parse().unwrap(),
         ..wanted(Some("acme/model"), Action::Read)
     };
@@ -306,9 +306,9 @@ fn an_explanation_says_of_every_role_why_it_does_not_apply() {
 
 #[test]
 fn somebody_described_has_the_key_that_a_token_would_give() {
-    let source = Source {
+    let source = IdentitySource {
         name: "github".parse().unwrap(),
-        kind: ClaimantKind::Job,
+        kind: PrincipalKind::Job,
         issuer: "https://token.actions.githubusercontent.com".to_owned(),
         audiences: vec!["https://issuer.acme.example".to_owned()],
         algorithms: vec!["RS256".to_owned()],
@@ -388,5 +388,9 @@ fn a_diff_says_who_gains_and_who_loses_what() {
         ]
     );
     assert!(diff(&old, &old).is_empty());
-    assert!(diff(&old, &new).iter().any(|c| c.effect == Effect::Gains));
+    assert!(
+        diff(&old, &new)
+            .iter()
+            .any(|c| c.effect == AccessEffect::Gains)
+    );
 }

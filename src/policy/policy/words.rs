@@ -1,8 +1,8 @@
 //! Rules in words, with their lines.
 
 use super::grants::Cover;
-use super::members::Holding;
-use oam_model::policy::{Member, PolicyRole, Wanted};
+use super::members::RoleMembership;
+use oam_model::policy::{Member, PolicyRequest, PolicyRole};
 
 /// `model-publisher grants write on models for acme/* (line 31)`.
 pub(super) fn rule(role: &PolicyRole, cover: &Cover) -> String {
@@ -21,7 +21,7 @@ pub(super) fn rule(role: &PolicyRole, cover: &Cover) -> String {
 }
 
 /// `member of ml-publishers at okta (line 28)`.
-pub(super) fn because(role: &PolicyRole, holding: &Holding) -> String {
+pub(super) fn because(role: &PolicyRole, holding: &RoleMembership) -> String {
     let Some(member) = role.members.get(holding.member) else {
         return role.name.to_string();
     };
@@ -63,7 +63,7 @@ pub(super) fn who(member: &Member) -> String {
 }
 
 /// What is asked for: a repository, or the whole hub.
-pub(super) fn resource(wanted: &Wanted) -> String {
+pub(super) fn resource(wanted: &PolicyRequest) -> String {
     let repository = wanted.repository.as_ref();
     repository.map_or_else(|| "the whole hub".to_owned(), ToString::to_string)
 }

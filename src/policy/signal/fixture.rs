@@ -2,7 +2,7 @@
 
 use crate::claims::Claims;
 use crate::claims::fixture::{NOW, claims, name, okta};
-use oam_model::issuer::{Source, SourceKeys, Transmitter};
+use oam_model::issuer::{IdentitySource, SourceKeys, Transmitter};
 use serde_json::{Value, json};
 
 pub const CAEP: &str = "https://schemas.openid.net/secevent/caep/event-type/";
@@ -22,8 +22,8 @@ pub fn transmitter(issuer: &str) -> Transmitter {
 }
 
 /// Whose people a signal speaks of: tokens come from an authorization server below the organization.
-pub fn people() -> Source {
-    Source {
+pub fn people() -> IdentitySource {
+    IdentitySource {
         issuer: "https://acme.okta.example/oauth2/default".to_owned(),
         ..okta()
     }

@@ -2,7 +2,7 @@
 
 use super::{Rejected, addressed, made};
 use crate::claims::Claims;
-use oam_model::issuer::Source;
+use oam_model::issuer::IdentitySource;
 use oam_model::signal::{Signal, SignalMeaning, SignalSubject};
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ const OLDEST_WITHOUT_EXP_S: u64 = 600;
 /// # Errors
 /// The word and sentence for the answer.
 pub fn logout(
-    source: &Source,
+    source: &IdentitySource,
     typ: Option<&str>,
     claims: &Claims,
     now_ms: u64,

@@ -2,7 +2,7 @@
 
 use super::{Rejected, code};
 use crate::claims::{Claims, read};
-use oam_model::issuer::Source;
+use oam_model::issuer::IdentitySource;
 use oam_model::signal::SignalMeaning;
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ const OAUTH: &str = "https://schemas.openid.net/secevent/oauth/event-type/";
 
 /// Meaning and our own words for it. Unknown events are noted.
 pub(super) fn of(
-    source: &Source,
+    source: &IdentitySource,
     uri: &str,
     payload: &Claims,
 ) -> Result<(SignalMeaning, String), Rejected> {
@@ -41,7 +41,7 @@ pub(super) fn of(
 }
 
 fn caep(
-    source: &Source,
+    source: &IdentitySource,
     event: &str,
     payload: &Claims,
 ) -> Result<(SignalMeaning, String), Rejected> {
@@ -88,7 +88,10 @@ fn caep(
 
 /// New groups where the event names them. Other claims count for the policy too, and are not kept: the
 /// provider is asked for a new token then.
-fn claims_change(source: &Source, payload: &Claims) -> Result<(SignalMeaning, String), Rejected> {
+fn claims_change(
+    source: &IdentitySource,
+    payload: &Claims,
+) -> Result<(SignalMeaning, String), Rejected> {
     let changed = payload
         .get("claims")
         .and_then(Value::as_object)

@@ -1,7 +1,7 @@
-use super::{Unclear, read};
+use super::{ParameterError, read};
 use oam_model::granted::Scheme;
 use oam_model::issuer::{Backend, IssuerHub};
-use oam_model::policy::Wanted;
+use oam_model::policy::PolicyRequest;
 use oam_model::role::Action;
 use oam_model::settings::HubKind;
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ fn hubs() -> Vec<IssuerHub> {
     ]
 }
 
-fn ok(audience: Option<&str>, resource: Option<&str>, scope: Option<&str>) -> Wanted {
+fn ok(audience: Option<&str>, resource: Option<&str>, scope: Option<&str>) -> PolicyRequest {
     read(&hubs(), audience, resource, scope).unwrap()
 }
 
@@ -80,7 +80,7 @@ fn a_hub_that_is_not_ours_is_refused_and_a_longer_host_is_another_one() {
         assert!(
             matches!(
                 read(&hubs(), audience, resource, None),
-                Err(Unclear::Target(_))
+                Err(ParameterError::Target(_))
             ),
             "{audience:?} {resource:?}"
         );
@@ -100,7 +100,7 @@ fn a_scope_with_more_than_one_of_each_or_an_unknown_word_is_refused() {
         assert!(
             matches!(
                 read(&hubs(), Some("models"), None, Some(scope)),
-                Err(Unclear::Scope(_))
+                Err(ParameterError::Scope(_))
             ),
             "{scope:?}"
         );

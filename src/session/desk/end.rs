@@ -1,23 +1,23 @@
 //! Ends and beginnings of a session.
 
-use super::{Desk, Effect, Occasion, Who};
+use super::{Effect, NotificationKind, SessionMachine, Who};
 use crate::role::holds;
-use crate::session::{Live, Standing};
+use crate::session::{Live, SessionState};
 use oam_model::identity::Identity;
 use oam_model::name::RoleName;
-use oam_model::order::MintOrder;
+use oam_model::order::TokenKey;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::role::Role;
 use oam_model::standing::{EndReason, StandingWord};
 use oam_model::time::Moment;
 
-impl Desk {
+impl SessionMachine {
     /// A new session: a new epoch, so that nothing of the old one is answered any more.
     pub(super) fn sign_in(&mut self, live: Box<Live>, now: Moment, effects: &mut Vec<Effect>) {
         self.epoch += 1;
         let (tokens, waiters) = self.cache.clear();
         effects.extend(tokens.into_iter().map(Effect::Drop));
-        self.standing = Standing::Live(live);
+        self.standing = SessionState::Live(live);
         self.sign_in_noticed = false;
         self.ends_soon_noticed = false;
         let proofs = std::mem::take(&mut self.waiting);
@@ -44,11 +44,11 @@ impl Desk {
         }
         self.epoch += 1;
         self.standing = match word {
-            StandingWord::Ended | StandingWord::Revoked => Standing::Over {
+            StandingWord::Ended | StandingWord::Revoked => SessionState::Over {
                 word,
                 reason: reason.clone(),
             },
-            _ => Standing::SignedOut {
+            _ => SessionState::SignedOut {
                 reason: reason.clone(),
             },
         };
@@ -56,8 +56,8 @@ impl Desk {
         let refusal = self.standing.refusal(&self.org, now, &self.limits);
         let asks = self.send_all_away(&refusal, effects);
         match word {
-            StandingWord::Ended => effects.push(Effect::Notify(Occasion::Ended)),
-            StandingWord::Revoked => effects.push(Effect::Notify(Occasion::Revoked)),
+            StandingWord::Ended => effects.push(Effect::Notify(NotificationKind::Ended)),
+            StandingWord::Revoked => effects.push(Effect::Notify(NotificationKind::Revoked)),
             _ => {}
         }
         self.sign_in_noticed = word != StandingWord::SignedOut;
@@ -135,7 +135,7 @@ impl Desk {
         let mut effects = Vec::new();
         let (tokens, waiters) = self.cache.clear_roles(lost);
         effects.extend(tokens.into_iter().map(Effect::Drop));
-        let is_lost = |order: &MintOrder| lost.contains(&order.role);
+        let is_lost = |order: &TokenKey| lost.contains(&order.role);
         let (gone, keep): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition(|w| is_lost(&w.order));
@@ -169,7 +169,7 @@ impl Desk {
         effects
     }
 
-    fn lost_role(&self, order: &MintOrder) -> Refusal {
+    fn lost_role(&self, order: &TokenKey) -> Refusal {
         Refusal::denied(
             format!("you no longer hold {} at {}", order.role, self.org),
             format!(

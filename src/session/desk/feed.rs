@@ -1,14 +1,14 @@
 //! What the organization's issuer says by itself: proof, doubt, roles that were lost.
 
 use super::serve::Proof;
-use super::{Desk, Effect, Waiting, Who};
+use super::{Effect, SessionMachine, Waiting, Who};
 use crate::session::{PROVIDER_SETTLES_MS, Suspicion};
 use oam_model::name::RoleName;
-use oam_model::order::MintOrder;
+use oam_model::order::TokenKey;
 use oam_model::refusal::Refusal;
 use oam_model::time::Moment;
 
-impl Desk {
+impl SessionMachine {
     /// A younger subject token is wanted, though nobody waits for a proof.
     pub(super) fn renew(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         let wanted = self
@@ -134,7 +134,7 @@ impl Desk {
     /// The issuer denies what it granted before: the token held goes, and the files of children.
     pub(super) fn take_back(
         &mut self,
-        order: &MintOrder,
+        order: &TokenKey,
         refusal: &Refusal,
         effects: &mut Vec<Effect>,
     ) {

@@ -1,9 +1,9 @@
 //! Settings and sessions for tests.
 
-use crate::session::{Limits, Live};
+use crate::session::{Live, SessionLimits};
 use oam_model::granted::Scheme;
 use oam_model::identity::Identity;
-use oam_model::order::MintOrder;
+use oam_model::order::TokenKey;
 use oam_model::role::{Action, Grant, OfflineRule, Role};
 use oam_model::settings::{
     Body, Exchange, Hub, HubKind, Org, Provider, Rfc8693, Settings, SubjectToken, UnknownIntent,
@@ -83,7 +83,7 @@ pub fn settings() -> Settings {
 }
 
 /// One minute, ten minutes, seven days.
-pub const LIMITS: Limits = Limits {
+pub const LIMITS: SessionLimits = SessionLimits {
     fresh_ms: 60_000,
     lease_ms: 600_000,
     session_age_ms: 7 * 86_400_000,
@@ -121,8 +121,8 @@ pub fn identity() -> Identity {
 }
 
 /// An order for one of a few repositories.
-pub fn order(n: u8) -> MintOrder {
-    MintOrder {
+pub fn order(n: u8) -> TokenKey {
+    TokenKey {
         hub_url: "https://hub.acme.example".into(),
         role: "reader".parse().unwrap(),
         repository: Some(format!("acme/model{n}").parse().unwrap()),

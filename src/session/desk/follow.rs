@@ -1,15 +1,15 @@
 //! Children of `oam exec`: their token file follows renewals and goes with the session.
 
 use super::serve::Proof;
-use super::{Desk, Effect, Follower, Who};
+use super::{Effect, Follower, SessionMachine, Who};
 use crate::cache::TokenId;
 use crate::session::Live;
-use oam_model::order::MintOrder;
+use oam_model::order::TokenKey;
 use oam_model::refusal::Refusal;
 use oam_model::role::OfflineRule;
 use oam_model::time::Moment;
 
-impl Desk {
+impl SessionMachine {
     pub(super) fn unfollow(&mut self, id: u64) {
         self.followers.remove(&id);
         self.waiting
@@ -33,7 +33,7 @@ impl Desk {
 
     pub(super) fn deliver_to_followers_of(
         &mut self,
-        order: &MintOrder,
+        order: &TokenKey,
         token: TokenId,
         now: Moment,
         effects: &mut Vec<Effect>,
@@ -127,7 +127,7 @@ impl Desk {
     }
 
     /// Followers without a token, or with one whose successor is due.
-    pub(super) fn followers_in_need(&self, now: Moment) -> Vec<(u64, MintOrder, OfflineRule)> {
+    pub(super) fn followers_in_need(&self, now: Moment) -> Vec<(u64, TokenKey, OfflineRule)> {
         let needs = |follower: &Follower| {
             let held = self.cache.held(&follower.order);
             let current =

@@ -75,7 +75,7 @@ proptest! {
 
     #[test]
     fn a_desk_without_asks_or_children_wants_no_early_wake(ms in 0..600_000u64) {
-        let mut desk = Desk::new("acme", LIMITS, 0, 0);
+        let mut desk = SessionMachine::new("acme", LIMITS, 0, 0);
         desk.step(Event::SignedIn(live(START)), START);
         let wake = desk.next_wake(START.plus(ms)).unwrap();
         prop_assert!(wake > 3_600_000, "{wake}");

@@ -2,14 +2,14 @@
 //! token.
 
 use super::serve::Proof;
-use super::{Desk, Effect, Waiting};
+use super::{Effect, SessionMachine, Waiting};
 use crate::session::{Flight, Suspicion};
 use crate::standing::Meaning;
 use oam_model::identity::Identity;
 use oam_model::standing::{EndReason, StandingWord};
 use oam_model::time::Moment;
 
-impl Desk {
+impl SessionMachine {
     /// Starts a refresh unless one is under way, or the provider is given time to end the session.
     pub(super) fn begin_refresh(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         let next = self.flights + 1;

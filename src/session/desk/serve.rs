@@ -1,10 +1,10 @@
 //! From an ask to a token or a refusal.
 
-use super::{Desk, Effect, Follower, Occasion, Waiting, Who};
-use crate::cache::{HeldToken, MARGIN_MS, TokenId};
+use super::{Effect, Follower, NotificationKind, SessionMachine, Waiting, Who};
+use crate::cache::{CachedToken, MARGIN_MS, TokenId};
 use crate::session::{Need, PROOF_DEADLINE_MS};
 use crate::standing::MintMeaning;
-use oam_model::order::MintOrder;
+use oam_model::order::TokenKey;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::role::OfflineRule;
 use oam_model::standing::{EndReason, StandingWord};
@@ -29,11 +29,11 @@ pub(super) enum Said<'a> {
     Refusal(Refusal),
 }
 
-impl Desk {
+impl SessionMachine {
     pub(super) fn ask(
         &mut self,
         who: Who,
-        order: MintOrder,
+        order: TokenKey,
         offline: OfflineRule,
         now: Moment,
         effects: &mut Vec<Effect>,
@@ -65,7 +65,7 @@ impl Desk {
     pub(super) fn wait_for_proof(
         &mut self,
         who: Who,
-        order: MintOrder,
+        order: TokenKey,
         offline: OfflineRule,
         now: Moment,
     ) {
@@ -80,7 +80,7 @@ impl Desk {
     pub(super) fn serve(
         &mut self,
         who: Who,
-        order: &MintOrder,
+        order: &TokenKey,
         offline: OfflineRule,
         now: Moment,
         effects: &mut Vec<Effect>,
@@ -100,7 +100,7 @@ impl Desk {
     pub(super) fn serve_or_mint(
         &mut self,
         who: Who,
-        order: &MintOrder,
+        order: &TokenKey,
         offline: OfflineRule,
         now: Moment,
         effects: &mut Vec<Effect>,
@@ -156,7 +156,7 @@ impl Desk {
     }
 
     /// Starts an exchange unless one is under way for this order.
-    pub(super) fn mint(&mut self, order: &MintOrder, now: Moment, effects: &mut Vec<Effect>) {
+    pub(super) fn mint(&mut self, order: &TokenKey, now: Moment, effects: &mut Vec<Effect>) {
         let usable = self
             .standing
             .live()
@@ -206,7 +206,7 @@ impl Desk {
             }
             return;
         }
-        let old = slot.held.replace(HeldToken {
+        let old = slot.held.replace(CachedToken {
             token,
             expires: now.plus(life_ms),
             life_ms,
@@ -278,7 +278,7 @@ impl Desk {
         }
     }
 
-    fn mint_refusal(&self, meaning: MintMeaning, order: &MintOrder, words: &str) -> Refusal {
+    fn mint_refusal(&self, meaning: MintMeaning, order: &TokenKey, words: &str) -> Refusal {
         let what = order
             .repository
             .as_ref()
@@ -334,7 +334,7 @@ impl Desk {
         );
         if needs_login && !self.sign_in_noticed {
             self.sign_in_noticed = true;
-            effects.push(Effect::Notify(Occasion::SignInNeeded));
+            effects.push(Effect::Notify(NotificationKind::SignInNeeded));
         }
         self.refuse(who, refusal, effects);
     }

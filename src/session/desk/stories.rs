@@ -7,8 +7,8 @@ use super::*;
 use oam_model::refusal::RefusalCode;
 use oam_model::standing::EndReason;
 
-fn signed_in() -> Desk {
-    let mut desk = Desk::new("acme", LIMITS, 0, 0);
+fn signed_in() -> SessionMachine {
+    let mut desk = SessionMachine::new("acme", LIMITS, 0, 0);
     desk.step(Event::SignedIn(live(START)), START);
     desk
 }
@@ -78,7 +78,7 @@ fn refusals(effects: &[Effect]) -> Vec<RefusalCode> {
         .collect()
 }
 
-fn minted(desk: &mut Desk, now: Moment, token: u64) {
+fn minted(desk: &mut SessionMachine, now: Moment, token: u64) {
     let flight = mint_of(&desk.step(ask(900 + token), now)).expect("an exchange");
     desk.step(
         Event::Minted {
@@ -146,7 +146,7 @@ fn a_lost_answer_is_retried_exactly_once_and_a_refusal_of_the_retry_is_the_end()
 
 #[test]
 fn after_an_interrupted_renewal_a_restart_has_one_try() {
-    let mut desk = Desk::new("acme", LIMITS, 3, 0);
+    let mut desk = SessionMachine::new("acme", LIMITS, 3, 0);
     let mut restored = live(START);
     restored.last_proof = None;
     restored.doubt = true;
@@ -267,12 +267,12 @@ fn an_edited_configuration_refuses_and_undoing_it_serves_again() {
 
 #[test]
 fn a_caller_without_a_session_causes_one_notification() {
-    let mut desk = Desk::new("acme", LIMITS, 0, 0);
+    let mut desk = SessionMachine::new("acme", LIMITS, 0, 0);
     let effects: Vec<Effect> = (0..200).flat_map(|t| desk.step(ask(t), START)).collect();
     assert_eq!(
         effects
             .iter()
-            .filter(|e| matches!(e, Effect::Notify(Occasion::SignInNeeded)))
+            .filter(|e| matches!(e, Effect::Notify(NotificationKind::SignInNeeded)))
             .count(),
         1
     );

@@ -1,13 +1,13 @@
 //! What passing time brings, and when the desk wants to be woken next.
 
-use super::{Desk, Effect, Occasion, Who};
+use super::{Effect, NotificationKind, SessionMachine, Who};
 use crate::session::{FAILURE_MEMORY_MS, Live, Need};
 use oam_model::time::Moment;
 
 /// A failed renewal of a follower's token is tried again after this time, ms.
 const FOLLOWER_RETRY_MS: u64 = 5_000;
 
-impl Desk {
+impl SessionMachine {
     pub(super) fn tick(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         self.decide_by_lease(now, effects, |waiting| now.reached(waiting.deadline));
         if self.standing.live().is_none() {
@@ -53,7 +53,7 @@ impl Desk {
             .is_some_and(|live| self.ends_in(live, now) <= self.warn_ahead());
         if soon && !self.ends_soon_noticed {
             self.ends_soon_noticed = true;
-            effects.push(Effect::Notify(Occasion::EndsSoon));
+            effects.push(Effect::Notify(NotificationKind::EndsSoon));
         }
     }
 

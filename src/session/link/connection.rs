@@ -1,7 +1,10 @@
 //! Connections and polls: when they begin, when they are given up, and when to look next.
 
-use super::heartbeat::Journey;
-use super::{Bearer, Closed, LATE_MS, Link, POLL_MS, Phase, Poll, Step, Stream};
+use super::heartbeat::DelayEstimator;
+use super::{
+    Closed, FeedSubscription, IssuerBearer, LATE_MS, POLL_MS, Phase, Poll, Stream,
+    SubscriptionEffect,
+};
 use crate::desk::Event;
 use oam_model::time::Moment;
 
@@ -22,7 +25,7 @@ const RENEW_AGAIN_MS: u64 = 20_000;
 /// After so many late heartbeats in a row another connection is tried.
 const LATE_IN_A_ROW: u32 = 4;
 
-impl Link {
+impl FeedSubscription {
     /// The connection is over: the next one after a while.
     pub(super) fn lost(&mut self, closed: Closed, now: Moment, roll: u64) {
         let Phase::Open(stream) = &self.phase else {
@@ -41,16 +44,22 @@ impl Link {
 
     /// A younger bearer is wanted; this is the one refresh in the life of a subject token that the
     /// link itself causes.
-    fn ask_renewal(&mut self, now: Moment, steps: &mut Vec<Step>) {
+    fn ask_renewal(&mut self, now: Moment, steps: &mut Vec<SubscriptionEffect>) {
         if self.renew_again.is_some_and(|again| !now.reached(again)) {
             return;
         }
         self.renew_again = Some(now.plus(RENEW_AGAIN_MS << self.renewals.min(5)));
         self.renewals = self.renewals.saturating_add(1);
-        steps.push(Step::Tell(Event::Renew));
+        steps.push(SubscriptionEffect::Tell(Event::Renew));
     }
     /// What follows from the state and the time.
-    pub(super) fn go_on(&mut self, wanted: bool, now: Moment, roll: u64, steps: &mut Vec<Step>) {
+    pub(super) fn go_on(
+        &mut self,
+        wanted: bool,
+        now: Moment,
+        roll: u64,
+        steps: &mut Vec<SubscriptionEffect>,
+    ) {
         let Some(bearer) = self.bearer else { return };
         let usable = is_usable(bearer, now);
         self.kept |= usable;
@@ -68,23 +77,29 @@ impl Link {
     }
 
     /// Two heartbeats that did not come, or came through a buffer again and again.
-    fn end_silent(&mut self, now: Moment, roll: u64, steps: &mut Vec<Step>) {
+    fn end_silent(&mut self, now: Moment, roll: u64, steps: &mut Vec<SubscriptionEffect>) {
         let Phase::Open(stream) = &self.phase else {
             return;
         };
         if now.reached(stream.last.plus(silence_ms(stream))) {
-            steps.push(Step::Hangup);
+            steps.push(SubscriptionEffect::Hangup);
             self.lost(Closed::default(), now, roll);
             self.next_poll = Some(now);
         } else if stream.late_in_a_row >= LATE_IN_A_ROW {
-            steps.push(Step::Hangup);
+            steps.push(SubscriptionEffect::Hangup);
             self.lost(Closed::default(), now, roll);
         } else if stream.late_in_a_row > 0 {
             self.next_poll.get_or_insert(now);
         }
     }
 
-    fn connect(&mut self, bearer: Bearer, usable: bool, now: Moment, steps: &mut Vec<Step>) {
+    fn connect(
+        &mut self,
+        bearer: IssuerBearer,
+        usable: bool,
+        now: Moment,
+        steps: &mut Vec<SubscriptionEffect>,
+    ) {
         if !usable || self.refused == Some(bearer.generation) {
             return;
         }
@@ -99,7 +114,7 @@ impl Link {
                 {
                     return;
                 }
-                steps.push(Step::Hangup);
+                steps.push(SubscriptionEffect::Hangup);
             }
         }
         self.numbers += 1;
@@ -107,25 +122,30 @@ impl Link {
             bearer,
             last: now,
             pace_ms: USUAL_PACE_MS,
-            journey: Journey::new(now),
+            journey: DelayEstimator::new(now),
             in_time: None,
             late_in_a_row: 0,
         });
-        steps.push(Step::Connect {
+        steps.push(SubscriptionEffect::Connect {
             number: self.numbers,
             after: self.cursor.clone(),
         });
     }
 
     /// Polls have numbers of their own row: a connection's number must not be used up by one.
-    fn begin_poll(&mut self, bearer: Bearer, now: Moment, steps: &mut Vec<Step>) {
+    fn begin_poll(
+        &mut self,
+        bearer: IssuerBearer,
+        now: Moment,
+        steps: &mut Vec<SubscriptionEffect>,
+    ) {
         let number = now.boot_ms;
         self.poll = Some(Poll {
             number,
             asked: now,
             generation: bearer.generation,
         });
-        steps.push(Step::Poll {
+        steps.push(SubscriptionEffect::Poll {
             number,
             after: self.cursor.clone(),
         });
@@ -167,11 +187,11 @@ const fn silence_ms(stream: &Stream) -> u64 {
     2 * stream.pace_ms + LATE_MS
 }
 
-fn is_usable(bearer: Bearer, now: Moment) -> bool {
+fn is_usable(bearer: IssuerBearer, now: Moment) -> bool {
     bearer.expires.is_none_or(|at| at > now.unix() + MARGIN_S)
 }
 
-fn ends_soon(bearer: Bearer, now: Moment) -> bool {
+fn ends_soon(bearer: IssuerBearer, now: Moment) -> bool {
     bearer.expires.is_some_and(|at| at <= now.unix() + LEAD_S)
 }
 

@@ -5,7 +5,7 @@ use oam_model::time::Moment;
 
 /// The journey of one connection's heartbeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Journey {
+pub(super) struct DelayEstimator {
     /// When the connection was asked for: nothing on it was sent before.
     asked: Moment,
     /// Send times of the first and the last heartbeat, by the issuer's clock, Unix ms.
@@ -14,7 +14,7 @@ pub(super) struct Journey {
 }
 
 /// A heartbeat judged.
-pub(super) struct Beat {
+pub(super) struct Heartbeat {
     /// The time that it proves the identity for; none when it came through a buffer.
     pub(super) proof: Option<Moment>,
     /// Time since the one before, at the issuer, ms.
@@ -24,7 +24,7 @@ pub(super) struct Beat {
     pub(super) on_way_ms: u64,
 }
 
-impl Journey {
+impl DelayEstimator {
     pub(super) const fn new(asked: Moment) -> Self {
         Self {
             asked,
@@ -33,7 +33,7 @@ impl Journey {
         }
     }
 
-    pub(super) fn heartbeat(&mut self, as_of_ms: u64, sent_at_ms: u64, now: Moment) -> Beat {
+    pub(super) fn heartbeat(&mut self, as_of_ms: u64, sent_at_ms: u64, now: Moment) -> Heartbeat {
         let first = *self.first_sent_ms.get_or_insert(sent_at_ms);
         let gap_ms = self
             .last_sent_ms
@@ -52,7 +52,7 @@ impl Journey {
                 now.wall_ms.saturating_sub(ago),
             )
         });
-        Beat {
+        Heartbeat {
             proof,
             gap_ms,
             on_way_ms: steady.saturating_sub(passed_there),

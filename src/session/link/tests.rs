@@ -6,8 +6,8 @@ const START: Moment = Moment::new(5_000_000, 1_800_000_000_000);
 /// The issuer's clock is a minute behind ours.
 const SKEW_MS: u64 = 60_000;
 
-fn bearer(generation: u64, lives_s: u64) -> Bearer {
-    Bearer {
+fn bearer(generation: u64, lives_s: u64) -> IssuerBearer {
+    IssuerBearer {
         generation,
         expires: Some(START.unix() + lives_s),
     }
@@ -41,7 +41,7 @@ fn doubt() -> FeedEvent {
 
 /// A link and what it last did.
 struct Told {
-    link: Link,
+    link: FeedSubscription,
     now: Moment,
     wanted: bool,
 }
@@ -49,7 +49,7 @@ struct Told {
 impl Told {
     fn new() -> Self {
         Self {
-            link: Link::new(None),
+            link: FeedSubscription::new(None),
             now: START,
             wanted: true,
         }
@@ -58,58 +58,60 @@ impl Told {
     /// A link whose first heartbeat was believed.
     fn connected() -> Self {
         let mut told = Self::new();
-        told.give(Input::Bearer(Some(bearer(1, 3600))));
+        told.give(SubscriptionInput::Bearer(Some(bearer(1, 3600))));
         told.hear(beat(START, 0));
         assert_eq!(told.link.word(told.now), Word::Connected);
         told
     }
 
-    fn give(&mut self, input: Input) -> Vec<Step> {
+    fn give(&mut self, input: SubscriptionInput) -> Vec<SubscriptionEffect> {
         self.link.step(input, self.wanted, self.now, 7)
     }
 
-    fn hear(&mut self, item: FeedItem) -> Vec<Step> {
-        self.give(Input::Heard(self.link.numbers, item))
+    fn hear(&mut self, item: FeedItem) -> Vec<SubscriptionEffect> {
+        self.give(SubscriptionInput::Heard(self.link.numbers, item))
     }
 
-    fn pass(&mut self, ms: u64) -> Vec<Step> {
+    fn pass(&mut self, ms: u64) -> Vec<SubscriptionEffect> {
         self.now = self.now.plus(ms);
-        self.give(Input::Tick)
+        self.give(SubscriptionInput::Tick)
     }
 
     /// Goes to the next wake; how long it took.
-    fn wake(&mut self) -> (u64, Vec<Step>) {
+    fn wake(&mut self) -> (u64, Vec<SubscriptionEffect>) {
         let ms = self.link.next_wake(self.wanted, self.now).unwrap();
         (ms, self.pass(ms))
     }
 }
 
-fn vouched(steps: &[Step]) -> Option<Moment> {
+fn vouched(steps: &[SubscriptionEffect]) -> Option<Moment> {
     steps.iter().find_map(|step| match step {
-        Step::Tell(Event::Vouched(at)) => Some(*at),
+        SubscriptionEffect::Tell(Event::Vouched(at)) => Some(*at),
         _ => None,
     })
 }
 
 /// The cursor of a connection that is asked for, `-` without one.
-fn connects(steps: &[Step]) -> Option<String> {
+fn connects(steps: &[SubscriptionEffect]) -> Option<String> {
     steps.iter().find_map(|step| match step {
-        Step::Connect { after, .. } => Some(after.clone().unwrap_or("-".into())),
+        SubscriptionEffect::Connect { after, .. } => Some(after.clone().unwrap_or("-".into())),
         _ => None,
     })
 }
 
-fn has(steps: &[Step], what: fn(&Step) -> bool) -> bool {
+fn has(steps: &[SubscriptionEffect], what: fn(&SubscriptionEffect) -> bool) -> bool {
     steps.iter().any(what)
 }
 
-fn renews(steps: &[Step]) -> bool {
-    has(steps, |s| matches!(s, Step::Tell(Event::Renew)))
+fn renews(steps: &[SubscriptionEffect]) -> bool {
+    has(steps, |s| {
+        matches!(s, SubscriptionEffect::Tell(Event::Renew))
+    })
 }
 
-fn polls(steps: &[Step]) -> Option<u64> {
+fn polls(steps: &[SubscriptionEffect]) -> Option<u64> {
     steps.iter().find_map(|step| match step {
-        Step::Poll { number, .. } => Some(*number),
+        SubscriptionEffect::Poll { number, .. } => Some(*number),
         _ => None,
     })
 }
@@ -117,7 +119,7 @@ fn polls(steps: &[Step]) -> Option<u64> {
 #[test]
 fn a_heartbeat_proves_the_time_that_it_speaks_of_whatever_the_issuers_clock_says() {
     let mut told = Told::new();
-    let steps = told.give(Input::Bearer(Some(bearer(1, 3600))));
+    let steps = told.give(SubscriptionInput::Bearer(Some(bearer(1, 3600))));
     assert_eq!(connects(&steps).as_deref(), Some("-"));
     told.now = START.plus(200);
     // Evidence of 40 s ago; 200 ms may have gone by on the way.
@@ -132,7 +134,7 @@ fn a_heartbeat_proves_the_time_that_it_speaks_of_whatever_the_issuers_clock_says
 #[test]
 fn heartbeats_in_time_tell_how_far_the_clock_is_off_and_buffered_ones_nothing() {
     let mut told = Told::new();
-    told.give(Input::Bearer(Some(bearer(1, 3600))));
+    told.give(SubscriptionInput::Bearer(Some(bearer(1, 3600))));
     assert_eq!(told.link.clock_ahead_ms(told.now), None);
     told.now = START.plus(200);
     told.hear(beat(START.plus(100), 40_000));
@@ -165,7 +167,7 @@ fn a_heartbeat_that_came_through_a_buffer_is_no_proof_and_polling_takes_over() {
 #[test]
 fn the_first_heartbeat_is_late_when_it_does_not_come_at_once() {
     let mut told = Told::new();
-    told.give(Input::Bearer(Some(bearer(1, 3600))));
+    told.give(SubscriptionInput::Bearer(Some(bearer(1, 3600))));
     told.now = START.plus(20_000);
     // A proxy held it back: it was sent at once, and nothing in it says so.
     let steps = told.hear(beat(START.plus(20_000), 0));
@@ -180,13 +182,13 @@ fn two_missing_heartbeats_end_the_connection_and_what_comes_is_polled() {
     assert_eq!(told.link.word(told.now), Word::Late);
     let (ms, steps) = told.wake();
     assert_eq!(ms, 10_000, "35 s of silence");
-    assert!(has(&steps, |s| matches!(s, Step::Hangup)));
+    assert!(has(&steps, |s| matches!(s, SubscriptionEffect::Hangup)));
     let first = polls(&steps).unwrap();
     assert_eq!(told.link.word(told.now), Word::Down);
     // It is asked at once, and tried again to connect.
     told.now = told.now.plus(300);
     let answer = vec![beat(told.now, 2_000)];
-    let steps = told.give(Input::Polled(first, Ok(answer)));
+    let steps = told.give(SubscriptionInput::Polled(first, Ok(answer)));
     assert_eq!(told.now.since(vouched(&steps).unwrap()), 2_300);
     let (_, steps) = told.wake();
     assert!(connects(&steps).is_some());
@@ -197,12 +199,12 @@ fn nobody_is_polled_when_no_token_is_out() {
     let mut told = Told::connected();
     told.wanted = false;
     let (_, steps) = told.wake();
-    assert!(has(&steps, |s| matches!(s, Step::Hangup)));
+    assert!(has(&steps, |s| matches!(s, SubscriptionEffect::Hangup)));
     for _ in 0..20 {
         let (_, steps) = told.wake();
         assert_eq!(polls(&steps), None);
         let number = told.link.numbers;
-        told.give(Input::Closed(number, Closed::default()));
+        told.give(SubscriptionInput::Closed(number, Closed::default()));
     }
 }
 
@@ -210,17 +212,17 @@ fn nobody_is_polled_when_no_token_is_out() {
 fn polls_come_every_half_minute_while_the_feed_is_down() {
     let mut told = Told::connected();
     let number = told.link.numbers;
-    told.give(Input::Closed(number, Closed::default()));
+    told.give(SubscriptionInput::Closed(number, Closed::default()));
     let mut asked = Vec::new();
     while asked.len() < 6 {
         let (_, steps) = told.wake();
         if let Some(number) = polls(&steps) {
             asked.push(told.now.wall_ms);
-            told.give(Input::Polled(number, Err(Closed::default())));
+            told.give(SubscriptionInput::Polled(number, Err(Closed::default())));
         }
         if connects(&steps).is_some() {
             let number = told.link.numbers;
-            told.give(Input::Closed(number, Closed::default()));
+            told.give(SubscriptionInput::Closed(number, Closed::default()));
         }
     }
     for pair in asked.windows(2) {
@@ -235,11 +237,11 @@ fn polls_come_every_half_minute_while_the_feed_is_down() {
 fn each_failure_waits_longer_and_the_issuers_own_wish_counts() {
     let mut told = Told::new();
     told.wanted = false;
-    told.give(Input::Bearer(Some(bearer(1, 100_000))));
+    told.give(SubscriptionInput::Bearer(Some(bearer(1, 100_000))));
     let mut waits = Vec::new();
     for _ in 0..9 {
         let number = told.link.numbers;
-        told.give(Input::Closed(number, Closed::default()));
+        told.give(SubscriptionInput::Closed(number, Closed::default()));
         let (ms, steps) = told.wake();
         assert!(connects(&steps).is_some());
         waits.push(ms);
@@ -252,7 +254,7 @@ fn each_failure_waits_longer_and_the_issuers_own_wish_counts() {
         refused: false,
         retry_after_ms: Some(120_000),
     };
-    told.give(Input::Closed(number, asked));
+    told.give(SubscriptionInput::Closed(number, asked));
     let (ms, _) = told.wake();
     assert!((120_000..=132_000).contains(&ms), "{ms}");
 }
@@ -261,11 +263,14 @@ fn each_failure_waits_longer_and_the_issuers_own_wish_counts() {
 fn a_doubt_waits_for_a_younger_bearer() {
     let mut told = Told::connected();
     let steps = told.hear(news("1.4", doubt()));
-    assert!(has(&steps, |s| matches!(s, Step::Tell(Event::Doubted(_)))));
-    assert!(has(&steps, |s| matches!(s, Step::Hangup)));
+    assert!(has(&steps, |s| matches!(
+        s,
+        SubscriptionEffect::Tell(Event::Doubted(_))
+    )));
+    assert!(has(&steps, |s| matches!(s, SubscriptionEffect::Hangup)));
     assert_eq!(connects(&steps), None);
     assert_eq!(connects(&told.pass(60_000)), None);
-    let steps = told.give(Input::Bearer(Some(bearer(2, 7200))));
+    let steps = told.give(SubscriptionInput::Bearer(Some(bearer(2, 7200))));
     assert_eq!(connects(&steps).as_deref(), Some("1.4"));
 }
 
@@ -273,7 +278,7 @@ fn a_doubt_waits_for_a_younger_bearer() {
 fn a_bearer_near_its_end_is_renewed_once_and_the_younger_one_takes_over() {
     let mut told = Told::new();
     told.wanted = false;
-    told.give(Input::Bearer(Some(bearer(1, 120))));
+    told.give(SubscriptionInput::Bearer(Some(bearer(1, 120))));
     told.hear(beat(START, 0));
     let mut renewals = 0;
     while told.now.unix() < START.unix() + 95 {
@@ -283,18 +288,18 @@ fn a_bearer_near_its_end_is_renewed_once_and_the_younger_one_takes_over() {
         told.hear(beat(sent, 0));
     }
     assert_eq!(renewals, 1);
-    let steps = told.give(Input::Bearer(Some(bearer(2, 7200))));
-    assert!(has(&steps, |s| matches!(s, Step::Hangup)));
+    let steps = told.give(SubscriptionInput::Bearer(Some(bearer(2, 7200))));
+    assert!(has(&steps, |s| matches!(s, SubscriptionEffect::Hangup)));
     assert!(connects(&steps).is_some());
 }
 
 #[test]
 fn a_restored_session_whose_bearer_has_expired_stays_silent() {
     let mut told = Told::new();
-    let steps = told.give(Input::Bearer(Some(bearer(1, 0))));
+    let steps = told.give(SubscriptionInput::Bearer(Some(bearer(1, 0))));
     assert!(steps.is_empty());
     assert_eq!(told.link.next_wake(true, told.now), None);
-    let steps = told.give(Input::Bearer(Some(bearer(2, 3600))));
+    let steps = told.give(SubscriptionInput::Bearer(Some(bearer(2, 3600))));
     assert!(connects(&steps).is_some());
 }
 
@@ -314,7 +319,7 @@ fn a_reset_and_other_roles_make_the_roles_be_read_and_prove_nothing() {
         id: None,
         event: FeedEvent::Reset {},
     });
-    assert!(has(&steps, |s| matches!(s, Step::ReadRoles)));
+    assert!(has(&steps, |s| matches!(s, SubscriptionEffect::ReadRoles)));
     assert_eq!(vouched(&steps), None);
     assert_eq!(told.link.cursor(), None);
 }
@@ -324,7 +329,7 @@ fn an_issuer_that_takes_no_bearer_is_not_asked_without_end() {
     let mut told = Told::new();
     told.wanted = true;
     let mut generation = 1;
-    told.give(Input::Bearer(Some(bearer(1, 360_000))));
+    told.give(SubscriptionInput::Bearer(Some(bearer(1, 360_000))));
     let (mut renewals, mut connections) = (0, 0);
     while told.now.unix() < START.unix() + 3600 {
         let refused = Closed {
@@ -332,14 +337,14 @@ fn an_issuer_that_takes_no_bearer_is_not_asked_without_end() {
             retry_after_ms: None,
         };
         let number = told.link.numbers;
-        let mut steps = told.give(Input::Closed(number, refused));
+        let mut steps = told.give(SubscriptionInput::Closed(number, refused));
         let ms = told.link.next_wake(true, told.now).unwrap();
         steps.extend(told.pass(ms));
         connections += u32::from(connects(&steps).is_some());
         if renews(&steps) {
             renewals += 1;
             generation += 1;
-            told.give(Input::Bearer(Some(bearer(generation, 360_000))));
+            told.give(SubscriptionInput::Bearer(Some(bearer(generation, 360_000))));
         }
     }
     assert!((5..=12).contains(&renewals), "{renewals}");

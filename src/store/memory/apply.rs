@@ -5,15 +5,15 @@ use crate::ends::{changes_something, verification_after};
 use crate::person::SessionRow;
 use crate::step::Ends;
 use crate::{
-    AgentLogRow, Batch, Change, Committed, PersonRow, Pruned, SecretRow, StoreFault, TokenRow,
+    AgentLogRow, Batch, Committed, PersonRow, Pruned, SecretRow, StoreChange, StoreFault, TokenRow,
 };
-use oam_audit::record::{self, Known};
+use oam_audit::record::{self, KnownEntry};
 use oam_audit::retention::{self, Marks};
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::name::SourceName;
 use oam_model::signal::SignalSubject;
-use oam_policy::account::Event;
+use oam_policy::account::AccountEvent;
 
 type Done = Result<(), StoreFault>;
 
@@ -37,49 +37,51 @@ impl Rows {
     }
 
     /// Whether a change will be refused, by what is there before its batch.
-    fn check(&self, change: &Change) -> Done {
+    fn check(&self, change: &StoreChange) -> Done {
         match change {
-            Change::Issue {
+            StoreChange::Issue {
                 token,
                 epoch: Some(epoch),
             } => self.same_epoch(&token.key, *epoch),
-            Change::AtEpoch { key, epoch } => self.same_epoch(key, *epoch),
-            Change::End { .. } | Change::Restore { .. } => change.order().map_or(Ok(()), |order| {
-                let row = self.person(order.0);
-                changes_something(&row.map(|row| row.account).unwrap_or_default(), &order.1)
-            }),
-            Change::RolesChanged { key, .. } | Change::Held { key, .. } => {
+            StoreChange::AtEpoch { key, epoch } => self.same_epoch(key, *epoch),
+            StoreChange::End { .. } | StoreChange::Restore { .. } => {
+                change.order().map_or(Ok(()), |order| {
+                    let row = self.person(order.0);
+                    changes_something(&row.map(|row| row.account).unwrap_or_default(), &order.1)
+                })
+            }
+            StoreChange::RolesChanged { key, .. } | StoreChange::Held { key, .. } => {
                 change.is_decided_from(self.person(key).as_ref())
             }
-            Change::Seen(seen) => {
+            StoreChange::Seen(seen) => {
                 let first = PersonRow::is_first_sight(self.person(&seen.key).as_ref());
                 unless(
                     StoreFault::Overtaken,
                     !first || self.said_of(seen).is_empty(),
                 )
             }
-            Change::Unmatched {
+            StoreChange::Unmatched {
                 source, subjects, ..
             } => {
                 let nobody = |subject| self.by_signal(source, subject).is_empty();
                 unless(StoreFault::Overtaken, subjects.iter().all(nobody))
             }
-            Change::Once {
+            StoreChange::Once {
                 transmitter, id, ..
             } => {
                 let taken = self.once.contains(&(transmitter.clone(), id.clone()));
                 unless(StoreFault::Replayed, !taken)
             }
-            Change::RecordQuota(quota) => {
+            StoreChange::RecordQuota(quota) => {
                 let kept = self.quotas.get(&quota.key).copied();
                 quota.counted(kept).map(drop)
             }
-            Change::AgentLog(row, lines) => row.numbers(self.held(row), lines).map(drop),
+            StoreChange::AgentLog(row, lines) => row.numbers(self.held(row), lines).map(drop),
             _ => Ok(()),
         }
     }
 
-    fn same_epoch(&self, key: &ClaimantKey, epoch: u64) -> Done {
+    fn same_epoch(&self, key: &PrincipalKey, epoch: u64) -> Done {
         let kept = self.person(key).map_or(0, |row| row.epoch);
         unless(StoreFault::Overtaken, kept == epoch)
     }
@@ -89,53 +91,53 @@ impl Rows {
         log.map_or(0, |at| self.logs[at].seq)
     }
 
-    fn apply(&mut self, change: &Change, revoked: &mut Vec<TokenRow>) -> Done {
+    fn apply(&mut self, change: &StoreChange, revoked: &mut Vec<TokenRow>) -> Done {
         match change {
-            Change::Issue { token, .. } => self.issue(token),
-            Change::AtEpoch { .. } => {}
-            Change::RevokeToken { sha256, at_ms } => self.revoke(sha256, *at_ms, revoked),
-            Change::Unseal(sha256) => {
+            StoreChange::Issue { token, .. } => self.issue(token),
+            StoreChange::AtEpoch { .. } => {}
+            StoreChange::RevokeToken { sha256, at_ms } => self.revoke(sha256, *at_ms, revoked),
+            StoreChange::Unseal(sha256) => {
                 for row in self.tokens.iter_mut().filter(|row| row.sha256 == *sha256) {
                     row.sealed = None;
                 }
             }
-            Change::Unmatched {
+            StoreChange::Unmatched {
                 source,
                 subjects,
                 event,
             } => self.keep(source, subjects, event),
-            Change::Once {
+            StoreChange::Once {
                 transmitter, id, ..
             } => {
                 let new = self.once.insert((transmitter.clone(), id.clone()));
                 return unless(StoreFault::Replayed, new);
             }
-            Change::StreamVerified { transmitter, at_ms } => {
+            StoreChange::StreamVerified { transmitter, at_ms } => {
                 let kept = self.streams.get(transmitter).copied();
                 let after = verification_after(kept, *at_ms);
                 self.streams.insert(transmitter.clone(), after);
             }
-            Change::RecordQuota(quota) => {
+            StoreChange::RecordQuota(quota) => {
                 let after = quota.counted(self.quotas.get(&quota.key).copied())?;
                 self.quotas.insert(quota.key.clone(), after);
             }
-            Change::AgentLog(row, lines) => return self.hold(row, lines),
-            Change::PutKey(row) => {
+            StoreChange::AgentLog(row, lines) => return self.hold(row, lines),
+            StoreChange::PutKey(row) => {
                 self.keys.retain(|known| known.kid != row.kid);
                 self.keys.push(row.clone());
             }
-            Change::DropKey(kid) => self.keys.retain(|row| row.kid != *kid),
-            Change::PutSecret(row) => self.put_secret(row),
-            Change::DropSecret { owner, number } => self
+            StoreChange::DropKey(kid) => self.keys.retain(|row| row.kid != *kid),
+            StoreChange::PutSecret(row) => self.put_secret(row),
+            StoreChange::DropSecret { owner, number } => self
                 .secrets
                 .retain(|row| row.owner != *owner || row.number != *number),
-            Change::PolicyDigest(digest) => self.policy_digest = Some(digest.clone()),
-            Change::Seen(_)
-            | Change::TakeOver(_)
-            | Change::End { .. }
-            | Change::Restore { .. }
-            | Change::RolesChanged { .. }
-            | Change::Held { .. } => self.person_changes(change, revoked),
+            StoreChange::PolicyDigest(digest) => self.policy_digest = Some(digest.clone()),
+            StoreChange::Seen(_)
+            | StoreChange::TakeOver(_)
+            | StoreChange::End { .. }
+            | StoreChange::Restore { .. }
+            | StoreChange::RolesChanged { .. }
+            | StoreChange::Held { .. } => self.person_changes(change, revoked),
         }
         Ok(())
     }
@@ -155,11 +157,11 @@ impl Rows {
         self.secrets.push(row.clone());
     }
 
-    fn person_changes(&mut self, change: &Change, revoked: &mut Vec<TokenRow>) {
+    fn person_changes(&mut self, change: &StoreChange, revoked: &mut Vec<TokenRow>) {
         let Some(key) = change.person() else { return };
         let (said, seen) = match change {
-            Change::TakeOver(seen) => (self.said_of(seen), Some(seen)),
-            Change::Seen(seen) => (Vec::new(), Some(seen)),
+            StoreChange::TakeOver(seen) => (self.said_of(seen), Some(seen)),
+            StoreChange::Seen(seen) => (Vec::new(), Some(seen)),
             _ => (Vec::new(), None),
         };
         let kept = self.people.get(key).cloned();
@@ -183,7 +185,7 @@ impl Rows {
             .extend(step.feed.map(|event| (key.clone(), event.clone())));
     }
 
-    fn end(&mut self, key: &ClaimantKey, ends: &Ends<'_>, revoked: &mut Vec<TokenRow>) {
+    fn end(&mut self, key: &PrincipalKey, ends: &Ends<'_>, revoked: &mut Vec<TokenRow>) {
         for row in &mut self.tokens {
             let stays = ends.but.is_some_and(|held| held.contains(&row.role));
             let lives = row.revoked_at_ms.is_none() && row.expires_at > ends.at_ms / 1000;
@@ -203,7 +205,7 @@ impl Rows {
     }
 
     /// Keeps an event under each name.
-    fn keep(&mut self, source: &SourceName, subjects: &[SignalSubject], event: &Event) {
+    fn keep(&mut self, source: &SourceName, subjects: &[SignalSubject], event: &AccountEvent) {
         for subject in subjects.iter().filter(|subject| !subject.is_empty()) {
             let mut subject = subject.clone();
             subject.email = subject.email.map(|mail| mail.to_ascii_lowercase());
@@ -225,7 +227,7 @@ impl Rows {
             self.logs[at] = row.clone();
             at
         } else {
-            row.dropped = Known {
+            row.dropped = KnownEntry {
                 seq: 0,
                 hash: String::new(),
             };
@@ -248,7 +250,7 @@ impl Rows {
     fn append(&mut self, entry: &AuditRecord) -> Done {
         let link = record::chain(self.head.seq + 1, &self.head.hash, entry)
             .map_err(StoreFault::Unavailable)?;
-        self.head = Known {
+        self.head = KnownEntry {
             seq: link.seq,
             hash: link.hash.clone(),
         };
@@ -275,7 +277,7 @@ impl Rows {
         let records = kept.unwrap_or(self.records.len());
         let last = self.audit.drain(..entries).next_back();
         if let Some((_, last)) = last {
-            let last = Known {
+            let last = KnownEntry {
                 seq: last.seq,
                 hash: last.hash,
             };

@@ -1,9 +1,9 @@
 //! Questions.
 
 use super::{Person, Rows};
-use crate::filter::Wanted;
+use crate::filter::LineFilter;
 use crate::{AuditFilter, AuditLine, Cursor, FeedOfAll, FeedPage, PersonRow, PersonSeen, TokenRow};
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::name::SourceName;
 use oam_model::signal::SignalSubject;
 use oam_policy::account::Account;
@@ -35,7 +35,7 @@ fn names(
 }
 
 impl Rows {
-    pub(super) fn person(&self, key: &ClaimantKey) -> Option<PersonRow> {
+    pub(super) fn person(&self, key: &PrincipalKey) -> Option<PersonRow> {
         self.people.get(key).map(|person| person.row.clone())
     }
 
@@ -44,7 +44,7 @@ impl Rows {
         found.map(|person| person.row.clone()).collect()
     }
 
-    pub(super) fn session_since(&self, key: &ClaimantKey, session: &str) -> Option<u64> {
+    pub(super) fn session_since(&self, key: &PrincipalKey, session: &str) -> Option<u64> {
         let sessions = &self.people.get(key)?.sessions;
         let found = sessions.iter().find(|one| one.sid == session);
         found.map(|one| one.first_s)
@@ -90,7 +90,7 @@ impl Rows {
     pub(super) fn recent(
         &self,
         since_ms: u64,
-        after: Option<&ClaimantKey>,
+        after: Option<&PrincipalKey>,
         limit: usize,
     ) -> Vec<PersonRow> {
         let mut found = self.people(|person| {
@@ -104,7 +104,7 @@ impl Rows {
 
     fn live<'a>(
         &'a self,
-        key: &'a ClaimantKey,
+        key: &'a PrincipalKey,
         now_s: u64,
     ) -> impl Iterator<Item = &'a TokenRow> + 'a {
         let is_live = move |row: &&TokenRow| {
@@ -113,11 +113,11 @@ impl Rows {
         self.tokens.iter().filter(is_live)
     }
 
-    pub(super) fn live_tokens(&self, key: &ClaimantKey, now_s: u64) -> Vec<TokenRow> {
+    pub(super) fn live_tokens(&self, key: &PrincipalKey, now_s: u64) -> Vec<TokenRow> {
         by_expiry(self.live(key, now_s))
     }
 
-    pub(super) fn outstanding_tokens(&self, key: &ClaimantKey, now_s: u64) -> Vec<TokenRow> {
+    pub(super) fn outstanding_tokens(&self, key: &PrincipalKey, now_s: u64) -> Vec<TokenRow> {
         let is_over = |row: &&TokenRow| {
             let is_over = row.revoked_at_ms.is_some() || row.expires_at <= now_s;
             row.key == *key && row.sealed.is_some() && is_over
@@ -155,7 +155,7 @@ impl Rows {
         found.into_iter().map(|(_, row)| row).collect()
     }
 
-    pub(super) fn feed(&self, subject: &ClaimantKey, after: Option<&Cursor>) -> FeedPage {
+    pub(super) fn feed(&self, subject: &PrincipalKey, after: Option<&Cursor>) -> FeedPage {
         let head = Cursor {
             generation: GENERATION.to_owned(),
             seq: self.feed.len() as u64,
@@ -186,13 +186,13 @@ impl Rows {
     }
 
     /// Place of a log.
-    pub(super) fn log(&self, key: &ClaimantKey, log: &str) -> Option<usize> {
+    pub(super) fn log(&self, key: &PrincipalKey, log: &str) -> Option<usize> {
         self.logs
             .iter()
             .position(|row| row.key == *key && row.log == log)
     }
 
-    pub(super) fn record(&self, key: &ClaimantKey, log: &str, seq: u64) -> Option<String> {
+    pub(super) fn record(&self, key: &PrincipalKey, log: &str, seq: u64) -> Option<String> {
         let log = self.log(key, log)?;
         let found = self
             .records
@@ -205,7 +205,7 @@ impl Rows {
         &self,
         after: u64,
         limit: usize,
-    ) -> Vec<(u64, ClaimantKey, String, String)> {
+    ) -> Vec<(u64, PrincipalKey, String, String)> {
         let later = self.records.iter().filter(|row| row.arrival > after);
         let told = later.map(|row| {
             let log = &self.logs[row.log];
@@ -222,7 +222,7 @@ impl Rows {
     pub(super) fn audit(&self, filter: &AuditFilter, after: u64, limit: usize) -> Vec<AuditLine> {
         let person = filter.person.as_deref();
         let keys = person.map(|text| self.keys_of(text));
-        let wanted = Wanted::new(filter, keys.as_deref()).unwrap();
+        let wanted = LineFilter::new(filter, keys.as_deref()).unwrap();
         let meant = self.audit.iter().filter(|(at_ms, link)| {
             link.seq > after
                 && filter.from_ms.is_none_or(|from_ms| *at_ms >= from_ms)
@@ -251,7 +251,7 @@ impl Rows {
 }
 
 /// Whether a text is `source:key`.
-fn is_key(key: &ClaimantKey, text: &str) -> bool {
+fn is_key(key: &PrincipalKey, text: &str) -> bool {
     text.split_once(':') == Some((key.source.as_str(), &key.key))
 }
 

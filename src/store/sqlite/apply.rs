@@ -6,104 +6,108 @@ mod unmatched;
 
 use super::rows::{TOKEN, algorithm, claimant, int, owner_columns, short, token};
 use crate::ends::verification_after;
-use crate::{Change, KeyRow, SecretOwner, SecretRow, StoreFault, TokenRow};
-use oam_model::claimant::ClaimantKey;
+use crate::{KeyRow, SecretOwner, SecretRow, StoreChange, StoreFault, TokenRow};
+use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::{HubName, Repository};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Why a batch is undone.
 #[derive(Debug)]
-pub(super) enum Undone {
+pub(super) enum ApplyError {
     /// As the trait tells it: nothing is wrong with the database.
     Told(StoreFault),
     /// The database's own fault.
     Database(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Undone {
+impl From<rusqlite::Error> for ApplyError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Database(error)
     }
 }
 
-impl From<StoreFault> for Undone {
+impl From<StoreFault> for ApplyError {
     fn from(fault: StoreFault) -> Self {
         Self::Told(fault)
     }
 }
 
-type Done = Result<(), Undone>;
+type Done = Result<(), ApplyError>;
 
 /// Whether a change will be refused, by what is there before its batch. Nothing is written: a batch
 /// that is refused here need not be undone.
-pub(super) fn check(database: &Connection, change: &Change) -> Done {
+pub(super) fn check(database: &Connection, change: &StoreChange) -> Done {
     match change {
-        Change::Issue {
+        StoreChange::Issue {
             token,
             epoch: Some(epoch),
         } => same_epoch(database, &token.key, *epoch),
-        Change::AtEpoch { key, epoch } => same_epoch(database, key, *epoch),
-        Change::End { .. } | Change::Restore { .. } => people::check(database, change),
-        Change::RolesChanged { key, .. } | Change::Held { key, .. } => {
+        StoreChange::AtEpoch { key, epoch } => same_epoch(database, key, *epoch),
+        StoreChange::End { .. } | StoreChange::Restore { .. } => people::check(database, change),
+        StoreChange::RolesChanged { key, .. } | StoreChange::Held { key, .. } => {
             people::is_decided(database, key, change)
         }
-        Change::Seen(seen) => unmatched::none(database, seen),
-        Change::Unmatched {
+        StoreChange::Seen(seen) => unmatched::none(database, seen),
+        StoreChange::Unmatched {
             source, subjects, ..
         } => unmatched::check(database, source, subjects),
-        Change::Once {
+        StoreChange::Once {
             transmitter, id, ..
         } => {
             let mut taken =
                 database.prepare_cached("SELECT 1 FROM once WHERE transmitter = ?1 AND id = ?2")?;
             if taken.exists((transmitter, id))? {
-                return Err(Undone::Told(StoreFault::Replayed));
+                return Err(ApplyError::Told(StoreFault::Replayed));
             }
             Ok(())
         }
-        Change::RecordQuota(quota) => agent_log::within_quota(database, quota),
-        Change::AgentLog(row, lines) => agent_log::check(database, row, lines).map(drop),
+        StoreChange::RecordQuota(quota) => agent_log::within_quota(database, quota),
+        StoreChange::AgentLog(row, lines) => agent_log::check(database, row, lines).map(drop),
         _ => Ok(()),
     }
 }
 
 /// Carries out one change; tokens that it made inactive go to `revoked`.
-pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<TokenRow>) -> Done {
+pub(super) fn change(
+    database: &Connection,
+    change: &StoreChange,
+    revoked: &mut Vec<TokenRow>,
+) -> Done {
     match change {
-        Change::Seen(_)
-        | Change::TakeOver(_)
-        | Change::End { .. }
-        | Change::Restore { .. }
-        | Change::RolesChanged { .. }
-        | Change::Held { .. } => people::change(database, change, revoked),
-        Change::Unmatched {
+        StoreChange::Seen(_)
+        | StoreChange::TakeOver(_)
+        | StoreChange::End { .. }
+        | StoreChange::Restore { .. }
+        | StoreChange::RolesChanged { .. }
+        | StoreChange::Held { .. } => people::change(database, change, revoked),
+        StoreChange::Unmatched {
             source,
             subjects,
             event,
         } => unmatched::keep(database, source, subjects, event),
         // Its epoch was compared by `check`: what the same batch changes of the person is the token's own.
-        Change::Issue { token, .. } => issue(database, token),
-        Change::AtEpoch { .. } => Ok(()),
-        Change::RevokeToken { sha256, at_ms } => {
-            revoke_token(database, sha256, *at_ms, revoked).map_err(Undone::from)
+        StoreChange::Issue { token, .. } => issue(database, token),
+        StoreChange::AtEpoch { .. } => Ok(()),
+        StoreChange::RevokeToken { sha256, at_ms } => {
+            revoke_token(database, sha256, *at_ms, revoked).map_err(ApplyError::from)
         }
-        Change::Unseal(sha256) => unseal(database, sha256),
-        Change::Once {
+        StoreChange::Unseal(sha256) => unseal(database, sha256),
+        StoreChange::Once {
             transmitter,
             id,
             until_ms,
         } => once(database, transmitter, id, *until_ms),
-        Change::StreamVerified { transmitter, at_ms } => {
+        StoreChange::StreamVerified { transmitter, at_ms } => {
             stream_verified(database, transmitter, *at_ms)
         }
-        Change::RecordQuota(quota) => agent_log::count(database, quota),
-        Change::AgentLog(row, lines) => agent_log::hold(database, row, lines),
-        Change::PutKey(key) => put_key(database, key),
-        Change::DropKey(kid) => run(database, "DELETE FROM keys WHERE kid = ?1", [kid]),
-        Change::PutSecret(secret) => put_secret(database, secret),
-        Change::DropSecret { owner, number } => drop_secret(database, owner, *number),
-        Change::PolicyDigest(digest) => run(
+        StoreChange::RecordQuota(quota) => agent_log::count(database, quota),
+        StoreChange::AgentLog(row, lines) => agent_log::hold(database, row, lines),
+        StoreChange::PutKey(key) => put_key(database, key),
+        StoreChange::DropKey(kid) => run(database, "DELETE FROM keys WHERE kid = ?1", [kid]),
+        StoreChange::PutSecret(secret) => put_secret(database, secret),
+        StoreChange::DropSecret { owner, number } => drop_secret(database, owner, *number),
+        StoreChange::PolicyDigest(digest) => run(
             database,
             "INSERT OR REPLACE INTO meta (name, value) VALUES ('policy_digest', ?1)",
             [digest],
@@ -124,11 +128,11 @@ fn unseal(database: &Connection, sha256: &str) -> Done {
     )
 }
 
-fn same_epoch(database: &Connection, key: &ClaimantKey, epoch: u64) -> Done {
+fn same_epoch(database: &Connection, key: &PrincipalKey, epoch: u64) -> Done {
     if people::epoch(database, key)? == epoch {
         Ok(())
     } else {
-        Err(Undone::Told(StoreFault::Overtaken))
+        Err(ApplyError::Told(StoreFault::Overtaken))
     }
 }
 
@@ -187,7 +191,7 @@ fn revoke_token(
 }
 
 /// Appends to the feed of one subject.
-fn append(database: &Connection, key: &ClaimantKey, event: &FeedEvent) -> Done {
+fn append(database: &Connection, key: &PrincipalKey, event: &FeedEvent) -> Done {
     let at_ms = match event {
         FeedEvent::Heartbeat { sent_at_ms, .. } => *sent_at_ms,
         FeedEvent::Revoked { at_ms, .. }
@@ -214,7 +218,7 @@ fn once(database: &Connection, transmitter: &str, id: &str, until_ms: u64) -> Do
         )?
         .execute(params![transmitter, id, int(until_ms)])?;
     if written == 0 {
-        return Err(Undone::Told(StoreFault::Replayed));
+        return Err(ApplyError::Told(StoreFault::Replayed));
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! Backups: a copy that is whole, what there is to know of one, and one put in the database's place.
 
-use super::chain::Head;
+use super::chain::ChainHead;
 use super::file;
 use super::marker::{self, DatabaseFiles};
-use super::open::{self, MIGRATIONS, Opening, Writing};
+use super::open::{self, MIGRATIONS, OpenMode, Writing};
 use super::read;
 use super::words::{refusal, refused};
 use oam_audit::history::History;
-use oam_audit::record::{Known, Summary, Verifier, placed};
+use oam_audit::record::{KnownEntry, Summary, Verifier, placed};
 use oam_model::audit::AuditRecord;
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
@@ -188,7 +188,7 @@ fn beginning(line: &str) -> Verifier {
     let before = placed(line).ok().filter(|(link, _)| link.seq > 1);
     let mut verifier = Verifier::new([]);
     if let Some((link, hash)) = before {
-        verifier = verifier.going_on_from(&Known {
+        verifier = verifier.going_on_from(&KnownEntry {
             seq: link.seq - 1,
             hash,
         });
@@ -199,7 +199,7 @@ fn beginning(line: &str) -> Verifier {
 
 /// What a restore came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Restored {
+pub struct RestoreResult {
     /// The history of what is served from now on.
     pub history: History,
     /// Where the database of before lies now, when there was one.
@@ -217,7 +217,7 @@ pub fn put_in_place(
     org: &OrgName,
     from: &Path,
     entry: &AuditRecord,
-) -> Result<Restored, Refusal> {
+) -> Result<RestoreResult, Refusal> {
     let database = &files.database;
     let at_s = entry.at_ms / 1000;
     let fresh = named(database, ".restoring");
@@ -244,7 +244,7 @@ pub fn put_in_place(
         .and_then(|()| file::sync_folder(database));
     moved.map_err(|fault| unfinished(unwritten(database, &fault)))?;
     mark(files, &history)?;
-    Ok(Restored { history, aside })
+    Ok(RestoreResult { history, aside })
 }
 
 /// Takes the database that lies there, whatever its marker says, as a new generation.
@@ -255,10 +255,10 @@ pub fn accept(
     files: &DatabaseFiles,
     org: &OrgName,
     entry: &AuditRecord,
-) -> Result<Restored, Refusal> {
+) -> Result<RestoreResult, Refusal> {
     let history = begin(files, org, beyond(files), entry)?;
     mark(files, &history)?;
-    Ok(Restored {
+    Ok(RestoreResult {
         history,
         aside: None,
     })
@@ -273,7 +273,7 @@ fn begin(
 ) -> Result<History, Refusal> {
     let path = &files.database;
     let told = |error: rusqlite::Error| refusal(path, &error);
-    let mut writing = Writing::open(files, org, Opening::Existing)?;
+    let mut writing = Writing::open(files, org, OpenMode::Existing)?;
     let transaction = writing
         .connection
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
@@ -284,7 +284,8 @@ fn begin(
     put("restored_at", &list).map_err(told)?;
     put("marked", "1").map_err(told)?;
     open::fresh_generation(&transaction).map_err(told)?;
-    let written = Head::load(&transaction).and_then(|mut head| head.append(&transaction, entry));
+    let written =
+        ChainHead::load(&transaction).and_then(|mut head| head.append(&transaction, entry));
     written.map_err(|_| {
         refused(
             path,

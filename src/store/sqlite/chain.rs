@@ -1,6 +1,6 @@
 //! The organization's audit log in the database: its running end.
 
-use super::apply::Undone;
+use super::apply::ApplyError;
 use super::rows::int;
 use crate::StoreFault;
 use oam_audit::record::{self, GENESIS};
@@ -9,15 +9,15 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 /// The last entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct ChainHead {
     pub(super) seq: u64,
     pub(super) hash: String,
 }
 
-impl Head {
+impl ChainHead {
     /// Goes on from the last entry that is there. One that is not as it was written stops everything:
     /// what follows it could not be proven.
-    pub(super) fn load(database: &Connection) -> Result<Self, Undone> {
+    pub(super) fn load(database: &Connection) -> Result<Self, ApplyError> {
         let last: Option<String> = database
             .prepare_cached("SELECT line FROM audit ORDER BY seq DESC LIMIT 1")?
             .query_row([], |row| row.get(0))
@@ -29,7 +29,7 @@ impl Head {
             });
         };
         let link = record::link(&text).map_err(|_| {
-            Undone::Told(StoreFault::Unavailable(
+            ApplyError::Told(StoreFault::Unavailable(
                 "the last entry of the audit log is not as it was written, so nothing is granted: run `oam-issuer audit verify`, then put the last backup in place".to_owned(),
             ))
         })?;
@@ -44,9 +44,9 @@ impl Head {
         &mut self,
         database: &Connection,
         entry: &AuditRecord,
-    ) -> Result<(), Undone> {
+    ) -> Result<(), ApplyError> {
         let link = record::chain(self.seq + 1, &self.hash, entry)
-            .map_err(|words| Undone::Told(StoreFault::Unavailable(words)))?;
+            .map_err(|words| ApplyError::Told(StoreFault::Unavailable(words)))?;
         database
             .prepare_cached("INSERT INTO audit (seq, at_ms, line) VALUES (?1, ?2, ?3)")?
             .execute(params![int(link.seq), int(entry.at_ms), link.line])?;

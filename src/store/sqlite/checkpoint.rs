@@ -4,7 +4,7 @@
 //! and everybody who waits for the writer waits for that too. Here a thread of its own copies most of it while commits go on, and
 //! the writer only what came in the meantime, after which the log begins again at its start.
 
-use super::place::Shared;
+use super::place::SharedGeneration;
 use super::reader::Reader;
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
@@ -36,7 +36,7 @@ impl Checkpoints {
     /// The system gave no thread.
     pub(super) fn start(
         path: &Path,
-        shared: &Arc<Shared>,
+        shared: &Arc<SharedGeneration>,
         threads: &mut Vec<JoinHandle<()>>,
     ) -> std::io::Result<Self> {
         let (ask, asked) = sync_channel(1);

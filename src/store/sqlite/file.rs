@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// Which file this is, whatever its name.
-pub(super) type Identity = (u64, u64);
+pub(super) type FileIdentity = (u64, u64);
 
 /// Where the write-ahead log of a database lies.
 pub(super) fn log_of(path: &Path) -> PathBuf {
@@ -30,7 +30,7 @@ pub(super) fn remove_log(path: &Path) {
 ///
 /// # Errors
 /// The system's, when it can't be looked at.
-pub(super) fn identity(path: &Path) -> io::Result<Option<Identity>> {
+pub(super) fn identity(path: &Path) -> io::Result<Option<FileIdentity>> {
     match fs::metadata(path) {
         Ok(meta) => Ok(Some(identity_of(&meta))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -39,14 +39,14 @@ pub(super) fn identity(path: &Path) -> io::Result<Option<Identity>> {
 }
 
 #[cfg(unix)]
-fn identity_of(meta: &Metadata) -> Identity {
+fn identity_of(meta: &Metadata) -> FileIdentity {
     use std::os::unix::fs::MetadataExt;
     (meta.dev(), meta.ino())
 }
 
 /// Elsewhere an open file can't be deleted or replaced: that it is there is enough.
 #[cfg(not(unix))]
-fn identity_of(_meta: &Metadata) -> Identity {
+fn identity_of(_meta: &Metadata) -> FileIdentity {
     (0, 0)
 }
 

@@ -1,7 +1,7 @@
 //! Several batches in one transaction: each is written or refused, and none pays for another.
 
-use super::apply::{self, Undone};
-use super::chain::Head;
+use super::apply::{self, ApplyError};
+use super::chain::ChainHead;
 use super::words;
 use crate::{Batch, Committed, StoreFault};
 use rusqlite::{Connection, Error, ErrorCode};
@@ -11,15 +11,15 @@ use std::path::Path;
 /// data and the log's end, for the next one.
 pub(super) fn within<T>(
     database: &Connection,
-    (known, head): (i64, Option<Head>),
-    work: impl FnOnce(&Connection, &mut Head) -> Result<T, Undone>,
-) -> Result<(T, i64, Head), Undone> {
+    (known, head): (i64, Option<ChainHead>),
+    work: impl FnOnce(&Connection, &mut ChainHead) -> Result<T, ApplyError>,
+) -> Result<(T, i64, ChainHead), ApplyError> {
     statement(database, "BEGIN IMMEDIATE")?;
-    let done = || -> Result<(T, i64, Head), Undone> {
+    let done = || -> Result<(T, i64, ChainHead), ApplyError> {
         let version = data_version(database)?;
         let mut head = match head {
             Some(head) if version == known => head,
-            _ => Head::load(database)?,
+            _ => ChainHead::load(database)?,
         };
         let value = work(database, &mut head)?;
         statement(database, "COMMIT")?;
@@ -41,9 +41,9 @@ pub(super) fn within<T>(
 /// A fault that only appeared while writing; the whole transaction is undone.
 pub(super) fn together(
     database: &Connection,
-    head: &mut Head,
+    head: &mut ChainHead,
     batches: &[Batch],
-) -> Result<Vec<Result<Committed, StoreFault>>, Undone> {
+) -> Result<Vec<Result<Committed, StoreFault>>, ApplyError> {
     let mut results = Vec::with_capacity(batches.len());
     for batch in batches {
         let checked = batch
@@ -52,7 +52,7 @@ pub(super) fn together(
             .try_for_each(|change| apply::check(database, change));
         results.push(match checked {
             Ok(()) => Ok(written(database, head, batch)?),
-            Err(Undone::Told(fault)) => Err(fault),
+            Err(ApplyError::Told(fault)) => Err(fault),
             Err(undone) => return Err(undone),
         });
     }
@@ -66,9 +66,9 @@ pub(super) fn together(
 pub(super) fn separately(
     path: &Path,
     database: &Connection,
-    head: &mut Head,
+    head: &mut ChainHead,
     batches: &[Batch],
-) -> Result<Vec<Result<Committed, StoreFault>>, Undone> {
+) -> Result<Vec<Result<Committed, StoreFault>>, ApplyError> {
     let mut results = Vec::with_capacity(batches.len());
     for batch in batches {
         statement(database, "SAVEPOINT batch")?;
@@ -88,7 +88,11 @@ pub(super) fn separately(
     Ok(results)
 }
 
-fn written(database: &Connection, head: &mut Head, batch: &Batch) -> Result<Committed, Undone> {
+fn written(
+    database: &Connection,
+    head: &mut ChainHead,
+    batch: &Batch,
+) -> Result<Committed, ApplyError> {
     let mut committed = Committed::default();
     for change in &batch.changes {
         apply::change(database, change, &mut committed.revoked).map_err(of_the_change)?;
@@ -101,8 +105,8 @@ fn written(database: &Connection, head: &mut Head, batch: &Batch) -> Result<Comm
 }
 
 /// A value that the database does not take is the change's fault and not the database's.
-fn of_the_change(undone: Undone) -> Undone {
-    let Undone::Database(error) = &undone else {
+fn of_the_change(undone: ApplyError) -> ApplyError {
+    let ApplyError::Database(error) = &undone else {
         return undone;
     };
     let code = error.sqlite_error_code();
@@ -111,7 +115,7 @@ fn of_the_change(undone: Undone) -> Undone {
         Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
     ) || matches!(error, Error::ToSqlConversionFailure(_));
     if refused {
-        return Undone::Told(StoreFault::Invalid("it contradicts what is kept already"));
+        return ApplyError::Told(StoreFault::Invalid("it contradicts what is kept already"));
     }
     undone
 }
@@ -128,9 +132,9 @@ pub(super) fn data_version(database: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// The fault as the trait tells it.
-pub(super) fn told(path: &Path, undone: Undone) -> StoreFault {
+pub(super) fn told(path: &Path, undone: ApplyError) -> StoreFault {
     match undone {
-        Undone::Told(fault) => fault,
-        Undone::Database(error) => words::fault(path, &error),
+        ApplyError::Told(fault) => fault,
+        ApplyError::Database(error) => words::fault(path, &error),
     }
 }

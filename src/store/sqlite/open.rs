@@ -1,6 +1,6 @@
 //! Connections: opened, checked, brought to the schema of this version.
 
-use super::file::{self, Identity};
+use super::file::{self, FileIdentity};
 use super::marker::{self, DatabaseFiles};
 use super::words::{gone, refusal, refused};
 use oam_audit::history::History;
@@ -26,7 +26,7 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// How a database is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Opening {
+pub(super) enum OpenMode {
     /// One is begun where there is none.
     Create,
     /// It must be there.
@@ -40,8 +40,8 @@ pub(super) enum Opening {
 pub(super) struct Writing {
     pub(super) connection: Connection,
     path: PathBuf,
-    main: Identity,
-    log: Option<Identity>,
+    main: FileIdentity,
+    log: Option<FileIdentity>,
     /// Name of the database for cursors of the feed.
     pub(super) generation: String,
     /// Why this database must not be served: its marker knows a later one. Commands may look at it.
@@ -50,7 +50,7 @@ pub(super) struct Writing {
 
 /// Whether the open files are the ones that others find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum FileCheck {
     /// They are.
     Same,
     /// Others lie in their place.
@@ -67,10 +67,10 @@ impl Writing {
     pub(super) fn open(
         files: &DatabaseFiles,
         org: &OrgName,
-        how: Opening,
+        how: OpenMode,
     ) -> Result<Self, Refusal> {
         let path = files.database.as_path();
-        prepare(path, how == Opening::Create)?;
+        prepare(path, how == OpenMode::Create)?;
         let told = |error: rusqlite::Error| refusal(path, &error);
         let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(told)?;
         connection
@@ -91,7 +91,7 @@ impl Writing {
                 None
             }
             // A running server goes on with what it finds only if it is not an older copy.
-            Err(refusal) if how == Opening::Replaced => return Err(refusal),
+            Err(refusal) if how == OpenMode::Replaced => return Err(refusal),
             Err(refusal) => Some(refusal),
         };
         let looked = |fault: std::io::Error| looked(path, &fault);
@@ -108,18 +108,18 @@ impl Writing {
     }
 
     /// Compares the open files with what lies at their names.
-    pub(super) fn found(&self) -> Found {
+    pub(super) fn found(&self) -> FileCheck {
         match file::identity(&self.path) {
             Ok(Some(main)) if main == self.main => {}
-            Ok(Some(_)) => return Found::Another,
-            Ok(None) => return Found::Gone,
+            Ok(Some(_)) => return FileCheck::Another,
+            Ok(None) => return FileCheck::Gone,
             // It can't be looked at: the write that follows tells why.
-            Err(_) => return Found::Same,
+            Err(_) => return FileCheck::Same,
         }
         match file::identity(&file::log_of(&self.path)) {
-            Ok(log) if log == self.log => Found::Same,
-            Err(_) => Found::Same,
-            Ok(_) => Found::Another,
+            Ok(log) if log == self.log => FileCheck::Same,
+            Err(_) => FileCheck::Same,
+            Ok(_) => FileCheck::Another,
         }
     }
 
@@ -249,7 +249,7 @@ fn migrate(
     connection: &mut Connection,
     path: &Path,
     org: &OrgName,
-    how: Opening,
+    how: OpenMode,
 ) -> Result<String, Refusal> {
     let told = |error: rusqlite::Error| refusal(path, &error);
     let transaction = connection
@@ -284,7 +284,7 @@ fn names(
     transaction: &Transaction<'_>,
     path: &Path,
     org: &OrgName,
-    how: Opening,
+    how: OpenMode,
 ) -> Result<String, Refusal> {
     let told = |error: rusqlite::Error| refusal(path, &error);
     let meta = |name: &str| -> rusqlite::Result<Option<String>> {
@@ -306,7 +306,7 @@ fn names(
         None => put(transaction, "org", org.as_str()).map_err(told)?,
     }
     let kept = meta("generation").map_err(told)?;
-    if let Some(generation) = kept.filter(|_| how != Opening::Replaced) {
+    if let Some(generation) = kept.filter(|_| how != OpenMode::Replaced) {
         return Ok(generation);
     }
     fresh_generation(transaction).map_err(told)

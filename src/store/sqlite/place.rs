@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 /// The database as the writer last found it.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct DbGeneration {
     /// Its generation, for cursors.
     pub(super) generation: Arc<str>,
     /// Grows when files are opened anew: readers then open theirs anew.
@@ -18,19 +18,19 @@ pub(super) struct Place {
 }
 
 /// Shared by writer, readers and watchers.
-pub(super) struct Shared {
+pub(super) struct SharedGeneration {
     /// Why the marker could not be written the last time.
     unmarked: Mutex<Option<ErrorKind>>,
-    place: ArcSwap<Place>,
+    place: ArcSwap<DbGeneration>,
     changes: watch::Sender<u64>,
 }
 
-impl Shared {
+impl SharedGeneration {
     /// For a database that was just opened.
     pub(super) fn new(generation: String) -> Self {
         Self {
             unmarked: Mutex::new(None),
-            place: ArcSwap::from_pointee(Place {
+            place: ArcSwap::from_pointee(DbGeneration {
                 generation: generation.into(),
                 opened: 0,
                 lost: None,
@@ -40,7 +40,7 @@ impl Shared {
     }
 
     /// The database as last found.
-    pub(super) fn place(&self) -> Arc<Place> {
+    pub(super) fn place(&self) -> Arc<DbGeneration> {
         self.place.load_full()
     }
 
@@ -68,7 +68,7 @@ impl Shared {
     /// Files were opened anew.
     pub(super) fn opened(&self, generation: String) {
         let opened = self.place.load().opened + 1;
-        self.place.store(Arc::new(Place {
+        self.place.store(Arc::new(DbGeneration {
             generation: generation.into(),
             opened,
             lost: None,
@@ -80,9 +80,9 @@ impl Shared {
     pub(super) fn lost(&self, why: &StoreFault) {
         let place = self.place.load();
         if place.lost.as_ref() != Some(why) {
-            self.place.store(Arc::new(Place {
+            self.place.store(Arc::new(DbGeneration {
                 lost: Some(why.clone()),
-                ..Place::clone(&place)
+                ..DbGeneration::clone(&place)
             }));
         }
     }
@@ -91,9 +91,9 @@ impl Shared {
     pub(super) fn back(&self) {
         let place = self.place.load();
         if place.lost.is_some() {
-            self.place.store(Arc::new(Place {
+            self.place.store(Arc::new(DbGeneration {
                 lost: None,
-                ..Place::clone(&place)
+                ..DbGeneration::clone(&place)
             }));
             self.changed();
         }

@@ -1,11 +1,11 @@
 //! Dropping by age: the beginning of the audit log, and the beginnings of the agents' logs. First it is put
 //! on record what goes and from which hashes the chains go on, then it is deleted piece by piece.
 
-use super::apply::Undone;
-use super::chain::Head;
+use super::apply::ApplyError;
+use super::chain::ChainHead;
 use super::rows::{int, key, number};
 use crate::{Pruned, StoreFault};
-use oam_audit::record::{self, Known};
+use oam_audit::record::{self, KnownEntry};
 use oam_audit::retention::{self, DroppedRecords, Marks};
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::name::OrgName;
@@ -32,12 +32,12 @@ const PARTS: [(&str, &str, &str); 2] = [
 /// first arrival, that is not older than `before_ms`. Nothing is deleted yet.
 pub(super) fn begin(
     database: &Connection,
-    head: &mut Head,
+    head: &mut ChainHead,
     org: &OrgName,
     before_ms: u64,
     at_ms: u64,
-) -> std::result::Result<Pruned, Undone> {
-    let say = |head: &mut Head, words: String| {
+) -> std::result::Result<Pruned, ApplyError> {
+    let say = |head: &mut ChainHead, words: String| {
         let mut entry = AuditRecord::new(AuditEvent::Retention, org.clone(), at_ms);
         entry.detail = Some(words);
         head.append(database, &entry)
@@ -74,9 +74,9 @@ fn note(database: &Connection, name: &str, upto: i64) -> Result<usize> {
 /// The last audit entry that goes, and how many go.
 fn audit(
     database: &Connection,
-    head: &Head,
+    head: &ChainHead,
     before_ms: u64,
-) -> std::result::Result<Option<(Known, u64)>, Undone> {
+) -> std::result::Result<Option<(KnownEntry, u64)>, ApplyError> {
     let first: Option<i64> =
         database.query_row("SELECT min(seq) FROM audit", [], |row| row.get(0))?;
     let kept: Option<i64> = database.query_row(
@@ -93,11 +93,11 @@ fn audit(
             row.get(0)
         })?;
     let link = record::link(&text).map_err(|_| {
-        Undone::Told(StoreFault::Unavailable(format!(
+        ApplyError::Told(StoreFault::Unavailable(format!(
             "entry {last} of the audit log is not as it was written, so nothing is dropped: run `oam-issuer audit verify`"
         )))
     })?;
-    let known = Known {
+    let known = KnownEntry {
         seq: link.seq,
         hash: link.hash,
     };
@@ -123,7 +123,7 @@ fn records(database: &Connection, before_ms: u64) -> Result<Option<(i64, u64)>> 
 }
 
 /// Notes with each log from where it goes on.
-fn mark(database: &Connection, arrival: i64) -> std::result::Result<(), Undone> {
+fn mark(database: &Connection, arrival: i64) -> std::result::Result<(), ApplyError> {
     // The line beside `max` is that of the largest number.
     let mut statement = database.prepare(
         "SELECT log, max(seq), line FROM agent_records WHERE arrival <= ?1 GROUP BY log",
@@ -133,7 +133,7 @@ fn mark(database: &Connection, arrival: i64) -> std::result::Result<(), Undone> 
         let log: i64 = row.get(0)?;
         let seq = number(row, 1)?;
         let (link, _) = record::placed(&row.get::<_, String>(2)?).map_err(|_| {
-            Undone::Told(StoreFault::Unavailable(format!(
+            ApplyError::Told(StoreFault::Unavailable(format!(
                 "record {seq} of an agent's log is not as it was written, so nothing is dropped: run `oam-issuer audit verify`"
             )))
         })?;
@@ -155,7 +155,7 @@ fn marks(database: &Connection) -> Result<Option<DroppedRecords>> {
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let dropped = Known {
+        let dropped = KnownEntry {
             seq: number(row, 3)?,
             hash: row.get(4)?,
         };

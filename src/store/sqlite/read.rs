@@ -3,12 +3,12 @@
 pub(super) mod audit;
 pub(super) mod people;
 
-use super::place::Place;
+use super::place::DbGeneration;
 use super::rows::{self, AGENT_LOG, TOKEN, int, key, owner_columns};
 use crate::{AgentLogRow, Cursor, FeedOfAll, FeedPage, KeyRow, SecretOwner, SecretRow, TokenRow};
 use oam_audit::history::History;
-use oam_audit::record::{self, Known};
-use oam_model::claimant::ClaimantKey;
+use oam_audit::record::{self, KnownEntry};
+use oam_model::claimant::PrincipalKey;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 /// All rows of a statement.
@@ -58,7 +58,7 @@ pub(super) fn token(database: &Connection, sha256: &str) -> Result<Option<TokenR
 
 pub(super) fn live_tokens(
     database: &Connection,
-    claimant: &ClaimantKey,
+    claimant: &PrincipalKey,
     now_s: u64,
 ) -> Result<Vec<TokenRow>> {
     let live = "revoked_at_ms IS NULL AND expires_at_s > ?3";
@@ -67,7 +67,7 @@ pub(super) fn live_tokens(
 
 pub(super) fn outstanding_tokens(
     database: &Connection,
-    claimant: &ClaimantKey,
+    claimant: &PrincipalKey,
     now_s: u64,
 ) -> Result<Vec<TokenRow>> {
     let over = "sealed IS NOT NULL AND (revoked_at_ms IS NOT NULL OR expires_at_s <= ?3)";
@@ -76,7 +76,7 @@ pub(super) fn outstanding_tokens(
 
 fn tokens_of(
     database: &Connection,
-    claimant: &ClaimantKey,
+    claimant: &PrincipalKey,
     condition: &str,
     now_s: u64,
 ) -> Result<Vec<TokenRow>> {
@@ -121,8 +121,8 @@ pub(super) fn due_at_hubs(
 /// The feed of one subject, of one moment.
 pub(super) fn feed(
     database: &Connection,
-    place: &Place,
-    subject: &ClaimantKey,
+    place: &DbGeneration,
+    subject: &PrincipalKey,
     after: Option<&Cursor>,
 ) -> Result<FeedPage> {
     let moment = database.unchecked_transaction()?;
@@ -161,7 +161,7 @@ pub(super) fn feed(
 /// The feed of all subjects.
 pub(super) fn feed_of_all(
     database: &Connection,
-    place: &Place,
+    place: &DbGeneration,
     after: u64,
     limit: usize,
 ) -> Result<FeedOfAll> {
@@ -193,7 +193,7 @@ pub(super) fn stream_verified(database: &Connection, transmitter: &str) -> Resul
 
 pub(super) fn agent_log(
     database: &Connection,
-    claimant: &ClaimantKey,
+    claimant: &PrincipalKey,
     log: &str,
 ) -> Result<Option<AgentLogRow>> {
     one(
@@ -217,7 +217,7 @@ pub(super) fn agent_logs(
     )
 }
 
-pub(super) fn agent_logs_of(database: &Connection, claimant: &ClaimantKey) -> Result<u64> {
+pub(super) fn agent_logs_of(database: &Connection, claimant: &PrincipalKey) -> Result<u64> {
     let count = one(
         database,
         "SELECT count(*) FROM agent_logs WHERE source = ?1 AND key = ?2",
@@ -228,7 +228,7 @@ pub(super) fn agent_logs_of(database: &Connection, claimant: &ClaimantKey) -> Re
 }
 
 /// Who sent a log first.
-pub(super) fn agent_log_owner(database: &Connection, log: &str) -> Result<Option<ClaimantKey>> {
+pub(super) fn agent_log_owner(database: &Connection, log: &str) -> Result<Option<PrincipalKey>> {
     one(
         database,
         "SELECT source, key FROM agent_logs WHERE log = ?1 ORDER BY id LIMIT 1",
@@ -239,7 +239,7 @@ pub(super) fn agent_log_owner(database: &Connection, log: &str) -> Result<Option
 
 pub(super) fn agent_record(
     database: &Connection,
-    claimant: &ClaimantKey,
+    claimant: &PrincipalKey,
     log: &str,
     seq: u64,
 ) -> Result<Option<String>> {
@@ -256,7 +256,7 @@ pub(super) fn agent_records(
     database: &Connection,
     after: u64,
     limit: usize,
-) -> Result<Vec<(u64, ClaimantKey, String, String)>> {
+) -> Result<Vec<(u64, PrincipalKey, String, String)>> {
     all(
         database,
         "SELECT r.arrival, l.source, l.key, l.log, r.line FROM agent_records r
@@ -318,7 +318,7 @@ pub(super) fn history(database: &Connection) -> Result<History> {
     )?;
     Ok(History {
         restored_at: serde_json::from_str(&restored).unwrap_or_default(),
-        last: last.map(|(seq, line)| Known {
+        last: last.map(|(seq, line)| KnownEntry {
             seq,
             hash: hash_of(&line),
         }),

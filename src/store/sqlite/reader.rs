@@ -4,7 +4,7 @@
 //! threads, so that an export does not hold up an introspection.
 
 use super::open;
-use super::place::{Place, Shared};
+use super::place::{DbGeneration, SharedGeneration};
 use super::words;
 use crate::StoreFault;
 use rusqlite::{Connection, ErrorCode};
@@ -48,7 +48,7 @@ impl Readers {
     /// The system gave no thread.
     pub(super) fn start(
         path: &Path,
-        shared: &Arc<Shared>,
+        shared: &Arc<SharedGeneration>,
         threads: &mut Vec<JoinHandle<()>>,
     ) -> std::io::Result<Self> {
         let reader = || Reader::new(path, shared);
@@ -73,7 +73,7 @@ impl Readers {
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         kind: Kind,
-        question: impl FnOnce(&Connection, &Place) -> rusqlite::Result<T> + Send + 'static,
+        question: impl FnOnce(&Connection, &DbGeneration) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreFault> {
         let lane = match kind {
             Kind::Long => &self.long,
@@ -120,14 +120,14 @@ fn may_heal(error: &rusqlite::Error) -> bool {
 /// A connection that only reads, opened when it is needed, and anew when the database is another one.
 pub(super) struct Reader {
     path: PathBuf,
-    shared: Arc<Shared>,
+    shared: Arc<SharedGeneration>,
     /// The connection, and which opening of the database it belongs to.
     open: Option<(Connection, u64)>,
 }
 
 impl Reader {
     /// Nothing is opened yet.
-    pub(super) fn new(path: &Path, shared: &Arc<Shared>) -> Self {
+    pub(super) fn new(path: &Path, shared: &Arc<SharedGeneration>) -> Self {
         Self {
             path: path.to_owned(),
             shared: Arc::clone(shared),
@@ -147,7 +147,7 @@ impl Reader {
     /// There is no database, or what it says.
     pub(super) fn answer<T>(
         &mut self,
-        question: impl FnOnce(&Connection, &Place) -> rusqlite::Result<T>,
+        question: impl FnOnce(&Connection, &DbGeneration) -> rusqlite::Result<T>,
     ) -> Result<T, StoreFault> {
         let place = self.shared.place();
         let answer = question(self.database(&place)?, &place);
@@ -159,7 +159,7 @@ impl Reader {
         })
     }
 
-    fn database(&mut self, place: &Place) -> Result<&Connection, StoreFault> {
+    fn database(&mut self, place: &DbGeneration) -> Result<&Connection, StoreFault> {
         if let Some(fault) = &place.lost {
             return Err(fault.clone());
         }

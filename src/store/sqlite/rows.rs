@@ -2,8 +2,8 @@
 
 use crate::{AgentLogRow, KeyRow, PersonRow, PersonSeen, SecretOwner, SecretRow, TokenRow};
 use aws_lc_rs::digest::{Context, SHA256};
-use oam_audit::record::Known;
-use oam_model::claimant::ClaimantKey;
+use oam_audit::record::KnownEntry;
+use oam_model::claimant::PrincipalKey;
 use oam_model::issuer::SigningAlgorithm;
 use oam_model::name::NameFault;
 use oam_model::role::Action;
@@ -42,7 +42,7 @@ pub(super) fn short(texts: &[&str]) -> i64 {
 }
 
 /// [`short`] of a claimant.
-pub(super) fn claimant(key: &ClaimantKey) -> i64 {
+pub(super) fn claimant(key: &PrincipalKey) -> i64 {
     short(&[key.source.as_str(), &key.key])
 }
 
@@ -81,8 +81,8 @@ fn unreadable(at: usize, error: impl std::error::Error + Send + Sync + 'static) 
 }
 
 /// Source and key, in columns `at` and `at + 1`.
-pub(super) fn key(row: &Row<'_>, at: usize) -> Result<ClaimantKey> {
-    Ok(ClaimantKey {
+pub(super) fn key(row: &Row<'_>, at: usize) -> Result<PrincipalKey> {
+    Ok(PrincipalKey {
         source: named(row, at)?,
         key: row.get(at + 1)?,
     })
@@ -181,7 +181,7 @@ pub(super) fn agent_log(row: &Row<'_>) -> Result<AgentLogRow> {
         hash: row.get(4)?,
         head_seq: number(row, 5)?,
         at_ms: number(row, 6)?,
-        dropped: Known {
+        dropped: KnownEntry {
             seq: number(row, 7)?,
             hash: row.get(8)?,
         },

@@ -6,15 +6,15 @@ mod killed;
 mod restored;
 
 use super::SqliteStore;
-use super::writer::{Job, Writer};
+use super::writer::{WriteRequest, Writer};
 use crate::tests::{
     NOW, NOW_MS, changes, commit, end, entries, exchange, noted, person, seen, verified,
 };
-use crate::{AuditFilter, Change, EndKind, Store, StoreFault};
+use crate::{AuditFilter, EndKind, Store, StoreChange, StoreFault};
 use oam_model::audit::AuditEvent;
 use oam_model::name::OrgName;
 use oam_model::signal::SignalSubject;
-use oam_policy::account::{Author, Event};
+use oam_policy::account::{AccountEvent, Author};
 use oam_policy::admission::End;
 use rusqlite::Connection;
 use std::future::Future;
@@ -55,7 +55,7 @@ impl SqliteStore {
         work: impl FnOnce(&mut Writer) -> T + Send + 'static,
     ) -> T {
         let (tell, told) = std::sync::mpsc::channel();
-        let job = Job::Work(Box::new(move |writer| {
+        let job = WriteRequest::Work(Box::new(move |writer| {
             tell.send(work(writer)).unwrap();
         }));
         self.ways.as_ref().unwrap().0.send(job).unwrap();
@@ -141,7 +141,7 @@ fn what_may_be_forgotten_is_and_old_cursors_are_reset() {
     wait(async {
         commit(&store, exchange("ada", "old", 0)).await;
         let once = |id: &str, until_ms| {
-            changes([Change::Once {
+            changes([StoreChange::Once {
                 transmitter: "t".into(),
                 id: id.into(),
                 until_ms,
@@ -189,7 +189,7 @@ fn a_doubt_about_somebody_who_never_came_is_forgotten_and_an_end_is_not() {
         at_ms: NOW_MS,
         reason: String::new(),
     };
-    let said = |name: &str, event| Change::Unmatched {
+    let said = |name: &str, event| StoreChange::Unmatched {
         source: person(name).source,
         subjects: vec![SignalSubject {
             key: Some(person(name).key),
@@ -199,9 +199,9 @@ fn a_doubt_about_somebody_who_never_came_is_forgotten_and_an_end_is_not() {
     };
     wait(async {
         let both = [
-            said("ada", Event::Doubted(end())),
-            said("eve", Event::Doubted(end())),
-            said("eve", Event::Ended(Author::Provider, end())),
+            said("ada", AccountEvent::Doubted(end())),
+            said("eve", AccountEvent::Doubted(end())),
+            said("eve", AccountEvent::Ended(Author::Provider, end())),
         ];
         commit(&store, changes(both)).await;
         let spoken = async |name| store.is_spoken_of(seen(name)).await.unwrap();

@@ -4,13 +4,13 @@
 //! A pool of writers was measured and rejected: they wait for each other's lock and each pays its own
 //! fsync (3,100 batches a second against 10,000 and more).
 
-use super::apply::Undone;
-use super::chain::Head;
+use super::apply::ApplyError;
+use super::chain::ChainHead;
 use super::checkpoint::Checkpoints;
 use super::group::{data_version, separately, together, told, within};
 use super::marker::{self, DatabaseFiles};
-use super::open::{Found, Opening, Writing};
-use super::place::Shared;
+use super::open::{FileCheck, OpenMode, Writing};
+use super::place::SharedGeneration;
 use super::{prune, read, sweep, words};
 use crate::{Batch, Committed, Pruned, StoreFault};
 use oam_model::name::OrgName;
@@ -42,7 +42,7 @@ const MARK: Duration = Duration::from_secs(5);
 type Reply<T> = oneshot::Sender<Result<T, StoreFault>>;
 
 /// What the writer is asked.
-pub(super) enum Job {
+pub(super) enum WriteRequest {
     /// Write a batch.
     Commit(Batch, Reply<Committed>),
     /// Drop audit entries.
@@ -63,8 +63,8 @@ pub(super) enum Job {
 pub(super) struct Writer {
     files: DatabaseFiles,
     org: OrgName,
-    jobs: Receiver<Job>,
-    shared: Arc<Shared>,
+    jobs: Receiver<WriteRequest>,
+    shared: Arc<SharedGeneration>,
     checkpoints: Checkpoints,
     /// When what was committed last must stand in the marker, and in the database's own file; none: it does.
     mark_at: Option<Instant>,
@@ -72,7 +72,7 @@ pub(super) struct Writer {
     /// None while there is no database to write to.
     writing: Option<Writing>,
     /// The audit log's end; none when another process may have moved it.
-    head: Option<Head>,
+    head: Option<ChainHead>,
     /// `PRAGMA data_version` when last looked at.
     data_version: i64,
     /// The connection failed in a way that a new one may not.
@@ -87,8 +87,8 @@ impl Writer {
     pub(super) fn new(
         files: DatabaseFiles,
         org: OrgName,
-        jobs: Receiver<Job>,
-        shared: Arc<Shared>,
+        jobs: Receiver<WriteRequest>,
+        shared: Arc<SharedGeneration>,
         checkpoints: Checkpoints,
         writing: Writing,
     ) -> Self {
@@ -151,7 +151,7 @@ impl Writer {
         let Some(writing) = self.writing.as_ref().filter(|one| one.misfit.is_none()) else {
             return;
         };
-        if self.mark_at.take().is_none() || writing.found() != Found::Same {
+        if self.mark_at.take().is_none() || writing.found() != FileCheck::Same {
             return;
         }
         let Ok(history) = read::history(&writing.connection) else {
@@ -173,7 +173,7 @@ impl Writer {
         if let Some(writing) = self
             .writing
             .as_ref()
-            .filter(|one| one.found() == Found::Same)
+            .filter(|one| one.found() == FileCheck::Same)
         {
             // Another process may have it open, and copies it then.
             let _ = writing
@@ -192,12 +192,12 @@ impl Writer {
             .connection
     }
 
-    fn serve(&mut self, first: Job) {
+    fn serve(&mut self, first: WriteRequest) {
         let mut group = Vec::new();
         let mut other = None;
         let mut next = Some(first);
         while let Some(job) = next.take() {
-            if let Job::Commit(batch, reply) = job {
+            if let WriteRequest::Commit(batch, reply) = job {
                 group.push((batch, reply));
             } else {
                 other = Some(job);
@@ -208,7 +208,7 @@ impl Writer {
         }
         self.commit(group);
         match other {
-            Some(Job::Prune {
+            Some(WriteRequest::Prune {
                 before_ms,
                 at_ms,
                 reply,
@@ -217,9 +217,9 @@ impl Writer {
                 let _ = reply.send(pruned);
             }
             #[cfg(test)]
-            Some(Job::Work(work)) => work(self),
+            Some(WriteRequest::Work(work)) => work(self),
             // Commits are in the group.
-            Some(Job::Commit(..)) | None => {}
+            Some(WriteRequest::Commit(..)) | None => {}
         }
     }
 
@@ -297,11 +297,11 @@ impl Writer {
     /// Runs `work` in one durable transaction on the right files, with the audit log's end.
     fn transaction<T>(
         &mut self,
-        work: impl FnOnce(&Connection, &mut Head) -> Result<T, Undone>,
-    ) -> Result<T, Undone> {
-        self.ready().map_err(Undone::Told)?;
+        work: impl FnOnce(&Connection, &mut ChainHead) -> Result<T, ApplyError>,
+    ) -> Result<T, ApplyError> {
+        self.ready().map_err(ApplyError::Told)?;
         let Some(writing) = &self.writing else {
-            return Err(Undone::Told(words::closed()));
+            return Err(ApplyError::Told(words::closed()));
         };
         let database = &writing.connection;
         let known = (self.data_version, self.head.take());
@@ -312,7 +312,7 @@ impl Writer {
                 Ok(value)
             }
             Err(undone) => {
-                if let Undone::Database(error) = &undone {
+                if let ApplyError::Database(error) = &undone {
                     self.stale = may_heal(error);
                 }
                 Err(undone)
@@ -324,11 +324,11 @@ impl Writer {
     fn ready(&mut self) -> Result<(), StoreFault> {
         let found = self.writing.as_ref().map(Writing::found);
         match found {
-            Some(Found::Same) if !self.stale => {
+            Some(FileCheck::Same) if !self.stale => {
                 self.shared.back();
                 return Ok(());
             }
-            Some(Found::Gone) => {
+            Some(FileCheck::Gone) => {
                 let fault = words::as_fault(&words::gone(&self.files.database));
                 self.shared.lost(&fault);
                 return Err(fault);
@@ -336,8 +336,8 @@ impl Writer {
             _ => {}
         }
         let how = match found {
-            Some(Found::Same) => Opening::Existing,
-            _ => Opening::Replaced,
+            Some(FileCheck::Same) => OpenMode::Existing,
+            _ => OpenMode::Replaced,
         };
         self.head = None;
         if let Some(old) = self.writing.take() {

@@ -1,8 +1,8 @@
 //! The organization's log: whole, found by its filters, and pruned without a hole.
 
 use super::fixture::*;
-use crate::{AuditFilter, Change, Pruned, Store};
-use oam_audit::record::{Known, Verifier};
+use crate::{AuditFilter, Pruned, Store, StoreChange};
+use oam_audit::record::{KnownEntry, Verifier};
 use oam_audit::retention;
 use oam_model::audit::{AuditEvent, AuditRecord};
 
@@ -74,7 +74,10 @@ pub async fn every_filter_finds_its_lines(store: &dyn Store) {
     late.at_ms += 10_000;
     commit(
         store,
-        changes([Change::Seen(seen("ada")), Change::Seen(seen("bob"))]),
+        changes([
+            StoreChange::Seen(seen("ada")),
+            StoreChange::Seen(seen("bob")),
+        ]),
     )
     .await;
     let mut nameless = entry(&token("ada", "a2"));
@@ -130,7 +133,7 @@ pub async fn a_filter_is_not_led_astray_by_what_a_text_says(store: &dyn Store) {
     named.detail = Some(r#""role":"root","person":"00u-ada","token_sha256":"x""#.into());
     let mut keyless = noted(AuditEvent::Refusal, NOW_MS);
     keyless.name = Some(odd.into());
-    commit(store, changes([Change::Seen(seen("ada"))])).await;
+    commit(store, changes([StoreChange::Seen(seen("ada"))])).await;
     commit(store, entries([entry(&token("ada", "a1")), named, keyless])).await;
     for (filter, seqs) in [
         (filter("role=root"), &[][..]),
@@ -184,7 +187,7 @@ pub async fn a_prune_leaves_a_chain_that_says_where_it_goes_on(store: &dyn Store
     let told = retention::read(&last.detail.unwrap()).unwrap();
     assert_eq!(
         told,
-        Known {
+        KnownEntry {
             seq: 5_000,
             hash: kept_hash
         }

@@ -7,8 +7,8 @@ mod steps;
 use super::fixture::*;
 use crate::memory::MemoryStore;
 use crate::sqlite::SqliteStore;
-use crate::{Batch, Change, Compared, Cursor, PersonRow, Store, StoreFault};
-use oam_model::claimant::ClaimantKey;
+use crate::{Batch, Compared, Cursor, PersonRow, Store, StoreChange, StoreFault};
+use oam_model::claimant::PrincipalKey;
 use oam_policy::account::Account;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -76,15 +76,15 @@ impl Both {
         answer
     }
 
-    fn row(&self, key: &ClaimantKey) -> Option<PersonRow> {
+    fn row(&self, key: &PrincipalKey) -> Option<PersonRow> {
         self.ask(&async |store| store.person(key.clone()).await.unwrap())
     }
 
-    fn account(&self, key: &ClaimantKey) -> Account {
+    fn account(&self, key: &PrincipalKey) -> Account {
         self.row(key).map(|row| row.account).unwrap_or_default()
     }
 
-    fn compared(&self, key: &ClaimantKey) -> Compared {
+    fn compared(&self, key: &PrincipalKey) -> Compared {
         Compared::of(self.row(key).as_ref())
     }
 
@@ -160,7 +160,7 @@ fn any_changes_come_to_the_same_in_both_stores() {
             let wanted = changes([change(who, step, number, both.compared(&who.key))]);
             if !both.commit(wanted) && matches!(step, Step::Seen { .. }) {
                 // Something was said of them before they came.
-                both.commit(changes([Change::TakeOver(who.clone())]));
+                both.commit(changes([StoreChange::TakeOver(who.clone())]));
             }
         }
         for who in &people {

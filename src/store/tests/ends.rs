@@ -1,9 +1,9 @@
 //! Ends, restorations and lost roles.
 
 use super::fixture::*;
-use crate::{Change, EndKind, Store, StoreFault};
+use crate::{EndKind, Store, StoreChange, StoreFault};
 use oam_model::feed::FeedEvent;
-use oam_policy::account::Restored;
+use oam_policy::account::Reinstated;
 
 pub async fn every_kind_of_end_makes_tokens_inactive_and_is_told(store: &dyn Store) {
     for (number, kind) in [EndKind::Doubt, EndKind::Session, EndKind::Account]
@@ -59,7 +59,7 @@ pub async fn an_earlier_end_that_arrives_late_does_not_take_back_a_later_one(sto
 
 pub async fn somebody_who_was_never_seen_can_be_ended(store: &dyn Store) {
     commit(store, changes([end("eve", EndKind::Account, NOW_MS)])).await;
-    commit(store, changes([Change::Seen(seen("eve"))])).await;
+    commit(store, changes([StoreChange::Seen(seen("eve"))])).await;
     let row = row(store, "eve").await;
     assert_eq!(row.epoch, 1);
     assert!(row.account.ended().is_some());
@@ -94,7 +94,7 @@ pub async fn tokens_of_lost_roles_end_and_others_live_on(store: &dyn Store) {
     reader.role = role("reader");
     commit(
         store,
-        changes([Change::Issue {
+        changes([StoreChange::Issue {
             token: reader.clone(),
             epoch: Some(0),
         }]),
@@ -108,7 +108,7 @@ pub async fn tokens_of_lost_roles_end_and_others_live_on(store: &dyn Store) {
     };
     let committed = commit(
         store,
-        changes([Change::RolesChanged {
+        changes([StoreChange::RolesChanged {
             key: person("ada"),
             from: compared(store, "ada").await,
             groups: Some(vec!["other".into()]),
@@ -129,11 +129,11 @@ pub async fn tokens_of_lost_roles_end_and_others_live_on(store: &dyn Store) {
     assert_eq!(row.epoch, 1, "what was decided before is overtaken");
     let late = exchange("ada", "late", 0);
     assert_eq!(refused(store, late).await, StoreFault::Overtaken);
-    let at_epoch = |epoch| Change::AtEpoch {
+    let at_epoch = |epoch| StoreChange::AtEpoch {
         key: person("ada"),
         epoch,
     };
-    let older = |epoch| changes([Change::Seen(seen("ada")), at_epoch(epoch)]);
+    let older = |epoch| changes([StoreChange::Seen(seen("ada")), at_epoch(epoch)]);
     assert_eq!(refused(store, older(0)).await, StoreFault::Overtaken);
     commit(store, older(1)).await;
     let page = store.feed(person("ada"), Some(before)).await.unwrap();
@@ -142,9 +142,9 @@ pub async fn tokens_of_lost_roles_end_and_others_live_on(store: &dyn Store) {
 }
 
 pub async fn groups_of_a_signal_count_until_younger_evidence(store: &dyn Store) {
-    commit(store, changes([Change::Seen(seen("ada"))])).await;
+    commit(store, changes([StoreChange::Seen(seen("ada"))])).await;
     let changed = async |groups: Option<Vec<String>>, at_ms| {
-        changes([Change::RolesChanged {
+        changes([StoreChange::RolesChanged {
             key: person("ada"),
             from: compared(store, "ada").await,
             groups,
@@ -166,14 +166,14 @@ pub async fn groups_of_a_signal_count_until_younger_evidence(store: &dyn Store) 
         let mut old = seen("ada");
         old.proven_at = proven_at;
         old.at_ms += 5_000;
-        commit(store, changes([Change::Seen(old)])).await;
+        commit(store, changes([StoreChange::Seen(old)])).await;
         let kept = row(store, "ada").await;
         assert_eq!(kept.seen.groups, Some(vec!["new".to_owned()]));
         assert_eq!(kept.seen.at_ms, NOW_MS + 5_000);
     }
     let mut young = seen("ada");
     (young.proven_at, young.groups) = (NOW + 2, Some(vec!["newest".into()]));
-    commit(store, changes([Change::Seen(young)])).await;
+    commit(store, changes([StoreChange::Seen(young)])).await;
     let after = row(store, "ada").await;
     assert_eq!(after.seen.groups, Some(vec!["newest".to_owned()]));
     assert_eq!(after.groups_changed_at_ms, None);
@@ -191,12 +191,12 @@ pub async fn groups_of_a_signal_count_until_younger_evidence(store: &dyn Store) 
 }
 
 pub async fn older_evidence_does_not_take_back_what_is_known(store: &dyn Store) {
-    commit(store, changes([Change::Seen(seen("ada"))])).await;
+    commit(store, changes([StoreChange::Seen(seen("ada"))])).await;
     let mut old = seen("ada");
     old.proven_at = NOW - 100;
     old.email = Some("old@acme.example".into());
     old.groups = Some(vec!["old".into()]);
-    commit(store, changes([Change::Seen(old)])).await;
+    commit(store, changes([StoreChange::Seen(old)])).await;
     assert_eq!(row(store, "ada").await.seen, seen("ada"));
 }
 
@@ -215,14 +215,14 @@ pub async fn an_order_that_changes_nothing_is_not_written(store: &dyn Store) {
 /// Both were written at once: neither was decided by a row that the other had changed.
 pub async fn an_end_and_a_restoration_come_to_the_same_in_either_order(store: &dyn Store) {
     let ended = |name: &str| told(name, EndKind::Account, NOW_MS + 2);
-    let restored = |name: &str, at_ms| Change::Restore {
+    let restored = |name: &str, at_ms| StoreChange::Restore {
         key: person(name),
-        restored: Restored::ByProvider(at_ms),
+        restored: Reinstated::ByProvider(at_ms),
     };
     for (number, later) in [(0, 1), (1, 3)] {
         let (one, other) = (format!("one-{number}"), format!("other-{number}"));
         for name in [&one, &other] {
-            commit(store, changes([Change::Seen(seen(name))])).await;
+            commit(store, changes([StoreChange::Seen(seen(name))])).await;
         }
         let at_ms = NOW_MS + later;
         commit(store, changes([ended(&one), restored(&one, at_ms)])).await;
@@ -236,9 +236,9 @@ pub async fn an_end_and_a_restoration_come_to_the_same_in_either_order(store: &d
 pub async fn a_restoration_of_somebody_who_was_never_seen_counts_when_an_older_end_arrives(
     store: &dyn Store,
 ) {
-    let restored = Change::Restore {
+    let restored = StoreChange::Restore {
         key: person("eve"),
-        restored: Restored::ByProvider(NOW_MS),
+        restored: Reinstated::ByProvider(NOW_MS),
     };
     commit(store, changes([restored])).await;
     commit(store, changes([told("eve", EndKind::Account, NOW_MS - 1)])).await;
@@ -248,7 +248,7 @@ pub async fn a_restoration_of_somebody_who_was_never_seen_counts_when_an_older_e
 
 pub async fn a_role_that_was_issued_since_roles_were_compared_ends_with_it(store: &dyn Store) {
     commit(store, exchange("ada", "a1", 0)).await;
-    let changed = Change::RolesChanged {
+    let changed = StoreChange::RolesChanged {
         key: person("ada"),
         from: compared(store, "ada").await,
         groups: Some(vec!["sales".into()]),
@@ -272,7 +272,7 @@ pub async fn a_session_is_as_old_as_its_first_evidence(store: &dyn Store) {
     for later in [10, 0, 20] {
         let mut again = seen("ada");
         again.proven_at += later;
-        commit(store, changes([Change::Seen(again)])).await;
+        commit(store, changes([StoreChange::Seen(again)])).await;
     }
     // Evidence of the same session that arrives late.
     assert_eq!(since().await.unwrap(), Some(NOW));

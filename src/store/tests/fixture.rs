@@ -1,23 +1,23 @@
 //! What the conformance tests write.
 
 use crate::{
-    Batch, Change, Committed, Compared, EndKind, Ended, PersonRow, PersonSeen, Store, StoreFault,
-    TokenRow,
+    Batch, Committed, Compared, EndKind, Ended, PersonRow, PersonSeen, Store, StoreChange,
+    StoreFault, TokenRow,
 };
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::RoleName;
 use oam_model::role::Action;
-use oam_policy::account::{Author, Restored};
+use oam_policy::account::{Author, Reinstated};
 
 /// The moment at which most things happen, Unix seconds.
 pub const NOW: u64 = 1_800_000_000;
 /// The same in milliseconds.
 pub const NOW_MS: u64 = NOW * 1000;
 
-pub fn person(name: &str) -> ClaimantKey {
-    ClaimantKey {
+pub fn person(name: &str) -> PrincipalKey {
+    PrincipalKey {
         source: "okta".parse().unwrap(),
         key: format!("00u-{name}"),
     }
@@ -91,8 +91,8 @@ pub fn exchange(name: &str, sha256: &str, epoch: u64) -> Batch {
     Batch {
         entries: vec![entry(&token)],
         changes: vec![
-            Change::Seen(seen(name)),
-            Change::Issue {
+            StoreChange::Seen(seen(name)),
+            StoreChange::Issue {
                 token,
                 epoch: Some(epoch),
             },
@@ -100,7 +100,7 @@ pub fn exchange(name: &str, sha256: &str, epoch: u64) -> Batch {
     }
 }
 
-pub fn changes(changes: impl IntoIterator<Item = Change>) -> Batch {
+pub fn changes(changes: impl IntoIterator<Item = StoreChange>) -> Batch {
     Batch {
         changes: changes.into_iter().collect(),
         entries: Vec::new(),
@@ -115,24 +115,24 @@ pub fn entries(entries: impl IntoIterator<Item = AuditRecord>) -> Batch {
 }
 
 /// An administrator lifts their end.
-pub fn restore(name: &str) -> Change {
-    Change::Restore {
+pub fn restore(name: &str) -> StoreChange {
+    StoreChange::Restore {
         key: person(name),
-        restored: Restored::ByAdministrator,
+        restored: Reinstated::ByAdministrator,
     }
 }
 
 /// An administrator's end, with the event that goes with it.
-pub fn end(name: &str, kind: EndKind, at_ms: u64) -> Change {
+pub fn end(name: &str, kind: EndKind, at_ms: u64) -> StoreChange {
     by(Author::Administrator, name, kind, at_ms)
 }
 
 /// The provider's.
-pub fn told(name: &str, kind: EndKind, at_ms: u64) -> Change {
+pub fn told(name: &str, kind: EndKind, at_ms: u64) -> StoreChange {
     by(Author::Provider, name, kind, at_ms)
 }
 
-fn by(author: Author, name: &str, kind: EndKind, at_ms: u64) -> Change {
+fn by(author: Author, name: &str, kind: EndKind, at_ms: u64) -> StoreChange {
     let reason = format!("{kind:?} at {at_ms}");
     let feed = match kind {
         EndKind::Doubt => FeedEvent::Doubt {
@@ -144,7 +144,7 @@ fn by(author: Author, name: &str, kind: EndKind, at_ms: u64) -> Change {
             reason: reason.clone(),
         },
     };
-    Change::End {
+    StoreChange::End {
         key: person(name),
         author,
         ended: Ended {

@@ -1,14 +1,16 @@
 //! Everything else that is kept: streams, keys, secrets, the policy's digest, the agents' logs.
 
 use super::fixture::*;
-use crate::{AgentLogRow, Change, KeyRow, RecordQuota, SecretOwner, SecretRow, Store, StoreFault};
-use oam_audit::record::{GENESIS, Known, Link, chain, withheld};
+use crate::{
+    AgentLogRow, KeyRow, RecordQuota, SecretOwner, SecretRow, Store, StoreChange, StoreFault,
+};
+use oam_audit::record::{ChainEntry, GENESIS, KnownEntry, chain, withheld};
 use oam_model::issuer::SigningAlgorithm;
-use oam_model::record::{Happening, Record};
+use oam_model::record::{EventKind, Record};
 
 pub async fn a_stream_knows_its_latest_verification(store: &dyn Store) {
     let verified = |at_ms| {
-        changes([Change::StreamVerified {
+        changes([StoreChange::StreamVerified {
             transmitter: "https://ssf.example".into(),
             at_ms,
         }])
@@ -32,7 +34,10 @@ pub async fn signing_keys_are_put_replaced_and_dropped(store: &dyn Store) {
     };
     commit(
         store,
-        changes([Change::PutKey(key("b", 9)), Change::PutKey(key("a", 3))]),
+        changes([
+            StoreChange::PutKey(key("b", 9)),
+            StoreChange::PutKey(key("a", 3)),
+        ]),
     )
     .await;
     assert_eq!(store.keys().await.unwrap(), [key("a", 3), key("b", 9)]);
@@ -40,7 +45,10 @@ pub async fn signing_keys_are_put_replaced_and_dropped(store: &dyn Store) {
     (gone.gone_at_ms, gone.algorithm) = (Some(44), SigningAlgorithm::Es256);
     commit(
         store,
-        changes([Change::PutKey(gone.clone()), Change::DropKey("b".into())]),
+        changes([
+            StoreChange::PutKey(gone.clone()),
+            StoreChange::DropKey("b".into()),
+        ]),
     )
     .await;
     assert_eq!(store.keys().await.unwrap(), [gone]);
@@ -60,10 +68,10 @@ pub async fn secrets_of_an_owner_come_newest_first(store: &dyn Store) {
     commit(
         store,
         changes([
-            Change::PutSecret(secret(&hub, 1, None)),
-            Change::PutSecret(secret(&client, 1, None)),
-            Change::PutSecret(secret(&hub, 2, None)),
-            Change::PutSecret(secret(&hub, 1, Some(99))),
+            StoreChange::PutSecret(secret(&hub, 1, None)),
+            StoreChange::PutSecret(secret(&client, 1, None)),
+            StoreChange::PutSecret(secret(&hub, 2, None)),
+            StoreChange::PutSecret(secret(&hub, 1, Some(99))),
         ]),
     )
     .await;
@@ -75,7 +83,7 @@ pub async fn secrets_of_an_owner_come_newest_first(store: &dyn Store) {
         store.secret_owners().await.unwrap(),
         [hub.clone(), client.clone()]
     );
-    let drop = Change::DropSecret {
+    let drop = StoreChange::DropSecret {
         owner: client.clone(),
         number: 1,
     };
@@ -87,7 +95,7 @@ pub async fn secrets_of_an_owner_come_newest_first(store: &dyn Store) {
 pub async fn the_digest_of_the_policy_is_the_last_one(store: &dyn Store) {
     assert_eq!(store.policy_digest().await.unwrap(), None);
     for digest in ["one", "two"] {
-        commit(store, changes([Change::PolicyDigest(digest.into())])).await;
+        commit(store, changes([StoreChange::PolicyDigest(digest.into())])).await;
         assert_eq!(
             store.policy_digest().await.unwrap().as_deref(),
             Some(digest)
@@ -95,20 +103,20 @@ pub async fn the_digest_of_the_policy_is_the_last_one(store: &dyn Store) {
     }
 }
 
-fn log(count: u64) -> Vec<Link> {
+fn log(count: u64) -> Vec<ChainEntry> {
     let mut prev = GENESIS.to_owned();
     (1..=count)
         .map(|seq| {
-            let link = chain(seq, &prev, &Record::new(Happening::Grant, seq)).unwrap();
+            let link = chain(seq, &prev, &Record::new(EventKind::Grant, seq)).unwrap();
             prev.clone_from(&link.hash);
             link
         })
         .collect()
 }
 
-fn held(lines: &[Link], head_seq: u64) -> Change {
+fn held(lines: &[ChainEntry], head_seq: u64) -> StoreChange {
     let last = lines.last().unwrap();
-    Change::AgentLog(
+    StoreChange::AgentLog(
         AgentLogRow {
             key: person("ada"),
             log: "l".repeat(32),
@@ -116,7 +124,7 @@ fn held(lines: &[Link], head_seq: u64) -> Change {
             hash: last.hash.clone(),
             head_seq,
             at_ms: NOW_MS,
-            dropped: Known::none(),
+            dropped: KnownEntry::none(),
         },
         lines.iter().map(|link| link.line.clone()).collect(),
     )
@@ -124,7 +132,7 @@ fn held(lines: &[Link], head_seq: u64) -> Change {
 
 pub async fn a_days_share_of_records_is_counted_and_begins_anew(store: &dyn Store) {
     let quota = |name: &str, day: u64, records: u64, bytes: u64| {
-        changes([Change::RecordQuota(RecordQuota {
+        changes([StoreChange::RecordQuota(RecordQuota {
             key: person(name),
             day,
             records,
@@ -183,7 +191,7 @@ pub async fn an_agents_log_is_held_line_by_line(store: &dyn Store) {
         (&person("ada"), &name(), &lines[4].line)
     );
     // Two uploads of the same lines were checked at once: the second one checks again.
-    let again = changes([held(&lines[2..5], 5), Change::PolicyDigest("x".into())]);
+    let again = changes([held(&lines[2..5], 5), StoreChange::PolicyDigest("x".into())]);
     assert_eq!(refused(store, again).await, StoreFault::Overtaken);
     assert_eq!(store.policy_digest().await.unwrap(), None);
 }
@@ -195,12 +203,12 @@ pub async fn lines_that_do_not_go_on_are_not_held(store: &dyn Store) {
     assert!(invalid(refused(store, changes([held(&twice, 1)])).await));
     let turned = [lines[1].clone(), lines[0].clone()];
     assert!(invalid(refused(store, changes([held(&turned, 2)])).await));
-    let Change::AgentLog(row, _) = held(&lines, 4) else {
+    let StoreChange::AgentLog(row, _) = held(&lines, 4) else {
         panic!("a log")
     };
-    let odd = Change::AgentLog(row.clone(), vec!["odd".into()]);
+    let odd = StoreChange::AgentLog(row.clone(), vec!["odd".into()]);
     assert!(invalid(refused(store, changes([odd])).await));
-    let far = Change::AgentLog(
+    let far = StoreChange::AgentLog(
         AgentLogRow {
             head_seq: u64::MAX,
             ..row

@@ -1,8 +1,8 @@
 //! Whom a signal, an administrator or a changed policy means.
 
 use super::fixture::*;
-use crate::{Change, EndKind, PersonRow, PersonSeen, Store};
-use oam_model::claimant::ClaimantKey;
+use crate::{EndKind, PersonRow, PersonSeen, Store, StoreChange};
+use oam_model::claimant::PrincipalKey;
 use oam_model::signal::SignalSubject;
 
 fn names(rows: &[PersonRow]) -> Vec<&str> {
@@ -12,7 +12,7 @@ fn names(rows: &[PersonRow]) -> Vec<&str> {
 }
 
 async fn see(store: &dyn Store, person: PersonSeen) {
-    commit(store, changes([Change::Seen(person)])).await;
+    commit(store, changes([StoreChange::Seen(person)])).await;
 }
 
 pub async fn a_signal_finds_whom_every_member_of_it_names(store: &dyn Store) {
@@ -149,7 +149,7 @@ pub async fn recent_people_come_page_by_page_in_order(store: &dyn Store) {
     // Seen long ago, but with a token that is good.
     commit(
         store,
-        changes([Change::Issue {
+        changes([StoreChange::Issue {
             token: token("cyd", "c1"),
             epoch: Some(0),
         }]),
@@ -161,7 +161,7 @@ pub async fn recent_people_come_page_by_page_in_order(store: &dyn Store) {
     let after = first.last().map(|row| row.seen.key.clone());
     let second = store.recent_people(since, after, 2).await.unwrap();
     assert_eq!(names(&second), ["dan"]);
-    let end = Some(ClaimantKey {
+    let end = Some(PrincipalKey {
         source: "okta".parse().unwrap(),
         key: "00u-dan".into(),
     });
@@ -171,6 +171,6 @@ pub async fn recent_people_come_page_by_page_in_order(store: &dyn Store) {
     assert_eq!(names(&rest), ["ada", "dan"]);
 }
 
-fn end_of(name: &str) -> Change {
+fn end_of(name: &str) -> StoreChange {
     end(name, EndKind::Session, NOW_MS)
 }

@@ -1,22 +1,22 @@
 //! What a provider says of people who were not seen yet.
 
 use super::fixture::*;
-use crate::{Change, EndKind, PersonSeen, Store, StoreFault};
+use crate::{EndKind, PersonSeen, Store, StoreChange, StoreFault};
 use oam_model::signal::SignalSubject;
-use oam_policy::account::{Author, Event, Restored};
+use oam_policy::account::{AccountEvent, Author, Reinstated};
 use oam_policy::admission::End;
 
-fn unmatched(subjects: Vec<SignalSubject>, event: Event) -> Change {
-    Change::Unmatched {
+fn unmatched(subjects: Vec<SignalSubject>, event: AccountEvent) -> StoreChange {
+    StoreChange::Unmatched {
         source: "okta".parse().unwrap(),
         subjects,
         event,
     }
 }
 
-fn ended(at_ms: u64) -> Event {
+fn ended(at_ms: u64) -> AccountEvent {
     let reason = "account-disabled".to_owned();
-    Event::Ended(Author::Provider, End { at_ms, reason })
+    AccountEvent::Ended(Author::Provider, End { at_ms, reason })
 }
 
 fn named(name: impl FnOnce(&mut SignalSubject)) -> SignalSubject {
@@ -48,13 +48,13 @@ pub async fn a_stranger_is_ended_by_every_name_when_they_come(store: &dyn Store)
         // Whoever was admitted without a look at it is refused in the transaction.
         let admitted = exchange(&name, &format!("t-{name}"), 0);
         assert_eq!(refused(store, admitted).await, StoreFault::Overtaken);
-        commit(store, changes([Change::TakeOver(seen(&name))])).await;
+        commit(store, changes([StoreChange::TakeOver(seen(&name))])).await;
         let after = row(store, &name).await;
         assert_eq!(after.seen, seen(&name), "{number}");
         let (author, end) = after.account.ended().unwrap();
         assert_eq!((author, end.at_ms), (Author::Provider, NOW_MS + 5));
         assert_eq!(after.epoch, 1);
-        commit(store, changes([Change::Seen(seen(&name))])).await;
+        commit(store, changes([StoreChange::Seen(seen(&name))])).await;
     }
 }
 
@@ -86,7 +86,7 @@ pub async fn a_name_with_one_member_that_differs_is_somebody_else(store: &dyn St
 }
 
 pub async fn a_strangers_events_come_to_the_same_in_any_order(store: &dyn Store) {
-    let restored = |at_ms| Event::Restored(Restored::ByProvider(at_ms));
+    let restored = |at_ms| AccountEvent::Restored(Reinstated::ByProvider(at_ms));
     for (number, later) in [(0, false), (1, true)] {
         let at_ms = if later { NOW_MS + 1 } else { NOW_MS - 1 };
         for (order, events) in [
@@ -101,7 +101,7 @@ pub async fn a_strangers_events_come_to_the_same_in_any_order(store: &dyn Store)
             for (event, subject) in events.into_iter().zip(names(&seen(&name))) {
                 commit(store, changes([unmatched(vec![subject], event)])).await;
             }
-            commit(store, changes([Change::TakeOver(seen(&name))])).await;
+            commit(store, changes([StoreChange::TakeOver(seen(&name))])).await;
             let account = row(store, &name).await.account;
             assert_eq!(account.ended().is_none(), later, "{name}");
             assert_eq!(account.session.unwrap().at_ms, NOW_MS);
@@ -110,7 +110,7 @@ pub async fn a_strangers_events_come_to_the_same_in_any_order(store: &dyn Store)
 }
 
 pub async fn what_is_said_of_a_stranger_who_came_meanwhile_is_looked_at_again(store: &dyn Store) {
-    commit(store, changes([Change::Seen(seen("ada"))])).await;
+    commit(store, changes([StoreChange::Seen(seen("ada"))])).await;
     let subjects = || vec![names(&seen("eve")).remove(0), names(&seen("ada")).remove(2)];
     let late = changes([unmatched(subjects(), ended(NOW_MS))]);
     assert_eq!(refused(store, late).await, StoreFault::Overtaken);
@@ -121,9 +121,9 @@ pub async fn an_order_about_a_stable_key_does_not_hide_what_a_provider_says(stor
     commit(store, changes([end("eve", EndKind::Session, NOW_MS - 9)])).await;
     let by_subject = names(&seen("eve")).remove(0);
     commit(store, changes([unmatched(vec![by_subject], ended(NOW_MS))])).await;
-    let seen_now = changes([Change::Seen(seen("eve"))]);
+    let seen_now = changes([StoreChange::Seen(seen("eve"))]);
     assert_eq!(refused(store, seen_now).await, StoreFault::Overtaken);
-    commit(store, changes([Change::TakeOver(seen("eve"))])).await;
+    commit(store, changes([StoreChange::TakeOver(seen("eve"))])).await;
     let account = row(store, "eve").await.account;
     assert!(account.ended().is_some());
     assert_eq!(account.session.unwrap().at_ms, NOW_MS);

@@ -2,9 +2,9 @@
 
 use super::audit::{lines, verified};
 use super::fixture::*;
-use crate::{Batch, Change, EndKind, Store, StoreFault};
+use crate::{Batch, EndKind, Store, StoreChange, StoreFault};
 use oam_model::audit::AuditEvent;
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_policy::account::Author;
 
 pub async fn a_token_and_its_record_are_written_together(store: &dyn Store) {
@@ -30,7 +30,7 @@ pub async fn every_member_of_a_token_is_kept(store: &dyn Store) {
     whole.name = None;
     commit(
         store,
-        changes([Change::Issue {
+        changes([StoreChange::Issue {
             token: whole.clone(),
             epoch: None,
         }]),
@@ -45,7 +45,7 @@ pub async fn a_token_that_a_hub_gives_again_is_the_later_row(store: &dyn Store) 
     for request in ["first", "second"] {
         again.request_id = request.into();
         let token = again.clone();
-        commit(store, changes([Change::Issue { token, epoch: None }])).await;
+        commit(store, changes([StoreChange::Issue { token, epoch: None }])).await;
     }
     let kept = store.token("h1".into()).await.unwrap().unwrap();
     assert_eq!(kept.request_id, "second");
@@ -67,7 +67,7 @@ pub async fn an_issue_that_an_end_overtook_writes_nothing(store: &dyn Store) {
 }
 
 pub async fn a_job_has_no_epoch_and_is_still_ended(store: &dyn Store) {
-    let job = ClaimantKey {
+    let job = PrincipalKey {
         source: "actions".parse().unwrap(),
         key: "acme/model:main".into(),
     };
@@ -75,7 +75,7 @@ pub async fn a_job_has_no_epoch_and_is_still_ended(store: &dyn Store) {
     of_job.key = job.clone();
     commit(
         store,
-        changes([Change::Issue {
+        changes([StoreChange::Issue {
             token: of_job.clone(),
             epoch: None,
         }]),
@@ -83,12 +83,12 @@ pub async fn a_job_has_no_epoch_and_is_still_ended(store: &dyn Store) {
     .await;
     assert_eq!(store.person(job.clone()).await.unwrap(), None);
     assert_eq!(store.live_tokens(job.clone(), NOW).await.unwrap(), [of_job]);
-    let Change::End { ended, feed, .. } = end("ada", EndKind::Account, NOW_MS) else {
+    let StoreChange::End { ended, feed, .. } = end("ada", EndKind::Account, NOW_MS) else {
         panic!("an end")
     };
     let committed = commit(
         store,
-        changes([Change::End {
+        changes([StoreChange::End {
             key: job.clone(),
             author: Author::Administrator,
             ended,
@@ -119,7 +119,7 @@ pub async fn a_job_has_no_epoch_and_is_still_ended(store: &dyn Store) {
 pub async fn a_signal_is_taken_once(store: &dyn Store) {
     let signal = |id: &str| Batch {
         changes: vec![
-            Change::Once {
+            StoreChange::Once {
                 transmitter: "https://ssf.example".into(),
                 id: id.to_owned(),
                 until_ms: NOW_MS,
@@ -139,7 +139,7 @@ pub async fn a_signal_is_taken_once(store: &dyn Store) {
 pub async fn a_batch_that_fails_late_leaves_nothing(store: &dyn Store) {
     commit(
         store,
-        changes([Change::Once {
+        changes([StoreChange::Once {
             transmitter: "t".into(),
             id: "x".into(),
             until_ms: 1,
@@ -147,9 +147,9 @@ pub async fn a_batch_that_fails_late_leaves_nothing(store: &dyn Store) {
     )
     .await;
     let mut batch = exchange("ada", "a1", 0);
-    batch.changes.push(Change::PolicyDigest("new".into()));
+    batch.changes.push(StoreChange::PolicyDigest("new".into()));
     batch.changes.push(end("ada", EndKind::Account, NOW_MS));
-    batch.changes.push(Change::Once {
+    batch.changes.push(StoreChange::Once {
         transmitter: "t".into(),
         id: "x".into(),
         until_ms: 1,
@@ -166,7 +166,7 @@ pub async fn a_batch_that_fails_late_leaves_nothing(store: &dyn Store) {
 pub async fn many_at_once_keep_the_chain_whole_and_only_bad_ones_fail(store: &dyn Store) {
     commit(
         store,
-        changes([Change::Once {
+        changes([StoreChange::Once {
             transmitter: "t".into(),
             id: "taken".into(),
             until_ms: 1,
@@ -177,7 +177,7 @@ pub async fn many_at_once_keep_the_chain_whole_and_only_bad_ones_fail(store: &dy
         .map(|number| {
             let mut batch = exchange(&format!("p{}", number % 7), &format!("t{number}"), 0);
             if number % 10 == 3 {
-                batch.changes.push(Change::Once {
+                batch.changes.push(StoreChange::Once {
                     transmitter: "t".into(),
                     id: "taken".into(),
                     until_ms: 1,
@@ -212,7 +212,7 @@ pub async fn many_at_once_keep_the_chain_whole_and_only_bad_ones_fail(store: &dy
 }
 
 /// Waits for all of them at once.
-async fn together<T>(waiting: Vec<crate::Later<'_, T>>) -> Vec<Result<T, StoreFault>> {
+async fn together<T>(waiting: Vec<crate::BoxFuture<'_, T>>) -> Vec<Result<T, StoreFault>> {
     let mut waiting: Vec<_> = waiting.into_iter().map(Ok).collect();
     std::future::poll_fn(move |context| {
         let mut all = true;
@@ -241,7 +241,7 @@ pub async fn a_token_that_is_revoked_stays_known(store: &dyn Store) {
     commit(store, exchange("ada", "a1", 0)).await;
     commit(store, exchange("ada", "a2", 0)).await;
     let revoke = |sha256: &str, at_ms| {
-        changes([Change::RevokeToken {
+        changes([StoreChange::RevokeToken {
             sha256: sha256.to_owned(),
             at_ms,
         }])
@@ -269,7 +269,7 @@ pub async fn a_token_that_is_revoked_stays_known(store: &dyn Store) {
 pub async fn tokens_that_are_over_are_due_at_their_hubs_while_they_are_kept(store: &dyn Store) {
     let kept = |sha256: &str, expires_at| {
         let mut batch = exchange("ada", sha256, 0);
-        if let [_, Change::Issue { token, .. }] = &mut batch.changes[..] {
+        if let [_, StoreChange::Issue { token, .. }] = &mut batch.changes[..] {
             token.sealed = Some(vec![1, 2, 3]);
             token.expires_at = expires_at;
         }
@@ -287,7 +287,7 @@ pub async fn tokens_that_are_over_are_due_at_their_hubs_while_they_are_kept(stor
     assert_eq!(due(NOW + 600, 9).await, ["soon", "later"]);
     assert_eq!(due(NOW + 600, 1).await, ["soon"]);
     // One that is revoked is due at once.
-    let revoke = Change::RevokeToken {
+    let revoke = StoreChange::RevokeToken {
         sha256: "later".into(),
         at_ms: NOW_MS,
     };
@@ -305,13 +305,13 @@ pub async fn tokens_that_are_over_are_due_at_their_hubs_while_they_are_kept(stor
     // It comes before those that were over longer, and one hub does not crowd out another.
     assert_eq!(due(NOW + 600, 1).await, ["later"]);
     let mut other = kept("other", NOW + 300);
-    if let [_, Change::Issue { token, .. }] = &mut other.changes[..] {
+    if let [_, StoreChange::Issue { token, .. }] = &mut other.changes[..] {
         token.hub = "other".parse().unwrap();
     }
     commit(store, other).await;
     assert_eq!(due(NOW + 600, 1).await, ["later", "other"]);
-    commit(store, changes([Change::Unseal("other".into())])).await;
-    commit(store, changes([Change::Unseal("later".into())])).await;
+    commit(store, changes([StoreChange::Unseal("other".into())])).await;
+    commit(store, changes([StoreChange::Unseal("later".into())])).await;
     assert_eq!(due(NOW + 600, 9).await, ["soon"]);
     let row = store.token("later".into()).await.unwrap().unwrap();
     assert_eq!((row.sealed, row.revoked_at_ms), (None, Some(NOW_MS)));

@@ -3,10 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oam_model::record::{Happening, Record};
-use oam_audit::record::{GENESIS, Known, Summary, Verifier, chain, link};
+use oam_model::record::{EventKind, Record};
+use oam_audit::record::{GENESIS, KnownEntry, Summary, Verifier, chain, link};
 
-fn verify(log: &[u8], known: Option<Known>) -> Summary {
+fn verify(log: &[u8], known: Option<KnownEntry>) -> Summary {
     let mut verifier = Verifier::new(known);
     verifier.file("audit.jsonl");
     let mut rest = log;
@@ -18,13 +18,13 @@ fn verify(log: &[u8], known: Option<Known>) -> Summary {
     verifier.finish()
 }
 
-fn written() -> (Vec<u8>, Known) {
+fn written() -> (Vec<u8>, KnownEntry) {
     let (mut log, mut prev, mut seq) = (Vec::new(), GENESIS.to_owned(), 0);
     for what in [
-        Happening::Start,
-        Happening::Grant,
-        Happening::Refusal,
-        Happening::Grant,
+        EventKind::Start,
+        EventKind::Grant,
+        EventKind::Refusal,
+        EventKind::Grant,
     ] {
         seq += 1;
         let made = chain(seq, &prev, &Record::new(what, 1000 + seq)).expect("a record is JSON");
@@ -32,7 +32,7 @@ fn written() -> (Vec<u8>, Known) {
         log.push(b'\n');
         prev = made.hash;
     }
-    (log, Known { seq, hash: prev })
+    (log, KnownEntry { seq, hash: prev })
 }
 
 /// Edits of four bytes: kind, place (two), byte.

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oam_config::agent::{Source, read};
+use oam_config::agent::{SourceText, read};
 use oam_config::fault::ConfigFault;
 use oam_config::issuer::{read_cases, read_policy, read_settings};
 
@@ -16,13 +16,13 @@ fuzz_target!(|data: &[u8]| {
         Some((company, user)) => (Some(company), user),
         None => (None, text),
     };
-    let company = company.map(|text| Source {
+    let company = company.map(|text| SourceText {
         name: "company",
         text,
     });
     if let Err(faults) = read(
         company,
-        Some(Source {
+        Some(SourceText {
             name: "user",
             text: user,
         }),
@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
 /// The issuer's files: a policy is read beside the example's settings, so that its names can be right.
 fn issuer(text: &str) {
     const EXAMPLE: &str = include_str!("../../../packaging/issuer.example.toml");
-    let source = |text| Source {
+    let source = |text| SourceText {
         name: "issuer",
         text,
     };

@@ -127,7 +127,7 @@ fn an_agent_out_of_reach_is_named_and_no_second_one_serves() {
     world.kill_agents();
     // As an agent in a container with this home has it: the lock is seen, its socket is not.
     let base = world.home.join(".local/state/oam");
-    let Ok(state_lock::Taken::Ours(lock)) = state_lock::take(&base, None) else {
+    let Ok(state_lock::LockOutcome::Ours(lock)) = state_lock::take(&base, None) else {
         panic!("nobody else holds it");
     };
     lock.record(Path::new("/run/user/4242/oam/agent.sock"));

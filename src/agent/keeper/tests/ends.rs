@@ -152,7 +152,7 @@ fn a_sign_out_where_nobody_is_signed_in_discards_what_was_moved_aside() {
         let mut desk = Desk::start(&fake, &settings()).await;
         let mut outcome = desk.logout();
         desk.settle().await;
-        let Ok(Outcome::SignedOut { was_signed_in, .. }) = outcome.try_recv() else {
+        let Ok(CommandOutcome::SignedOut { was_signed_in, .. }) = outcome.try_recv() else {
             panic!("not signed out");
         };
         assert!(!was_signed_in);

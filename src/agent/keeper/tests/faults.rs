@@ -117,7 +117,7 @@ fn a_sign_in_waits_for_the_sealed_state_that_is_being_read() {
         drop(desk);
         fake.breaks("open");
         let mut desk = Desk::start(&fake, &with_other()).await;
-        let mut heard = desk.login_to("other", Store::Keyring);
+        let mut heard = desk.login_to("other", SessionStore::Keyring);
         desk.settle().await;
         fake.mend();
         fake.slow_open.set(true);
@@ -135,7 +135,7 @@ fn a_sign_in_waits_for_the_sealed_state_that_is_being_read() {
         // What was parked is carried out, on the session that was read.
         let signed_out = matches!(
             parked.try_recv(),
-            Ok(Outcome::SignedOut {
+            Ok(CommandOutcome::SignedOut {
                 was_signed_in: true,
                 ..
             })
@@ -154,10 +154,10 @@ fn a_sign_in_with_another_store_does_not_begin_while_one_is_under_way() {
         let mut desk = Desk::start(&Fake::new(), &with_other()).await;
         let mut clients = Vec::new();
         for (org, store, refused) in [
-            ("acme", Store::Keyring, false),
-            ("other", Store::Memory, true),
-            ("other", Store::Keyring, false),
-            ("acme", Store::Memory, true),
+            ("acme", SessionStore::Keyring, false),
+            ("other", SessionStore::Memory, true),
+            ("other", SessionStore::Keyring, false),
+            ("acme", SessionStore::Memory, true),
         ] {
             let mut heard = desk.login_to(org, store);
             desk.settle().await;
@@ -185,7 +185,7 @@ fn a_status_with_many_tokens_fits_a_message() {
             let _outcome = desk.get_of(&format!("acme/model{n}"));
             desk.mint(&format!("token {n}")).await;
         }
-        let Outcome::Status(report) = desk.reported(ReportKind::Status) else {
+        let CommandOutcome::Status(report) = desk.reported(ReportKind::Status) else {
             panic!("no status");
         };
         assert!(serde_json::to_vec(&report).unwrap().len() < 48 * 1024);
@@ -224,7 +224,7 @@ fn no_secret_stands_in_a_record_or_report() {
         let _heard = desk.follow();
         desk.mint("s3cret-role").await;
         let (reply, _outcome) = oneshot::channel();
-        desk.keeper.command(Command::Erase {
+        desk.keeper.command(AgentCommand::Erase {
             ask: ask(),
             token: Secret::new("s3cret-role".into()),
             caller: Caller::default(),
@@ -242,10 +242,10 @@ fn no_secret_stands_in_a_record_or_report() {
         let mut said = desk.fake.lines.borrow().join("\n");
         for kind in reports {
             said += &match desk.reported(kind) {
-                Outcome::Status(report) => serde_json::to_string(&report),
-                Outcome::Roles(report) => serde_json::to_string(&report),
-                Outcome::Why(report) => serde_json::to_string(&report),
-                Outcome::Anchor(report) => serde_json::to_string(&report),
+                CommandOutcome::Status(report) => serde_json::to_string(&report),
+                CommandOutcome::Roles(report) => serde_json::to_string(&report),
+                CommandOutcome::Why(report) => serde_json::to_string(&report),
+                CommandOutcome::Anchor(report) => serde_json::to_string(&report),
                 _ => panic!("no report"),
             }
             .unwrap();

@@ -9,8 +9,8 @@ mod sign_in;
 mod waiting;
 
 use super::*;
-use crate::ports::{Issuer as Port, Later, Question, Since};
-use oam_config::agent::{Exchange as Kind, Issuer, Org};
+use crate::ports::{IssuerApi as Port, LocalBoxFuture, Question, Since};
+use oam_config::agent::{Exchange as Kind, IssuerExchange, Org};
 use oam_model::feed::{FeedEvent, FeedItem, Poll, Upload};
 use oam_model::organization::{Denial, Granting, HeldGrant, HeldRole, VERSION, WhyAnswer};
 use oam_model::refusal::RefusalCode;
@@ -32,7 +32,7 @@ pub(super) struct OpenFeed {
 /// An issuer that only remembers.
 #[derive(Default)]
 pub(super) struct FakeIssuer {
-    roles: RefCell<Vec<(String, Answer<Holdings>)>>,
+    roles: RefCell<Vec<(String, Answer<EffectiveRoles>)>>,
     sign_outs: RefCell<Vec<(String, Answer<()>)>>,
     whys: RefCell<Vec<(Question, Answer<WhyAnswer>)>>,
     uploads: RefCell<Vec<(Upload, Answer<UploadAnswer>)>>,
@@ -43,12 +43,16 @@ pub(super) struct FakeIssuer {
 /// A sender that the test dropped is a connection that broke.
 fn later<T: 'static>(
     answer: oneshot::Receiver<Result<T, EndpointFault>>,
-) -> Later<Result<T, EndpointFault>> {
+) -> LocalBoxFuture<Result<T, EndpointFault>> {
     Box::pin(async move { answer.await.unwrap_or_else(|_| Err(lost())) })
 }
 
 impl Port for FakeIssuer {
-    fn roles(&self, _: &Org, bearer: Arc<Secret>) -> Later<Result<Holdings, EndpointFault>> {
+    fn roles(
+        &self,
+        _: &Org,
+        bearer: Arc<Secret>,
+    ) -> LocalBoxFuture<Result<EffectiveRoles, EndpointFault>> {
         let (sender, receiver) = oneshot::channel();
         self.roles
             .borrow_mut()
@@ -61,7 +65,7 @@ impl Port for FakeIssuer {
         _: &Org,
         _: Arc<Secret>,
         question: Question,
-    ) -> Later<Result<WhyAnswer, EndpointFault>> {
+    ) -> LocalBoxFuture<Result<WhyAnswer, EndpointFault>> {
         let (sender, receiver) = oneshot::channel();
         self.whys.borrow_mut().push((question, sender));
         later(receiver)
@@ -72,19 +76,28 @@ impl Port for FakeIssuer {
         _: &Org,
         _: Arc<Secret>,
         upload: Upload,
-    ) -> Later<Result<UploadAnswer, EndpointFault>> {
+    ) -> LocalBoxFuture<Result<UploadAnswer, EndpointFault>> {
         let (sender, receiver) = oneshot::channel();
         self.uploads.borrow_mut().push((upload, sender));
         later(receiver)
     }
 
-    fn poll(&self, _: &Org, _: Arc<Secret>, _: Since) -> Later<Result<Poll, EndpointFault>> {
+    fn poll(
+        &self,
+        _: &Org,
+        _: Arc<Secret>,
+        _: Since,
+    ) -> LocalBoxFuture<Result<Poll, EndpointFault>> {
         let (sender, receiver) = oneshot::channel();
         self.polls.borrow_mut().push(sender);
         later(receiver)
     }
 
-    fn signed_out(&self, _: &Org, bearer: Arc<Secret>) -> Later<Result<(), EndpointFault>> {
+    fn signed_out(
+        &self,
+        _: &Org,
+        bearer: Arc<Secret>,
+    ) -> LocalBoxFuture<Result<(), EndpointFault>> {
         let (sender, receiver) = oneshot::channel();
         self.sign_outs
             .borrow_mut()
@@ -98,7 +111,7 @@ impl Port for FakeIssuer {
         bearer: Arc<Secret>,
         since: Since,
         hear: Box<dyn Fn(FeedItem)>,
-    ) -> Later<Result<(), EndpointFault>> {
+    ) -> LocalBoxFuture<Result<(), EndpointFault>> {
         let (end, receiver) = oneshot::channel();
         self.feeds.borrow_mut().push(OpenFeed {
             bearer: bearer.expose().to_owned(),
@@ -113,7 +126,7 @@ impl Port for FakeIssuer {
 
 fn with_issuer() -> Settings {
     let mut settings = settings();
-    settings.orgs[0].exchange = Kind::Issuer(Issuer::at("https://issuer.acme.example"));
+    settings.orgs[0].exchange = Kind::Issuer(IssuerExchange::at("https://issuer.acme.example"));
     settings.orgs[0].roles.clear();
     settings
 }
@@ -134,8 +147,8 @@ fn held(name: &str, action: Action) -> HeldRole {
     }
 }
 
-fn holdings(roles: Vec<HeldRole>) -> Holdings {
-    Holdings {
+fn holdings(roles: Vec<HeldRole>) -> EffectiveRoles {
+    EffectiveRoles {
         v: VERSION,
         subject: "okta:ada".into(),
         roles,
@@ -202,7 +215,7 @@ impl Desk {
     async fn at_issuer() -> Self {
         let fake = Fake::new();
         let mut desk = Self::start(&fake, &with_issuer()).await;
-        let mut heard = desk.login_to("acme", Store::Keyring);
+        let mut heard = desk.login_to("acme", SessionStore::Keyring);
         desk.settle().await;
         let arrival = fake.logins.borrow_mut().pop().unwrap();
         let arrived = with_id("id1", "rt1", live_until(&fake, 3600));
@@ -272,12 +285,12 @@ impl Desk {
 
     fn status(&mut self) -> StatusReport {
         let (reply, mut outcome) = oneshot::channel();
-        self.keeper.command(Command::Report {
+        self.keeper.command(AgentCommand::Report {
             kind: crate::command::ReportKind::Status,
             reply,
         });
         match outcome.try_recv() {
-            Ok(Outcome::Status(report)) => report,
+            Ok(CommandOutcome::Status(report)) => report,
             _ => panic!("no status"),
         }
     }

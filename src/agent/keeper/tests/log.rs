@@ -2,29 +2,29 @@
 
 use super::*;
 use crate::command::ReportKind;
-use oam_audit::record::{GENESIS, Known, Verifier, chain};
+use oam_audit::record::{GENESIS, KnownEntry, Verifier, chain};
 use oam_model::log_break::{BreakKind, LogBreak};
-use oam_model::record::{Entry, Happening, Record};
+use oam_model::record::{Entry, EventKind, Record};
 use oam_model::report::AnchorReport;
 use proptest::prelude::*;
 
 fn anchor_of(desk: &mut Desk) -> AnchorReport {
     match desk.reported(ReportKind::Anchor) {
-        Outcome::Anchor(report) => report,
+        CommandOutcome::Anchor(report) => report,
         _ => panic!("another outcome"),
     }
 }
 
 fn warnings_of(desk: &mut Desk) -> Vec<String> {
     match desk.reported(ReportKind::Status) {
-        Outcome::Status(report) => report.warnings,
+        CommandOutcome::Status(report) => report.warnings,
         _ => panic!("another outcome"),
     }
 }
 
 /// Whether the log is called whole, with what the agent knows of it.
 fn is_certified(fake: &Fake, report: &AnchorReport) -> bool {
-    let known = |seq, hash: &str| Known {
+    let known = |seq, hash: &str| KnownEntry {
         seq,
         hash: hash.to_owned(),
     };
@@ -105,7 +105,7 @@ fn a_log_that_was_written_anew_goes_on_from_the_hash_that_is_sealed() {
         assert_eq!(report.breaks[0].kind, BreakKind::Rewritten);
         let next: Entry = serde_json::from_str(&fake.lines.borrow()[lines.len()]).unwrap();
         assert_eq!((next.seq, next.prev), (known.seq + 1, known.hash));
-        assert_eq!(next.record.what, Happening::Alarm);
+        assert_eq!(next.record.what, EventKind::Alarm);
     });
 }
 
@@ -152,7 +152,7 @@ fn a_log_of_an_agent_that_nobody_signed_in_to_or_that_sealed_nothing_is_no_alarm
         let mut desk = Desk::start(&fake, &settings()).await;
         assert!(anchor_of(&mut desk).breaks.is_empty());
 
-        let mut heard = desk.login_to("acme", Store::Memory);
+        let mut heard = desk.login_to("acme", SessionStore::Memory);
         desk.settle().await;
         let arrival = fake.logins.borrow_mut().pop().unwrap();
         arrival.send(Ok(arrived("rt1", identity()))).ok().unwrap();
@@ -192,7 +192,7 @@ fn a_disk_that_fails_to_read_is_no_break_and_nothing_is_granted_meanwhile() {
         assert!(anchor_of(&mut desk).breaks.is_empty());
         assert!(desk.keeper.ledger.trouble.is_some());
         let before = fake.lines.borrow().len();
-        let record = Record::new(Happening::Refusal, 1);
+        let record = Record::new(EventKind::Refusal, 1);
         assert!(!desk.keeper.write(&record));
         assert_eq!(fake.lines.borrow().len(), before);
         fake.mend();
@@ -264,7 +264,7 @@ fn attacked(attack: &Attack, lines: &[String]) -> Vec<String> {
 /// Whether what is left looks like a machine where nobody ever signed in: nothing on it could tell.
 fn looks_new(lines: &[String]) -> bool {
     let tells = |line: &String| {
-        serde_json::from_str::<Entry>(line).is_ok_and(|entry| entry.record.what != Happening::Start)
+        serde_json::from_str::<Entry>(line).is_ok_and(|entry| entry.record.what != EventKind::Start)
     };
     !lines.iter().any(tells)
 }

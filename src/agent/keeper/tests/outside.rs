@@ -3,8 +3,8 @@
 use super::issuer::FakeIssuer;
 use super::*;
 use crate::ports::{
-    Authentication, Configuration, Later, Meanwhile, MintOrder, Notice, PendingLogin, Published,
-    Returned, Tell, UserInfo,
+    Authentication, Configuration, LocalBoxFuture, Meanwhile, Notice, PendingLogin, Published,
+    Returned, Tell, TokenKey, UserInfo,
 };
 use crate::state::Sealed;
 use oam_config::agent::Org;
@@ -51,7 +51,7 @@ pub(super) struct Fake {
     pub(super) tombs: RefCell<BTreeMap<OrgName, Tombstone>>,
     pub(super) lines: RefCell<Vec<String>>,
     pub(super) files: RefCell<BTreeMap<String, String>>,
-    pub(super) store: Cell<Store>,
+    pub(super) store: Cell<SessionStore>,
     /// Held back until the test lets the sealed state open.
     pub(super) opens: RefCell<Vec<oneshot::Sender<()>>>,
     pub(super) slow_open: Cell<bool>,
@@ -80,7 +80,7 @@ impl Fake {
             tombs: RefCell::default(),
             lines: RefCell::default(),
             files: RefCell::default(),
-            store: Cell::new(Store::Keyring),
+            store: Cell::new(SessionStore::Keyring),
             opens: RefCell::default(),
             slow_open: Cell::new(false),
             meanwhile: RefCell::default(),
@@ -140,20 +140,20 @@ impl Clock for Fake {
     }
 }
 
-impl Dice for Fake {
+impl Rng for Fake {
     fn roll(&self) -> u128 {
         self.rolls.set(self.rolls.get() + 1);
         self.rolls.get()
     }
 }
 
-impl Idp for Fake {
+impl IdentityProvider for Fake {
     fn begin(
         &self,
         _: &Org,
         authentication: Authentication,
         _: oam_model::sign_in::SignInBy,
-    ) -> Later<Result<PendingLogin, Refusal>> {
+    ) -> LocalBoxFuture<Result<PendingLogin, Refusal>> {
         let (sender, receiver) = oneshot::channel();
         self.logins.borrow_mut().push(sender);
         self.authentications.borrow_mut().push(authentication);
@@ -174,12 +174,12 @@ impl Idp for Fake {
         })
     }
 
-    fn userinfo(&self, _: &Org, _: Arc<Secret>, _: Identity) -> Later<UserInfo> {
+    fn userinfo(&self, _: &Org, _: Arc<Secret>, _: Identity) -> LocalBoxFuture<UserInfo> {
         self.note(format!("userinfo, {:?} is on disk", self.refresh_on_disk()));
         Box::pin(std::future::ready(self.userinfo.borrow().clone()))
     }
 
-    fn look(&self, _: &Org) -> Later<Vec<ProviderFault>> {
+    fn look(&self, _: &Org) -> LocalBoxFuture<Vec<ProviderFault>> {
         Box::pin(async { Vec::new() })
     }
 
@@ -188,7 +188,7 @@ impl Idp for Fake {
         org: &Org,
         tokens: SessionTokens,
         _: Identity,
-    ) -> Later<Result<Arrived, EndpointFault>> {
+    ) -> LocalBoxFuture<Result<Arrived, EndpointFault>> {
         self.note("refresh");
         let (answer, receiver) = oneshot::channel();
         self.refreshes.borrow_mut().push(Refresh {
@@ -199,21 +199,21 @@ impl Idp for Fake {
         Box::pin(async move { receiver.await.unwrap() })
     }
 
-    fn revoke(&self, org: &Org, refresh: Arc<Secret>) -> Later<Result<(), String>> {
+    fn revoke(&self, org: &Org, refresh: Arc<Secret>) -> LocalBoxFuture<Result<(), String>> {
         let (issuer, token) = (&org.provider.issuer, refresh.expose());
         self.note(format!("revoke-session {issuer} {token}"));
         Box::pin(async { Ok(()) })
     }
 }
 
-impl Exchange for Fake {
+impl TokenEndpoint for Fake {
     fn mint(
         &self,
         org: &Org,
         _: Arc<Secret>,
-        order: MintOrder,
+        order: TokenKey,
         request_id: String,
-    ) -> Later<Result<Minted, EndpointFault>> {
+    ) -> LocalBoxFuture<Result<Minted, EndpointFault>> {
         let (answer, receiver) = oneshot::channel();
         self.mints.borrow_mut().push(Mint {
             endpoint: org.exchange.token_endpoint().to_owned(),
@@ -224,7 +224,7 @@ impl Exchange for Fake {
         Box::pin(async move { receiver.await.unwrap() })
     }
 
-    fn revoke(&self, org: &Org, token: Arc<Secret>) -> Later<Result<bool, String>> {
+    fn revoke(&self, org: &Org, token: Arc<Secret>) -> LocalBoxFuture<Result<bool, String>> {
         let endpoint = org.exchange.token_endpoint();
         self.note(format!("revoke-token {endpoint} {}", token.expose()));
         Box::pin(async { Ok(true) })
@@ -232,7 +232,7 @@ impl Exchange for Fake {
 }
 
 impl Vault for Fake {
-    fn prepare(&self, store: Store) -> Later<Result<(), Refusal>> {
+    fn prepare(&self, store: SessionStore) -> LocalBoxFuture<Result<(), Refusal>> {
         self.store.set(store);
         Box::pin(async { Ok(()) })
     }
@@ -245,7 +245,7 @@ impl Vault for Fake {
         true
     }
 
-    fn open(&self) -> Later<Result<Option<Sealed>, Refusal>> {
+    fn open(&self) -> LocalBoxFuture<Result<Option<Sealed>, Refusal>> {
         let fault = self
             .call("open")
             .map_err(|why| Refusal::unavailable(why, ""));
@@ -265,7 +265,7 @@ impl Vault for Fake {
 
     fn save(&self, sealed: &Sealed) -> Result<(), String> {
         self.call("save")?;
-        if self.store.get() != Store::Memory {
+        if self.store.get() != SessionStore::Memory {
             *self.sealed.borrow_mut() = Some(serde_json::to_string(sealed).unwrap());
         }
         Ok(())
@@ -285,7 +285,7 @@ impl Vault for Fake {
         Ok(())
     }
 
-    fn store(&self) -> Store {
+    fn store(&self) -> SessionStore {
         self.store.get()
     }
 
@@ -301,7 +301,7 @@ impl Vault for Fake {
     }
 }
 
-impl Journal for Fake {
+impl AuditFile for Fake {
     fn append(&self, line: &str) -> Result<(), String> {
         self.call("append")?;
         let entry: oam_model::record::Entry = serde_json::from_str(line).unwrap();
@@ -349,7 +349,7 @@ impl Notices for Fake {
     }
 }
 
-impl Files for Fake {
+impl ChildTokenFiles for Fake {
     fn put(&self, name: &str, token: &Secret) -> Result<String, String> {
         self.call("put")?;
         let mut files = self.files.borrow_mut();
@@ -380,7 +380,7 @@ impl Published for Fake {
         url: &str,
         known: Option<&Org>,
         _: Option<oam_model::organization::Route>,
-    ) -> Later<Result<oam_model::organization::Organization, Refusal>> {
+    ) -> LocalBoxFuture<Result<oam_model::organization::Organization, Refusal>> {
         self.note(format!("asked {url} {}", known.is_some()));
         let refusal = Refusal::unavailable("the issuer is not there", "try again");
         let answer = self.published.borrow().clone().ok_or(refusal);

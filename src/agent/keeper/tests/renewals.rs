@@ -147,7 +147,7 @@ fn after_a_crash_with_a_mark_there_is_one_attempt_and_its_refusal_says_why() {
         let mut desk = Desk::start(&fake, &settings()).await;
         let mut outcome = desk.get();
         desk.answer(Err(refused())).await;
-        let Ok(Outcome::Refused(refusal, _)) = outcome.try_recv() else {
+        let Ok(CommandOutcome::Refused(refusal, _)) = outcome.try_recv() else {
             panic!("no refusal");
         };
         assert!(refusal.sentence.contains("was lost"), "{refusal:?}");
@@ -159,9 +159,9 @@ fn after_a_crash_with_a_mark_there_is_one_attempt_and_its_refusal_says_why() {
 fn an_agent_that_keeps_the_session_in_memory_only_is_not_replaced() {
     story(async {
         let mut desk = Desk::signed_in(&settings()).await;
-        desk.fake.store.set(Store::Memory);
+        desk.fake.store.set(SessionStore::Memory);
         let (reply, mut outcome) = oneshot::channel();
-        desk.keeper.command(Command::Retire { reply });
+        desk.keeper.command(AgentCommand::Retire { reply });
         assert_eq!(code_of(outcome.try_recv().unwrap()), RefusalCode::Busy);
         assert!(!desk.keeper.retired);
     });
@@ -170,9 +170,9 @@ fn an_agent_that_keeps_the_session_in_memory_only_is_not_replaced() {
 fn warnings(desk: &mut Desk) -> String {
     let (reply, mut outcome) = oneshot::channel();
     let kind = ReportKind::Status;
-    desk.keeper.command(Command::Report { kind, reply });
+    desk.keeper.command(AgentCommand::Report { kind, reply });
     match outcome.try_recv() {
-        Ok(Outcome::Status(report)) => report.warnings.join("\n"),
+        Ok(CommandOutcome::Status(report)) => report.warnings.join("\n"),
         _ => panic!("no status"),
     }
 }
@@ -189,7 +189,7 @@ fn a_renewed_token_that_can_not_be_stored_is_said_and_stored_as_soon_as_there_is
         assert_eq!(desk.fake.refresh_on_disk().as_deref(), Some("rt1"));
         assert!(warnings(&mut desk).contains("is in memory only and is lost"));
         let (reply, mut outcome) = oneshot::channel();
-        desk.keeper.command(Command::Retire { reply });
+        desk.keeper.command(AgentCommand::Retire { reply });
         assert_eq!(code_of(outcome.try_recv().unwrap()), RefusalCode::Busy);
         desk.fake.pass(800);
         desk.keeper.tick();

@@ -83,7 +83,7 @@ fn a_session_restored_under_an_edited_configuration_sends_nothing_and_says_so_at
         let mut outcome = desk.logout();
         desk.settle().await;
         nothing_went_astray(&fake);
-        let Ok(Outcome::SignedOut { warning, .. }) = outcome.try_recv() else {
+        let Ok(CommandOutcome::SignedOut { warning, .. }) = outcome.try_recv() else {
             panic!("not signed out");
         };
         assert!(warning.unwrap().contains("configuration"));

@@ -2,9 +2,9 @@
 
 use super::*;
 
-fn reload(desk: &mut Desk) -> Outcome {
+fn reload(desk: &mut Desk) -> CommandOutcome {
     let (reply, mut outcome) = oneshot::channel();
-    desk.keeper.command(Command::Reload { reply });
+    desk.keeper.command(AgentCommand::Reload { reply });
     outcome.try_recv().unwrap()
 }
 
@@ -14,7 +14,7 @@ fn what_was_written_is_in_force_when_the_answer_is_there() {
         let fake = Fake::new();
         let mut desk = Desk::start(&fake, &Settings::default()).await;
         *fake.written.borrow_mut() = settings();
-        assert!(matches!(reload(&mut desk), Outcome::Done));
+        assert!(matches!(reload(&mut desk), CommandOutcome::Done));
         // Not one turn of the loop later: a sign-in follows at once.
         assert!(desk.keeper.offices.contains_key(&acme()));
         desk.sign_in("rt1", identity()).await;
@@ -26,7 +26,7 @@ fn a_file_with_a_fault_leaves_everything_as_it_was_and_says_so() {
     story(async {
         let mut desk = Desk::signed_in(&settings()).await;
         desk.fake.breaks("load");
-        let Outcome::Refused(refusal, _) = reload(&mut desk) else {
+        let CommandOutcome::Refused(refusal, _) = reload(&mut desk) else {
             panic!("a broken file was taken");
         };
         assert!(refusal.sentence.contains("load is broken"), "{refusal:?}");
@@ -43,7 +43,7 @@ fn an_organization_is_asked_for_before_anything_is_configured_and_leaves_no_trac
         let mut desk = Desk::starting(&fake, &Settings::default());
         let (reply, outcome) = oneshot::channel();
         let url = "https://issuer.example".to_owned();
-        desk.keeper.command(Command::Organization {
+        desk.keeper.command(AgentCommand::Organization {
             url,
             route: None,
             reply,

@@ -6,7 +6,7 @@ use oam_model::report::OrgWarning;
 
 fn warned(desk: &mut Desk) -> Vec<OrgWarning> {
     match desk.reported(ReportKind::Status) {
-        Outcome::Status(mut report) => report.orgs.remove(0).warnings,
+        CommandOutcome::Status(mut report) => report.orgs.remove(0).warnings,
         _ => panic!("no status"),
     }
 }

@@ -1,6 +1,6 @@
-use super::{FaultKind, Known, Summary, Verifier};
+use super::{FaultKind, KnownEntry, Summary, Verifier};
 use crate::record::{GENESIS, chain};
-use oam_model::record::{Happening, Record};
+use oam_model::record::{EventKind, Record};
 use proptest::prelude::*;
 
 /// A log of `count` entries, grants and refusals in turn.
@@ -13,9 +13,9 @@ fn log_of(count: u64, detail: &str) -> Vec<String> {
     (1..=count)
         .map(|seq| {
             let what = if seq % 2 == 1 {
-                Happening::Grant
+                EventKind::Grant
             } else {
-                Happening::Refusal
+                EventKind::Refusal
             };
             let mut record = Record::new(what, 1_000 + seq);
             record.detail = Some(format!("number {seq} {detail}"));
@@ -26,16 +26,16 @@ fn log_of(count: u64, detail: &str) -> Vec<String> {
         .collect()
 }
 
-fn known(lines: &[String]) -> Option<Known> {
+fn known(lines: &[String]) -> Option<KnownEntry> {
     let line = lines.last()?;
     let head = super::super::link(line).unwrap();
-    Some(Known {
+    Some(KnownEntry {
         seq: head.seq,
         hash: head.hash,
     })
 }
 
-fn verify(known: Option<Known>, files: &[&[String]]) -> Summary {
+fn verify(known: Option<KnownEntry>, files: &[&[String]]) -> Summary {
     let mut verifier = Verifier::new(known);
     for (number, file) in files.iter().enumerate() {
         verifier.file(&format!("file {number}"));
@@ -108,7 +108,7 @@ fn a_line_whose_hash_was_made_to_fit_breaks_the_next_one() {
         kinds(&verify(None, &[&lines])),
         [FaultKind::Unchained, FaultKind::Unchained]
     );
-    let mut record = Record::new(Happening::Grant, 9);
+    let mut record = Record::new(EventKind::Grant, 9);
     record.detail = Some("forged".into());
     let prev = known(&log(2)).unwrap().hash;
     lines = log(5);
@@ -186,7 +186,7 @@ proptest! {
         // The best a forger can do for this place: right number, right predecessor.
         let prev = known(&lines[..at]).map_or_else(|| GENESIS.to_owned(), |known| known.hash);
         let seq = u64::try_from(at).unwrap() + 1;
-        let forged = chain(seq, &prev, &Record::new(Happening::Proof, 5)).unwrap().line;
+        let forged = chain(seq, &prev, &Record::new(EventKind::Proof, 5)).unwrap().line;
         lines.insert(at, forged);
         let summary = verify(anchor, &[&lines]);
         // After the anchored end it is a continuation, which only a later anchor can refute.

@@ -1,6 +1,6 @@
 use super::{NOT_ANCHORED, Where, check, exit_code};
 use oam_audit::record::{FaultKind, GENESIS, chain};
-use oam_model::record::{Happening, Record};
+use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_model::report::{AnchorReport, HeldAt};
 use std::fs;
@@ -10,7 +10,7 @@ fn lines(count: u64) -> Vec<(String, String)> {
     let mut prev = GENESIS.to_owned();
     (1..=count)
         .map(|seq| {
-            let link = chain(seq, &prev, &Record::new(Happening::Grant, seq * 1000)).unwrap();
+            let link = chain(seq, &prev, &Record::new(EventKind::Grant, seq * 1000)).unwrap();
             prev.clone_from(&link.hash);
             (link.line, link.hash)
         })

@@ -1,7 +1,7 @@
 //! Git's configuration file, read and written by git itself.
 
-use super::plan::{Change, Current};
-use crate::setup::disk::{self, Access};
+use super::plan::{Current, ValueChange};
+use crate::setup::disk::{self, FileAccess};
 use oam_model::refusal::Refusal;
 use std::ffi::OsStr;
 use std::fs;
@@ -70,7 +70,7 @@ impl<'a> GitConfig<'a> {
     /// is git's own lock file, so no other git writes meanwhile. Tells whether the file is another
     /// than before: moving a section to the end does nothing when it is there already, or when
     /// other settings in it keep it where it is.
-    pub(super) fn write(&self, changes: &[Change]) -> Result<bool, Refusal> {
+    pub(super) fn write(&self, changes: &[ValueChange]) -> Result<bool, Refusal> {
         if changes.is_empty() {
             return Ok(false);
         }
@@ -119,7 +119,7 @@ impl<'a> GitConfig<'a> {
         if let Some(folder) = lock.parent() {
             fs::create_dir_all(folder).map_err(|error| disk::failed("create", folder, &error))?;
         }
-        let mut file = match disk::create(lock, Access::Usual) {
+        let mut file = match disk::create(lock, FileAccess::Usual) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 return Err(Refusal::unavailable(
@@ -146,7 +146,7 @@ impl<'a> GitConfig<'a> {
         })
     }
 
-    fn remove(&self, file: &Path, change: &Change) -> Result<(), Refusal> {
+    fn remove(&self, file: &Path, change: &ValueChange) -> Result<(), Refusal> {
         let output = self.run(file, &["--unset-all", &change.key])?;
         // 5: it was not there.
         if output.status.success() || output.status.code() == Some(5) {
@@ -155,7 +155,7 @@ impl<'a> GitConfig<'a> {
         Err(self.unwritable(change))
     }
 
-    fn add(&self, file: &Path, change: &Change) -> Result<(), Refusal> {
+    fn add(&self, file: &Path, change: &ValueChange) -> Result<(), Refusal> {
         for value in &change.after {
             if !self
                 .run(file, &["--add", &change.key, value])?
@@ -196,7 +196,7 @@ impl<'a> GitConfig<'a> {
         )
     }
 
-    fn unwritable(&self, change: &Change) -> Refusal {
+    fn unwritable(&self, change: &ValueChange) -> Refusal {
         Refusal::unavailable(
             format!(
                 "git could not set `{}` in {}",

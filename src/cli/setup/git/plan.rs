@@ -50,7 +50,7 @@ impl Current {
 
 /// A value that changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct ValueChange {
     pub(super) key: String,
     pub(super) before: Vec<String>,
     pub(super) after: Vec<String>,
@@ -65,19 +65,19 @@ pub(super) struct Memory {
     #[serde(default)]
     pub(super) made: bool,
     /// Its settings.
-    pub(super) settings: Vec<Remembered>,
+    pub(super) settings: Vec<WrittenSetting>,
 }
 
 /// One setting that we wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Remembered {
+pub(super) struct WrittenSetting {
     pub(super) key: String,
     pub(super) before: Vec<String>,
     pub(super) wrote: Vec<String>,
 }
 
 impl Memory {
-    fn get(&self, key: &str) -> Option<&Remembered> {
+    fn get(&self, key: &str) -> Option<&WrittenSetting> {
         self.settings.iter().find(|known| known.key == key)
     }
 
@@ -95,18 +95,18 @@ impl Memory {
 
 /// The changes, and the memory after them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Plan {
-    pub(super) changes: Vec<Change>,
+pub(super) struct GitPlan {
+    pub(super) changes: Vec<ValueChange>,
     pub(super) memory: Memory,
 }
 
 /// Plans settings for `hubs`; those of hubs that are remembered and no longer wanted are restored
 /// (an undo wants none). `helper` is the helper as git runs it, without `--hub`.
-pub(super) fn plan(hubs: &[HubRow], helper: &str, current: &Current, memory: &Memory) -> Plan {
-    let mut plan = Plan::default();
+pub(super) fn plan(hubs: &[HubRow], helper: &str, current: &Current, memory: &Memory) -> GitPlan {
+    let mut plan = GitPlan::default();
     let mut change = |key: &str, before: Vec<String>, after: Vec<String>, moved: bool| {
         if before != after || moved {
-            plan.changes.push(Change {
+            plan.changes.push(ValueChange {
                 key: key.to_owned(),
                 before,
                 after,
@@ -122,7 +122,9 @@ pub(super) fn plan(hubs: &[HubRow], helper: &str, current: &Current, memory: &Me
                 .get(&key)
                 .map_or_else(|| others(&now), |known| left_by_person(known, &now));
             change(&key, now, wrote.clone(), moved);
-            plan.memory.settings.push(Remembered { key, before, wrote });
+            plan.memory
+                .settings
+                .push(WrittenSetting { key, before, wrote });
         }
     }
     for known in &memory.settings {
@@ -154,7 +156,7 @@ fn helper_key(url: &str) -> String {
 
 /// What would be there without us: what was there before, and what was added behind ours since.
 /// A value that was changed otherwise is the person's own.
-fn left_by_person(known: &Remembered, now: &[String]) -> Vec<String> {
+fn left_by_person(known: &WrittenSetting, now: &[String]) -> Vec<String> {
     now.strip_prefix(known.wrote.as_slice()).map_or_else(
         || others(now),
         |added| known.before.iter().chain(added).cloned().collect(),
@@ -216,7 +218,7 @@ fn host_of(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Current, Memory, Plan, Remembered, folded, plan};
+    use super::{Current, GitPlan, Memory, WrittenSetting, folded, plan};
     use oam_model::report::HubRow;
     use proptest::prelude::*;
 
@@ -247,7 +249,7 @@ mod tests {
     }
 
     /// The helpers of the hub after a plan was carried out.
-    fn after(plan: &Plan, now: &[String]) -> Vec<String> {
+    fn after(plan: &GitPlan, now: &[String]) -> Vec<String> {
         let change = plan.changes.iter().find(|change| change.key == KEY);
         change.map_or_else(|| now.to_vec(), |change| change.after.clone())
     }
@@ -270,7 +272,7 @@ mod tests {
     #[test]
     fn a_moved_helper_is_replaced_and_what_was_there_first_is_still_remembered() {
         let memory = Memory {
-            settings: vec![Remembered {
+            settings: vec![WrittenSetting {
                 key: KEY.into(),
                 before: texts(&["store"]),
                 wrote: texts(&["", "/old/git-credential-oam --hub models"]),

@@ -4,7 +4,7 @@
 use crate::args::SetupWhat;
 use crate::setup::report::SetupReport;
 use crate::setup::set_up as run;
-use crate::setup::surroundings::private::Home;
+use crate::setup::surroundings::private::TemporaryHome;
 use oam_model::report::HubRow;
 use std::fs;
 use std::io::Write;
@@ -26,15 +26,15 @@ fn hubs() -> Vec<HubRow> {
     ]
 }
 
-fn setup(home: &Home, hubs: &[HubRow]) -> SetupReport {
+fn setup(home: &TemporaryHome, hubs: &[HubRow]) -> SetupReport {
     run(SetupWhat::Git, false, hubs, &home.around).unwrap()
 }
 
-fn undo(home: &Home) -> SetupReport {
+fn undo(home: &TemporaryHome) -> SetupReport {
     run(SetupWhat::Git, true, &[], &home.around).unwrap()
 }
 
-fn git(home: &Home, arguments: &[&str], stdin: &str) -> String {
+fn git(home: &TemporaryHome, arguments: &[&str], stdin: &str) -> String {
     let mut child = Command::new("git")
         .args(arguments)
         .current_dir(&home.around.home)
@@ -59,7 +59,7 @@ fn git(home: &Home, arguments: &[&str], stdin: &str) -> String {
     String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
 }
 
-fn values(home: &Home, key: &str) -> Vec<String> {
+fn values(home: &TemporaryHome, key: &str) -> Vec<String> {
     let text = git(
         home,
         &["config", "--global", "--null", "--get-all", key],
@@ -70,7 +70,7 @@ fn values(home: &Home, key: &str) -> Vec<String> {
 
 #[test]
 fn git_asks_our_helper_with_the_path_and_no_other() {
-    let home = Home::new();
+    let home = TemporaryHome::new();
     let log = home.file("asked");
     let body = format!(
         "#!/bin/sh\n{{ echo \"$@\"; cat; }} >>'{}'\n[ \"$3\" = get ] && printf 'username=oam\\npassword=t\\n'\n",
@@ -102,7 +102,7 @@ fn git_asks_our_helper_with_the_path_and_no_other() {
 
 #[test]
 fn a_second_run_changes_nothing_and_undo_restores_every_value_in_order() {
-    let home = Home::new();
+    let home = TemporaryHome::new();
     let before = "# mine\n[user]\n\tname = X\n[credential \"https://hub.example\"]\n\thelper = store\n\thelper = cache --timeout 9\n\tusername = me\n[credential]\n\thelper = x\n";
     fs::write(home.file(".gitconfig"), before).unwrap();
     let list = git(&home, &["config", "--global", "--list"], "");
@@ -129,7 +129,7 @@ fn a_second_run_changes_nothing_and_undo_restores_every_value_in_order() {
 
 #[test]
 fn a_home_without_a_configuration_is_left_without_one() {
-    let home = Home::new();
+    let home = TemporaryHome::new();
     setup(&home, &hubs());
     assert_eq!(
         values(&home, "credential.http://127.0.0.1:8123.useHttpPath"),
@@ -155,7 +155,7 @@ fn a_home_without_a_configuration_is_left_without_one() {
 
 #[test]
 fn a_hub_that_left_the_configuration_is_restored() {
-    let home = Home::new();
+    let home = TemporaryHome::new();
     setup(&home, &hubs());
     let report = setup(&home, &hubs()[..1]);
     assert_eq!(report.changes.len(), 2);
@@ -168,7 +168,7 @@ fn a_hub_that_left_the_configuration_is_restored() {
 
 #[test]
 fn a_helper_that_was_added_below_ours_gets_no_token_after_the_next_run() {
-    let home = Home::new();
+    let home = TemporaryHome::new();
     setup(&home, &hubs());
     let path = home.file(".gitconfig");
     let text = fs::read_to_string(&path).unwrap() + "[credential]\n\thelper = store\n";
@@ -188,7 +188,7 @@ fn a_helper_that_was_added_below_ours_gets_no_token_after_the_next_run() {
 
 #[test]
 fn where_order_can_not_be_settled_the_person_is_told_and_nothing_is_rewritten_each_time() {
-    let home = Home::new();
+    let home = TemporaryHome::new();
     let text =
         "[credential \"https://hub.example\"]\n\tusername = me\n[credential]\n\thelper = store\n";
     fs::write(home.file(".gitconfig"), text).unwrap();
@@ -203,7 +203,7 @@ fn where_order_can_not_be_settled_the_person_is_told_and_nothing_is_rewritten_ea
 
 #[test]
 fn a_path_with_blanks_and_quotes_is_run_as_one_program() {
-    let mut home = Home::new();
+    let mut home = TemporaryHome::new();
     let odd = home.folder.path().join("it's $HOME; a");
     fs::rename(&home.around.programs, &odd).unwrap();
     home.around.programs = odd;
@@ -223,7 +223,7 @@ fn a_path_with_blanks_and_quotes_is_run_as_one_program() {
 
 #[test]
 fn a_linked_configuration_stays_a_link_and_keeps_its_permissions() {
-    let home = Home::new();
+    let home = TemporaryHome::new();
     let real = home.file("dotfiles");
     fs::write(&real, "[user]\n\tname = X\n").unwrap();
     fs::set_permissions(&real, fs::Permissions::from_mode(0o600)).unwrap();
@@ -239,7 +239,7 @@ fn a_linked_configuration_stays_a_link_and_keeps_its_permissions() {
 
 #[test]
 fn while_another_git_writes_nothing_is_changed() {
-    let home = Home::new();
+    let home = TemporaryHome::new();
     fs::write(home.file(".gitconfig"), "[user]\n\tname = X\n").unwrap();
     fs::write(home.file(".gitconfig.lock"), "").unwrap();
     let refusal = run(SetupWhat::Git, false, &hubs(), &home.around).unwrap_err();
@@ -261,7 +261,7 @@ fn while_another_git_writes_nothing_is_changed() {
 
 #[test]
 fn git_s_other_place_for_the_file_is_honoured() {
-    let home = Home::new();
+    let home = TemporaryHome::new();
     let other = home.around.config_home.join("git/config");
     fs::create_dir_all(other.parent().unwrap()).unwrap();
     fs::write(&other, "").unwrap();

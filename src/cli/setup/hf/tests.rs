@@ -1,6 +1,6 @@
 use crate::args::SetupWhat;
 use crate::setup::set_up as run;
-use crate::setup::surroundings::private::Home;
+use crate::setup::surroundings::private::TemporaryHome;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -8,8 +8,8 @@ use std::process::Command;
 const REAL: &str = "#!/bin/sh\nprintf 'real:%s' \"$*\"\n";
 
 /// A home with a real `hf` and an `oam` that tells how it was called.
-fn home() -> Home {
-    let home = Home::new();
+fn home() -> TemporaryHome {
+    let home = TemporaryHome::new();
     home.program("hf", REAL);
     let oam = "#!/bin/sh\nprintf 'oam[%s]' \"$#\"; shift 2; OAM_EXEC=1 exec \"$@\"\n";
     fs::write(home.around.programs.join("oam"), oam).unwrap();
@@ -17,7 +17,7 @@ fn home() -> Home {
     home
 }
 
-fn call(home: &Home, folders: &[&Path], inside: bool) -> (String, Option<i32>) {
+fn call(home: &TemporaryHome, folders: &[&Path], inside: bool) -> (String, Option<i32>) {
     let path = std::env::join_paths(
         folders
             .iter()

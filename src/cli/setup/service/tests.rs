@@ -1,13 +1,13 @@
 use super::{plist, unit_word};
 use crate::args::SetupWhat;
 use crate::setup::set_up as run;
-use crate::setup::surroundings::private::Home;
+use crate::setup::surroundings::private::TemporaryHome;
 use std::fs;
 use std::path::Path;
 
 /// A home with a service manager that notes what it is told, and answers with `code`.
-fn home(code: u8) -> Home {
-    let home = Home::new();
+fn home(code: u8) -> TemporaryHome {
+    let home = TemporaryHome::new();
     let log = home.file("told");
     let text = format!(
         "#!/bin/sh\necho \"$*\" >>'{}'\nexit {code}\n",
@@ -17,7 +17,7 @@ fn home(code: u8) -> Home {
     home
 }
 
-fn setup(home: &Home, undo: bool) -> crate::setup::report::SetupReport {
+fn setup(home: &TemporaryHome, undo: bool) -> crate::setup::report::SetupReport {
     run(SetupWhat::Service, undo, &[], &home.around).unwrap()
 }
 

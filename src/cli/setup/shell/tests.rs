@@ -1,18 +1,18 @@
 use super::{with_block, without_block};
 use crate::args::SetupWhat;
 use crate::setup::set_up as run;
-use crate::setup::surroundings::private::Home;
+use crate::setup::surroundings::private::TemporaryHome;
 use proptest::prelude::*;
 use std::fs;
 use std::process::Command;
 
-fn setup(home: &Home, undo: bool) -> crate::setup::report::SetupReport {
+fn setup(home: &TemporaryHome, undo: bool) -> crate::setup::report::SetupReport {
     run(SetupWhat::Shell, undo, &[], &home.around).unwrap()
 }
 
 #[test]
 fn the_folder_of_the_wrappers_comes_first_and_once() {
-    let home = Home::new();
+    let home = TemporaryHome::new();
     setup(&home, false);
     let wrappers = home.around.wrappers();
     let said = Command::new("sh")
@@ -27,7 +27,7 @@ fn the_folder_of_the_wrappers_comes_first_and_once() {
 
 #[test]
 fn a_second_run_changes_nothing_and_undo_gives_back_every_byte() {
-    let home = Home::new();
+    let home = TemporaryHome::new();
     let texts: [(&str, &[u8]); 2] = [
         (".zshrc", b"export A=1\nno end"),
         (".profile", b"\xff not UTF-8\n"),
@@ -47,7 +47,7 @@ fn a_second_run_changes_nothing_and_undo_gives_back_every_byte() {
 
 #[test]
 fn a_block_whose_end_is_gone_is_not_guessed() {
-    let home = Home::new();
+    let home = TemporaryHome::new();
     let text = "a\n# >>> oam >>>\nb\nprecious\n";
     fs::write(home.file(".bashrc"), text).unwrap();
     let refusal = run(SetupWhat::Shell, true, &[], &home.around).unwrap_err();

@@ -1,4 +1,4 @@
-use super::{Asked, Granted};
+use super::{ExchangedToken, IssuerTokenRequest};
 use crate::http::Answer;
 use oam_model::answer::EndpointFault;
 use oam_model::refusal::RefusalCode;
@@ -18,10 +18,14 @@ fn good() -> Value {
     })
 }
 
-fn answered(status: u16, body: &Value, role: Option<&str>) -> Result<Granted, EndpointFault> {
+fn answered(
+    status: u16,
+    body: &Value,
+    role: Option<&str>,
+) -> Result<ExchangedToken, EndpointFault> {
     let role = role.map(|role| role.parse().unwrap());
     let repository = "acme/model".parse().unwrap();
-    let asked = Asked {
+    let asked = IssuerTokenRequest {
         hub_url: "https://hub.example",
         repository: Some(&repository),
         role: role.as_ref(),

@@ -1,4 +1,4 @@
-use super::{Claims, Expect, Phase, base64url};
+use super::{Expect, Phase, VerifiedClaims, base64url};
 use jsonwebtoken::Algorithm;
 use oam_model::identity::Identity;
 use oam_model::secret::Secret;
@@ -28,7 +28,7 @@ fn expect(phase: Phase<'_>) -> Expect<'_> {
 
 fn judge(phase: Phase<'_>, claims: &Value, access: Option<&str>) -> Result<Identity, String> {
     let access = access.map(|text| Secret::new(text.to_owned()));
-    Claims::new(claims.as_object().unwrap().clone())
+    VerifiedClaims::new(claims.as_object().unwrap().clone())
         .identity(&expect(phase), Algorithm::ES256, access.as_ref())
         .map_err(|wrong| wrong.name.to_owned())
 }
@@ -153,7 +153,7 @@ fn at_hash_is_as_in_the_examples_of_the_standard() {
     claims["at_hash"] = json!("77QmUPtjPfzWtF2AnpK9RQ");
     let verdict = |claims: &Value| {
         let access = Secret::new(access.to_owned());
-        Claims::new(claims.as_object().unwrap().clone())
+        VerifiedClaims::new(claims.as_object().unwrap().clone())
             .identity(&expect(Phase::Login("n")), Algorithm::RS256, Some(&access))
             .map_err(|wrong| wrong.name)
     };
@@ -246,7 +246,8 @@ fn no_audience_is_called_that_and_not_another_clients() {
     let mut claims = good();
     claims["aud"] = json!([]);
     let map = claims.as_object().unwrap().clone();
-    let wrong = Claims::new(map).identity(&expect(Phase::Login("n")), Algorithm::ES256, None);
+    let wrong =
+        VerifiedClaims::new(map).identity(&expect(Phase::Login("n")), Algorithm::ES256, None);
     assert_eq!(wrong.unwrap_err().why, "it names no audience");
 }
 
@@ -256,7 +257,7 @@ fn groups_are_not_judged_where_an_issuer_reads_them() {
     claims["groups"] = json!({"ml": {"312": "acme.example"}});
     let mut expect = expect(Phase::Login("n"));
     expect.judges_groups = false;
-    let read = Claims::new(claims.as_object().unwrap().clone());
+    let read = VerifiedClaims::new(claims.as_object().unwrap().clone());
     let identity = read.identity(&expect, Algorithm::ES256, None);
     assert!(identity.unwrap().groups.is_empty());
     expect.groups_claim = "groups.*";
@@ -264,7 +265,7 @@ fn groups_are_not_judged_where_an_issuer_reads_them() {
     assert_eq!(identity.unwrap().groups, ["ml"]);
     claims["realm_access"] = json!({"roles": ["dev"]});
     expect.groups_claim = "realm_access.roles";
-    let read = Claims::new(claims.as_object().unwrap().clone());
+    let read = VerifiedClaims::new(claims.as_object().unwrap().clone());
     let identity = read.identity(&expect, Algorithm::ES256, None);
     assert_eq!(identity.unwrap().groups, ["dev"]);
 }

@@ -1,7 +1,7 @@
 use super::super::super::http::stand_in::Canned;
 use super::{Idp, NOW, answer};
 use oam_agent::ports::Authentication::AsItStands;
-use oam_agent::ports::Idp as _;
+use oam_agent::ports::IdentityProvider as _;
 use oam_model::sign_in::SignInBy;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -2,14 +2,14 @@
 
 use super::super::super::http::stand_in::Canned;
 use super::Idp;
-use oam_agent::ports::Idp as _;
-use oam_config::agent::{Exchange, Issuer, Org};
+use oam_agent::ports::IdentityProvider as _;
+use oam_config::agent::{Exchange, IssuerExchange, Org};
 use oam_model::report::ProviderFault;
 use serde_json::json;
 
 fn at_issuer(idp: &Idp) -> Org {
     Org {
-        exchange: Exchange::Issuer(Issuer::at("https://issuer.example")),
+        exchange: Exchange::Issuer(IssuerExchange::at("https://issuer.example")),
         ..idp.org()
     }
 }

@@ -2,8 +2,8 @@ use super::super::super::http::stand_in::Canned;
 use super::{Idp, NOW, answer, check_name, jwks, new_key};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use oam_agent::ports::Idp as _;
-use oam_config::agent::{Exchange, Issuer};
+use oam_agent::ports::IdentityProvider as _;
+use oam_config::agent::{Exchange, IssuerExchange};
 use oam_model::answer::EndpointFault;
 use oam_model::secret::Secret;
 use serde_json::{Value, json};
@@ -276,7 +276,7 @@ async fn a_token_that_an_issuer_would_not_take_is_refused_at_the_sign_in() {
     let (at_endpoint, _) = idp.login_with(&json!({ "groups": groups })).await;
     assert!(at_endpoint.is_ok());
     let mut org = idp.org();
-    org.exchange = Exchange::Issuer(Issuer::at("https://issuer.example"));
+    org.exchange = Exchange::Issuer(IssuerExchange::at("https://issuer.example"));
     let token = idp.signed(&json!({
         "iss": idp.server.base, "aud": "oam", "sub": "u1", "iat": NOW, "exp": NOW + 300, "groups": groups,
     }));

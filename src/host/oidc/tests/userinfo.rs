@@ -2,7 +2,7 @@
 
 use super::super::super::http::stand_in::Canned;
 use super::{Idp, answer};
-use oam_agent::ports::{Idp as _, UserInfo};
+use oam_agent::ports::{IdentityProvider as _, UserInfo};
 use oam_model::secret::Secret;
 use serde_json::{Value, json};
 use std::sync::Arc;

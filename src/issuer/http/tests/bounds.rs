@@ -4,7 +4,7 @@ use super::people::{NAME, log, send, upload};
 use super::world::{LONG, World, until};
 use crate::record;
 use oam_audit::record as chain;
-use oam_model::record::{Happening, Record};
+use oam_model::record::{EventKind, Record};
 use oam_store::AuditFilter;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -92,7 +92,7 @@ async fn a_record_with_a_number_that_no_log_reaches_is_a_bad_request_and_harms_n
     let ada = world.id_token("ada", &json!({}));
     let good = log(1);
     for seq in [1 << 53, 1 << 63, u64::MAX] {
-        let line = chain::chain(seq, chain::GENESIS, &Record::new(Happening::Grant, 1)).unwrap();
+        let line = chain::chain(seq, chain::GENESIS, &Record::new(EventKind::Grant, 1)).unwrap();
         let head = (seq, line.hash.clone());
         let lines = [good[0].0.as_str(), line.line.as_str()];
         send(&world, &ada, &upload(NAME, &head, &lines))

@@ -4,8 +4,8 @@ use super::world::{World, answer};
 use crate::http::records::LOGS;
 use crate::standing::Order;
 use oam_audit::record as chain;
-use oam_model::record::{Happening, Record};
-use oam_store::{Batch, Change};
+use oam_model::record::{EventKind, Record};
+use oam_store::{Batch, StoreChange};
 use oam_system::clock;
 use serde_json::{Value, json};
 
@@ -76,7 +76,7 @@ pub(super) fn log(count: u64) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     let mut prev = chain::GENESIS.to_owned();
     for seq in 1..=count {
-        let record = Record::new(Happening::Grant, seq);
+        let record = Record::new(EventKind::Grant, seq);
         let link = chain::chain(seq, &prev, &record).unwrap();
         prev.clone_from(&link.hash);
         lines.push((link.line, link.hash));
@@ -156,7 +156,7 @@ async fn nobody_begins_logs_without_end() {
     let more = (1..LOGS).map(|number| {
         let mut row = kept[0].1.clone();
         row.log = format!("{number:032x}");
-        Change::AgentLog(row, Vec::new())
+        StoreChange::AgentLog(row, Vec::new())
     });
     let batch = Batch {
         changes: more.collect(),

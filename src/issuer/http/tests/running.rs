@@ -1,7 +1,7 @@
 //! Health, reload, a database that goes.
 
 use super::world::{POLICY, World, until};
-use oam_store::{Batch, Change};
+use oam_store::{Batch, StoreChange};
 use serde_json::json;
 
 const MODEL: &str = "https://hub.acme.example/acme/model";
@@ -108,7 +108,7 @@ async fn a_comparison_of_roles_that_was_not_finished_is_owed() {
     // As a change leaves it whose policy is in force, and after whose entry the store failed.
     let batch = Batch {
         changes: vec![
-            Change::Held {
+            StoreChange::Held {
                 key: row.seen.key.clone(),
                 from: row.compared(),
                 held,
@@ -116,7 +116,7 @@ async fn a_comparison_of_roles_that_was_not_finished_is_owed() {
                 at_ms: row.seen.at_ms,
                 feed: None,
             },
-            Change::PolicyDigest("of the policy before".to_owned()),
+            StoreChange::PolicyDigest("of the policy before".to_owned()),
         ],
         entries: Vec::new(),
     };

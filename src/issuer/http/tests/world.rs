@@ -9,7 +9,7 @@ use crate::seal::MasterKey;
 use crate::serve::{Served, open};
 use crate::standing::{self, Order};
 use crate::state::Issuer;
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_store::sqlite::SqliteStore;
 use oam_store::{AuditFilter, PersonRow};
 use oam_system::clock;
@@ -271,7 +271,7 @@ impl World {
     /// Registers a hub that introspects; its credentials.
     pub async fn register(&self, name: &str, hub: &str) -> (String, String) {
         use crate::secrets;
-        use oam_store::{Batch, Change, SecretOwner, SecretRow};
+        use oam_store::{Batch, SecretOwner, SecretRow, StoreChange};
         let secret = secrets::fresh_client_secret().unwrap();
         let row = SecretRow {
             owner: SecretOwner::Client(name.to_owned()),
@@ -282,7 +282,7 @@ impl World {
             until_ms: None,
         };
         let batch = Batch {
-            changes: vec![Change::PutSecret(row)],
+            changes: vec![StoreChange::PutSecret(row)],
             entries: Vec::new(),
         };
         self.issuer.store.commit(batch).await.unwrap();
@@ -331,9 +331,9 @@ async fn up(config: PathBuf) -> (Arc<Issuer>, Served, mpsc::Sender<()>) {
     (issuer, served, hangup)
 }
 
-fn key(who: &str) -> ClaimantKey {
+fn key(who: &str) -> PrincipalKey {
     let (source, who) = who.split_once(':').unwrap_or(("okta", who));
-    ClaimantKey {
+    PrincipalKey {
         source: source.parse().unwrap(),
         key: who.to_owned(),
     }

@@ -1,4 +1,4 @@
-use super::{FRESH_MS, Kept, Miss, PAUSE_MS};
+use super::{CacheMiss, FRESH_MS, PAUSE_MS, TtlCache};
 use oam_model::answer::EndpointFault;
 use oam_model::time::Moment;
 use std::cell::Cell;
@@ -13,7 +13,7 @@ fn down() -> EndpointFault {
 
 #[tokio::test]
 async fn what_is_fresh_is_not_fetched() {
-    let kept = Kept::new();
+    let kept = TtlCache::new();
     let fetches = Cell::new(0);
     let at = async |now: Moment| {
         let fetch = async {
@@ -29,7 +29,7 @@ async fn what_is_fresh_is_not_fetched() {
 
 #[tokio::test]
 async fn what_is_not_in_it_is_looked_for_once_in_a_pause() {
-    let kept = Kept::new();
+    let kept = TtlCache::new();
     let fetches = Cell::new(0);
     let at = async |now: Moment| {
         let fetch = async {
@@ -40,26 +40,26 @@ async fn what_is_not_in_it_is_looked_for_once_in_a_pause() {
     };
     for millis in 0..PAUSE_MS {
         if millis % 100 == 0 {
-            assert_eq!(at(NOW.plus(millis)).await, Err(Miss::Absent));
+            assert_eq!(at(NOW.plus(millis)).await, Err(CacheMiss::Absent));
         }
     }
     assert_eq!(fetches.get(), 1);
-    assert_eq!(at(NOW.plus(PAUSE_MS)).await, Err(Miss::Absent));
+    assert_eq!(at(NOW.plus(PAUSE_MS)).await, Err(CacheMiss::Absent));
     assert_eq!(fetches.get(), 2);
     // A wall clock that is set, back or ahead, neither stops it nor lets a sender repeat it.
     for wall_ms in [NOW.wall_ms - 3_600_000, NOW.wall_ms + 3_600_000] {
         let soon = Moment::new(NOW.boot_ms + PAUSE_MS + 1, wall_ms);
-        assert_eq!(at(soon).await, Err(Miss::Absent));
+        assert_eq!(at(soon).await, Err(CacheMiss::Absent));
         assert_eq!(fetches.get(), 2);
     }
     let later = Moment::new(NOW.boot_ms + 2 * PAUSE_MS, NOW.wall_ms - 3_600_000);
-    assert_eq!(at(later).await, Err(Miss::Absent));
+    assert_eq!(at(later).await, Err(CacheMiss::Absent));
     assert_eq!(fetches.get(), 3);
 }
 
 #[tokio::test]
 async fn somebody_who_waits_for_a_slow_fetch_is_served_what_is_held() {
-    let kept = Kept::new();
+    let kept = TtlCache::new();
     let first = kept.find(NOW, |value| Some(*value), || async { Ok(1) });
     assert_eq!(first.await, Ok(1));
     let later = NOW.plus(FRESH_MS);
@@ -76,7 +76,7 @@ async fn somebody_who_waits_for_a_slow_fetch_is_served_what_is_held() {
 #[tokio::test]
 async fn a_wall_clock_that_leaps_gives_nothing_up_while_the_provider_is_down() {
     const DAY_MS: u64 = 86_400_000;
-    let kept = Kept::new();
+    let kept = TtlCache::new();
     let first = kept.find(NOW, |value| Some(*value), || async { Ok(1) });
     assert_eq!(first.await, Ok(1));
     let at = async |now: Moment| {
@@ -87,5 +87,5 @@ async fn a_wall_clock_that_leaps_gives_nothing_up_while_the_provider_is_down() {
         assert_eq!(at(Moment::new(NOW.boot_ms + 20_000, wall_ms)).await, Ok(1));
     }
     let old = Moment::new(NOW.boot_ms + DAY_MS, NOW.wall_ms - 30 * DAY_MS);
-    assert_eq!(at(old).await, Err(Miss::Unreachable(down())));
+    assert_eq!(at(old).await, Err(CacheMiss::Unreachable(down())));
 }

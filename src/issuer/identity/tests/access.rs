@@ -1,9 +1,9 @@
 //! Access tokens, about which the provider is asked.
 
-use super::super::TokenKind;
+use super::super::SubjectTokenKind;
 use super::{HERE, NOW_MS, World, at};
-use oam_model::claimant::{ClaimantKind, Groups};
-use oam_model::issuer::{AccessTokenCheck, SecretPlace, Source};
+use oam_model::claimant::{Groups, PrincipalKind};
+use oam_model::issuer::{AccessTokenCheck, IdentitySource, SecretPlace};
 use oam_model::organization::SubjectKind;
 use oam_model::refusal::RefusalCode;
 use oam_model::secret::Secret;
@@ -19,7 +19,7 @@ fn secret_file() -> (tempfile::NamedTempFile, SecretPlace) {
     (file, place)
 }
 
-async fn introspecting(change: impl Fn(&mut Source)) -> World {
+async fn introspecting(change: impl Fn(&mut IdentitySource)) -> World {
     let (_file, place) = secret_file();
     World::with(|mut source| {
         source.access_tokens = Some(AccessTokenCheck::Introspection {
@@ -46,7 +46,7 @@ async fn shown(world: &World, token: &str, now_ms: u64) -> Result<u64, RefusalCo
     let token = Secret::new(token.to_owned());
     let outcome = world
         .identities
-        .verify(&token, TokenKind::Access, HERE, at(now_ms))
+        .verify(&token, SubjectTokenKind::Access, HERE, at(now_ms))
         .await;
     outcome.map(|c| c.proven_at).map_err(|r| r.code)
 }
@@ -96,14 +96,16 @@ async fn groups_come_from_userinfo_where_the_source_says_so() {
         answers.introspection.1 = active(&json!({ "groups": ["old"] }));
         answers.userinfo = (200, json!({ "sub": "00u1", "groups": ["new"] }));
     }
-    let claimant = world.ask("opaque".to_owned(), TokenKind::Access).await;
+    let claimant = world
+        .ask("opaque".to_owned(), SubjectTokenKind::Access)
+        .await;
     let groups = claimant.map(|claimant| claimant.groups);
     assert_eq!(groups, Ok(Groups::Known(vec!["new".to_owned()])));
     // A thin ID token of the same source is no "no groups".
     let mut thin = world.claims(&json!({}));
     thin.as_object_mut().unwrap().remove("groups");
     let token = world.signer.sign(None, &thin);
-    let claimant = world.ask(token, TokenKind::Id).await;
+    let claimant = world.ask(token, SubjectTokenKind::Id).await;
     assert!(matches!(
         claimant.map(|c| c.groups),
         Ok(Groups::Unknown { .. })
@@ -186,7 +188,7 @@ async fn an_opaque_token_is_not_shown_to_a_provider_that_may_not_have_made_it() 
         second.issuer = "https://second.example".to_owned();
         let mut jobs = source.clone();
         jobs.name = name("jobs");
-        jobs.kind = ClaimantKind::Job;
+        jobs.kind = PrincipalKind::Job;
         jobs.access_tokens = None;
         vec![source, second, jobs]
     })
@@ -201,7 +203,7 @@ async fn an_opaque_token_is_not_shown_to_a_provider_that_may_not_have_made_it() 
     let token = world
         .signer
         .sign(Some("at+jwt"), &world.claims(&json!({ "jti": "2" })));
-    assert!(world.ask(token, TokenKind::Jwt).await.is_ok());
+    assert!(world.ask(token, SubjectTokenKind::Jwt).await.is_ok());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Keys: rotated, withdrawn, out of reach, and asked for by attackers.
 
 use super::super::stand_in::{Signer, outside, settings};
-use super::super::{Identities, TokenKind};
+use super::super::{Identities, SubjectTokenKind};
 use super::{HERE, NOW_MS, World, at};
 use oam_model::issuer::SourceKeys;
 use oam_model::refusal::RefusalCode;
@@ -18,7 +18,7 @@ impl World {
         let token = Secret::new(signer.sign(None, &self.claims(&times)));
         let outcome = self
             .identities
-            .verify(&token, TokenKind::Id, HERE, at(now_ms))
+            .verify(&token, SubjectTokenKind::Id, HERE, at(now_ms))
             .await;
         outcome.map(drop).map_err(|refusal| refusal.code)
     }
@@ -74,7 +74,7 @@ async fn many_at_once_cause_one_fetch() {
         let identities = &world.identities;
         async move {
             identities
-                .verify(&token, TokenKind::Id, HERE, at(NOW_MS))
+                .verify(&token, SubjectTokenKind::Id, HERE, at(NOW_MS))
                 .await
                 .is_ok()
         }
@@ -140,7 +140,7 @@ async fn a_withdrawn_key_is_not_trusted_after_an_hour() {
 async fn a_token_without_a_key_id_is_tried_with_the_one_key_that_fits() {
     let world = World::start().await;
     let bare = || world.signer.sign_as(None, None, &world.claims(&json!({})));
-    assert!(world.ask(bare(), TokenKind::Id).await.is_ok());
+    assert!(world.ask(bare(), SubjectTokenKind::Id).await.is_ok());
     let ambiguous = World::start().await;
     ambiguous.provider.answers().keys.push(Signer::ec("k2").jwk);
     let bare = ambiguous
@@ -177,7 +177,9 @@ async fn metadata_of_another_issuer_is_not_believed() {
     let world = World::start().await;
     let slash = format!("{}/", world.provider.issuer);
     world.provider.answers().issuer = slash;
-    let outcome = world.ask(world.token(&json!({})), TokenKind::Id).await;
+    let outcome = world
+        .ask(world.token(&json!({})), SubjectTokenKind::Id)
+        .await;
     let refusal = outcome.err().unwrap();
     assert_eq!(refusal.code, RefusalCode::Unavailable);
     assert!(refusal.sentence.contains("another issuer"));
@@ -200,7 +202,7 @@ async fn keys_may_lie_in_a_file_or_at_an_address() {
     let token = Secret::new(signer.sign(None, &claims));
     let good = async |now_ms| {
         identities
-            .verify(&token, TokenKind::Id, HERE, at(now_ms))
+            .verify(&token, SubjectTokenKind::Id, HERE, at(now_ms))
             .await
             .is_ok()
     };

@@ -1,5 +1,5 @@
 use super::{NOW, NOW_S, World, error, token};
-use crate::mint::Outcome;
+use crate::mint::RevokeOutcome;
 use oam_model::audit::AuditEvent;
 use oam_model::issuer::Backend;
 use oam_store::TokenRow;
@@ -51,7 +51,7 @@ async fn tokens_of_one_hub_are_ended_by_one_order_and_put_on_record() {
     let outcomes = world.mint.settle(&rows, NOW).await.unwrap();
     let expected = rows
         .each_ref()
-        .map(|row| (row.sha256.clone(), Outcome::Revoked));
+        .map(|row| (row.sha256.clone(), RevokeOutcome::Revoked));
     assert_eq!(outcomes, expected);
     let seen = world.seen(REVOKE);
     assert_eq!(seen.len(), 1);
@@ -80,7 +80,7 @@ async fn a_failed_revocation_is_on_record_once_and_is_tried_until_it_works() {
     row.revoked_at_ms = Some(NOW);
     world.memory.rows().tokens[0].revoked_at_ms = Some(NOW);
     let outcomes = world.mint.settle(&[row], NOW).await.unwrap();
-    assert!(matches!(&outcomes[0].1, Outcome::Failed(why) if why.contains("503")));
+    assert!(matches!(&outcomes[0].1, RevokeOutcome::Failed(why) if why.contains("503")));
     // At first it is left to whoever revoked it.
     let soon = world
         .mint
@@ -94,7 +94,7 @@ async fn a_failed_revocation_is_on_record_once_and_is_tried_until_it_works() {
             .due_revocations(NOW + 30_000, NOW + 30_000)
             .await
             .unwrap();
-        assert!(matches!(again[0].1, Outcome::Failed(_)));
+        assert!(matches!(again[0].1, RevokeOutcome::Failed(_)));
     }
     assert_eq!((world.memory.details().len(), sealed(&world)), (1, 1));
     status.store(202, Ordering::SeqCst);
@@ -103,7 +103,7 @@ async fn a_failed_revocation_is_on_record_once_and_is_tried_until_it_works() {
         .due_revocations(NOW + 31_000, NOW + 31_000)
         .await
         .unwrap();
-    assert_eq!(done[0].1, Outcome::Revoked);
+    assert_eq!(done[0].1, RevokeOutcome::Revoked);
     assert_eq!((world.memory.details().len(), sealed(&world)), (2, 0));
     assert!(
         world
@@ -133,7 +133,7 @@ async fn a_token_that_the_hub_made_longer_lived_is_ended_with_the_roles_lifetime
         .due_revocations(NOW + 900_000, NOW + 900_000)
         .await
         .unwrap();
-    assert_eq!(ended, [(row.sha256, Outcome::Revoked)]);
+    assert_eq!(ended, [(row.sha256, RevokeOutcome::Revoked)]);
     assert_eq!(world.memory.details().len(), 1);
 }
 
@@ -149,7 +149,7 @@ async fn a_token_that_died_in_its_time_is_forgotten_without_a_word() {
         .due_revocations(NOW + 3_600_000, NOW + 3_600_000)
         .await
         .unwrap();
-    assert_eq!(ended, [(row.sha256, Outcome::Expired)]);
+    assert_eq!(ended, [(row.sha256, RevokeOutcome::Expired)]);
     assert!(world.seen(REVOKE).is_empty());
     assert_eq!((world.memory.details().len(), sealed(&world)), (0, 0));
 }
@@ -161,7 +161,7 @@ async fn a_hub_is_told_of_a_revocation_whatever_the_wall_clock_says() {
     let leapt = NOW + 30 * 86_400_000;
     row.revoked_at_ms = Some(leapt);
     let outcomes = world.mint.settle(&[row], leapt).await.unwrap();
-    assert_eq!(outcomes[0].1, Outcome::Revoked);
+    assert_eq!(outcomes[0].1, RevokeOutcome::Revoked);
     assert_eq!((world.seen(REVOKE).len(), sealed(&world)), (1, 0));
 }
 
@@ -172,7 +172,7 @@ async fn a_hub_that_says_it_has_no_way_is_asked_again_while_the_token_is_good() 
     row.revoked_at_ms = Some(NOW);
     world.memory.rows().tokens[0].revoked_at_ms = Some(NOW);
     let outcomes = world.mint.settle(&[row], NOW).await.unwrap();
-    assert!(matches!(&outcomes[0].1, Outcome::Failed(why) if why.contains("405")));
+    assert!(matches!(&outcomes[0].1, RevokeOutcome::Failed(why) if why.contains("405")));
     assert_eq!(sealed(&world), 1);
     assert!(!world.memory.details()[0].contains("tok-123"));
     status.store(202, Ordering::SeqCst);
@@ -181,7 +181,7 @@ async fn a_hub_that_says_it_has_no_way_is_asked_again_while_the_token_is_good() 
         .due_revocations(NOW + 30_000, NOW + 30_000)
         .await
         .unwrap();
-    assert_eq!((&again[0].1, sealed(&world)), (&Outcome::Revoked, 0));
+    assert_eq!((&again[0].1, sealed(&world)), (&RevokeOutcome::Revoked, 0));
 }
 
 #[tokio::test]
@@ -189,7 +189,9 @@ async fn own_tokens_and_tokens_that_are_not_kept_cannot_be_ended_at_a_hub() {
     let own = World::new(Backend::Jwt { audience: None }, |_| error(500, "not_asked")).await;
     let minted = own.ask().await.ok().unwrap();
     let outcomes = own.mint.revoke_at_hub(&[own.row(&minted)], NOW).await;
-    assert!(matches!(&outcomes[0].1, Outcome::NotPossible(why) if why.contains("own tokens")));
+    assert!(
+        matches!(&outcomes[0].1, RevokeOutcome::NotPossible(why) if why.contains("own tokens"))
+    );
     let (world, _) = world(202).await;
     let row = issued(&world).await;
     let unkept = TokenRow {
@@ -206,24 +208,24 @@ async fn own_tokens_and_tokens_that_are_not_kept_cannot_be_ended_at_a_hub() {
         ..row
     };
     let outcomes = world.mint.revoke_at_hub(&[unkept], NOW).await;
-    assert!(matches!(outcomes[0].1, Outcome::NotPossible(_)));
+    assert!(matches!(outcomes[0].1, RevokeOutcome::NotPossible(_)));
     // What this master key does not open another one may: it is tried until the token is over for certain.
     let rows = std::slice::from_ref(&moved);
     let outcomes = world.mint.revoke_at_hub(rows, NOW).await;
-    assert!(matches!(&outcomes[0].1, Outcome::Failed(why) if why.contains("master key")));
+    assert!(matches!(&outcomes[0].1, RevokeOutcome::Failed(why) if why.contains("master key")));
     let a_day_later = NOW + 2 * 24 * 3_600_000;
     let outcomes = world.mint.revoke_at_hub(rows, a_day_later).await;
-    assert!(matches!(outcomes[0].1, Outcome::NotPossible(_)));
+    assert!(matches!(outcomes[0].1, RevokeOutcome::NotPossible(_)));
     // A hub that is not configured now may be put back: it is tried again until the token is over there.
     let outcomes = world
         .mint
         .revoke_at_hub(std::slice::from_ref(&elsewhere), NOW)
         .await;
-    assert!(matches!(&outcomes[0].1, Outcome::Failed(why) if why.contains("not configured")));
+    assert!(matches!(&outcomes[0].1, RevokeOutcome::Failed(why) if why.contains("not configured")));
     assert!(!outcomes[0].1.is_final());
     let until = world.mint.honoured_until(&elsewhere);
     let over = world.mint.revoke_at_hub(&[elsewhere], until * 1000).await;
-    assert_eq!(over[0].1, Outcome::Expired);
+    assert_eq!(over[0].1, RevokeOutcome::Expired);
     assert!(world.seen(REVOKE).is_empty());
 }
 

@@ -1,7 +1,7 @@
 use super::{NOW, World, decision, error, token};
-use crate::mint::Outcome;
+use crate::mint::RevokeOutcome;
 use oam_model::audit::AuditEvent;
-use oam_model::claimant::ClaimantKind;
+use oam_model::claimant::PrincipalKind;
 use oam_model::issuer::Backend;
 use oam_model::refusal::RefusalCode;
 use oam_model::role::Action;
@@ -216,7 +216,10 @@ async fn a_token_wider_than_asked_is_revoked_later_when_its_hub_does_not_take_th
         .due_revocations(NOW + 30_000, NOW + 30_000)
         .await
         .unwrap();
-    assert!(matches!(due[..], [(_, Outcome::Failed(_))]), "{due:?}");
+    assert!(
+        matches!(due[..], [(_, RevokeOutcome::Failed(_))]),
+        "{due:?}"
+    );
     assert_eq!(world.seen("/api/credentials/revoke").len(), 2);
 }
 
@@ -236,7 +239,7 @@ async fn who_is_no_member_is_told_so() {
     let unnamed = world.refused().await.refusal.sentence;
     assert!(unnamed.contains("no verified one"), "{unnamed}");
     world.claimant.email = Some("job@acme.example".into());
-    world.claimant.kind = ClaimantKind::Job;
+    world.claimant.kind = PrincipalKind::Job;
     assert!(
         world
             .refused()

@@ -4,7 +4,7 @@ use super::super::{Order, facts, order};
 use super::{NOW_MS, World, by_sub, key, org, roles, signal};
 use oam_model::feed::FeedEvent;
 use oam_model::signal::{SignalMeaning, SignalSubject};
-use oam_store::{Change, Store};
+use oam_store::{Store, StoreChange};
 
 #[tokio::test]
 async fn lost_groups_withdraw_only_the_roles_that_are_lost() {
@@ -33,7 +33,7 @@ async fn lost_groups_withdraw_only_the_roles_that_are_lost() {
 #[tokio::test]
 async fn a_role_by_claims_is_neither_lost_nor_gained_by_groups() {
     let world = World::start().await;
-    let held = Change::Held {
+    let held = StoreChange::Held {
         key: key("ada"),
         from: world.row("ada").await.compared(),
         held: roles(&["auditor", "publisher", "reader"]),

@@ -4,7 +4,7 @@ use super::super::person::widest;
 use super::{NOW_MS, World, by_sub, signal};
 use oam_model::signal::{SignalMeaning, SignalSubject};
 use oam_policy::claims::fixture::okta;
-use oam_store::{Change, PersonSeen, Store};
+use oam_store::{PersonSeen, Store, StoreChange};
 
 fn comes(name: &str) -> PersonSeen {
     PersonSeen {
@@ -40,7 +40,10 @@ async fn a_leaver_who_never_came_is_refused_when_they_come_by_any_name() {
     assert!(world.store.is_spoken_of(comes("eve")).await.unwrap());
     let mut moved = comes("eve");
     moved.email = Some("eve@new.example".to_owned());
-    world.commit(vec![Change::TakeOver(moved)]).await.unwrap();
+    world
+        .commit(vec![StoreChange::TakeOver(moved)])
+        .await
+        .unwrap();
     assert!(world.row("eve").await.account.ended().is_some());
     assert!(world.apply(&ended).await.replayed);
 }
@@ -69,7 +72,10 @@ async fn a_doubt_about_a_stranger_is_found_when_they_come_and_is_kept_once() {
     let mut comes = comes("eve");
     comes.session = Some("s-3".to_owned());
     assert!(world.store.is_spoken_of(comes.clone()).await.unwrap());
-    world.commit(vec![Change::TakeOver(comes)]).await.unwrap();
+    world
+        .commit(vec![StoreChange::TakeOver(comes)])
+        .await
+        .unwrap();
     let account = world.row("eve").await.account;
     assert_eq!(account.doubt.map(|end| end.at_ms), Some(NOW_MS - 5_000));
     assert!(account.session.is_none() && account.provider.is_none());
@@ -85,7 +91,7 @@ async fn a_stranger_who_is_back_before_they_come_is_not_refused_and_nobody_is_al
     (back.at_ms, back.id) = (NOW_MS - 1_000, "j-2".to_owned());
     assert_eq!(world.apply(&back).await.alarm, None);
     world
-        .commit(vec![Change::TakeOver(comes("eve"))])
+        .commit(vec![StoreChange::TakeOver(comes("eve"))])
         .await
         .unwrap();
     let account = world.row("eve").await.account;

@@ -3,7 +3,7 @@
 use super::super::Claims;
 use super::super::fixture::{NOW, asking, claims, github, gitlab, jobs};
 use super::{refused, taken};
-use oam_model::claimant::{ClaimantKind, Groups};
+use oam_model::claimant::{Groups, PrincipalKind};
 use serde_json::json;
 
 #[test]
@@ -19,7 +19,7 @@ fn github_actions_is_known_by_ids_in_both_forms_of_the_subject() {
         "repo:acme@65/model@74:environment:prod",
     ] {
         let job = taken(&source, &github(sub));
-        assert_eq!(job.kind, ClaimantKind::Job);
+        assert_eq!(job.kind, PrincipalKind::Job);
         assert_eq!(job.subject, sub);
         assert_eq!(job.claims["repository_id"], json!("74"));
         assert_eq!(job.groups, Groups::Known(Vec::new()));

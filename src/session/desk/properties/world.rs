@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A keeper that does nothing but remember.
 pub(super) struct World {
-    desk: Desk,
+    desk: SessionMachine,
     now: Moment,
     asked: u64,
     pub(super) open: BTreeSet<u64>,
@@ -19,7 +19,7 @@ pub(super) struct World {
     signed_in: bool,
     last_proof: Option<Moment>,
     bound: bool,
-    limits: Limits,
+    limits: SessionLimits,
     /// In doubt: nothing may leave until a refresh that was sent later brings a proof.
     doubted: bool,
     /// The refresh that was under way when the doubt came.
@@ -30,9 +30,9 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(fresh_ms: u64) -> Self {
-        let limits = Limits { fresh_ms, ..LIMITS };
+        let limits = SessionLimits { fresh_ms, ..LIMITS };
         Self {
-            desk: Desk::new("acme", limits, 0, 0),
+            desk: SessionMachine::new("acme", limits, 0, 0),
             bound: true,
             limits,
             now: START,
@@ -350,7 +350,7 @@ impl World {
 }
 
 /// The third order is for a role that can be lost.
-fn wanted(n: u8) -> MintOrder {
+fn wanted(n: u8) -> TokenKey {
     let mut order = order(n);
     if n == 2 {
         order.role = "publisher".parse().unwrap();

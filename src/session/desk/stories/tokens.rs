@@ -37,7 +37,7 @@ fn a_subject_token_refused_again_after_a_proof_is_a_denial() {
 
 #[test]
 fn an_id_token_too_old_to_exchange_causes_one_refresh_then_a_refusal_that_says_so() {
-    let mut desk = Desk::new("acme", LIMITS, 0, 0);
+    let mut desk = SessionMachine::new("acme", LIMITS, 0, 0);
     let mut session = live(START);
     session.subject_expires = Some(START.unix() + 1);
     desk.step(Event::SignedIn(session), START);

@@ -41,29 +41,29 @@ struct World {
 }
 
 impl World {
-    fn give(&mut self, input: Input, oldest: Option<u64>) {
+    fn give(&mut self, input: SubscriptionInput, oldest: Option<u64>) {
         let steps = self.told.give(input);
         for step in &steps {
             match step {
-                Step::Hangup => {
+                SubscriptionEffect::Hangup => {
                     assert!(self.open, "hung up twice");
                     self.open = false;
                 }
-                Step::Connect { .. } => {
+                SubscriptionEffect::Connect { .. } => {
                     assert!(self.signed_in && !self.open, "two connections at once");
                     self.open = true;
                     self.asked = self.told.now;
                 }
-                Step::Poll { number, .. } => {
+                SubscriptionEffect::Poll { number, .. } => {
                     assert!(self.signed_in && self.told.wanted);
                     assert!(self.polling.is_none(), "two polls at once");
                     self.polling = Some(*number);
                 }
-                Step::Tell(Event::Vouched(at)) => {
+                SubscriptionEffect::Tell(Event::Vouched(at)) => {
                     let age = self.told.now.since(*at);
                     assert!(age >= oldest.unwrap(), "{age} is younger than the evidence");
                 }
-                Step::Tell(_) | Step::ReadRoles => {}
+                SubscriptionEffect::Tell(_) | SubscriptionEffect::ReadRoles => {}
             }
         }
         // A wake that changes nothing would be a loop without a pause.
@@ -76,15 +76,15 @@ impl World {
     }
 
     fn told_again(&mut self) {
-        let steps = self.told.give(Input::Tick);
+        let steps = self.told.give(SubscriptionInput::Tick);
         for step in steps {
             match step {
-                Step::Hangup => self.open = false,
-                Step::Connect { .. } => {
+                SubscriptionEffect::Hangup => self.open = false,
+                SubscriptionEffect::Connect { .. } => {
                     self.open = true;
                     self.asked = self.told.now;
                 }
-                Step::Poll { number, .. } => self.polling = Some(number),
+                SubscriptionEffect::Poll { number, .. } => self.polling = Some(number),
                 _ => {}
             }
         }
@@ -95,19 +95,22 @@ impl World {
         match *one {
             Move::Pass(ms) => {
                 self.told.now = self.told.now.plus(u64::from(ms));
-                self.give(Input::Tick, None);
+                self.give(SubscriptionInput::Tick, None);
             }
             Move::Beat(delay, age) if self.open => {
                 // Nothing is sent before the stream was asked for.
                 let delay = u64::from(delay).min(self.told.now.since(self.asked));
                 let sent = Moment::new(0, self.told.now.wall_ms - delay);
                 let item = beat(sent, u64::from(age));
-                self.give(Input::Heard(number, item), Some(delay + u64::from(age)));
+                self.give(
+                    SubscriptionInput::Heard(number, item),
+                    Some(delay + u64::from(age)),
+                );
             }
             Move::Beat(..) => {}
             Move::Other(n) => {
                 let event = other(n);
-                self.give(Input::Heard(number, news("1.1", event)), None);
+                self.give(SubscriptionInput::Heard(number, news("1.1", event)), None);
             }
             Move::Close(refused, retry) => {
                 self.open = false;
@@ -115,7 +118,7 @@ impl World {
                     refused,
                     retry_after_ms: retry.map(|s| u64::from(s) * 1000),
                 };
-                self.give(Input::Closed(number, closed), None);
+                self.give(SubscriptionInput::Closed(number, closed), None);
             }
             Move::Poll(ok) => {
                 if let Some(number) = self.polling.take() {
@@ -124,26 +127,26 @@ impl World {
                     } else {
                         Err(Closed::default())
                     };
-                    self.give(Input::Polled(number, answer), None);
+                    self.give(SubscriptionInput::Polled(number, answer), None);
                 }
             }
             Move::Bearer(lives) => {
                 self.signed_in = true;
                 self.generation += 1;
-                let bearer = Bearer {
+                let bearer = IssuerBearer {
                     generation: self.generation,
                     expires: Some(self.told.now.unix() + u64::from(lives)),
                 };
-                self.give(Input::Bearer(Some(bearer)), None);
+                self.give(SubscriptionInput::Bearer(Some(bearer)), None);
             }
             Move::Gone => {
                 self.signed_in = false;
                 self.polling = None;
-                self.give(Input::Bearer(None), None);
+                self.give(SubscriptionInput::Bearer(None), None);
             }
             Move::Want(wanted) => {
                 self.told.wanted = wanted;
-                self.give(Input::Tick, None);
+                self.give(SubscriptionInput::Tick, None);
             }
         }
     }

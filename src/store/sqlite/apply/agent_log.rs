@@ -1,10 +1,10 @@
 //! The agents' logs as far as they are held.
 
 use super::super::rows::{int, number};
-use super::{Done, Undone, run};
+use super::{ApplyError, Done, run};
 use crate::agent_log::DayUse;
 use crate::{AgentLogRow, RecordQuota};
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 /// The log's row and the numbers of the lines, when the lines go on from what is held.
@@ -12,7 +12,7 @@ pub(super) fn check(
     database: &Connection,
     row: &AgentLogRow,
     lines: &[String],
-) -> std::result::Result<(Option<i64>, Vec<u64>), Undone> {
+) -> std::result::Result<(Option<i64>, Vec<u64>), ApplyError> {
     let held: Option<(i64, u64)> = database
         .prepare_cached(
             "SELECT id, seq FROM agent_logs WHERE source = ?1 AND key = ?2 AND log = ?3",
@@ -60,7 +60,7 @@ pub(super) fn hold(database: &Connection, row: &AgentLogRow, lines: &[String]) -
     Ok(())
 }
 
-fn used(database: &Connection, key: &ClaimantKey) -> Result<Option<DayUse>> {
+fn used(database: &Connection, key: &PrincipalKey) -> Result<Option<DayUse>> {
     database
         .prepare_cached(
             "SELECT day, records, bytes FROM record_quotas WHERE source = ?1 AND key = ?2",

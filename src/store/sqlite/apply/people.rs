@@ -1,5 +1,5 @@
 //! People as they are seen, end, are restored, and change their groups and roles. What a change makes of a row is
-//! decided by [`Change::step`]; here it is read and written.
+//! decided by [`StoreChange::step`]; here it is read and written.
 
 use super::super::read::people::{by_key, unmatched};
 use super::super::rows::{TOKEN, claimant, int, json, number, token};
@@ -7,13 +7,13 @@ use super::{Done, append, run};
 use crate::ends::changes_something;
 use crate::person::SessionRow;
 use crate::step::Ends;
-use crate::{Change, PersonRow, PersonSeen, TokenRow};
-use oam_model::claimant::ClaimantKey;
+use crate::{PersonRow, PersonSeen, StoreChange, TokenRow};
+use oam_model::claimant::PrincipalKey;
 use oam_policy::admission::End;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 /// The epoch of a claimant; of one who was never seen it is 0.
-pub(super) fn epoch(database: &Connection, key: &ClaimantKey) -> Result<u64> {
+pub(super) fn epoch(database: &Connection, key: &PrincipalKey) -> Result<u64> {
     let epoch: Option<i64> = database
         .prepare_cached("SELECT epoch FROM people WHERE source = ?1 AND key = ?2")?
         .query_row((key.source.as_str(), &key.key), |row| row.get(0))
@@ -22,7 +22,7 @@ pub(super) fn epoch(database: &Connection, key: &ClaimantKey) -> Result<u64> {
 }
 
 /// Refuses an administrator's order that changes nothing.
-pub(super) fn check(database: &Connection, change: &Change) -> Done {
+pub(super) fn check(database: &Connection, change: &StoreChange) -> Done {
     if let Some((key, order)) = change.order() {
         let row = by_key(database, key)?;
         let account = row.map(|row| row.account).unwrap_or_default();
@@ -32,20 +32,24 @@ pub(super) fn check(database: &Connection, change: &Change) -> Done {
 }
 
 /// Refuses roles that were decided from something else than what is kept.
-pub(super) fn is_decided(database: &Connection, key: &ClaimantKey, change: &Change) -> Done {
+pub(super) fn is_decided(database: &Connection, key: &PrincipalKey, change: &StoreChange) -> Done {
     let row = by_key(database, key)?;
     Ok(change.is_decided_from(row.as_ref())?)
 }
 
 /// Carries out a change of somebody.
-pub(super) fn change(database: &Connection, change: &Change, revoked: &mut Vec<TokenRow>) -> Done {
+pub(super) fn change(
+    database: &Connection,
+    change: &StoreChange,
+    revoked: &mut Vec<TokenRow>,
+) -> Done {
     let Some(key) = change.person() else {
         return Ok(());
     };
     let kept = by_key(database, key)?;
     let (said, seen) = match change {
-        Change::TakeOver(seen) => (unmatched(database, seen)?, Some(seen)),
-        Change::Seen(seen) => (Vec::new(), Some(seen)),
+        StoreChange::TakeOver(seen) => (unmatched(database, seen)?, Some(seen)),
+        StoreChange::Seen(seen) => (Vec::new(), Some(seen)),
         _ => (Vec::new(), None),
     };
     let seen = seen.filter(|seen| PersonRow::tells_a_session(kept.as_ref(), seen));
@@ -146,7 +150,7 @@ fn session(database: &Connection, seen: &PersonSeen) -> Done {
 }
 
 /// Makes tokens of a claimant inactive; tells those that live at that moment.
-fn inactive(database: &Connection, key: &ClaimantKey, ends: &Ends<'_>) -> Result<Vec<TokenRow>> {
+fn inactive(database: &Connection, key: &PrincipalKey, ends: &Ends<'_>) -> Result<Vec<TokenRow>> {
     let sql = format!(
         "UPDATE tokens SET revoked_at_ms = ?3
          WHERE claimant = ?6 AND source = ?1 AND key = ?2 AND revoked_at_ms IS NULL

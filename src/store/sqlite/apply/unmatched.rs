@@ -2,11 +2,11 @@
 
 use super::super::read::people::{by_key, by_signal, unmatched};
 use super::super::rows::int;
-use super::{Done, Undone, run};
+use super::{ApplyError, Done, run};
 use crate::{PersonRow, PersonSeen, StoreFault};
 use oam_model::name::SourceName;
 use oam_model::signal::SignalSubject;
-use oam_policy::account::Event;
+use oam_policy::account::AccountEvent;
 use rusqlite::{Connection, params};
 
 /// Refused when somebody of these names was seen meanwhile: the event is theirs.
@@ -17,7 +17,7 @@ pub(super) fn check(
 ) -> Done {
     for subject in subjects {
         if !by_signal(database, source, subject)?.is_empty() {
-            return Err(Undone::Told(StoreFault::Overtaken));
+            return Err(ApplyError::Told(StoreFault::Overtaken));
         }
     }
     Ok(())
@@ -28,7 +28,7 @@ pub(super) fn keep(
     database: &Connection,
     source: &SourceName,
     subjects: &[SignalSubject],
-    event: &Event,
+    event: &AccountEvent,
 ) -> Done {
     for subject in subjects.iter().filter(|subject| !subject.is_empty()) {
         put(database, source, subject, event)?;
@@ -36,7 +36,12 @@ pub(super) fn keep(
     Ok(())
 }
 
-fn put(database: &Connection, source: &SourceName, subject: &SignalSubject, event: &Event) -> Done {
+fn put(
+    database: &Connection,
+    source: &SourceName,
+    subject: &SignalSubject,
+    event: &AccountEvent,
+) -> Done {
     let known = super::super::read::people::unmatched_of(database, source, subject)?;
     let after = known.unwrap_or_default().after(event);
     let name = |name: &Option<String>| name.clone().unwrap_or_default();
@@ -68,7 +73,7 @@ fn put(database: &Connection, source: &SourceName, subject: &SignalSubject, even
 pub(super) fn none(database: &Connection, seen: &PersonSeen) -> Done {
     let row = by_key(database, &seen.key)?;
     if PersonRow::is_first_sight(row.as_ref()) && !unmatched(database, seen)?.is_empty() {
-        return Err(Undone::Told(StoreFault::Overtaken));
+        return Err(ApplyError::Told(StoreFault::Overtaken));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 //! asked after were rejected too: they could say something else than the line that is proven.
 
 use super::{all, one};
-use crate::filter::Wanted;
+use crate::filter::LineFilter;
 use crate::sqlite::rows::{int, number};
 use crate::{AuditFilter, AuditLine};
 use rusqlite::{Connection, Result, params};
@@ -20,7 +20,7 @@ pub(in super::super) fn page(
 ) -> Result<Vec<AuditLine>> {
     let person = filter.person.as_deref();
     let keys = person.map(|text| keys(database, text)).transpose()?;
-    let wanted = Wanted::new(filter, keys.as_deref())
+    let wanted = LineFilter::new(filter, keys.as_deref())
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
     let sql = "SELECT seq, line FROM audit
          WHERE seq > ?1 AND seq <= ?2 AND +at_ms >= ?3 AND +at_ms < ?4 ORDER BY seq";

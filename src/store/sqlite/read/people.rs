@@ -3,7 +3,7 @@
 use super::{all, limited, one};
 use crate::sqlite::rows::{PERSON, int, number, person, spoken};
 use crate::{PersonRow, PersonSeen};
-use oam_model::claimant::ClaimantKey;
+use oam_model::claimant::PrincipalKey;
 use oam_model::name::SourceName;
 use oam_model::signal::SignalSubject;
 use oam_policy::account::Account;
@@ -11,7 +11,7 @@ use rusqlite::{Connection, Result, ToSql, params};
 
 pub(in super::super) fn by_key(
     database: &Connection,
-    claimant: &ClaimantKey,
+    claimant: &PrincipalKey,
 ) -> Result<Option<PersonRow>> {
     let sql = format!("SELECT {PERSON} FROM people p WHERE p.source = ?1 AND p.key = ?2");
     one(
@@ -25,7 +25,7 @@ pub(in super::super) fn by_key(
 /// The first evidence of a session.
 pub(in super::super) fn session_since(
     database: &Connection,
-    claimant: &ClaimantKey,
+    claimant: &PrincipalKey,
     session: &str,
 ) -> Result<Option<u64>> {
     one(
@@ -98,7 +98,7 @@ pub(in super::super) fn by_text(database: &Connection, text: &str) -> Result<Vec
 pub(in super::super) fn recent(
     database: &Connection,
     since_ms: u64,
-    after: Option<&ClaimantKey>,
+    after: Option<&PrincipalKey>,
     limit: usize,
 ) -> Result<Vec<PersonRow>> {
     let sql = format!(

@@ -1,10 +1,10 @@
 //! Faults of the disk and of the database: nothing is granted, and it goes on when the cause is gone.
 
 use super::*;
-use crate::{AgentLogRow, Batch, Change};
-use oam_audit::record::{GENESIS, Known, chain};
-use oam_model::claimant::ClaimantKey;
-use oam_model::record::{Happening, Record};
+use crate::{AgentLogRow, Batch, StoreChange};
+use oam_audit::record::{GENESIS, KnownEntry, chain};
+use oam_model::claimant::PrincipalKey;
+use oam_model::record::{EventKind, Record};
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 
@@ -62,7 +62,7 @@ fn one_batch_that_does_not_fit_takes_no_other_with_it() {
     });
     // They wait while the writer is held up, and so come to one group.
     let (go, gate) = std::sync::mpsc::channel::<()>();
-    let job = Job::Work(Box::new(move |_| gate.recv().unwrap()));
+    let job = WriteRequest::Work(Box::new(move |_| gate.recv().unwrap()));
     store.ways.as_ref().unwrap().0.send(job).unwrap();
     let (small, big, last) = std::thread::scope(|scope| {
         let ask = |batch: Batch| {
@@ -91,11 +91,11 @@ fn a_batch_that_contradicts_itself_is_refused_alone_and_is_no_fault_of_the_datab
     let (_folder, path) = place();
     let store = open(&path);
     wait(commit(&store, exchange("ada", "a1", 0)));
-    let line = chain(1, GENESIS, &Record::new(Happening::Grant, 1)).unwrap();
+    let line = chain(1, GENESIS, &Record::new(EventKind::Grant, 1)).unwrap();
     let log = |lines: Vec<String>, seq: u64| {
         let mut bad = exchange("ada", "bad", 0);
         let row = AgentLogRow {
-            key: ClaimantKey {
+            key: PrincipalKey {
                 source: "okta".parse().unwrap(),
                 key: "ada".to_owned(),
             },
@@ -104,15 +104,15 @@ fn a_batch_that_contradicts_itself_is_refused_alone_and_is_no_fault_of_the_datab
             hash: line.hash.clone(),
             head_seq: seq,
             at_ms: 1,
-            dropped: Known::none(),
+            dropped: KnownEntry::none(),
         };
-        bad.changes.push(Change::AgentLog(row, lines));
+        bad.changes.push(StoreChange::AgentLog(row, lines));
         bad
     };
     let twice = || log(vec![line.line.clone(), line.line.clone()], 1);
     let beyond = || log(vec![line.line.clone()], 1 << 63);
     let (go, gate) = std::sync::mpsc::channel::<()>();
-    let job = Job::Work(Box::new(move |_| gate.recv().unwrap()));
+    let job = WriteRequest::Work(Box::new(move |_| gate.recv().unwrap()));
     store.ways.as_ref().unwrap().0.send(job).unwrap();
     let results: Vec<_> = std::thread::scope(|scope| {
         let store = &store;

@@ -2,7 +2,7 @@
 
 use super::files::beside;
 use super::*;
-use crate::sqlite::{self, DatabaseFiles, Restored};
+use crate::sqlite::{self, DatabaseFiles, RestoreResult};
 use oam_model::audit::AuditRecord;
 use std::fs;
 
@@ -11,7 +11,7 @@ fn entry() -> AuditRecord {
 }
 
 /// The operator's word for what lies there.
-pub(super) fn accepted(path: &Path) -> Restored {
+pub(super) fn accepted(path: &Path) -> RestoreResult {
     sqlite::accept(&path.into(), &acme(), &entry()).unwrap()
 }
 

@@ -4,7 +4,7 @@
 use super::super::fixture::*;
 use super::Both;
 use super::steps::at_ms;
-use crate::{Batch, Change, Compared, PersonRow, PersonSeen, StoreFault};
+use crate::{Batch, Compared, PersonRow, PersonSeen, StoreChange, StoreFault};
 use oam_model::name::RoleName;
 use proptest::prelude::*;
 
@@ -50,7 +50,7 @@ fn decided(writer: Writer, who: &PersonSeen, row: Option<&PersonRow>, everybody:
     let held = |groups: Option<&[String]>, everybody, at_ms| {
         let held = roles(groups, everybody);
         let lost = lost(before, &held);
-        (held != before).then(|| Change::Held {
+        (held != before).then(|| StoreChange::Held {
             key: key.clone(),
             from: from.clone(),
             held,
@@ -70,13 +70,17 @@ fn decided(writer: Writer, who: &PersonSeen, row: Option<&PersonRow>, everybody:
             let is_older = row.is_some_and(|row| seen.proven_at < row.seen.proven_at);
             let counting = after.seen.groups.as_deref();
             let compared = held(counting, everybody, at_ms(proven)).filter(|_| !is_older);
-            changes([Some(Change::Seen(seen)), compared].into_iter().flatten())
+            changes(
+                [Some(StoreChange::Seen(seen)), compared]
+                    .into_iter()
+                    .flatten(),
+            )
         }
         Writer::Signal(at) => {
             let at_ms = at_ms(at) + 500;
             let groups = vec![format!("signal-{at}")];
             let late = row.is_some_and(|row| row.has_groups_after(at_ms));
-            let told = Change::RolesChanged {
+            let told = StoreChange::RolesChanged {
                 key,
                 from: from.clone(),
                 held: roles(Some(&groups), everybody),

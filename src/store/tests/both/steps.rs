@@ -1,10 +1,10 @@
 //! What happens to somebody, made up.
 
 use crate::tests::fixture::*;
-use crate::{Change, Compared, EndKind, Ended, PersonSeen};
+use crate::{Compared, EndKind, Ended, PersonSeen, StoreChange};
 use oam_model::feed::FeedEvent;
 use oam_model::signal::SignalSubject;
-use oam_policy::account::{Author, Event, Restored};
+use oam_policy::account::{AccountEvent, Author, Reinstated};
 use oam_policy::admission::End;
 use proptest::prelude::*;
 
@@ -16,7 +16,7 @@ pub(super) enum Step {
         session: u8,
     },
     Ended(Author, EndKind, u64),
-    Restored(Restored),
+    Restored(Reinstated),
     Token {
         role: bool,
         lives: u64,
@@ -46,7 +46,7 @@ fn told() -> impl Strategy<Value = Step> {
     prop_oneof![
         (0u64..8, 0u8..3).prop_map(|(proven, session)| Step::Seen { proven, session }),
         (kind(), 0u64..8).prop_map(|(kind, at)| Step::Ended(Author::Provider, kind, at)),
-        (0u64..8).prop_map(|at| Step::Restored(Restored::ByProvider(at_ms(at)))),
+        (0u64..8).prop_map(|at| Step::Restored(Reinstated::ByProvider(at_ms(at)))),
     ]
 }
 
@@ -62,7 +62,7 @@ fn kind() -> impl Strategy<Value = EndKind> {
 fn ordered() -> impl Strategy<Value = Step> {
     prop_oneof![
         (0u64..8).prop_map(|at| Step::Ended(Author::Administrator, EndKind::Account, at)),
-        Just(Step::Restored(Restored::ByAdministrator)),
+        Just(Step::Restored(Reinstated::ByAdministrator)),
     ]
 }
 
@@ -70,7 +70,7 @@ pub(super) fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => told(),
         2 => ordered(),
-        1 => (0u64..8).prop_map(|at| Step::Restored(Restored::ForProvider(at_ms(at)))),
+        1 => (0u64..8).prop_map(|at| Step::Restored(Reinstated::ForProvider(at_ms(at)))),
         2 => (any::<bool>(), 0u64..9).prop_map(|(role, lives)| Step::Token { role, lives }),
         1 => (prop::option::of(0u8..2), any::<bool>(), 0u64..8)
             .prop_map(|(groups, publisher, at)| Step::Roles { groups, publisher, at }),
@@ -91,21 +91,21 @@ fn feed(at_ms: u64) -> FeedEvent {
 }
 
 /// A step as a change of the person who is seen here; `number` makes a token's own name. Roles are decided `from`.
-pub(super) fn change(who: &PersonSeen, step: &Step, number: usize, from: Compared) -> Change {
+pub(super) fn change(who: &PersonSeen, step: &Step, number: usize, from: Compared) -> StoreChange {
     let key = who.key.clone();
     let held = |publisher: bool| {
         let other = (!publisher).then(|| role("reader"));
         vec![other.unwrap_or_else(|| role("publisher"))]
     };
     match step {
-        Step::Seen { proven, session } => Change::Seen(sight(who, *proven, *session)),
-        Step::Ended(author, kind, at) => Change::End {
+        Step::Seen { proven, session } => StoreChange::Seen(sight(who, *proven, *session)),
+        Step::Ended(author, kind, at) => StoreChange::End {
             key,
             author: *author,
             ended: ended(*author, *kind, *at),
             feed: feed(at_ms(*at)),
         },
-        Step::Restored(restored) => Change::Restore {
+        Step::Restored(restored) => StoreChange::Restore {
             key,
             restored: *restored,
         },
@@ -119,13 +119,13 @@ pub(super) fn change(who: &PersonSeen, step: &Step, number: usize, from: Compare
             if *reader {
                 token.role = role("reader");
             }
-            Change::Issue { token, epoch: None }
+            StoreChange::Issue { token, epoch: None }
         }
         Step::Roles {
             groups,
             publisher,
             at,
-        } => Change::RolesChanged {
+        } => StoreChange::RolesChanged {
             key,
             from,
             groups: groups.map(|one| vec![format!("signal {one}")]),
@@ -133,7 +133,7 @@ pub(super) fn change(who: &PersonSeen, step: &Step, number: usize, from: Compare
             at_ms: at_ms(*at),
             feed: None,
         },
-        Step::Held { publisher, at } => Change::Held {
+        Step::Held { publisher, at } => StoreChange::Held {
             key,
             from,
             held: held(*publisher),
@@ -141,7 +141,7 @@ pub(super) fn change(who: &PersonSeen, step: &Step, number: usize, from: Compare
             at_ms: at_ms(*at),
             feed: Some(feed(at_ms(*at))),
         },
-        Step::Said { name, event, at } => Change::Unmatched {
+        Step::Said { name, event, at } => StoreChange::Unmatched {
             source: key.source,
             subjects: vec![said_name(who, *name)],
             event: said_event(*event, *at),
@@ -167,16 +167,16 @@ fn ended(author: Author, kind: EndKind, at: u64) -> Ended {
     }
 }
 
-fn said_event(event: u8, at: u64) -> Event {
+fn said_event(event: u8, at: u64) -> AccountEvent {
     let end = End {
         at_ms: at_ms(at),
         reason: "said".to_owned(),
     };
     match event {
-        0 => Event::Ended(Author::Provider, end),
-        1 => Event::SessionEnded(end),
-        2 => Event::Doubted(end),
-        _ => Event::Restored(Restored::ByProvider(end.at_ms)),
+        0 => AccountEvent::Ended(Author::Provider, end),
+        1 => AccountEvent::SessionEnded(end),
+        2 => AccountEvent::Doubted(end),
+        _ => AccountEvent::Restored(Reinstated::ByProvider(end.at_ms)),
     }
 }
 
@@ -192,10 +192,10 @@ pub(super) fn said_name(who: &PersonSeen, name: u8) -> SignalSubject {
 }
 
 /// The event of a step that an account is made of.
-pub(super) fn event(step: &Step) -> Option<Event> {
+pub(super) fn event(step: &Step) -> Option<AccountEvent> {
     match step {
         Step::Ended(author, kind, at) => Some(ended(*author, *kind, *at).event(*author)),
-        Step::Restored(restored) => Some(Event::Restored(*restored)),
+        Step::Restored(restored) => Some(AccountEvent::Restored(*restored)),
         _ => None,
     }
 }
@@ -207,7 +207,7 @@ pub(super) fn is_ended_by_time(told: &[Step]) -> bool {
         _ => None,
     });
     let restored = told.iter().filter_map(|step| match step {
-        Step::Restored(Restored::ByProvider(at_ms)) => Some(*at_ms),
+        Step::Restored(Reinstated::ByProvider(at_ms)) => Some(*at_ms),
         _ => None,
     });
     let (ended, restored) = (ended.max(), restored.max());

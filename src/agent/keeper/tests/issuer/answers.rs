@@ -38,7 +38,7 @@ fn the_issuers_reason_is_the_answer_to_why() {
     story(async {
         let mut desk = Desk::at_issuer().await;
         let (reply, outcome) = oneshot::channel();
-        desk.keeper.command(Command::Report {
+        desk.keeper.command(AgentCommand::Report {
             kind: crate::command::ReportKind::Why(ask(), Caller::default()),
             reply,
         });
@@ -59,7 +59,7 @@ fn the_issuers_reason_is_the_answer_to_why() {
         answer.send(Ok(said)).ok().unwrap();
         desk.settle().await;
         match outcome.await.unwrap() {
-            Outcome::Why(report) => {
+            CommandOutcome::Why(report) => {
                 assert_eq!((report.role, report.refusal), (None, Some(refusal)));
             }
             _ => panic!("another outcome"),
@@ -68,9 +68,9 @@ fn the_issuers_reason_is_the_answer_to_why() {
 }
 
 impl Desk {
-    fn why(&mut self) -> (oneshot::Receiver<Outcome>, Answer<WhyAnswer>) {
+    fn why(&mut self) -> (oneshot::Receiver<CommandOutcome>, Answer<WhyAnswer>) {
         let (reply, outcome) = oneshot::channel();
-        self.keeper.command(Command::Report {
+        self.keeper.command(AgentCommand::Report {
             kind: crate::command::ReportKind::Why(ask(), Caller::default()),
             reply,
         });
@@ -79,9 +79,9 @@ impl Desk {
     }
 }
 
-fn refusal_of(outcome: Outcome) -> Refusal {
+fn refusal_of(outcome: CommandOutcome) -> Refusal {
     match outcome {
-        Outcome::Why(report) => {
+        CommandOutcome::Why(report) => {
             assert_eq!((report.role, report.rule), (None, None));
             report.refusal.expect("a refusal")
         }

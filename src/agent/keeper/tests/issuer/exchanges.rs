@@ -27,7 +27,7 @@ fn the_issuers_denial_is_the_answer_and_is_on_record_under_its_request() {
         )))
         .await;
         match outcome.await.unwrap() {
-            Outcome::Refused(refusal, _) => {
+            CommandOutcome::Refused(refusal, _) => {
                 assert_eq!(refusal.code, RefusalCode::Denied);
                 assert_eq!(refusal.sentence, "reader grants nothing there");
             }
@@ -50,7 +50,7 @@ fn an_exchange_that_says_revoked_ends_the_session() {
         desk.mint_as(Err(revoked("this account is closed", "left")))
             .await;
         match outcome.await.unwrap() {
-            Outcome::Refused(refusal, _) => {
+            CommandOutcome::Refused(refusal, _) => {
                 assert_eq!(refusal.code, RefusalCode::Revoked);
                 assert_eq!(refusal.sentence, "access to acme was revoked: left");
             }

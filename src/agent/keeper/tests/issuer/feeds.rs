@@ -38,7 +38,9 @@ fn a_revocation_on_the_feed_ends_the_session_at_once() {
         assert!(is_withdrawn(&mut heard, true));
         assert!(desk.fake.files.borrow().is_empty());
         match desk.get().await.unwrap() {
-            Outcome::Refused(refusal, _) => assert!(refusal.sentence.ends_with("account-disabled")),
+            CommandOutcome::Refused(refusal, _) => {
+                assert!(refusal.sentence.ends_with("account-disabled"));
+            }
             _ => panic!("another outcome"),
         }
         assert!(desk.fake.place_of("bury") < desk.fake.place_of("record End"));

@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::ports::Authentication;
-use oam_model::record::Happening;
+use oam_model::record::EventKind;
 use oam_model::standing::StandingWord;
 
 /// Ada comes back from the provider, and the issuer answers so.
 async fn answered(desk: &mut Desk, answer: EndpointFault) -> Refusal {
-    let mut heard = desk.login_to("acme", Store::Keyring);
+    let mut heard = desk.login_to("acme", SessionStore::Keyring);
     desk.settle().await;
     let arrival = desk.fake.logins.borrow_mut().pop().unwrap();
     let arrived = with_id("id1", "rt1", live_until(&desk.fake, 3600));
@@ -41,7 +41,7 @@ fn whom_the_issuer_refuses_is_not_signed_in_and_is_told_so_on_both_ends() {
             assert_eq!((refusal.code, refusal.sentence.as_str()), (code, sentence));
             assert_eq!(*desk.fake.pages.borrow(), [Some(code)]);
             let record = desk.last_record();
-            assert_eq!(record.what, Happening::LoginFailed);
+            assert_eq!(record.what, EventKind::LoginFailed);
             assert_eq!(record.refusal, Some(code));
             assert_eq!(desk.status().orgs[0].standing, StandingWord::SignedOut);
             assert_eq!(desk.fake.refresh_on_disk(), None);
@@ -84,13 +84,13 @@ fn an_end_asks_for_a_new_authentication_and_a_sign_out_does_not() {
             .await;
         // A sign-in of the second of the end would count as from before it.
         desk.fake.pass(1_000);
-        let _heard = desk.login_to("acme", Store::Keyring);
+        let _heard = desk.login_to("acme", SessionStore::Keyring);
         desk.settle().await;
         let mut other = Desk::at_issuer().await;
         drop(other.logout());
         other.settle().await;
         other.fake.pass(1_000);
-        let _also = other.login_to("acme", Store::Keyring);
+        let _also = other.login_to("acme", SessionStore::Keyring);
         other.settle().await;
         let asked = |desk: &Desk| desk.fake.authentications.borrow().last().copied();
         assert_eq!(asked(&desk), Some(Authentication::Anew));
@@ -124,7 +124,7 @@ fn a_sign_out_and_an_end_are_told_to_the_issuer() {
         let (token, answer) = desk.issuer().sign_outs.borrow_mut().pop().unwrap();
         assert_eq!(token, "id1");
         answer.send(Err(lost())).ok().unwrap();
-        let Ok(Outcome::SignedOut { issuer_warning, .. }) = outcome.await else {
+        let Ok(CommandOutcome::SignedOut { issuer_warning, .. }) = outcome.await else {
             panic!("not signed out");
         };
         assert!(issuer_warning.unwrap().contains("its answer was lost"));

@@ -42,13 +42,13 @@ fn an_agent_that_is_asked_to_go_answers_those_who_wait_for_roles_first() {
         let outcome = desk.get_of("other/model");
         let retire = |desk: &mut Desk| {
             let (reply, mut told) = oneshot::channel();
-            desk.keeper.command(Command::Retire { reply });
+            desk.keeper.command(AgentCommand::Retire { reply });
             told.try_recv().unwrap()
         };
         assert_eq!(code_of(retire(&mut desk)), RefusalCode::Busy);
         desk.tell_roles(vec![held("reader", Action::Read)]).await;
         assert_eq!(code_of(outcome.await.unwrap()), RefusalCode::Denied);
-        assert!(matches!(retire(&mut desk), Outcome::Done));
+        assert!(matches!(retire(&mut desk), CommandOutcome::Done));
     });
 }
 
@@ -56,7 +56,7 @@ fn an_agent_that_is_asked_to_go_answers_those_who_wait_for_roles_first() {
 async fn greeted(answers: impl AsyncFnOnce(&mut Desk)) -> (Vec<String>, Option<String>) {
     let fake = Fake::new();
     let mut desk = Desk::start(&fake, &with_issuer()).await;
-    let mut heard = desk.login_to("acme", Store::Keyring);
+    let mut heard = desk.login_to("acme", SessionStore::Keyring);
     desk.settle().await;
     let arrival = fake.logins.borrow_mut().pop().unwrap();
     let arrived = with_id("id1", "rt1", live_until(&fake, 3600));
