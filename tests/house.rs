@@ -14,6 +14,8 @@ mod names;
 mod samples;
 #[path = "house/text.rs"]
 mod text;
+#[path = "house/words.rs"]
+mod words;
 
 use std::fs;
 use std::path::Path;
@@ -50,7 +52,7 @@ const SYSTEM_PARTS: &[&str] = &["unix", "fd", "linux", "macos", "windows"];
 const SYSTEM_FILES: &[&str] = &[
     "src/host/",
     "src/wire/host.rs",
-    "src/wire/place.rs",
+    "src/wire/socket_path.rs",
     "src/wire/client.rs",
     "src/wire/start.rs",
     // The git helper's half of the socket.

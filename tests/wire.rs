@@ -1,4 +1,4 @@
-//! The agent protocol: its bytes, and the real socket server with a keeper that is a closure.
+//! The agent protocol: its bytes, and the real socket server with a core that is a closure.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,

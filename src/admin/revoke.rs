@@ -13,7 +13,7 @@ use super::opening;
 use crate::show::{Line, Printer, Style};
 use clap::Args;
 use find::PersonMatch;
-use oam_issuer::standing::{self, Applied, Order};
+use oam_issuer::signal_processor::{self, Applied, Order};
 use oam_model::refusal::Refusal;
 use oam_store::{Store, StoreFault};
 use oam_system::clock;
@@ -84,7 +84,7 @@ fn carry_out(show: &Printer, user: &str, never_seen: bool, order: &Order) -> Res
                 return Err(find::ambiguous(user, rows));
             }
         };
-        let applied = match standing::order(&*store, &org, key, row, order, now_ms).await {
+        let applied = match signal_processor::order(&*store, &org, key, row, order, now_ms).await {
             Ok(applied) => applied,
             Err(StoreFault::Unchanged) => {
                 unchanged(show, &found, order);

@@ -1,23 +1,23 @@
-//! From an ask to the desk: hub by host, repository by path, intent by ancestry, role by policy.
+//! From an ask to the session machine: hub by host, repository by path, intent by ancestry, role by policy.
 
 use super::command::{AgentCommand, CommandOutcome};
-use super::holdings::WaitPolicy;
-use super::keeper::{AgentCore, Ticket};
-use super::office::Chosen;
+use super::core::{AgentCore, Ticket};
+use super::effective_roles::WaitPolicy;
+use super::org_session::Chosen;
 use oam_config::agent::{Hub, Org};
-use oam_model::ask::{Intent, TokenRequest, repository_of_path};
 use oam_model::caller::{Caller, intent_of_ancestry};
 use oam_model::name::{HubName, OrgName, Repository};
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
-use oam_session::desk::{Effect, Event, Who};
+use oam_model::token_request::{Intent, TokenRequest, repository_of_path};
 use oam_session::hub::{Owner, among, owner};
+use oam_session::machine::{Effect, Event, Who};
 use oam_session::role::{AccessRequest, Choice, choose};
-use oam_session::session::Need;
+use oam_session::state::Need;
 use tokio::sync::oneshot;
 
-/// What became of an ask before the desk sees it.
+/// What became of an ask before the session machine sees it.
 pub(super) enum Resolved {
     NotOurs,
     /// Boxed: it is much larger than the others.
@@ -32,7 +32,7 @@ pub(super) struct Denied {
     pub hub: Option<HubName>,
     pub repository: Option<Repository>,
     pub intent: Intent,
-    /// The standing alone refuses: the desk decides about a notification.
+    /// The standing alone refuses: the session machine decides about a notification.
     pub by_standing: bool,
 }
 
@@ -50,7 +50,7 @@ impl Denied {
 }
 
 impl AgentCore {
-    /// Chooses hub, repository, intent and role; says what refuses before the desk is asked.
+    /// Chooses hub, repository, intent and role; says what refuses before the session machine is asked.
     pub(super) fn resolve(&self, ask: &TokenRequest, front: &str, caller: &Caller) -> Resolved {
         match owner(&self.settings, ask) {
             Owner::Hub(org, hub) => self.resolve_at(org, hub, ask, front, caller),
@@ -161,8 +161,12 @@ impl AgentCore {
         }
         let now = self.now();
         let missing = || Refusal::unavailable("the organization is not there", "try again");
-        let desk = &self.offices.get(&org.name).ok_or_else(missing)?.desk;
-        let (standing, limits) = (desk.standing(), desk.limits());
+        let machine = &self
+            .org_sessions
+            .get(&org.name)
+            .ok_or_else(missing)?
+            .machine;
+        let (standing, limits) = (machine.standing(), machine.limits());
         let served = standing.need(now, limits) != Need::Login;
         let Some(live) = standing.live().filter(|_| served) else {
             denied.by_standing = true;
@@ -234,8 +238,8 @@ impl AgentCore {
         caller: &Caller,
         reply: oneshot::Sender<CommandOutcome>,
     ) {
-        let found = self.offices.iter().find_map(|(org, office)| {
-            let held = office
+        let found = self.org_sessions.iter().find_map(|(org, org_session)| {
+            let held = org_session
                 .held
                 .iter()
                 .find(|(_, held)| held.token.matches(token))?;
@@ -262,10 +266,14 @@ impl AgentCore {
         record.caller = Some(caller);
         record.refusal = Some(denied.refusal.code);
         record.detail = Some(denied.refusal.sentence.clone());
-        if let Some(office) = denied.org.as_ref().and_then(|org| self.offices.get(org)) {
-            record.epoch = Some(office.desk.epoch());
-            record.subject = office
-                .desk
+        if let Some(org_session) = denied
+            .org
+            .as_ref()
+            .and_then(|org| self.org_sessions.get(org))
+        {
+            record.epoch = Some(org_session.machine.epoch());
+            record.subject = org_session
+                .machine
                 .standing()
                 .live()
                 .map(|live| live.identity.subject.clone());
@@ -273,16 +281,16 @@ impl AgentCore {
         self.write(&record);
     }
 
-    /// Lets the desk notify once when somebody is turned away because nobody is signed in.
+    /// Lets the session machine notify once when somebody is turned away because nobody is signed in.
     pub(super) fn notice_by_standing(&mut self, denied: &Denied) -> u64 {
         let now = self.now();
         let Some(org) = &denied.org else { return 0 };
-        let Some(office) = self.offices.get_mut(org) else {
+        let Some(org_session) = self.org_sessions.get_mut(org) else {
             return 0;
         };
-        let epoch = office.desk.epoch();
+        let epoch = org_session.machine.epoch();
         if denied.by_standing && denied.refusal.code != RefusalCode::Unavailable {
-            let mut effects = office.desk.turn_away(Who::Ticket(0), now);
+            let mut effects = org_session.machine.turn_away(Who::Ticket(0), now);
             effects.retain(|effect| !matches!(effect, Effect::Refuse { ticket: 0, .. }));
             let org = org.clone();
             self.carry_out(&org, effects);
@@ -293,12 +301,13 @@ impl AgentCore {
     /// Writes the record of a grant. While the log can't be made durable it counts as written only when
     /// it is durable at once (promise 4).
     pub(super) fn write_grant(&mut self, record: &Record) -> bool {
-        self.write(record) && (self.ledger.not_durable.is_none() || self.ledger.sync().is_ok())
+        self.write(record)
+            && (self.audit_chain.not_durable.is_none() || self.audit_chain.sync().is_ok())
     }
 
     /// Writes a record; a failure is kept for `status`.
     pub(super) fn write(&mut self, record: &Record) -> bool {
-        let written = self.ledger.append(record).is_ok();
+        let written = self.audit_chain.append(record).is_ok();
         if written {
             self.log_is_dirty();
         }

@@ -1,8 +1,7 @@
-//! What the edge asks the keeper, and what it gets back.
+//! What the edge asks the core, and what it gets back.
 
 use super::ports::SessionStore;
 use oam_config::agent::Settings;
-use oam_model::ask::TokenRequest;
 use oam_model::caller::Caller;
 use oam_model::granted::{Granted, TokenAnswer};
 use oam_model::name::OrgName;
@@ -11,11 +10,12 @@ use oam_model::refusal::Refusal;
 use oam_model::report::{AnchorReport, ProviderReport, RolesReport, StatusReport, WhyReport};
 use oam_model::secret::Secret;
 use oam_model::sign_in::{DevicePrompt, SignInBy};
+use oam_model::token_request::TokenRequest;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
-/// One thing that the keeper is asked.
+/// One thing that the core is asked.
 pub enum AgentCommand {
     /// A token.
     Get {
@@ -252,5 +252,5 @@ impl EpochGate {
     }
 }
 
-/// How the edge reaches the keeper. A full mailbox is a refusal, not a wait.
+/// How the edge reaches the core. A full mailbox is a refusal, not a wait.
 pub type Mailbox = mpsc::Sender<AgentCommand>;

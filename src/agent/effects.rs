@@ -1,8 +1,8 @@
-//! Carries out what a desk decided, in its order: record first, then the answer.
+//! Carries out what a session machine decided, in its order: record first, then the answer.
 
 use super::command::CommandOutcome;
-use super::keeper::{AgentCore, Inner, Ticket};
-use super::office::{Session, subject_expires};
+use super::core::{AgentCore, Inner, Ticket};
+use super::org_session::{Session, subject_expires};
 use super::ports::{Arrived, Notice, UserInfo};
 use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
@@ -13,12 +13,12 @@ use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_model::time::Moment;
 use oam_session::cache::TokenId;
-use oam_session::desk::{Effect, Event};
+use oam_session::machine::{Effect, Event};
 use oam_session::notice;
 use oam_session::role::holds;
-use oam_session::session::Flight;
 use oam_session::standing::Meaning;
 use oam_session::standing::{of_refresh, words};
+use oam_session::state::Flight;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -29,8 +29,8 @@ impl AgentCore {
                 Effect::End { word, reason } => self.end(org, word, reason),
                 Effect::Doubt(reason) => self.record_of_issuer(org, EventKind::Doubt, reason),
                 Effect::Drop(token) => {
-                    if let Some(office) = self.offices.get_mut(org) {
-                        office.held.remove(&token);
+                    if let Some(org_session) = self.org_sessions.get_mut(org) {
+                        org_session.held.remove(&token);
                     }
                 }
                 Effect::Withdraw {
@@ -61,9 +61,9 @@ impl AgentCore {
     }
 
     pub(super) fn subject_of(&self, org: &OrgName) -> Option<String> {
-        self.offices
+        self.org_sessions
             .get(org)?
-            .desk
+            .machine
             .standing()
             .live()
             .map(|live| live.identity.subject.clone())
@@ -75,15 +75,15 @@ impl AgentCore {
             return;
         };
         let subject = self.subject_of(org);
-        let Some(office) = self.offices.get_mut(org) else {
+        let Some(org_session) = self.org_sessions.get_mut(org) else {
             return;
         };
-        let epoch = office.desk.epoch();
-        let Some(held) = office.held.get(&token) else {
+        let epoch = org_session.machine.epoch();
+        let Some(held) = org_session.held.get(&token) else {
             return;
         };
         let granted = chosen.granted(held, epoch, now);
-        let (secret, gate) = (Arc::clone(&held.token), office.gate.clone());
+        let (secret, gate) = (Arc::clone(&held.token), org_session.gate.clone());
         let mut record = Record::new(EventKind::Grant, now.wall_ms).with_granted(&granted);
         record.subject = subject;
         record.front = Some(chosen.front);
@@ -106,8 +106,8 @@ impl AgentCore {
 
     /// A token is in the sealed state before it leaves, once: an end after a kill names it too.
     pub(super) fn goes_out(&mut self, org: &OrgName, granted: &Granted, now: Moment) {
-        let office = self.offices.get_mut(org);
-        if office.is_some_and(|office| office.goes_out(granted, now)) {
+        let org_session = self.org_sessions.get_mut(org);
+        if org_session.is_some_and(|org_session| org_session.goes_out(granted, now)) {
             self.save_quietly();
         }
     }
@@ -115,10 +115,10 @@ impl AgentCore {
     /// Promise 4: what can't be recorded is refused.
     pub(super) fn unrecorded(&self) -> Refusal {
         let why = self
-            .ledger
+            .audit_chain
             .trouble
             .clone()
-            .or_else(|| self.ledger.not_durable.clone())
+            .or_else(|| self.audit_chain.not_durable.clone())
             .unwrap_or_else(|| "unknown".into());
         Refusal::unavailable(
             format!(
@@ -133,9 +133,9 @@ impl AgentCore {
             return;
         };
         let epoch = self
-            .offices
+            .org_sessions
             .get(org)
-            .map_or(0, |office| office.desk.epoch());
+            .map_or(0, |org_session| org_session.machine.epoch());
         let mut record = Record::new(EventKind::Refusal, self.now().wall_ms);
         record.org = Some(org.clone());
         record.subject = self.subject_of(org);
@@ -156,16 +156,17 @@ impl AgentCore {
 
     /// Sends a refresh. The in-flight mark is durable before a byte leaves (promise 3).
     fn refresh(&mut self, org: &OrgName, flight: Flight) {
-        let Some(office) = self.offices.get_mut(org) else {
+        let Some(org_session) = self.org_sessions.get_mut(org) else {
             return;
         };
-        let known = office
-            .desk
+        let known = org_session
+            .machine
             .standing()
             .live()
             .map(|live| live.identity.clone());
-        let to = office.signed_in_to.clone();
-        let (Some(settings), Some(session), Some(known)) = (to, office.session.as_mut(), known)
+        let to = org_session.signed_in_to.clone();
+        let (Some(settings), Some(session), Some(known)) =
+            (to, org_session.session.as_mut(), known)
         else {
             let words = "what was signed in to is not known".to_owned();
             return self.not_sent(org, flight, words);
@@ -192,7 +193,7 @@ impl AgentCore {
     }
 
     fn session_of(&mut self, org: &OrgName) -> Option<&mut Session> {
-        self.offices.get_mut(org)?.session.as_mut()
+        self.org_sessions.get_mut(org)?.session.as_mut()
     }
 
     fn not_sent(&mut self, org: &OrgName, flight: Flight, words: String) {
@@ -211,14 +212,17 @@ impl AgentCore {
         result: Result<Arrived, EndpointFault>,
     ) {
         let awaited = self
-            .offices
+            .org_sessions
             .get(name)
-            .is_some_and(|office| office.desk.awaits(flight));
+            .is_some_and(|org_session| org_session.machine.awaits(flight));
         match result {
             Ok(arrived) if awaited => self.renewed(name, flight, arrived),
             // The session ended meanwhile: what arrived is nobody's, and is revoked.
             Ok(arrived) => {
-                let to = self.offices.get(name).and_then(|o| o.signed_in_to.clone());
+                let to = self
+                    .org_sessions
+                    .get(name)
+                    .and_then(|o| o.signed_in_to.clone());
                 if let Some(to) = to {
                     self.revoke_session(&to, arrived.tokens.refresh);
                 }
@@ -250,12 +254,14 @@ impl AgentCore {
 
     /// The rotated token is durable before anything is decided on it.
     fn renewed(&mut self, name: &OrgName, flight: u64, arrived: Arrived) {
-        let Some(office) = self.offices.get_mut(name) else {
+        let Some(org_session) = self.org_sessions.get_mut(name) else {
             return;
         };
         // Where it was signed in to: the configuration may no longer name the organization.
-        let (Some(to), Some(session)) = (office.signed_in_to.clone(), office.session.as_mut())
-        else {
+        let (Some(to), Some(session)) = (
+            org_session.signed_in_to.clone(),
+            org_session.session.as_mut(),
+        ) else {
             return;
         };
         session.id_not_renewed = arrived.without_id;
@@ -286,25 +292,27 @@ impl AgentCore {
         flight: u64,
         (identity, said): (Identity, UserInfo),
     ) {
-        let office = self.offices.get(name);
-        if office.is_some_and(|office| office.desk.awaits(flight)) {
+        let org_session = self.org_sessions.get(name);
+        if org_session.is_some_and(|org_session| org_session.machine.awaits(flight)) {
             self.proven(name, flight, identity, said);
         }
     }
 
     fn proven(&mut self, name: &OrgName, flight: u64, mut identity: Identity, said: UserInfo) {
-        let Some(office) = self.offices.get_mut(name) else {
+        let Some(org_session) = self.org_sessions.get_mut(name) else {
             return;
         };
-        let (Some(to), Some(session)) = (office.signed_in_to.as_ref(), office.session.as_mut())
-        else {
+        let (Some(to), Some(session)) = (
+            org_session.signed_in_to.as_ref(),
+            org_session.session.as_mut(),
+        ) else {
             return;
         };
         let known = std::mem::take(&mut identity.groups);
         identity.groups = session.groups_after(said, known);
         let expires = subject_expires(to, &session.tokens, identity.id_token_expires);
-        let had = office
-            .desk
+        let had = org_session
+            .machine
             .standing()
             .live()
             .map(|live| live.identity.groups.clone())
@@ -321,9 +329,9 @@ impl AgentCore {
             .map(|role| role.name.clone())
             .collect();
         if !lost.is_empty()
-            && let Some(office) = self.offices.get_mut(name)
+            && let Some(org_session) = self.org_sessions.get_mut(name)
         {
-            let effects = office.desk.lose_roles(&lost);
+            let effects = org_session.machine.lose_roles(&lost);
             self.carry_out(name, effects);
         }
         let other_groups = had != identity.groups;
@@ -335,9 +343,14 @@ impl AgentCore {
                 subject_expires: expires,
             },
         );
-        self.relink(name);
+        self.resubscribe(name);
         self.renewal_over(name, true);
-        if other_groups && self.offices.get(name).is_some_and(|o| o.bearer().is_some()) {
+        if other_groups
+            && self
+                .org_sessions
+                .get(name)
+                .is_some_and(|o| o.bearer().is_some())
+        {
             self.read_roles(name);
         }
     }

@@ -1,7 +1,7 @@
 //! The end of a session, in the order of promise 1.
 
 use super::command::CommandOutcome;
-use super::keeper::{AgentCore, Inner};
+use super::core::{AgentCore, Inner};
 use super::ports::LocalBoxFuture;
 use super::state::Tombstone;
 use oam_config::agent::Org;
@@ -13,7 +13,7 @@ use oam_model::refusal::Refusal;
 use oam_model::report::TokenState;
 use oam_model::secret::Secret;
 use oam_model::standing::{EndReason, StandingWord};
-use oam_session::desk::Event;
+use oam_session::machine::Event;
 use oam_session::standing::words;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,34 +25,34 @@ impl AgentCore {
     /// leave in between.
     pub(super) fn end(&mut self, org: &OrgName, word: StandingWord, reason: Option<EndReason>) {
         let now = self.now();
-        let Some(office) = self.offices.get_mut(org) else {
+        let Some(org_session) = self.org_sessions.get_mut(org) else {
             return;
         };
-        office.forget_expired(now);
-        for out in &mut office.outstanding {
+        org_session.forget_expired(now);
+        for out in &mut org_session.outstanding {
             out.state = TokenState::OutstandingUntil;
         }
-        // The desk is in the next epoch already; the session that ends was in the one before.
+        // The session machine is in the next epoch already; the session that ends was in the one before.
         let tombstone = Tombstone {
-            epoch: office.desk.epoch().saturating_sub(1),
+            epoch: org_session.machine.epoch().saturating_sub(1),
             standing: word,
             detail: reason.clone(),
             at_ms: now.wall_ms,
-            outstanding: office.outstanding.clone(),
+            outstanding: org_session.outstanding.clone(),
         };
-        let epoch = office.desk.epoch();
+        let epoch = org_session.machine.epoch();
         self.tombstones.insert(org.clone(), tombstone);
-        let buried = self.ports.vault.bury(&self.tombstones);
-        let Some(office) = self.offices.get_mut(org) else {
+        let buried = self.ports.vault.persist_tombstone(&self.tombstones);
+        let Some(org_session) = self.org_sessions.get_mut(org) else {
             return;
         };
-        office.gate.set(epoch);
+        org_session.gate.set(epoch);
         self.tell_issuer_of(org, word);
-        let Some(office) = self.offices.get_mut(org) else {
+        let Some(org_session) = self.org_sessions.get_mut(org) else {
             return;
         };
-        let session = office.session.take();
-        let held: Vec<(Arc<Secret>, String)> = std::mem::take(&mut office.held)
+        let session = org_session.session.take();
+        let held: Vec<(Arc<Secret>, String)> = std::mem::take(&mut org_session.held)
             .into_values()
             .map(|held| (held.token, held.sha256))
             .collect();
@@ -115,10 +115,10 @@ impl AgentCore {
 
     /// A token that was out is revoked at its issuer: no longer outstanding.
     pub(super) fn token_revoked(&mut self, org: &OrgName, sha256: &str) {
-        let Some(office) = self.offices.get_mut(org) else {
+        let Some(org_session) = self.org_sessions.get_mut(org) else {
             return;
         };
-        for out in office
+        for out in org_session
             .outstanding
             .iter_mut()
             .filter(|out| out.granted.token_sha256 == sha256)
@@ -126,8 +126,8 @@ impl AgentCore {
             out.state = TokenState::Revoked;
         }
         if let Some(tombstone) = self.tombstones.get_mut(org) {
-            tombstone.outstanding.clone_from(&office.outstanding);
-            if let Err(why) = self.ports.vault.bury(&self.tombstones) {
+            tombstone.outstanding.clone_from(&org_session.outstanding);
+            if let Err(why) = self.ports.vault.persist_tombstone(&self.tombstones) {
                 self.save_trouble = Some(why);
             }
         }
@@ -135,15 +135,15 @@ impl AgentCore {
 
     /// Where the session of this organization was signed in to, also when it is over (promise 9).
     fn signed_in_to(&self, name: &OrgName) -> Option<Org> {
-        self.offices.get(name)?.signed_in_to.clone()
+        self.org_sessions.get(name)?.signed_in_to.clone()
     }
 
     /// Revokes a refresh token that nobody holds any more. Not while somebody is signed in: providers
     /// that know one grant for a person and a client revoke all that came from it (RFC 7009 §2.1), and
     /// the session in force with it.
     pub(super) fn revoke_session(&self, org: &Org, refresh: Arc<Secret>) {
-        let office = self.offices.get(&org.name);
-        if office.is_some_and(|office| office.session.is_some()) {
+        let org_session = self.org_sessions.get(&org.name);
+        if org_session.is_some_and(|org_session| org_session.session.is_some()) {
             return;
         }
         let org = org.clone();
@@ -159,10 +159,10 @@ impl AgentCore {
         &self,
         name: &OrgName,
     ) -> Option<LocalBoxFuture<Result<(), EndpointFault>>> {
-        let office = self.offices.get(name)?;
-        let org = office.signed_in_to.as_ref()?;
+        let org_session = self.org_sessions.get(name)?;
+        let org = org_session.signed_in_to.as_ref()?;
         org.exchange.issuer()?;
-        let bearer = office.subject(org)?;
+        let bearer = org_session.subject(org)?;
         Some(self.ports.issuer.signed_out(org, bearer))
     }
 
@@ -194,13 +194,13 @@ impl AgentCore {
         }
         self.cancel_login(&org.name, "the person signed out");
         let refresh = self
-            .offices
+            .org_sessions
             .get(&org.name)
-            .and_then(|office| office.session.as_ref())
+            .and_then(|org_session| org_session.session.as_ref())
             .map(|session| Arc::clone(&session.tokens.refresh));
         let to = self.signed_in_to(&org.name);
         let Some(refresh) = refresh else {
-            self.strays.remove(&org.name);
+            self.orphaned.remove(&org.name);
             let _ = self.ports.vault.discard_aside();
             let _ = reply.send(CommandOutcome::SignedOut {
                 org: org.name,

@@ -1,6 +1,6 @@
 //! The feed of an organization's own issuer: carries out what the link decides.
 
-use super::keeper::{AgentCore, Inner};
+use super::core::{AgentCore, Inner};
 use super::ports::Since;
 use oam_model::answer::EndpointFault;
 use oam_model::feed::{FeedEvent, FeedItem, Poll};
@@ -9,9 +9,9 @@ use oam_model::record::{EventKind, Record};
 use oam_model::refusal::RefusalCode;
 use oam_model::standing::{EndReason, StandingWord};
 use oam_model::time::Moment;
-use oam_session::desk::Event;
-use oam_session::link::{Closed, SubscriptionEffect, SubscriptionInput};
+use oam_session::machine::Event;
 use oam_session::standing::words;
+use oam_session::subscription::{Closed, SubscriptionEffect, SubscriptionInput};
 
 /// What the issuer said by the feed, or how a connection to it ended.
 pub(super) enum FeedNews {
@@ -25,12 +25,12 @@ pub(super) enum FeedNews {
 
 impl AgentCore {
     /// The session of an organization is another than before, or none: its link follows.
-    pub(super) fn relink(&mut self, name: &OrgName) {
-        let Some(office) = self.offices.get_mut(name) else {
+    pub(super) fn resubscribe(&mut self, name: &OrgName) {
+        let Some(org_session) = self.org_sessions.get_mut(name) else {
             return;
         };
-        let bearer = office.next_bearer();
-        self.link_step(name, SubscriptionInput::Bearer(bearer));
+        let bearer = org_session.next_bearer();
+        self.subscription_step(name, SubscriptionInput::Bearer(bearer));
         if bearer.is_some() {
             self.records_are_due(name);
         }
@@ -39,54 +39,66 @@ impl AgentCore {
     /// The session is another person's, or begins anew: nothing of the link before is true.
     pub(super) fn unlink(&mut self, name: &OrgName) {
         let now = self.now();
-        self.link_step(name, SubscriptionInput::Bearer(None));
-        if let Some(office) = self.offices.get_mut(name) {
-            office.issuing.forget(now);
-            office.issuing.bearer = None;
+        self.subscription_step(name, SubscriptionInput::Bearer(None));
+        if let Some(org_session) = self.org_sessions.get_mut(name) {
+            org_session.issuer_client.forget(now);
+            org_session.issuer_client.bearer = None;
         }
     }
 
     /// Whether news must not be missed: a token is out, or a child uses one.
     pub(super) fn wants_news(&self, name: &OrgName, now: Moment) -> bool {
         let follows = self.following.values().any(|f| f.chosen.org == *name);
-        let out = self.offices.get(name).is_some_and(|office| {
-            let mut out = office.outstanding.iter();
+        let out = self.org_sessions.get(name).is_some_and(|org_session| {
+            let mut out = org_session.outstanding.iter();
             out.any(|out| out.granted.expires_at > now.unix())
         });
         follows || out
     }
 
     /// Milliseconds until a link wants to be woken.
-    pub(super) fn link_wake(&self, now: Moment) -> Option<u64> {
-        let wakes = self.offices.iter().filter_map(|(name, office)| {
+    pub(super) fn subscription_wake(&self, now: Moment) -> Option<u64> {
+        let wakes = self.org_sessions.iter().filter_map(|(name, org_session)| {
             let wanted = self.wants_news(name, now);
-            let link = office.issuing.link.next_wake(wanted, now);
-            let parked = office.issuing.parked_until.map(|at| now.until(at));
-            let records = office.issuing.records.due.map(|at| now.until(at));
+            let link = org_session.issuer_client.link.next_wake(wanted, now);
+            let parked = org_session
+                .issuer_client
+                .parked_until
+                .map(|at| now.until(at));
+            let records = org_session
+                .issuer_client
+                .records
+                .due
+                .map(|at| now.until(at));
             link.into_iter().chain(parked).chain(records).min()
         });
         wakes.min()
     }
 
     /// Lets the link of `name` decide, and carries out what it says.
-    pub(super) fn link_step(&mut self, name: &OrgName, input: SubscriptionInput) {
+    pub(super) fn subscription_step(&mut self, name: &OrgName, input: SubscriptionInput) {
         let now = self.now();
         let wanted = self.wants_news(name, now);
-        let Some(office) = self.offices.get_mut(name) else {
+        let Some(org_session) = self.org_sessions.get_mut(name) else {
             return;
         };
-        if office.issuing.bearer.is_none() && !matches!(input, SubscriptionInput::Bearer(_)) {
+        if org_session.issuer_client.bearer.is_none()
+            && !matches!(input, SubscriptionInput::Bearer(_))
+        {
             return;
         }
         let roll = match input {
             SubscriptionInput::Bearer(None) => 0,
             _ => u64::try_from(self.ports.dice.roll() & u128::from(u64::MAX)).unwrap_or(0),
         };
-        let epoch = office.desk.epoch();
-        let steps = office.issuing.link.step(input, wanted, now, roll);
+        let epoch = org_session.machine.epoch();
+        let steps = org_session
+            .issuer_client
+            .link
+            .step(input, wanted, now, roll);
         for step in steps {
             // A step can end the session; what was decided about its link is void then.
-            if self.offices.get(name).map(|o| o.desk.epoch()) != Some(epoch) {
+            if self.org_sessions.get(name).map(|o| o.machine.epoch()) != Some(epoch) {
                 break;
             }
             match step {
@@ -103,15 +115,15 @@ impl AgentCore {
 
     fn hang_up(&mut self, name: &OrgName) {
         let feed = self
-            .offices
+            .org_sessions
             .get_mut(name)
-            .and_then(|office| office.issuing.feed.take());
+            .and_then(|org_session| org_session.issuer_client.feed.take());
         if let Some(feed) = feed {
             feed.abort();
         }
     }
 
-    /// That roles changed goes on record before the desk acts on it; a doubt by the desk's first effect.
+    /// That roles changed goes on record before the session machine acts on it; a doubt by the session machine's first effect.
     /// Heartbeats do not: the proof that a grant rests on would be four records a minute.
     fn tell(&mut self, name: &OrgName, event: Event) {
         if let Event::RolesChanged { held, lost } = &event {
@@ -137,13 +149,13 @@ impl AgentCore {
 
     fn open_feed(&mut self, name: &OrgName, number: u64, after: Option<String>) {
         let now = self.now();
-        let Some(office) = self.offices.get_mut(name) else {
+        let Some(org_session) = self.org_sessions.get_mut(name) else {
             return;
         };
-        let Some((org, bearer)) = office.usable_bearer(now) else {
+        let Some((org, bearer)) = org_session.usable_bearer(now) else {
             return;
         };
-        let generation = office.issuing.generation;
+        let generation = org_session.issuer_client.generation;
         let (inner, heard, from) = (self.inner.clone(), self.inner.clone(), name.clone());
         let hear = Box::new(move |item| {
             let _ = heard.send(Inner::Feed {
@@ -154,7 +166,7 @@ impl AgentCore {
         });
         let since = Since {
             after,
-            head: office.issuing.head.clone(),
+            head: org_session.issuer_client.head.clone(),
         };
         let feed = self.ports.issuer.feed(&org, bearer, since, hear);
         let name = name.clone();
@@ -166,20 +178,20 @@ impl AgentCore {
                 news,
             });
         });
-        office.issuing.feed = Some(task.abort_handle());
+        org_session.issuer_client.feed = Some(task.abort_handle());
     }
 
     fn poll(&self, name: &OrgName, number: u64, after: Option<String>) {
-        let Some(office) = self.offices.get(name) else {
+        let Some(org_session) = self.org_sessions.get(name) else {
             return;
         };
-        let Some((org, bearer)) = office.usable_bearer(self.now()) else {
+        let Some((org, bearer)) = org_session.usable_bearer(self.now()) else {
             return;
         };
-        let generation = office.issuing.generation;
+        let generation = org_session.issuer_client.generation;
         let since = Since {
             after,
-            head: office.issuing.head.clone(),
+            head: org_session.issuer_client.head.clone(),
         };
         let poll = self.ports.issuer.poll(&org, bearer, since);
         let (inner, name) = (self.inner.clone(), name.clone());
@@ -227,7 +239,7 @@ impl AgentCore {
                 SubscriptionInput::Polled(number, Err(closed(Some(&fault))))
             }
         };
-        self.link_step(name, input);
+        self.subscription_step(name, input);
     }
 
     fn set_up_in(&mut self, name: &OrgName, item: &FeedItem) {
@@ -237,8 +249,8 @@ impl AgentCore {
     }
 
     pub(super) fn head_told(&mut self, name: &OrgName, head: Option<String>) {
-        if let Some(office) = self.offices.get_mut(name) {
-            office.issuing.told_head(head);
+        if let Some(org_session) = self.org_sessions.get_mut(name) {
+            org_session.issuer_client.told_head(head);
         }
     }
 
@@ -246,8 +258,9 @@ impl AgentCore {
     /// like the same word on the feed.
     pub(super) fn heed(&mut self, name: &OrgName, generation: u64, fault: &EndpointFault) {
         let Some(denial) = fault.denial() else { return };
-        let current = self.offices.get(name).is_some_and(|office| {
-            office.issuing.bearer.is_some() && office.issuing.generation == generation
+        let current = self.org_sessions.get(name).is_some_and(|org_session| {
+            org_session.issuer_client.bearer.is_some()
+                && org_session.issuer_client.generation == generation
         });
         if !current {
             return;
@@ -258,8 +271,8 @@ impl AgentCore {
                 self.step(name, Event::Over(StandingWord::Revoked, reason));
             }
             RefusalCode::Ended => {
-                let doubted = self.offices.get(name).is_some_and(|office| {
-                    let live = office.desk.standing().live();
+                let doubted = self.org_sessions.get(name).is_some_and(|org_session| {
+                    let live = org_session.machine.standing().live();
                     live.is_some_and(|live| live.suspicion.is_some())
                 });
                 if !doubted {

@@ -1,9 +1,9 @@
 //! The first word of an organization's issuer about a sign-in: nobody is told that they are signed in when
 //! it refuses them.
 
-use super::issuing::RolesError;
-use super::keeper::AgentCore;
-use super::office::subject_kind;
+use super::core::AgentCore;
+use super::issuer_client::RolesError;
+use super::org_session::subject_kind;
 use super::ports::IssuerApi;
 use super::state::SessionTokens;
 use oam_config::agent::{Org, SubjectToken};

@@ -2,17 +2,17 @@
 
 use super::asks::Resolved;
 use super::command::{AgentCommand, News, Started};
-use super::holdings::WaitPolicy;
-use super::keeper::{AgentCore, Inner};
-use super::office::{Chosen, Follower};
-use oam_model::ask::TokenRequest;
+use super::core::{AgentCore, Inner};
+use super::effective_roles::WaitPolicy;
+use super::org_session::{Chosen, Follower};
 use oam_model::caller::Caller;
 use oam_model::granted::Granted;
 use oam_model::name::OrgName;
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
+use oam_model::token_request::TokenRequest;
 use oam_session::cache::TokenId;
-use oam_session::desk::{Event, Who};
+use oam_session::machine::{Event, Who};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -105,16 +105,18 @@ impl AgentCore {
     /// Record, file, news: in this order.
     pub(super) fn deliver(&mut self, org: &OrgName, follower: u64, token: TokenId) {
         let now = self.now();
-        let Some(office) = self.offices.get(org) else {
+        let Some(org_session) = self.org_sessions.get(org) else {
             return;
         };
         let (Some(held), Some(following)) =
-            (office.held.get(&token), self.following.get(&follower))
+            (org_session.held.get(&token), self.following.get(&follower))
         else {
             return;
         };
-        let granted = following.chosen.granted(held, office.desk.epoch(), now);
-        let (secret, gate) = (Arc::clone(&held.token), office.gate.clone());
+        let granted = following
+            .chosen
+            .granted(held, org_session.machine.epoch(), now);
+        let (secret, gate) = (Arc::clone(&held.token), org_session.gate.clone());
         let name = following.name.clone();
         let mut record = self.delivery(following, &granted, now.wall_ms);
         held.sign(&mut record, &following.chosen.choice.rule);

@@ -1,28 +1,28 @@
-//! The keeper: one task that owns the state, and the ports it needs to the outside.
+//! The core: one task that owns the state, and the ports it needs to the outside.
 //!
 //! Commands come from the edge, answers of slow calls come back as events; both meet in one loop,
 //! so nothing is locked and nothing races a revocation.
 
 pub mod command;
-pub mod keeper;
+pub mod core;
 pub mod ports;
 pub mod state;
 
-mod anchoring;
 mod asks;
+mod audit_chain;
+mod audit_upload;
+mod effective_roles;
 mod effects;
 mod ending;
 mod feeding;
 mod first;
 mod followers;
-mod holdings;
-mod issuing;
-mod ledger;
+mod issuer_client;
 mod login;
 mod meanwhile;
 mod minting;
-mod office;
 mod opening;
+mod org_session;
 mod reports;
 mod retiring;
 mod settings;

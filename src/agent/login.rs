@@ -3,11 +3,11 @@
 mod attempt;
 
 use super::command::{LoginNews, LoginRequest};
+use super::core::{AgentCore, Inner};
 use super::first::{FirstAnswer, until_later_than};
-use super::issuing::Records;
-use super::keeper::{AgentCore, Inner};
-use super::office::{Session, live_of};
+use super::issuer_client::Records;
 use super::opening::Opening;
+use super::org_session::{Session, live_of};
 use super::ports::{Arrived, Authentication, SessionStore};
 use attempt::Attempt;
 use oam_config::agent::Org;
@@ -19,7 +19,7 @@ use oam_model::record::{EventKind, Record};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
 use oam_model::standing::StandingWord;
-use oam_session::desk::Event;
+use oam_session::machine::Event;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -250,11 +250,11 @@ impl AgentCore {
         if matches!(self.opening, Opening::Failed(_)) {
             // What was sealed before gives way, and with it what it knew of the log.
             let by_itself = self.ports.vault.key_went_with_the_boot();
-            self.ledger.was_replaced(by_itself, now.wall_ms);
+            self.audit_chain.was_replaced(by_itself, now.wall_ms);
         }
         self.opening = Opening::Open;
         let missing = || Refusal::unavailable("the organization is not there", "try again");
-        let office = self.offices.get_mut(name).ok_or_else(missing)?;
+        let org_session = self.org_sessions.get_mut(name).ok_or_else(missing)?;
         let identity = arrived.identity.clone();
         let (tokens, at) = (arrived.tokens, began_at(&identity, now.wall_ms));
         let refresh = Arc::clone(&tokens.refresh);
@@ -262,14 +262,17 @@ impl AgentCore {
         let digest = login.digest.clone();
         let session = Session::begun(tokens, at, digest);
         // The epoch grows with the sign-in, so the tombstone of the one before does not bury it.
-        let before = (office.desk.clone(), office.session.replace(session));
-        let mut effects = office.desk.hand_over(&live.identity, &org.roles);
-        effects.extend(office.desk.step(Event::SignedIn(live), now));
+        let before = (
+            org_session.machine.clone(),
+            org_session.session.replace(session),
+        );
+        let mut effects = org_session.machine.hand_over(&live.identity, &org.roles);
+        effects.extend(org_session.machine.step(Event::SignedIn(live), now));
         self.ports.vault.adopt();
         if let Err(why) = self.save() {
             self.ports.vault.abandon();
-            if let Some(office) = self.offices.get_mut(name) {
-                (office.desk, office.session) = before;
+            if let Some(org_session) = self.org_sessions.get_mut(name) {
+                (org_session.machine, org_session.session) = before;
             }
             self.revoke_session(&org, refresh);
             return Err(Refusal::unavailable(
@@ -278,13 +281,13 @@ impl AgentCore {
             ));
         }
         self.unlink(name);
-        if let Some(office) = self.offices.get_mut(name) {
+        if let Some(org_session) = self.org_sessions.get_mut(name) {
             // Perhaps another person, whose log has another name there: the issuer says what it holds.
-            office.issuing.records = Records::default();
+            org_session.issuer_client.records = Records::default();
         }
         self.take_effect(name, login, &identity);
         self.carry_out(name, effects);
-        self.relink(name);
+        self.resubscribe(name);
         let (roles, unread) = self.roles_at_sign_in(&org, &identity, said);
         Ok(LoginNews::SignedIn {
             org: name.clone(),
@@ -302,15 +305,15 @@ impl AgentCore {
         record.subject = Some(identity.subject.clone());
         record.caller = Some(login.caller.clone());
         record.kept_in = Some(self.kept_in().to_owned());
-        if let Some(office) = self.offices.get_mut(name) {
-            office.signed_in_to = Some(login.to.clone());
-            office.gate.set(office.desk.epoch());
-            record.epoch = Some(office.desk.epoch());
+        if let Some(org_session) = self.org_sessions.get_mut(name) {
+            org_session.signed_in_to = Some(login.to.clone());
+            org_session.gate.set(org_session.machine.epoch());
+            record.epoch = Some(org_session.machine.epoch());
         }
-        self.strays.remove(name);
+        self.orphaned.remove(name);
         self.logins.refused.remove(name);
         if self.tombstones.remove(name).is_some()
-            && let Err(why) = self.ports.vault.bury(&self.tombstones)
+            && let Err(why) = self.ports.vault.persist_tombstone(&self.tombstones)
         {
             self.save_trouble = Some(why);
         }

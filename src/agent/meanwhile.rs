@@ -1,13 +1,13 @@
 //! What another program did to the state meanwhile is looked at before anything is decided, and so
 //! before every save and every answer: an end holds whoever wrote it.
 
-use super::keeper::AgentCore;
+use super::core::AgentCore;
 use super::opening::Opening;
 use super::ports::Meanwhile;
 use super::state::Tombstone;
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
-use oam_session::desk::Event;
+use oam_session::machine::Event;
 use std::sync::Arc;
 
 impl AgentCore {
@@ -44,26 +44,26 @@ impl AgentCore {
     /// A tombstone that another program wrote.
     fn buried(&mut self, org: &OrgName, tombstone: Tombstone) {
         let epoch = tombstone.epoch;
-        let over = self.strays.get(org).is_some_and(|s| s.epoch <= epoch);
+        let over = self.orphaned.get(org).is_some_and(|s| s.epoch <= epoch);
         let event = Event::Over(tombstone.standing, tombstone.detail.clone());
         let known = self.tombstones.get(org);
         if known.is_none_or(|known| known.epoch < epoch) {
             self.tombstones.insert(org.clone(), tombstone);
         }
         if over {
-            self.strays.remove(org);
+            self.orphaned.remove(org);
             self.save_quietly();
         }
-        let Some(office) = self.offices.get_mut(org) else {
+        let Some(org_session) = self.org_sessions.get_mut(org) else {
             return;
         };
-        if epoch < office.desk.epoch() {
+        if epoch < org_session.machine.epoch() {
             return;
         }
-        office.desk.resume_at(epoch);
-        let session = office.session.as_ref();
+        org_session.machine.resume_at(epoch);
+        let session = org_session.session.as_ref();
         let refresh = session.map(|session| Arc::clone(&session.tokens.refresh));
-        let to = office.signed_in_to.clone();
+        let to = org_session.signed_in_to.clone();
         self.step(org, event);
         if let (Some(to), Some(refresh)) = (to, refresh) {
             // It may be a younger one than whoever wrote the tombstone knew.

@@ -1,19 +1,19 @@
 //! Exchanges: sent aside, their answers on record under the request that both sides know.
 
-use super::keeper::{AgentCore, Inner};
-use super::office::CachedSecret;
+use super::core::{AgentCore, Inner};
+use super::org_session::CachedSecret;
 use super::ports::Minted;
 use oam_model::answer::EndpointFault;
 use oam_model::name::OrgName;
-use oam_model::order::TokenKey;
-use oam_session::desk::Event;
+use oam_model::token_key::TokenKey;
+use oam_session::machine::Event;
 use oam_session::standing::{MintMeaning, of_exchange, words};
 
 impl AgentCore {
     pub(super) fn mint(&mut self, name: &OrgName, flight: u64, order: TokenKey) {
-        let ready = self.offices.get(name).and_then(|office| {
-            let org = office.signed_in_to.clone()?;
-            Some((office.subject(&org)?, org))
+        let ready = self.org_sessions.get(name).and_then(|org_session| {
+            let org = org_session.signed_in_to.clone()?;
+            Some((org_session.subject(&org)?, org))
         });
         let Some((subject, org)) = ready else {
             let event = Event::MintFailed {
@@ -51,14 +51,16 @@ impl AgentCore {
         match result {
             Ok(minted) => {
                 let token = self.number();
-                let Some(office) = self.offices.get_mut(org) else {
+                let Some(org_session) = self.org_sessions.get_mut(org) else {
                     return;
                 };
-                if !office.desk.awaits_mint(flight) {
+                if !org_session.machine.awaits_mint(flight) {
                     return self.revoke_token(org, minted.token, minted.sha256);
                 }
                 let expires_in_s = minted.expires_in_s;
-                office.held.insert(token, CachedSecret::new(minted, now));
+                org_session
+                    .held
+                    .insert(token, CachedSecret::new(minted, now));
                 self.step(
                     org,
                     Event::Minted {
@@ -93,7 +95,10 @@ impl AgentCore {
             },
         };
         // At the issuer the request is on record even when its answer was lost.
-        let has_issuer = self.offices.get(org).is_some_and(|o| o.bearer().is_some());
+        let has_issuer = self
+            .org_sessions
+            .get(org)
+            .is_some_and(|o| o.bearer().is_some());
         let said = fault.denial().map(|denial| denial.request_id.clone());
         let said = said.filter(|id| !id.is_empty());
         self.request_in_hand = said.or_else(|| has_issuer.then_some(request_id));

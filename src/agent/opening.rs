@@ -1,9 +1,9 @@
 //! What the disk tells at start: tombstones, leftovers, the sealed state.
 
+use super::audit_chain::Vouched;
 use super::command::AgentCommand;
-use super::keeper::{AgentCore, Inner};
-use super::ledger::Vouched;
-use super::office::{OrgSession, Session, live_of};
+use super::core::{AgentCore, Inner};
+use super::org_session::{OrgSession, Session, live_of};
 use super::ports::{Notice, SessionStore};
 use super::state::{Sealed, SealedSession};
 use oam_config::agent::Org;
@@ -11,7 +11,7 @@ use oam_config::digest;
 use oam_model::name::OrgName;
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
-use oam_session::desk::Event;
+use oam_session::machine::Event;
 use std::rc::Rc;
 
 /// Whether the sealed state was read.
@@ -44,7 +44,7 @@ impl AgentCore {
         }
         let settings = std::sync::Arc::clone(&self.settings);
         for org in &settings.orgs {
-            self.add_office(org);
+            self.add_org_session(org);
         }
         if let Some(what) = self.ports.journal.repaired() {
             let mut alarm = Record::new(EventKind::Alarm, self.now().wall_ms);
@@ -56,10 +56,10 @@ impl AgentCore {
         self.write(&record);
     }
 
-    pub(super) fn add_office(&mut self, org: &Org) {
+    pub(super) fn add_org_session(&mut self, org: &Org) {
         let jitter = u16::try_from(self.ports.dice.roll() % 200).unwrap_or(0);
-        let office = OrgSession::new(org, self.tombstones.get(&org.name), jitter);
-        self.offices.insert(org.name.clone(), office);
+        let org_session = OrgSession::new(org, self.tombstones.get(&org.name), jitter);
+        self.org_sessions.insert(org.name.clone(), org_session);
     }
 
     /// Opens the sealed state aside; one attempt at a time.
@@ -126,7 +126,7 @@ impl AgentCore {
         self.blocked = None;
         let settings = std::sync::Arc::clone(&self.settings);
         for org in &settings.orgs {
-            self.add_office(org);
+            self.add_org_session(org);
         }
         Ok(())
     }
@@ -149,7 +149,7 @@ impl AgentCore {
             breaks: sealed.breaks,
         });
         // Not before all sessions are back: telling writes the sealed state, which must not lose one.
-        let told = self.ledger.take_news();
+        let told = self.audit_chain.take_news();
         for (name, session) in sealed.sessions {
             self.restore_session(name, session);
         }
@@ -159,8 +159,8 @@ impl AgentCore {
     /// The log goes on from here; what was written since the start waited for it.
     fn begin_log(&mut self, vouched: Vouched) {
         let now = self.now();
-        self.ledger.begin(vouched, now.wall_ms);
-        if self.ledger.dirty {
+        self.audit_chain.begin(vouched, now.wall_ms);
+        if self.audit_chain.dirty {
             self.log_is_dirty();
         }
     }
@@ -168,7 +168,7 @@ impl AgentCore {
     /// A log that is not as it was left: sealed at once, so that nothing which happens to the log after
     /// this hides it, and told once.
     pub(super) fn tell_breaks(&mut self) {
-        let told = self.ledger.take_news();
+        let told = self.audit_chain.take_news();
         self.tell_break(told);
     }
 
@@ -197,10 +197,10 @@ impl AgentCore {
         }
         let settings = std::sync::Arc::clone(&self.settings);
         let Some(org) = settings.org(&name) else {
-            self.strays.insert(name, sealed);
+            self.orphaned.insert(name, sealed);
             return;
         };
-        let Some(office) = self.offices.get_mut(&name) else {
+        let Some(org_session) = self.org_sessions.get_mut(&name) else {
             return;
         };
         let bound = digest::binding(org) == sealed.digest;
@@ -212,11 +212,11 @@ impl AgentCore {
             None,
         );
         live.doubt = sealed.in_flight.is_some();
-        office.desk.resume_at(sealed.epoch);
-        office.gate.set(sealed.epoch);
-        office.outstanding = sealed.outstanding;
-        office.issuing.resume(sealed.issuer);
-        office.session = Some(Session {
+        org_session.machine.resume_at(sealed.epoch);
+        org_session.gate.set(sealed.epoch);
+        org_session.outstanding = sealed.outstanding;
+        org_session.issuer_client.resume(sealed.issuer);
+        org_session.session = Some(Session {
             tokens: sealed.tokens,
             signed_in_at_ms: sealed.signed_in_at_ms,
             digest: sealed.digest,
@@ -225,28 +225,28 @@ impl AgentCore {
             id_not_renewed: false,
             groups_by_userinfo: false,
         });
-        office.signed_in_to = bound.then(|| org.clone());
+        org_session.signed_in_to = bound.then(|| org.clone());
         self.step(&name, Event::Restored(live));
         if !bound {
             self.step(&name, Event::Bound(false));
         }
-        self.relink(&name);
+        self.resubscribe(&name);
     }
 
     /// The sealed state as it should be now.
     pub(super) fn sealed(&self) -> Sealed {
         let sessions = self
-            .offices
+            .org_sessions
             .iter()
-            .filter_map(|(name, office)| Some((name.clone(), office.sealed()?)));
-        let strays = self
-            .strays
+            .filter_map(|(name, org_session)| Some((name.clone(), org_session.sealed()?)));
+        let orphaned = self
+            .orphaned
             .iter()
             .map(|(name, session)| (name.clone(), session.share()));
         Sealed {
-            sessions: sessions.chain(strays).collect(),
-            anchor: self.ledger.durable_head(),
-            breaks: self.ledger.breaks().cloned().collect(),
+            sessions: sessions.chain(orphaned).collect(),
+            anchor: self.audit_chain.durable_head(),
+            breaks: self.audit_chain.breaks().cloned().collect(),
         }
     }
 
@@ -262,10 +262,10 @@ impl AgentCore {
             return Err(why.clone());
         }
         // The anchor must not run ahead of what is durable in the log.
-        if self.ledger.dirty
-            && let Err(why) = self.ledger.sync()
+        if self.audit_chain.dirty
+            && let Err(why) = self.audit_chain.sync()
         {
-            self.ledger.not_durable = Some(why);
+            self.audit_chain.not_durable = Some(why);
         }
         let sealed = self.sealed();
         if sealed.sessions.is_empty() && !self.ports.vault.has_key() {
@@ -275,10 +275,10 @@ impl AgentCore {
         let result = self.ports.vault.save(&sealed);
         match &result {
             Ok(()) => {
-                self.ledger.anchored(sealed.anchor);
+                self.audit_chain.anchored(sealed.anchor);
                 self.save_trouble = None;
-                let offices = self.offices.values_mut();
-                for session in offices.filter_map(|office| office.session.as_mut()) {
+                let org_sessions = self.org_sessions.values_mut();
+                for session in org_sessions.filter_map(|org_session| org_session.session.as_mut()) {
                     session.durable = true;
                 }
             }
@@ -299,7 +299,10 @@ impl AgentCore {
 
     /// Whether tokens that arrived are not on disk.
     pub(super) fn has_undurable_session(&self) -> bool {
-        let sessions = self.offices.values().filter_map(|o| o.session.as_ref());
+        let sessions = self
+            .org_sessions
+            .values()
+            .filter_map(|o| o.session.as_ref());
         let kept = self.ports.vault.store() != SessionStore::Memory;
         kept && sessions.into_iter().any(|session| !session.durable)
     }

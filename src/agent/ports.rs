@@ -1,4 +1,4 @@
-//! What the keeper needs from outside: small traits, implemented in the crate `host` and by tests.
+//! What the core needs from outside: small traits, implemented in the crate `host` and by tests.
 //!
 //! Everything runs on one thread; a slow call returns a future that runs aside and comes back as
 //! an event. Calls that must be ordered with the answer (journal, vault, files) are synchronous.
@@ -9,7 +9,6 @@ use oam_model::answer::EndpointFault;
 use oam_model::feed::{FeedItem, Poll, Upload, UploadAnswer};
 use oam_model::identity::Identity;
 use oam_model::name::{HubName, OrgName, Repository, RoleName};
-pub use oam_model::order::TokenKey;
 use oam_model::organization::{EffectiveRoles, Granting, Organization, Route, WhyAnswer};
 use oam_model::refusal::Refusal;
 use oam_model::report::ProviderFault;
@@ -17,6 +16,7 @@ use oam_model::role::Action;
 use oam_model::secret::Secret;
 use oam_model::sign_in::{DevicePrompt, SignInBy};
 use oam_model::time::Moment;
+pub use oam_model::token_key::TokenKey;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -273,7 +273,7 @@ pub trait Vault {
     /// Reads the tombstones.
     fn tombstones(&self) -> Result<BTreeMap<OrgName, Tombstone>, String>;
     /// Writes the tombstones durably.
-    fn bury(&self, tombstones: &BTreeMap<OrgName, Tombstone>) -> Result<(), String>;
+    fn persist_tombstone(&self, tombstones: &BTreeMap<OrgName, Tombstone>) -> Result<(), String>;
 }
 
 /// The audit log's file.

@@ -2,12 +2,11 @@
 
 use super::asks::Resolved;
 use super::command::{CommandOutcome, ReportKind};
-use super::keeper::AgentCore;
-use super::office::OrgSession;
+use super::core::AgentCore;
 use super::opening::Opening;
+use super::org_session::OrgSession;
 use super::ports::SessionStore;
 use oam_config::agent::Org;
-use oam_model::ask::{Intent, TokenRequest};
 use oam_model::caller::Caller;
 use oam_model::log_break::LogBreak;
 use oam_model::name::OrgName;
@@ -21,8 +20,9 @@ use oam_model::report::{
 use oam_model::role::{Action, Role};
 use oam_model::standing::StandingWord;
 use oam_model::time::Moment;
+use oam_model::token_request::{Intent, TokenRequest};
 use oam_session::role::holds;
-use oam_session::session::Need;
+use oam_session::state::Need;
 use tokio::sync::oneshot;
 
 /// A status names this many tokens, the newest of each organization: it must fit one message.
@@ -69,7 +69,7 @@ impl AgentCore {
     /// A person acknowledges that the log is not as it was left: on record, and no warning after this.
     pub(super) fn acknowledge_log(&mut self, caller: Caller) -> CommandOutcome {
         let open: Vec<String> = self
-            .ledger
+            .audit_chain
             .breaks()
             .filter(|found| found.is_open())
             .map(LogBreak::sentence)
@@ -82,7 +82,7 @@ impl AgentCore {
             if !self.write(&record) {
                 return CommandOutcome::Refused(self.unrecorded(), 0);
             }
-            self.ledger.acknowledge(now_ms);
+            self.audit_chain.acknowledge(now_ms);
             self.save_quietly();
         }
         CommandOutcome::Anchor(self.anchor_report())
@@ -93,7 +93,7 @@ impl AgentCore {
         self.sync_log();
         let sealed = self.ports.vault.store() != SessionStore::Memory
             && matches!(self.opening, Opening::Open);
-        let mut report = self.ledger.report(sealed);
+        let mut report = self.audit_chain.report(sealed);
         report.held = self.held_by_organizations();
         report
     }
@@ -106,20 +106,20 @@ impl AgentCore {
         if let Some(refusal) = self.closed_because() {
             warnings.push(format!("{}; {}", refusal.sentence, refusal.next));
         }
-        if let Some(why) = &self.ledger.trouble {
+        if let Some(why) = &self.audit_chain.trouble {
             warnings.push(format!("the audit log can't be written: {why}"));
         }
-        if let Some(why) = &self.ledger.not_durable {
+        if let Some(why) = &self.audit_chain.not_durable {
             warnings.push(format!("the audit log can't be made durable: {why}"));
         }
-        warnings.extend(self.ledger.breaks().filter(|found| found.is_open()).map(|found| {
+        warnings.extend(self.audit_chain.breaks().filter(|found| found.is_open()).map(|found| {
             format!(
                 "{}; run `oam log --verify`, tell the administrators, then `oam log --acknowledge`",
                 found.sentence()
             )
         }));
         warnings.extend(self.save_trouble.clone());
-        warnings.extend(self.strays.keys().map(|org| {
+        warnings.extend(self.orphaned.keys().map(|org| {
             format!("a session of {org} is stored, and the configuration no longer names that organization")
         }));
         StatusReport {
@@ -151,8 +151,8 @@ impl AgentCore {
 
     fn org_status(&self, org: &Org) -> Option<OrgStatus> {
         let now = self.now();
-        let office = self.offices.get(&org.name)?;
-        let (standing, limits) = (office.desk.standing(), office.desk.limits());
+        let org_session = self.org_sessions.get(&org.name)?;
+        let (standing, limits) = (org_session.machine.standing(), org_session.machine.limits());
         let word = standing.word(now, limits);
         let live = standing.live();
         let refusal = (word != StandingWord::Active)
@@ -171,7 +171,7 @@ impl AgentCore {
             signed_in_at: live.map(|live| live.signed_in_at_ms / 1000),
             last_proof_at: live.and_then(|live| live.last_proof).map(Moment::unix),
             session_ends_at: live.map(|live| (live.signed_in_at_ms + limits.session_age_ms) / 1000),
-            epoch: office.desk.epoch(),
+            epoch: org_session.machine.epoch(),
             roles: live.map_or_else(Vec::new, |live| {
                 let of = self.with_roles(org);
                 let roles = of.iter().flat_map(|of| of.roles);
@@ -190,11 +190,11 @@ impl AgentCore {
                     kind: hub.kind.word().into(),
                 })
                 .collect(),
-            tokens: newest(office, now)
+            tokens: newest(org_session, now)
                 .take(self.tokens_shown())
-                .map(|out| token_out(office, out, now))
+                .map(|out| token_out(org_session, out, now))
                 .collect(),
-            more_tokens: newest(office, now).skip(self.tokens_shown()).count(),
+            more_tokens: newest(org_session, now).skip(self.tokens_shown()).count(),
             feed: self.feed_status(org),
             records: self.records_status(org),
             warnings: self.org_warnings(org),
@@ -209,10 +209,11 @@ impl AgentCore {
         };
         for org in &self.settings.orgs {
             let before = report.roles.len();
-            let office = self.offices.get(&org.name);
-            let live = office.and_then(|office| office.desk.standing().live());
+            let org_session = self.org_sessions.get(&org.name);
+            let live = org_session.and_then(|org_session| org_session.machine.standing().live());
             if org.exchange.issuer().is_some() {
-                let holdings = office.and_then(|office| office.issuing.holdings());
+                let holdings =
+                    org_session.and_then(|org_session| org_session.issuer_client.holdings());
                 let held = holdings.iter().flat_map(|holdings| &holdings.roles);
                 report.roles.extend(held.map(|held| held_row(org, held)));
             } else {
@@ -229,17 +230,18 @@ impl AgentCore {
 
     /// Why an organization shows no role: the same answer as an ask would get.
     fn without_roles(&self, org: &Org) -> WithoutRoles {
-        let (now, office) = (self.now(), self.offices.get(&org.name));
-        let over = office.filter(|office| {
-            let desk = &office.desk;
-            desk.standing().live().is_none()
-                || desk.standing().need(now, desk.limits()) == Need::Login
+        let (now, org_session) = (self.now(), self.org_sessions.get(&org.name));
+        let over = org_session.filter(|org_session| {
+            let machine = &org_session.machine;
+            machine.standing().live().is_none()
+                || machine.standing().need(now, machine.limits()) == Need::Login
         });
         let refusal = over
-            .map(|office| {
-                let desk = &office.desk;
-                desk.standing()
-                    .refusal(org.name.as_str(), now, desk.limits())
+            .map(|org_session| {
+                let machine = &org_session.machine;
+                machine
+                    .standing()
+                    .refusal(org.name.as_str(), now, machine.limits())
             })
             .or_else(|| self.with_roles(org).err())
             .unwrap_or_else(|| {
@@ -304,22 +306,22 @@ impl AgentCore {
 }
 
 /// Tokens that are out, the newest first.
-fn newest(office: &OrgSession, now: Moment) -> impl Iterator<Item = &TokenOut> {
-    let out = office.outstanding.iter().rev();
+fn newest(org_session: &OrgSession, now: Moment) -> impl Iterator<Item = &TokenOut> {
+    let out = org_session.outstanding.iter().rev();
     out.filter(move |out| out.granted.expires_at > now.unix())
 }
 
-fn token_out(office: &OrgSession, out: &TokenOut, now: Moment) -> TokenOut {
+fn token_out(org_session: &OrgSession, out: &TokenOut, now: Moment) -> TokenOut {
     let mut granted = out.granted.clone();
     granted.expires_in_s = granted.expires_at.saturating_sub(now.unix());
     TokenOut {
         granted,
-        state: held_or_out(office, out),
+        state: held_or_out(org_session, out),
     }
 }
 
-fn held_or_out(office: &OrgSession, out: &TokenOut) -> TokenState {
-    let held = office
+fn held_or_out(org_session: &OrgSession, out: &TokenOut) -> TokenState {
+    let held = org_session
         .held
         .values()
         .any(|held| held.sha256 == out.granted.token_sha256);

@@ -1,7 +1,7 @@
 //! An agent of another version takes over when nothing is in the works.
 
 use super::command::CommandOutcome;
-use super::keeper::AgentCore;
+use super::core::AgentCore;
 use super::ports::SessionStore;
 use oam_model::refusal::{Refusal, RefusalCode};
 use tokio::sync::oneshot;
@@ -13,10 +13,13 @@ impl AgentCore {
             && self.logins.is_empty()
             && !self.would_be_lost()
             && !self
-                .offices
+                .org_sessions
                 .values()
-                .any(|office| office.issuing.is_awaited())
-            && self.offices.values().all(|office| office.desk.is_idle());
+                .any(|org_session| org_session.issuer_client.is_awaited())
+            && self
+                .org_sessions
+                .values()
+                .all(|org_session| org_session.machine.is_idle());
         if idle {
             self.retired = true;
             let _ = reply.send(CommandOutcome::Done);
@@ -33,9 +36,9 @@ impl AgentCore {
     /// A session that is kept in memory only ends with the agent (promise 3).
     fn would_be_lost(&self) -> bool {
         let live = self
-            .offices
+            .org_sessions
             .values()
-            .any(|office| office.desk.standing().live().is_some());
+            .any(|org_session| org_session.machine.standing().live().is_some());
         live && (self.ports.vault.store() == SessionStore::Memory || self.has_undurable_session())
     }
 }

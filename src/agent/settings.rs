@@ -1,12 +1,12 @@
 //! An edited configuration takes effect without losing sessions (design §3.4).
 
-use super::keeper::AgentCore;
-use super::office::limits;
+use super::core::AgentCore;
+use super::org_session::limits;
 use oam_config::agent::{Org, Settings};
 use oam_config::digest;
 use oam_model::name::{OrgName, RoleName};
 use oam_model::refusal::Refusal;
-use oam_session::desk::Event;
+use oam_session::machine::Event;
 use oam_session::role::{AccessRequest, choose};
 use std::sync::Arc;
 
@@ -29,40 +29,43 @@ impl AgentCore {
         self.settings_trouble = None;
         self.settings = Arc::clone(settings);
         for org in &settings.orgs {
-            if !self.offices.contains_key(&org.name) {
-                self.add_office(org);
-                if let Some(stray) = self.strays.remove(&org.name) {
+            if !self.org_sessions.contains_key(&org.name) {
+                self.add_org_session(org);
+                if let Some(stray) = self.orphaned.remove(&org.name) {
                     self.restore_session(org.name.clone(), stray);
                 }
                 continue;
             }
             self.compare_set_up(&org.name);
             self.step(&org.name, Event::Limits(limits(org)));
-            let bound = self.offices.get_mut(&org.name).is_none_or(|office| {
-                let bound = office
-                    .session
-                    .as_ref()
-                    .is_none_or(|session| session.digest == digest::binding(org));
-                if bound && office.session.is_some() {
-                    office.signed_in_to = Some(org.clone());
-                }
-                bound
-            });
+            let bound = self
+                .org_sessions
+                .get_mut(&org.name)
+                .is_none_or(|org_session| {
+                    let bound = org_session
+                        .session
+                        .as_ref()
+                        .is_none_or(|session| session.digest == digest::binding(org));
+                    if bound && org_session.session.is_some() {
+                        org_session.signed_in_to = Some(org.clone());
+                    }
+                    bound
+                });
             if bound {
                 self.choose_again(org);
             }
             self.step(&org.name, Event::Bound(bound));
-            self.relink(&org.name);
+            self.resubscribe(&org.name);
         }
         let gone: Vec<OrgName> = self
-            .offices
+            .org_sessions
             .keys()
             .filter(|name| settings.org(name).is_none())
             .cloned()
             .collect();
         for name in gone {
             self.step(&name, Event::Bound(false));
-            self.relink(&name);
+            self.resubscribe(&name);
         }
     }
 
@@ -73,9 +76,9 @@ impl AgentCore {
             return;
         };
         let groups = self
-            .offices
+            .org_sessions
             .get(&org.name)
-            .and_then(|office| office.desk.standing().live())
+            .and_then(|org_session| org_session.machine.standing().live())
             .map(|live| live.identity.groups.clone());
         let Some(groups) = groups else { return };
         let changed: Vec<(u64, Refusal)> = self

@@ -2,7 +2,7 @@
 //! configuration read when it was just written, and whether the company has changed what stands in it.
 
 use super::command::CommandOutcome;
-use super::keeper::{AgentCore, Inner};
+use super::core::{AgentCore, Inner};
 use oam_config::agent::Org;
 use oam_config::changes::between;
 use oam_config::digest::binding;
@@ -87,10 +87,11 @@ impl AgentCore {
         let (Some(digest), Some(org)) = (digest, self.org(name)) else {
             return;
         };
-        let (Some(office), Some(url)) = (self.offices.get_mut(name), issuer_of(&org)) else {
+        let (Some(org_session), Some(url)) = (self.org_sessions.get_mut(name), issuer_of(&org))
+        else {
             return;
         };
-        let known = &mut office.issuing.setup;
+        let known = &mut org_session.issuer_client.setup;
         let waits = known.not_before.is_some_and(|at| !now.reached(at));
         if waits || known.digest.as_ref() == Some(&digest) {
             return;
@@ -106,12 +107,12 @@ impl AgentCore {
     }
 
     pub(super) fn set_up_read(&mut self, name: &OrgName, read: SetUpRead) {
-        let Some(office) = self.offices.get_mut(name) else {
+        let Some(org_session) = self.org_sessions.get_mut(name) else {
             return;
         };
         match read.result {
             Ok(published) => {
-                let known = &mut office.issuing.setup;
+                let known = &mut org_session.issuer_client.setup;
                 known.digest = Some(read.digest);
                 known.not_before = None;
                 known.published = Some(published);
@@ -123,10 +124,10 @@ impl AgentCore {
 
     /// What is published, or the company's own file, is another than before.
     pub(super) fn compare_set_up(&mut self, name: &OrgName) {
-        let Some(office) = self.offices.get_mut(name) else {
+        let Some(org_session) = self.org_sessions.get_mut(name) else {
             return;
         };
-        let known = &mut office.issuing.setup;
+        let known = &mut org_session.issuer_client.setup;
         let published = known.published.as_ref().filter(|all| all.org == *name);
         known.then = published.and_then(|published| {
             let then = self.ports.configuration.effective(published);
@@ -137,7 +138,7 @@ impl AgentCore {
 
     /// What the company changed and is not taken over here; none: nothing that is known.
     pub(super) fn set_up_status(&self, org: &Org) -> Option<SetUpStatus> {
-        let known = &self.offices.get(&org.name)?.issuing.setup;
+        let known = &self.org_sessions.get(&org.name)?.issuer_client.setup;
         let mut then = known.then.clone()?;
         // How this machine reaches the organization is nothing that an issuer publishes.
         let (here, there) = (&org.provider, &mut then.provider);

@@ -1,7 +1,7 @@
 //! What people should know of a session before it is refused.
 
-use super::keeper::AgentCore;
-use super::office::subject_kind;
+use super::core::AgentCore;
+use super::org_session::subject_kind;
 use oam_config::agent::{Org, SubjectToken};
 use oam_model::report::OrgWarning;
 use oam_session::role::holds;
@@ -9,11 +9,12 @@ use oam_session::role::holds;
 impl AgentCore {
     /// Of the session of an organization; none where nobody is signed in.
     pub(super) fn org_warnings(&self, org: &Org) -> Vec<OrgWarning> {
-        let office = self.offices.get(&org.name);
-        let Some(live) = office.and_then(|office| office.desk.standing().live()) else {
+        let org_session = self.org_sessions.get(&org.name);
+        let Some(live) = org_session.and_then(|org_session| org_session.machine.standing().live())
+        else {
             return Vec::new();
         };
-        let session = office.and_then(|office| office.session.as_ref());
+        let session = org_session.and_then(|org_session| org_session.session.as_ref());
         let aged = session.filter(|session| session.id_not_renewed);
         let mut warnings = Vec::new();
         warnings

@@ -2,17 +2,17 @@
 
 use super::asks::Resolved;
 use super::command::CommandOutcome;
-use super::keeper::{AgentCore, Inner};
+use super::core::{AgentCore, Inner};
 use super::ports::Question;
 use oam_config::agent::{Org, UnknownIntent};
 use oam_model::answer::EndpointFault;
-use oam_model::ask::{Intent, TokenRequest};
 use oam_model::caller::Caller;
 use oam_model::name::OrgName;
 use oam_model::organization::WhyAnswer;
 use oam_model::report::{FeedStatus, RecordsStatus, WhyReport};
 use oam_model::role::Action;
 use oam_model::time::Moment;
+use oam_model::token_request::{Intent, TokenRequest};
 use oam_session::standing::words;
 use tokio::sync::oneshot;
 
@@ -38,9 +38,12 @@ impl AgentCore {
         reply: oneshot::Sender<CommandOutcome>,
     ) {
         let asked = self.question(&ask, &caller).and_then(|(name, question)| {
-            let office = self.offices.get(&name)?;
-            let (org, bearer) = office.usable_bearer(self.now())?;
-            let (epoch, generation) = (office.desk.epoch(), office.issuing.generation);
+            let org_session = self.org_sessions.get(&name)?;
+            let (org, bearer) = org_session.usable_bearer(self.now())?;
+            let (epoch, generation) = (
+                org_session.machine.epoch(),
+                org_session.issuer_client.generation,
+            );
             let answer = self.ports.issuer.why(&org, bearer, question);
             Some((name, epoch, generation, answer))
         });
@@ -79,8 +82,9 @@ impl AgentCore {
             self.heed(&org, generation, fault);
         }
         let own = self.why(&ask, &caller);
-        let office = self.offices.get(&org);
-        let report = if office.is_some_and(|office| office.desk.epoch() == epoch) {
+        let org_session = self.org_sessions.get(&org);
+        let report = if org_session.is_some_and(|org_session| org_session.machine.epoch() == epoch)
+        {
             told(own, result)
         } else {
             own
@@ -127,24 +131,27 @@ impl AgentCore {
     pub(super) fn feed_status(&self, org: &Org) -> Option<FeedStatus> {
         org.exchange.issuer()?;
         let now = self.now();
-        let issuing = &self.offices.get(&org.name)?.issuing;
+        let issuer_client = &self.org_sessions.get(&org.name)?.issuer_client;
         Some(FeedStatus {
-            state: issuing.link.word(now).word().to_owned(),
-            polling: issuing.link.polls() && self.wants_news(&org.name, now),
-            as_of: issuing.link.as_of().map(Moment::unix),
-            clock_ahead_ms: issuing.link.clock_ahead_ms(now),
-            roles_read_at: issuing.read_at.map(Moment::unix),
-            roles_trouble: issuing.unread.as_ref().map(|unread| unread.why.clone()),
+            state: issuer_client.link.word(now).word().to_owned(),
+            polling: issuer_client.link.polls() && self.wants_news(&org.name, now),
+            as_of: issuer_client.link.as_of().map(Moment::unix),
+            clock_ahead_ms: issuer_client.link.clock_ahead_ms(now),
+            roles_read_at: issuer_client.read_at.map(Moment::unix),
+            roles_trouble: issuer_client
+                .unread
+                .as_ref()
+                .map(|unread| unread.why.clone()),
         })
     }
 
     pub(super) fn records_status(&self, org: &Org) -> Option<RecordsStatus> {
         org.exchange.issuer()?;
-        let records = &self.offices.get(&org.name)?.issuing.records;
+        let records = &self.org_sessions.get(&org.name)?.issuer_client.records;
         Some(RecordsStatus {
             held: records.held.as_ref().map_or(0, |held| held.seq),
             known: records.held.is_some(),
-            written: self.ledger.sequence(),
+            written: self.audit_chain.sequence(),
             alarm: records.alarm.clone(),
             trouble: records.trouble.clone(),
         })

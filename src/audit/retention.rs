@@ -3,7 +3,7 @@
 
 use super::record::KnownEntry;
 use aws_lc_rs::digest::{Context, SHA256};
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 
 const BEGIN: &str = "entries up to ";
 const MIDDLE: &str = " were dropped by age; the chain goes on from their last hash ";

@@ -3,13 +3,13 @@
 
 use super::args::JobArgs;
 use oam_config::organization::issuer_url;
-use oam_model::ask::{HubRef, Intent, TokenRequest, repository_of_path};
 use oam_model::job::{ActionsRequest, JobFault, JobOrder, JobOutside, JobToken};
 use oam_model::organization::{OrgHub, Organization};
 use oam_model::refusal::Refusal;
 use oam_model::report::HubRow;
 use oam_model::role::Action;
 use oam_model::secret::Secret;
+use oam_model::token_request::{HubRef, Intent, TokenRequest, repository_of_path};
 use std::env;
 use std::io::Read;
 use std::path::{Path, PathBuf};

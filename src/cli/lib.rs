@@ -1,5 +1,6 @@
 //! One file a command; talks to the agent like anybody else.
 
+mod agent_client;
 mod args;
 mod browser;
 mod config_check;
@@ -8,7 +9,6 @@ mod doctor;
 mod exec;
 mod help;
 mod job;
-mod link;
 mod log;
 mod login;
 mod logout;

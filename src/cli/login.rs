@@ -12,8 +12,8 @@ mod written;
 
 pub use update::run as update;
 
+use super::agent_client::{AgentClient, OtherVersion, astray};
 use super::args::{LoginArgs, StoreArg};
-use super::link::{AgentClient, OtherVersion, astray};
 use super::{Done, browser, status, when};
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;

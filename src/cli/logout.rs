@@ -1,8 +1,8 @@
 //! `oam logout`.
 
 use super::Done;
+use super::agent_client::{AgentClient, OtherVersion, astray};
 use super::args::LogoutArgs;
-use super::link::{AgentClient, OtherVersion, astray};
 use oam_terminal::{Line, Show, Style};
 use oam_wire::message::{Reply, Request};
 

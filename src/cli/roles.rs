@@ -1,7 +1,7 @@
 //! `oam roles`.
 
 use super::Done;
-use super::link::{AgentClient, OtherVersion, astray};
+use super::agent_client::{AgentClient, OtherVersion, astray};
 use super::when;
 use oam_model::report::{RoleRow, RolesReport};
 use oam_model::role::OfflineRule;

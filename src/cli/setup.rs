@@ -10,8 +10,8 @@ mod shell;
 mod surroundings;
 
 use super::Done;
+use super::agent_client::{AgentClient, OtherVersion};
 use super::args::{SetupArgs, SetupWhat};
-use super::link::{AgentClient, OtherVersion};
 use super::status;
 use oam_model::name::HubName;
 use oam_model::refusal::Refusal;

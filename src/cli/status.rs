@@ -1,8 +1,8 @@
 //! `oam status`.
 
 use super::Done;
+use super::agent_client::{AgentClient, OtherVersion, astray};
 use super::args::StatusArgs;
-use super::link::{AgentClient, OtherVersion, astray};
 use super::when;
 use oam_model::name::{OrgName, RoleName};
 use oam_model::report::{

@@ -1,14 +1,14 @@
 //! `oam token`: one token for a script.
 
 use super::Done;
+use super::agent_client::{AgentClient, OtherVersion, astray};
 use super::args::{TokenArgs, TokenRequestArgs};
 use super::job::JobClient;
-use super::link::{AgentClient, OtherVersion, astray};
 use super::wish;
-use oam_model::ask::{Intent, TokenRequest};
 use oam_model::granted::TokenAnswer;
 use oam_model::job::{JobFault, JobOutside};
 use oam_model::refusal::Refusal;
+use oam_model::token_request::{Intent, TokenRequest};
 use oam_terminal::Show;
 use oam_wire::message::{Reply, Request};
 use zeroize::Zeroizing;

@@ -1,11 +1,11 @@
 //! `oam why`: which role and rule would serve, or why not.
 
 use super::Done;
+use super::agent_client::{AgentClient, OtherVersion, astray};
 use super::args::WhyArgs;
-use super::link::{AgentClient, OtherVersion, astray};
 use super::wish;
-use oam_model::ask::{HubRef, Intent, TokenRequest};
 use oam_model::report::WhyReport;
+use oam_model::token_request::{HubRef, Intent, TokenRequest};
 use oam_terminal::{Line, Show, Style};
 use oam_wire::message::{Reply, Request};
 

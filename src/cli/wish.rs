@@ -1,8 +1,8 @@
 //! From what a person types to an ask.
 
-use oam_model::ask::{HubRef, Intent, TokenRequest};
 use oam_model::name::{HubName, RoleName, unescaped};
 use oam_model::refusal::Refusal;
+use oam_model::token_request::{HubRef, Intent, TokenRequest};
 
 /// An ask for a repository or its address.
 ///

@@ -1,11 +1,11 @@
 //! Steps while the identity is alive.
 
-use super::board::{Failure, seconds};
 use super::browser::visit;
 use super::child::{SCRIPT, Saw, saw};
 use super::programs::{DEADLINE, OutputLine, Ran, Running};
+use super::reporter::{Failure, seconds};
+use super::scenario::Scenario;
 use super::seed::{ADA, FOREIGN, HUB, ORG, PUBLISHER, READER, REPOSITORY, ROLE_TOKEN_S};
-use super::tour::Scenario;
 use oam_model::report::RolesReport;
 use oam_model::standing::StandingWord;
 use std::time::{Duration, Instant};

@@ -1,9 +1,9 @@
 //! The steps about the record: both logs are whole, and tell of the same requests.
 
-use super::board::Failure;
 use super::programs::Ran;
+use super::reporter::Failure;
+use super::scenario::Scenario;
 use super::seed::ORG;
-use super::tour::Scenario;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

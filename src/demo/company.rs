@@ -1,9 +1,9 @@
 //! The issuer of the demo: the shipped `oam-issuer` as a process of its own, between provider and hub.
 
-use super::board::{Failure, Reporter};
 use super::browser::fetch;
 use super::home::Home;
 use super::programs::{DEADLINE, Programs, Ran, Running};
+use super::reporter::{Failure, Reporter};
 use super::seed::{self, HUB, Places};
 use super::world::World;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};

@@ -1,11 +1,11 @@
 //! Steps from the end of the identity on.
 
-use super::board::{Failure, seconds};
 use super::browser::fetch;
 use super::child::{EXIT, Saw, saw};
 use super::programs::{DEADLINE, Ran, Running};
+use super::reporter::{Failure, seconds};
+use super::scenario::{Scenario, kill};
 use super::seed::{HUB, ORG, REPOSITORY};
-use super::tour::{Scenario, kill};
 use oam_model::report::TokenState;
 use oam_model::standing::StandingWord;
 use std::time::{Duration, Instant};

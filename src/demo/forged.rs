@@ -1,11 +1,11 @@
 //! The step that shows that the hub is no pushover: what it did not verify it refuses.
 
-use super::board::Failure;
 use super::browser::{Sent, fetch, send};
 use super::hub::RoleClaims;
 use super::key::SigningKey;
+use super::reporter::Failure;
+use super::scenario::Scenario;
 use super::seed::{HUB, MIRROR, REPOSITORY, ROLE_TOKEN_S, SECOND};
-use super::tour::Scenario;
 use super::world::{World, now_s};
 
 /// A bad token and what the hub must say to it.

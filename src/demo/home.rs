@@ -1,6 +1,6 @@
 //! A private home for the demo's processes: nothing of the person's own settings is read or written.
 
-use super::board::Failure;
+use super::reporter::Failure;
 use super::seed;
 use std::fs;
 use std::path::{Path, PathBuf};

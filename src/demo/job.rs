@@ -1,9 +1,9 @@
 //! Steps of the CI job: no person, no agent, no stored secret.
 
-use super::board::{Failure, seconds};
 use super::programs::Ran;
+use super::reporter::{Failure, seconds};
+use super::scenario::Scenario;
 use super::seed::{HUB, JOB_ROLE, REPOSITORY, SECOND};
-use super::tour::Scenario;
 
 /// What the job runs: clone, commit, push with nothing but git.
 const RELEASE: &str = r#"set -e

@@ -1,7 +1,7 @@
 //! `oam demo --keep`: what to try by hand.
 
+use super::scenario::Scenario;
 use super::seed::{HUB, REPOSITORY};
-use super::tour::Scenario;
 
 impl Scenario<'_> {
     /// Prints how to get into the private home and what to try there.

@@ -8,7 +8,6 @@
 
 pub mod alive;
 pub mod audits;
-pub mod board;
 pub mod browser;
 pub mod cgi;
 pub mod child;
@@ -25,15 +24,16 @@ pub mod keep;
 pub mod key;
 pub mod oauth;
 pub mod programs;
+pub mod reporter;
+pub mod scenario;
 pub mod seed;
 pub mod signal;
 pub mod teams;
-pub mod tour;
 pub mod world;
 
-use board::{Failure, Reporter};
 use home::Home;
 use programs::Programs;
+use reporter::{Failure, Reporter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -99,9 +99,9 @@ async fn show(board: &mut Reporter, keep: bool, stop: &AtomicBool) -> Result<u8,
     let outcome = tokio::select! {
         biased;
         () = stopped(stop) => None,
-        outcome = tour::run(board, &home, &programs, keep) => Some(outcome),
+        outcome = scenario::run(board, &home, &programs, keep) => Some(outcome),
     };
-    tour::clean_up(&home, &programs).await;
+    scenario::clean_up(&home, &programs).await;
     // Ctrl-C reaches git too, and its failure may be seen first.
     if stop.load(Ordering::Relaxed) {
         board.line("stopped; agent and private home are gone");

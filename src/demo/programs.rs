@@ -1,6 +1,6 @@
 //! The shipped binaries and git as separate processes: started, read line by line, ended.
 
-use super::board::Failure;
+use super::reporter::Failure;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};

@@ -1,10 +1,10 @@
 //! Steps of a change of teams: one role goes, the other stays, and a running child feels it.
 
-use super::board::{Failure, seconds};
 use super::child::{SCRIPT, Saw, saw};
 use super::programs::{DEADLINE, Running};
+use super::reporter::{Failure, seconds};
+use super::scenario::Scenario;
 use super::seed::{ADA, HUB, PUBLISHER, READER, REPOSITORY, TEAM_LEFT};
-use super::tour::Scenario;
 use std::time::{Duration, Instant};
 
 /// Longest time from a signal to what follows from it on the laptop (design: 2 s with the feed).

@@ -10,9 +10,9 @@ mod reach;
 pub use reach::Reach;
 
 use crate::plain::plain;
-use oam_model::ask::{HubRef, Intent, TokenRequest};
 use oam_model::name::HubName;
 use oam_model::refusal::Refusal;
+use oam_model::token_request::{HubRef, Intent, TokenRequest};
 use oam_wire::brief::Brief;
 use oam_wire::buffer::Buffer;
 use oam_wire::message::{Request, VERSION};

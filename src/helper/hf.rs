@@ -7,7 +7,7 @@
 mod table;
 mod wrapped;
 
-use oam_model::ask::Intent;
+use oam_model::token_request::Intent;
 use table::{At, COMMANDS, FLAGS, LOCAL, PERSONAL, VALUES};
 pub use wrapped::arguments;
 

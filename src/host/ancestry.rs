@@ -3,8 +3,8 @@
 //! Only names and git's sub-commands are taken: other arguments can hold secrets. It is for the
 //! record and for choosing among grants that the person holds, never for widening one (R39).
 
-use oam_model::ask::Intent;
 use oam_model::caller::intent_of_ancestry;
+use oam_model::token_request::Intent;
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use zeroize::Zeroize;

@@ -1,11 +1,11 @@
 //! Puts the agent together: harden, take the place, read the settings, serve.
 
+use super::audit_file::{DiskAuditFile, ROTATE_AT};
 use super::clock::{SystemClock, SystemRng};
 use super::exchange::TokenExchange;
 use super::feed::OwnIssuer;
 use super::files::TokenFiles;
 use super::http::Http;
-use super::journal::{DiskAuditFile, ROTATE_AT};
 use super::listen::{ListenOutcome, Listening, passed, take};
 use super::notice::Desktop;
 use super::oidc::Oidc;
@@ -16,20 +16,20 @@ use super::state_lock::{self, StateLock};
 use super::vault::FileVault;
 use super::{process, socket};
 use oam_agent::command::{AgentCommand, Mailbox};
-use oam_agent::keeper::{AgentCore, Ports};
+use oam_agent::core::{AgentCore, Ports};
 use oam_agent::ports::Clock;
 use oam_model::refusal::Refusal;
 use oam_system::process::{harden, lock_memory, quiet_panics};
 use oam_wire::host;
 use oam_wire::message::VERSION;
-use oam_wire::place::SocketPath;
+use oam_wire::socket_path::SocketPath;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::{Notify, mpsc};
 
-/// Commands that may wait for the keeper; a full mailbox is a refusal (R27).
+/// Commands that may wait for the core; a full mailbox is a refusal (R27).
 const MAILBOX: usize = 1024;
 
 const HELP: &str = "\
@@ -160,16 +160,16 @@ async fn serve(
         )
     })?;
     let (mailbox, commands) = mpsc::channel(MAILBOX);
-    let keeper = keeper(place, lock, &mailbox);
+    let core = core(place, lock, &mailbox);
     process::say_ready();
     if !keeps_streams {
         let _ = process::leave_streams();
     }
-    // Two ends: the keeper retires, or the system wants us gone. Either way the server drains.
+    // Two ends: the core retires, or the system wants us gone. Either way the server drains.
     let stop = Rc::new(Notify::new());
     let retired = Rc::clone(&stop);
     let keeping = tokio::task::spawn_local(async move {
-        keeper.run(commands, ending).await;
+        core.run(commands, ending).await;
         retired.notify_one();
     });
     // No second handle of the socket: who connects once we stop must be refused, and start the next.
@@ -198,7 +198,7 @@ async fn serve(
     Ok(())
 }
 
-fn keeper(place: &SocketPath, lock: &Rc<StateLock>, mailbox: &Mailbox) -> AgentCore {
+fn core(place: &SocketPath, lock: &Rc<StateLock>, mailbox: &Mailbox) -> AgentCore {
     let mut files = SettingsFiles::standard();
     let settings = files.load();
     let clock: Rc<dyn Clock> = Rc::new(SystemClock);
@@ -217,15 +217,15 @@ fn keeper(place: &SocketPath, lock: &Rc<StateLock>, mailbox: &Mailbox) -> AgentC
         configuration: Rc::new(StandardFiles),
     };
     let taken = settings.as_ref().map(|settings| Arc::new(settings.clone()));
-    let mut keeper = AgentCore::new(ports, taken.unwrap_or_default(), VERSION);
+    let mut core = AgentCore::new(ports, taken.unwrap_or_default(), VERSION);
     if let Err(why) = settings {
-        keeper.settings_not_taken(why);
+        core.settings_not_taken(why);
     }
     tokio::task::spawn_local(watch(files, mailbox.clone()));
-    keeper
+    core
 }
 
-/// Hands every edit of the configuration to the keeper; ends with it.
+/// Hands every edit of the configuration to the core; ends with it.
 async fn watch(mut files: SettingsFiles, mailbox: Mailbox) {
     loop {
         tokio::select! {

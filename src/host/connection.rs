@@ -1,15 +1,15 @@
-//! One connection: request in, command to the keeper, reply out.
+//! One connection: request in, command to the core, reply out.
 
 use super::caller::{Peer, repository_of};
-use super::seats::ConnectionPermit;
+use super::connection_quota::ConnectionPermit;
 use super::socket::{ConnectionLimits, busy};
 use super::translate::{self, ended_meanwhile, following, report, stopping, stored, too_long};
 use oam_agent::command::{
     AgentCommand, CommandOutcome, EpochGate, LoginNews, LoginRequest, Mailbox, News, ReportKind,
 };
-use oam_model::ask::TokenRequest;
 use oam_model::caller::Caller;
 use oam_model::refusal::Refusal;
+use oam_model::token_request::TokenRequest;
 use oam_wire::buffer::{Buffer, Inbox};
 use oam_wire::frame::{self, FrameFault};
 use oam_wire::message::{Reply, ReplyFrame, Request};

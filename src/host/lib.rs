@@ -3,15 +3,16 @@
 
 mod ancestry;
 pub mod assemble;
+pub mod audit_file;
 pub mod caller;
 pub mod clock;
 mod connection;
+mod connection_quota;
 pub mod exchange;
 pub mod feed;
 pub mod files;
 pub mod http;
 pub mod job;
-pub mod journal;
 pub mod listen;
 pub mod loopback;
 pub mod notice;
@@ -19,7 +20,6 @@ pub mod oidc;
 pub mod organization;
 pub mod process;
 mod reserve;
-mod seats;
 pub mod settings;
 pub mod socket;
 mod socket_watch;

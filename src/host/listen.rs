@@ -7,7 +7,7 @@
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_wire::client::Client;
 use oam_wire::host::ours_to_make;
-use oam_wire::place::{NOT_OURS, SocketPath, Untrusted};
+use oam_wire::socket_path::{NOT_OURS, SocketPath, Untrusted};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::fs::{DirBuilder, Metadata, Permissions};
 use std::io;

@@ -2,7 +2,7 @@
 
 use super::caller::{NoPeer, Peer};
 use super::connection::Connection;
-use super::seats::{ConnectionPermit, ConnectionQuota};
+use super::connection_quota::{ConnectionPermit, ConnectionQuota};
 use oam_agent::command::Mailbox;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_wire::frame;
@@ -48,7 +48,7 @@ impl Default for ConnectionLimits {
 /// Serves until `stop` resolves, then lets answers in the works leave. What comes in by `others` takes
 /// the listener's place: a socket that was bound anew.
 ///
-/// Must run inside a `LocalSet`, on the thread of the keeper: between the last look at an epoch and
+/// Must run inside a `LocalSet`, on the thread of the core: between the last look at an epoch and
 /// the write of an answer nothing else runs, so no end of a session can come in between (promise 1).
 pub async fn serve(
     mut listener: UnixListener,

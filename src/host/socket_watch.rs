@@ -8,7 +8,7 @@ use super::listen::{Hold, ListenOutcome, Listening, take};
 use super::settings::watch::SettingsWatch;
 use super::state_lock::StateLock;
 use oam_agent::command::{AgentCommand, CommandOutcome, Mailbox};
-use oam_wire::place::SocketPath;
+use oam_wire::socket_path::SocketPath;
 use std::cell::RefCell;
 use std::io;
 use std::path::Path;

@@ -14,7 +14,7 @@ use oam_model::refusal::{Refusal, RefusalCode};
 use oam_wire::client::Client;
 use oam_wire::host::{self, Holder, LOCK, NAMELESS, ours_to_make};
 use oam_wire::message::{Reply, Request};
-use oam_wire::place::{SocketPath, Untrusted};
+use oam_wire::socket_path::{SocketPath, Untrusted};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;

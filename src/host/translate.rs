@@ -1,4 +1,4 @@
-//! Between the words of the wire and those of the keeper.
+//! Between the words of the wire and those of the core.
 
 use oam_agent::command::{AgentCommand, CommandOutcome, EpochGate, ReportKind, Started};
 use oam_agent::ports::SessionStore;

@@ -8,7 +8,7 @@ mod keyring;
 mod memory;
 mod refusals;
 mod sealed;
-mod tombs;
+mod tombstones;
 
 use super::files::{durable_remove, durable_write, private, private_folder, sweep_temps, words};
 use super::reserve::with_room;
@@ -41,7 +41,7 @@ struct Inner {
     lock: Option<Rc<StateLock>>,
     state: RefCell<State>,
     /// The tombstones as they were last read or written here; none before.
-    tombs_seen: Cell<Option<tombs::FileStamp>>,
+    tombs_seen: Cell<Option<tombstones::FileStamp>>,
 }
 
 struct State {
@@ -145,14 +145,14 @@ impl Vault for FileVault {
     }
 
     fn tombstones(&self) -> Result<BTreeMap<OrgName, Tombstone>, String> {
-        self.inner.read_tombs()
+        self.inner.read_tombstones()
     }
 
-    fn bury(&self, tombstones: &BTreeMap<OrgName, Tombstone>) -> Result<(), String> {
+    fn persist_tombstone(&self, tombstones: &BTreeMap<OrgName, Tombstone>) -> Result<(), String> {
         private_folder(&self.inner.folder)?;
-        let path = self.inner.tombs();
-        let written = with_room(&self.inner.folder, || tombs::write(&path, tombstones));
-        self.inner.tombs_seen.set(Some(tombs::look(&path)));
+        let path = self.inner.tombstones();
+        let written = with_room(&self.inner.folder, || tombstones::write(&path, tombstones));
+        self.inner.tombs_seen.set(Some(tombstones::look(&path)));
         written
     }
 }
@@ -162,15 +162,15 @@ impl Inner {
         self.folder.join("sealed")
     }
 
-    fn tombs(&self) -> PathBuf {
+    fn tombstones(&self) -> PathBuf {
         self.folder.join("tombstones.json")
     }
 
     /// Looked at before it is read: what is written in between is read once more.
-    fn read_tombs(&self) -> Result<BTreeMap<OrgName, Tombstone>, String> {
-        let path = self.tombs();
-        let look = tombs::look(&path);
-        let tombstones = tombs::read(&path)?;
+    fn read_tombstones(&self) -> Result<BTreeMap<OrgName, Tombstone>, String> {
+        let path = self.tombstones();
+        let look = tombstones::look(&path);
+        let tombstones = tombstones::read(&path)?;
         self.tombs_seen.set(Some(look));
         Ok(tombstones)
     }
@@ -183,10 +183,12 @@ impl Inner {
             ));
         }
         match self.tombs_seen.get() {
-            Some(seen) if seen != tombs::look(&self.tombs()) => match self.read_tombs() {
-                Ok(tombstones) => Meanwhile::Buried(tombstones),
-                Err(why) => Meanwhile::Unreadable(why),
-            },
+            Some(seen) if seen != tombstones::look(&self.tombstones()) => {
+                match self.read_tombstones() {
+                    Ok(tombstones) => Meanwhile::Buried(tombstones),
+                    Err(why) => Meanwhile::Unreadable(why),
+                }
+            }
             _ => Meanwhile::Nothing,
         }
     }

@@ -2,7 +2,7 @@
 //! when it is woken, so that a seat costs a few hundred bytes and nothing is missed over a restart.
 
 use super::state::Issuer;
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 use oam_store::Store;
 use oam_system::clock;
 use std::collections::HashMap;

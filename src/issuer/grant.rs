@@ -3,7 +3,7 @@
 
 mod on_record;
 
-use super::admitted::{self, AuthorizeError, AuthorizedPrincipal};
+use super::authorize::{self, AuthorizeError, AuthorizedPrincipal};
 use super::http::connections::ConnectionGuard;
 use super::identity::SubjectTokenKind;
 use super::mint::{self, MintRequest, MintedToken};
@@ -11,9 +11,9 @@ use super::record;
 use super::refused::Refused;
 use super::state::{Issuer, LiveConfig};
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::{Principal, PrincipalKey};
 use oam_model::organization::Granting;
 use oam_model::policy::{Decision, PolicyRequest};
+use oam_model::principal::{Principal, PrincipalKey};
 use oam_model::refusal::Refusal;
 use oam_model::role::Action;
 use oam_model::secret::Secret;
@@ -111,7 +111,7 @@ async fn granted(
     entry: &mut AuditRecord,
 ) -> Result<IssuedToken, Refused> {
     let claimant = identity(in_force, ask).await?;
-    admitted::name(entry, &claimant);
+    authorize::name(entry, &claimant);
     pace(issuer, in_force, &claimant)?;
     // Once more, for an end or another policy that came in between: a second one is answered with a refusal.
     for _ in 0..2 {
@@ -141,7 +141,7 @@ fn pace(issuer: &Issuer, in_force: &LiveConfig, claimant: &Principal) -> Result<
     let limits = &in_force.settings.limits;
     let rate = Rate::new(limits.exchanges_per_minute, limits.burst);
     issuer
-        .paces
+        .exchange_limiter
         .ask(rate, &claimant.key, clock::steady_us())
         .map_err(|wait_s| Refused::too_many("this identity", wait_s))
 }
@@ -186,9 +186,9 @@ async fn admission(
     in_force: &LiveConfig,
     claimant: Principal,
 ) -> Result<AuthorizedPrincipal, Refused> {
-    let admitted = admitted::admit(issuer, in_force, claimant).await;
+    let admitted = authorize::admit(issuer, in_force, claimant).await;
     admitted.map_err(|not| match not {
-        AuthorizeError::Barred(barred) => Refused::of_exchange(barred.refusal, false),
+        AuthorizeError::Denied(barred) => Refused::of_exchange(barred.refusal, false),
         AuthorizeError::Unknown(refused) => refused,
     })
 }

@@ -5,33 +5,33 @@
 //! [`oam_policy::claims`].
 
 mod access;
-mod asked;
-mod directory;
 mod jose;
-mod kept;
-mod keyring;
-mod remembered;
+mod jwks_cache;
+mod metadata_cache;
+mod single_flight;
+mod ttl_cache;
+mod verified_tokens;
 
-pub(crate) use directory::{Dialect, MetadataCache};
 pub(crate) use jose::{Token, asymmetric};
-pub(crate) use keyring::JwksCache;
+pub(crate) use jwks_cache::JwksCache;
+pub(crate) use metadata_cache::{Dialect, MetadataCache};
 
-use super::outside::OutboundClient;
+use super::outbound::OutboundClient;
 use access::{AccessTokenChecker, PresentedToken};
 use aws_lc_rs::digest;
 use jsonwebtoken::Algorithm;
 use oam_model::answer::EndpointFault;
-use oam_model::claimant::Principal;
 use oam_model::issuer::{IdentitySource, IssuerSettings};
 use oam_model::organization::SubjectKind;
+use oam_model::principal::Principal;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_model::time::Moment;
 use oam_policy::claims::groups::{GroupClaims, told};
 use oam_policy::claims::{self, Claims};
-use remembered::VerifiedTokenCache;
 use std::net::IpAddr;
 use std::sync::Arc;
+use verified_tokens::VerifiedTokenCache;
 
 pub use oam_policy::claims::LONGEST_TOKEN;
 

@@ -5,8 +5,8 @@
 //! `policy::policy` (may they?), `mint` (a token), `store` (record and token in one transaction), answer.
 //! A signal goes `http` → `signals` (verified) → `standing` → `store` → `feed`.
 
-pub mod admitted;
 pub mod anchors;
+pub mod authorize;
 pub mod feed;
 pub mod files;
 #[cfg(any(test, feature = "fixture"))]
@@ -27,7 +27,7 @@ pub mod log;
 pub mod metrics;
 pub mod mint;
 pub mod organization;
-pub mod outside;
+pub mod outbound;
 pub mod place;
 pub mod process;
 pub mod record;
@@ -36,8 +36,8 @@ pub mod reload;
 pub mod seal;
 pub mod secrets;
 pub mod serve;
+pub mod signal_processor;
 pub mod signals;
-pub mod standing;
 pub mod state;
 pub mod stream;
 pub mod unwritten;

@@ -5,7 +5,7 @@ use super::http::address::neighbourhood;
 use super::refused::Refused;
 use super::state::Issuer;
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::{PrincipalKey, PrincipalKind};
+use oam_model::principal::{PrincipalKey, PrincipalKind};
 use oam_policy::rate::Rate;
 use oam_store::{Batch, TokenRow};
 use oam_system::clock;
@@ -95,7 +95,7 @@ fn of_identity(issuer: &Issuer, key: &PrincipalKey, now_us: u64) -> Paced {
 }
 
 fn of_stranger(issuer: &Issuer, from: IpAddr, now_us: u64) -> Paced {
-    if let Err(wait_s) = issuer.strangers.ask(FAILURES, &from, now_us) {
+    if let Err(wait_s) = issuer.failure_limiter.ask(FAILURES, &from, now_us) {
         return Paced::Slowed(wait_s);
     }
     let recorded = &issuer.recorded;

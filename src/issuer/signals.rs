@@ -4,7 +4,7 @@
 use super::identity::{
     Dialect, Identities, JwksCache, MetadataCache, Token, Trusted, Unsigned, asymmetric, words,
 };
-use super::outside::OutboundClient;
+use super::outbound::OutboundClient;
 use super::place;
 use oam_model::issuer::{IdentitySource, IssuerSettings, Transmitter};
 use oam_model::refusal::Refusal;

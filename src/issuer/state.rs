@@ -11,7 +11,7 @@ use super::keys::{SigningKeys, sha256};
 use super::metrics::Metrics;
 use super::mint::{Mint, Parts};
 use super::organization;
-use super::outside::OutboundClient;
+use super::outbound::OutboundClient;
 use super::place;
 use super::process;
 use super::seal::MasterKey;
@@ -20,11 +20,11 @@ use super::unwritten::Unwritten;
 use arc_swap::{ArcSwap, Guard};
 use ipnet::IpNet;
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::PrincipalKey;
 use oam_model::issuer::{IssuerHub, IssuerSettings, ServerLimits};
 use oam_model::name::{HubName, OrgName, SourceName};
 use oam_model::organization::Organization;
 use oam_model::policy::{OrgRules, Policy};
+use oam_model::principal::PrincipalKey;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_policy::policy::Index;
@@ -80,11 +80,11 @@ pub struct Issuer {
     /// What is wrong.
     pub health: Health,
     /// The pace of each identity.
-    pub paces: Limiter<PrincipalKey>,
+    pub exchange_limiter: Limiter<PrincipalKey>,
     /// The pace of each bearer at everything else.
-    pub bearers: Limiter<PrincipalKey>,
+    pub bearer_limiter: Limiter<PrincipalKey>,
     /// The failures of each address.
-    pub strangers: Limiter<IpAddr>,
+    pub failure_limiter: Limiter<IpAddr>,
     /// Open connections.
     pub connections: Arc<ConnectionLimiter>,
     /// What all large bodies share, KiB.
@@ -214,9 +214,9 @@ impl Issuer {
             feeds: Arc::new(feeds),
             metrics: Metrics::default(),
             health: Health::default(),
-            paces: Limiter::new(IDENTITIES),
-            bearers: Limiter::new(IDENTITIES),
-            strangers: Limiter::new(ADDRESSES),
+            exchange_limiter: Limiter::new(IDENTITIES),
+            bearer_limiter: Limiter::new(IDENTITIES),
+            failure_limiter: Limiter::new(ADDRESSES),
             connections: Arc::new(connections),
             room: Arc::new(Semaphore::new(ROOM_KIB)),
             uploads: Arc::default(),

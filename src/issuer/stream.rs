@@ -1,9 +1,9 @@
 //! What one bearer hears: a look at the store, and what follows from it.
 
-use super::admitted::{self, AuthorizeError};
+use super::authorize::{self, AuthorizeError};
 use super::state::{Issuer, LiveConfig};
-use oam_model::claimant::{Groups, Principal};
 use oam_model::feed::{FeedEvent, FeedItem};
+use oam_model::principal::{Groups, Principal};
 use oam_policy::claims::Claims;
 use oam_policy::feed::{Evidence, StreamAccess, as_of_ms, delivery};
 use oam_store::{Cursor, StoreFault};
@@ -66,9 +66,9 @@ impl Listener {
             .as_ref()
             .filter(|row| row.seen.session.is_some() && row.seen.session == self.claimant.session)
             .map_or(0, |row| row.seen.proven_at);
-        let since = admitted::session_since(&self.issuer, &self.claimant, row.as_ref()).await?;
-        let bearer = match admitted::admit_by(&in_force, self.claimant.clone(), row, since) {
-            Err(AuthorizeError::Barred(barred)) => StreamAccess::Over(barred.event()),
+        let since = authorize::session_since(&self.issuer, &self.claimant, row.as_ref()).await?;
+        let bearer = match authorize::admit_by(&in_force, self.claimant.clone(), row, since) {
+            Err(AuthorizeError::Denied(barred)) => StreamAccess::Over(barred.event()),
             Ok(_) | Err(AuthorizeError::Unknown(_)) => StreamAccess::Admitted,
         };
         let sent = delivery(page.reset, page.events, bearer);

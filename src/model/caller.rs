@@ -1,6 +1,6 @@
 //! The process that asks.
 
-use super::ask::Intent;
+use super::token_request::Intent;
 use serde::{Deserialize, Serialize};
 
 /// A caller as the operating system describes it, taken while its pidfd is held, so that the

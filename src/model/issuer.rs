@@ -1,9 +1,9 @@
 //! The issuer's settings as nouns: what `config::issuer` reads from `issuer.toml`.
 
-use super::claimant::PrincipalKind;
 use super::granted::Scheme;
 use super::name::{HubName, SourceName};
 use super::organization::{Reauth, SubjectKind};
+use super::principal::PrincipalKind;
 use super::settings::HubKind;
 use std::collections::BTreeMap;
 

@@ -5,10 +5,8 @@
 #![warn(missing_docs)]
 
 pub mod answer;
-pub mod ask;
 pub mod audit;
 pub mod caller;
-pub mod claimant;
 pub mod count;
 pub mod feed;
 pub mod granted;
@@ -18,9 +16,9 @@ pub mod job;
 pub mod line;
 pub mod log_break;
 pub mod name;
-pub mod order;
 pub mod organization;
 pub mod policy;
+pub mod principal;
 pub mod record;
 pub mod refusal;
 pub mod report;
@@ -31,3 +29,5 @@ pub mod sign_in;
 pub mod signal;
 pub mod standing;
 pub mod time;
+pub mod token_key;
+pub mod token_request;

@@ -1,11 +1,11 @@
 //! One entry of the audit log.
 
-use super::ask::Intent;
 use super::caller::Caller;
 use super::granted::Granted;
 use super::name::{HubName, OrgName, Repository, RoleName};
 use super::refusal::RefusalCode;
 use super::role::Action;
+use super::token_request::Intent;
 use serde::{Deserialize, Serialize};
 
 /// What kind of event a record is about.

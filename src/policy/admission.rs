@@ -4,9 +4,9 @@
 //! token of the same second; a doubt does not, because the agent renews at once when it hears of one,
 //! and its new token would be refused as if the session were over.
 
-use oam_model::claimant::{Groups, Principal, PrincipalKind};
 use oam_model::name::RoleName;
 use oam_model::policy::OrgRules;
+use oam_model::principal::{Groups, Principal, PrincipalKind};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::standing::StandingWord;
 

@@ -10,8 +10,8 @@ pub mod read;
 mod times;
 mod token_type;
 
-use oam_model::claimant::{Principal, PrincipalKey};
 use oam_model::issuer::IdentitySource;
+use oam_model::principal::{Principal, PrincipalKey};
 use oam_model::refusal::Refusal;
 use serde_json::{Map, Value};
 use std::sync::Arc;

@@ -16,10 +16,10 @@ use super::pattern;
 use super::tie::{self, Rival};
 use grants::{Cover, GrantIndex};
 use members::{MemberIndex, RoleMembership};
-use oam_model::claimant::Principal;
 use oam_model::name::RoleName;
 use oam_model::organization::{HeldGrant, HeldRole};
 use oam_model::policy::{Decision, Policy, PolicyRequest, PolicyRole};
+use oam_model::principal::Principal;
 use oam_model::refusal::Refusal;
 use std::collections::HashMap;
 

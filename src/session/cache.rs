@@ -1,9 +1,9 @@
-//! Role tokens held, being minted, and waited for. The tokens themselves lie with the keeper; here
+//! Role tokens held, being minted, and waited for. The tokens themselves lie with the core; here
 //! they are numbers.
 
 use oam_model::name::{Repository, RoleName};
-use oam_model::order::TokenKey;
 use oam_model::time::Moment;
+use oam_model::token_key::TokenKey;
 use std::collections::BTreeMap;
 
 /// A token is never handed out with less life than this, ms (design §4).
@@ -12,7 +12,7 @@ pub const MARGIN_MS: u64 = 60_000;
 /// A second rejection within this time stops the caller, ms (design §3.1).
 pub const REJECTION_MEMORY_MS: u64 = 30_000;
 
-/// Number of a token held by the keeper.
+/// Number of a token held by the core.
 pub type TokenId = u64;
 
 /// A token held.

@@ -1,8 +1,8 @@
 //! Which hub owns a host: exact host and port, never a suffix or a pattern (R5, R6).
 
-use oam_model::ask::{HubRef, TokenRequest};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::settings::{Hub, HubKind, Org, Settings};
+use oam_model::token_request::{HubRef, TokenRequest};
 
 /// What was found.
 #[derive(Debug)]
@@ -216,10 +216,10 @@ fn port_number(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::{Owner, among, owner};
-    use crate::desk::fixture::settings;
-    use oam_model::ask::{HubRef, Intent, TokenRequest};
+    use crate::machine::fixture::settings;
     use oam_model::refusal::{Refusal, RefusalCode};
     use oam_model::settings::{Hub, HubKind, Settings};
+    use oam_model::token_request::{HubRef, Intent, TokenRequest};
 
     fn ask(hub: HubRef) -> TokenRequest {
         TokenRequest {

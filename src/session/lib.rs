@@ -1,11 +1,11 @@
 //! The agent's decisions, as functions of (state, event, now). No I/O, no clock, no randomness in here.
 
 pub mod cache;
-pub mod desk;
 pub mod device;
 pub mod hub;
-pub mod link;
+pub mod machine;
 pub mod notice;
 pub mod role;
-pub mod session;
 pub mod standing;
+pub mod state;
+pub mod subscription;

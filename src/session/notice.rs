@@ -1,6 +1,6 @@
 //! The words of a notification: what happened, what to do.
 
-use super::desk::NotificationKind;
+use super::machine::NotificationKind;
 
 /// Title, body and urgency.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Role selection: the narrowest role that covers the ask, or a refusal that names the rivals.
 
-use oam_model::ask::Intent;
 use oam_model::name::{Repository, RoleName};
 use oam_model::refusal::Refusal;
 use oam_model::role::{Action, OfflineRule, Role};
 use oam_model::settings::{Hub, Org, UnknownIntent};
+use oam_model::token_request::Intent;
 use oam_policy::pattern;
 use oam_policy::tie::{self, Rival};
 
@@ -265,7 +265,7 @@ fn named_role(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::fixture::settings;
+    use crate::machine::fixture::settings;
     use oam_model::refusal::RefusalCode;
 
     fn ask(groups: &[&str], repository: Option<&str>, intent: Intent) -> Result<Choice, Refusal> {

@@ -3,7 +3,7 @@
 
 use super::StoreFault;
 use oam_audit::record::{self, KnownEntry};
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 
 /// Records of one person's agents on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! How something ends, and which orders to end or to lift an end change nothing. Pure, for every store.
 
 use super::{StoreChange, StoreFault};
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 use oam_policy::account::{Account, AccountEvent, Author, Reinstated};
 use oam_policy::admission::End;
 

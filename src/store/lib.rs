@@ -37,9 +37,9 @@ pub use secret::{KeyRow, SecretOwner, SecretRow};
 
 use oam_audit::history::History;
 use oam_model::audit::AuditRecord;
-use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::{HubName, Repository, RoleName, SourceName};
+use oam_model::principal::PrincipalKey;
 use oam_model::role::Action;
 use oam_model::signal::SignalSubject;
 use oam_policy::account::{AccountEvent, Author, Reinstated};

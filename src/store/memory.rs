@@ -13,9 +13,9 @@ use super::{
 use oam_audit::history::History;
 use oam_audit::record::{ChainEntry, GENESIS, KnownEntry};
 use oam_model::audit::AuditRecord;
-use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::SourceName;
+use oam_model::principal::PrincipalKey;
 use oam_model::signal::SignalSubject;
 use oam_policy::account::Account;
 use std::collections::{BTreeMap, BTreeSet};

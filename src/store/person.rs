@@ -1,8 +1,8 @@
 //! People and jobs as they are kept, and what each change makes of a row. Pure: every store applies these to
 //! the row that it reads in its own transaction.
 
-use oam_model::claimant::PrincipalKey;
 use oam_model::name::RoleName;
+use oam_model::principal::PrincipalKey;
 use oam_policy::account::{Account, AccountEvent};
 
 /// A person or job as last seen.

@@ -1,7 +1,7 @@
 //! What is asked of the store beside rows: a place in the feed, a part of the audit log.
 
-use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
+use oam_model::principal::PrincipalKey;
 
 /// A cursor of the feed. The generation names the database, so that a cursor of another one is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

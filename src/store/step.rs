@@ -2,9 +2,9 @@
 //! own transaction.
 
 use super::{PersonRow, StoreChange};
-use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::RoleName;
+use oam_model::principal::PrincipalKey;
 use oam_policy::account::{Account, AccountEvent, Reinstated};
 
 /// What is to be written.

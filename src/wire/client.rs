@@ -4,7 +4,7 @@ use super::brief::Brief;
 use super::buffer::{Buffer, Inbox};
 use super::frame;
 use super::message::{PROTOCOL, Reply, ReplyFrame, Request, RequestFrame, VERSION};
-use super::place::{NOT_OURS, SocketPath, Untrusted, shown};
+use super::socket_path::{NOT_OURS, SocketPath, Untrusted, shown};
 use super::start;
 use super::stream::{self, ConnectError, Stream};
 use super::until::Until;

@@ -193,7 +193,7 @@ mod tests {
     use super::super::buffer::Inbox;
     use super::{FrameFault, LIMIT, encode, reply, request};
     use crate::message::{Reply, ReplyFrame, Request, RequestFrame};
-    use oam_model::ask::{HubRef, Intent, TokenRequest};
+    use oam_model::token_request::{HubRef, Intent, TokenRequest};
     use proptest::prelude::*;
 
     fn get(path: String) -> RequestFrame {

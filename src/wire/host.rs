@@ -5,7 +5,7 @@
 //! where it listens. A client looks there only when nobody listens at its own socket: the agent may
 //! have been started where `XDG_RUNTIME_DIR` was another one.
 
-use super::place::SocketPath;
+use super::socket_path::SocketPath;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -108,7 +108,7 @@ impl Holder {
 /// The folder above it that belongs to somebody else, with its path and what to do.
 #[cfg(unix)]
 pub fn ours_to_make(folder: &Path) -> Result<(), String> {
-    use super::place::NOT_OURS;
+    use super::socket_path::NOT_OURS;
     use std::os::unix::fs::MetadataExt;
     let own = rustix::process::geteuid().as_raw();
     // Root's folders (`/home`, `/tmp`) say nothing: whose place it is, the first other one says.

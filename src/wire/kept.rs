@@ -116,11 +116,11 @@ impl Flat {
 mod tests {
     use super::{Brief, Request, ask};
     use crate::message::{Reply, ReplyFrame};
-    use oam_model::ask::{HubRef, Intent, TokenRequest};
     use oam_model::granted::{Granted, Scheme, TokenAnswer};
     use oam_model::refusal::RefusalCode;
     use oam_model::role::Action;
     use oam_model::secret::Secret;
+    use oam_model::token_request::{HubRef, Intent, TokenRequest};
     use std::path::Path;
     use std::sync::Arc;
 

@@ -9,7 +9,7 @@ pub mod frame;
 pub mod host;
 pub mod kept;
 pub mod message;
-pub mod place;
+pub mod socket_path;
 pub mod start;
 pub mod stream;
 pub mod until;

@@ -1,6 +1,5 @@
 //! The messages. One JSON object a line; unknown fields are ignored, `v` is checked.
 
-use oam_model::ask::TokenRequest;
 use oam_model::granted::{Granted, TokenAnswer};
 use oam_model::name::OrgName;
 use oam_model::organization::{Organization, Route};
@@ -8,6 +7,7 @@ use oam_model::refusal::Refusal;
 use oam_model::report::{AnchorReport, ProviderReport, RolesReport, StatusReport, WhyReport};
 use oam_model::secret::{self, Secret};
 use oam_model::sign_in::{DevicePrompt, SignInBy};
+use oam_model::token_request::TokenRequest;
 use serde::{Deserialize, Serialize};
 
 /// Version of the protocol. It grows when an old peer would misread a message.

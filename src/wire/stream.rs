@@ -1,6 +1,6 @@
 //! A connected socket whose owner was checked: what differs between systems on the client's side.
 
-use super::place::SocketPath;
+use super::socket_path::SocketPath;
 use interprocess::local_socket::traits::StreamCommon;
 use std::io;
 use std::time::Duration;

@@ -85,13 +85,16 @@ pub const GOOD: &[(&str, &str)] = &[
         "src/helper/a.rs",
         "use std::io::Write; fn f(out: &mut dyn Write) { let _ = writeln!(out, \"x\"); }",
     ),
-    ("src/wire/place.rs", "use std::os::unix::fs::MetadataExt;"),
+    (
+        "src/wire/socket_path.rs",
+        "use std::os::unix::fs::MetadataExt;",
+    ),
     (
         "src/wire/frame.rs",
         "#[cfg(test)] mod tests { use std::os::unix::net::UnixStream; #[test] fn a() { println!(); } }",
     ),
     (
-        "src/demo/tour.rs",
+        "src/demo/scenario.rs",
         "use oam_cli::show; fn f() { println!(\"x\") }",
     ),
     (

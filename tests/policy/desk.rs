@@ -1,7 +1,7 @@
 //! A folder with both files, the program run over it, and a database with people in it.
 
-use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
+use oam_model::principal::PrincipalKey;
 use oam_policy::account::Author;
 use oam_store::sqlite::SqliteStore;
 use oam_store::{Batch, EndKind, Ended, PersonSeen, Store, StoreChange};

@@ -12,7 +12,7 @@ use oam_wire::message::{Reply, Request, StoreChoice, VERSION};
 use std::sync::{Arc, mpsc};
 
 #[test]
-fn a_token_comes_back_and_the_keeper_knows_who_asked() {
+fn a_token_comes_back_and_the_agent_knows_who_asked() {
     let (tell, told) = mpsc::channel();
     let agent = Agent::new(ConnectionLimits::default(), move |command| {
         let AgentCommand::Get {
@@ -77,7 +77,7 @@ fn no_token_leaves_after_its_epoch() {
     let agent = Agent::new(ConnectionLimits::default(), move |command| {
         let gate = EpochGate::new(3);
         let _ = reply_of(command).send(CommandOutcome::Token(token(3, "t0ken"), gate.clone()));
-        // The session ends after the keeper answered and before the answer is written.
+        // The session ends after the core answered and before the answer is written.
         gate.set(4);
     });
     let mut client = agent.client();
@@ -106,7 +106,7 @@ fn a_full_mailbox_is_a_refusal_and_not_a_wait() {
 }
 
 #[test]
-fn a_keeper_that_ended_is_a_refusal() {
+fn an_agent_that_ended_is_a_refusal() {
     let agent = Agent::new(ConnectionLimits::default(), drop);
     let reply = agent.client().ask(get(), LONG).map(|frame| frame.reply);
     assert_eq!(refusal(reply).code, RefusalCode::Unreachable);

@@ -123,7 +123,7 @@ fn saying(
     reply: &'static str,
 ) -> (
     tempfile::TempDir,
-    oam_wire::place::SocketPath,
+    oam_wire::socket_path::SocketPath,
     std::thread::JoinHandle<String>,
 ) {
     let (home, place) = place();

@@ -1,15 +1,15 @@
-//! A served socket whose keeper is a closure.
+//! A served socket whose core is a closure.
 
 use oam_agent::command::{AgentCommand, CommandOutcome};
 use oam_host::listen::{ListenOutcome, Listening, take};
 use oam_host::socket::{ConnectionLimits, serve};
-use oam_model::ask::{HubRef, Intent, TokenRequest};
 use oam_model::granted::{Granted, Scheme, TokenAnswer};
 use oam_model::role::Action;
 use oam_model::secret::Secret;
+use oam_model::token_request::{HubRef, Intent, TokenRequest};
 use oam_wire::client::Client;
 use oam_wire::message::Request;
-use oam_wire::place::SocketPath;
+use oam_wire::socket_path::SocketPath;
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -36,19 +36,16 @@ pub fn place() -> (tempfile::TempDir, SocketPath) {
 }
 
 impl Agent {
-    /// Serves with a keeper that answers each command by itself.
-    pub fn new(
-        limits: ConnectionLimits,
-        keeper: impl FnMut(AgentCommand) + Send + 'static,
-    ) -> Self {
-        Self::with_mailbox(limits, 64, keeper)
+    /// Serves with a core that answers each command by itself.
+    pub fn new(limits: ConnectionLimits, core: impl FnMut(AgentCommand) + Send + 'static) -> Self {
+        Self::with_mailbox(limits, 64, core)
     }
 
-    /// `room` 0: the keeper never looks into its mailbox, which holds one command.
+    /// `room` 0: the core never looks into its mailbox, which holds one command.
     pub fn with_mailbox(
         limits: ConnectionLimits,
         room: usize,
-        mut keeper: impl FnMut(AgentCommand) + Send + 'static,
+        mut core: impl FnMut(AgentCommand) + Send + 'static,
     ) -> Self {
         let (home, place) = place();
         let ListenOutcome::Ours(listening) = take(&place, None).unwrap() else {
@@ -67,7 +64,7 @@ impl Agent {
                 if room > 0 {
                     tokio::task::spawn_local(async move {
                         while let Some(command) = commands.recv().await {
-                            keeper(command);
+                            core(command);
                         }
                     });
                     serve(listener, others, mailbox, limits, async {

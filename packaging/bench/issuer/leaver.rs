@@ -2,14 +2,14 @@
 //! shipped programs.
 
 use super::table::{Table, ms, quantile};
-use oam_demo::board::Reporter;
 use oam_demo::browser::visit;
 use oam_demo::cgi::GitBackend;
 use oam_demo::company::Company;
 use oam_demo::home::Home;
 use oam_demo::programs::{DEADLINE, OutputLine, Programs};
+use oam_demo::reporter::Reporter;
+use oam_demo::scenario::clean_up;
 use oam_demo::seed::{HUB, ORG, REPOSITORY};
-use oam_demo::tour::clean_up;
 use oam_demo::world::{World, free_address, now_s};
 use std::time::{Duration, Instant};
 

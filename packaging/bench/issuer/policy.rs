@@ -2,8 +2,8 @@
 
 use super::table::{Table, quantile};
 use oam_config::issuer::{SourceText, read_policy, read_settings};
-use oam_model::claimant::{Groups, Principal, PrincipalKey, PrincipalKind};
 use oam_model::policy::PolicyRequest;
+use oam_model::principal::{Groups, Principal, PrincipalKey, PrincipalKind};
 use oam_model::role::Action;
 use oam_policy::policy::{Index, decide};
 use std::fmt::Write as _;

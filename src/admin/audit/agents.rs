@@ -4,7 +4,7 @@ use super::reading::{PAGE, Progress};
 use oam_audit::record::{ChainEntry, FaultKind, KnownEntry, Verifier, are_missing, placed};
 use oam_audit::retention::{DroppedRecords, Marks};
 use oam_issuer::keys::sha256;
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 use oam_model::refusal::Refusal;
 use oam_store::{AgentLogRow, Store};
 use serde::Serialize;

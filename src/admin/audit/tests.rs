@@ -11,7 +11,7 @@ use crate::show::Printer;
 use clap::{Args, FromArgMatches};
 use oam_audit::record::{FaultKind, GENESIS, KnownEntry, chain};
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 use oam_model::record::{EventKind, Record};
 use oam_store::sqlite::SqliteStore;
 use oam_store::{AgentLogRow, AuditFilter, AuditLine, Batch, Store, StoreChange};

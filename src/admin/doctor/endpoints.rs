@@ -3,11 +3,11 @@
 
 use super::remote::{PATIENCE, unreachable};
 use super::{Finding, State};
-use oam_issuer::outside::{Auth, OutboundClient};
+use oam_issuer::outbound::{Auth, OutboundClient};
 use oam_issuer::place;
 use oam_model::answer::EndpointFault;
-use oam_model::claimant::PrincipalKind;
 use oam_model::issuer::{AccessTokenCheck, IdentitySource};
+use oam_model::principal::PrincipalKind;
 use oam_model::secret::Secret;
 use serde_json::Value;
 

@@ -12,7 +12,7 @@ use super::opening;
 use crate::show::{Line, Printer, Style};
 use clap::Args;
 use oam_issuer::files::{self, IssuerFiles};
-use oam_issuer::outside::OutboundClient;
+use oam_issuer::outbound::OutboundClient;
 use oam_model::refusal::Refusal;
 use oam_system::clock;
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! What others say: each source's discovery and keys, the hubs, the issuer's own address, and the clocks.
 
 use super::{Finding, State, endpoints};
-use oam_issuer::outside::{Answer, OutboundClient};
+use oam_issuer::outbound::{Answer, OutboundClient};
 use oam_issuer::place;
 use oam_issuer::when::when;
 use oam_model::answer::EndpointFault;

@@ -3,10 +3,10 @@
 use super::{WhyArgs, path};
 use crate::opening;
 use crate::show::{Line, Printer, Style};
-use oam_model::claimant::{Groups, Principal};
 use oam_model::issuer::{IdentitySource, IssuerSettings};
 use oam_model::name::{HubName, Repository};
 use oam_model::policy::{OrgRules, Policy, PolicyRequest};
+use oam_model::principal::{Groups, Principal};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::role::Action;
 use oam_policy::account::Author;

@@ -1,7 +1,7 @@
 //! Who is meant.
 
-use oam_model::claimant::PrincipalKey;
 use oam_model::issuer::IdentitySource;
+use oam_model::principal::PrincipalKey;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_store::{PersonRow, Store, TokenRow};
 

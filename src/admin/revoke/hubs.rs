@@ -4,7 +4,7 @@
 use super::report::AtHub;
 use oam_issuer::keys::SigningKeys;
 use oam_issuer::mint::{Mint, Parts, honoured_until};
-use oam_issuer::outside::OutboundClient;
+use oam_issuer::outbound::OutboundClient;
 use oam_issuer::seal::MasterKey;
 use oam_model::issuer::{IssuerSettings, SecretPlace};
 use oam_model::name::OrgName;

@@ -3,7 +3,7 @@
 use super::find::PersonMatch;
 use crate::show::{Line, Style};
 use oam_issuer::mint::RevokeOutcome;
-use oam_issuer::standing::{Applied, Order};
+use oam_issuer::signal_processor::{Applied, Order};
 use oam_issuer::when::when;
 use oam_model::refusal::Refusal;
 use oam_policy::admission::End;

@@ -2,8 +2,8 @@
 
 use super::{Accepted, Failed};
 use crate::command::LoginNews;
+use crate::core::Inner;
 use crate::first::first_answer;
-use crate::keeper::Inner;
 use crate::ports::{Authentication, IdentityProvider, IssuerApi, SessionStore, Vault};
 use oam_config::agent::Org;
 use oam_model::sign_in::SignInBy;

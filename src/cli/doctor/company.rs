@@ -1,7 +1,7 @@
 //! How the organization's own issuer is reached: asked now, feed, roles, records.
 
 use super::Check;
-use crate::link::{ANSWER, settled};
+use crate::agent_client::{ANSWER, settled};
 use oam_config::agent::Settings;
 use oam_config::organization::issuer_of;
 use oam_model::count::counted;
@@ -10,7 +10,7 @@ use oam_model::report::{OrgStatus, StatusReport};
 use oam_model::time::span;
 use oam_wire::client::Client;
 use oam_wire::message::{Reply, Request};
-use oam_wire::place::SocketPath;
+use oam_wire::socket_path::SocketPath;
 
 /// Asks each issuer for what it publishes, by the agent: its way out is the one that counts.
 pub(super) fn checks(settings: Option<&Settings>, report: &StatusReport) -> Vec<Check> {

@@ -5,14 +5,14 @@ mod probe;
 mod provider;
 mod repository;
 
-use super::link::{ANSWER, settled};
+use super::agent_client::{ANSWER, settled};
 use super::{config_check, places, system, variables};
 use oam_model::report::{HubRow, StatusReport};
 use oam_model::standing::StandingWord;
 use oam_terminal::{Line, Show, Style};
 use oam_wire::client::Client;
 use oam_wire::message::{Reply, Request, VERSION};
-use oam_wire::place::SocketPath;
+use oam_wire::socket_path::SocketPath;
 use serde::Serialize;
 use std::path::Path;
 

@@ -1,14 +1,14 @@
 //! The identity provider of each organization, asked now.
 
 use super::Check;
-use crate::link::{ANSWER, settled};
+use crate::agent_client::{ANSWER, settled};
 use oam_config::agent::Settings;
 use oam_model::name::OrgName;
 use oam_model::refusal::RefusalCode;
 use oam_model::report::{ProviderFault, ProviderReport};
 use oam_wire::client::Client;
 use oam_wire::message::{Reply, Request};
-use oam_wire::place::SocketPath;
+use oam_wire::socket_path::SocketPath;
 
 /// Asks by the agent: its way out is the one that counts.
 pub(super) fn checks(settings: Option<&Settings>) -> Vec<Check> {

@@ -1,8 +1,8 @@
 //! Follows the agent's news about the token file while the child runs.
 
-use crate::link::{ANSWER, AgentClient, astray};
-use oam_model::ask::TokenRequest;
+use crate::agent_client::{ANSWER, AgentClient, astray};
 use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::token_request::TokenRequest;
 use oam_terminal::Show;
 use oam_wire::message::{Following, Reply, Request};
 use std::path::PathBuf;

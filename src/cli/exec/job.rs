@@ -1,7 +1,7 @@
 //! `oam exec` in a CI job: the token is taken here, kept fresh here and taken back here.
 
-use super::kept::TokenFolder;
 use super::plan::{self, ExecRequest};
+use super::token_folder::TokenFolder;
 use super::{child, equip, set, tell};
 use crate::Done;
 use crate::args::ExecArgs;

@@ -6,22 +6,22 @@
 mod child;
 mod follow;
 mod job;
-mod kept;
 mod plan;
+mod token_folder;
 
 use super::Done;
+use super::agent_client::{AgentClient, OtherVersion};
 use super::args::ExecArgs;
 use super::job::{JobClient, secrets};
-use super::link::{AgentClient, OtherVersion};
 use super::{status, when};
 use oam_helper::env::{self, EnvChange};
-use oam_model::ask::TokenRequest;
 use oam_model::granted::Granted;
 use oam_model::job::JobOutside;
 use oam_model::refusal::Refusal;
 use oam_model::report::HubRow;
 use oam_model::role::Action;
 use oam_model::secret::Secret;
+use oam_model::token_request::TokenRequest;
 use oam_terminal::{Line, Show, Style};
 use oam_wire::message::Following;
 use plan::ExecPlan;

@@ -3,10 +3,10 @@
 use crate::args::TokenRequestArgs;
 use crate::wish;
 use oam_helper::hf::{self, TokenNeed};
-use oam_model::ask::{HubRef, Intent, TokenRequest};
 use oam_model::refusal::Refusal;
 use oam_model::report::HubRow;
 use oam_model::settings::HubKind;
+use oam_model::token_request::{HubRef, Intent, TokenRequest};
 use std::ffi::OsString;
 
 /// What to do for a command.

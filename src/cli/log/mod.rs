@@ -7,8 +7,8 @@ mod filter;
 mod verify;
 
 use super::Done;
+use super::agent_client::{ANSWER, AgentClient, OtherVersion, settled};
 use super::args::LogArgs;
-use super::link::{ANSWER, AgentClient, OtherVersion, settled};
 use super::{places, when};
 use filter::Filter;
 use oam_model::count::counted;
@@ -19,7 +19,7 @@ use oam_model::report::AnchorReport;
 use oam_terminal::{Line, Show, Style, escaped};
 use oam_wire::client::Client;
 use oam_wire::message::{Reply, Request};
-use oam_wire::place::SocketPath;
+use oam_wire::socket_path::SocketPath;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
@@ -89,7 +89,7 @@ fn acknowledge(show: &Show) -> Done {
     }
     let mut link = AgentClient::open(show, OtherVersion::Name)?;
     let Reply::Anchor(_) = link.ask(Request::AcknowledgeLog)? else {
-        return Err(super::link::astray());
+        return Err(super::agent_client::astray());
     };
     for found in open {
         show.line(format!("acknowledged: {}", found.sentence()));
@@ -102,7 +102,7 @@ fn acknowledge(show: &Show) -> Done {
 fn started(show: &Show) -> Result<AnchorReport, Refusal> {
     match AgentClient::open(show, OtherVersion::Name)?.ask(Request::Anchor)? {
         Reply::Anchor(report) => Ok(report),
-        _ => Err(super::link::astray()),
+        _ => Err(super::agent_client::astray()),
     }
 }
 
@@ -125,7 +125,7 @@ fn ask() -> Result<AnchorReport, Refusal> {
     let mut client = Client::connect(&SocketPath::find()?)?;
     match settled(client.ask(Request::Anchor, ANSWER)?)? {
         Reply::Anchor(report) => Ok(report),
-        _ => Err(super::link::astray()),
+        _ => Err(super::agent_client::astray()),
     }
 }
 

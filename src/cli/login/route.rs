@@ -1,7 +1,7 @@
 //! How a sign-in goes out, and whether the configuration that says so is in force.
 
+use crate::agent_client::AgentClient;
 use crate::args::LoginArgs;
-use crate::link::AgentClient;
 use oam_model::organization::Route;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_terminal::{Line, Show, Style};

@@ -5,9 +5,9 @@ use super::preset::{is_pinned, shared};
 use crate::fields::{Fields, names, text_of, wrong_kind};
 use crate::suggest;
 use crate::tree::{FaultCollector, KeyEntry, Node, Value, YES_OR_NO, shown};
-use oam_model::claimant::PrincipalKind;
 use oam_model::issuer::IdentitySource;
 use oam_model::policy::Member;
+use oam_model::principal::PrincipalKind;
 use std::collections::BTreeMap;
 
 /// Longest pattern of a claim: `sub` of CI systems is long.

@@ -8,11 +8,11 @@ use crate::read::ages;
 use crate::role::{LIFETIME_MS, OFFLINE, USUAL_LIFETIME_MS, grants};
 use crate::suggest;
 use crate::tree::{FaultCollector, KeyEntry, Node, shown};
-use oam_model::claimant::PrincipalKind;
 use oam_model::issuer::{IdentitySource, IssuerSettings};
 use oam_model::name::{OrgName, RoleName};
 use oam_model::organization::SubjectKind;
 use oam_model::policy::{OrgRules, Policy, PolicyGrant, PolicyRole};
+use oam_model::principal::PrincipalKind;
 use oam_model::role::OfflineRule;
 
 /// Reads the whole tree; none when a fault was found that leaves no value to go on with.

@@ -1,7 +1,7 @@
 //! What is known of identity sources by name or by issuer: ready-made settings of CI systems, and issuers
 //! that speak for strangers too.
 
-use oam_model::claimant::PrincipalKind;
+use oam_model::principal::PrincipalKind;
 
 /// Settings that a `preset` brings; each can be overridden.
 pub(super) struct Preset {
@@ -128,7 +128,7 @@ pub(super) fn is_any_tenant(issuer: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{is_any_tenant, shared};
-    use oam_model::claimant::PrincipalKind;
+    use oam_model::principal::PrincipalKind;
 
     #[test]
     fn issuers_that_speak_for_strangers_are_known_in_all_their_forms() {

@@ -1,9 +1,9 @@
 use super::SourceText;
 use super::fixture::{ISSUER, issuer_of, settings, told};
 use super::read_settings;
-use oam_model::claimant::PrincipalKind;
 use oam_model::issuer::{AccessTokenCheck, Backend, SecretPlace, SigningAlgorithm, SourceKeys};
 use oam_model::organization::SubjectKind;
+use oam_model::principal::PrincipalKind;
 use proptest::prelude::*;
 
 const EXAMPLE: &str = include_str!("../../../packaging/issuer.example.toml");

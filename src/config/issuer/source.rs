@@ -8,10 +8,10 @@ use crate::fields::{Fields, choose, names};
 use crate::provider::{checked, reauth};
 use crate::suggest;
 use crate::tree::{FaultCollector, KeyEntry, Span, shown};
-use oam_model::claimant::PrincipalKind;
 use oam_model::issuer::{AccessTokenCheck, IdentitySource};
 use oam_model::name::SourceName;
 use oam_model::organization::SubjectKind;
+use oam_model::principal::PrincipalKind;
 
 /// What is taken: asymmetric algorithms only. With `none` anybody signs, and with HMAC everybody who knows
 /// the "public" key does (RFC 8725 §2.1).

@@ -6,8 +6,8 @@ use crate::fields::{Fields, names};
 use crate::provider::checked;
 use crate::suggest;
 use crate::tree::{FaultCollector, KeyEntry, Span, shown};
-use oam_model::claimant::PrincipalKind;
 use oam_model::issuer::{IdentitySource, Transmitter};
+use oam_model::principal::PrincipalKind;
 
 const HOUR_MS: u64 = 3_600_000;
 

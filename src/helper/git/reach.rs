@@ -6,7 +6,7 @@ use oam_wire::brief::Brief;
 use oam_wire::client::Client;
 use oam_wire::kept;
 use oam_wire::message::Request;
-use oam_wire::place::SocketPath;
+use oam_wire::socket_path::SocketPath;
 use oam_wire::until::Until;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The commands and options of `hf` as data: those of release 2.4, and the spellings of older ones.
 
-use oam_model::ask::Intent;
+use oam_model::token_request::Intent;
 
 /// Where a row finds the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

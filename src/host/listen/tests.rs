@@ -1,7 +1,7 @@
 use super::{ListenOutcome, Listening, take};
 use oam_model::refusal::Refusal;
 use oam_wire::client::Client;
-use oam_wire::place::SocketPath;
+use oam_wire::socket_path::SocketPath;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 

@@ -5,7 +5,7 @@ use oam_agent::command::{AgentCommand, CommandOutcome, Mailbox};
 use oam_model::refusal::Refusal;
 use oam_wire::client::Client;
 use oam_wire::host::Holder;
-use oam_wire::place::SocketPath;
+use oam_wire::socket_path::SocketPath;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;

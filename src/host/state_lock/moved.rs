@@ -4,7 +4,7 @@ use super::StateLock;
 use crate::files::{sync_folder, words};
 use oam_model::refusal::Refusal;
 use oam_wire::client::Client;
-use oam_wire::place::SocketPath;
+use oam_wire::socket_path::SocketPath;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@ use super::{LockOutcome, StateLock, held, host_name, lock, open, take};
 use crate::listen::{self, Listening};
 use oam_model::refusal::RefusalCode;
 use oam_wire::host::{Holder, LOCK, folder};
-use oam_wire::place::SocketPath;
+use oam_wire::socket_path::SocketPath;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};

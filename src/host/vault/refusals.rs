@@ -8,7 +8,7 @@ use std::path::Path;
 pub(super) fn unusable(path: &Path, broken: Broken) -> Refusal {
     let path = path.display();
     let (sentence, next) = match broken {
-        Broken::Later => (
+        Broken::Newer => (
             format!("the sealed session in {path} was written by a later version of the agent"),
             "start that version, or sign in again",
         ),

@@ -25,7 +25,7 @@ pub(super) enum Broken {
     /// It is not a sealed file.
     Foreign,
     /// A later version wrote it.
-    Later,
+    Newer,
     /// The key does not open it: another key, or changed bytes.
     Locked,
     /// It opens, but its content can't be read.
@@ -41,7 +41,7 @@ pub(super) fn store(file: &[u8]) -> Result<SessionStore, Broken> {
             2 => Ok(SessionStore::Kernel),
             _ => Err(Broken::Foreign),
         },
-        [version, ..] if *version > VERSION => Err(Broken::Later),
+        [version, ..] if *version > VERSION => Err(Broken::Newer),
         _ => Err(Broken::Foreign),
     }
 }
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_file_of_a_later_version_is_told_from_garbage() {
-        assert_eq!(store(b"OAMSEAL\x02whatever"), Err(Broken::Later));
+        assert_eq!(store(b"OAMSEAL\x02whatever"), Err(Broken::Newer));
         for garbage in [&b""[..], b"OAMSEAL", b"{\"sessions\":{}}", &[0; 64]] {
             assert_eq!(store(garbage), Err(Broken::Foreign));
         }

@@ -276,7 +276,7 @@ fn tombstones_are_read_back_whatever_the_store_and_garbled_ones_are_a_fault() {
         ("other".parse().unwrap(), aged),
     ]);
     wait(vault.prepare(SessionStore::Memory)).unwrap();
-    vault.bury(&stones).unwrap();
+    vault.persist_tombstone(&stones).unwrap();
     assert_eq!(FileVault::alone(&folder).tombstones().unwrap(), stones);
     let path = folder.join("tombstones.json");
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
@@ -309,13 +309,13 @@ fn tombstones_that_somebody_else_wrote_are_seen_and_our_own_are_not() {
     );
     assert!(ours.tombstones().unwrap().is_empty());
     assert!(matches!(ours.meanwhile(), Meanwhile::Nothing));
-    theirs.bury(&tombstone(1)).unwrap();
+    theirs.persist_tombstone(&tombstone(1)).unwrap();
     let Meanwhile::Buried(found) = ours.meanwhile() else {
         panic!("not seen");
     };
     assert_eq!(found.values().next().unwrap().epoch, 1);
     assert!(matches!(ours.meanwhile(), Meanwhile::Nothing), "told once");
-    ours.bury(&tombstone(2)).unwrap();
+    ours.persist_tombstone(&tombstone(2)).unwrap();
     assert!(matches!(ours.meanwhile(), Meanwhile::Nothing), "our own");
     fs::write(folder.join("tombstones.json"), "garbled").unwrap();
     for _ in 0..2 {
@@ -324,7 +324,7 @@ fn tombstones_that_somebody_else_wrote_are_seen_and_our_own_are_not() {
             "until it is mended"
         );
     }
-    theirs.bury(&tombstone(3)).unwrap();
+    theirs.persist_tombstone(&tombstone(3)).unwrap();
     assert!(matches!(ours.meanwhile(), Meanwhile::Buried(_)));
 }
 

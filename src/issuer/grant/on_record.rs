@@ -1,7 +1,7 @@
 //! What is on record of an exchange before anything leaves, and what becomes of a token that is not handed
 //! out.
 
-use super::super::admitted::AuthorizedPrincipal;
+use super::super::authorize::AuthorizedPrincipal;
 use super::super::mint::{MintRequest, MintedToken};
 use super::super::record;
 use super::super::refused::Refused;

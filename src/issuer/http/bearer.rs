@@ -1,6 +1,6 @@
 //! Who asks with a bearer: the same token that is exchanged (RFC 6750).
 
-use crate::admitted::{self, AuthorizeError, AuthorizedPrincipal, DeniedPrincipal};
+use crate::authorize::{self, AuthorizeError, AuthorizedPrincipal, DeniedPrincipal};
 use crate::grant::RequestOrigin;
 use crate::record;
 use crate::refused::{OAuthError, Refused};
@@ -8,7 +8,7 @@ use crate::state::{Issuer, LiveConfig};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use oam_model::audit::AuditEvent;
-use oam_model::claimant::Principal;
+use oam_model::principal::Principal;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_policy::rate::Rate;
@@ -51,7 +51,9 @@ pub fn paced(issuer: &Issuer, in_force: &LiveConfig, claimant: &Principal) -> Re
         limits.exchanges_per_minute.saturating_mul(SHARE),
         limits.burst.saturating_mul(SHARE),
     );
-    issuer.bearers.ask(rate, &claimant.key, clock::steady_us())
+    issuer
+        .bearer_limiter
+        .ask(rate, &claimant.key, clock::steady_us())
 }
 
 async fn claimant(
@@ -85,10 +87,10 @@ pub async fn admitted(
     origin: &RequestOrigin,
 ) -> Result<AuthorizedPrincipal, Refused> {
     let claimant = verified(issuer, in_force, headers, origin).await?;
-    match admitted::admit_and_keep(issuer, claimant).await {
+    match authorize::admit_and_keep(issuer, claimant).await {
         Ok(admitted) => Ok(admitted),
         Err(AuthorizeError::Unknown(refused)) => Err(refused),
-        Err(AuthorizeError::Barred(barred)) => {
+        Err(AuthorizeError::Denied(barred)) => {
             let DeniedPrincipal {
                 claimant, refusal, ..
             } = *barred;
@@ -108,7 +110,7 @@ pub async fn refuse(
     let mut entry = issuer.entry(AuditEvent::Refusal);
     record::origin(&mut entry, origin);
     if let Some(claimant) = claimant {
-        admitted::name(&mut entry, claimant);
+        authorize::name(&mut entry, claimant);
     }
     let refused = record::refusal(issuer, entry, refused, origin.from).await;
     issuer.metrics.refused(refused.refusal.code);

@@ -2,7 +2,7 @@
 //! of one identity after that. A few more are taken only to say that there are too many, and for `/healthz`.
 
 use super::address::neighbourhood;
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -201,7 +201,7 @@ mod tests {
     use super::{
         ConnectionLimiter, Lane, OF_IDENTITY, RESERVE, RESERVE_OF_ADDRESS, below_descriptors,
     };
-    use oam_model::claimant::PrincipalKey;
+    use oam_model::principal::PrincipalKey;
     use std::net::IpAddr;
     use std::sync::Arc;
 
@@ -250,17 +250,17 @@ mod tests {
     #[test]
     fn who_proved_who_they_are_does_not_count_for_the_address_up_to_a_share() {
         let limiter = Arc::new(ConnectionLimiter::new(10_000, 4));
-        let office = at("192.0.2.1");
+        let nat = at("192.0.2.1");
         let mut held = Vec::new();
         for person in 0..100 {
-            let connection = limiter.admit(office, false).unwrap();
+            let connection = limiter.admit(nat, false).unwrap();
             assert_eq!(connection.lane(), Lane::Usual);
             connection.proven(&key(&person.to_string()));
             connection.proven(&key("somebody else"));
             held.push(connection);
         }
         let greedy = std::iter::from_fn(|| {
-            let connection = limiter.admit(office, false)?;
+            let connection = limiter.admit(nat, false)?;
             connection.proven(&key("greedy"));
             (connection.lane() == Lane::Usual).then_some(connection)
         });

@@ -3,7 +3,7 @@
 use super::answer;
 use super::bearer;
 use super::body::Form;
-use crate::admitted::{self, AuthorizeError};
+use crate::authorize::{self, AuthorizeError};
 use crate::feed::{Subscriber, jitter_ms};
 use crate::grant::RequestOrigin;
 use crate::history;
@@ -16,9 +16,9 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
-use oam_model::claimant::{Principal, PrincipalKind};
 use oam_model::feed::{FeedEvent, FeedItem, HEAD_HEADER, Poll};
 use oam_model::organization::VERSION;
+use oam_model::principal::{Principal, PrincipalKind};
 use oam_model::refusal::Refusal;
 use oam_store::{Cursor, StoreFault};
 use oam_system::clock;
@@ -86,10 +86,10 @@ async fn subject(
         let refused = Refused::new(OAuthError::AccessDenied, refusal);
         return Err(bearer::refuse(issuer, origin, Some(&claimant), refused).await);
     }
-    match admitted::admit_and_keep(issuer, claimant).await {
+    match authorize::admit_and_keep(issuer, claimant).await {
         Ok(admitted) => Ok(admitted.claimant),
         Err(AuthorizeError::Unknown(refused)) => Err(refused),
-        Err(AuthorizeError::Barred(barred)) => Ok(barred.claimant),
+        Err(AuthorizeError::Denied(barred)) => Ok(barred.claimant),
     }
 }
 

@@ -16,9 +16,9 @@ use axum::response::Response;
 use oam_audit::agent_log::{self, AcceptedBatch, AcceptedHead, BatchError};
 use oam_audit::record::KnownEntry;
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::{Principal, PrincipalKey, PrincipalKind};
 use oam_model::feed::{Upload, UploadAnswer};
 use oam_model::organization::VERSION;
+use oam_model::principal::{Principal, PrincipalKey, PrincipalKind};
 use oam_model::refusal::Refusal;
 use oam_policy::policy;
 use oam_policy::rate::Rate;
@@ -300,7 +300,7 @@ fn entry(
         ..issuer.entry(event)
     };
     record::origin(&mut entry, origin);
-    crate::admitted::name(&mut entry, claimant);
+    crate::authorize::name(&mut entry, claimant);
     entry
 }
 

@@ -5,14 +5,14 @@
 //! one that signed out has nothing left to renew with.
 
 use super::bearer;
-use crate::admitted;
+use crate::authorize;
 use crate::grant::RequestOrigin;
 use crate::record;
 use crate::refused::Refused;
-use crate::standing;
+use crate::signal_processor;
 use crate::state::Issuer;
 use oam_model::audit::AuditEvent;
-use oam_model::claimant::{Principal, PrincipalKind};
+use oam_model::principal::{Principal, PrincipalKind};
 use oam_model::refusal::RefusalCode;
 use oam_model::secret::Secret;
 use oam_store::Batch;
@@ -48,10 +48,10 @@ pub async fn signed_out(
     }
     bearer::paced(issuer, &in_force, &claimant)
         .map_err(|wait_s| Refused::too_many("this identity", wait_s))?;
-    let (change, detail) = standing::signed_out(&claimant.key, before(&claimant, now_ms));
+    let (change, detail) = signal_processor::signed_out(&claimant.key, before(&claimant, now_ms));
     let mut entry = issuer.entry(AuditEvent::Revocation);
     record::origin(&mut entry, origin);
-    admitted::name(&mut entry, &claimant);
+    authorize::name(&mut entry, &claimant);
     entry.detail = Some(detail);
     let batch = Batch {
         changes: vec![change],

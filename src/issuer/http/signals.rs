@@ -6,8 +6,8 @@ use super::body::{self, Form};
 use crate::grant::RequestOrigin;
 use crate::record;
 use crate::refused::{OAuthError, Refused};
+use crate::signal_processor::{self, SignalProcessor};
 use crate::signals::SignalError;
-use crate::standing::{self, SignalProcessor};
 use crate::state::Issuer;
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -111,7 +111,7 @@ async fn applied(issuer: &Issuer, origin: &RequestOrigin, signal: &Signal) -> Re
         policy: &in_force.policy,
     };
     let from = origin.from.to_string();
-    let of = standing::SignalOrigin {
+    let of = signal_processor::SignalOrigin {
         request_id: Some(&origin.request_id),
         from: Some(&from),
     };

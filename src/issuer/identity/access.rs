@@ -1,17 +1,17 @@
 //! Access tokens: the provider is asked, by introspection (RFC 7662) or by userinfo (OIDC Core §5.3).
 
-use super::asked::SingleFlight;
-use super::directory::MetadataCache;
 use super::jose::{self, Token};
+use super::metadata_cache::MetadataCache;
+use super::single_flight::SingleFlight;
 use super::words;
 use crate::http::address::neighbourhood;
 use crate::http::limiter::{Limiter, Recent, Shares};
-use crate::outside::{Auth, OutboundClient};
+use crate::outbound::{Auth, OutboundClient};
 use crate::place;
 use oam_model::answer::EndpointFault;
-use oam_model::claimant::Principal;
 use oam_model::issuer::{AccessTokenCheck, IdentitySource};
 use oam_model::name::SourceName;
+use oam_model::principal::Principal;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
 use oam_model::time::Moment;

@@ -1,6 +1,6 @@
 //! A provider for tests: documents, keys, introspection and userinfo on loopback, each question counted.
 
-use crate::outside::OutboundClient;
+use crate::outbound::OutboundClient;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};

@@ -1,6 +1,6 @@
 //! What a hub answered, compared with what was asked.
 
-use crate::outside::Answer;
+use crate::outbound::Answer;
 use oam_model::answer::EndpointFault;
 use oam_model::secret::Secret;
 use serde::{Deserialize, Deserializer};
@@ -114,7 +114,7 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, 
 #[cfg(test)]
 mod tests {
     use super::{TOKEN_CAP, read};
-    use crate::outside::Answer;
+    use crate::outbound::Answer;
     use oam_model::answer::EndpointFault;
     use serde_json::{Value, json};
     use zeroize::Zeroizing;

@@ -16,14 +16,14 @@ mod tests;
 pub use revoke::{RevokeOutcome, honoured_until};
 
 use super::keys::{SigningKeys, TokenKind, sha256};
-use super::outside::OutboundClient;
+use super::outbound::OutboundClient;
 use super::seal::{MasterKey, Purpose};
 use answer::HubToken;
 use oam_model::answer::EndpointFault;
-use oam_model::claimant::Principal;
 use oam_model::issuer::{Backend, IssuerHub};
 use oam_model::name::{HubName, OrgName, Repository};
 use oam_model::policy::Decision;
+use oam_model::principal::Principal;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_store::{Store, TokenRow};

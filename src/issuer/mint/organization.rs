@@ -3,10 +3,10 @@
 
 use super::answer::{self, AnswerError, HubToken};
 use super::{Mint, MintFault, MintRequest, MintedToken, fault};
-use crate::outside::Auth;
+use crate::outbound::Auth;
 use crate::secrets;
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::PrincipalKind;
+use oam_model::principal::PrincipalKind;
 use oam_model::refusal::Refusal;
 use oam_model::role::Action;
 use oam_model::secret::Secret;

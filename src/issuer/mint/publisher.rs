@@ -4,7 +4,7 @@
 use super::answer;
 use super::{Mint, MintFault, MintRequest, MintedToken, claims, fault};
 use crate::keys::TokenKind;
-use crate::outside::Auth;
+use crate::outbound::Auth;
 use oam_model::answer::EndpointFault;
 use oam_model::name::Repository;
 use oam_model::refusal::Refusal;

@@ -5,7 +5,7 @@
 
 use super::{Mint, MintRequest, MintedToken};
 use crate::keys::sha256;
-use crate::outside::Auth;
+use crate::outbound::Auth;
 use crate::seal::{MasterKey, Purpose};
 use oam_model::answer::EndpointFault;
 use oam_model::audit::{AuditEvent, AuditRecord};

@@ -1,13 +1,13 @@
 //! What another policy takes from those who hold roles: a role, or a part of what a role allows.
 
 use crate::record;
-use crate::standing::{listed, relaxed, roles_under, shown};
+use crate::signal_processor::{listed, relaxed, roles_under, shown};
 use crate::state::{Issuer, LiveConfig};
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::RoleName;
 use oam_model::policy::PolicyRequest;
+use oam_model::principal::PrincipalKey;
 use oam_policy::policy::{Index, role_covers};
 use oam_store::{Batch, PersonRow, StoreChange, StoreFault, TokenRow};
 use oam_system::clock;

@@ -1,8 +1,8 @@
 use super::{End, Facts, admit, groups, roles_after_signal};
 use crate::claims::fixture::{NOW, ada, claimant, name, okta};
-use oam_model::claimant::{Groups, Principal, PrincipalKind};
 use oam_model::name::RoleName;
 use oam_model::policy::OrgRules;
+use oam_model::principal::{Groups, Principal, PrincipalKind};
 use oam_model::refusal::RefusalCode;
 use proptest::prelude::*;
 use serde_json::json;

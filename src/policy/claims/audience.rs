@@ -1,8 +1,8 @@
 //! For whom a token was issued (R30, RFC 8725 §3.9).
 
 use super::{Claims, missing, wrong};
-use oam_model::claimant::PrincipalKind;
 use oam_model::issuer::IdentitySource;
+use oam_model::principal::PrincipalKind;
 use oam_model::refusal::Refusal;
 use serde_json::Value;
 

@@ -1,10 +1,10 @@
 //! Sources and documented claim sets for tests.
 
 use crate::claims::Claims;
-use oam_model::claimant::{Principal, PrincipalKind};
 use oam_model::issuer::{IdentitySource, SourceKeys};
 use oam_model::name::SourceName;
 use oam_model::organization::SubjectKind;
+use oam_model::principal::{Principal, PrincipalKind};
 use oam_model::refusal::Refusal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! The groups of a token: known, or known not to be told. "Unknown" is never "none".
 
 use super::{Claims, is_plain, read, wrong};
-use oam_model::claimant::{Groups, PrincipalKind};
 use oam_model::issuer::IdentitySource;
+use oam_model::principal::{Groups, PrincipalKind};
 use oam_model::refusal::Refusal;
 use serde_json::Value;
 

@@ -5,8 +5,8 @@ mod jobs;
 
 use super::Claims;
 use super::fixture::{NOW, ada, ada_but, claimant, okta};
-use oam_model::claimant::{Groups, Principal, PrincipalKind};
 use oam_model::issuer::IdentitySource;
+use oam_model::principal::{Groups, Principal, PrincipalKind};
 use oam_model::refusal::RefusalCode;
 use proptest::prelude::*;
 use serde_json::{Value, json};

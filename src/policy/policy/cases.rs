@@ -1,9 +1,9 @@
 //! A policy's answers compared with a table of expected ones, for `oam-issuer policy test`.
 
 use super::{Index, decide};
-use oam_model::claimant::{Groups, Principal, PrincipalKey};
 use oam_model::issuer::IdentitySource;
 use oam_model::policy::{ExpectedAnswer, PolicyCase};
+use oam_model::principal::{Groups, Principal, PrincipalKey};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;

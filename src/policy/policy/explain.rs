@@ -2,9 +2,9 @@
 
 use super::words;
 use super::{Index, claims, decide};
-use oam_model::claimant::{Groups, Principal};
 use oam_model::name::{HubName, Repository, RoleName};
 use oam_model::policy::{Decision, Member, PolicyRequest, PolicyRole};
+use oam_model::principal::{Groups, Principal};
 use oam_model::refusal::Refusal;
 use oam_model::role::Action;
 use serde::Serialize;

@@ -1,9 +1,9 @@
 //! A small policy and its people, as tests use them.
 
 use super::Index;
-use oam_model::claimant::{Groups, Principal, PrincipalKey, PrincipalKind};
 use oam_model::name::Repository;
 use oam_model::policy::{Member, OrgRules, Policy, PolicyGrant, PolicyRequest, PolicyRole};
+use oam_model::principal::{Groups, Principal, PrincipalKey, PrincipalKind};
 use oam_model::role::{Action, Grant, OfflineRule};
 use serde_json::Value;
 use std::collections::BTreeMap;

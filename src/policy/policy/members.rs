@@ -1,9 +1,9 @@
 //! Which roles a claimant holds, found by its groups.
 
 use super::claims;
-use oam_model::claimant::{Groups, Principal};
 use oam_model::name::SourceName;
 use oam_model::policy::{Member, Policy};
+use oam_model::principal::{Groups, Principal};
 use std::collections::HashMap;
 
 /// A rule by which somebody may hold a role: indexes into the policy.

@@ -4,9 +4,9 @@ use super::Index;
 use super::grants::Cover;
 use super::members::HeldRoles;
 use super::words;
-use oam_model::claimant::{Groups, Principal, PrincipalKind};
 use oam_model::name::RoleName;
 use oam_model::policy::{Member, PolicyRequest, PolicyRole};
+use oam_model::principal::{Groups, Principal, PrincipalKind};
 use oam_model::refusal::Refusal;
 
 /// Two roles cover it equally well.

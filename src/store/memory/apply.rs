@@ -10,8 +10,8 @@ use crate::{
 use oam_audit::record::{self, KnownEntry};
 use oam_audit::retention::{self, Marks};
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::PrincipalKey;
 use oam_model::name::SourceName;
+use oam_model::principal::PrincipalKey;
 use oam_model::signal::SignalSubject;
 use oam_policy::account::AccountEvent;
 

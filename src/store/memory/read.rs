@@ -3,8 +3,8 @@
 use super::{Person, Rows};
 use crate::filter::LineFilter;
 use crate::{AuditFilter, AuditLine, Cursor, FeedOfAll, FeedPage, PersonRow, PersonSeen, TokenRow};
-use oam_model::claimant::PrincipalKey;
 use oam_model::name::SourceName;
+use oam_model::principal::PrincipalKey;
 use oam_model::signal::SignalSubject;
 use oam_policy::account::Account;
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,9 +7,9 @@ mod unmatched;
 use super::rows::{TOKEN, algorithm, claimant, int, owner_columns, short, token};
 use crate::ends::verification_after;
 use crate::{KeyRow, SecretOwner, SecretRow, StoreChange, StoreFault, TokenRow};
-use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::{HubName, Repository};
+use oam_model::principal::PrincipalKey;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Why a batch is undone.

@@ -4,7 +4,7 @@
 //! and everybody who waits for the writer waits for that too. Here a thread of its own copies most of it while commits go on, and
 //! the writer only what came in the meantime, after which the log begins again at its start.
 
-use super::place::SharedGeneration;
+use super::generation::SharedGeneration;
 use super::reader::Reader;
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;

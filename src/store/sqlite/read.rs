@@ -3,12 +3,12 @@
 pub(super) mod audit;
 pub(super) mod people;
 
-use super::place::DbGeneration;
+use super::generation::DbGeneration;
 use super::rows::{self, AGENT_LOG, TOKEN, int, key, owner_columns};
 use crate::{AgentLogRow, Cursor, FeedOfAll, FeedPage, KeyRow, SecretOwner, SecretRow, TokenRow};
 use oam_audit::history::History;
 use oam_audit::record::{self, KnownEntry};
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 /// All rows of a statement.

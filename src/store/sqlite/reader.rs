@@ -3,8 +3,8 @@
 //! by the two switches between threads. Long scans, and look-ups that find no idle connection, have
 //! threads, so that an export does not hold up an introspection.
 
+use super::generation::{DbGeneration, SharedGeneration};
 use super::open;
-use super::place::{DbGeneration, SharedGeneration};
 use super::words;
 use crate::StoreFault;
 use rusqlite::{Connection, ErrorCode};

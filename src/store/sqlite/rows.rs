@@ -3,9 +3,9 @@
 use crate::{AgentLogRow, KeyRow, PersonRow, PersonSeen, SecretOwner, SecretRow, TokenRow};
 use aws_lc_rs::digest::{Context, SHA256};
 use oam_audit::record::KnownEntry;
-use oam_model::claimant::PrincipalKey;
 use oam_model::issuer::SigningAlgorithm;
 use oam_model::name::NameFault;
+use oam_model::principal::PrincipalKey;
 use oam_model::role::Action;
 use oam_policy::account::Account;
 use oam_policy::admission::End;

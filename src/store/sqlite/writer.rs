@@ -7,10 +7,10 @@
 use super::apply::ApplyError;
 use super::chain::ChainHead;
 use super::checkpoint::Checkpoints;
+use super::generation::SharedGeneration;
 use super::group::{data_version, separately, together, told, within};
 use super::marker::{self, DatabaseFiles};
 use super::open::{FileCheck, OpenMode, Writing};
-use super::place::SharedGeneration;
 use super::{prune, read, sweep, words};
 use crate::{Batch, Committed, Pruned, StoreFault};
 use oam_model::name::OrgName;

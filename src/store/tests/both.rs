@@ -8,7 +8,7 @@ use super::fixture::*;
 use crate::memory::MemoryStore;
 use crate::sqlite::SqliteStore;
 use crate::{Batch, Compared, Cursor, PersonRow, Store, StoreChange, StoreFault};
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 use oam_policy::account::Account;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

@@ -5,9 +5,9 @@ use crate::{
     StoreFault, TokenRow,
 };
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::claimant::PrincipalKey;
 use oam_model::feed::FeedEvent;
 use oam_model::name::RoleName;
+use oam_model::principal::PrincipalKey;
 use oam_model::role::Action;
 use oam_policy::account::{Author, Reinstated};
 

@@ -2,7 +2,7 @@
 
 use super::fixture::*;
 use crate::{EndKind, PersonRow, PersonSeen, Store, StoreChange};
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 use oam_model::signal::SignalSubject;
 
 fn names(rows: &[PersonRow]) -> Vec<&str> {

@@ -4,7 +4,7 @@ use super::audit::{lines, verified};
 use super::fixture::*;
 use crate::{Batch, EndKind, Store, StoreChange, StoreFault};
 use oam_model::audit::AuditEvent;
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 use oam_policy::account::Author;
 
 pub async fn a_token_and_its_record_are_written_together(store: &dyn Store) {

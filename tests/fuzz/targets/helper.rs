@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use oam_helper::git;
-use oam_model::ask::HubRef;
+use oam_model::token_request::HubRef;
 use oam_model::granted::Scheme;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;

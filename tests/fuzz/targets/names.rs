@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oam_model::ask::repository_of_path;
+use oam_model::token_request::repository_of_path;
 use oam_policy::pattern::{matches, width};
 
 fn plainly(pattern: &[u8], path: &[u8]) -> bool {

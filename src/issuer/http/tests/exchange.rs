@@ -1,7 +1,7 @@
 //! `/oauth/token`.
 
 use super::world::{LONG, POLICY, World, exchange, until};
-use crate::standing::Order;
+use crate::signal_processor::Order;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 

@@ -1,7 +1,7 @@
 //! `/v1/feed`.
 
 use super::world::{LONG, POLICY, World};
-use crate::standing::Order;
+use crate::signal_processor::Order;
 use oam_system::clock;
 use serde_json::{Value, json};
 use tokio::time::timeout;

@@ -1,7 +1,7 @@
 //! Tokens that a hub makes: announced before, on record after, ended when they can't be.
 
 use super::world::{POLICY, World, until};
-use crate::standing::Order;
+use crate::signal_processor::Order;
 use axum::Router;
 use axum::http::{StatusCode, Uri};
 use oam_system::clock;

@@ -2,7 +2,7 @@
 
 use super::world::{World, answer};
 use crate::http::records::LOGS;
-use crate::standing::Order;
+use crate::signal_processor::Order;
 use oam_audit::record as chain;
 use oam_model::record::{EventKind, Record};
 use oam_store::{Batch, StoreChange};

@@ -7,9 +7,9 @@ use crate::identity::stand_in::Signer;
 use crate::reload;
 use crate::seal::MasterKey;
 use crate::serve::{Served, open};
-use crate::standing::{self, Order};
+use crate::signal_processor::{self, Order};
 use crate::state::Issuer;
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 use oam_store::sqlite::SqliteStore;
 use oam_store::{AuditFilter, PersonRow};
 use oam_system::clock;
@@ -255,7 +255,7 @@ impl World {
         let org = "acme".parse().unwrap();
         let store = &*self.issuer.store;
         let now = clock::now_ms();
-        standing::order(store, &org, &key(who), row.as_ref(), &order, now)
+        signal_processor::order(store, &org, &key(who), row.as_ref(), &order, now)
             .await
             .unwrap();
     }

@@ -2,9 +2,9 @@
 
 use super::super::SubjectTokenKind;
 use super::{HERE, NOW_MS, World, at};
-use oam_model::claimant::{Groups, PrincipalKind};
 use oam_model::issuer::{AccessTokenCheck, IdentitySource, SecretPlace};
 use oam_model::organization::SubjectKind;
+use oam_model::principal::{Groups, PrincipalKind};
 use oam_model::refusal::RefusalCode;
 use oam_model::secret::Secret;
 use oam_policy::claims::fixture::{NOW, name};

@@ -1,8 +1,8 @@
 use super::{NOW, World, decision, error, token};
 use crate::mint::RevokeOutcome;
 use oam_model::audit::AuditEvent;
-use oam_model::claimant::PrincipalKind;
 use oam_model::issuer::Backend;
+use oam_model::principal::PrincipalKind;
 use oam_model::refusal::RefusalCode;
 use oam_model::role::Action;
 use serde_json::{Value, json};

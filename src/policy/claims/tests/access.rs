@@ -2,7 +2,7 @@
 
 use super::super::fixture::{NOW, claims, okta};
 use super::super::{Claims, UNTOLD_LIFE_S, by_userinfo, introspected};
-use oam_model::claimant::Groups;
+use oam_model::principal::Groups;
 use serde_json::{Value, json};
 
 fn answer(more: Value) -> Claims {

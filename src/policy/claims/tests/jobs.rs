@@ -3,7 +3,7 @@
 use super::super::Claims;
 use super::super::fixture::{NOW, asking, claims, github, gitlab, jobs};
 use super::{refused, taken};
-use oam_model::claimant::{Groups, PrincipalKind};
+use oam_model::principal::{Groups, PrincipalKind};
 use serde_json::json;
 
 #[test]

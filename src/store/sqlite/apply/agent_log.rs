@@ -4,7 +4,7 @@ use super::super::rows::{int, number};
 use super::{ApplyError, Done, run};
 use crate::agent_log::DayUse;
 use crate::{AgentLogRow, RecordQuota};
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 /// The log's row and the numbers of the lines, when the lines go on from what is held.

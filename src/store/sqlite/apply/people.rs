@@ -8,7 +8,7 @@ use crate::ends::changes_something;
 use crate::person::SessionRow;
 use crate::step::Ends;
 use crate::{PersonRow, PersonSeen, StoreChange, TokenRow};
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 use oam_policy::admission::End;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 

@@ -3,8 +3,8 @@
 use super::{all, limited, one};
 use crate::sqlite::rows::{PERSON, int, number, person, spoken};
 use crate::{PersonRow, PersonSeen};
-use oam_model::claimant::PrincipalKey;
 use oam_model::name::SourceName;
+use oam_model::principal::PrincipalKey;
 use oam_model::signal::SignalSubject;
 use oam_policy::account::Account;
 use rusqlite::{Connection, Result, ToSql, params};

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{AgentLogRow, Batch, StoreChange};
 use oam_audit::record::{GENESIS, KnownEntry, chain};
-use oam_model::claimant::PrincipalKey;
+use oam_model::principal::PrincipalKey;
 use oam_model::record::{EventKind, Record};
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};

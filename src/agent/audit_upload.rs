@@ -1,0 +1,334 @@
+//! Where the audit log is anchored: durable on disk, its head in the sealed state, and its lines at the
+//! organizations that have an issuer.
+//!
+//! There is one log and one chain, whatever organizations a person works for. To each organization go
+//! its own lines, whole; of another organization's line only its place in the chain goes, as
+//! `{"seq":…,"prev":…,"hash":…}`: the chain can be followed over it, and nothing of it can be read.
+//! Rejected: a chain for each organization, because what was done between two of its lines could then
+//! be left out unseen, and one log is what a person reads; and leaving foreign lines out, because a gap
+//! is what the organization has to raise an alarm for. A person who wants to hide a line from its own
+//! organization would have to send it as foreign; the hash is held then, and the line must be shown
+//! for it when somebody asks.
+
+mod sent;
+
+use super::core::{AgentCore, Inner};
+use super::issuer_client::Records;
+use super::state::AuditAnchor;
+use oam_audit::record::GENESIS;
+use oam_model::answer::EndpointFault;
+use oam_model::feed::{Upload, UploadAnswer};
+use oam_model::name::OrgName;
+use oam_model::organization::VERSION;
+use oam_model::report::HeldAt;
+use oam_model::time::Moment;
+use oam_session::standing::words;
+use sent::{for_eyes_of, name_at};
+use std::time::Duration;
+
+/// A record is made durable this long after it was written, ms (promise 4: within one second).
+const SYNC_AFTER_MS: u64 = 800;
+/// A batch goes this long after the first of its records is durable, ms.
+const BATCH_AFTER_MS: u64 = 3_000;
+/// Lines and bytes of a batch at most.
+const BATCH_LINES: usize = 256;
+/// (as texts in JSON they are twice as long at most, and the issuer takes 1 MiB).
+const BATCH_BYTES: usize = 500 * 1024;
+/// First and longest wait after a batch that was not taken, ms.
+const FIRST_WAIT_MS: u64 = 5_000;
+const LONGEST_WAIT_MS: u64 = 300_000;
+/// The last batch at the end of the agent may take this long.
+const PARTING: Duration = Duration::from_secs(1);
+
+impl AgentCore {
+    /// The log is dirty: it will be durable within a second.
+    pub(super) fn log_is_dirty(&mut self) {
+        if self.sync_at.is_none() {
+            self.sync_at = Some(self.now().plus(SYNC_AFTER_MS));
+        }
+    }
+
+    pub(super) fn sync_log(&mut self) {
+        self.sync_at = None;
+        if self.save_trouble.is_some() {
+            // An end that could not be written, or a renewed token.
+            let _ = self.ports.vault.persist_tombstone(&self.tombstones);
+            self.save_quietly();
+        }
+        if !self.audit_chain.dirty {
+            return;
+        }
+        match self.audit_chain.sync() {
+            Ok(()) => {
+                self.save_quietly();
+                let names: Vec<OrgName> = self.org_sessions.keys().cloned().collect();
+                for name in names {
+                    self.records_are_due(&name);
+                }
+            }
+            Err(why) => {
+                self.audit_chain.not_durable = Some(why);
+                self.log_is_dirty();
+            }
+        }
+    }
+
+    /// There may be records that the organization does not hold yet.
+    pub(super) fn records_are_due(&mut self, name: &OrgName) {
+        let now = self.now();
+        let written = self.audit_chain.sequence();
+        let Some(org_session) = self.org_sessions.get_mut(name) else {
+            return;
+        };
+        // With an old bearer they wait for its renewal: the session is not renewed for them.
+        let may = org_session.usable_bearer(now).is_some();
+        let records = &mut org_session.issuer_client.records;
+        if may && (records.unsure || records.held_seq() < written) && records.due.is_none() {
+            records.due = Some(now.plus(BATCH_AFTER_MS));
+        }
+    }
+
+    /// The issuer on this connection may have another database than the one before: a new one, or a
+    /// backup. What it holds is asked once on each, also when there is nothing to send: otherwise nobody
+    /// would learn that records are missing there until the next one is written.
+    pub(super) fn what_is_held_may_differ(&mut self, name: &OrgName, connection: Option<u64>) {
+        let Some(org_session) = self.org_sessions.get_mut(name) else {
+            return;
+        };
+        let records = &mut org_session.issuer_client.records;
+        if connection.is_some_and(|number| number <= records.asked_on) {
+            return;
+        }
+        records.asked_on = connection.unwrap_or(records.asked_on);
+        // Where nothing is held as far as is known, the next batch begins at the first record anyway.
+        records.unsure = records.held_seq() > 0;
+        self.records_are_due(name);
+    }
+
+    /// Sends the batches that are due.
+    pub(super) fn send_records(&mut self, now: Moment) {
+        let due = |at: Option<Moment>| at.is_some_and(|at| now.reached(at));
+        let names: Vec<OrgName> = self
+            .org_sessions
+            .iter()
+            .filter(|(_, org_session)| due(org_session.issuer_client.records.due))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in names {
+            self.send_batch(&name);
+        }
+    }
+
+    fn send_batch(&mut self, name: &OrgName) {
+        if let Some(org_session) = self.org_sessions.get_mut(name) {
+            org_session.issuer_client.records.due = None;
+        }
+        let Some((sending, generation)) = self.batch(name) else {
+            return;
+        };
+        let (inner, org) = (self.inner.clone(), name.clone());
+        tokio::task::spawn_local(async move {
+            let result = sending.await;
+            let _ = inner.send(Inner::Uploaded {
+                org,
+                generation,
+                result,
+            });
+        });
+    }
+
+    /// The next batch, on its way; none when there is none or it can't go now.
+    fn batch(
+        &mut self,
+        name: &OrgName,
+    ) -> Option<(
+        super::ports::LocalBoxFuture<Result<UploadAnswer, EndpointFault>>,
+        u64,
+    )> {
+        // The organization must not hold what a crash could take from the disk.
+        if self.audit_chain.dirty {
+            self.sync_log();
+        }
+        let end = self
+            .audit_chain
+            .durable_head()
+            .filter(|_| !self.audit_chain.dirty)?;
+        let now = self.now();
+        let org_session = self.org_sessions.get(name)?;
+        let (org, bearer) = org_session.usable_bearer(now)?;
+        let records = &org_session.issuer_client.records;
+        let held = records.held_seq();
+        if records.under_way.is_some() || (held >= end.seq && !records.unsure) {
+            return None;
+        }
+        let upload = match self.upload(name, held, end) {
+            Ok(upload) => upload,
+            Err(why) => {
+                self.not_taken(name, why);
+                return None;
+            }
+        };
+        let generation = self.org_sessions.get(name)?.issuer_client.generation;
+        let count = upload.lines.len();
+        let sending = self.ports.issuer.upload(&org, bearer, upload);
+        self.org_sessions
+            .get_mut(name)?
+            .issuer_client
+            .records
+            .under_way = Some(count);
+        Some((sending, generation))
+    }
+
+    fn upload(&mut self, name: &OrgName, held: u64, end: AuditAnchor) -> Result<Upload, String> {
+        let alone = self.settings.orgs.len() == 1 && self.orphaned.is_empty();
+        let journal = &self.ports.journal;
+        let lines = if held < end.seq {
+            journal.lines(held + 1, BATCH_LINES, BATCH_BYTES)?
+        } else {
+            Vec::new()
+        };
+        let subject = self.subject_of(name).unwrap_or_default();
+        Ok(Upload {
+            v: VERSION,
+            log: name_at(self.audit_chain.first()?, name, &subject),
+            head_seq: end.seq,
+            head_hash: end.hash,
+            after_seq: held,
+            known_head: self
+                .org_sessions
+                .get(name)
+                .and_then(|org_session| org_session.issuer_client.head.clone()),
+            lines: lines
+                .into_iter()
+                .map(|line| for_eyes_of(name, line, alone))
+                .collect(),
+        })
+    }
+
+    pub(super) fn uploaded(
+        &mut self,
+        name: &OrgName,
+        generation: u64,
+        result: Result<UploadAnswer, EndpointFault>,
+    ) {
+        let now = self.now();
+        let written = self.audit_chain.sequence();
+        let Some(org_session) = self.org_sessions.get_mut(name) else {
+            return;
+        };
+        let sent = org_session.issuer_client.records.under_way.take();
+        if org_session.issuer_client.generation != generation {
+            // Perhaps of the session before: what is held is asked for again.
+            return self.records_are_due(name);
+        }
+        match result {
+            Err(fault) => {
+                self.heed(name, generation, &fault);
+                self.not_taken(name, words(&fault));
+            }
+            Ok(answer) => {
+                org_session.issuer_client.told_head(answer.head.clone());
+                let records = &mut org_session.issuer_client.records;
+                let before = records.held_seq();
+                records.hold(answer, written);
+                if records.held_seq() == before && sent.is_some_and(|count| count > 0) {
+                    return self.not_taken(name, "no record was taken".into());
+                }
+                // Also where less is held than before: from there on they are sent again.
+                records.failures = 0;
+                if records.held_seq() < written {
+                    records.due = Some(now);
+                }
+            }
+        }
+    }
+
+    /// Kept, and tried again later and later.
+    fn not_taken(&mut self, name: &OrgName, why: String) {
+        let now = self.now();
+        let roll = u64::try_from(self.ports.dice.roll() % 1000).unwrap_or(0);
+        let Some(org_session) = self.org_sessions.get_mut(name) else {
+            return;
+        };
+        let records = &mut org_session.issuer_client.records;
+        let wait = (FIRST_WAIT_MS << records.failures.min(6)).min(LONGEST_WAIT_MS);
+        records.failures = records.failures.saturating_add(1);
+        records.trouble = Some(why);
+        records.due = org_session
+            .issuer_client
+            .bearer
+            .is_some()
+            .then(|| now.plus(wait - wait / 4 + wait / 2 * roll / 1000));
+    }
+
+    /// What organizations hold, for `oam log --verify`.
+    pub(super) fn held_by_organizations(&self) -> Vec<HeldAt> {
+        let held = self.org_sessions.iter().filter_map(|(name, org_session)| {
+            let held = org_session.issuer_client.records.held.as_ref()?;
+            let real = held.seq > 0 && held.hash != GENESIS;
+            real.then(|| HeldAt {
+                org: name.clone(),
+                sequence: held.seq,
+                hash: held.hash.clone(),
+            })
+        });
+        held.collect()
+    }
+
+    /// The orderly end: files withdrawn, log durable and anchored, and the last records sent.
+    pub(super) async fn close(&mut self) {
+        if self.lost.is_some() {
+            // Files and log may be another agent's by now.
+            return self.delete_own_files();
+        }
+        let _ = self.ports.files.sweep();
+        self.sync_log();
+        let names: Vec<OrgName> = self.org_sessions.keys().cloned().collect();
+        let mut sendings = Vec::new();
+        for name in names {
+            if let Some((sending, _)) = self.batch(&name) {
+                sendings.push((name, sending));
+            }
+        }
+        if sendings.is_empty() {
+            return;
+        }
+        let written = self.audit_chain.sequence();
+        let parting = async {
+            for (name, sending) in sendings {
+                if let Ok(answer) = sending.await
+                    && let Some(org_session) = self.org_sessions.get_mut(&name)
+                {
+                    org_session.issuer_client.records.hold(answer, written);
+                }
+            }
+        };
+        let _ = tokio::time::timeout(PARTING, parting).await;
+        self.save_quietly();
+    }
+}
+
+impl Records {
+    /// Number of the last record that the organization holds as far as is known; 0: none.
+    pub(super) fn held_seq(&self) -> u64 {
+        self.held.as_ref().map_or(0, |held| held.seq)
+    }
+
+    /// The organization's own word on what it holds, of a log of `written` records.
+    fn hold(&mut self, answer: UploadAnswer, written: u64) {
+        self.unsure = false;
+        self.trouble = None;
+        self.alarm = answer.alarm;
+        if answer.held_seq > written {
+            // Another log of this name, or one that was cut: nothing to send until it grew.
+            self.alarm.get_or_insert(format!(
+                "the organization holds record {} of this log, which ends at record {written}",
+                answer.held_seq
+            ));
+        }
+        self.held = Some(AuditAnchor {
+            seq: answer.held_seq,
+            hash: answer.held_hash,
+        });
+    }
+}

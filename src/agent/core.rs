@@ -1,0 +1,396 @@
+//! The one task that owns the state.
+
+use super::audit_chain::AuditChain;
+use super::command::{AgentCommand, CommandOutcome};
+use super::effective_roles::WaitPolicy;
+use super::feeding::FeedNews;
+use super::login::{Accepted, Failed, Logins};
+use super::opening::Opening;
+use super::org_session::{Chosen, Follower, OrgSession};
+use super::ports::{
+    Arrived, AuditFile, ChildTokenFiles, Clock, Configuration, IdentityProvider, IssuerApi, Minted,
+    Notices, Published, Rng, TokenEndpoint, UserInfo, Vault,
+};
+use super::state::{Sealed, SealedSession, Tombstone};
+use super::why::Explained;
+use oam_config::agent::Settings;
+use oam_model::answer::EndpointFault;
+use oam_model::feed::UploadAnswer;
+use oam_model::identity::Identity;
+use oam_model::name::OrgName;
+use oam_model::organization::EffectiveRoles;
+use oam_model::refusal::Refusal;
+use oam_model::time::Moment;
+use oam_session::machine::Event;
+use oam_session::subscription::SubscriptionInput;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// While a child of `oam exec` uses a token, the session machines are looked at this often at least, ms.
+const LONGEST_WITH_CHILDREN_MS: u64 = 15_000;
+
+/// Everything outside.
+#[derive(Clone)]
+pub struct Ports {
+    /// Both clocks.
+    pub clock: Rc<dyn Clock>,
+    /// Names and jitter.
+    pub dice: Rc<dyn Rng>,
+    /// The identity provider.
+    pub idp: Rc<dyn IdentityProvider>,
+    /// The token endpoint.
+    pub exchange: Rc<dyn TokenEndpoint>,
+    /// The organization's own issuer, where it has one.
+    pub issuer: Rc<dyn IssuerApi>,
+    /// Sealed state and tombstones.
+    pub vault: Rc<dyn Vault>,
+    /// The audit log's file.
+    pub journal: Rc<dyn AuditFile>,
+    /// The desktop.
+    pub notices: Rc<dyn Notices>,
+    /// Token files.
+    pub files: Rc<dyn ChildTokenFiles>,
+    /// What organizations publish about themselves.
+    pub published: Rc<dyn Published>,
+    /// The configuration's files.
+    pub configuration: Rc<dyn Configuration>,
+}
+
+/// What comes back from calls that run aside.
+pub(super) enum Inner {
+    Opened(Result<Option<Sealed>, Refusal>),
+    Refreshed {
+        org: OrgName,
+        flight: u64,
+        result: Result<Arrived, EndpointFault>,
+    },
+    UserInfo(OrgName, u64, Box<(Identity, UserInfo)>),
+    Minted {
+        org: OrgName,
+        flight: u64,
+        request_id: String,
+        result: Result<Minted, EndpointFault>,
+    },
+    Feed {
+        org: OrgName,
+        number: u64,
+        news: FeedNews,
+    },
+    EffectiveRoles {
+        org: OrgName,
+        generation: u64,
+        result: Result<EffectiveRoles, EndpointFault>,
+    },
+    Uploaded {
+        org: OrgName,
+        generation: u64,
+        result: Result<UploadAnswer, EndpointFault>,
+    },
+    Explained(Box<Explained>),
+    SetUp(OrgName, Box<super::setup::SetUpRead>),
+    HungUp {
+        org: OrgName,
+        follower: u64,
+    },
+    LoggedIn {
+        org: OrgName,
+        login: u64,
+        result: Result<Accepted, Failed>,
+    },
+    LoginGone {
+        org: OrgName,
+        login: u64,
+    },
+    TokenRevoked {
+        org: OrgName,
+        sha256: String,
+    },
+}
+
+/// An ask that waits for its one answer.
+pub(super) struct Ticket {
+    pub chosen: Chosen,
+    pub reply: oneshot::Sender<CommandOutcome>,
+}
+
+/// The core.
+pub struct AgentCore {
+    pub(super) ports: Ports,
+    pub(super) version: String,
+    pub(super) settings: Arc<Settings>,
+    /// Why the last edit of the configuration was not taken.
+    pub(super) settings_trouble: Option<String>,
+    pub(super) org_sessions: BTreeMap<OrgName, OrgSession>,
+    pub(super) tombstones: BTreeMap<OrgName, Tombstone>,
+    pub(super) audit_chain: AuditChain,
+    pub(super) tickets: BTreeMap<u64, Ticket>,
+    pub(super) following: BTreeMap<u64, Follower>,
+    pub(super) logins: Logins,
+    pub(super) numbers: u64,
+    /// Whether the sealed state was read; before that nothing is written over it.
+    pub(super) opening: Opening,
+    /// Stored sessions of organizations that the configuration no longer names: kept, not served.
+    pub(super) orphaned: BTreeMap<OrgName, SealedSession>,
+    /// Tombstones can't be read: everything is refused.
+    pub(super) blocked: Option<Refusal>,
+    pub(super) save_trouble: Option<String>,
+    pub(super) parked: Vec<AgentCommand>,
+    pub(super) sync_at: Option<Moment>,
+    /// Request id of the exchange whose refusal is being carried out.
+    pub(super) request_in_hand: Option<String>,
+    pub(super) retired: bool,
+    /// The state is no longer this agent's; why. Then nothing is written any more.
+    pub(super) lost: Option<String>,
+    /// The last tick.
+    ticked: Moment,
+    /// Sign-ins that arrived while the sealed state was being read.
+    arrived: Vec<Inner>,
+    pub(super) inner: mpsc::UnboundedSender<Inner>,
+    answers: mpsc::UnboundedReceiver<Inner>,
+}
+
+impl AgentCore {
+    /// A core in the state that the disk tells. Reads tombstones first, so that an end survives
+    /// whatever the keyring does; sweeps token files before anything is accepted.
+    pub fn new(ports: Ports, settings: Arc<Settings>, version: &str) -> Self {
+        let (inner, answers) = mpsc::unbounded_channel();
+        let audit_chain = AuditChain::open(Rc::clone(&ports.journal));
+        let ticked = ports.clock.now();
+        let mut core = Self {
+            ticked,
+            arrived: Vec::new(),
+            ports,
+            version: version.to_owned(),
+            settings,
+            settings_trouble: None,
+            org_sessions: BTreeMap::new(),
+            tombstones: BTreeMap::new(),
+            audit_chain,
+            tickets: BTreeMap::new(),
+            following: BTreeMap::new(),
+            logins: Logins::default(),
+            numbers: 0,
+            opening: Opening::NotYet,
+            orphaned: BTreeMap::new(),
+            blocked: None,
+            save_trouble: None,
+            parked: Vec::new(),
+            sync_at: None,
+            request_in_hand: None,
+            retired: false,
+            lost: None,
+            inner,
+            answers,
+        };
+        core.start();
+        core
+    }
+
+    /// The configuration could not be read at start: `status` says why.
+    pub fn settings_not_taken(&mut self, why: String) {
+        self.settings_trouble = Some(why);
+    }
+
+    /// Runs until the mailbox closes, the core retires or `stop` resolves.
+    pub async fn run(
+        mut self,
+        mut mailbox: mpsc::Receiver<AgentCommand>,
+        stop: impl Future<Output = ()>,
+    ) {
+        tokio::pin!(stop);
+        self.open_aside();
+        loop {
+            if self.next_wake() == Some(0) {
+                // Commands come first below: without this a flood of them would keep an overdue
+                // withdrawal waiting. What is still due then goes through the sleep, which yields.
+                self.tick();
+            }
+            let wake = self.next_wake();
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                Some(inner) = self.answers.recv() => self.answered(inner),
+                command = mailbox.recv() => match command {
+                    Some(command) => self.command(command),
+                    None => break,
+                },
+                () = sleep(wake), if wake.is_some() => self.tick(),
+            }
+            if self.retired {
+                break;
+            }
+        }
+        self.close().await;
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.ports.clock.now()
+    }
+
+    pub(super) const fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn next_wake(&self) -> Option<u64> {
+        let now = self.now();
+        let machines = self
+            .org_sessions
+            .values()
+            .filter_map(|org_session| org_session.machine.next_wake(now));
+        // The sleep begins anew with every event and stops in a suspend.
+        let children = (!self.following.is_empty())
+            .then(|| now.until(self.ticked.plus(LONGEST_WITH_CHILDREN_MS)));
+        let sync = self.sync_at.map(|at| now.until(at));
+        let links = self.subscription_wake(now);
+        machines.chain(children).chain(sync).chain(links).min()
+    }
+
+    fn tick(&mut self) {
+        if !self.state_is_ours() {
+            return;
+        }
+        let now = self.now();
+        self.ticked = now;
+        if self.sync_at.is_some_and(|at| now.reached(at)) {
+            self.sync_log();
+        }
+        let orgs: Vec<OrgName> = self.org_sessions.keys().cloned().collect();
+        for org in orgs {
+            self.step(&org, Event::Tick);
+            self.subscription_step(&org, SubscriptionInput::Tick);
+        }
+        self.release_overdue(now);
+        self.send_records(now);
+    }
+
+    /// Lets the session machine of `org` decide, and carries out what it says.
+    pub(super) fn step(&mut self, org: &OrgName, event: Event) {
+        let now = self.now();
+        let Some(org_session) = self.org_sessions.get_mut(org) else {
+            return;
+        };
+        let effects = org_session.machine.step(event, now);
+        self.carry_out(org, effects);
+    }
+
+    fn answered(&mut self, inner: Inner) {
+        if !self.state_is_ours() {
+            return;
+        }
+        match inner {
+            Inner::Opened(result) => self.opened(result),
+            Inner::Refreshed {
+                org,
+                flight,
+                result,
+            } => self.refreshed(&org, flight, result),
+            Inner::UserInfo(org, flight, said) => self.userinfo_said(&org, flight, *said),
+            Inner::Minted {
+                org,
+                flight,
+                request_id,
+                result,
+            } => self.minted(&org, flight, request_id, result),
+            Inner::Feed { org, number, news } => self.feed_says(&org, number, news),
+            Inner::EffectiveRoles {
+                org,
+                generation,
+                result,
+            } => self.holdings(&org, generation, result),
+            Inner::Uploaded {
+                org,
+                generation,
+                result,
+            } => self.uploaded(&org, generation, result),
+            Inner::Explained(explained) => self.explained(*explained),
+            Inner::SetUp(org, read) => self.set_up_read(&org, *read),
+            Inner::HungUp { org, follower } => self.hung_up(&org, follower),
+            Inner::LoggedIn { .. } if matches!(self.opening, Opening::UnderWay) => {
+                // To store it now would write over sessions that are just being read.
+                self.arrived.push(inner);
+            }
+            Inner::LoggedIn { org, login, result } => self.logged_in(&org, login, result),
+            Inner::LoginGone { org, login } => self.login_gone(&org, login),
+            Inner::TokenRevoked { org, sha256 } => self.token_revoked(&org, &sha256),
+        }
+    }
+
+    fn command(&mut self, command: AgentCommand) {
+        if !self.state_is_ours() {
+            // Its reply goes with it: whoever asked is told that this agent ends.
+            return;
+        }
+        if self.must_wait_for_opening(&command) {
+            self.parked.push(command);
+            self.open_aside();
+        } else {
+            self.admit(command);
+        }
+    }
+
+    /// A command that need not wait for the sealed state; for roles it may have to.
+    pub(super) fn admit(&mut self, command: AgentCommand) {
+        if let Some(org) = self.must_wait_for_roles(&command) {
+            self.park_for_roles(&org, command);
+        } else {
+            self.execute(command, WaitPolicy::Waits);
+        }
+    }
+
+    pub(super) fn execute(&mut self, command: AgentCommand, patience: WaitPolicy) {
+        match command {
+            AgentCommand::Get {
+                ask,
+                front,
+                caller,
+                reply,
+            } => self.get(ask, front, caller, reply, patience),
+            AgentCommand::Erase {
+                ask: _,
+                token,
+                caller,
+                reply,
+            } => self.erase(&token, &caller, reply),
+            AgentCommand::Follow {
+                ask,
+                again,
+                caller,
+                news,
+            } => self.follow(ask, again, caller, news, patience),
+            AgentCommand::Login(request) => self.login(request),
+            AgentCommand::Logout { org, caller, reply } => self.logout(org, caller, reply),
+            AgentCommand::Report { kind, reply } => self.report(kind, reply),
+            AgentCommand::Organization { url, route, reply } => {
+                self.organization(&url, route, reply);
+            }
+            AgentCommand::AcknowledgeLog { caller, reply } => self.acknowledge(caller, reply),
+            AgentCommand::Reload { reply } => self.reload(reply),
+            AgentCommand::Retire { reply } => self.retire(reply),
+            AgentCommand::Configured(Ok(settings)) => self.configured(&settings),
+            AgentCommand::Configured(Err(why)) => self.settings_trouble = Some(why),
+        }
+    }
+
+    /// Sign-ins that waited for the sealed state to be read.
+    pub(super) fn take_arrived(&mut self) {
+        for inner in std::mem::take(&mut self.arrived) {
+            self.answered(inner);
+        }
+    }
+}
+
+/// Sleeps on tokio's clock. It stops in a suspend; every event re-reads the boot clock, so nothing
+/// is served by it that is too old.
+async fn sleep(ms: Option<u64>) {
+    if let Some(ms) = ms {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

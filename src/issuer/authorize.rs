@@ -1,0 +1,296 @@
+//! Whether a verified claimant is still admitted, by what the store keeps; and what their sight changes
+//! there.
+
+use super::record;
+use super::refused::Refused;
+use super::signal_processor;
+use super::state::{Issuer, LiveConfig};
+use oam_model::audit::AuditRecord;
+use oam_model::feed::FeedEvent;
+use oam_model::principal::{Groups, Principal};
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_policy::account::Account;
+use oam_policy::admission;
+use oam_policy::policy;
+use oam_store::{Batch, Compared, PersonRow, PersonSeen, StoreChange, StoreFault};
+use oam_system::clock;
+
+/// How often a sight is decided anew that others overtake.
+const ATTEMPTS: usize = 4;
+/// How exact the time of the last sight of a person is kept, milliseconds.
+const SEEN_AGAIN_MS: u64 = 60_000;
+
+/// A claimant that may ask.
+pub struct AuthorizedPrincipal {
+    /// With the groups that count: those of a later signal, where there is one.
+    pub claimant: Principal,
+    /// The groups of the token itself, for the store.
+    groups: Groups,
+    /// As kept; none for who was never seen.
+    pub row: Option<PersonRow>,
+}
+
+/// A claimant that may not.
+pub struct DeniedPrincipal {
+    /// As verified.
+    pub claimant: Principal,
+    /// Why.
+    pub refusal: Refusal,
+    /// As kept, with the end.
+    pub row: Option<PersonRow>,
+}
+
+/// Why nobody was admitted.
+pub enum AuthorizeError {
+    /// The identity or session ended.
+    Denied(Box<DeniedPrincipal>),
+    /// The store is not there.
+    Unknown(Refused),
+}
+
+/// Admits a claimant by what the store says now.
+///
+/// # Errors
+/// Why not.
+pub async fn admit(
+    issuer: &Issuer,
+    in_force: &LiveConfig,
+    claimant: Principal,
+) -> Result<AuthorizedPrincipal, AuthorizeError> {
+    let unknown =
+        |fault: StoreFault| AuthorizeError::Unknown(Refused::of_exchange(fault.refusal(), false));
+    let row = person(issuer, &claimant).await.map_err(unknown)?;
+    let since = session_since(issuer, &claimant, row.as_ref()).await;
+    admit_by(in_force, claimant, row, since.map_err(unknown)?)
+}
+
+/// Admits a bearer, and writes the sight of them when it is news: a person who only listens must be found by a
+/// signal too. What overtakes it can be an end, or the sight of an older token: it is decided anew.
+///
+/// # Errors
+/// Why not.
+pub async fn admit_and_keep(
+    issuer: &Issuer,
+    claimant: Principal,
+) -> Result<AuthorizedPrincipal, AuthorizeError> {
+    let mut fault = StoreFault::Overtaken;
+    for _ in 0..ATTEMPTS {
+        // By the policy of now: another one can be what overtook it.
+        let in_force = issuer.in_force();
+        let admitted = admit(issuer, &in_force, claimant.clone()).await?;
+        match admitted.keep(issuer, &in_force).await {
+            Ok(()) => return Ok(admitted),
+            Err(StoreFault::Overtaken) => {}
+            Err(other) => {
+                fault = other;
+                break;
+            }
+        }
+    }
+    Err(AuthorizeError::Unknown(Refused::of_exchange(
+        fault.refusal(),
+        false,
+    )))
+}
+
+/// What is kept of a claimant. One who comes for the first time takes over what the provider said of them before.
+async fn person(issuer: &Issuer, claimant: &Principal) -> Result<Option<PersonRow>, StoreFault> {
+    let row = issuer.store.person(claimant.key.clone()).await?;
+    if row.as_ref().is_some_and(|row| !row.is_never_seen()) {
+        return Ok(row);
+    }
+    let seen = seen(claimant, &claimant.groups, clock::now_ms());
+    if !issuer.store.is_spoken_of(seen.clone()).await? {
+        return Ok(row);
+    }
+    let batch = Batch {
+        changes: vec![StoreChange::TakeOver(seen)],
+        entries: Vec::new(),
+    };
+    issuer.commit(batch).await?;
+    issuer.store.person(claimant.key.clone()).await
+}
+
+/// The first evidence of the claimant's session, where the answer depends on it.
+///
+/// # Errors
+/// The store is not there.
+pub async fn session_since(
+    issuer: &Issuer,
+    claimant: &Principal,
+    row: Option<&PersonRow>,
+) -> Result<Option<u64>, StoreFault> {
+    match &claimant.session {
+        Some(sid)
+            if claimant.auth_time.is_none() && row.is_some_and(|r| r.account.session.is_some()) =>
+        {
+            let key = claimant.key.clone();
+            issuer.store.session_since(key, sid.clone()).await
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Admits a claimant by this row, and by [`session_since`].
+///
+/// # Errors
+/// [`AuthorizeError::Denied`].
+pub fn admit_by(
+    in_force: &LiveConfig,
+    mut claimant: Principal,
+    row: Option<PersonRow>,
+    session_since: Option<u64>,
+) -> Result<AuthorizedPrincipal, AuthorizeError> {
+    let facts = row
+        .as_ref()
+        .map(|row| signal_processor::facts(row, session_since));
+    let org = in_force.org();
+    if let Err(refusal) = admission::admit(facts.as_ref(), &claimant, org, clock::now_ms()) {
+        let barred = DeniedPrincipal {
+            claimant,
+            refusal,
+            row,
+        };
+        return Err(AuthorizeError::Denied(Box::new(barred)));
+    }
+    let counting = admission::groups(facts.as_ref(), &claimant);
+    let groups = std::mem::replace(&mut claimant.groups, counting);
+    Ok(AuthorizedPrincipal {
+        claimant,
+        groups,
+        row,
+    })
+}
+
+impl AuthorizedPrincipal {
+    /// The epoch that a token is bound to.
+    pub fn epoch(&self) -> u64 {
+        self.row.as_ref().map_or(0, |row| row.epoch)
+    }
+
+    /// Whether later evidence than this one is kept: it gave the roles that are held, and this one gives no
+    /// other.
+    pub fn is_older(&self) -> bool {
+        let proven_at = self.claimant.proven_at;
+        let row = self.row.as_ref();
+        row.is_some_and(|row| proven_at < row.seen.proven_at)
+    }
+
+    /// What this sight changes in the store: the person or job as seen, and the roles where they are others
+    /// than when last compared. Evidence older than what is kept compares nothing: a second session with
+    /// an older token would take away and give back the same role with every ask.
+    pub fn sight(&self, in_force: &LiveConfig) -> Vec<StoreChange> {
+        let at_ms = clock::now_ms();
+        let seen = seen(&self.claimant, &self.groups, at_ms);
+        let mut changes = Vec::with_capacity(2);
+        if !self.row.as_ref().is_some_and(|row| is_kept(row, &seen)) {
+            changes.push(StoreChange::Seen(seen));
+        }
+        if !self.is_older() {
+            let held = policy::held_names(&in_force.policy, &self.claimant);
+            let before = self.row.as_ref().map_or(&[][..], |row| &row.held);
+            let after = admission::roles_after_signal(before, held);
+            if after.changed {
+                // Nobody listens yet to a person who was never seen.
+                let feed = self.row.is_some().then(|| FeedEvent::RolesChanged {
+                    at_ms,
+                    held: after.held.clone(),
+                    lost: after.lost.clone(),
+                });
+                changes.push(StoreChange::Held {
+                    key: self.claimant.key.clone(),
+                    from: Compared::of(self.row.as_ref()),
+                    held: after.held,
+                    lost: after.lost,
+                    at_ms,
+                    feed,
+                });
+            }
+        }
+        changes
+    }
+
+    /// Whether the store knows less of this person than this token says.
+    fn is_news(&self) -> bool {
+        self.row
+            .as_ref()
+            .is_none_or(|row| row.seen.proven_at < self.claimant.proven_at || row.is_never_seen())
+    }
+
+    async fn keep(&self, issuer: &Issuer, in_force: &LiveConfig) -> Result<(), StoreFault> {
+        if !self.is_news() {
+            return Ok(());
+        }
+        let mut changes = self.sight(in_force);
+        changes.push(StoreChange::AtEpoch {
+            key: self.claimant.key.clone(),
+            epoch: self.epoch(),
+        });
+        let batch = Batch {
+            changes,
+            entries: Vec::new(),
+        };
+        let committed = issuer.commit(batch).await?;
+        record::settle(issuer, committed.revoked);
+        Ok(())
+    }
+}
+
+fn seen(claimant: &Principal, groups: &Groups, at_ms: u64) -> PersonSeen {
+    PersonSeen {
+        key: claimant.key.clone(),
+        issuer: claimant.issuer.clone(),
+        subject: claimant.subject.clone(),
+        username: claimant.username.clone(),
+        email: claimant.email.clone(),
+        groups: match groups {
+            Groups::Known(groups) => Some(groups.clone()),
+            Groups::Unknown { .. } => None,
+        },
+        session: claimant.session.clone(),
+        proven_at: claimant.proven_at,
+        at_ms,
+    }
+}
+
+/// Whether what the store keeps of a person already says what this sight does: then it is not written again
+/// with every token.
+fn is_kept(row: &PersonRow, seen: &PersonSeen) -> bool {
+    let kept = &row.seen;
+    let recent = seen.at_ms < kept.at_ms.saturating_add(SEEN_AGAIN_MS);
+    let same = seen.proven_at == kept.proven_at
+        && row.groups_changed_at_ms.is_none()
+        && (&seen.issuer, &seen.subject, &seen.username)
+            == (&kept.issuer, &kept.subject, &kept.username)
+        && (&seen.email, &seen.groups) == (&kept.email, &kept.groups);
+    recent && seen.session == kept.session && same
+}
+
+impl DeniedPrincipal {
+    /// The end as the feed says it: the one of the row, or the age of the sign-in, which no event told.
+    pub fn event(&self) -> FeedEvent {
+        let account = self.row.as_ref().map(|row| &row.account);
+        let ended = account.and_then(Account::ended).map(|(_, end)| end);
+        let session = account.and_then(|account| account.session.as_ref());
+        if self.refusal.code == RefusalCode::Revoked
+            && let Some(end) = ended.or(session)
+        {
+            return FeedEvent::Revoked {
+                at_ms: end.at_ms,
+                reason: end.reason.clone(),
+            };
+        }
+        let doubt = account.and_then(|account| account.doubt.as_ref());
+        FeedEvent::Doubt {
+            at_ms: doubt.map_or_else(clock::now_ms, |end| end.at_ms),
+            reason: doubt.map_or_else(|| self.refusal.sentence.clone(), |end| end.reason.clone()),
+        }
+    }
+}
+
+/// Adds who asks to an entry.
+pub fn name(entry: &mut AuditRecord, claimant: &Principal) {
+    entry.source = Some(claimant.key.source.clone());
+    entry.person = Some(claimant.key.key.clone());
+    entry.name = claimant.username.clone().or_else(|| claimant.email.clone());
+}

@@ -1,0 +1,399 @@
+//! The session machine of one organization: its session, its tokens, and everybody who waits.
+//!
+//! `SessionMachine::step` is the only door: an event and the moment go in, effects come out, in the order in
+//! which they must be carried out. The session machine reads no clock, holds no secret and calls nobody.
+
+mod end;
+mod feed;
+mod follow;
+mod prove;
+mod serve;
+mod wake;
+
+#[cfg(any(test, feature = "fixture"))]
+#[allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+pub mod fixture;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod stories;
+
+use self::serve::Said;
+use super::cache::{TokenCache, TokenId};
+use super::standing::{Meaning, MintMeaning};
+use super::state::{Flight, Live, SessionLimits, SessionState};
+use oam_model::identity::Identity;
+use oam_model::name::RoleName;
+use oam_model::refusal::Refusal;
+use oam_model::role::OfflineRule;
+use oam_model::standing::{EndReason, StandingWord};
+use oam_model::time::Moment;
+use oam_model::token_key::TokenKey;
+use std::collections::BTreeMap;
+
+/// Who waits for a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Who {
+    /// An ask that wants one answer.
+    Ticket(u64),
+    /// A child of `oam exec` whose file is kept fresh.
+    Follower(u64),
+}
+
+/// What happens to a session machine.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A stored session was found at start.
+    Restored(Box<Live>),
+    /// Somebody signed in; the sign-in is a proof.
+    SignedIn(Box<Live>),
+    /// Somebody wants a token; the role is chosen already.
+    Asked {
+        /// Who.
+        who: Who,
+        /// What.
+        order: TokenKey,
+        /// The role's offline rule.
+        offline: OfflineRule,
+    },
+    /// A follower hung up.
+    Unfollowed(u64),
+    /// The provider renewed the session.
+    Refreshed {
+        /// Number of the flight.
+        flight: u64,
+        /// The claims.
+        identity: Identity,
+        /// Expiry of the token that is exchanged, Unix seconds.
+        subject_expires: Option<u64>,
+    },
+    /// A refresh did not bring a token.
+    RefreshFailed {
+        /// Number of the flight.
+        flight: u64,
+        /// What the answer means.
+        meaning: Meaning,
+        /// Our words for it.
+        words: String,
+    },
+    /// The token endpoint issued a token.
+    Minted {
+        /// Number of the exchange.
+        flight: u64,
+        /// Number of the token.
+        token: TokenId,
+        /// Seconds it lives.
+        expires_in_s: u64,
+    },
+    /// The token endpoint did not.
+    MintFailed {
+        /// Number of the exchange.
+        flight: u64,
+        /// What the answer means.
+        meaning: MintMeaning,
+        /// Our words for it.
+        words: String,
+    },
+    /// The organization's issuer did not, in its own words.
+    MintDenied {
+        /// Number of the exchange.
+        flight: u64,
+        /// What the answer means.
+        meaning: MintMeaning,
+        /// The issuer's refusal.
+        refusal: Refusal,
+    },
+    /// Somebody needs a younger subject token: the feed, or roles that can't be read with the old one.
+    Renew,
+    /// The issuer's own evidence, as of then: a proof of that time.
+    Vouched(Moment),
+    /// The issuer has weak evidence that the session is over: prove it at the provider before serving.
+    Doubted(String),
+    /// The issuer says which roles are held now, and which were lost.
+    RolesChanged {
+        /// All that are held.
+        held: Vec<RoleName>,
+        /// Those that were held before.
+        lost: Vec<RoleName>,
+    },
+    /// The hub rejected a token.
+    Rejected(TokenId),
+    /// The person signed out.
+    SignedOut,
+    /// A signal, or a tombstone that another program wrote, said that the session is over.
+    Over(StandingWord, Option<EndReason>),
+    /// The configuration names, or no longer names, what was signed in to.
+    Bound(bool),
+    /// New limits.
+    Limits(SessionLimits),
+    /// Time passed.
+    Tick,
+}
+
+/// What the core has to do, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The session is over: tombstone, epoch, wipe, delete, revoke (promise 1).
+    End {
+        /// `ended`, `revoked` or `signed-out`.
+        word: StandingWord,
+        /// Why.
+        reason: Option<EndReason>,
+    },
+    /// Puts on record that the issuer doubts the session, and why.
+    Doubt(String),
+    /// Wipes a token.
+    Drop(TokenId),
+    /// Takes a follower's file away; `last`: for good.
+    Withdraw {
+        /// The follower.
+        follower: u64,
+        /// Why.
+        refusal: Refusal,
+        /// No renewal will come.
+        last: bool,
+    },
+    /// Shows a notification.
+    Notify(NotificationKind),
+    /// Hands the token out.
+    Grant {
+        /// The ticket.
+        ticket: u64,
+        /// The token.
+        token: TokenId,
+    },
+    /// Writes the token to the follower's file.
+    Deliver {
+        /// The follower.
+        follower: u64,
+        /// The token.
+        token: TokenId,
+    },
+    /// Refuses an ask.
+    Refuse {
+        /// The ticket.
+        ticket: u64,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Sends a refresh, after the in-flight mark is durable.
+    Refresh(Flight),
+    /// Sends an exchange.
+    Mint {
+        /// Its number.
+        flight: u64,
+        /// What.
+        order: TokenKey,
+    },
+}
+
+/// Occasions for a notification; each once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotificationKind {
+    /// The session reaches its age soon.
+    EndsSoon,
+    /// The session ended.
+    Ended,
+    /// Access was revoked.
+    Revoked,
+    /// A caller needs a sign-in.
+    SignInNeeded,
+}
+
+/// An ask that waits for a proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Waiting {
+    who: Who,
+    order: TokenKey,
+    offline: OfflineRule,
+    deadline: Moment,
+}
+
+/// A child of `oam exec`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Follower {
+    order: TokenKey,
+    offline: OfflineRule,
+    /// The token in its file now.
+    delivered: Option<TokenId>,
+    /// It waits for a proof or an exchange.
+    pending: bool,
+    /// It has had a token.
+    started: bool,
+}
+
+/// The state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionMachine {
+    org: String,
+    limits: SessionLimits,
+    epoch: u64,
+    standing: SessionState,
+    cache: TokenCache<(Who, OfflineRule)>,
+    waiting: Vec<Waiting>,
+    followers: BTreeMap<u64, Follower>,
+    flights: u64,
+    /// Background proofs come this much earlier, per mille of `fresh`, so that a fleet does not ask
+    /// its provider in step.
+    jitter: u16,
+    sign_in_noticed: bool,
+    ends_soon_noticed: bool,
+}
+
+impl SessionMachine {
+    /// A session machine where nobody is signed in, in the epoch after the last known one. `jitter` is 0 to 200.
+    pub fn new(org: &str, limits: SessionLimits, epoch: u64, jitter: u16) -> Self {
+        Self {
+            org: org.to_owned(),
+            limits,
+            epoch,
+            standing: SessionState::SignedOut { reason: None },
+            cache: TokenCache::default(),
+            waiting: Vec::new(),
+            followers: BTreeMap::new(),
+            flights: 0,
+            jitter: jitter.min(200),
+            sign_in_noticed: false,
+            ends_soon_noticed: false,
+        }
+    }
+
+    /// A session machine whose session was over already at start: says so, without a second notification.
+    #[must_use]
+    pub fn over(mut self, word: StandingWord, reason: Option<EndReason>) -> Self {
+        self.standing = match word {
+            StandingWord::Ended | StandingWord::Revoked => SessionState::Over { word, reason },
+            _ => SessionState::SignedOut { reason },
+        };
+        self.sign_in_noticed = matches!(word, StandingWord::Ended | StandingWord::Revoked);
+        self
+    }
+
+    /// Goes on in the epoch of a stored session.
+    pub fn resume_at(&mut self, epoch: u64) {
+        self.epoch = self.epoch.max(epoch);
+    }
+
+    /// The epoch.
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// How the session stands.
+    pub const fn standing(&self) -> &SessionState {
+        &self.standing
+    }
+
+    /// The limits in force.
+    pub const fn limits(&self) -> &SessionLimits {
+        &self.limits
+    }
+
+    /// Whether this refresh is the one under way: only then its tokens are taken.
+    pub fn awaits(&self, flight: u64) -> bool {
+        self.standing
+            .live()
+            .is_some_and(|live| live.flight.is_some_and(|f| f.id == flight))
+    }
+
+    /// Whether this exchange is still waited for.
+    pub fn awaits_mint(&self, flight: u64) -> bool {
+        self.cache.order_of_flight(flight).is_some()
+    }
+
+    /// Whether nothing is in the works and nobody follows.
+    pub fn is_idle(&self) -> bool {
+        let refreshing = self
+            .standing
+            .live()
+            .is_some_and(|live| live.flight.is_some());
+        !refreshing
+            && self.followers.is_empty()
+            && self.waiting.is_empty()
+            && !self.cache.is_minting()
+    }
+
+    /// One event.
+    pub fn step(&mut self, event: Event, now: Moment) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        // A sign-in replaces a session, however old: an end here would be carried out on the new one.
+        if !matches!(event, Event::SignedIn(_)) {
+            self.end_when_too_old(now, &mut effects);
+        }
+        match event {
+            Event::Restored(live) => self.standing = SessionState::Live(live),
+            Event::SignedIn(live) => self.sign_in(live, now, &mut effects),
+            Event::Asked {
+                who,
+                order,
+                offline,
+            } => self.ask(who, order, offline, now, &mut effects),
+            Event::Unfollowed(id) => self.unfollow(id),
+            Event::Refreshed {
+                flight,
+                identity,
+                subject_expires,
+            } => {
+                self.refreshed(flight, identity, subject_expires, now, &mut effects);
+            }
+            Event::RefreshFailed {
+                flight,
+                meaning,
+                words,
+            } => {
+                self.refresh_failed(flight, meaning, words, now, &mut effects);
+            }
+            Event::Minted {
+                flight,
+                token,
+                expires_in_s,
+            } => {
+                self.minted(flight, token, expires_in_s, now, &mut effects);
+            }
+            Event::MintFailed { .. }
+            | Event::MintDenied { .. }
+            | Event::Renew
+            | Event::Vouched(_)
+            | Event::Doubted(_)
+            | Event::RolesChanged { .. } => self.told(event, now, &mut effects),
+            Event::Rejected(token) => {
+                if self.cache.reject(token, now) {
+                    effects.push(Effect::Drop(token));
+                }
+            }
+            Event::SignedOut => self.end(StandingWord::SignedOut, None, now, &mut effects),
+            Event::Over(word, reason) => self.end(word, reason, now, &mut effects),
+            Event::Bound(bound) => self.bind(bound, now, &mut effects),
+            Event::Limits(limits) => {
+                self.limits = limits;
+                self.end_when_too_old(now, &mut effects);
+            }
+            Event::Tick => self.tick(now, &mut effects),
+        }
+        effects
+    }
+    /// What token endpoint and issuer say besides tokens.
+    fn told(&mut self, event: Event, now: Moment, effects: &mut Vec<Effect>) {
+        match event {
+            Event::MintFailed {
+                flight,
+                meaning,
+                words,
+            } => {
+                self.mint_failed(flight, meaning, Said::Words(&words), now, effects);
+            }
+            Event::MintDenied {
+                flight,
+                meaning,
+                refusal,
+            } => {
+                self.mint_failed(flight, meaning, Said::Refusal(refusal), now, effects);
+            }
+            Event::Renew => self.renew(now, effects),
+            Event::Vouched(as_of) => self.vouched(as_of, now, effects),
+            Event::Doubted(reason) => self.doubted(reason, now, effects),
+            Event::RolesChanged { held, lost } => self.roles_changed(&held, &lost, effects),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! From an ask to a token or a refusal.
+
+use super::{Effect, Follower, NotificationKind, SessionMachine, Waiting, Who};
+use crate::cache::{CachedToken, MARGIN_MS, TokenId};
+use crate::standing::MintMeaning;
+use crate::state::{Need, PROOF_DEADLINE_MS};
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::role::OfflineRule;
+use oam_model::standing::{EndReason, StandingWord};
+use oam_model::time::Moment;
+use oam_model::token_key::TokenKey;
+
+/// Whether a proof can bring a younger subject token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// It was not tried just now.
+    ToBeHad,
+    /// It was made just now: a younger one will not come.
+    JustMade,
+    /// It failed or did not come in time: to try again at once would never end.
+    Missed,
+}
+
+/// Why an exchange brought no token.
+pub(super) enum Said<'a> {
+    /// Our words for the endpoint's answer.
+    Words(&'a str),
+    /// The refusal of the organization's own issuer, which is shown as it is.
+    Refusal(Refusal),
+}
+
+impl SessionMachine {
+    pub(super) fn ask(
+        &mut self,
+        who: Who,
+        order: TokenKey,
+        offline: OfflineRule,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Who::Follower(id) = who {
+            let follower = Follower {
+                order: order.clone(),
+                offline,
+                delivered: None,
+                pending: true,
+                started: false,
+            };
+            self.followers.insert(id, follower);
+        }
+        match self.standing.need(now, &self.limits) {
+            Need::Nothing => self.serve(who, &order, offline, now, effects),
+            Need::Proof => {
+                self.wait_for_proof(who, order, offline, now);
+                self.begin_refresh(now, effects);
+            }
+            Need::FailedRecently => {
+                self.wait_for_proof(who, order, offline, now);
+                self.decide_by_lease(now, effects, |waiting| waiting.who == who);
+            }
+            Need::Login => self.refuse_standing(who, now, effects),
+        }
+    }
+
+    pub(super) fn wait_for_proof(
+        &mut self,
+        who: Who,
+        order: TokenKey,
+        offline: OfflineRule,
+        now: Moment,
+    ) {
+        self.waiting.push(Waiting {
+            who,
+            order,
+            offline,
+            deadline: now.plus(PROOF_DEADLINE_MS),
+        });
+    }
+
+    pub(super) fn serve(
+        &mut self,
+        who: Who,
+        order: &TokenKey,
+        offline: OfflineRule,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) {
+        let missed = self
+            .standing
+            .live()
+            .is_some_and(|live| live.failed_recently(now));
+        let proof = if missed {
+            Proof::Missed
+        } else {
+            Proof::ToBeHad
+        };
+        self.serve_or_mint(who, order, offline, now, effects, proof);
+    }
+
+    pub(super) fn serve_or_mint(
+        &mut self,
+        who: Who,
+        order: &TokenKey,
+        offline: OfflineRule,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+        proof: Proof,
+    ) {
+        if self.cache.is_rejected(order, now) {
+            let refusal = Refusal::new(
+                RefusalCode::Rejected,
+                format!("{} rejected two fresh tokens in a row", order.hub_url),
+                "check that the hub trusts this issuer and that the role may do this there, and by `oam doctor` in the repository that git sends no header of its own; try again in 30 seconds",
+            );
+            return self.refuse(who, refusal, effects);
+        }
+        effects.extend(self.cache.sweep(now).into_iter().map(Effect::Drop));
+        let held = self
+            .cache
+            .held(order)
+            .map(|held| (held.token, held.is_due(now)));
+        if let Some((token, due)) = held {
+            self.hand_out(who, token, effects);
+            if due {
+                self.mint(order, now, effects);
+            }
+            return;
+        }
+        let usable = self
+            .standing
+            .live()
+            .is_some_and(|live| live.subject_is_usable(now));
+        if usable {
+            self.cache.slot(order).waiters.push((who, offline));
+            self.mint(order, now, effects);
+            return;
+        }
+        match proof {
+            Proof::JustMade => self.refuse(who, self.no_young_subject(), effects),
+            Proof::Missed => self.refuse_standing(who, now, effects),
+            Proof::ToBeHad => {
+                self.wait_for_proof(who, order.clone(), offline, now);
+                self.begin_refresh(now, effects);
+            }
+        }
+    }
+
+    fn no_young_subject(&self) -> Refusal {
+        Refusal::unavailable(
+            format!(
+                "the identity provider of {} sends no new ID token at a renewal, and the last one has expired",
+                self.org
+            ),
+            "set `subject = \"access-token\"` under its exchange if the token endpoint takes one, or sign in again",
+        )
+    }
+
+    /// Starts an exchange unless one is under way for this order.
+    pub(super) fn mint(&mut self, order: &TokenKey, now: Moment, effects: &mut Vec<Effect>) {
+        let usable = self
+            .standing
+            .live()
+            .is_some_and(|live| live.subject_is_usable(now));
+        let next = self.flights + 1;
+        let slot = self.cache.slot(order);
+        if slot.flight.is_some() || !usable {
+            return;
+        }
+        slot.flight = Some(next);
+        self.flights = next;
+        effects.push(Effect::Mint {
+            flight: next,
+            order: order.clone(),
+        });
+    }
+
+    pub(super) fn minted(
+        &mut self,
+        flight: u64,
+        token: TokenId,
+        expires_in_s: u64,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(order) = self.cache.order_of_flight(flight) else {
+            // An answer from before an end: the token never leaves.
+            effects.push(Effect::Drop(token));
+            return;
+        };
+        let life_ms = expires_in_s.saturating_mul(1000);
+        let slot = self.cache.slot(&order);
+        slot.flight = None;
+        slot.proven_again = false;
+        let waiters = std::mem::take(&mut slot.waiters);
+        if life_ms < MARGIN_MS {
+            effects.push(Effect::Drop(token));
+            let refusal = Refusal::unavailable(
+                format!(
+                    "the token endpoint of {} issues tokens of {expires_in_s} s, and none is handed out with less than 60 s of life",
+                    self.org
+                ),
+                "raise the life of its tokens",
+            );
+            for (who, _) in waiters {
+                self.refuse(who, refusal.clone(), effects);
+            }
+            return;
+        }
+        let old = slot.held.replace(CachedToken {
+            token,
+            expires: now.plus(life_ms),
+            life_ms,
+        });
+        for (who, offline) in waiters {
+            if offline == OfflineRule::Grace && self.is_beyond_lease(now) {
+                self.refuse_standing(who, now, effects);
+            } else {
+                self.hand_out(who, token, effects);
+            }
+        }
+        self.deliver_to_followers_of(&order, token, now, effects);
+        effects.extend(old.map(|held| Effect::Drop(held.token)));
+    }
+
+    /// The exchange itself can outlast the lease.
+    fn is_beyond_lease(&self, now: Moment) -> bool {
+        let age = self.standing.live().and_then(|live| live.proof_age(now));
+        age.is_none_or(|age| age > self.limits.lease_ms)
+    }
+
+    pub(super) fn mint_failed(
+        &mut self,
+        flight: u64,
+        meaning: MintMeaning,
+        said: Said<'_>,
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(order) = self.cache.order_of_flight(flight) else {
+            return;
+        };
+        if let (MintMeaning::Revoked, Said::Refusal(refusal)) = (meaning, &said) {
+            let reason = refusal.reason.clone().map(EndReason::Words);
+            return self.end(StandingWord::Revoked, reason, now, effects);
+        }
+        let slot = self.cache.slot(&order);
+        slot.flight = None;
+        let waiters = std::mem::take(&mut slot.waiters);
+        let first = !slot.proven_again;
+        if first && matches!(meaning, MintMeaning::SubjectRefused | MintMeaning::Ended) {
+            // The first sign of an ended session can be a refused exchange: prove before answering.
+            slot.proven_again = true;
+            for (who, offline) in waiters {
+                self.wait_for_proof(who, order.clone(), offline, now);
+            }
+            match said {
+                Said::Refusal(refusal) if meaning == MintMeaning::Ended => {
+                    let reason = refusal.reason.unwrap_or(refusal.sentence);
+                    self.doubted(reason, now, effects);
+                    self.cache.slot(&order).proven_again = true;
+                }
+                _ => self.begin_refresh(now, effects),
+            }
+            return;
+        }
+        slot.proven_again = false;
+        let denied = meaning == MintMeaning::Denied && matches!(said, Said::Refusal(_));
+        let refusal = match said {
+            Said::Words(words) => self.mint_refusal(meaning, &order, words),
+            Said::Refusal(refusal) => refusal,
+        };
+        if denied {
+            // The issuer alone grants: what it denies is not served from before either.
+            self.take_back(&order, &refusal, effects);
+        }
+        for (who, _) in waiters {
+            self.refuse(who, refusal.clone(), effects);
+        }
+    }
+
+    fn mint_refusal(&self, meaning: MintMeaning, order: &TokenKey, words: &str) -> Refusal {
+        let what = order
+            .repository
+            .as_ref()
+            .map_or_else(|| order.hub_url.clone(), ToString::to_string);
+        let sentence = format!(
+            "the token endpoint of {} issued no {} token for {what} to {}: {words}",
+            self.org,
+            order.action.word(),
+            order.role
+        );
+        match meaning {
+            MintMeaning::Denied
+            | MintMeaning::SubjectRefused
+            | MintMeaning::Revoked
+            | MintMeaning::Ended => Refusal::denied(
+                sentence,
+                format!(
+                    "ask the administrators of {} whether you hold {}",
+                    self.org, order.role
+                ),
+            ),
+            MintMeaning::Unavailable => Refusal::unavailable(sentence, "try again in a moment"),
+            MintMeaning::Misanswered => Refusal::unavailable(
+                sentence,
+                format!(
+                    "look whether a sign-in page of the network answers in the endpoint's place; if not, tell the administrators of {}",
+                    self.org
+                ),
+            ),
+            MintMeaning::Unfit => Refusal::bad_request(
+                format!("{what} can't be asked for at {}: {words}", self.org),
+                "have the exchange name repositories in its `resource`, where every character can be sent, or rename this one",
+            ),
+            MintMeaning::OurMistake => Refusal::unavailable(
+                sentence,
+                "check `exchange` in config.toml against the endpoint's documentation",
+            ),
+        }
+    }
+
+    fn hand_out(&mut self, who: Who, token: TokenId, effects: &mut Vec<Effect>) {
+        match who {
+            Who::Ticket(ticket) => effects.push(Effect::Grant { ticket, token }),
+            Who::Follower(id) => self.deliver(id, token, effects),
+        }
+    }
+
+    pub(super) fn refuse_standing(&mut self, who: Who, now: Moment, effects: &mut Vec<Effect>) {
+        let refusal = self.standing.refusal(&self.org, now, &self.limits);
+        let needs_login = matches!(
+            refusal.code,
+            RefusalCode::SignedOut | RefusalCode::Ended | RefusalCode::Revoked
+        );
+        if needs_login && !self.sign_in_noticed {
+            self.sign_in_noticed = true;
+            effects.push(Effect::Notify(NotificationKind::SignInNeeded));
+        }
+        self.refuse(who, refusal, effects);
+    }
+
+    /// Refuses an ask, or takes a follower's file away. A follower that has had a token stays, and
+    /// gets its file back when that is possible again; one that never had a token is gone.
+    pub(super) fn refuse(&mut self, who: Who, refusal: Refusal, effects: &mut Vec<Effect>) {
+        match who {
+            Who::Ticket(ticket) => effects.push(Effect::Refuse { ticket, refusal }),
+            Who::Follower(id) => self.withhold(id, refusal, effects),
+        }
+    }
+}
