@@ -12,7 +12,7 @@ use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
 use oam_model::token_request::{Intent, TokenRequest, repository_of_path};
 use oam_session::hub::{Owner, among, owner};
-use oam_session::machine::{Effect, Event, Who};
+use oam_session::machine::{Effect, PersonEvent, Who};
 use oam_session::role::{AccessRequest, Choice, choose};
 use oam_session::state::Need;
 use tokio::sync::oneshot;
@@ -221,7 +221,7 @@ impl AgentCore {
                 );
                 self.step(
                     &org,
-                    Event::Asked {
+                    PersonEvent::Asked {
                         who: Who::Ticket(ticket),
                         order,
                         offline,
@@ -251,7 +251,7 @@ impl AgentCore {
             record.caller = Some(caller.clone());
             record.token_sha256 = Some(sha256);
             self.write(&record);
-            self.step(&org, Event::Rejected(id));
+            self.step(&org, PersonEvent::Rejected(id));
         }
         let _ = reply.send(CommandOutcome::Done);
     }

@@ -12,7 +12,8 @@
 
 mod sent;
 
-use super::core::{AgentCore, Inner};
+use super::answers::PortAnswer;
+use super::core::AgentCore;
 use super::issuer_client::Records;
 use super::state::AuditAnchor;
 use oam_audit::record::GENESIS;
@@ -129,7 +130,7 @@ impl AgentCore {
         let (inner, org) = (self.inner.clone(), name.clone());
         tokio::task::spawn_local(async move {
             let result = sending.await;
-            let _ = inner.send(Inner::Uploaded {
+            let _ = inner.send(PortAnswer::Uploaded {
                 org,
                 generation,
                 result,

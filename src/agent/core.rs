@@ -1,29 +1,24 @@
 //! The one task that owns the state.
 
+use super::answers::PortAnswer;
 use super::audit_chain::AuditChain;
 use super::command::{AgentCommand, CommandOutcome};
 use super::effective_roles::WaitPolicy;
-use super::feeding::FeedNews;
-use super::login::{Accepted, Failed, Logins};
+use super::login::Logins;
 use super::opening::Opening;
 use super::org_session::{Chosen, Follower, OrgSession};
 use super::ports::{
-    Arrived, AuditFile, ChildTokenFiles, Clock, Configuration, IdentityProvider, IssuerApi, Minted,
-    Notices, Published, Rng, TokenEndpoint, UserInfo, Vault,
+    AuditFile, ChildTokenFiles, Clock, Configuration, IdentityProvider, IssuerApi, Notices,
+    Published, Rng, TokenEndpoint, Vault,
 };
-use super::state::{Sealed, SealedSession, Tombstone};
-use super::why::Explained;
+use super::state::{SealedSession, Tombstone};
 use oam_config::agent::Settings;
-use oam_model::answer::EndpointFault;
-use oam_model::feed::UploadAnswer;
-use oam_model::identity::Identity;
 use oam_model::name::OrgName;
-use oam_model::organization::EffectiveRoles;
 use oam_model::refusal::Refusal;
 use oam_model::time::Moment;
-use oam_session::machine::Event;
+use oam_session::machine::{Effect, Event, HostEvent};
 use oam_session::subscription::SubscriptionInput;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -58,57 +53,6 @@ pub struct Ports {
     pub published: Rc<dyn Published>,
     /// The configuration's files.
     pub configuration: Rc<dyn Configuration>,
-}
-
-/// What comes back from calls that run aside.
-pub(super) enum Inner {
-    Opened(Result<Option<Sealed>, Refusal>),
-    Refreshed {
-        org: OrgName,
-        flight: u64,
-        result: Result<Arrived, EndpointFault>,
-    },
-    UserInfo(OrgName, u64, Box<(Identity, UserInfo)>),
-    Minted {
-        org: OrgName,
-        flight: u64,
-        request_id: String,
-        result: Result<Minted, EndpointFault>,
-    },
-    Feed {
-        org: OrgName,
-        number: u64,
-        news: FeedNews,
-    },
-    EffectiveRoles {
-        org: OrgName,
-        generation: u64,
-        result: Result<EffectiveRoles, EndpointFault>,
-    },
-    Uploaded {
-        org: OrgName,
-        generation: u64,
-        result: Result<UploadAnswer, EndpointFault>,
-    },
-    Explained(Box<Explained>),
-    SetUp(OrgName, Box<super::setup::SetUpRead>),
-    HungUp {
-        org: OrgName,
-        follower: u64,
-    },
-    LoggedIn {
-        org: OrgName,
-        login: u64,
-        result: Result<Accepted, Failed>,
-    },
-    LoginGone {
-        org: OrgName,
-        login: u64,
-    },
-    TokenRevoked {
-        org: OrgName,
-        sha256: String,
-    },
 }
 
 /// An ask that waits for its one answer.
@@ -148,9 +92,9 @@ pub struct AgentCore {
     /// The last tick.
     ticked: Moment,
     /// Sign-ins that arrived while the sealed state was being read.
-    arrived: Vec<Inner>,
-    pub(super) inner: mpsc::UnboundedSender<Inner>,
-    answers: mpsc::UnboundedReceiver<Inner>,
+    pub(super) arrived: Vec<PortAnswer>,
+    pub(super) inner: mpsc::UnboundedSender<PortAnswer>,
+    answers: mpsc::UnboundedReceiver<PortAnswer>,
 }
 
 impl AgentCore {
@@ -261,62 +205,33 @@ impl AgentCore {
         }
         let orgs: Vec<OrgName> = self.org_sessions.keys().cloned().collect();
         for org in orgs {
-            self.step(&org, Event::Tick);
+            self.step(&org, HostEvent::Tick);
             self.subscription_step(&org, SubscriptionInput::Tick);
         }
         self.release_overdue(now);
         self.send_records(now);
     }
 
-    /// Lets the session machine of `org` decide, and carries out what it says.
-    pub(super) fn step(&mut self, org: &OrgName, event: Event) {
-        let now = self.now();
-        let Some(org_session) = self.org_sessions.get_mut(org) else {
-            return;
-        };
-        let effects = org_session.machine.step(event, now);
-        self.carry_out(org, effects);
+    /// Lets the session machine of `org` decide, and carries out what it says. What carrying out brings waits until
+    /// all that was decided is done: no effect asks the machine by itself.
+    pub(super) fn step(&mut self, org: &OrgName, event: impl Into<Event>) {
+        self.drain(org, VecDeque::from([event.into()]));
     }
 
-    fn answered(&mut self, inner: Inner) {
-        if !self.state_is_ours() {
-            return;
-        }
-        match inner {
-            Inner::Opened(result) => self.opened(result),
-            Inner::Refreshed {
-                org,
-                flight,
-                result,
-            } => self.refreshed(&org, flight, result),
-            Inner::UserInfo(org, flight, said) => self.userinfo_said(&org, flight, *said),
-            Inner::Minted {
-                org,
-                flight,
-                request_id,
-                result,
-            } => self.minted(&org, flight, request_id, result),
-            Inner::Feed { org, number, news } => self.feed_says(&org, number, news),
-            Inner::EffectiveRoles {
-                org,
-                generation,
-                result,
-            } => self.holdings(&org, generation, result),
-            Inner::Uploaded {
-                org,
-                generation,
-                result,
-            } => self.uploaded(&org, generation, result),
-            Inner::Explained(explained) => self.explained(*explained),
-            Inner::SetUp(org, read) => self.set_up_read(&org, *read),
-            Inner::HungUp { org, follower } => self.hung_up(&org, follower),
-            Inner::LoggedIn { .. } if matches!(self.opening, Opening::UnderWay) => {
-                // To store it now would write over sessions that are just being read.
-                self.arrived.push(inner);
-            }
-            Inner::LoggedIn { org, login, result } => self.logged_in(&org, login, result),
-            Inner::LoginGone { org, login } => self.login_gone(&org, login),
-            Inner::TokenRevoked { org, sha256 } => self.token_revoked(&org, &sha256),
+    /// Carries out what was decided, and lets the machine decide about what that brings.
+    pub(super) fn carry_out(&mut self, org: &OrgName, effects: Vec<Effect>) {
+        let events = self.perform(org, effects);
+        self.drain(org, events.into());
+    }
+
+    fn drain(&mut self, org: &OrgName, mut events: VecDeque<Event>) {
+        while let Some(event) = events.pop_front() {
+            let now = self.now();
+            let Some(org_session) = self.org_sessions.get_mut(org) else {
+                return;
+            };
+            let effects = org_session.machine.step(event, now);
+            events.extend(self.perform(org, effects));
         }
     }
 
@@ -373,13 +288,6 @@ impl AgentCore {
             AgentCommand::Retire { reply } => self.retire(reply),
             AgentCommand::Configured(Ok(settings)) => self.configured(&settings),
             AgentCommand::Configured(Err(why)) => self.settings_trouble = Some(why),
-        }
-    }
-
-    /// Sign-ins that waited for the sealed state to be read.
-    pub(super) fn take_arrived(&mut self) {
-        for inner in std::mem::take(&mut self.arrived) {
-            self.answered(inner);
         }
     }
 }

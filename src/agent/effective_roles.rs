@@ -1,9 +1,10 @@
 //! The roles of an organization whose own issuer says them: read, kept for choosing and display. The
 //! issuer alone grants.
 
+use super::answers::PortAnswer;
 use super::asks::{Denied, Resolved};
 use super::command::{AgentCommand, ReportKind};
-use super::core::{AgentCore, Inner};
+use super::core::AgentCore;
 use super::issuer_client::{IssuerClientState, Reading, RolesError};
 use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
@@ -11,7 +12,7 @@ use oam_model::name::{OrgName, RoleName};
 use oam_model::organization::EffectiveRoles;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::time::Moment;
-use oam_session::machine::Event;
+use oam_session::machine::IssuerEvent;
 use oam_session::role::Roles;
 use oam_session::state::{FAILURE_MEMORY_MS, Need};
 
@@ -140,7 +141,7 @@ impl AgentCore {
             let (inner, org) = (self.inner.clone(), name.clone());
             tokio::task::spawn_local(async move {
                 let result = asked.await;
-                let _ = inner.send(Inner::EffectiveRoles {
+                let _ = inner.send(PortAnswer::EffectiveRoles {
                     org,
                     generation,
                     result,
@@ -149,7 +150,7 @@ impl AgentCore {
             return;
         }
         org_session.issuer_client.reading = Reading::Renewing;
-        self.step(name, Event::Renew);
+        self.step(name, IssuerEvent::Renew);
         let renewing = self
             .org_sessions
             .get(name)
@@ -221,7 +222,7 @@ impl AgentCore {
         if changed {
             self.save_quietly();
             let lost = Vec::new();
-            self.step(name, Event::RolesChanged { held, lost });
+            self.step(name, IssuerEvent::RolesChanged { held, lost });
             if let Some(org) = self.org(name) {
                 self.choose_again(&org);
             }

@@ -1,7 +1,8 @@
 //! Carries out what a session machine decided, in its order: record first, then the answer.
 
+use super::answers::PortAnswer;
 use super::command::CommandOutcome;
-use super::core::{AgentCore, Inner, Ticket};
+use super::core::{AgentCore, Ticket};
 use super::org_session::{Session, subject_expires};
 use super::ports::{Arrived, Notice, UserInfo};
 use oam_config::agent::Org;
@@ -13,7 +14,7 @@ use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_model::time::Moment;
 use oam_session::cache::TokenId;
-use oam_session::machine::{Effect, Event};
+use oam_session::machine::{Effect, Event, ProviderEvent};
 use oam_session::notice;
 use oam_session::role::holds;
 use oam_session::standing::Meaning;
@@ -23,37 +24,44 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 impl AgentCore {
-    pub(super) fn carry_out(&mut self, org: &OrgName, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::End { word, reason } => self.end(org, word, reason),
-                Effect::Doubt(reason) => self.record_of_issuer(org, EventKind::Doubt, reason),
-                Effect::Drop(token) => {
-                    if let Some(org_session) = self.org_sessions.get_mut(org) {
-                        org_session.held.remove(&token);
-                    }
+    /// Carries out effects in their order; what they bring is for the session machine.
+    pub(super) fn perform(&mut self, org: &OrgName, effects: Vec<Effect>) -> Vec<Event> {
+        let events = effects
+            .into_iter()
+            .map(|effect| self.perform_one(org, effect));
+        events.flatten().collect()
+    }
+
+    fn perform_one(&mut self, org: &OrgName, effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::End { word, reason } => self.end(org, word, reason),
+            Effect::Doubt(reason) => self.record_of_issuer(org, EventKind::Doubt, reason),
+            Effect::Drop(token) => {
+                if let Some(org_session) = self.org_sessions.get_mut(org) {
+                    org_session.held.remove(&token);
                 }
-                Effect::Withdraw {
-                    follower,
-                    refusal,
-                    last,
-                } => self.withdraw(follower, refusal, last),
-                Effect::Notify(occasion) => {
-                    let text = notice::text(org.as_str(), occasion);
-                    let notice = Notice {
-                        title: text.title,
-                        body: text.body,
-                        urgent: text.urgent,
-                    };
-                    self.ports.notices.show(notice);
-                }
-                Effect::Grant { ticket, token } => self.grant(org, ticket, token),
-                Effect::Deliver { follower, token } => self.deliver(org, follower, token),
-                Effect::Refuse { ticket, refusal } => self.refuse(org, ticket, refusal),
-                Effect::Refresh(flight) => self.refresh(org, flight),
-                Effect::Mint { flight, order } => self.mint(org, flight, order),
             }
+            Effect::Withdraw {
+                follower,
+                refusal,
+                last,
+            } => return self.withdraw(follower, refusal, last),
+            Effect::Notify(occasion) => {
+                let text = notice::text(org.as_str(), occasion);
+                let notice = Notice {
+                    title: text.title,
+                    body: text.body,
+                    urgent: text.urgent,
+                };
+                self.ports.notices.show(notice);
+            }
+            Effect::Grant { ticket, token } => self.grant(org, ticket, token),
+            Effect::Deliver { follower, token } => return self.deliver(org, follower, token),
+            Effect::Refuse { ticket, refusal } => self.refuse(org, ticket, refusal),
+            Effect::Refresh(flight) => return self.refresh(org, flight),
+            Effect::Mint { flight, order } => return self.mint(org, flight, order),
         }
+        None
     }
 
     pub(super) fn org(&self, name: &OrgName) -> Option<Org> {
@@ -155,10 +163,8 @@ impl AgentCore {
     }
 
     /// Sends a refresh. The in-flight mark is durable before a byte leaves (promise 3).
-    fn refresh(&mut self, org: &OrgName, flight: Flight) {
-        let Some(org_session) = self.org_sessions.get_mut(org) else {
-            return;
-        };
+    fn refresh(&mut self, org: &OrgName, flight: Flight) -> Option<Event> {
+        let org_session = self.org_sessions.get_mut(org)?;
         let known = org_session
             .machine
             .standing()
@@ -169,7 +175,7 @@ impl AgentCore {
             (to, org_session.session.as_mut(), known)
         else {
             let words = "what was signed in to is not known".to_owned();
-            return self.not_sent(org, flight, words);
+            return Some(not_sent(flight, words));
         };
         let before = session.in_flight;
         session.in_flight = Some(before.unwrap_or(0).saturating_add(1));
@@ -179,30 +185,22 @@ impl AgentCore {
                 session.in_flight = before;
             }
             let words = format!("the session state can't be written: {why}");
-            return self.not_sent(org, flight, words);
+            return Some(not_sent(flight, words));
         }
         let (idp, inner, org) = (Rc::clone(&self.ports.idp), self.inner.clone(), org.clone());
         tokio::task::spawn_local(async move {
             let result = idp.refresh(&settings, tokens, known).await;
-            let _ = inner.send(Inner::Refreshed {
+            let _ = inner.send(PortAnswer::Refreshed {
                 org,
                 flight: flight.id,
                 result,
             });
         });
+        None
     }
 
     fn session_of(&mut self, org: &OrgName) -> Option<&mut Session> {
         self.org_sessions.get_mut(org)?.session.as_mut()
-    }
-
-    fn not_sent(&mut self, org: &OrgName, flight: Flight, words: String) {
-        let event = Event::RefreshFailed {
-            flight: flight.id,
-            meaning: Meaning::Untouched,
-            words,
-        };
-        self.step(org, event);
     }
 
     pub(super) fn refreshed(
@@ -241,7 +239,7 @@ impl AgentCore {
                 }
                 self.step(
                     name,
-                    Event::RefreshFailed {
+                    ProviderEvent::RefreshFailed {
                         flight,
                         meaning,
                         words: words(&fault),
@@ -281,7 +279,7 @@ impl AgentCore {
         tokio::task::spawn_local(async move {
             let said = idp.userinfo(&to, access, arrived.identity.clone()).await;
             let said = Box::new((arrived.identity, said));
-            let _ = inner.send(Inner::UserInfo(org, flight, said));
+            let _ = inner.send(PortAnswer::UserInfo(org, flight, said));
         });
     }
 
@@ -337,7 +335,7 @@ impl AgentCore {
         let other_groups = had != identity.groups;
         self.step(
             name,
-            Event::Refreshed {
+            ProviderEvent::Refreshed {
                 flight,
                 identity,
                 subject_expires: expires,
@@ -366,7 +364,7 @@ impl AgentCore {
         };
         self.step(
             name,
-            Event::RefreshFailed {
+            ProviderEvent::RefreshFailed {
                 flight,
                 meaning,
                 words: words(flaw),
@@ -374,4 +372,14 @@ impl AgentCore {
         );
         self.renewal_over(name, false);
     }
+}
+
+/// A refresh that did not leave.
+fn not_sent(flight: Flight, words: String) -> Event {
+    let failed = ProviderEvent::RefreshFailed {
+        flight: flight.id,
+        meaning: Meaning::Untouched,
+        words,
+    };
+    failed.into()
 }

@@ -1,7 +1,8 @@
 //! The end of a session, in the order of promise 1.
 
+use super::answers::PortAnswer;
 use super::command::CommandOutcome;
-use super::core::{AgentCore, Inner};
+use super::core::AgentCore;
 use super::ports::LocalBoxFuture;
 use super::state::Tombstone;
 use oam_config::agent::Org;
@@ -13,7 +14,7 @@ use oam_model::refusal::Refusal;
 use oam_model::report::TokenState;
 use oam_model::secret::Secret;
 use oam_model::standing::{EndReason, StandingWord};
-use oam_session::machine::Event;
+use oam_session::machine::PersonEvent;
 use oam_session::standing::words;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -108,7 +109,7 @@ impl AgentCore {
         );
         tokio::task::spawn_local(async move {
             if exchange.revoke(&org, token).await == Ok(true) {
-                let _ = inner.send(Inner::TokenRevoked { org: name, sha256 });
+                let _ = inner.send(PortAnswer::TokenRevoked { org: name, sha256 });
             }
         });
     }
@@ -216,7 +217,7 @@ impl AgentCore {
         record.detail = Some("asked for".into());
         self.write(&record);
         let told = self.sign_out_at_issuer(&org.name);
-        self.step(&org.name.clone(), Event::SignedOut);
+        self.step(&org.name.clone(), PersonEvent::SignedOut);
         let idp = Rc::clone(&self.ports.idp);
         tokio::task::spawn_local(async move {
             let at_provider = async {

@@ -1,6 +1,7 @@
 //! The feed of an organization's own issuer: carries out what the link decides.
 
-use super::core::{AgentCore, Inner};
+use super::answers::PortAnswer;
+use super::core::AgentCore;
 use super::ports::Since;
 use oam_model::answer::EndpointFault;
 use oam_model::feed::{FeedEvent, FeedItem, Poll};
@@ -9,7 +10,7 @@ use oam_model::record::{EventKind, Record};
 use oam_model::refusal::RefusalCode;
 use oam_model::standing::{EndReason, StandingWord};
 use oam_model::time::Moment;
-use oam_session::machine::Event;
+use oam_session::machine::IssuerEvent;
 use oam_session::standing::words;
 use oam_session::subscription::{Closed, SubscriptionEffect, SubscriptionInput};
 
@@ -125,8 +126,8 @@ impl AgentCore {
 
     /// That roles changed goes on record before the session machine acts on it; a doubt by the session machine's first effect.
     /// Heartbeats do not: the proof that a grant rests on would be four records a minute.
-    fn tell(&mut self, name: &OrgName, event: Event) {
-        if let Event::RolesChanged { held, lost } = &event {
+    fn tell(&mut self, name: &OrgName, event: IssuerEvent) {
+        if let IssuerEvent::RolesChanged { held, lost } = &event {
             let detail = if lost.is_empty() {
                 format!("held now: {}", listed(held))
             } else {
@@ -158,7 +159,7 @@ impl AgentCore {
         let generation = org_session.issuer_client.generation;
         let (inner, heard, from) = (self.inner.clone(), self.inner.clone(), name.clone());
         let hear = Box::new(move |item| {
-            let _ = heard.send(Inner::Feed {
+            let _ = heard.send(PortAnswer::Feed {
                 org: from.clone(),
                 number,
                 news: FeedNews::Heard(item),
@@ -172,7 +173,7 @@ impl AgentCore {
         let name = name.clone();
         let task = tokio::task::spawn_local(async move {
             let news = FeedNews::Closed(generation, feed.await);
-            let _ = inner.send(Inner::Feed {
+            let _ = inner.send(PortAnswer::Feed {
                 org: name,
                 number,
                 news,
@@ -197,7 +198,7 @@ impl AgentCore {
         let (inner, name) = (self.inner.clone(), name.clone());
         tokio::task::spawn_local(async move {
             let news = FeedNews::Polled(generation, poll.await);
-            let _ = inner.send(Inner::Feed {
+            let _ = inner.send(PortAnswer::Feed {
                 org: name,
                 number,
                 news,
@@ -268,7 +269,7 @@ impl AgentCore {
         match denial.code {
             RefusalCode::Revoked => {
                 let reason = denial.reason.clone().map(EndReason::Words);
-                self.step(name, Event::Over(StandingWord::Revoked, reason));
+                self.step(name, IssuerEvent::Over(StandingWord::Revoked, reason));
             }
             RefusalCode::Ended => {
                 let doubted = self.org_sessions.get(name).is_some_and(|org_session| {
@@ -277,7 +278,7 @@ impl AgentCore {
                 });
                 if !doubted {
                     let reason = denial.reason.as_ref().unwrap_or(&denial.sentence);
-                    self.tell(name, Event::Doubted(reason.clone()));
+                    self.tell(name, IssuerEvent::Doubted(reason.clone()));
                 }
             }
             _ => {}

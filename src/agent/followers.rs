@@ -1,8 +1,9 @@
 //! Children of `oam exec`: a private file that holds their token, for as long as they are connected.
 
+use super::answers::PortAnswer;
 use super::asks::Resolved;
 use super::command::{AgentCommand, News, Started};
-use super::core::{AgentCore, Inner};
+use super::core::AgentCore;
 use super::effective_roles::WaitPolicy;
 use super::org_session::{Chosen, Follower};
 use oam_model::caller::Caller;
@@ -12,7 +13,7 @@ use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_model::token_request::TokenRequest;
 use oam_session::cache::TokenId;
-use oam_session::machine::{Event, Who};
+use oam_session::machine::{Event, PersonEvent, Who};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -57,7 +58,7 @@ impl AgentCore {
         let (gone, inner, hung_up) = (news.clone(), self.inner.clone(), org.clone());
         tokio::task::spawn_local(async move {
             gone.closed().await;
-            let _ = inner.send(Inner::HungUp {
+            let _ = inner.send(PortAnswer::HungUp {
                 org: hung_up,
                 follower,
             });
@@ -72,7 +73,7 @@ impl AgentCore {
         let who = Who::Follower(follower);
         self.step(
             &org,
-            Event::Asked {
+            PersonEvent::Asked {
                 who,
                 order,
                 offline,
@@ -84,7 +85,7 @@ impl AgentCore {
     pub(super) fn hung_up(&mut self, org: &OrgName, follower: u64) {
         if let Some(following) = self.following.remove(&follower) {
             self.delete_file(&following.name);
-            self.step(org, Event::Unfollowed(follower));
+            self.step(org, PersonEvent::Unfollowed(follower));
         }
     }
 
@@ -103,15 +104,18 @@ impl AgentCore {
     }
 
     /// Record, file, news: in this order.
-    pub(super) fn deliver(&mut self, org: &OrgName, follower: u64, token: TokenId) {
+    pub(super) fn deliver(
+        &mut self,
+        org: &OrgName,
+        follower: u64,
+        token: TokenId,
+    ) -> Option<Event> {
         let now = self.now();
-        let Some(org_session) = self.org_sessions.get(org) else {
-            return;
-        };
+        let org_session = self.org_sessions.get(org)?;
         let (Some(held), Some(following)) =
             (org_session.held.get(&token), self.following.get(&follower))
         else {
-            return;
+            return None;
         };
         let granted = following
             .chosen
@@ -135,9 +139,7 @@ impl AgentCore {
         };
         self.goes_out(org, &granted, now);
         let on_disk = !self.ports.files.in_memory();
-        let Some(following) = self.following.get_mut(&follower) else {
-            return;
-        };
+        let following = self.following.get_mut(&follower)?;
         let news = if std::mem::replace(&mut following.started, true) {
             News::Renewed {
                 expires_at: granted.expires_at,
@@ -160,6 +162,7 @@ impl AgentCore {
         };
         // A follower that reads no news keeps its file all the same.
         let _ = following.news.try_send(news);
+        None
     }
 
     fn delivery(&self, following: &Follower, granted: &Granted, now_ms: u64) -> Record {
@@ -176,20 +179,22 @@ impl AgentCore {
         record
     }
 
-    /// Takes a follower's file away; `last`: for good.
-    pub(super) fn withdraw(&mut self, follower: u64, refusal: Refusal, last: bool) {
-        let Some(following) = self.following.get(&follower) else {
-            return;
-        };
+    /// Takes a follower's file away; `last`: for good, and then the session machine has to know.
+    pub(super) fn withdraw(
+        &mut self,
+        follower: u64,
+        refusal: Refusal,
+        last: bool,
+    ) -> Option<Event> {
+        let following = self.following.get(&follower)?;
         let (chosen, name) = (&following.chosen, following.name.clone());
-        let org = chosen.org.clone();
         let what = if following.started {
             EventKind::Withdrawal
         } else {
             EventKind::Refusal
         };
         let mut record = Record::new(what, self.now().wall_ms);
-        record.org = Some(org.clone());
+        record.org = Some(chosen.org.clone());
         record.front = Some("exec".into());
         record.caller = Some(chosen.caller.clone());
         record.hub = Some(chosen.hub.clone());
@@ -210,10 +215,11 @@ impl AgentCore {
             };
             let _ = following.news.try_send(news);
         }
-        if last {
-            self.following.remove(&follower);
-            self.step(&org, Event::Unfollowed(follower));
+        if !last {
+            return None;
         }
+        self.following.remove(&follower);
+        Some(PersonEvent::Unfollowed(follower).into())
     }
 }
 

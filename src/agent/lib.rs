@@ -8,6 +8,7 @@ pub mod core;
 pub mod ports;
 pub mod state;
 
+mod answers;
 mod asks;
 mod audit_chain;
 mod audit_upload;

@@ -2,8 +2,9 @@
 
 mod attempt;
 
+use super::answers::PortAnswer;
 use super::command::{LoginNews, LoginRequest};
-use super::core::{AgentCore, Inner};
+use super::core::AgentCore;
 use super::first::{FirstAnswer, until_later_than};
 use super::issuer_client::Records;
 use super::opening::Opening;
@@ -19,7 +20,7 @@ use oam_model::record::{EventKind, Record};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
 use oam_model::standing::StandingWord;
-use oam_session::machine::Event;
+use oam_session::machine::PersonEvent;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -119,10 +120,10 @@ impl AgentCore {
             let gone = to.clone();
             tokio::select! {
                 result = attempt.sign_in(&org, to) => {
-                    let _ = inner.send(Inner::LoggedIn { org: name, login: number, result });
+                    let _ = inner.send(PortAnswer::LoggedIn { org: name, login: number, result });
                 }
                 () = gone.closed() => {
-                    let _ = inner.send(Inner::LoginGone { org: name, login: number });
+                    let _ = inner.send(PortAnswer::LoginGone { org: name, login: number });
                 }
             }
         });
@@ -267,7 +268,7 @@ impl AgentCore {
             org_session.session.replace(session),
         );
         let mut effects = org_session.machine.hand_over(&live.identity, &org.roles);
-        effects.extend(org_session.machine.step(Event::SignedIn(live), now));
+        effects.extend(org_session.machine.step(PersonEvent::SignedIn(live), now));
         self.ports.vault.adopt();
         if let Err(why) = self.save() {
             self.ports.vault.abandon();

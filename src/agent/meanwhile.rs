@@ -7,7 +7,7 @@ use super::ports::Meanwhile;
 use super::state::Tombstone;
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
-use oam_session::machine::Event;
+use oam_session::machine::IssuerEvent;
 use std::sync::Arc;
 
 impl AgentCore {
@@ -45,7 +45,7 @@ impl AgentCore {
     fn buried(&mut self, org: &OrgName, tombstone: Tombstone) {
         let epoch = tombstone.epoch;
         let over = self.orphaned.get(org).is_some_and(|s| s.epoch <= epoch);
-        let event = Event::Over(tombstone.standing, tombstone.detail.clone());
+        let event = IssuerEvent::Over(tombstone.standing, tombstone.detail.clone());
         let known = self.tombstones.get(org);
         if known.is_none_or(|known| known.epoch < epoch) {
             self.tombstones.insert(org.clone(), tombstone);

@@ -1,27 +1,28 @@
 //! Exchanges: sent aside, their answers on record under the request that both sides know.
 
-use super::core::{AgentCore, Inner};
+use super::answers::PortAnswer;
+use super::core::AgentCore;
 use super::org_session::CachedSecret;
 use super::ports::Minted;
 use oam_model::answer::EndpointFault;
 use oam_model::name::OrgName;
 use oam_model::token_key::TokenKey;
-use oam_session::machine::Event;
+use oam_session::machine::{Event, IssuerEvent};
 use oam_session::standing::{MintMeaning, of_exchange, words};
 
 impl AgentCore {
-    pub(super) fn mint(&mut self, name: &OrgName, flight: u64, order: TokenKey) {
+    pub(super) fn mint(&self, name: &OrgName, flight: u64, order: TokenKey) -> Option<Event> {
         let ready = self.org_sessions.get(name).and_then(|org_session| {
             let org = org_session.signed_in_to.clone()?;
             Some((org_session.subject(&org)?, org))
         });
         let Some((subject, org)) = ready else {
-            let event = Event::MintFailed {
+            let event = IssuerEvent::MintFailed {
                 flight,
                 meaning: MintMeaning::Unavailable,
                 words: "what was signed in to is not known".into(),
             };
-            return self.step(name, event);
+            return Some(event.into());
         };
         let request_id = format!("{:032x}", self.ports.dice.roll());
         let (inner, name) = (self.inner.clone(), name.clone());
@@ -31,13 +32,14 @@ impl AgentCore {
             .mint(&org, subject, order, request_id.clone());
         tokio::task::spawn_local(async move {
             let result = minting.await;
-            let _ = inner.send(Inner::Minted {
+            let _ = inner.send(PortAnswer::Minted {
                 org: name,
                 flight,
                 request_id,
                 result,
             });
         });
+        None
     }
 
     pub(super) fn minted(
@@ -63,7 +65,7 @@ impl AgentCore {
                     .insert(token, CachedSecret::new(minted, now));
                 self.step(
                     org,
-                    Event::Minted {
+                    IssuerEvent::Minted {
                         flight,
                         token,
                         expires_in_s,
@@ -83,12 +85,12 @@ impl AgentCore {
     ) {
         let meaning = of_exchange(fault);
         let event = match fault.refusal() {
-            Some(refusal) => Event::MintDenied {
+            Some(refusal) => IssuerEvent::MintDenied {
                 flight,
                 meaning,
                 refusal: self.with_set_up(org, refusal),
             },
-            None => Event::MintFailed {
+            None => IssuerEvent::MintFailed {
                 flight,
                 meaning,
                 words: words(fault),

@@ -1,8 +1,9 @@
 //! What the disk tells at start: tombstones, leftovers, the sealed state.
 
+use super::answers::PortAnswer;
 use super::audit_chain::Vouched;
 use super::command::AgentCommand;
-use super::core::{AgentCore, Inner};
+use super::core::AgentCore;
 use super::org_session::{OrgSession, Session, live_of};
 use super::ports::{Notice, SessionStore};
 use super::state::{Sealed, SealedSession};
@@ -11,7 +12,7 @@ use oam_config::digest;
 use oam_model::name::OrgName;
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
-use oam_session::machine::Event;
+use oam_session::machine::HostEvent;
 use std::rc::Rc;
 
 /// Whether the sealed state was read.
@@ -70,7 +71,7 @@ impl AgentCore {
         self.opening = Opening::UnderWay;
         let (vault, inner) = (Rc::clone(&self.ports.vault), self.inner.clone());
         tokio::task::spawn_local(async move {
-            let _ = inner.send(Inner::Opened(vault.open().await));
+            let _ = inner.send(PortAnswer::Opened(vault.open().await));
         });
     }
 
@@ -226,9 +227,9 @@ impl AgentCore {
             groups_by_userinfo: false,
         });
         org_session.signed_in_to = bound.then(|| org.clone());
-        self.step(&name, Event::Restored(live));
+        self.step(&name, HostEvent::Restored(live));
         if !bound {
-            self.step(&name, Event::Bound(false));
+            self.step(&name, HostEvent::Bound(false));
         }
         self.resubscribe(&name);
     }

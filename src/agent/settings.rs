@@ -6,7 +6,7 @@ use oam_config::agent::{Org, Settings};
 use oam_config::digest;
 use oam_model::name::{OrgName, RoleName};
 use oam_model::refusal::Refusal;
-use oam_session::machine::Event;
+use oam_session::machine::HostEvent;
 use oam_session::role::{AccessRequest, choose};
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl AgentCore {
                 continue;
             }
             self.compare_set_up(&org.name);
-            self.step(&org.name, Event::Limits(limits(org)));
+            self.step(&org.name, HostEvent::Limits(limits(org)));
             let bound = self
                 .org_sessions
                 .get_mut(&org.name)
@@ -54,7 +54,7 @@ impl AgentCore {
             if bound {
                 self.choose_again(org);
             }
-            self.step(&org.name, Event::Bound(bound));
+            self.step(&org.name, HostEvent::Bound(bound));
             self.resubscribe(&org.name);
         }
         let gone: Vec<OrgName> = self
@@ -64,7 +64,7 @@ impl AgentCore {
             .cloned()
             .collect();
         for name in gone {
-            self.step(&name, Event::Bound(false));
+            self.step(&name, HostEvent::Bound(false));
             self.resubscribe(&name);
         }
     }
@@ -102,7 +102,9 @@ impl AgentCore {
             })
             .collect();
         for (follower, refusal) in changed {
-            self.withdraw(follower, refusal, true);
+            if let Some(event) = self.withdraw(follower, refusal, true) {
+                self.step(&org.name, event);
+            }
         }
     }
 }

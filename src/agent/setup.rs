@@ -1,8 +1,9 @@
 //! The set-up that an organization publishes: what `oam login URL` needs before there is anybody to sign in, the
 //! configuration read when it was just written, and whether the company has changed what stands in it.
 
+use super::answers::PortAnswer;
 use super::command::CommandOutcome;
-use super::core::{AgentCore, Inner};
+use super::core::AgentCore;
 use oam_config::agent::Org;
 use oam_config::changes::between;
 use oam_config::digest::binding;
@@ -102,7 +103,10 @@ impl AgentCore {
         let (inner, name) = (self.inner.clone(), name.clone());
         tokio::task::spawn_local(async move {
             let result = asked.await;
-            let _ = inner.send(Inner::SetUp(name, Box::new(SetUpRead { digest, result })));
+            let _ = inner.send(PortAnswer::SetUp(
+                name,
+                Box::new(SetUpRead { digest, result }),
+            ));
         });
     }
 

@@ -1,8 +1,9 @@
 //! What the organization's own issuer has to do with reports: its reasons, and how it is reached.
 
+use super::answers::PortAnswer;
 use super::asks::Resolved;
 use super::command::CommandOutcome;
-use super::core::{AgentCore, Inner};
+use super::core::AgentCore;
 use super::ports::Question;
 use oam_config::agent::{Org, UnknownIntent};
 use oam_model::answer::EndpointFault;
@@ -54,7 +55,7 @@ impl AgentCore {
         let inner = self.inner.clone();
         tokio::task::spawn_local(async move {
             let result = answer.await;
-            let _ = inner.send(Inner::Explained(Box::new(Explained {
+            let _ = inner.send(PortAnswer::Explained(Box::new(Explained {
                 org,
                 epoch,
                 generation,

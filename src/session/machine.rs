@@ -4,6 +4,7 @@
 //! which they must be carried out. The session machine reads no clock, holds no secret and calls nobody.
 
 mod end;
+mod event;
 mod feed;
 mod follow;
 mod prove;
@@ -18,12 +19,11 @@ mod properties;
 #[cfg(test)]
 mod stories;
 
+pub use event::{Event, HostEvent, IssuerEvent, PersonEvent, ProviderEvent};
+
 use self::serve::Said;
 use super::cache::{TokenCache, TokenId};
-use super::standing::{Meaning, MintMeaning};
-use super::state::{Flight, Live, SessionLimits, SessionState};
-use oam_model::identity::Identity;
-use oam_model::name::RoleName;
+use super::state::{Flight, SessionLimits, SessionState};
 use oam_model::refusal::Refusal;
 use oam_model::role::OfflineRule;
 use oam_model::standing::{EndReason, StandingWord};
@@ -38,96 +38,6 @@ pub enum Who {
     Ticket(u64),
     /// A child of `oam exec` whose file is kept fresh.
     Follower(u64),
-}
-
-/// What happens to a session machine.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// A stored session was found at start.
-    Restored(Box<Live>),
-    /// Somebody signed in; the sign-in is a proof.
-    SignedIn(Box<Live>),
-    /// Somebody wants a token; the role is chosen already.
-    Asked {
-        /// Who.
-        who: Who,
-        /// What.
-        order: TokenKey,
-        /// The role's offline rule.
-        offline: OfflineRule,
-    },
-    /// A follower hung up.
-    Unfollowed(u64),
-    /// The provider renewed the session.
-    Refreshed {
-        /// Number of the flight.
-        flight: u64,
-        /// The claims.
-        identity: Identity,
-        /// Expiry of the token that is exchanged, Unix seconds.
-        subject_expires: Option<u64>,
-    },
-    /// A refresh did not bring a token.
-    RefreshFailed {
-        /// Number of the flight.
-        flight: u64,
-        /// What the answer means.
-        meaning: Meaning,
-        /// Our words for it.
-        words: String,
-    },
-    /// The token endpoint issued a token.
-    Minted {
-        /// Number of the exchange.
-        flight: u64,
-        /// Number of the token.
-        token: TokenId,
-        /// Seconds it lives.
-        expires_in_s: u64,
-    },
-    /// The token endpoint did not.
-    MintFailed {
-        /// Number of the exchange.
-        flight: u64,
-        /// What the answer means.
-        meaning: MintMeaning,
-        /// Our words for it.
-        words: String,
-    },
-    /// The organization's issuer did not, in its own words.
-    MintDenied {
-        /// Number of the exchange.
-        flight: u64,
-        /// What the answer means.
-        meaning: MintMeaning,
-        /// The issuer's refusal.
-        refusal: Refusal,
-    },
-    /// Somebody needs a younger subject token: the feed, or roles that can't be read with the old one.
-    Renew,
-    /// The issuer's own evidence, as of then: a proof of that time.
-    Vouched(Moment),
-    /// The issuer has weak evidence that the session is over: prove it at the provider before serving.
-    Doubted(String),
-    /// The issuer says which roles are held now, and which were lost.
-    RolesChanged {
-        /// All that are held.
-        held: Vec<RoleName>,
-        /// Those that were held before.
-        lost: Vec<RoleName>,
-    },
-    /// The hub rejected a token.
-    Rejected(TokenId),
-    /// The person signed out.
-    SignedOut,
-    /// A signal, or a tombstone that another program wrote, said that the session is over.
-    Over(StandingWord, Option<EndReason>),
-    /// The configuration names, or no longer names, what was signed in to.
-    Bound(bool),
-    /// New limits.
-    Limits(SessionLimits),
-    /// Time passed.
-    Tick,
 }
 
 /// What the core has to do, in this order.
@@ -314,86 +224,99 @@ impl SessionMachine {
     }
 
     /// One event.
-    pub fn step(&mut self, event: Event, now: Moment) -> Vec<Effect> {
+    pub fn step(&mut self, event: impl Into<Event>, now: Moment) -> Vec<Effect> {
+        let event = event.into();
         let mut effects = Vec::new();
         // A sign-in replaces a session, however old: an end here would be carried out on the new one.
-        if !matches!(event, Event::SignedIn(_)) {
+        if !matches!(event, Event::Person(PersonEvent::SignedIn(_))) {
             self.end_when_too_old(now, &mut effects);
         }
         match event {
-            Event::Restored(live) => self.standing = SessionState::Live(live),
-            Event::SignedIn(live) => self.sign_in(live, now, &mut effects),
-            Event::Asked {
+            Event::Person(event) => self.of_person(event, now, &mut effects),
+            Event::Provider(event) => self.of_provider(event, now, &mut effects),
+            Event::Issuer(event) => self.of_issuer(event, now, &mut effects),
+            Event::Host(event) => self.of_host(event, now, &mut effects),
+        }
+        effects
+    }
+
+    fn of_person(&mut self, event: PersonEvent, now: Moment, effects: &mut Vec<Effect>) {
+        match event {
+            PersonEvent::SignedIn(live) => self.sign_in(live, now, effects),
+            PersonEvent::Asked {
                 who,
                 order,
                 offline,
-            } => self.ask(who, order, offline, now, &mut effects),
-            Event::Unfollowed(id) => self.unfollow(id),
-            Event::Refreshed {
-                flight,
-                identity,
-                subject_expires,
-            } => {
-                self.refreshed(flight, identity, subject_expires, now, &mut effects);
-            }
-            Event::RefreshFailed {
-                flight,
-                meaning,
-                words,
-            } => {
-                self.refresh_failed(flight, meaning, words, now, &mut effects);
-            }
-            Event::Minted {
-                flight,
-                token,
-                expires_in_s,
-            } => {
-                self.minted(flight, token, expires_in_s, now, &mut effects);
-            }
-            Event::MintFailed { .. }
-            | Event::MintDenied { .. }
-            | Event::Renew
-            | Event::Vouched(_)
-            | Event::Doubted(_)
-            | Event::RolesChanged { .. } => self.told(event, now, &mut effects),
-            Event::Rejected(token) => {
+            } => self.ask(who, order, offline, now, effects),
+            PersonEvent::Unfollowed(id) => self.unfollow(id),
+            PersonEvent::Rejected(token) => {
                 if self.cache.reject(token, now) {
                     effects.push(Effect::Drop(token));
                 }
             }
-            Event::SignedOut => self.end(StandingWord::SignedOut, None, now, &mut effects),
-            Event::Over(word, reason) => self.end(word, reason, now, &mut effects),
-            Event::Bound(bound) => self.bind(bound, now, &mut effects),
-            Event::Limits(limits) => {
-                self.limits = limits;
-                self.end_when_too_old(now, &mut effects);
-            }
-            Event::Tick => self.tick(now, &mut effects),
+            PersonEvent::SignedOut => self.end(StandingWord::SignedOut, None, now, effects),
         }
-        effects
     }
-    /// What token endpoint and issuer say besides tokens.
-    fn told(&mut self, event: Event, now: Moment, effects: &mut Vec<Effect>) {
+
+    fn of_provider(&mut self, event: ProviderEvent, now: Moment, effects: &mut Vec<Effect>) {
         match event {
-            Event::MintFailed {
+            ProviderEvent::Refreshed {
+                flight,
+                identity,
+                subject_expires,
+            } => {
+                self.refreshed(flight, identity, subject_expires, now, effects);
+            }
+            ProviderEvent::RefreshFailed {
+                flight,
+                meaning,
+                words,
+            } => {
+                self.refresh_failed(flight, meaning, words, now, effects);
+            }
+        }
+    }
+
+    fn of_issuer(&mut self, event: IssuerEvent, now: Moment, effects: &mut Vec<Effect>) {
+        match event {
+            IssuerEvent::Minted {
+                flight,
+                token,
+                expires_in_s,
+            } => {
+                self.minted(flight, token, expires_in_s, now, effects);
+            }
+            IssuerEvent::MintFailed {
                 flight,
                 meaning,
                 words,
             } => {
                 self.mint_failed(flight, meaning, Said::Words(&words), now, effects);
             }
-            Event::MintDenied {
+            IssuerEvent::MintDenied {
                 flight,
                 meaning,
                 refusal,
             } => {
                 self.mint_failed(flight, meaning, Said::Refusal(refusal), now, effects);
             }
-            Event::Renew => self.renew(now, effects),
-            Event::Vouched(as_of) => self.vouched(as_of, now, effects),
-            Event::Doubted(reason) => self.doubted(reason, now, effects),
-            Event::RolesChanged { held, lost } => self.roles_changed(&held, &lost, effects),
-            _ => {}
+            IssuerEvent::Renew => self.renew(now, effects),
+            IssuerEvent::Vouched(as_of) => self.vouched(as_of, now, effects),
+            IssuerEvent::Doubted(reason) => self.doubted(reason, now, effects),
+            IssuerEvent::RolesChanged { held, lost } => self.roles_changed(&held, &lost, effects),
+            IssuerEvent::Over(word, reason) => self.end(word, reason, now, effects),
+        }
+    }
+
+    fn of_host(&mut self, event: HostEvent, now: Moment, effects: &mut Vec<Effect>) {
+        match event {
+            HostEvent::Restored(live) => self.standing = SessionState::Live(live),
+            HostEvent::Bound(bound) => self.bind(bound, now, effects),
+            HostEvent::Limits(limits) => {
+                self.limits = limits;
+                self.end_when_too_old(now, effects);
+            }
+            HostEvent::Tick => self.tick(now, effects),
         }
     }
 }

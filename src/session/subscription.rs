@@ -13,7 +13,7 @@ mod heartbeat;
 mod tests;
 mod word;
 
-use super::machine::Event;
+use super::machine::IssuerEvent;
 use clock::ClockGap;
 use connection::{LONGEST_ASKED_MS, jittered};
 use heartbeat::DelayEstimator;
@@ -79,7 +79,7 @@ pub enum SubscriptionEffect {
         after: Option<String>,
     },
     /// Lets the session machine decide.
-    Tell(Event),
+    Tell(IssuerEvent),
     /// Reads the roles anew.
     ReadRoles,
 }
@@ -306,7 +306,7 @@ impl FeedSubscription {
         if self.as_of.is_none_or(|known| known.wall_ms < proof.wall_ms) {
             self.as_of = Some(proof);
         }
-        steps.push(SubscriptionEffect::Tell(Event::Vouched(proof)));
+        steps.push(SubscriptionEffect::Tell(IssuerEvent::Vouched(proof)));
     }
 
     /// A message that is no heartbeat, from a stream or poll with the bearer of `generation`.
@@ -320,7 +320,7 @@ impl FeedSubscription {
         self.take_cursor(item.id);
         match item.event {
             FeedEvent::Revoked { reason, .. } => {
-                steps.push(SubscriptionEffect::Tell(Event::Over(
+                steps.push(SubscriptionEffect::Tell(IssuerEvent::Over(
                     StandingWord::Revoked,
                     Some(EndReason::Words(reason)),
                 )));
@@ -332,13 +332,16 @@ impl FeedSubscription {
                     steps.push(SubscriptionEffect::Hangup);
                     self.phase = Phase::Waiting(now);
                 }
-                steps.push(SubscriptionEffect::Tell(Event::Doubted(reason)));
+                steps.push(SubscriptionEffect::Tell(IssuerEvent::Doubted(reason)));
             }
             FeedEvent::RolesChanged { held, lost, .. } => {
-                steps.push(SubscriptionEffect::Tell(Event::RolesChanged { held, lost }));
+                steps.push(SubscriptionEffect::Tell(IssuerEvent::RolesChanged {
+                    held,
+                    lost,
+                }));
                 steps.push(SubscriptionEffect::ReadRoles);
                 // The token of before names the groups of before.
-                steps.push(SubscriptionEffect::Tell(Event::Renew));
+                steps.push(SubscriptionEffect::Tell(IssuerEvent::Renew));
             }
             FeedEvent::Reset {} => {
                 self.cursor = None;

@@ -15,13 +15,18 @@ mod warned;
 use super::*;
 use crate::command::{CommandOutcome, LoginNews, LoginRequest, News, ReportKind};
 use crate::ports::SessionStore;
+use crate::ports::{Arrived, Minted, UserInfo};
 use crate::state::SessionTokens;
+use oam_model::answer::EndpointFault;
 use oam_model::caller::Caller;
+use oam_model::feed::UploadAnswer;
 use oam_model::identity::Identity;
+use oam_model::organization::EffectiveRoles;
 use oam_model::refusal::RefusalCode;
 use oam_model::secret::Secret;
 use oam_model::standing::StandingWord;
 use oam_model::token_request::{HubRef, Intent, TokenRequest};
+use oam_session::machine::IssuerEvent;
 use oam_session::machine::fixture::{START, identity, settings};
 use outside::Fake;
 

@@ -1,8 +1,8 @@
 //! One attempt to sign in, from the key to the issuer's word.
 
 use super::{Accepted, Failed};
+use crate::answers::PortAnswer;
 use crate::command::LoginNews;
-use crate::core::Inner;
 use crate::first::first_answer;
 use crate::ports::{Authentication, IdentityProvider, IssuerApi, SessionStore, Vault};
 use oam_config::agent::Org;
@@ -20,7 +20,7 @@ pub(super) struct Attempt {
     pub(super) by: SignInBy,
     pub(super) authentication: Authentication,
     pub(super) not_before_ms: u64,
-    pub(super) reopen: Option<mpsc::UnboundedSender<Inner>>,
+    pub(super) reopen: Option<mpsc::UnboundedSender<PortAnswer>>,
 }
 
 impl Attempt {
@@ -34,7 +34,7 @@ impl Attempt {
             // The keyring may be back: what was sealed before must not be written over unread.
             let opened = self.vault.open().await;
             if opened.is_ok() {
-                let _ = inner.send(Inner::Opened(opened));
+                let _ = inner.send(PortAnswer::Opened(opened));
             }
         }
         if self.not_before_ms > 0 {

@@ -76,7 +76,7 @@ proptest! {
     #[test]
     fn an_organization_without_asks_or_children_wants_no_early_wake(ms in 0..600_000u64) {
         let mut machine = SessionMachine::new("acme", LIMITS, 0, 0);
-        machine.step(Event::SignedIn(live(START)), START);
+        machine.step(PersonEvent::SignedIn(live(START)), START);
         let wake = machine.next_wake(START.plus(ms)).unwrap();
         prop_assert!(wake > 3_600_000, "{wake}");
     }

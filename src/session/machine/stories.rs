@@ -4,41 +4,42 @@ mod tokens;
 
 use super::fixture::{LIMITS, START, identity, live, order};
 use super::*;
+use crate::standing::Meaning;
 use oam_model::refusal::RefusalCode;
 use oam_model::standing::EndReason;
 
 fn signed_in() -> SessionMachine {
     let mut machine = SessionMachine::new("acme", LIMITS, 0, 0);
-    machine.step(Event::SignedIn(live(START)), START);
+    machine.step(PersonEvent::SignedIn(live(START)), START);
     machine
 }
 
-fn ask(ticket: u64) -> Event {
-    Event::Asked {
+fn ask(ticket: u64) -> PersonEvent {
+    PersonEvent::Asked {
         who: Who::Ticket(ticket),
         order: order(1),
         offline: OfflineRule::Grace,
     }
 }
 
-fn follow(id: u64) -> Event {
-    Event::Asked {
+fn follow(id: u64) -> PersonEvent {
+    PersonEvent::Asked {
         who: Who::Follower(id),
         order: order(1),
         offline: OfflineRule::Grace,
     }
 }
 
-fn failed(flight: u64, meaning: Meaning) -> Event {
-    Event::RefreshFailed {
+fn failed(flight: u64, meaning: Meaning) -> ProviderEvent {
+    ProviderEvent::RefreshFailed {
         flight,
         meaning,
         words: "it answered 500".into(),
     }
 }
 
-fn refreshed(flight: u64) -> Event {
-    Event::Refreshed {
+fn refreshed(flight: u64) -> ProviderEvent {
+    ProviderEvent::Refreshed {
         flight,
         identity: identity(),
         subject_expires: None,
@@ -81,7 +82,7 @@ fn refusals(effects: &[Effect]) -> Vec<RefusalCode> {
 fn minted(machine: &mut SessionMachine, now: Moment, token: u64) {
     let flight = mint_of(&machine.step(ask(900 + token), now)).expect("an exchange");
     machine.step(
-        Event::Minted {
+        IssuerEvent::Minted {
             flight,
             token,
             expires_in_s: 900,
@@ -113,7 +114,7 @@ fn two_hundred_asks_on_an_empty_cache_cause_one_refresh_and_one_exchange() {
     );
     let mint = mint_of(&second).unwrap();
     let third = machine.step(
-        Event::Minted {
+        IssuerEvent::Minted {
             flight: mint,
             token: 1,
             expires_in_s: 900,
@@ -150,7 +151,7 @@ fn after_an_interrupted_renewal_a_restart_has_one_try() {
     let mut restored = live(START);
     restored.last_proof = None;
     restored.doubt = true;
-    machine.step(Event::Restored(restored), START);
+    machine.step(HostEvent::Restored(restored), START);
     let flight = refresh_of(&machine.step(ask(1), START)).unwrap();
     assert_eq!(flight.attempt, 2);
     assert!(refresh_of(&machine.step(failed(flight.id, Meaning::Ambiguous), START)).is_none());
@@ -196,7 +197,7 @@ fn a_slow_provider_holds_an_ask_for_two_seconds_only() {
     let later = START.plus(61_000);
     let flight = refresh_of(&machine.step(ask(1), later)).unwrap();
     assert!(machine.next_wake(later).unwrap() <= 2_000);
-    let served = machine.step(Event::Tick, later.plus(2_000));
+    let served = machine.step(HostEvent::Tick, later.plus(2_000));
     assert!(matches!(
         served[..],
         [Effect::Grant {
@@ -257,12 +258,15 @@ fn the_session_age_ends_a_session_whatever_the_provider_says() {
 fn an_edited_configuration_refuses_and_undoing_it_serves_again() {
     let mut machine = signed_in();
     minted(&mut machine, START, 1);
-    assert_eq!(machine.step(Event::Bound(false), START), [Effect::Drop(1)]);
+    assert_eq!(
+        machine.step(HostEvent::Bound(false), START),
+        [Effect::Drop(1)]
+    );
     assert_eq!(
         refusals(&machine.step(ask(1), START)),
         [RefusalCode::SignedOut]
     );
-    machine.step(Event::Bound(true), START);
+    machine.step(HostEvent::Bound(true), START);
     assert!(mint_of(&machine.step(ask(2), START)).is_some());
 }
 

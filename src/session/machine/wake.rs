@@ -87,7 +87,7 @@ impl SessionMachine {
             .map_or(0, |age| after.saturating_sub(age))
     }
 
-    /// Milliseconds until this session machine wants a [`super::Event::Tick`]; none when nothing is pending.
+    /// Milliseconds until this session machine wants a [`super::HostEvent::Tick`]; none when nothing is pending.
     pub fn next_wake(&self, now: Moment) -> Option<u64> {
         let mut wakes: Vec<u64> = self.waiting.iter().map(|w| now.until(w.deadline)).collect();
         wakes.extend(self.asks_about_doubt_in(now));

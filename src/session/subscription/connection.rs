@@ -5,7 +5,7 @@ use super::{
     Closed, FeedSubscription, IssuerBearer, LATE_MS, POLL_MS, Phase, Poll, Stream,
     SubscriptionEffect,
 };
-use crate::machine::Event;
+use crate::machine::IssuerEvent;
 use oam_model::time::Moment;
 
 /// Heartbeats come this often until the issuer shows its own pace, ms (design §3.6).
@@ -50,7 +50,7 @@ impl FeedSubscription {
         }
         self.renew_again = Some(now.plus(RENEW_AGAIN_MS << self.renewals.min(5)));
         self.renewals = self.renewals.saturating_add(1);
-        steps.push(SubscriptionEffect::Tell(Event::Renew));
+        steps.push(SubscriptionEffect::Tell(IssuerEvent::Renew));
     }
     /// What follows from the state and the time.
     pub(super) fn go_on(

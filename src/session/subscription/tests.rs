@@ -86,7 +86,7 @@ impl Told {
 
 fn vouched(steps: &[SubscriptionEffect]) -> Option<Moment> {
     steps.iter().find_map(|step| match step {
-        SubscriptionEffect::Tell(Event::Vouched(at)) => Some(*at),
+        SubscriptionEffect::Tell(IssuerEvent::Vouched(at)) => Some(*at),
         _ => None,
     })
 }
@@ -105,7 +105,7 @@ fn has(steps: &[SubscriptionEffect], what: fn(&SubscriptionEffect) -> bool) -> b
 
 fn renews(steps: &[SubscriptionEffect]) -> bool {
     has(steps, |s| {
-        matches!(s, SubscriptionEffect::Tell(Event::Renew))
+        matches!(s, SubscriptionEffect::Tell(IssuerEvent::Renew))
     })
 }
 
@@ -265,7 +265,7 @@ fn a_doubt_waits_for_a_younger_bearer() {
     let steps = told.hear(news("1.4", doubt()));
     assert!(has(&steps, |s| matches!(
         s,
-        SubscriptionEffect::Tell(Event::Doubted(_))
+        SubscriptionEffect::Tell(IssuerEvent::Doubted(_))
     )));
     assert!(has(&steps, |s| matches!(s, SubscriptionEffect::Hangup)));
     assert_eq!(connects(&steps), None);

@@ -70,7 +70,7 @@ fn killed_after_the_tombstone_a_restart_finds_the_end_first() {
         agent.fake.breaks("save");
         agent
             .core
-            .step(&acme(), Event::Over(StandingWord::Revoked, None));
+            .step(&acme(), IssuerEvent::Over(StandingWord::Revoked, None));
         let fake = Rc::clone(&agent.fake);
         assert!(fake.refresh_on_disk().is_some(), "the sealed state is old");
         drop(agent);
@@ -91,7 +91,7 @@ fn an_end_that_can_not_be_written_deletes_the_sealed_state() {
         agent.fake.breaks("persist_tombstone");
         agent
             .core
-            .step(&acme(), Event::Over(StandingWord::Revoked, None));
+            .step(&acme(), IssuerEvent::Over(StandingWord::Revoked, None));
         assert_eq!(agent.fake.traced("discard"), 1);
         assert!(agent.fake.on_disk().is_none());
     });
@@ -126,7 +126,7 @@ fn tokens_that_are_out_are_known_after_a_restart_and_after_the_end() {
         assert_eq!(out(&agent), 1);
         agent
             .core
-            .step(&acme(), Event::Over(StandingWord::Revoked, None));
+            .step(&acme(), IssuerEvent::Over(StandingWord::Revoked, None));
         drop(agent);
         assert_eq!(out(&TestAgent::start(&fake, &settings()).await), 1);
     });

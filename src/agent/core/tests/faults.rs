@@ -22,7 +22,7 @@ fn a_grant_that_can_not_be_recorded_is_refused_and_a_refusal_leaves() {
         assert_eq!(code, RefusalCode::Unavailable);
         agent
             .core
-            .step(&acme(), Event::Over(StandingWord::Revoked, None));
+            .step(&acme(), IssuerEvent::Over(StandingWord::Revoked, None));
         let mut outcome = agent.get();
         assert_eq!(code_of(outcome.try_recv().unwrap()), RefusalCode::Revoked);
     });

@@ -45,7 +45,7 @@ fn a_session_that_ends_while_a_child_starts_leaves_no_file() {
         agent.settle().await;
         agent
             .core
-            .step(&acme(), Event::Over(StandingWord::Revoked, None));
+            .step(&acme(), IssuerEvent::Over(StandingWord::Revoked, None));
         agent.mint("late").await;
         assert!(is_withdrawn(&mut heard, true));
         assert!(agent.fake.files.borrow().is_empty());

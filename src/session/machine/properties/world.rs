@@ -3,6 +3,8 @@
 use super::super::fixture::{LIMITS, START, live, order};
 use super::super::*;
 use super::Move;
+use crate::standing::{Meaning, MintMeaning};
+use oam_model::name::RoleName;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A core that does nothing but remember.
@@ -51,7 +53,8 @@ impl World {
         }
     }
 
-    fn event(&mut self, event: Event) {
+    fn event(&mut self, event: impl Into<Event>) {
+        let event = event.into();
         let effects = self.machine.step(event, self.now);
         for effect in effects {
             self.check(&effect);
@@ -119,7 +122,7 @@ impl World {
                 let ticket = self.asked;
                 self.open.insert(ticket);
                 self.strict.insert(ticket, strict);
-                self.event(Event::Asked {
+                self.event(PersonEvent::Asked {
                     who: Who::Ticket(ticket),
                     order: wanted(n),
                     offline: rule(strict),
@@ -129,30 +132,30 @@ impl World {
                 self.asked += 1;
                 let who = Who::Follower(self.asked);
                 self.strict.insert(self.asked, strict);
-                self.event(Event::Asked {
+                self.event(PersonEvent::Asked {
                     who,
                     order: wanted(n),
                     offline: rule(strict),
                 });
             }
-            Move::Unfollow => self.event(Event::Unfollowed(self.asked)),
+            Move::Unfollow => self.event(PersonEvent::Unfollowed(self.asked)),
             Move::Pass(ms) => self.pass(u64::from(ms)),
             Move::RefreshOk(life) => self.refresh_ok(u64::from(life)),
             Move::RefreshBad(n) => self.refresh_bad(n),
             Move::MintOk(life) => self.mint_ok(u64::from(life)),
             Move::MintBad(n) => self.mint_bad(n),
-            Move::Reject => self.event(Event::Rejected(self.next_token)),
+            Move::Reject => self.event(PersonEvent::Rejected(self.next_token)),
             Move::SignIn(life) => self.sign_in(u64::from(life)),
-            Move::SignOut => self.event(Event::SignedOut),
-            Move::Revoke => self.event(Event::Over(StandingWord::Revoked, None)),
+            Move::SignOut => self.event(PersonEvent::SignedOut),
+            Move::Revoke => self.event(IssuerEvent::Over(StandingWord::Revoked, None)),
             Move::Vouch(age) => self.vouch(u64::from(age)),
             Move::Doubt => self.doubt(),
             Move::RolesLost(said) => self.lose(said),
             Move::MintDenied(n) => self.mint_denied(n),
-            Move::Renew => self.event(Event::Renew),
+            Move::Renew => self.event(IssuerEvent::Renew),
             Move::Bind(bound) => {
                 self.bound = bound || self.machine.standing().live().is_none();
-                self.event(Event::Bound(bound));
+                self.event(HostEvent::Bound(bound));
             }
         }
     }
@@ -166,7 +169,7 @@ impl World {
                 self.last_proof = Some(at);
             }
         }
-        self.event(Event::Vouched(at));
+        self.event(IssuerEvent::Vouched(at));
         if !self.doubted {
             let known = self
                 .machine
@@ -185,7 +188,7 @@ impl World {
             // What is on its way is of before.
             self.mints.clear();
         }
-        self.event(Event::Doubted("logout".into()));
+        self.event(IssuerEvent::Doubted("logout".into()));
     }
 
     fn lose(&mut self, said: bool) {
@@ -195,7 +198,7 @@ impl World {
             self.tokens.remove(&token);
         }
         let lost = if said { vec![publisher] } else { vec![] };
-        self.event(Event::RolesChanged { held, lost });
+        self.event(IssuerEvent::RolesChanged { held, lost });
     }
 
     fn mint_denied(&mut self, n: u8) {
@@ -214,7 +217,7 @@ impl World {
             let before = self.refresh;
             let refusal = Refusal::denied("ended", "sign in");
             let effects = self.machine.step(
-                Event::MintDenied {
+                IssuerEvent::MintDenied {
                     flight,
                     meaning,
                     refusal,
@@ -237,7 +240,7 @@ impl World {
             }
             return;
         }
-        self.event(Event::MintDenied {
+        self.event(IssuerEvent::MintDenied {
             flight,
             meaning,
             refusal: Refusal::denied("no", "ask"),
@@ -253,13 +256,13 @@ impl World {
         self.mints.clear();
         let mut live = live(self.now);
         live.subject_expires = Some(self.now.unix() + seconds);
-        self.event(Event::SignedIn(live));
+        self.event(PersonEvent::SignedIn(live));
     }
 
     /// A wake that changes nothing would be a loop without a pause.
     pub(super) fn check_wake(&mut self) {
         if self.machine.next_wake(self.now) == Some(0) {
-            self.event(Event::Tick);
+            self.event(HostEvent::Tick);
             assert_ne!(
                 self.machine.next_wake(self.now),
                 Some(0),
@@ -271,7 +274,7 @@ impl World {
 
     fn pass(&mut self, ms: u64) {
         self.now = self.now.plus(ms);
-        self.event(Event::Tick);
+        self.event(HostEvent::Tick);
     }
 
     fn refresh_ok(&mut self, life: u64) {
@@ -283,7 +286,7 @@ impl World {
                 self.last_proof = Some(self.now);
             }
             let identity = super::super::fixture::identity();
-            self.event(Event::Refreshed {
+            self.event(ProviderEvent::Refreshed {
                 flight: flight.id,
                 identity,
                 subject_expires: Some(self.now.unix() + life),
@@ -306,7 +309,7 @@ impl World {
         if !retried {
             self.refresh = None;
         }
-        self.event(Event::RefreshFailed {
+        self.event(ProviderEvent::RefreshFailed {
             flight: flight.id,
             meaning,
             words: "down".into(),
@@ -322,7 +325,7 @@ impl World {
             }
             self.tokens
                 .insert(self.next_token, self.now.plus(life * 1000));
-            self.event(Event::Minted {
+            self.event(IssuerEvent::Minted {
                 flight,
                 token: self.next_token,
                 expires_in_s: life,
@@ -338,7 +341,7 @@ impl World {
                 MintMeaning::Unavailable,
                 MintMeaning::OurMistake,
             ][usize::from(n)];
-            self.event(Event::MintFailed {
+            self.event(IssuerEvent::MintFailed {
                 flight,
                 meaning,
                 words: "no".into(),

@@ -1,13 +1,14 @@
 //! What happens to role tokens and to the files of children.
 
 use super::*;
+use crate::standing::MintMeaning;
 
 #[test]
 fn a_refused_subject_token_proves_the_session_before_it_answers() {
     let mut machine = signed_in();
     let mint = mint_of(&machine.step(ask(1), START)).unwrap();
     let words = String::new();
-    let refused = Event::MintFailed {
+    let refused = IssuerEvent::MintFailed {
         flight: mint,
         meaning: MintMeaning::SubjectRefused,
         words,
@@ -21,7 +22,7 @@ fn a_refused_subject_token_proves_the_session_before_it_answers() {
 #[test]
 fn a_subject_token_refused_again_after_a_proof_is_a_denial() {
     let mut machine = signed_in();
-    let refused = |flight| Event::MintFailed {
+    let refused = |flight| IssuerEvent::MintFailed {
         flight,
         meaning: MintMeaning::SubjectRefused,
         words: String::new(),
@@ -40,9 +41,9 @@ fn an_id_token_too_old_to_exchange_causes_one_refresh_then_a_refusal_that_says_s
     let mut machine = SessionMachine::new("acme", LIMITS, 0, 0);
     let mut session = live(START);
     session.subject_expires = Some(START.unix() + 1);
-    machine.step(Event::SignedIn(session), START);
+    machine.step(PersonEvent::SignedIn(session), START);
     let flight = refresh_of(&machine.step(ask(1), START)).unwrap();
-    let still_old = Event::Refreshed {
+    let still_old = ProviderEvent::Refreshed {
         flight: flight.id,
         identity: identity(),
         subject_expires: Some(START.unix() + 1),
@@ -56,17 +57,20 @@ fn an_id_token_too_old_to_exchange_causes_one_refresh_then_a_refusal_that_says_s
 fn one_rejection_gets_a_fresh_token_and_a_second_one_stops() {
     let mut machine = signed_in();
     minted(&mut machine, START, 1);
-    assert_eq!(machine.step(Event::Rejected(1), START), [Effect::Drop(1)]);
+    assert_eq!(
+        machine.step(PersonEvent::Rejected(1), START),
+        [Effect::Drop(1)]
+    );
     let mint = mint_of(&machine.step(ask(1), START)).unwrap();
     machine.step(
-        Event::Minted {
+        IssuerEvent::Minted {
             flight: mint,
             token: 2,
             expires_in_s: 900,
         },
         START,
     );
-    machine.step(Event::Rejected(2), START.plus(1_000));
+    machine.step(PersonEvent::Rejected(2), START.plus(1_000));
     assert_eq!(
         refusals(&machine.step(ask(2), START.plus(1_000))),
         [RefusalCode::Rejected]
@@ -79,7 +83,7 @@ fn one_rejection_gets_a_fresh_token_and_a_second_one_stops() {
 fn a_rejection_of_a_token_that_is_not_held_does_nothing() {
     let mut machine = signed_in();
     minted(&mut machine, START, 1);
-    assert!(machine.step(Event::Rejected(7), START).is_empty());
+    assert!(machine.step(PersonEvent::Rejected(7), START).is_empty());
 }
 
 #[test]
@@ -87,7 +91,7 @@ fn a_childs_file_follows_the_renewal_and_goes_with_the_session() {
     let mut machine = signed_in();
     let mint = mint_of(&machine.step(follow(1), START)).unwrap();
     let first = machine.step(
-        Event::Minted {
+        IssuerEvent::Minted {
             flight: mint,
             token: 1,
             expires_in_s: 70,
@@ -102,9 +106,9 @@ fn a_childs_file_follows_the_renewal_and_goes_with_the_session() {
         }]
     ));
     let due = START.plus(machine.next_wake(START).unwrap());
-    let mint = mint_of(&machine.step(Event::Tick, due)).expect("renewed ahead");
+    let mint = mint_of(&machine.step(HostEvent::Tick, due)).expect("renewed ahead");
     let second = machine.step(
-        Event::Minted {
+        IssuerEvent::Minted {
             flight: mint,
             token: 2,
             expires_in_s: 70,
@@ -121,7 +125,7 @@ fn a_childs_file_follows_the_renewal_and_goes_with_the_session() {
             Effect::Drop(1)
         ]
     ));
-    let end = machine.step(Event::Over(StandingWord::Revoked, None), due);
+    let end = machine.step(IssuerEvent::Over(StandingWord::Revoked, None), due);
     assert!(matches!(
         end[0],
         Effect::End {
@@ -150,7 +154,7 @@ fn a_childs_file_goes_when_the_lease_ends_and_comes_back_with_a_proof() {
     let mut machine = signed_in();
     let mint = mint_of(&machine.step(follow(1), START)).unwrap();
     machine.step(
-        Event::Minted {
+        IssuerEvent::Minted {
             flight: mint,
             token: 1,
             expires_in_s: 3600,
@@ -158,9 +162,9 @@ fn a_childs_file_goes_when_the_lease_ends_and_comes_back_with_a_proof() {
         START,
     );
     let late = START.plus(590_000);
-    let flight = refresh_of(&machine.step(Event::Tick, late)).unwrap();
+    let flight = refresh_of(&machine.step(HostEvent::Tick, late)).unwrap();
     machine.step(failed(flight.id, Meaning::Untouched), late);
-    let gone = machine.step(Event::Tick, START.plus(600_001));
+    let gone = machine.step(HostEvent::Tick, START.plus(600_001));
     assert!(matches!(
         gone[0],
         Effect::Withdraw {
@@ -170,7 +174,7 @@ fn a_childs_file_goes_when_the_lease_ends_and_comes_back_with_a_proof() {
         }
     ));
     let back_at = START.plus(630_000);
-    let flight = refresh_of(&machine.step(Event::Tick, back_at)).unwrap();
+    let flight = refresh_of(&machine.step(HostEvent::Tick, back_at)).unwrap();
     let back = machine.step(refreshed(flight.id), back_at);
     assert!(
         back.iter()
@@ -183,10 +187,10 @@ fn a_childs_file_goes_when_the_lease_ends_and_comes_back_with_a_proof() {
 fn an_exchange_answered_after_the_end_is_dropped() {
     let mut machine = signed_in();
     let mint = mint_of(&machine.step(ask(1), START)).unwrap();
-    machine.step(Event::Over(StandingWord::Revoked, None), START);
+    machine.step(IssuerEvent::Over(StandingWord::Revoked, None), START);
     assert_eq!(
         machine.step(
-            Event::Minted {
+            IssuerEvent::Minted {
                 flight: mint,
                 token: 9,
                 expires_in_s: 900
@@ -202,7 +206,7 @@ fn an_exchange_answered_after_the_end_is_dropped() {
 fn a_renewal_answered_beyond_the_lease_brings_no_file_back() {
     let mut machine = signed_in();
     let mint = mint_of(&machine.step(follow(1), START)).unwrap();
-    let answer = |flight, token| Event::Minted {
+    let answer = |flight, token| IssuerEvent::Minted {
         flight,
         token,
         expires_in_s: 3600,
@@ -210,10 +214,10 @@ fn a_renewal_answered_beyond_the_lease_brings_no_file_back() {
     machine.step(answer(mint, 1), START);
     // Proven again when the successor is due.
     let due = START.plus(3_490_000);
-    let flight = refresh_of(&machine.step(Event::Tick, due)).unwrap();
+    let flight = refresh_of(&machine.step(HostEvent::Tick, due)).unwrap();
     let mint = mint_of(&machine.step(refreshed(flight.id), due)).unwrap();
     let late = due.plus(LIMITS.lease_ms + 1);
-    let gone = machine.step(Event::Tick, late);
+    let gone = machine.step(HostEvent::Tick, late);
     assert!(
         gone.iter()
             .any(|e| matches!(e, Effect::Withdraw { last: false, .. }))
@@ -230,14 +234,14 @@ fn a_renewal_answered_beyond_the_lease_brings_no_file_back() {
 fn a_proof_under_an_edited_configuration_serves_no_child() {
     let mut machine = signed_in();
     let mint = mint_of(&machine.step(follow(1), START)).unwrap();
-    let minted = Event::Minted {
+    let minted = IssuerEvent::Minted {
         flight: mint,
         token: 1,
         expires_in_s: 900,
     };
     machine.step(minted, START);
     let later = START.plus(61_000);
-    let flight = refresh_of(&machine.step(Event::Tick, later)).unwrap();
-    machine.step(Event::Bound(false), later);
+    let flight = refresh_of(&machine.step(HostEvent::Tick, later)).unwrap();
+    machine.step(HostEvent::Bound(false), later);
     assert!(machine.step(refreshed(flight.id), later).is_empty());
 }

@@ -59,7 +59,7 @@ impl World {
                     assert!(self.polling.is_none(), "two polls at once");
                     self.polling = Some(*number);
                 }
-                SubscriptionEffect::Tell(Event::Vouched(at)) => {
+                SubscriptionEffect::Tell(IssuerEvent::Vouched(at)) => {
                     let age = self.told.now.since(*at);
                     assert!(age >= oldest.unwrap(), "{age} is younger than the evidence");
                 }

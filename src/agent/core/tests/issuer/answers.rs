@@ -133,7 +133,7 @@ fn a_session_that_ended_while_the_issuer_was_asked_is_the_answer_to_why() {
         let (outcome, answer) = agent.why();
         agent.core.step(
             &acme(),
-            Event::Over(
+            IssuerEvent::Over(
                 StandingWord::Revoked,
                 Some(oam_model::standing::EndReason::Words("left".into())),
             ),
