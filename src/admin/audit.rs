@@ -21,6 +21,7 @@ use oam_issuer::when;
 use oam_model::audit::AuditRecord;
 use oam_model::issuer::IssuerSettings;
 use oam_model::refusal::Refusal;
+use oam_store::AuditTrail;
 use oam_store::{AuditFilter, AuditLine, Pruned, Store};
 use oam_system::clock;
 use serde::Serialize;

@@ -10,7 +10,7 @@ use oam_issuer::when::when;
 use oam_model::refusal::Refusal;
 use oam_model::secret::{Secret, wire};
 use oam_policy::keys::{KeyLife, KeyState, published, state};
-use oam_store::Store;
+use oam_store::Secrets;
 use oam_system::clock;
 use serde::Serialize;
 use zeroize::Zeroizing;

@@ -14,10 +14,11 @@ use oam_model::count::span;
 use oam_model::issuer::IssuerSettings;
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
+use oam_store::AuditFilter;
+use oam_store::AuditTrail;
 use oam_store::sqlite::{
     self, Backup, DatabaseFiles, RestoreResult, SqliteStore, is_database, read_mark,
 };
-use oam_store::{AuditFilter, Store};
 use oam_system::clock;
 use serde::Serialize;
 use std::path::Path;

@@ -161,7 +161,7 @@ fn list(show: &Printer, user: &str) -> Result<u8, Refusal> {
         })
         .collect();
     if show.json() {
-        show.value(&people::People::of(shown, fault.as_ref()));
+        show.value(&people::PeopleReport::of(shown, fault.as_ref()));
         return Ok(0);
     }
     for line in shown.iter().flat_map(people::PersonReport::lines) {

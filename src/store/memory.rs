@@ -7,8 +7,9 @@ mod read;
 use super::agent_log::DayUse;
 use super::person::SessionRow;
 use super::{
-    AgentLogRow, AuditFilter, AuditLine, Batch, BoxFuture, Committed, Cursor, FeedOfAll, FeedPage,
-    KeyRow, PersonRow, PersonSeen, Pruned, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
+    AgentLogRow, AgentRecords, AuditFilter, AuditLine, AuditTrail, Batch, BoxFuture, Committed,
+    Cursor, FeedOfAll, FeedPage, IssuedTokens, KeyRow, People, PersonRow, PersonSeen, Policies,
+    Pruned, Revocations, SecretOwner, SecretRow, Secrets, Store, StoreFault, TokenRow,
 };
 use oam_audit::history::History;
 use oam_audit::record::{ChainEntry, GENESIS, KnownEntry};
@@ -148,6 +149,12 @@ impl Store for MemoryStore {
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Committed> {
         self.write(|rows| rows.commit(&batch))
     }
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+impl People for MemoryStore {
     fn session_since(&self, key: PrincipalKey, session: String) -> BoxFuture<'_, Option<u64>> {
         self.read(|rows| rows.session_since(&key, &session))
     }
@@ -171,6 +178,9 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'_, Vec<PersonRow>> {
         self.read(|rows| rows.recent(since_ms, after.as_ref(), limit))
     }
+}
+
+impl IssuedTokens for MemoryStore {
     fn token(&self, sha256: String) -> BoxFuture<'_, Option<TokenRow>> {
         self.read(|rows| rows.tokens.iter().find(|row| row.sha256 == sha256).cloned())
     }
@@ -188,6 +198,9 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'_, Vec<TokenRow>> {
         self.read(|rows| rows.due_at_hubs(now_s, revoked_until_ms, limit))
     }
+}
+
+impl Revocations for MemoryStore {
     fn feed(&self, key: PrincipalKey, after: Option<Cursor>) -> BoxFuture<'_, FeedPage> {
         self.read(|rows| rows.feed(&key, after.as_ref()))
     }
@@ -197,6 +210,9 @@ impl Store for MemoryStore {
     fn stream_verified(&self, transmitter: String) -> BoxFuture<'_, Option<u64>> {
         self.read(|rows| rows.streams.get(&transmitter).copied())
     }
+}
+
+impl AgentRecords for MemoryStore {
     fn agent_log(&self, key: PrincipalKey, log: String) -> BoxFuture<'_, Option<AgentLogRow>> {
         self.read(|rows| rows.log(&key, &log).map(|at| rows.logs[at].clone()))
     }
@@ -217,6 +233,22 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'_, Option<String>> {
         self.read(|rows| rows.record(&key, &log, seq))
     }
+    fn agent_records(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<(u64, PrincipalKey, String, String)>> {
+        self.read(|rows| rows.records(after, limit))
+    }
+    fn agent_logs(&self, after: u64, limit: usize) -> BoxFuture<'_, Vec<(u64, AgentLogRow)>> {
+        self.read(|rows| {
+            let all = (1..).zip(rows.logs.iter().cloned());
+            all.filter(|(id, _)| *id > after).take(limit).collect()
+        })
+    }
+}
+
+impl Secrets for MemoryStore {
     fn keys(&self) -> BoxFuture<'_, Vec<KeyRow>> {
         self.read(|rows| {
             let mut found = rows.keys.clone();
@@ -238,9 +270,15 @@ impl Store for MemoryStore {
             owners.into_iter().collect()
         })
     }
+}
+
+impl Policies for MemoryStore {
     fn policy_digest(&self) -> BoxFuture<'_, Option<String>> {
         self.read(|rows| rows.policy_digest.clone())
     }
+}
+
+impl AuditTrail for MemoryStore {
     fn audit(
         &self,
         filter: AuditFilter,
@@ -262,23 +300,7 @@ impl Store for MemoryStore {
             found.map(|(_, link)| link.hash.clone())
         })
     }
-    fn agent_records(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> BoxFuture<'_, Vec<(u64, PrincipalKey, String, String)>> {
-        self.read(|rows| rows.records(after, limit))
-    }
-    fn agent_logs(&self, after: u64, limit: usize) -> BoxFuture<'_, Vec<(u64, AgentLogRow)>> {
-        self.read(|rows| {
-            let all = (1..).zip(rows.logs.iter().cloned());
-            all.filter(|(id, _)| *id > after).take(limit).collect()
-        })
-    }
     fn prune(&self, before_ms: u64, at_ms: u64) -> BoxFuture<'_, Pruned> {
         self.write(|rows| rows.prune(before_ms, at_ms))
-    }
-    fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
     }
 }

@@ -20,8 +20,9 @@ mod words;
 mod writer;
 
 use super::{
-    AgentLogRow, AuditFilter, AuditLine, Batch, BoxFuture, Committed, Cursor, FeedOfAll, FeedPage,
-    KeyRow, PersonRow, PersonSeen, Pruned, SecretOwner, SecretRow, Store, StoreFault, TokenRow,
+    AgentLogRow, AgentRecords, AuditFilter, AuditLine, AuditTrail, Batch, BoxFuture, Committed,
+    Cursor, FeedOfAll, FeedPage, IssuedTokens, KeyRow, People, PersonRow, PersonSeen, Policies,
+    Pruned, Revocations, SecretOwner, SecretRow, Secrets, Store, StoreFault, TokenRow,
 };
 pub use backup::{Backup, RestoreResult, accept, backup, inspect, is_database, put_in_place};
 use checkpoint::Checkpoints;
@@ -169,6 +170,12 @@ impl Store for SqliteStore {
         self.write(move |reply| WriteRequest::Commit(batch, reply))
     }
 
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.watch()
+    }
+}
+
+impl People for SqliteStore {
     fn person(&self, key: PrincipalKey) -> BoxFuture<'_, Option<PersonRow>> {
         self.read(Kind::Key, move |database, _| {
             read::people::by_key(database, &key)
@@ -209,7 +216,9 @@ impl Store for SqliteStore {
             read::people::recent(database, since_ms, after.as_ref(), limit)
         })
     }
+}
 
+impl IssuedTokens for SqliteStore {
     fn token(&self, sha256: String) -> BoxFuture<'_, Option<TokenRow>> {
         self.read(Kind::Key, move |database, _| read::token(database, &sha256))
     }
@@ -236,7 +245,9 @@ impl Store for SqliteStore {
             read::due_at_hubs(database, now_s, revoked_until_ms, limit)
         })
     }
+}
 
+impl Revocations for SqliteStore {
     fn feed(&self, key: PrincipalKey, after: Option<Cursor>) -> BoxFuture<'_, FeedPage> {
         self.read(Kind::Key, move |database, place| {
             read::feed(database, place, &key, after.as_ref())
@@ -254,7 +265,9 @@ impl Store for SqliteStore {
             read::stream_verified(database, &transmitter)
         })
     }
+}
 
+impl AgentRecords for SqliteStore {
     fn agent_log(&self, key: PrincipalKey, log: String) -> BoxFuture<'_, Option<AgentLogRow>> {
         self.read(Kind::Key, move |database, _| {
             read::agent_log(database, &key, &log)
@@ -284,35 +297,6 @@ impl Store for SqliteStore {
         })
     }
 
-    fn keys(&self) -> BoxFuture<'_, Vec<KeyRow>> {
-        self.read(Kind::Key, |database, _| read::keys(database))
-    }
-
-    fn secrets(&self, owner: SecretOwner) -> BoxFuture<'_, Vec<SecretRow>> {
-        self.read(Kind::Key, move |database, _| {
-            read::secrets(database, &owner)
-        })
-    }
-
-    fn secret_owners(&self) -> BoxFuture<'_, Vec<SecretOwner>> {
-        self.read(Kind::Key, |database, _| read::secret_owners(database))
-    }
-
-    fn policy_digest(&self) -> BoxFuture<'_, Option<String>> {
-        self.read(Kind::Key, |database, _| read::policy_digest(database))
-    }
-
-    fn audit(
-        &self,
-        filter: AuditFilter,
-        after: u64,
-        limit: usize,
-    ) -> BoxFuture<'_, Vec<AuditLine>> {
-        self.read(Kind::Long, move |database, _| {
-            read::audit::page(database, &filter, after, limit)
-        })
-    }
-
     fn agent_records(
         &self,
         after: u64,
@@ -326,6 +310,41 @@ impl Store for SqliteStore {
     fn agent_logs(&self, after: u64, limit: usize) -> BoxFuture<'_, Vec<(u64, AgentLogRow)>> {
         self.read(Kind::Long, move |database, _| {
             read::agent_logs(database, after, limit)
+        })
+    }
+}
+
+impl Secrets for SqliteStore {
+    fn keys(&self) -> BoxFuture<'_, Vec<KeyRow>> {
+        self.read(Kind::Key, |database, _| read::keys(database))
+    }
+
+    fn secrets(&self, owner: SecretOwner) -> BoxFuture<'_, Vec<SecretRow>> {
+        self.read(Kind::Key, move |database, _| {
+            read::secrets(database, &owner)
+        })
+    }
+
+    fn secret_owners(&self) -> BoxFuture<'_, Vec<SecretOwner>> {
+        self.read(Kind::Key, |database, _| read::secret_owners(database))
+    }
+}
+
+impl Policies for SqliteStore {
+    fn policy_digest(&self) -> BoxFuture<'_, Option<String>> {
+        self.read(Kind::Key, |database, _| read::policy_digest(database))
+    }
+}
+
+impl AuditTrail for SqliteStore {
+    fn audit(
+        &self,
+        filter: AuditFilter,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<AuditLine>> {
+        self.read(Kind::Long, move |database, _| {
+            read::audit::page(database, &filter, after, limit)
         })
     }
 
@@ -345,9 +364,5 @@ impl Store for SqliteStore {
             at_ms,
             reply,
         })
-    }
-
-    fn changes(&self) -> watch::Receiver<u64> {
-        self.shared.watch()
     }
 }

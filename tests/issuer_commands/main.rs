@@ -15,7 +15,7 @@ use oam_model::issuer::{Signing, SigningAlgorithm};
 use oam_model::name::OrgName;
 use oam_model::secret::Secret;
 use oam_store::sqlite::SqliteStore;
-use oam_store::{AuditFilter, Store};
+use oam_store::{AuditFilter, AuditTrail, Store};
 use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::future::Future;

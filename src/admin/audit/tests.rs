@@ -4,6 +4,7 @@ use super::reading::{Progress, head};
 use super::tail::last;
 use super::verify::{VerifyReport, anchor, check};
 use super::{AuditArgs, before_ms};
+use oam_store::AuditTrail;
 mod known;
 
 use super::agents;

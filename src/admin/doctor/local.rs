@@ -11,6 +11,7 @@ use oam_issuer::seal::MasterKey;
 use oam_issuer::secrets;
 use oam_model::issuer::{AccessTokenCheck, IssuerSettings, SecretPlace};
 use oam_model::refusal::Refusal;
+use oam_store::Secrets;
 use oam_store::Store;
 use oam_store::sqlite::{DatabaseFiles, SqliteStore};
 use oam_system::clock;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// `people --json`.
 #[derive(Serialize)]
-pub(super) struct People {
+pub(super) struct PeopleReport {
     people: Vec<PersonReport>,
     /// Why it is not known how long hubs still honour tokens.
     fault: Option<String>,
@@ -54,7 +54,7 @@ struct Outstanding {
     good_at_hub_until: Option<String>,
 }
 
-impl People {
+impl PeopleReport {
     pub(super) fn of(people: Vec<PersonReport>, fault: Option<&Refusal>) -> Self {
         Self {
             people,

@@ -2,7 +2,7 @@
 
 use super::find::{PersonMatch, all, one};
 use super::hubs::honoured;
-use super::people::{People, PersonReport};
+use super::people::{PeopleReport, PersonReport};
 use super::report::{Done, standing};
 use oam_issuer::seal::{MasterKey, Purpose};
 use oam_issuer::signal_processor::{Applied, Order, order};
@@ -139,7 +139,7 @@ async fn people_are_shown_with_their_standing() {
     let shown = people
         .iter()
         .map(|one| PersonReport::of(&one.row, &one.live, &[]));
-    let json = serde_json::to_value(People::of(shown.collect(), None)).unwrap();
+    let json = serde_json::to_value(PeopleReport::of(shown.collect(), None)).unwrap();
     assert_eq!(json["people"][0]["person"], "okta:00u3");
     assert_eq!(json["people"][0]["standing"], "session-ended");
     assert_eq!(json["people"][0]["tokens"], serde_json::json!([]));
@@ -208,7 +208,7 @@ async fn a_token_that_a_hub_still_honours_is_listed_also_without_the_master_key(
             .iter()
             .map(|line| line.render(false))
             .collect();
-        let json = serde_json::to_value(People::of(vec![shown], fault.as_ref())).unwrap();
+        let json = serde_json::to_value(PeopleReport::of(vec![shown], fault.as_ref())).unwrap();
         (lines.join("\n"), json)
     };
     let (text, json) = shown(&there, NOW).await;

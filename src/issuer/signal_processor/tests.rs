@@ -13,6 +13,7 @@ use oam_model::signal::{Signal, SignalMeaning, SignalSubject};
 use oam_policy::claims::fixture::{NOW, okta};
 use oam_policy::policy::{Index, fixture};
 use oam_store::sqlite::SqliteStore;
+use oam_store::{AuditTrail, IssuedTokens, People, Revocations};
 use oam_store::{Batch, Compared, PersonRow, PersonSeen, Store, StoreChange, StoreFault, TokenRow};
 
 const NOW_MS: u64 = NOW * 1000;

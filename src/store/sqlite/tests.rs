@@ -11,6 +11,7 @@ use crate::tests::{
     NOW, NOW_MS, changes, commit, end, entries, exchange, noted, person, seen, verified,
 };
 use crate::{AuditFilter, EndKind, Store, StoreChange, StoreFault};
+use crate::{AuditTrail, IssuedTokens, People, Revocations};
 use oam_model::audit::AuditEvent;
 use oam_model::name::OrgName;
 use oam_model::signal::SignalSubject;

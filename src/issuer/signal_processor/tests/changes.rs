@@ -4,7 +4,8 @@ use super::super::{Order, facts, order};
 use super::{NOW_MS, World, by_sub, key, org, roles, signal};
 use oam_model::feed::FeedEvent;
 use oam_model::signal::{SignalMeaning, SignalSubject};
-use oam_store::{Store, StoreChange};
+use oam_store::Revocations;
+use oam_store::StoreChange;
 
 #[tokio::test]
 async fn lost_groups_withdraw_only_the_roles_that_are_lost() {

@@ -4,7 +4,8 @@ use super::super::person::widest;
 use super::{NOW_MS, World, by_sub, signal};
 use oam_model::signal::{SignalMeaning, SignalSubject};
 use oam_policy::claims::fixture::okta;
-use oam_store::{PersonSeen, Store, StoreChange};
+use oam_store::People;
+use oam_store::{PersonSeen, StoreChange};
 
 fn comes(name: &str) -> PersonSeen {
     PersonSeen {

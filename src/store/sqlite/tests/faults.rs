@@ -1,6 +1,7 @@
 //! Faults of the disk and of the database: nothing is granted, and it goes on when the cause is gone.
 
 use super::*;
+use crate::IssuedTokens;
 use crate::{AgentLogRow, Batch, StoreChange};
 use oam_audit::record::{GENESIS, KnownEntry, chain};
 use oam_model::principal::PrincipalKey;

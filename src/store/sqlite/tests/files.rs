@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{Committed, Cursor};
+use crate::{IssuedTokens, People, Policies, Revocations};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 

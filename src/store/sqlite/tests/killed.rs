@@ -1,6 +1,7 @@
 //! A process that is killed while it commits leaves token and record, or neither.
 
 use super::*;
+use crate::IssuedTokens;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::sync::Arc;

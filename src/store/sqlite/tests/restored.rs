@@ -2,6 +2,7 @@
 
 use super::files::beside;
 use super::*;
+use crate::IssuedTokens;
 use crate::sqlite::{self, DatabaseFiles, RestoreResult};
 use oam_model::audit::AuditRecord;
 use std::fs;

@@ -1,0 +1,120 @@
+//! What the issuer keeps, by noun: a small trait each, so that who needs one is given no more. Both stores are held to
+//! them by the same tests.
+
+use super::{
+    AgentLogRow, AuditFilter, AuditLine, BoxFuture, Cursor, FeedOfAll, FeedPage, KeyRow, PersonRow,
+    PersonSeen, Pruned, SecretOwner, SecretRow, TokenRow,
+};
+use oam_audit::history::History;
+use oam_model::name::SourceName;
+use oam_model::principal::PrincipalKey;
+use oam_model::signal::SignalSubject;
+
+/// Who was seen, and what the provider said of whom.
+pub trait People {
+    /// The time of the first evidence of a session (`sid`) of a person, Unix seconds, in whatever order evidence
+    /// arrived; 0: from before it was kept.
+    fn session_since(&self, key: PrincipalKey, session: String) -> BoxFuture<'_, Option<u64>>;
+    /// A person.
+    fn person(&self, key: PrincipalKey) -> BoxFuture<'_, Option<PersonRow>>;
+    /// People of a source whom a signal names: every member given must match.
+    fn people(&self, source: SourceName, subject: SignalSubject) -> BoxFuture<'_, Vec<PersonRow>>;
+    /// Whether [`StoreChange::Unmatched`] kept something under a name of somebody who comes for the first time.
+    fn is_spoken_of(&self, seen: PersonSeen) -> BoxFuture<'_, bool>;
+    /// People by stable key, subject, user name or e-mail, for commands.
+    fn find_people(&self, text: String) -> BoxFuture<'_, Vec<PersonRow>>;
+    /// People with live tokens or seen after this moment, for a changed policy; ordered by key, after
+    /// `after`, at most `limit`.
+    fn recent_people(
+        &self,
+        since_ms: u64,
+        after: Option<PrincipalKey>,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<PersonRow>>;
+}
+
+/// Tokens that were issued, and where they still count.
+pub trait IssuedTokens {
+    /// A token by its SHA-256.
+    fn token(&self, sha256: String) -> BoxFuture<'_, Option<TokenRow>>;
+    /// Tokens of a person that live at `now_s`, Unix seconds.
+    fn live_tokens(&self, key: PrincipalKey, now_s: u64) -> BoxFuture<'_, Vec<TokenRow>>;
+    /// Tokens of a person that are kept sealed and are over here at `now_s`, Unix seconds: revoked or expired,
+    /// while their hubs may still honour them.
+    fn outstanding_tokens(&self, key: PrincipalKey, now_s: u64) -> BoxFuture<'_, Vec<TokenRow>>;
+    /// Tokens that are kept sealed and are over here: their hubs may still honour them. By expiry at
+    /// `now_s` (Unix seconds), or revoked at `revoked_until_ms` (Unix milliseconds) or earlier; of each hub
+    /// at most `limit`, the revoked first, longest over first.
+    fn due_at_hubs(
+        &self,
+        now_s: u64,
+        revoked_until_ms: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<TokenRow>>;
+}
+
+/// What agents are told by the feed, and when a provider's stream was heard last.
+pub trait Revocations {
+    /// Events of one subject after a cursor; none: only where the end is.
+    fn feed(&self, key: PrincipalKey, after: Option<Cursor>) -> BoxFuture<'_, FeedPage>;
+    /// Events of all subjects after a number, for one task that wakes the streams.
+    fn feed_of_all(&self, after: u64, limit: usize) -> BoxFuture<'_, FeedOfAll>;
+    /// The last verification of a transmitter's stream, Unix milliseconds.
+    fn stream_verified(&self, transmitter: String) -> BoxFuture<'_, Option<u64>>;
+}
+
+/// Agents' logs, and up to where each is held.
+pub trait AgentRecords {
+    /// Up to where an agent's log is held.
+    fn agent_log(&self, key: PrincipalKey, log: String) -> BoxFuture<'_, Option<AgentLogRow>>;
+    /// How many logs somebody has begun.
+    fn agent_logs_of(&self, key: PrincipalKey) -> BoxFuture<'_, u64>;
+    /// Who sent the log of this name first.
+    fn agent_log_owner(&self, log: String) -> BoxFuture<'_, Option<PrincipalKey>>;
+    /// An agent's record by its number, for the comparison of a batch that overlaps.
+    fn agent_record(
+        &self,
+        key: PrincipalKey,
+        log: String,
+        seq: u64,
+    ) -> BoxFuture<'_, Option<String>>;
+    /// Records of agents in order of arrival after `after`, at most `limit`: `(arrival, person, log, line)`. The
+    /// number of an arrival is never given a second time.
+    fn agent_records(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<(u64, PrincipalKey, String, String)>>;
+    /// The agents' logs after the number `after`, at most `limit`, each with its number.
+    fn agent_logs(&self, after: u64, limit: usize) -> BoxFuture<'_, Vec<(u64, AgentLogRow)>>;
+}
+
+/// Signing keys, and secrets of hubs and clients.
+pub trait Secrets {
+    /// All signing keys.
+    fn keys(&self) -> BoxFuture<'_, Vec<KeyRow>>;
+    /// Secrets of an owner, newest first.
+    fn secrets(&self, owner: SecretOwner) -> BoxFuture<'_, Vec<SecretRow>>;
+    /// All owners of secrets.
+    fn secret_owners(&self) -> BoxFuture<'_, Vec<SecretOwner>>;
+}
+
+/// What is remembered of the policy.
+pub trait Policies {
+    /// The digest of the policy that was last in force.
+    fn policy_digest(&self) -> BoxFuture<'_, Option<String>>;
+}
+
+/// The issuer's own audit log.
+pub trait AuditTrail {
+    /// Lines of the audit log after `after`, at most `limit`, that match.
+    fn audit(&self, filter: AuditFilter, after: u64, limit: usize)
+    -> BoxFuture<'_, Vec<AuditLine>>;
+    /// How often the database was restored, and where its audit log ends.
+    fn history(&self) -> BoxFuture<'_, History>;
+    /// The hash of an audit entry by its number; none where there is no such entry.
+    fn audit_hash(&self, seq: u64) -> BoxFuture<'_, Option<String>>;
+    /// Drops audit entries from before this moment and agents' records that arrived before it, and leaves
+    /// entries that say so and from which hashes the chains go on.
+    fn prune(&self, before_ms: u64, at_ms: u64) -> BoxFuture<'_, Pruned>;
+}
