@@ -12,7 +12,8 @@ use crate::policy::PolicyArgs;
 use crate::restore::RestoreArgs;
 use crate::revoke::{PeopleArgs, RevokeArgs};
 use crate::secret::SecretArgs;
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand};
+use oam_terminal::Output;
 use std::path::PathBuf;
 
 /// The organization's token server: roles from the company's groups, minutes-long tokens, one audit.
@@ -21,7 +22,7 @@ use std::path::PathBuf;
     name = "oam-issuer",
     version,
     propagate_version = false,
-    disable_help_subcommand = true,
+    disable_version_flag = true,
     after_help = "Examples:\n  oam-issuer config check\n  oam-issuer init\n  oam-issuer policy why --as ada --repo acme/model --write\n  \
         oam-issuer serve\n  oam-issuer revoke ada --reason \"left on Friday\"\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 5 denied by policy.\n\
@@ -36,9 +37,12 @@ pub struct Cli {
         help = "Configuration file [default: $OAM_ISSUER_CONFIG, else /etc/oam/issuer.toml]"
     )]
     pub config: Option<PathBuf>,
-    /// Print JSON; a refusal is JSON too.
-    #[arg(long, global = true)]
-    pub json: bool,
+    /// How output looks.
+    #[command(flatten)]
+    pub output: Output,
+    /// Print the version.
+    #[arg(short = 'V', visible_short_alias = 'v', long, action = ArgAction::Version)]
+    pub version: Option<bool>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -116,6 +120,9 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Print the version.
+    #[command(hide = true)]
+    Version,
     /// Print the manual page, or write all of them into a folder.
     #[command(hide = true)]
     Man {
@@ -157,7 +164,7 @@ mod tests {
             "x.toml",
         ];
         let cli = Cli::try_parse_from(line).unwrap();
-        assert!(cli.json && matches!(cli.command, Command::Policy(_)));
+        assert!(cli.output.json && matches!(cli.command, Command::Policy(_)));
         assert_eq!(cli.config.unwrap().to_str(), Some("x.toml"));
     }
 }

@@ -24,6 +24,7 @@ use oam_model::refusal::Refusal;
 use oam_store::AuditTrail;
 use oam_store::{AuditFilter, AuditLine, Pruned, Store};
 use oam_system::clock;
+use oam_terminal::moment::local;
 use serde::Serialize;
 use std::path::Path;
 
@@ -207,8 +208,8 @@ fn before_ms(
         return Err(Refusal::bad_request(
             format!(
                 "the clock says {}, and the last entry was written at {}: more than a week lies between, so nothing was dropped by age",
-                when::when(now_ms),
-                when::when(last)
+                local(now_ms / 1000),
+                local(last / 1000)
             ),
             "correct the clock; when it is right, name a date: --before 2026-01-01",
         ));
@@ -235,15 +236,15 @@ struct PruneReport {
 }
 
 fn pruned(show: &Printer, pruned: &Pruned, before_ms: u64) {
-    let before = when::when(before_ms);
     let Pruned { entries, records } = *pruned;
     if show.json() {
         return show.value(&PruneReport {
             dropped: entries,
             records_dropped: records,
-            before,
+            before: when::when(before_ms),
         });
     }
+    let before = local(before_ms / 1000);
     show.line(match entries {
         0 => format!("no entry is older than {before}: none was dropped"),
         1 => format!("1 entry from before {before} was dropped"),

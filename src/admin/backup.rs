@@ -7,6 +7,7 @@ use clap::Args;
 use oam_issuer::when::when;
 use oam_model::refusal::Refusal;
 use oam_store::sqlite::{self, Backup};
+use oam_terminal::moment::of_rfc3339;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -53,7 +54,12 @@ impl DatabaseHead {
     /// `entry 17:HASH of TIME`.
     pub(super) fn words(&self) -> String {
         match &self.at {
-            Some(at) => format!("up to entry {}:{} of {at}", self.seq, self.hash),
+            Some(at) => format!(
+                "up to entry {}:{} of {}",
+                self.seq,
+                self.hash,
+                of_rfc3339(at)
+            ),
             None => "with an empty audit log".to_owned(),
         }
     }

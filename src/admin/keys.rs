@@ -12,6 +12,7 @@ use oam_model::secret::{Secret, wire};
 use oam_policy::keys::{KeyLife, KeyState, published, state};
 use oam_store::Secrets;
 use oam_system::clock;
+use oam_terminal::moment::of_rfc3339;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -145,9 +146,12 @@ fn columns(state: KeyState, report: KeyReport) -> Vec<Line> {
         report.kid,
         report.algorithm.to_owned(),
         report.state.to_owned(),
-        report.made_at,
-        report.signs_from,
-        report.gone_at.unwrap_or_else(|| "-".to_owned()),
+        of_rfc3339(&report.made_at),
+        of_rfc3339(&report.signs_from),
+        report
+            .gone_at
+            .as_deref()
+            .map_or_else(|| "-".to_owned(), of_rfc3339),
     ]
     .map(|text| Line::new().look(look, text))
     .into()
@@ -180,7 +184,7 @@ fn rotate(show: &Printer, now: bool) -> Result<u8, Refusal> {
     let when = if rotated.made.signs_from_ms > now_ms {
         format!(
             "it is published now and signs from {} on",
-            report.signs_from
+            of_rfc3339(&report.signs_from)
         )
     } else {
         "it signs now".to_owned()
@@ -188,7 +192,8 @@ fn rotate(show: &Printer, now: bool) -> Result<u8, Refusal> {
     show.say(when);
     if let (Some(kid), Some(until)) = (report.follows, report.follows_until) {
         show.say(format!(
-            "{kid}, which it follows, is published until {until}"
+            "{kid}, which it follows, is published until {}",
+            of_rfc3339(&until)
         ));
     }
     Ok(0)

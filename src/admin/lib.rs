@@ -39,7 +39,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> u8 {
         let variable = std::env::var_os(CONFIG_VARIABLE);
         variable.filter(|path| !path.is_empty()).map(PathBuf::from)
     });
-    let show = Printer::new(cli.json, named.unwrap_or_else(|| PathBuf::from(CONFIG)));
+    let show = Printer::new(cli.output, named.unwrap_or_else(|| PathBuf::from(CONFIG)));
     show.finish(dispatch(&show, &cli.command))
 }
 
@@ -69,6 +69,10 @@ fn dispatch(show: &Printer, command: &Command) -> u8 {
         Command::Secret(args) => secret::run(show, args),
         Command::Client(args) => client::run(show, args),
         Command::Audit(args) => audit::run(show, args),
+        Command::Version => {
+            show.line(format!("oam-issuer {}", env!("CARGO_PKG_VERSION")));
+            0
+        }
         Command::Completions { shell } => {
             command_line::completions::<Cli>(show, *shell);
             0

@@ -20,6 +20,7 @@ use oam_store::sqlite::{
     self, Backup, DatabaseFiles, RestoreResult, SqliteStore, is_database, read_mark,
 };
 use oam_system::clock;
+use oam_terminal::moment::{local, of_rfc3339};
 use serde::Serialize;
 use std::path::Path;
 
@@ -261,7 +262,7 @@ fn tell(show: &Printer, report: &RestoreReport, from: &Path, backup: &Backup) {
         };
         show.line(
             Line::new()
-                .look(Style::Warn, format!("  {} {word}", one.at))
+                .look(Style::Warn, format!("  {} {word}", of_rfc3339(&one.at)))
                 .text(format!(" {}", one.who.as_deref().unwrap_or_default()))
                 .look(
                     Style::Faint,
@@ -276,7 +277,7 @@ fn tell(show: &Printer, report: &RestoreReport, from: &Path, backup: &Backup) {
         ));
     }
     if report.known_up_to.is_some() || !report.since.is_empty() {
-        let at = when(backup.at_ms);
+        let at = local(backup.at_ms / 1000);
         show.next(&format!(
             "revoke again who was revoked since {at}, those above and whoever the identity provider ended: `oam-issuer revoke USER`"
         ));

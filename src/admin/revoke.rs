@@ -92,7 +92,9 @@ fn carry_out(show: &Printer, user: &str, never_seen: bool, order: &Order) -> Res
             }
             Err(fault) => return Err(fault.refusal()),
         };
+        let waiting = show.waiting("the hubs, which are told to revoke");
         let at_hubs = hubs::tell(&settings, &org, &store, &applied.revoked, now_ms).await;
+        drop(waiting);
         tell(show, &found, order, &applied, &at_hubs);
         Ok(0)
     })?

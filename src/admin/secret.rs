@@ -14,6 +14,7 @@ use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_store::{SecretOwner, SecretRow, Store};
 use oam_system::clock;
+use oam_terminal::moment::of_rfc3339;
 use serde::Serialize;
 use std::io::{IsTerminal, Read};
 use zeroize::Zeroizing;
@@ -175,8 +176,12 @@ pub(super) fn list(show: &Printer, of_clients: bool) -> Result<u8, Refusal> {
             let hub = row
                 .hub
                 .map_or_else(|| "-".to_owned(), |hub| hub.to_string());
-            let mut columns = vec![hub, row.number.to_string(), row.made_at];
-            columns.push(row.good_until.unwrap_or_else(|| "-".to_owned()));
+            let mut columns = vec![hub, row.number.to_string(), of_rfc3339(&row.made_at)];
+            columns.push(
+                row.good_until
+                    .as_deref()
+                    .map_or_else(|| "-".to_owned(), of_rfc3339),
+            );
             if let Some(client) = row.client {
                 columns.insert(0, client);
             }
@@ -184,6 +189,17 @@ pub(super) fn list(show: &Printer, of_clients: bool) -> Result<u8, Refusal> {
         })
         .collect();
     let header = ["CLIENT", "HUB", "NUMBER", "MADE", "GOOD UNTIL"];
+    if table.is_empty() {
+        let (whose, how) = if of_clients {
+            (
+                "a hub's",
+                "`oam-issuer client add NAME --hub HUB` makes one",
+            )
+        } else {
+            ("the issuer's own", "`oam-issuer secret set HUB` sets one")
+        };
+        show.say(format!("no secret is kept that is {whose}; {how}"));
+    }
     show.table(if of_clients { &header } else { &header[1..] }, &table);
     Ok(0)
 }

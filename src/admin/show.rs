@@ -1,7 +1,7 @@
 //! The printer of `oam-issuer`: the one of all commands, which here also knows the configuration that a run is about.
 
 use oam_config::fault::ConfigFault;
-pub use oam_terminal::{Line, Style};
+pub use oam_terminal::{Line, Output, Style};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
@@ -21,9 +21,9 @@ impl Deref for Printer {
 
 impl Printer {
     /// Looks at the terminal and at `NO_COLOR`.
-    pub fn new(json: bool, config: PathBuf) -> Self {
+    pub fn new(output: Output, config: PathBuf) -> Self {
         Self {
-            printer: oam_terminal::Show::new(json),
+            printer: oam_terminal::Show::new(output),
             config,
         }
     }

@@ -1,7 +1,7 @@
 //! The connection to the agent, for all commands.
 
 use oam_model::refusal::{Refusal, RefusalCode};
-use oam_terminal::Show;
+use oam_terminal::{Show, Talk};
 use oam_wire::client::Client;
 use oam_wire::message::{Reply, ReplyFrame, Request, VERSION};
 use oam_wire::socket_path::SocketPath;
@@ -25,37 +25,46 @@ pub enum OtherVersion {
 /// A connection.
 pub struct AgentClient {
     client: Client,
+    talk: Talk,
 }
 
 impl AgentClient {
     /// Connects, starts the agent where needed, and deals with one of another version.
     pub fn open(show: &Show, other: OtherVersion) -> Result<Self, Refusal> {
         let place = SocketPath::find()?;
+        let talk = show.talk();
+        let _starting = talk.waiting("the agent");
         let (mut client, mut hello) = greet(&place)?;
         if matches!(&hello, Err(refusal) if refusal.code == RefusalCode::Unreachable) {
             // An agent that is just ending still takes connections. Once more: this starts another.
             (client, hello) = greet(&place)?;
         }
         let Some(version) = client.other_version() else {
-            return hello.map(|_| Self { client });
+            return hello.map(|_| Self { client, talk });
         };
         let note = format!("the agent is version {version}, this is version {VERSION}");
         if other == OtherVersion::Name {
             show.say(note);
-            return hello.map(|_| Self { client });
+            return hello.map(|_| Self { client, talk });
         }
         let client = replace(show, &place, client, &note)?;
-        Ok(Self { client })
+        Ok(Self { client, talk })
     }
 
     /// Reaches the agent once more after the connection was lost, whatever its version.
-    pub fn again() -> Result<Self, Refusal> {
+    pub fn again(talk: Talk) -> Result<Self, Refusal> {
         let client = Client::connect_or_start(&SocketPath::find()?)?;
-        Ok(Self { client })
+        Ok(Self { client, talk })
+    }
+
+    /// Who is told what is waited for.
+    pub const fn talk(&self) -> Talk {
+        self.talk
     }
 
     /// One request, one reply; a refusal is the error.
     pub fn ask(&mut self, request: Request) -> Result<Reply, Refusal> {
+        let _waiting = self.talk.waiting(awaited(&request));
         settled(self.client.ask(request, ANSWER)?)
     }
 
@@ -66,7 +75,29 @@ impl AgentClient {
 
     /// The next reply; a refusal is the error.
     pub fn next(&mut self, deadline: Option<Duration>) -> Result<Reply, Refusal> {
+        let _waiting = deadline.map(|_| self.talk.waiting(TOKEN));
         settled(self.client.next(deadline)?)
+    }
+}
+
+const TOKEN: &str = "the token, for which the agent asks the identity provider and the issuer";
+
+/// Who keeps the person waiting when the answer takes long.
+const fn awaited(request: &Request) -> &'static str {
+    match request {
+        Request::Get { .. } | Request::Follow { .. } => TOKEN,
+        Request::Logout { .. } => {
+            "the identity provider and the issuer, which are told of the sign-out"
+        }
+        Request::Roles | Request::Why { .. } => "the issuer, which the agent asks for your roles",
+        Request::Organization { .. } => "the issuer",
+        Request::Login { .. } | Request::Provider { .. } => "the identity provider",
+        Request::Erase { .. }
+        | Request::Status
+        | Request::Anchor
+        | Request::AcknowledgeLog
+        | Request::Reload
+        | Request::Retire => "the agent",
     }
 }
 

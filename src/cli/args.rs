@@ -1,11 +1,14 @@
 //! The command line as data. Help texts live here; each command has an example.
 
 mod login;
+mod setup;
 
 pub use login::{LoginArgs, LoginTarget, StoreArg, UpdateArgs};
+pub use setup::{SetupArgs, SetupWhat};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use oam_model::name::{HubName, OrgName, RoleName};
+use oam_terminal::Output;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -16,9 +19,16 @@ use std::path::PathBuf;
     version,
     propagate_version = false,
     disable_help_subcommand = true,
+    disable_version_flag = true,
     after_help = super::help::overview()
 )]
 pub struct Cli {
+    /// How output looks.
+    #[command(flatten)]
+    pub output: Output,
+    /// Print the version.
+    #[arg(short = 'V', visible_short_alias = 'v', long, action = ArgAction::Version)]
+    pub version: Option<bool>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -42,12 +52,13 @@ pub enum Command {
     Logout(LogoutArgs),
     /// Show who is signed in, the roles held and the tokens that are out.
     #[command(
-        after_help = "Example:\n  oam status --check && git push\n\nExits 0 when it could report; with --check 3 or 4 by the worst standing."
+        visible_alias = "whoami",
+        after_help = "Examples:\n  oam status --check && git push\n  PS1='$(oam status --short)\\$ '\n\nExits 0 when it could report; with --check 3 or 4 by the worst standing."
     )]
     Status(StatusArgs),
     /// List the roles, who holds them and what they allow.
     #[command(after_help = "Example:\n  oam roles --json | jq '.roles[] | select(.held)'")]
-    Roles(JsonArgs),
+    Roles,
     /// Tell which role and rule would serve a repository, or why it would be refused.
     #[command(
         after_help = "Example:\n  oam why https://huggingface.co/acme/model --write\n\nExits 0 when it would be granted, else with the refusal's code. No token is issued."
@@ -65,12 +76,13 @@ pub enum Command {
     Exec(ExecArgs),
     /// Show the audit log, or verify it.
     #[command(
-        after_help = "Examples:\n  oam log --since 2h --outcome refused\n  oam log --repo acme/model --json\n  oam log --verify\n\n`--verify` exits 0 when the log is whole, 1 when it is not, and 3 when nothing outside the log says so."
+        visible_alias = "logs",
+        after_help = "Examples:\n  oam log -n 20\n  oam log -f --outcome refused\n  oam log --since 2h --hub github\n  oam log --repo acme/model --json\n  oam log --verify\n\n`--verify` exits 0 when the log is whole, 1 when it is not, and 3 when nothing outside the log says so."
     )]
     Log(LogArgs),
     /// Check this machine's set-up and say what to do.
     #[command(after_help = "Example:\n  oam doctor\n\nExits 1 when a check fails.")]
-    Doctor(JsonArgs),
+    Doctor,
     /// Connect OAM to git, hf, the service manager or the shell.
     #[command(after_help = "Examples:\n  oam setup git\n  oam setup hf --undo")]
     Setup(SetupArgs),
@@ -95,20 +107,15 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Print the version.
+    #[command(hide = true)]
+    Version,
     /// Print the manual page, or write all of them into a folder.
     #[command(hide = true)]
     Man {
         /// Folder for one page a command and topic; without it `oam.1` goes to stdout.
         folder: Option<PathBuf>,
     },
-}
-
-/// `--json` alone.
-#[derive(Debug, Args)]
-pub struct JsonArgs {
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `oam logout`.
@@ -122,9 +129,9 @@ pub struct LogoutArgs {
 /// `oam status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
+    /// Print one line for a prompt, `acme` or `acme:signed-out`: at once, and nothing where no agent runs.
+    #[arg(long, conflicts_with = "json")]
+    pub short: bool,
     /// Exit 3 or 4 unless every organization's session is active.
     #[arg(long)]
     pub check: bool,
@@ -136,7 +143,7 @@ pub struct WhyArgs {
     /// A repository, or its address.
     #[arg(value_name = "URL|REPO")]
     pub target: String,
-    /// The hub, when TARGET is not an address and there are several.
+    /// The hub, where a REPO is given and there are several.
     #[arg(long)]
     pub hub: Option<HubName>,
     /// As for a push or upload; without it as for a clone or download.
@@ -145,9 +152,6 @@ pub struct WhyArgs {
     /// As for a clone or download: so it is anyway.
     #[arg(long)]
     pub read: bool,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// What a token is for; shared by `token` and `exec`.
@@ -192,9 +196,6 @@ pub struct TokenArgs {
     /// Print it even to a terminal.
     #[arg(long)]
     pub show: bool,
-    /// Print JSON: the token, its role, repository and expiry.
-    #[arg(long)]
-    pub json: bool,
     /// In a CI job.
     #[command(flatten)]
     pub job: JobArgs,
@@ -227,11 +228,20 @@ pub struct ExecArgs {
 #[derive(Debug, Args)]
 pub struct LogArgs {
     /// Verify the chain and its anchor instead of showing records.
-    #[arg(long, conflicts_with_all = ["since", "until", "repo", "role", "outcome", "limit"])]
+    #[arg(long, conflicts_with = "which")]
     pub verify: bool,
     /// Acknowledge that the log is not as it was left: the warnings end, and the break stays on record.
-    #[arg(long, conflicts_with_all = ["verify", "since", "until", "repo", "role", "outcome", "limit"])]
+    #[arg(long, conflicts_with_all = ["verify", "which"])]
     pub acknowledge: bool,
+    /// Which records.
+    #[command(flatten)]
+    pub which: LogWhich,
+}
+
+/// Which records `oam log` shows.
+#[derive(Debug, Args)]
+#[group(id = "which", multiple = true)]
+pub struct LogWhich {
     /// From this time on: 2h, 14:00, 2026-07-01, 2026-07-01T14:00Z.
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
@@ -241,18 +251,27 @@ pub struct LogArgs {
     /// Only this repository.
     #[arg(long)]
     pub repo: Option<String>,
+    /// Only this hub.
+    #[arg(long)]
+    pub hub: Option<HubName>,
     /// Only this role.
     #[arg(long)]
     pub role: Option<RoleName>,
     /// Only this outcome.
     #[arg(long, value_enum)]
     pub outcome: Option<OutcomeFilter>,
-    /// Only the last N records that match.
-    #[arg(long, value_name = "N")]
+    /// Only of this request at the organization's issuer, whose records name it, too.
+    #[arg(long, value_name = "ID")]
+    pub request: Option<String>,
+    /// Only of this token: the beginning of its SHA-256, as `oam status --json` and a hub's log have it.
+    #[arg(long, value_name = "SHA256")]
+    pub token: Option<String>,
+    /// Only the last N records that match; with --follow 10 unless told otherwise.
+    #[arg(short = 'n', long, visible_alias = "lines", value_name = "N")]
     pub limit: Option<usize>,
-    /// Print the records as they are, one JSON object a line.
-    #[arg(long)]
-    pub json: bool,
+    /// Go on with the records that come, until Ctrl-C.
+    #[arg(short, long, conflicts_with = "until")]
+    pub follow: bool,
 }
 
 /// How an event came out.
@@ -268,33 +287,6 @@ pub enum OutcomeFilter {
     Session,
     /// Starts of the agent and alarms.
     Agent,
-}
-
-/// `oam setup`.
-#[derive(Debug, Args)]
-pub struct SetupArgs {
-    /// What to connect.
-    #[arg(value_enum)]
-    pub what: SetupWhat,
-    /// Take it back: restores what was there.
-    #[arg(long)]
-    pub undo: bool,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// What `oam setup` connects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SetupWhat {
-    /// git asks OAM for the hubs' tokens.
-    Git,
-    /// Plain `hf` goes through `oam exec`.
-    Hf,
-    /// The agent is started by the service manager.
-    Service,
-    /// The folder of our `hf` comes first in the shell's PATH.
-    Shell,
 }
 
 /// `oam config`.
@@ -313,17 +305,10 @@ pub enum ConfigWhat {
     Check {
         /// A file to check as the user's, beside the company's.
         file: Option<PathBuf>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Tell where it lies.
     #[command(after_help = "Example:\n  $EDITOR \"$(oam config path --json | jq -r .user.path)\"")]
-    Path {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Path,
 }
 
 /// `oam demo`.
@@ -332,31 +317,6 @@ pub struct DemoArgs {
     /// Stay up at the end and print what to try by hand.
     #[arg(long)]
     pub keep: bool,
-}
-
-impl Command {
-    /// Whether the output is JSON, so that a refusal is too.
-    pub const fn json(&self) -> bool {
-        match self {
-            Self::Status(args) => args.json,
-            Self::Update(args) => args.json,
-            Self::Roles(args) | Self::Doctor(args) => args.json,
-            Self::Why(args) => args.json,
-            Self::Token(args) => args.json,
-            Self::Log(args) => args.json,
-            Self::Setup(args) => args.json,
-            Self::Config(args) => match args.what {
-                ConfigWhat::Check { json, .. } | ConfigWhat::Path { json } => json,
-            },
-            Self::Login(_)
-            | Self::Logout(_)
-            | Self::Exec(_)
-            | Self::Demo(_)
-            | Self::Help { .. }
-            | Self::Completions { .. }
-            | Self::Man { .. } => false,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>, outside: &'static dyn JobOu
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    let show = Show::new(cli.command.json());
+    let show = Show::new(cli.output);
     let code = match dispatch(&show, cli.command, outside) {
         Ok(code) => code,
         Err(refusal) => show.refusal(&refusal),
@@ -60,19 +60,23 @@ fn dispatch(show: &Show, command: Command, outside: &'static dyn JobOutside) -> 
         Command::Update(args) => login::update(show, &args),
         Command::Logout(args) => logout::run(show, args),
         Command::Status(args) => status::run(show, &args),
-        Command::Roles(_) => roles::run(show),
+        Command::Roles => roles::run(show),
         Command::Why(args) => why::run(show, &args),
         Command::Token(args) => token::run(show, &args, outside),
         Command::Exec(args) => exec::run(show, &args, outside),
         Command::Log(args) => log::run(show, &args),
-        Command::Doctor(_) => Ok(doctor::run(show)),
+        Command::Doctor => Ok(doctor::run(show)),
         Command::Setup(args) => setup::run(show, &args),
         Command::Config(args) => match args.what {
-            ConfigWhat::Check { file, .. } => config_check::check(show, file.as_deref()),
-            ConfigWhat::Path { .. } => Ok(config_check::path(show)),
+            ConfigWhat::Check { file } => config_check::check(show, file.as_deref()),
+            ConfigWhat::Path => Ok(config_check::path(show)),
         },
         Command::Demo(args) => demo::run(args.keep),
         Command::Help { topic } => Ok(help::run(show, topic.as_deref())),
+        Command::Version => {
+            show.line(format!("oam {}", oam_wire::message::VERSION));
+            Ok(0)
+        }
         Command::Completions { shell } => {
             command_line::completions::<Cli>(show, shell);
             Ok(0)

@@ -1,7 +1,7 @@
 //! `oam status`.
 
 use super::Done;
-use super::agent_client::{AgentClient, OtherVersion, astray};
+use super::agent_client::{AgentClient, OtherVersion, astray, settled};
 use super::args::StatusArgs;
 use super::when;
 use oam_model::name::{OrgName, RoleName};
@@ -10,10 +10,16 @@ use oam_model::report::{
 };
 use oam_model::standing::StandingWord;
 use oam_terminal::{Line, Show, Style};
+use oam_wire::client::Client;
 use oam_wire::message::{Reply, Request};
+use oam_wire::socket_path::SocketPath;
+use std::time::Duration;
 
 /// Reports. Exits 0 when it could report; with `--check` by the worst standing.
 pub fn run(show: &Show, args: &StatusArgs) -> Done {
+    if args.short {
+        return Ok(short(show, args.check));
+    }
     let mut link = AgentClient::open(show, OtherVersion::Replace)?;
     let report = ask(&mut link)?;
     if show.json() {
@@ -29,6 +35,33 @@ pub fn ask(link: &mut AgentClient) -> Result<StatusReport, oam_model::refusal::R
     match link.ask(Request::Status)? {
         Reply::Status(report) => Ok(report),
         _ => Err(astray()),
+    }
+}
+
+/// How long a prompt may wait.
+const PROMPT: Duration = Duration::from_secs(1);
+
+/// One line for a prompt: nothing is started, said or waited for. Without an agent nobody is signed in.
+fn short(show: &Show, check: bool) -> u8 {
+    let asked = SocketPath::find().and_then(|place| {
+        let frame = Client::connect(&place)?.ask(Request::Status, PROMPT)?;
+        settled(frame)
+    });
+    let Ok(Reply::Status(report)) = asked else {
+        return if check { 3 } else { 0 };
+    };
+    let words: Vec<String> = report.orgs.iter().map(prompt).collect();
+    if !words.is_empty() {
+        show.whole(words.join(" "));
+    }
+    if check { worst(&report) } else { 0 }
+}
+
+/// `acme`, or `acme:revoked`.
+fn prompt(org: &OrgStatus) -> String {
+    match org.standing {
+        StandingWord::Active => org.org.to_string(),
+        other => format!("{}:{}", org.org, other.word()),
     }
 }
 
@@ -138,9 +171,9 @@ fn print_tokens(show: &Show, org: &OrgStatus, now: u64) {
         let rows: Vec<Vec<Line>> = org
             .tokens
             .iter()
-            .map(|token| token_row(token, now))
+            .map(|token| token_row(token, org.standing, now))
             .collect();
-        show.table(&["  role", "repository", "action", "left"], &rows);
+        show.table(&["  role", "hub", "repository", "action", "left"], &rows);
     }
     if org.more_tokens > 0 {
         show.line(format!(
@@ -216,21 +249,26 @@ fn heading(org: &OrgStatus) -> Line {
     line
 }
 
-/// `in 6 d 3 h (2026-07-01 14:00:00)`.
+/// `in 6 d 3 h (2026-07-01 14:00:00+02:00)`.
 pub fn ends(at: u64, now: u64) -> String {
     format!(
         "in {} ({})",
         when::span(at.saturating_sub(now)),
-        when::clock(at, now)
+        when::full(at)
     )
 }
 
-fn token_row(token: &TokenOut, now: u64) -> Vec<Line> {
+fn token_row(token: &TokenOut, standing: StandingWord, now: u64) -> Vec<Line> {
     let granted = &token.granted;
-    let until = when::clock(granted.expires_at, now);
+    let span = when::span(granted.expires_at.saturating_sub(now));
     let left = match token.state {
-        TokenState::Held => Line::from(when::span(granted.expires_at.saturating_sub(now))),
+        TokenState::Held => Line::from(span),
+        // Of before a restart of the agent: it is out, and as good as its person is.
+        TokenState::OutstandingUntil if is_alive(standing) => {
+            Line::from(format!("{span}, held by nobody here"))
+        }
         TokenState::OutstandingUntil => {
+            let until = when::full(granted.expires_at);
             Line::new().look(Style::Warn, format!("outstanding until {until}"))
         }
         TokenState::Revoked => Line::new().look(Style::Faint, "revoked"),
@@ -238,7 +276,7 @@ fn token_row(token: &TokenOut, now: u64) -> Vec<Line> {
     let repository = granted
         .repository
         .as_ref()
-        .map_or_else(|| format!("all of {}", granted.hub), ToString::to_string);
+        .map_or_else(|| "all of it".to_owned(), ToString::to_string);
     let wider = if granted.wider_than_asked {
         " (wider than asked)"
     } else {
@@ -246,6 +284,7 @@ fn token_row(token: &TokenOut, now: u64) -> Vec<Line> {
     };
     vec![
         format!("  {}", granted.role).into(),
+        granted.hub.to_string().into(),
         repository.into(),
         format!("{}{wider}", granted.action.word()).into(),
         left,
@@ -254,7 +293,7 @@ fn token_row(token: &TokenOut, now: u64) -> Vec<Line> {
 
 #[cfg(test)]
 mod tests {
-    use super::{StandingWord, StatusReport, held, worst};
+    use super::{StandingWord, StatusReport, held, prompt, worst};
 
     fn report(standings: &[StandingWord]) -> StatusReport {
         let org = |standing: &StandingWord| {
@@ -281,6 +320,13 @@ mod tests {
             held(&org),
             "not known: the issuer of acme was not asked yet"
         );
+    }
+
+    #[test]
+    fn a_prompt_names_what_is_not_as_it_should_be() {
+        let report = report(&[StandingWord::Active, StandingWord::SignedOut]);
+        let words: Vec<String> = report.orgs.iter().map(prompt).collect();
+        assert_eq!(words, ["acme", "acme:signed-out"]);
     }
 
     #[test]

@@ -22,8 +22,10 @@ pub fn run(show: &Show, args: &TokenArgs, outside: &'static dyn JobOutside) -> D
         ));
     }
     let ask = ask_of(&args.wish)?;
+    let waiting = show.waiting("the issuer, which is asked for the token");
     if let Some(job) = JobClient::find(outside, &args.job)? {
         let token = job.mint(&job.order(&ask)?).map_err(JobFault::told)?;
+        drop(waiting);
         if show.json() {
             show.value(&token);
         } else {
@@ -31,6 +33,7 @@ pub fn run(show: &Show, args: &TokenArgs, outside: &'static dyn JobOutside) -> D
         }
         return Ok(0);
     }
+    drop(waiting);
     let mut link = AgentClient::open(show, OtherVersion::Name)?;
     let front = "token".to_owned();
     let Reply::Token(answer) = link.ask(Request::Get { ask, front })? else {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use oam_config::duration;
+pub use oam_terminal::moment::local as full;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Unix seconds now.
@@ -13,29 +14,9 @@ pub fn now() -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
-fn local(unix: u64) -> Option<DateTime> {
+fn civil(unix: u64) -> Option<DateTime> {
     let stamp = Timestamp::from_second(i64::try_from(unix).ok()?).ok()?;
     Some(TimeZone::system().to_datetime(stamp))
-}
-
-/// `14:03:20` today, `2026-07-01 14:03:20` on another day; local time.
-pub fn clock(unix: u64, now: u64) -> String {
-    let (Some(then), Some(today)) = (local(unix), local(now)) else {
-        return unix.to_string();
-    };
-    if then.date() == today.date() {
-        then.strftime("%H:%M:%S").to_string()
-    } else {
-        then.strftime("%Y-%m-%d %H:%M:%S").to_string()
-    }
-}
-
-/// `2026-07-01 14:03:20`, local time.
-pub fn full(unix: u64) -> String {
-    local(unix).map_or_else(
-        || unix.to_string(),
-        |then| then.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-    )
 }
 
 /// A span in at most two units: `45 s`, `3 min 20 s`, `2 h 5 min`, `6 d 3 h`.
@@ -81,7 +62,7 @@ pub fn read_time(text: &str, now: u64) -> Result<u64, String> {
         .ok()
         .or_else(|| stamp_of(text.parse::<DateTime>().ok()?))
         .or_else(|| stamp_of(text.parse::<Date>().ok()?.at(0, 0, 0, 0)))
-        .or_else(|| stamp_of(local(now)?.date().to_datetime(text.parse::<Time>().ok()?)));
+        .or_else(|| stamp_of(civil(now)?.date().to_datetime(text.parse::<Time>().ok()?)));
     stamp
         .and_then(|stamp| u64::try_from(stamp.as_millisecond()).ok())
         .ok_or_else(|| {
@@ -128,6 +109,8 @@ mod tests {
         assert!(read_time("2026-07-01", 0).is_ok());
         assert!(read_time("2026-07-01T14:00", 0).is_ok());
         assert!(read_time("14:00", 1_700_000_000).is_ok());
+        // As `oam log` shows it.
+        assert_eq!(read_time("1970-01-01 02:00:10+02:00", 0), Ok(10_000));
         assert!(read_time("yesterday", 0).is_err());
     }
 }

@@ -60,12 +60,13 @@ fn read_target(text: &str) -> Result<(Option<HubRef>, Option<String>), Refusal> 
     let host = url
         .port()
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let path = unescaped(url.path().trim_start_matches('/')).ok_or_else(|| {
-        Refusal::bad_request(
-            "the address has escapes that can be read in two ways",
-            "write the repository as its hub shows it, without `%`",
-        )
-    })?;
+    let path =
+        unescaped(repository_of_page(url.path().trim_start_matches('/'))).ok_or_else(|| {
+            Refusal::bad_request(
+                "the address has escapes that can be read in two ways",
+                "write the repository as its hub shows it, without `%`",
+            )
+        })?;
     Ok((
         Some(HubRef::Url {
             protocol: url.scheme().to_owned(),
@@ -73,6 +74,33 @@ fn read_target(text: &str) -> Result<(Option<HubRef>, Option<String>), Refusal> 
         }),
         (!path.is_empty()).then_some(path),
     ))
+}
+
+/// Where a page of a repository stands in the address that a browser shows: files, commits, merge requests.
+const PAGES: &[&str] = &[
+    "-",
+    "blame",
+    "blob",
+    "commit",
+    "commits",
+    "discussions",
+    "raw",
+    "resolve",
+    "tree",
+];
+
+/// The repository of a page: an address pasted from a browser goes on behind it. An owner and a name stand
+/// before, so that a repository of such a name is one.
+fn repository_of_page(path: &str) -> &str {
+    let path = path.trim_end_matches('/');
+    let mut start = 0;
+    for (at, segment) in path.split('/').enumerate() {
+        if at >= 2 && PAGES.contains(&segment) {
+            return &path[..start - 1];
+        }
+        start += segment.len() + 1;
+    }
+    path
 }
 
 #[cfg(test)]
@@ -107,6 +135,32 @@ mod tests {
         let by_name = ask(Some("acme/m"), None, None, Intent::Read).unwrap();
         assert_eq!(by_name.hub, HubRef::Only);
         assert_eq!(ask(None, None, None, Intent::Read).unwrap().path, None);
+    }
+
+    #[test]
+    fn the_page_of_a_repository_stands_for_it() {
+        for (page, repository) in [
+            ("acme/model/tree/main", "acme/model"),
+            (
+                "acme/model/blob/main/config.json?download=true",
+                "acme/model",
+            ),
+            ("acme/model/resolve/main/tree", "acme/model"),
+            ("datasets/acme/d/tree/main", "datasets/acme/d"),
+            ("acme/team/model/-/merge_requests/4", "acme/team/model"),
+            ("acme/model/", "acme/model"),
+            ("acme/tree", "acme/tree"),
+        ] {
+            let address = format!("https://h.example/{page}");
+            let asked = ask(Some(&address), None, None, Intent::Read).unwrap();
+            assert_eq!(asked.path.as_deref(), Some(repository), "{page}");
+        }
+        let plain = ask(Some("acme/model/tree"), None, None, Intent::Read).unwrap();
+        assert_eq!(
+            plain.path.as_deref(),
+            Some("acme/model/tree"),
+            "not pasted from a browser"
+        );
     }
 
     #[test]

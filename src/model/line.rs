@@ -57,20 +57,16 @@ impl Line {
         self
     }
 
-    /// Characters in it, as printed.
-    fn width(&self) -> usize {
-        self.0
-            .iter()
-            .map(|(_, text)| plain(text).chars().count())
-            .sum()
+    /// Its pieces, made harmless.
+    pub fn pieces(&self) -> impl Iterator<Item = (Style, String)> {
+        self.0.iter().map(|(look, text)| (*look, plain(text)))
     }
 
     /// What is written: harmless, and with colour where wanted.
     pub fn render(&self, colour: bool) -> String {
         let mut out = String::new();
-        for (look, text) in &self.0 {
-            let text = plain(text);
-            if colour && *look != Style::Plain {
+        for (look, text) in self.pieces() {
+            if colour && look != Style::Plain {
                 // Writing to a String can't fail.
                 let _ = write!(out, "\u{1b}[{}m{text}\u{1b}[0m", look.code());
             } else {
@@ -91,35 +87,6 @@ impl From<String> for Line {
     fn from(text: String) -> Self {
         Self::new().text(text)
     }
-}
-
-/// Rows as lines whose columns stand below each other: all but the last one are padded.
-pub fn aligned(rows: &[Vec<Line>]) -> Vec<Line> {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns)
-        .map(|at| {
-            rows.iter()
-                .filter_map(|row| row.get(at))
-                .map(Line::width)
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    rows.iter()
-        .map(|row| {
-            let mut line = Line::new();
-            for (at, cell) in row.iter().enumerate() {
-                let pad = if at + 1 == row.len() {
-                    0
-                } else {
-                    widths[at] + 2 - cell.width()
-                };
-                line.0.extend(cell.0.iter().cloned());
-                line = line.text(" ".repeat(pad));
-            }
-            line
-        })
-        .collect()
 }
 
 /// Text that can't act on a terminal. What is taken out is replaced, not dropped as in git's two
@@ -171,7 +138,7 @@ pub const fn is_mark(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, Style, aligned, escaped, plain};
+    use super::{Line, Style, escaped, plain};
 
     #[test]
     fn nothing_foreign_acts_on_the_terminal() {
@@ -200,15 +167,5 @@ mod tests {
             serde_json::from_str::<serde_json::Value>(&text).unwrap(),
             value
         );
-    }
-
-    #[test]
-    fn columns_line_up_by_characters_as_printed() {
-        let rows = vec![
-            vec![Line::from("é"), Line::from("b")],
-            vec![Line::from("long\n"), Line::from("c")],
-        ];
-        let text: Vec<String> = aligned(&rows).iter().map(|l| l.render(false)).collect();
-        assert_eq!(text, ["é      b", "long?  c"]);
     }
 }

@@ -1,6 +1,6 @@
 //! A program's command line, its completions and its manual pages, all from clap's one description of it.
 
-use super::Show;
+use super::{Colour, Show};
 use clap::{CommandFactory, Parser};
 use oam_model::refusal::Refusal;
 use std::ffi::OsString;
@@ -11,7 +11,14 @@ use std::path::Path;
 /// # Errors
 /// The exit code: help, version or the fault was printed, each to its stream.
 pub fn parsed<C: Parser>(line: impl IntoIterator<Item = OsString>) -> Result<C, u8> {
-    C::try_parse_from(line).map_err(|fault| {
+    let line: Vec<OsString> = line.into_iter().collect();
+    let command = C::command().color(Colour::of_line(&line));
+    let matches = command.try_get_matches_from(line);
+    let parsed = matches.and_then(|mut found| {
+        let parsed = C::from_arg_matches_mut(&mut found);
+        parsed.map_err(|fault| fault.format(&mut C::command()))
+    });
+    parsed.map_err(|fault| {
         // A reader that went away is no fault.
         let _ = fault.print();
         if fault.use_stderr() { 2 } else { 0 }

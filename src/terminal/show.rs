@@ -3,34 +3,50 @@
 //! Everything that is printed passes through [`oam_model::line`] here, not at the many places that make text:
 //! a place that forgets it would let a hub or a provider write to the terminal (R42).
 
-use oam_model::line::aligned;
+use super::layout;
+use super::output::{self, Output};
+use super::talk::Talk;
 use oam_model::line::{Line, Style, escaped};
 use oam_model::refusal::Refusal;
 use serde::Serialize;
 use std::cell::Cell;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::ops::Deref;
 use zeroize::Zeroizing;
 
 /// The printer of one run.
 pub struct Show {
     json: bool,
     terminal: bool,
-    /// Whether stdout and stderr take colour.
-    colour: (bool, bool),
+    /// Whether stdout takes colour.
+    colour: bool,
+    /// How wide stdout is; none: as wide as it comes.
+    columns: Option<usize>,
+    talk: Talk,
     /// Why stdout could not be written; a reader that went away is no fault.
     fault: Cell<Option<ErrorKind>>,
 }
 
+/// What is said beside the data.
+impl Deref for Show {
+    type Target = Talk;
+
+    fn deref(&self) -> &Talk {
+        &self.talk
+    }
+}
+
 impl Show {
     /// Looks at the terminal and at `NO_COLOR`.
-    pub fn new(json: bool) -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-            && std::env::var_os("TERM").is_none_or(|v| v != "dumb");
-        let terminal = io::stdout().is_terminal();
+    pub fn new(output: Output) -> Self {
+        let out = io::stdout();
+        let terminal = out.is_terminal();
         Self {
-            json,
+            json: output.json,
             terminal,
-            colour: (wanted && terminal, wanted && io::stderr().is_terminal()),
+            colour: output.colour.is_wanted(terminal),
+            columns: output::columns(terminal_size::terminal_size_of(&out)),
+            talk: Talk::new(output.colour),
             fault: Cell::new(None),
         }
     }
@@ -45,11 +61,36 @@ impl Show {
         self.terminal
     }
 
-    /// One line of data.
+    /// How wide the output is; none: as wide as it comes.
+    pub const fn columns(&self) -> Option<usize> {
+        self.columns
+    }
+
+    /// What is said beside the data, for another thread.
+    pub const fn talk(&self) -> Talk {
+        self.talk
+    }
+
+    /// One line of data; its words wrap where the terminal is narrower.
     pub fn line(&self, line: impl Into<Line>) {
-        let mut text = line.into().render(self.colour.0);
-        text.push('\n');
-        self.raw(text.as_bytes());
+        let line = line.into();
+        match self.columns {
+            Some(columns) => self.lines(&layout::wrapped(&line, columns, 0)),
+            None => self.lines(&[line]),
+        }
+    }
+
+    /// One line of data that stays whole: somebody may copy it.
+    pub fn whole(&self, line: impl Into<Line>) {
+        self.lines(&[line.into()]);
+    }
+
+    fn lines(&self, lines: &[Line]) {
+        for line in lines {
+            let mut text = line.render(self.colour);
+            text.push('\n');
+            self.raw(text.as_bytes());
+        }
     }
 
     /// Bytes of data as they are: our own files and generated text.
@@ -83,42 +124,22 @@ impl Show {
         self.raw(&line);
     }
 
-    /// A table of data with aligned columns; an empty header line is left out.
+    /// A table of data with aligned columns, as wide as the terminal at most. Headers are in capitals; an empty
+    /// header line is left out. Without a row nothing is printed: say what there is none of.
     pub fn table(&self, header: &[&str], rows: &[Vec<Line>]) {
-        let mut all = Vec::with_capacity(rows.len() + 1);
+        if rows.is_empty() {
+            return;
+        }
+        let names = header.iter().map(|name| {
+            let name = name.to_uppercase();
+            Line::new().look(Style::Faint, name)
+        });
+        let mut all: Vec<Vec<Line>> = Vec::with_capacity(rows.len() + 1);
         if !header.is_empty() {
-            all.push(
-                header
-                    .iter()
-                    .map(|h| Line::new().look(Style::Faint, *h))
-                    .collect(),
-            );
+            all.push(names.collect());
         }
         all.extend(rows.iter().cloned());
-        for line in aligned(&all) {
-            self.line(line);
-        }
-    }
-
-    /// One line of talk.
-    pub fn say(&self, line: impl Into<Line>) {
-        let mut text = Line::new()
-            .look(Style::Faint, "oam: ")
-            .render(self.colour.1);
-        text.push_str(&line.into().render(self.colour.1));
-        text.push('\n');
-        // There is nobody left to tell when stderr is gone.
-        let _ = io::stderr().lock().write_all(text.as_bytes());
-    }
-
-    /// How far a long work is, on one line that the next call or talk replaces; for a person at a terminal
-    /// only. Empty: the line goes.
-    pub fn progress(&self, text: &str) {
-        let mut err = io::stderr().lock();
-        if err.is_terminal() {
-            let line = Line::new().look(Style::Faint, text).render(self.colour.1);
-            let _ = write!(err, "\r\u{1b}[K{line}").and_then(|()| err.flush());
-        }
+        self.lines(&layout::table(&all, self.columns));
     }
 
     /// A refusal: the sentence, then the next step; as data too where JSON is wanted. Gives its exit code.
@@ -126,30 +147,13 @@ impl Show {
         if self.json {
             self.value(&ErrorReport::of(refusal));
         }
-        self.say(Line::new().look(Style::Bad, refusal.sentence.clone()));
-        self.next(&refusal.next);
+        self.talk.refusal(refusal);
         refusal.code.exit_code()
     }
 
     /// What a command came to: its exit code, or a refusal that is told here.
     pub fn done(&self, outcome: Result<u8, Refusal>) -> u8 {
         outcome.unwrap_or_else(|refusal| self.refusal(&refusal))
-    }
-
-    /// A question, without a line break behind it: the answer follows on the same line.
-    pub fn question(&self, text: &str) {
-        let line = Line::new().look(Style::Strong, text).render(self.colour.1);
-        let _ = io::stderr().lock().write_all(line.as_bytes());
-    }
-
-    /// The next step, on its own line.
-    pub fn next(&self, step: &str) {
-        let mut text = Line::new()
-            .look(Style::Strong, "next: ")
-            .text(step)
-            .render(self.colour.1);
-        text.push('\n');
-        let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
     /// The exit code, after looking at whether everything could be written. Called once, at the end.

@@ -22,6 +22,94 @@ fn status_shows_who_and_what_and_nothing_acts_on_the_terminal() {
 }
 
 #[test]
+fn a_token_of_another_hub_is_told_by_its_hub_and_one_of_before_is_no_warning() {
+    let home = Home::new();
+    agent::start(
+        &home,
+        Arc::new(|_, line| {
+            let mut answer = serde_json::to_value(status("git")).unwrap();
+            let mut token = granted();
+            token["state"] = "outstanding-until".into();
+            answer["orgs"][0]["tokens"] = json!([token]);
+            line.say(reply(&answer));
+        }),
+    );
+    let ran = home.run(&["status", "--color", "always"]);
+    assert!(ran.out.contains("HUB"), "{ran:?}");
+    let row = ran.out.lines().find(|line| line.contains("acme/model"));
+    let row = row.unwrap();
+    assert!(row.contains("publisher  hub  acme/model  write"), "{row}");
+    assert!(
+        row.contains("held by nobody here") && !row.contains("\u{1b}[33m"),
+        "{row}"
+    );
+    assert_eq!(home.run(&["status", "--short"]).out, "acme\n");
+    assert_eq!(home.run(&["whoami"]).out, home.run(&["status"]).out);
+}
+
+#[test]
+fn what_takes_long_is_named() {
+    let home = Home::new();
+    let (told, seen) = std::sync::mpsc::channel::<()>();
+    let seen = std::sync::Mutex::new(seen);
+    agent::start(
+        &home,
+        Arc::new(move |_, line| {
+            // Answers only after the person was told: else the test waits for ever, and is ended.
+            let _ = seen.lock().unwrap().recv();
+            line.say(reply(&json!({"type": "roles", "roles": []})));
+        }),
+    );
+    let mut child = home
+        .oam(&["roles"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    let mut err = std::io::BufReader::new(child.stderr.take().unwrap());
+    std::io::BufRead::read_line(&mut err, &mut first).unwrap();
+    assert_eq!(
+        first,
+        "oam: waiting for the issuer, which the agent asks for your roles\n"
+    );
+    told.send(()).unwrap();
+    assert!(child.wait_with_output().unwrap().status.success());
+}
+
+#[test]
+fn the_log_is_followed_until_nobody_reads() {
+    use std::io::{BufRead, BufReader, Write};
+    let home = Home::new();
+    let path = home.state("audit/audit.jsonl");
+    let record = |seq: u32, hub: &str| {
+        format!(
+            r#"{{"seq":{seq},"prev":"","at_ms":1800000000000,"what":"refusal","hub":"{hub}","refusal":"denied","hash":""}}"#
+        ) + "\n"
+    };
+    fs::write(&path, record(1, "one")).unwrap();
+    let mut child = home
+        .oam(&["log", "-f"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    assert!(lines.next().unwrap().starts_with("TIME"));
+    assert!(lines.next().unwrap().contains("one"));
+    let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(record(2, "two").as_bytes()).unwrap();
+    assert_eq!(
+        lines.next().unwrap(),
+        "2027-01-15 08:00:00+00:00  refused: denied  two"
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn a_refusal_keeps_its_code_its_words_and_its_exit_code() {
     let refused = |code: &str| {
         json!({"type": "refused", "epoch": 1, "refusal": {

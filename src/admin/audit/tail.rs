@@ -3,10 +3,10 @@
 use super::export::jsonl;
 use super::reading::{PAGE, head, pages};
 use crate::show::{Line, Printer, Style};
-use oam_issuer::when::when;
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::refusal::Refusal;
 use oam_store::{AuditFilter, AuditLine, Store};
+use oam_terminal::moment::local;
 use std::collections::VecDeque;
 
 /// Shows the last `count` entries that match, and with `follow` those that come.
@@ -93,7 +93,7 @@ fn print(show: &Printer, line: &AuditLine) {
 fn words(entry: &AuditRecord) -> Line {
     let (look, event) = event(entry.event);
     let mut line = Line::new()
-        .look(Style::Faint, when(entry.at_ms))
+        .look(Style::Faint, local(entry.at_ms / 1000))
         .text(" ")
         .look(look, event);
     if let Some(code) = entry.refusal {

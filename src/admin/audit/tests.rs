@@ -8,7 +8,7 @@ use oam_store::AuditTrail;
 mod known;
 
 use super::agents;
-use crate::show::Printer;
+use crate::show::{Output, Printer};
 use clap::{Args, FromArgMatches};
 use oam_audit::record::{FaultKind, GENESIS, KnownEntry, chain};
 use oam_model::audit::{AuditEvent, AuditRecord};
@@ -62,7 +62,7 @@ fn entry(number: u64, event: AuditEvent) -> AuditRecord {
 
 impl Place {
     fn verify(&self, anchors: Vec<KnownEntry>) -> VerifyReport {
-        let show = Printer::new(false, PathBuf::new());
+        let show = Printer::new(Output::default(), PathBuf::new());
         wait(check(&self.store, anchors, &mut Progress::new(&show))).unwrap()
     }
 

@@ -1,8 +1,8 @@
 //! Until when the server's own certificate is good.
 
 use super::{Finding, State};
-use oam_issuer::when::when;
 use oam_model::issuer::TlsFiles;
+use oam_terminal::moment::local;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
@@ -61,7 +61,7 @@ fn judge(file: &str, leaf: &CertificateDer<'_>, now_s: u64) -> Finding {
             "look at the clock of this machine, or at the certificate's dates",
         );
     }
-    let until = when(ends.saturating_mul(1000));
+    let until = local(ends);
     let renew = "renew it; the server takes another one from the same files by itself";
     if ends <= now_s {
         return Finding::bad(
@@ -99,7 +99,7 @@ fn at(leaf: &CertificateDer<'_>, now_s: u64) -> Option<CertificateError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{State, look};
+    use super::{State, local, look};
     use oam_issuer::fixture::write_pair;
     use oam_model::issuer::TlsFiles;
 
@@ -120,7 +120,7 @@ mod tests {
         };
         let (state, words) = at(ENDS_S - 365 * DAY_S);
         assert!(
-            state == State::Ok && words.ends_with("good until 2049-12-31T23:59:59Z"),
+            state == State::Ok && words.ends_with(&format!("good until {}", local(ENDS_S))),
             "{words}"
         );
         let (state, words) = at(ENDS_S - 3 * DAY_S);

@@ -102,6 +102,7 @@ fn look(show: &Printer) -> Result<u8, Refusal> {
                 "configuration",
                 "configuration and policy have no fault",
             ));
+            let _waiting = show.waiting("the identity sources and hubs, which are asked");
             opening::wait(all(&files, &mut findings))?;
         }
         Err(faults) => findings.extend(faults.iter().map(|fault| {

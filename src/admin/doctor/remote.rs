@@ -3,11 +3,11 @@
 use super::{Finding, State, endpoints};
 use oam_issuer::outbound::{Answer, OutboundClient};
 use oam_issuer::place;
-use oam_issuer::when::when;
 use oam_model::answer::EndpointFault;
 use oam_model::issuer::{AccessTokenCheck, IdentitySource, IssuerSettings, SourceKeys};
 use oam_session::standing::words;
 use oam_system::clock;
+use oam_terminal::moment::local;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -215,8 +215,8 @@ pub(super) fn judge_clock(part: &str, theirs_s: Option<u64>, own_s: u64) -> Opti
         State::Fault,
         format!(
             "this machine's clock says {}, and that of {part} {}",
-            when(own_s * 1000),
-            when(theirs_s * 1000)
+            local(own_s),
+            local(theirs_s)
         ),
         "set this machine's clock by NTP (`timedatectl`); a token from a clock that differs is refused",
     ))

@@ -5,6 +5,7 @@ use crate::show::{Line, Style};
 use oam_issuer::when::when;
 use oam_model::refusal::Refusal;
 use oam_store::{PersonRow, TokenRow};
+use oam_terminal::moment::of_rfc3339;
 use serde::Serialize;
 
 /// `people --json`.
@@ -101,7 +102,7 @@ impl PersonReport {
             .look(look(self.standing), self.standing);
         let mut lines = vec![head];
         if let (Some(since), Some(reason)) = (&self.since, &self.reason) {
-            lines.push(format!("  since {since}: {reason}").into());
+            lines.push(format!("  since {}: {reason}", of_rfc3339(since)).into());
         }
         let roles = if self.roles.is_empty() {
             "none".to_owned()
@@ -110,12 +111,12 @@ impl PersonReport {
         };
         lines.push(format!("  roles when last compared: {roles}").into());
         lines.push(match &self.last_seen {
-            Some(at) => format!("  last seen {at}").into(),
+            Some(at) => format!("  last seen {}", of_rfc3339(at)).into(),
             None => "  never seen here".into(),
         });
         let live = self.tokens.iter();
         lines.extend(live.map(|token| {
-            let until = &token.expires_at;
+            let until = of_rfc3339(&token.expires_at);
             Line::from(format!("  live token: {}, until {until}", token.words()))
         }));
         lines.extend(self.outstanding.iter().map(Outstanding::line));
@@ -149,11 +150,11 @@ impl Outstanding {
     fn line(&self) -> Line {
         let (hub, words) = (&self.token.hub, self.token.words());
         let over = match &self.revoked_at {
-            Some(at) => format!("revoked {at}"),
-            None => format!("over since {}", self.token.expires_at),
+            Some(at) => format!("revoked {}", of_rfc3339(at)),
+            None => format!("over since {}", of_rfc3339(&self.token.expires_at)),
         };
         let until = match &self.good_at_hub_until {
-            Some(at) => format!("still good at {hub} until {at}"),
+            Some(at) => format!("still good at {hub} until {}", of_rfc3339(at)),
             None => format!("perhaps still good at {hub}: until when is not known"),
         };
         Line::new().look(Style::Warn, format!("  token {words}, {over}: {until}"))

@@ -8,6 +8,7 @@ use oam_issuer::when::when;
 use oam_model::refusal::Refusal;
 use oam_policy::admission::End;
 use oam_store::{PersonRow, TokenRow};
+use oam_terminal::moment::of_rfc3339;
 use serde::Serialize;
 
 /// Columns of a list of people.
@@ -61,6 +62,7 @@ impl AtHub {
     pub(super) fn sentence(&self) -> String {
         let until = self.still_good_until.as_ref();
         let until = until.map_or_else(String::new, |at| {
+            let at = of_rfc3339(at);
             format!("; still good at {} until {at}", self.hub)
         });
         format!("{} at {}: {}{until}", self.role, self.hub, self.outcome)
@@ -137,8 +139,9 @@ impl Done {
             "account" => format!("the account of {who} is ended until it is restored; {tokens}"),
             "session" => match &self.ended_before {
                 Some(at) => format!(
-                    "the session of {who} was ended already, {at}, and nobody came since; a sign-in from before \
-                     now is over too; {tokens}"
+                    "the session of {who} was ended already, {}, and nobody came since; a sign-in from before \
+                     now is over too; {tokens}",
+                    of_rfc3339(at)
                 ),
                 None => format!("the session of {who} is ended; {tokens}"),
             },
@@ -202,7 +205,7 @@ pub(super) fn columns(row: &PersonRow) -> Vec<Line> {
         Line::new().look(look(standing), standing),
         Line::new().look(
             Style::Faint,
-            last_seen(row).unwrap_or_else(|| "never".to_owned()),
+            last_seen(row).map_or_else(|| "never".to_owned(), |at| of_rfc3339(&at)),
         ),
     ]
 }

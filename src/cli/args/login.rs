@@ -45,9 +45,6 @@ pub struct UpdateArgs {
     /// Print the address of a sign-in instead of opening a browser.
     #[arg(long, conflicts_with = "json")]
     pub no_browser: bool,
-    /// Print JSON: what changed, and whether it was taken over with a sign-in.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// What `oam login` is told.

@@ -75,6 +75,7 @@ impl Check {
 
 /// Runs all checks. Exits 1 when one is bad; hints are no fault.
 pub fn run(show: &Show) -> u8 {
+    let waiting = show.waiting("the issuer and the identity provider, which are asked");
     let mut checks = vec![config()];
     let report = agent(&mut checks);
     checks.extend(runtime());
@@ -113,6 +114,7 @@ pub fn run(show: &Show) -> u8 {
     checks.extend(git(&hubs));
     checks.extend(hf(&hubs));
     checks.push(notifications());
+    drop(waiting);
     let ok = checks.iter().all(|check| check.verdict != Verdict::Bad);
     if show.json() {
         show.value(&Report {

@@ -3,7 +3,7 @@
 use crate::agent_client::{ANSWER, AgentClient, astray};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::token_request::TokenRequest;
-use oam_terminal::Show;
+use oam_terminal::Talk;
 use oam_wire::message::{Following, Reply, Request};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,28 +66,33 @@ fn begin_within(
 }
 
 /// Reads the agent's news in the background until this program ends.
-pub fn watch(mut link: AgentClient, ask: TokenRequest, following: &Following, file: TokenFile) {
+pub fn watch(
+    mut link: AgentClient,
+    ask: TokenRequest,
+    following: &Following,
+    file: TokenFile,
+    talk: Talk,
+) {
     let name = following.name.clone();
     thread::spawn(move || {
-        let show = Show::new(false);
         let mut paused = false;
         let refusal = loop {
             match link.next(None) {
                 // The agent has swapped the file by a rename: nothing to do here.
                 Ok(Reply::Renewed { .. }) => {
                     if std::mem::take(&mut paused) {
-                        show.say("the session is confirmed again, and the token file is back");
+                        talk.say("the session is confirmed again, and the token file is back");
                     }
                 }
                 // The agent has deleted it. Deleting here, too, could hit the one that came back.
                 Ok(Reply::Paused { refusal }) => {
                     paused = true;
-                    show.refusal(&refusal);
+                    talk.refusal(&refusal);
                 }
                 Ok(Reply::Withdrawn { refusal }) => break refusal,
                 Ok(_) => break astray(),
                 Err(refusal) if refusal.code != RefusalCode::Unreachable => break refusal,
-                Err(_) => match reconnect(&ask, &name, &file) {
+                Err(_) => match reconnect(&ask, &name, &file, talk) {
                     Ok(found) => link = found,
                     Err(refusal) => break refusal,
                 },
@@ -95,18 +100,23 @@ pub fn watch(mut link: AgentClient, ask: TokenRequest, following: &Following, fi
         };
         // Deleted before it is told: nothing that reads these lines may find the file.
         file.delete();
-        show.refusal(&refusal);
+        talk.refusal(&refusal);
     });
 }
 
-fn reconnect(ask: &TokenRequest, name: &str, file: &TokenFile) -> Result<AgentClient, Refusal> {
+fn reconnect(
+    ask: &TokenRequest,
+    name: &str,
+    file: &TokenFile,
+    talk: Talk,
+) -> Result<AgentClient, Refusal> {
     let deadline = Instant::now() + LOST;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(out_of_reach());
         }
-        match attempt(ask, name, file, left) {
+        match AgentClient::again(talk).and_then(|link| attempt(link, ask, name, file, left)) {
             Err(refusal) if refusal.code == RefusalCode::Unreachable => {
                 thread::sleep(PAUSE.min(left));
             }
@@ -116,12 +126,12 @@ fn reconnect(ask: &TokenRequest, name: &str, file: &TokenFile) -> Result<AgentCl
 }
 
 fn attempt(
+    mut link: AgentClient,
     ask: &TokenRequest,
     name: &str,
     file: &TokenFile,
     left: Duration,
 ) -> Result<AgentClient, Refusal> {
-    let mut link = AgentClient::again()?;
     let following = begin_within(&mut link, ask, Some(name.to_owned()), false, left)?;
     if file.is_at(&following.path) {
         return Ok(link);

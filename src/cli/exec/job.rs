@@ -11,7 +11,7 @@ use oam_helper::env;
 use oam_model::granted::TokenAnswer;
 use oam_model::job::{JobFault, JobOrder, JobToken};
 use oam_model::refusal::{Refusal, RefusalCode};
-use oam_terminal::{Line, Show, Style};
+use oam_terminal::{Line, Show, Style, Talk};
 use oam_wire::message::Following;
 use std::process::Command;
 use std::sync::Arc;
@@ -34,7 +34,9 @@ pub(super) fn run(
     let endpoint = std::env::var("HF_ENDPOINT").ok();
     let (ask, _) = plan::aim(wanted, &job.hubs(), endpoint.as_deref())?;
     let order = job.order(&ask)?;
+    let waiting = show.waiting("the issuer, which is asked for the token");
     let token = job.mint(&order).map_err(JobFault::told)?;
+    drop(waiting);
     let kept = Arc::new(TokenFolder::make()?);
     if let Err(error) = kept.put(&token) {
         kept.close();
@@ -49,7 +51,8 @@ pub(super) fn run(
     equip(&mut command, &following);
     git(show, &mut command, &order, &kept);
     let fresh = Arc::clone(&kept);
-    thread::spawn(move || renew(&job, &order, &fresh, life));
+    let talk = show.talk();
+    thread::spawn(move || renew(&job, &order, &fresh, life, talk));
     Ok(child::run(show, command, move || kept.close()))
 }
 
@@ -88,8 +91,7 @@ fn git(show: &Show, command: &mut Command, order: &JobOrder, kept: &TokenFolder)
 }
 
 /// Brings the next token before the old one ends, until the child is gone or the issuer takes it back.
-fn renew(job: &JobClient, order: &JobOrder, kept: &TokenFolder, mut life: Duration) {
-    let show = Show::new(false);
+fn renew(job: &JobClient, order: &JobOrder, kept: &TokenFolder, mut life: Duration, talk: Talk) {
     let mut pause = before_end(life);
     let mut ends = Instant::now() + life;
     let mut trouble = Trouble::default();
@@ -100,7 +102,7 @@ fn renew(job: &JobClient, order: &JobOrder, kept: &TokenFolder, mut life: Durati
                 match kept.put(&token) {
                     Ok(()) => {
                         (pause, ends) = (before_end(life), Instant::now() + life);
-                        trouble.is_over(&show);
+                        trouble.is_over(talk);
                         continue;
                     }
                     Err(error) => JobFault::from(Refusal::unavailable(
@@ -115,11 +117,11 @@ fn renew(job: &JobClient, order: &JobOrder, kept: &TokenFolder, mut life: Durati
             let refusal = fault.told();
             // Taken away before it is told: nothing that reads these lines may find the file.
             kept.take_back(&refusal);
-            show.refusal(&refusal);
+            talk.refusal(&refusal);
             return;
         }
         let left = ends.saturating_duration_since(Instant::now());
-        pause = trouble.meets(&show, kept, &fault.told(), left);
+        pause = trouble.meets(talk, kept, &fault.told(), left);
     }
 }
 
@@ -140,13 +142,13 @@ impl Trouble {
     /// Tells once; at the end of the token takes the file away. The next attempt is after this pause.
     fn meets(
         &mut self,
-        show: &Show,
+        talk: Talk,
         kept: &TokenFolder,
         refusal: &Refusal,
         left: Duration,
     ) -> Duration {
         if self.tries == 0 {
-            show.refusal(refusal);
+            talk.refusal(refusal);
         }
         if left.is_zero() && !self.ended {
             self.ended = true;
@@ -156,7 +158,7 @@ impl Trouble {
                 "look above for the reason; it comes back when the issuer answers again",
             );
             kept.take_back(&over);
-            show.refusal(&over);
+            talk.refusal(&over);
         }
         let pause = Duration::from_secs(1u64 << self.tries.min(5)).min(LONGEST_PAUSE);
         self.tries = self.tries.saturating_add(1);
@@ -168,9 +170,9 @@ impl Trouble {
         }
     }
 
-    fn is_over(&mut self, show: &Show) {
+    fn is_over(&mut self, talk: Talk) {
         if self.ended {
-            show.say("the issuer answers again, and the token file is back");
+            talk.say("the issuer answers again, and the token file is back");
         }
         *self = Self::default();
     }

@@ -52,7 +52,10 @@ pub fn run(show: &Show, args: &ExecArgs, outside: &'static dyn JobOutside) -> Do
     for note in &wanted.notes {
         show.say(note.as_str());
     }
-    if let Some(job) = JobClient::find(outside, &args.job)? {
+    let waiting = show.waiting("the issuer");
+    let job = JobClient::find(outside, &args.job)?;
+    drop(waiting);
+    if let Some(job) = job {
         return job::run(show, args, command, &wanted, job);
     }
     let mut link = AgentClient::open(show, OtherVersion::Name)?;
@@ -63,7 +66,7 @@ pub fn run(show: &Show, args: &ExecArgs, outside: &'static dyn JobOutside) -> Do
     tell(show, &following, args.expect);
     equip(&mut command, &following);
     let file = follow::TokenFile::new(&following.path);
-    follow::watch(link, ask, &following, file.clone());
+    follow::watch(link, ask, &following, file.clone(), show.talk());
     // The file goes as soon as the child is gone; the agent does the same when the connection closes.
     Ok(child::run(show, command, move || file.delete()))
 }

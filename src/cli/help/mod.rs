@@ -90,8 +90,8 @@ pub fn overview() -> String {
 pub fn run(show: &Show, word: Option<&str>) -> u8 {
     let topic = TOPICS.iter().find(|topic| Some(topic.name) == word);
     if let Some(topic) = topic {
-        for line in HelpPage::read(topic.text).lines(columns()) {
-            show.line(line);
+        for line in HelpPage::read(topic.text).lines(columns(show.columns())) {
+            show.whole(line);
         }
         return 0;
     }
@@ -128,6 +128,12 @@ mod tests {
         let topics = TOPICS.iter().map(|topic| topic.name);
         let taken: BTreeSet<&str> = COMMANDS.iter().copied().chain(topics).collect();
         assert!(names.is_subset(&taken), "{:?}", names.difference(&taken));
+        let hidden = ["man", "version"];
+        assert!(
+            hidden
+                .iter()
+                .all(|name| Cli::command().find_subcommand(name).is_some())
+        );
         assert!(COMMANDS.iter().all(|name| names.contains(name)));
     }
 }

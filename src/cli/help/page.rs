@@ -4,16 +4,14 @@
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 use oam_terminal::{Line, Style};
 
-/// Where the width is not told. `COLUMNS` tells it, as it tells `man`.
+/// Where the width is not told.
 const WIDTH: usize = 80;
 /// Wider lines are hard to read.
 const WIDEST: usize = 100;
 
-/// The width to wrap to.
-pub fn columns() -> usize {
-    let told = std::env::var("COLUMNS").ok();
-    let told = told.and_then(|text| text.parse().ok());
-    told.unwrap_or(WIDTH).clamp(20, WIDEST)
+/// The width to wrap to, in output this wide.
+pub fn columns(output: Option<usize>) -> usize {
+    output.unwrap_or(WIDTH).clamp(20, WIDEST)
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -2,8 +2,11 @@
 
 use oam_model::refusal::Refusal;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+
+/// The file that is written to.
+pub const CURRENT: &str = "audit.jsonl";
 
 /// Longer lines are no record: they are cut here, so that a damaged file can't fill the memory.
 const LONGEST: u64 = 1024 * 1024;
@@ -26,7 +29,7 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>, Refusal> {
         }
     }
     rotated.sort();
-    let current = folder.join("audit.jsonl");
+    let current = folder.join(CURRENT);
     let mut files: Vec<PathBuf> = rotated.into_iter().map(|(_, path)| path).collect();
     if current.exists() {
         files.push(current);
@@ -83,6 +86,35 @@ pub fn each_of(path: &Path, mut take: impl FnMut(&[u8], bool) -> bool) -> Result
         if !take(&line, whole) {
             return Ok(());
         }
+    }
+}
+
+/// Gives every whole line of one file from a byte on, and tells up to which byte it was read. A file that is
+/// shorter than that is another one, and read from its beginning.
+///
+/// # Errors
+/// The file can't be read.
+pub fn each_from(path: &Path, from: u64, mut take: impl FnMut(&[u8])) -> Result<u64, Refusal> {
+    let fault = |error: io::Error| unreadable(path, &error);
+    let mut file = File::open(path).map_err(fault)?;
+    let mut at = if file.metadata().map_err(fault)?.len() < from {
+        0
+    } else {
+        from
+    };
+    file.seek(SeekFrom::Start(at)).map_err(fault)?;
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let count = io::Read::take(&mut reader, LONGEST)
+            .read_until(b'\n', &mut line)
+            .map_err(fault)?;
+        if line.pop_if(|last| *last == b'\n').is_none() && (count as u64) < LONGEST {
+            return Ok(at);
+        }
+        at += count as u64;
+        take(&line);
     }
 }
 

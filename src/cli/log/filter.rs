@@ -1,8 +1,8 @@
 //! Which records are shown.
 
-use crate::args::{LogArgs, OutcomeFilter};
+use crate::args::{LogWhich, OutcomeFilter};
 use crate::when;
-use oam_model::name::{Repository, RoleName};
+use oam_model::name::{HubName, Repository, RoleName};
 use oam_model::record::{Entry, EventKind};
 use oam_model::refusal::Refusal;
 
@@ -11,8 +11,12 @@ pub struct Filter {
     since_ms: Option<u64>,
     until_ms: Option<u64>,
     repo: Option<String>,
+    hub: Option<HubName>,
     role: Option<RoleName>,
     outcome: Option<OutcomeFilter>,
+    request: Option<String>,
+    /// How the SHA-256 begins.
+    token: Option<String>,
 }
 
 impl Filter {
@@ -20,7 +24,7 @@ impl Filter {
     ///
     /// # Errors
     /// A time that can't be read.
-    pub fn new(args: &LogArgs, now: u64) -> Result<Self, Refusal> {
+    pub fn new(args: &LogWhich, now: u64) -> Result<Self, Refusal> {
         let time = |text: &Option<String>| {
             text.as_deref()
                 .map(|text| when::read_time(text, now))
@@ -31,8 +35,11 @@ impl Filter {
             since_ms: time(&args.since)?,
             until_ms: time(&args.until)?,
             repo: args.repo.as_deref().map(bare),
+            hub: args.hub.clone(),
             role: args.role.clone(),
             outcome: args.outcome,
+            request: args.request.clone(),
+            token: args.token.as_deref().map(str::to_ascii_lowercase),
         })
     }
 
@@ -46,6 +53,12 @@ impl Filter {
                 .repo
                 .as_deref()
                 .is_none_or(|wanted| repo == Some(wanted))
+            && (self.hub.is_none() || record.hub == self.hub)
+            && (self.request.is_none() || record.request_id == self.request)
+            && self.token.as_deref().is_none_or(|start| {
+                let token = record.token_sha256.as_deref();
+                token.is_some_and(|token| token.starts_with(start))
+            })
             && (self.role.is_none() || record.role == self.role)
             && self
                 .outcome
@@ -77,7 +90,7 @@ const fn outcome(what: EventKind) -> OutcomeFilter {
 #[cfg(test)]
 mod tests {
     use super::Filter;
-    use crate::args::{Cli, Command, LogArgs};
+    use crate::args::{Cli, Command, LogWhich};
     use clap::Parser;
     use oam_model::record::{Entry, EventKind, Record};
 
@@ -85,10 +98,10 @@ mod tests {
         Filter::new(&args(line), 10_000).unwrap()
     }
 
-    fn args(line: &str) -> LogArgs {
+    fn args(line: &str) -> LogWhich {
         let words = ["oam", "log"].into_iter().chain(line.split_whitespace());
         match Cli::try_parse_from(words).unwrap().command {
-            Command::Log(args) => args,
+            Command::Log(args) => args.which,
             other => panic!("{other:?}"),
         }
     }
@@ -107,7 +120,10 @@ mod tests {
 
     #[test]
     fn every_filter_narrows() {
-        let grant = entry(EventKind::Grant, 9_000_000, "acme/model", "publisher");
+        let mut grant = entry(EventKind::Grant, 9_000_000, "acme/model", "publisher");
+        grant.record.hub = Some("models".parse().unwrap());
+        grant.record.request_id = Some("r-17".into());
+        grant.record.token_sha256 = Some("ab12".into());
         for (line, shown) in [
             ("", true),
             ("--since 30m", true),
@@ -118,6 +134,12 @@ mod tests {
             ("--repo acme/mod", false),
             ("--role publisher", true),
             ("--role reader", false),
+            ("--hub models", true),
+            ("--hub github", false),
+            ("--request r-17", true),
+            ("--request r-1", false),
+            ("--token AB1", true),
+            ("--token b1", false),
             ("--outcome granted", true),
             ("--outcome refused", false),
             ("--role publisher --outcome refused", false),

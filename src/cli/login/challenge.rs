@@ -38,7 +38,7 @@ pub(super) fn browser(
     // On stdout with --no-browser, so that a script can take it; it holds no secret.
     if no_browser {
         show.say("open this address in a browser:");
-        show.line(url);
+        show.whole(url);
     } else {
         show.say(Line::new().text(lead).look(Style::Strong, url));
     }
@@ -58,15 +58,15 @@ pub(super) fn browser(
     }
     show.say("waiting for the browser; Ctrl-C cancels");
     if let Some(redirect) = redirect.filter(|_| !opened) {
-        paste::listen(&redirect, Arc::clone(settled));
+        paste::listen(&redirect, Arc::clone(settled), show.talk());
     }
     if let Some(hint) = unregistered(url) {
-        let settled = Arc::clone(settled);
+        let (settled, talk) = (Arc::clone(settled), show.talk());
         // Nobody waits for it: it ends with the program.
         thread::spawn(move || {
             thread::sleep(UNREGISTERED);
             if !settled.load(Ordering::Relaxed) {
-                Show::new(false).say(hint);
+                talk.say(hint);
             }
         });
     }
@@ -123,13 +123,12 @@ fn launch(show: &Show, url: &str, settled: &Arc<AtomicBool>) -> bool {
             false
         }
         Some(Ok(mut child)) => {
-            let settled = Arc::clone(settled);
+            let (settled, talk) = (Arc::clone(settled), show.talk());
             // Not waited for: many browsers stay in the foreground. The thread ends with the program.
             thread::spawn(move || {
                 let failed = child.wait().is_ok_and(|status| !status.success());
                 if failed && !settled.load(Ordering::Relaxed) {
-                    Show::new(false)
-                        .say("the browser command failed; open the address above by hand");
+                    talk.say("the browser command failed; open the address above by hand");
                 }
             });
             true

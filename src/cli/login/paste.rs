@@ -3,7 +3,7 @@
 //! browser had brought it.
 
 use crate::system;
-use oam_terminal::Show;
+use oam_terminal::Talk;
 use std::io::{BufRead, IsTerminal, Read, Write, stdin};
 use std::net::{Ipv4Addr, TcpStream};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Takes pasted addresses from the terminal for as long as the sign-in waits. Without a terminal, or in the
 /// background, nothing is read: what stands on stdin is then for somebody else.
-pub(super) fn listen(redirect: &str, settled: Arc<AtomicBool>) {
+pub(super) fn listen(redirect: &str, settled: Arc<AtomicBool>, talk: Talk) {
     let Some(redirect) = Redirect::of(redirect) else {
         return;
     };
@@ -28,12 +28,11 @@ pub(super) fn listen(redirect: &str, settled: Arc<AtomicBool>) {
         return;
     }
     // Nobody waits for it: it ends with the program.
-    thread::spawn(move || ask(&redirect, &settled));
+    thread::spawn(move || ask(&redirect, &settled, talk));
 }
 
-fn ask(redirect: &Redirect, settled: &AtomicBool) {
-    let show = Show::new(false);
-    show.say("if the browser can't reach 127.0.0.1 in the end, copy the whole address from its address bar and paste it here");
+fn ask(redirect: &Redirect, settled: &AtomicBool, talk: Talk) {
+    talk.say("if the browser can't reach 127.0.0.1 in the end, copy the whole address from its address bar and paste it here");
     loop {
         let mut line = Zeroizing::new(String::new());
         let read = stdin().lock().take(LONGEST).read_line(&mut line);
@@ -41,11 +40,11 @@ fn ask(redirect: &Redirect, settled: &AtomicBool) {
             return;
         }
         match redirect.target(&line) {
-            Err(why) => show.say(why),
+            Err(why) => talk.say(why),
             Ok(target) => match redirect.deliver(&target) {
                 Delivered::Taken | Delivered::Over => return,
                 Delivered::Refused => {
-                    show.say("that is no answer to this sign-in (another `state`, or a part is missing); paste the address of the tab that was opened last");
+                    talk.say("that is no answer to this sign-in (another `state`, or a part is missing); paste the address of the tab that was opened last");
                 }
             },
         }

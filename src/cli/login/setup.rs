@@ -310,7 +310,7 @@ impl SetUpPlan {
 /// The agent has the new settings when this comes back. By a new connection: the old one may have been
 /// silent for too long.
 fn reload(link: &mut AgentClient, org: &OrgName) -> Result<(), Refusal> {
-    *link = AgentClient::again()?;
+    *link = AgentClient::again(link.talk())?;
     link.ask(Request::Reload)?;
     let report = crate::status::ask(link)?;
     if report.orgs.iter().any(|row| row.org == *org) {

@@ -30,6 +30,20 @@ pub struct SetupChange {
     pub after: Vec<String>,
 }
 
+/// A file of ours with more lines is named and counted; `--json` has them.
+const SHOWN: usize = 6;
+
+impl SetupChange {
+    fn summary(&self) -> String {
+        let (word, lines) = match (self.before.len(), self.after.len()) {
+            (lines, 0) => ("removed", lines),
+            (0, lines) => ("wrote", lines),
+            (_, lines) => ("changed", lines),
+        };
+        format!("{word} {} ({lines} lines)", self.file)
+    }
+}
+
 impl SetupReport {
     /// A report without changes.
     pub(super) const fn new(what: SetupWhat, undo: bool) -> Self {
@@ -60,6 +74,11 @@ impl SetupReport {
             if file != Some(&change.file) {
                 lines.push(change.file.clone());
                 file = Some(&change.file);
+            }
+            if change.key.is_none() && change.before.len().max(change.after.len()) > SHOWN {
+                lines.pop();
+                lines.push(change.summary());
+                continue;
             }
             if let Some(key) = &change.key {
                 lines.push(format!("  {key}"));

@@ -2,7 +2,7 @@
 
 use super::{held, place, wait};
 use crate::audit::{acknowledge, before_ms};
-use crate::show::Printer;
+use crate::show::{Output, Printer};
 use oam_store::Store;
 use std::path::PathBuf;
 
@@ -12,7 +12,13 @@ fn a_fault_of_an_agents_log_is_acknowledged_on_record_and_another_one_is_not() {
     wait(place.store.commit(held(1..9))).unwrap();
     place.sql("DELETE FROM agent_records WHERE seq = 3");
     assert_eq!(place.verify(vec![]).code(), 3);
-    let show = Printer::new(true, PathBuf::new());
+    let show = Printer::new(
+        Output {
+            json: true,
+            ..Output::default()
+        },
+        PathBuf::new(),
+    );
     let org = "acme".parse().unwrap();
     let took = || wait(acknowledge::run(&show, &place.store, vec![], &org, 9_000)).unwrap();
     assert_eq!(took(), 0);
