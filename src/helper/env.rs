@@ -96,7 +96,7 @@ pub fn changes(kind: &str, hub_url: &str, file: &str, variables: &[String]) -> V
 const GIT_COUNT: &str = "GIT_CONFIG_COUNT";
 
 /// The changes that make git ask `helper` for the tokens of this hub, for one command and without a
-/// file. `there` is the inherited [`GIT_COUNT`]: what somebody else set that way stays.
+/// file. `there` is the inherited `GIT_COUNT`: what somebody else set that way stays.
 ///
 /// The first, empty helper resets inherited ones: they would be handed a copy of the token. For
 /// GitHub the `Authorization` header goes that a checkout leaves in the repository's settings, because it would

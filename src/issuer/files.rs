@@ -70,7 +70,7 @@ pub fn text(path: &Path) -> Result<String, FileError> {
 pub enum FileError {
     /// The system's word.
     Fault(ErrorKind),
-    /// It is longer than [`LONGEST`].
+    /// It is longer than `LONGEST`.
     Long,
 }
 

@@ -38,7 +38,7 @@ pub struct AgentLogRow {
     /// Unix milliseconds.
     pub at_ms: u64,
     /// The last record that was dropped by age; number 0: none was. The store's own: not written by
-    /// [`super::Change::AgentLog`].
+    /// [`super::StoreChange::AgentLog`].
     pub dropped: KnownEntry,
 }
 

@@ -7,14 +7,14 @@ use oam_model::refusal::{Refusal, RefusalCode};
 pub enum StoreFault {
     /// Nothing was written: disk full, file gone, damaged, busy. Our own words.
     Unavailable(String),
-    /// [`super::Change::Issue`]: the person's epoch is another: something ended since they were admitted.
+    /// [`super::StoreChange::Issue`]: the person's epoch is another: something ended since they were admitted.
     /// Nothing of the batch was written.
     Overtaken,
     /// An administrator's order to end or lift what is so already. Nothing of the batch was written.
     Unchanged,
-    /// [`super::Change::Once`]: this signal was taken before. Nothing of the batch was written.
+    /// [`super::StoreChange::Once`]: this signal was taken before. Nothing of the batch was written.
     Replayed,
-    /// [`super::Change::RecordQuota`]: the day's share of this person is used up. Nothing was written.
+    /// [`super::StoreChange::RecordQuota`]: the day's share of this person is used up. Nothing was written.
     Exhausted,
     /// What was to be written can't be kept, whoever keeps it. Nothing of the batch was written, and the
     /// store is as good as before.

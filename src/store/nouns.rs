@@ -19,7 +19,7 @@ pub trait People {
     fn person(&self, key: PrincipalKey) -> BoxFuture<'_, Option<PersonRow>>;
     /// People of a source whom a signal names: every member given must match.
     fn people(&self, source: SourceName, subject: SignalSubject) -> BoxFuture<'_, Vec<PersonRow>>;
-    /// Whether [`StoreChange::Unmatched`] kept something under a name of somebody who comes for the first time.
+    /// Whether [`super::StoreChange::Unmatched`] kept something under a name of somebody who comes for the first time.
     fn is_spoken_of(&self, seen: PersonSeen) -> BoxFuture<'_, bool>;
     /// People by stable key, subject, user name or e-mail, for commands.
     fn find_people(&self, text: String) -> BoxFuture<'_, Vec<PersonRow>>;

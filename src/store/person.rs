@@ -39,7 +39,7 @@ pub struct PersonRow {
     pub epoch: u64,
     /// What ended.
     pub account: Account,
-    /// Unix milliseconds of the last [`Change::RolesChanged`](crate::Change::RolesChanged) by a signal that named groups or said
+    /// Unix milliseconds of the last [`Change::RolesChanged`](crate::StoreChange::RolesChanged) by a signal that named groups or said
     /// that they changed: tokens of before tell old groups.
     pub groups_changed_at_ms: Option<u64>,
 }

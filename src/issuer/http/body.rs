@@ -101,7 +101,7 @@ async fn collect(
 
 /// The bytes of a body. It begins small whatever length was announced, grows with what came, and wipes
 /// what was written and nothing else: an announced megabyte costs nobody but its sender. What is larger
-/// than [`FREE`] has its place in the room that all bodies share.
+/// than `FREE` has its place in the room that all bodies share.
 pub struct Bytes {
     written: Vec<u8>,
     room: Arc<Semaphore>,

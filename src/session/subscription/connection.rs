@@ -151,7 +151,7 @@ impl FeedSubscription {
         });
     }
 
-    /// Milliseconds until this link wants an [`Input::Tick`](crate::link::Input::Tick).
+    /// Milliseconds until this link wants an [`Input::Tick`](crate::subscription::SubscriptionInput::Tick).
     pub fn next_wake(&self, wanted: bool, now: Moment) -> Option<u64> {
         let bearer = self.bearer?;
         let usable = is_usable(bearer, now);
