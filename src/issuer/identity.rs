@@ -9,7 +9,6 @@ mod jose;
 mod jwks_cache;
 mod metadata_cache;
 mod single_flight;
-mod ttl_cache;
 mod verified_tokens;
 
 pub(crate) use jose::{Token, asymmetric};

@@ -3,3 +3,4 @@
 pub mod jose;
 pub mod jwks;
 pub mod metadata;
+pub mod ttl_cache;

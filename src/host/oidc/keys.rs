@@ -4,28 +4,19 @@ use super::super::http::{Http, TOTAL, Via};
 use super::claims::ClaimError;
 use jsonwebtoken::Algorithm;
 use oam_model::answer::EndpointFault;
-use oam_model::time::Moment;
 use oam_oidc::jwks::{self, VerificationKey};
+use oam_oidc::ttl_cache::{CacheMiss, TtlCache};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Keys younger than this are used without asking: a key that the provider withdrew is not trusted
-/// for longer.
-const AGE_MS: u64 = 3600 * 1000;
-/// Keys older than this are not used even when the provider can't be asked.
-const LIMIT_MS: u64 = 24 * 3600 * 1000;
-/// An unknown key asks again, but not more often than this: a `kid` is the sender's to choose.
-const PAUSE_MS: u64 = 30 * 1000;
-
-/// A key set, and when it was asked for.
-type Known = (Rc<Vec<Arc<VerificationKey>>>, Moment);
+type KeySet = TtlCache<Vec<Arc<VerificationKey>>>;
 
 /// Key sets by address and way.
 pub(super) struct Keys {
     http: Rc<Http>,
-    sets: RefCell<HashMap<(String, Via), Known>>,
+    sets: RefCell<HashMap<(String, Via), Rc<KeySet>>>,
 }
 
 /// Why there is no key.
@@ -54,34 +45,21 @@ impl Keys {
         alg: Algorithm,
         failed: Option<&VerificationKey>,
     ) -> Result<Arc<VerificationKey>, NoKey> {
-        let unknown = || {
-            NoKey::Unknown(ClaimError::new(
-                "kid",
-                "the provider has no such signing key",
-            ))
+        let set = {
+            let mut sets = self.sets.borrow_mut();
+            Rc::clone(sets.entry((uri.to_owned(), via.clone())).or_default())
         };
-        let place = (uri.to_owned(), via.clone());
-        let held = self.sets.borrow().get(&place).cloned();
-        let age = held.as_ref().map(|(_, at)| self.http.now().since(*at));
-        let wanted = |set: &[Arc<VerificationKey>]| {
+        let wanted = |set: &Vec<Arc<VerificationKey>>| {
             jwks::pick(set, kid, alg).filter(|key| Some(&**key) != failed)
         };
-        let known = held.and_then(|(set, _)| wanted(&set));
-        match (age, known) {
-            (Some(age), Some(key)) if age < AGE_MS => Ok(key),
-            (Some(age), None) if age < PAUSE_MS => Err(unknown()),
-            (age, known) => match self.fetch(via, uri).await {
-                Ok(set) => {
-                    let found = wanted(&set).ok_or_else(unknown);
-                    let entry = (Rc::new(set), self.http.now());
-                    self.sets.borrow_mut().insert(place, entry);
-                    found
-                }
-                Err(fault) => known
-                    .filter(|_| age.is_some_and(|age| age < LIMIT_MS))
-                    .ok_or(NoKey::Unreachable(fault)),
-            },
-        }
+        let found = set.find(self.http.now(), wanted, || self.fetch(via, uri));
+        found.await.map_err(|miss| match miss {
+            CacheMiss::Absent => NoKey::Unknown(ClaimError::new(
+                "kid",
+                "the provider has no such signing key",
+            )),
+            CacheMiss::Unreachable(fault) => NoKey::Unreachable(fault),
+        })
     }
 
     async fn fetch(

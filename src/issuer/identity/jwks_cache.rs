@@ -3,7 +3,6 @@
 use super::Unsigned;
 use super::jose::Token;
 use super::metadata_cache::MetadataCache;
-use super::ttl_cache::{CacheMiss, TtlCache};
 use crate::outbound::OutboundClient;
 use jsonwebtoken::Algorithm;
 use oam_model::answer::EndpointFault;
@@ -11,6 +10,7 @@ use oam_model::issuer::SourceKeys;
 use oam_model::secret::Secret;
 use oam_model::time::Moment;
 use oam_oidc::jwks::{self, VerificationKey};
+use oam_oidc::ttl_cache::{CacheMiss, TtlCache};
 use oam_policy::claims::Claims;
 use std::io::Read;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl JwksCache {
             place,
             outside,
             directory,
-            kept: TtlCache::new(),
+            kept: TtlCache::default(),
         }
     }
 

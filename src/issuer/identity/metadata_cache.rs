@@ -1,10 +1,10 @@
 //! What a provider or a transmitter publishes about itself: OIDC Discovery 1.0 §4, SSF 1.0 §7.
 
-use super::ttl_cache::{CacheMiss, TtlCache};
 use crate::outbound::OutboundClient;
 use oam_model::answer::EndpointFault;
 use oam_model::time::Moment;
 use oam_oidc::metadata::{self, ProviderMetadata};
+use oam_oidc::ttl_cache::{CacheMiss, TtlCache};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ impl MetadataCache {
             outside,
             issuer,
             dialect,
-            kept: TtlCache::new(),
+            kept: TtlCache::default(),
         }
     }
 

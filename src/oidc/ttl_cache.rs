@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 
 /// Used without asking while younger, ms: what the provider withdrew is not trusted for longer.
-pub(super) const FRESH_MS: u64 = 3600 * 1000;
+pub const FRESH_MS: u64 = 3600 * 1000;
 /// Not used when older, ms, even when the provider can't be asked.
 const STALE_MS: u64 = 24 * 3600 * 1000;
 /// One fetch in this time, ms, whatever is sent here: a `kid` is the sender's to choose.
-pub(super) const PAUSE_MS: u64 = 10 * 1000;
+pub const PAUSE_MS: u64 = 10 * 1000;
 
 struct Held<T> {
     value: T,
@@ -28,7 +28,7 @@ struct Tried {
 }
 
 /// A value that can be fetched.
-pub(super) struct TtlCache<T> {
+pub struct TtlCache<T> {
     held: ArcSwapOption<Held<T>>,
     tried: Mutex<Option<Tried>>,
     failing: AtomicBool,
@@ -36,29 +36,31 @@ pub(super) struct TtlCache<T> {
 
 /// Why it is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum CacheMiss {
+pub enum CacheMiss {
     /// The provider answered, and it is not in it: a verdict.
     Absent,
     /// The provider can't be asked: no verdict.
     Unreachable(EndpointFault),
 }
 
-impl<T> TtlCache<T> {
-    pub(super) fn new() -> Self {
+impl<T> Default for TtlCache<T> {
+    fn default() -> Self {
         Self {
             held: ArcSwapOption::empty(),
             tried: Mutex::new(None),
             failing: AtomicBool::new(false),
         }
     }
+}
 
+impl<T> TtlCache<T> {
     /// Whether the last fetch failed.
-    pub(super) fn is_failing(&self) -> bool {
+    pub fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)
     }
 
     /// What `want` finds in it; fetched when nothing is found, or when it is no longer fresh.
-    pub(super) async fn find<R, F>(
+    pub async fn find<R, F>(
         &self,
         now: Moment,
         want: impl Fn(&T) -> Option<R>,

@@ -13,7 +13,7 @@ fn down() -> EndpointFault {
 
 #[tokio::test]
 async fn what_is_fresh_is_not_fetched() {
-    let kept = TtlCache::new();
+    let kept = TtlCache::default();
     let fetches = Cell::new(0);
     let at = async |now: Moment| {
         let fetch = async {
@@ -29,7 +29,7 @@ async fn what_is_fresh_is_not_fetched() {
 
 #[tokio::test]
 async fn what_is_not_in_it_is_looked_for_once_in_a_pause() {
-    let kept = TtlCache::new();
+    let kept = TtlCache::default();
     let fetches = Cell::new(0);
     let at = async |now: Moment| {
         let fetch = async {
@@ -59,7 +59,7 @@ async fn what_is_not_in_it_is_looked_for_once_in_a_pause() {
 
 #[tokio::test]
 async fn somebody_who_waits_for_a_slow_fetch_is_served_what_is_held() {
-    let kept = TtlCache::new();
+    let kept = TtlCache::default();
     let first = kept.find(NOW, |value| Some(*value), || async { Ok(1) });
     assert_eq!(first.await, Ok(1));
     let later = NOW.plus(FRESH_MS);
@@ -76,7 +76,7 @@ async fn somebody_who_waits_for_a_slow_fetch_is_served_what_is_held() {
 #[tokio::test]
 async fn a_wall_clock_that_leaps_gives_nothing_up_while_the_provider_is_down() {
     const DAY_MS: u64 = 86_400_000;
-    let kept = TtlCache::new();
+    let kept = TtlCache::default();
     let first = kept.find(NOW, |value| Some(*value), || async { Ok(1) });
     assert_eq!(first.await, Ok(1));
     let at = async |now: Moment| {
