@@ -205,8 +205,9 @@ impl AgentCore {
                     };
                     return self.park_for_roles(&org, again);
                 }
+                let attended = caller.attended;
                 self.record_refusal(&denied, &front, caller);
-                let epoch = self.notice_by_standing(&denied);
+                let epoch = self.notice_by_standing(&denied, attended);
                 let _ = reply.send(CommandOutcome::Refused(denied.refusal, epoch));
             }
             Resolved::Chosen(chosen) => {
@@ -282,7 +283,7 @@ impl AgentCore {
     }
 
     /// Lets the session machine notify once when somebody is turned away because nobody is signed in.
-    pub(super) fn notice_by_standing(&mut self, denied: &Denied) -> u64 {
+    pub(super) fn notice_by_standing(&mut self, denied: &Denied, attended: bool) -> u64 {
         let now = self.now();
         let Some(org) = &denied.org else { return 0 };
         let Some(org_session) = self.org_sessions.get_mut(org) else {
@@ -290,7 +291,7 @@ impl AgentCore {
         };
         let epoch = org_session.machine.epoch();
         if denied.by_standing && denied.refusal.code != RefusalCode::Unavailable {
-            let mut effects = org_session.machine.turn_away(Who::Ticket(0), now);
+            let mut effects = org_session.machine.turn_away(Who::Ticket(0), attended, now);
             effects.retain(|effect| !matches!(effect, Effect::Refuse { ticket: 0, .. }));
             let org = org.clone();
             self.carry_out(&org, effects);

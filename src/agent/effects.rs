@@ -47,7 +47,7 @@ impl AgentCore {
                 last,
             } => return self.withdraw(follower, refusal, last),
             Effect::Notify(occasion) => {
-                let text = notice::text(org.as_str(), occasion);
+                let text = notice::text(org.as_str(), &occasion);
                 let notice = Notice {
                     title: text.title,
                     body: text.body,

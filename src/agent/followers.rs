@@ -40,8 +40,9 @@ impl AgentCore {
                     };
                     return self.park_for_roles(&org, again);
                 }
+                let attended = caller.attended;
                 self.record_refusal(&denied, "exec", caller);
-                self.notice_by_standing(&denied);
+                self.notice_by_standing(&denied, attended);
                 let _ = news.try_send(News::Withdrawn(denied.refusal));
             }
             Resolved::Chosen(chosen) => self.start_following(*chosen, again, news),

@@ -156,6 +156,12 @@ fn nobody(get: &dyn Fn(&str) -> Option<String>) -> Refusal {
         "add `permissions: id-token: write` to the job; a pull request from a fork never gets it"
     } else if get("GITLAB_CI").is_some() {
         "add `id_tokens: OAM_ID_TOKEN: aud: URL-OF-THE-ISSUER` to the job"
+    } else if get("CIRCLECI").is_some() {
+        "set OAM_ID_TOKEN to what `circleci run oidc get --claims '{\"aud\":\"URL-OF-THE-ISSUER\"}'` prints"
+    } else if get("BUILDKITE").is_some() {
+        "set OAM_ID_TOKEN to what `buildkite-agent oidc request-token --audience URL-OF-THE-ISSUER` prints"
+    } else if get("BITBUCKET_BUILD_NUMBER").is_some() {
+        "add `oidc: true` to the step, and run this with --id-token-env BITBUCKET_STEP_OIDC_TOKEN"
     } else {
         "set OAM_ID_TOKEN to the job's OIDC token, or name its place with --id-token-env or --id-token-file"
     };
@@ -310,6 +316,9 @@ mod tests {
         for (env, said) in [
             (&[("GITHUB_ACTIONS", "true")][..], "id-token: write"),
             (&[("GITLAB_CI", "true")], "id_tokens: OAM_ID_TOKEN"),
+            (&[("CIRCLECI", "true")], "circleci run oidc get"),
+            (&[("BUILDKITE", "true")], "oidc request-token --audience"),
+            (&[("BITBUCKET_BUILD_NUMBER", "7")], "oidc: true"),
             (&[], "--id-token-file"),
         ] {
             let refusal = identity(&args(), &env_of(env)).unwrap_err();

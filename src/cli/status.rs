@@ -106,6 +106,9 @@ fn print_org(show: &Show, org: &OrgStatus, now: u64) {
         let name = Line::new().look(Style::Faint, format!("  {name}"));
         rows.push(vec![name, text.into()]);
     };
+    if let Some(detail) = &org.detail {
+        row("why", detail.clone());
+    }
     row("identity provider", org.issuer.clone());
     if let Some(at) = org.last_proof_at {
         let ago = when::span(now.saturating_sub(at));
@@ -242,9 +245,6 @@ fn heading(org: &OrgStatus) -> Line {
     }
     if let (Some(_), Some(subject)) = (&org.email, &org.subject) {
         line = line.look(Style::Faint, format!(" ({subject})"));
-    }
-    if let Some(detail) = &org.detail {
-        line = line.text(format!(": {detail}"));
     }
     line
 }

@@ -26,6 +26,9 @@ pub fn run(show: &Show, args: &TokenArgs, outside: &'static dyn JobOutside) -> D
     if let Some(job) = JobClient::find(outside, &args.job)? {
         let token = job.mint(&job.order(&ask)?).map_err(JobFault::told)?;
         drop(waiting);
+        if std::env::var_os("GITHUB_ACTIONS").is_some() {
+            mask(show, &token.answer);
+        }
         if show.json() {
             show.value(&token);
         } else {
@@ -59,6 +62,18 @@ fn ask_of(wish: &TokenRequestArgs) -> Result<TokenRequest, Refusal> {
         wish.role.as_ref(),
         intent,
     )
+}
+
+/// Has the runner of GitHub Actions replace the token in what the job prints from now on. The runner takes this line
+/// out of the log itself; stdout may be captured, so it goes to stderr.
+fn mask(show: &Show, answer: &TokenAnswer) {
+    const COMMAND: &[u8] = b"::add-mask::";
+    let token = answer.token.expose();
+    let mut line = Zeroizing::new(Vec::with_capacity(COMMAND.len() + token.len() + 1));
+    line.extend_from_slice(COMMAND);
+    line.extend_from_slice(token.as_bytes());
+    line.push(b'\n');
+    show.talk().raw(&line);
 }
 
 fn print(show: &Show, answer: &TokenAnswer) {

@@ -26,6 +26,17 @@ struct Process {
     parent: u32,
     /// Clock ticks since boot.
     started: u64,
+    /// Its group is the one that its terminal talks to.
+    attended: bool,
+}
+
+/// What `/proc/PID/stat` says.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    name: String,
+    parent: u32,
+    started: u64,
+    attended: bool,
 }
 
 impl Process {
@@ -38,12 +49,18 @@ impl Process {
         }
         let mut bytes = [0; 1024];
         let count = read(folder.as_fd(), "stat", &mut bytes)?;
-        let (name, parent, started) = stat(&bytes[..count])?;
+        let Stat {
+            name,
+            parent,
+            started,
+            attended,
+        } = stat(&bytes[..count])?;
         Some(Self {
             folder,
             name,
             parent,
             started,
+            attended,
         })
     }
 
@@ -70,10 +87,12 @@ fn read(folder: BorrowedFd<'_>, name: &str, bytes: &mut [u8]) -> Option<usize> {
 /// writing, and at the first that is neither git's nor a shell: what started that program (a
 /// desktop, a terminal) changes neither the answer nor the record, and each level costs a look into
 /// `/proc` on the way of every answer.
-pub fn of(pid: u32, uid: u32) -> Vec<String> {
+///
+/// Beside them, whether `pid` runs in the foreground of a terminal.
+pub fn of(pid: u32, uid: u32) -> (Vec<String>, bool) {
     let mut steps = Vec::new();
     let Some(mut child) = Process::open(pid, uid) else {
-        return steps;
+        return (steps, false);
     };
     while steps.len() < LEVELS && child.parent > 1 {
         let Some(parent) = Process::open(child.parent, uid) else {
@@ -94,7 +113,7 @@ pub fn of(pid: u32, uid: u32) -> Vec<String> {
         child.parent = next;
         child.started = started;
     }
-    steps
+    (steps, child.attended)
 }
 
 /// Whether the cause of a step may lie above it.
@@ -103,9 +122,9 @@ fn passes(step: &str) -> bool {
     step.starts_with("git") || SHELLS.contains(&step)
 }
 
-/// Name, parent and start of `/proc/PID/stat`. The name stands in parentheses and can hold
+/// Name, parent, terminal and start of `/proc/PID/stat`. The name stands in parentheses and can hold
 /// some itself, so it ends at the last one.
-fn stat(bytes: &[u8]) -> Option<(String, u32, u64)> {
+fn stat(bytes: &[u8]) -> Option<Stat> {
     let open = bytes.iter().position(|byte| *byte == b'(')?;
     let close = bytes.iter().rposition(|byte| *byte == b')')?;
     let name = clean(bytes.get(open + 1..close)?);
@@ -113,8 +132,17 @@ fn stat(bytes: &[u8]) -> Option<(String, u32, u64)> {
         .ok()?
         .split_ascii_whitespace();
     let parent = fields.nth(1)?.parse().ok()?;
-    let started = fields.nth(17)?.parse().ok()?;
-    Some((name, parent, started))
+    let group = fields.next()?;
+    // Behind the session: the terminal, 0 where there is none, and the group that it talks to.
+    let (terminal, foreground) = (fields.nth(1)?, fields.next()?);
+    let attended = terminal != "0" && group == foreground;
+    let started = fields.nth(13)?.parse().ok()?;
+    Some(Stat {
+        name,
+        parent,
+        started,
+        attended,
+    })
 }
 
 fn clean(bytes: &[u8]) -> String {
@@ -254,16 +282,29 @@ mod tests {
     fn a_name_with_parentheses_and_line_feeds_does_not_shift_the_fields() {
         let rest = "S 7 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 1 2";
         let line = format!("12 (a) R 99 (\nb) {rest}");
-        assert_eq!(stat(line.as_bytes()), Some(("a) R 99 (b".into(), 7, 4711)));
+        let read = |line: &str| stat(line.as_bytes()).unwrap();
+        assert_eq!(
+            read(&line),
+            super::Stat {
+                name: "a) R 99 (b".into(),
+                parent: 7,
+                started: 4711,
+                attended: false,
+            }
+        );
+        let at = |rest: &str| read(&line.replace("7 1 1 0 -1", rest)).attended;
+        assert!(at("7 12 1 34816 12"), "in the foreground");
+        assert!(!at("7 12 1 34816 99"), "behind another program");
+        assert!(!at("7 12 1 0 12"), "without a terminal");
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn this_process_has_a_parent_that_is_older() {
         let uid = rustix::process::geteuid().as_raw();
-        let steps = super::of(std::process::id(), uid);
+        let (steps, _) = super::of(std::process::id(), uid);
         assert!(!steps.is_empty() && steps.len() <= super::LEVELS);
-        assert!(super::of(std::process::id(), uid + 1).is_empty());
+        assert!(super::of(std::process::id(), uid + 1).0.is_empty());
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use super::feed::OwnIssuer;
 use super::files::TokenFiles;
 use super::http::Http;
 use super::listen::{ListenOutcome, Listening, passed, take};
+use super::log_file::LogFile;
 use super::notice::Desktop;
 use super::oidc::Oidc;
 use super::organization::Issuers;
@@ -38,7 +39,8 @@ oam-agent - holds the session of a person and serves short-lived role tokens
 Usage: oam-agent [--foreground]
 
 It is started by the service manager's socket, or by the first `oam` or git that needs it.
-With --foreground it keeps the terminal and logs to it; OAM_LOG=debug says more.
+It logs to agent.log in its state folder, two files of 512 KiB at most; with --foreground it keeps the
+terminal and logs to that. OAM_LOG=debug says more, OAM_LOG=off nothing.
   -h, --help     this text
   -V, --version  the version
 ";
@@ -100,6 +102,11 @@ fn start(foreground: bool) -> Result<(), Refusal> {
     if !foreground && !managed {
         process::detach();
     }
+    if !foreground {
+        // Without it everything else works.
+        let log = LogFile::open(lock.folder());
+        log.into_iter().for_each(log_to_file);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -128,6 +135,17 @@ fn log_to_terminal() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
+}
+
+fn log_to_file(log: LogFile) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("OAM_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(std::sync::Mutex::new(log))
+        .init();
+    tracing::info!("the agent {VERSION} starts");
 }
 
 fn path_of(listener: &UnixListener) -> Option<PathBuf> {

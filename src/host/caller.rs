@@ -206,7 +206,7 @@ fn hold(_stream: &UnixStream, _pid: u32) -> Result<Option<OwnedFd>, NoPeer> {
 fn describe(caller: &mut Caller) -> Option<PathBuf> {
     let pid = caller.pid;
     let executable = std::fs::read_link(format!("/proc/{pid}/exe")).ok();
-    caller.ancestry = ancestry::of(pid, caller.uid);
+    (caller.ancestry, caller.attended) = ancestry::of(pid, caller.uid);
     // Only git's helper is run in the repository that it asks for; looking at folders costs most.
     let asks = executable.as_deref().is_some_and(is_git_helper);
     caller.executable = executable.map(|path| path.to_string_lossy().into_owned());

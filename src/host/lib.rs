@@ -14,6 +14,7 @@ pub mod files;
 pub mod http;
 pub mod job;
 pub mod listen;
+mod log_file;
 pub mod loopback;
 pub mod notice;
 pub mod oidc;

@@ -19,6 +19,9 @@ pub struct Caller {
     pub ancestry: Vec<String>,
     /// The working repository: the nearest folder with `.git` above the caller's directory.
     pub working_repository: Option<String>,
+    /// It runs in the foreground of a terminal: what it says is read there by a person. Not of the record.
+    #[serde(skip)]
+    pub attended: bool,
 }
 
 /// What the ancestry says about reading or writing. Nearest telling ancestor wins.

@@ -97,17 +97,40 @@ pub enum Effect {
     },
 }
 
-/// Occasions for a notification; each once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Occasions for a notification. All but the first with what callers are told: why, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotificationKind {
     /// The session reaches its age soon.
     EndsSoon,
     /// The session ended.
-    Ended,
+    Ended(Refusal),
     /// Access was revoked.
-    Revoked,
-    /// A caller needs a sign-in.
-    SignInNeeded,
+    Revoked(Refusal),
+    /// A caller that nobody watches needs a sign-in.
+    SignInNeeded(Refusal),
+}
+
+/// When the person was last told that a sign-in is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SignInNotice {
+    /// Not since the last sign-in.
+    Due,
+    /// Then; once an hour is enough.
+    At(Moment),
+    /// Before this agent started.
+    Before,
+}
+
+impl SignInNotice {
+    const AGAIN_MS: u64 = 3_600_000;
+
+    fn is_due(self, now: Moment) -> bool {
+        match self {
+            Self::Due => true,
+            Self::At(then) => now.since(then) >= Self::AGAIN_MS,
+            Self::Before => false,
+        }
+    }
 }
 
 /// An ask that waits for a proof.
@@ -146,7 +169,7 @@ pub struct SessionMachine {
     /// Background proofs come this much earlier, per mille of `fresh`, so that a fleet does not ask
     /// its provider in step.
     jitter: u16,
-    sign_in_noticed: bool,
+    sign_in_noticed: SignInNotice,
     ends_soon_noticed: bool,
 }
 
@@ -163,7 +186,7 @@ impl SessionMachine {
             followers: BTreeMap::new(),
             flights: 0,
             jitter: jitter.min(200),
-            sign_in_noticed: false,
+            sign_in_noticed: SignInNotice::Due,
             ends_soon_noticed: false,
         }
     }
@@ -175,7 +198,9 @@ impl SessionMachine {
             StandingWord::Ended | StandingWord::Revoked => SessionState::Over { word, reason },
             _ => SessionState::SignedOut { reason },
         };
-        self.sign_in_noticed = matches!(word, StandingWord::Ended | StandingWord::Revoked);
+        if matches!(word, StandingWord::Ended | StandingWord::Revoked) {
+            self.sign_in_noticed = SignInNotice::Before;
+        }
         self
     }
 

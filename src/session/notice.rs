@@ -1,41 +1,40 @@
-//! The words of a notification: what happened, what to do.
+//! The words of a notification: what happened, why, what to do.
 
 use super::machine::NotificationKind;
+use oam_model::refusal::Refusal;
 
 /// Title, body and urgency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoticeText {
     /// One line.
     pub title: String,
-    /// What to do.
+    /// Why, and what to do.
     pub body: String,
     /// Stays until dismissed.
     pub urgent: bool,
 }
 
 /// The words for an occasion at an organization.
-pub fn text(org: &str, occasion: NotificationKind) -> NoticeText {
+pub fn text(org: &str, occasion: &NotificationKind) -> NoticeText {
     let (title, body, urgent) = match occasion {
         NotificationKind::EndsSoon => (
             format!("Your session at {org} ends soon"),
             format!("Run `oam login {org}` to go on without an interruption."),
             false,
         ),
-        NotificationKind::Ended => (
+        NotificationKind::Ended(refusal) => (
             format!("Your session at {org} has ended"),
-            format!(
-                "Pushes and downloads are refused until you run `oam login {org}`. If that is refused, your access was removed."
-            ),
+            format!("Pushes and downloads are refused. {}", told(refusal)),
             true,
         ),
-        NotificationKind::Revoked => (
+        NotificationKind::Revoked(refusal) => (
             format!("Your access to {org} was revoked"),
-            format!("Pushes and downloads are refused. Ask the administrators of {org} why."),
+            format!("Pushes and downloads are refused. {}", told(refusal)),
             true,
         ),
-        NotificationKind::SignInNeeded => (
+        NotificationKind::SignInNeeded(refusal) => (
             format!("A program needs you to sign in to {org}"),
-            format!("Run `oam login {org}`."),
+            told(refusal),
             false,
         ),
     };
@@ -46,21 +45,45 @@ pub fn text(org: &str, occasion: NotificationKind) -> NoticeText {
     }
 }
 
+/// What a caller is told, as sentences.
+fn told(refusal: &Refusal) -> String {
+    let sentence = |text: &str| {
+        let mut letters = text.chars();
+        let first = letters.next().map(char::to_uppercase);
+        let first: String = first.into_iter().flatten().collect();
+        format!("{first}{}.", letters.as_str())
+    };
+    format!(
+        "{} {}",
+        sentence(&refusal.sentence),
+        sentence(&refusal.next)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oam_model::standing::{EndReason, StandingWord};
 
     #[test]
-    fn every_notice_says_what_to_do() {
+    fn every_notice_says_why_and_what_to_do() {
+        let reason = EndReason::Words("account-disabled".into());
+        let over = |word| Refusal::over("acme", word, Some(&reason));
         for occasion in [
             NotificationKind::EndsSoon,
-            NotificationKind::Ended,
-            NotificationKind::Revoked,
-            NotificationKind::SignInNeeded,
+            NotificationKind::Ended(over(StandingWord::Ended)),
+            NotificationKind::Revoked(over(StandingWord::Revoked)),
+            NotificationKind::SignInNeeded(over(StandingWord::SignedOut)),
         ] {
-            let notice = text("acme", occasion);
+            let notice = text("acme", &occasion);
             assert!(notice.title.contains("acme"));
-            assert!(notice.body.contains("oam login") || notice.body.contains("administrators"));
+            assert!(notice.body.contains("oam login acme"), "{}", notice.body);
+            let reason = notice.body.contains("the account was disabled");
+            assert!(
+                reason || occasion == NotificationKind::EndsSoon,
+                "{}",
+                notice.body
+            );
         }
     }
 }

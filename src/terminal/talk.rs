@@ -39,6 +39,11 @@ impl Talk {
         self.tell(Line::new().look(Style::Strong, "next: "), &step.into(), 6);
     }
 
+    /// Bytes as they are, for a program that reads along.
+    pub fn raw(&self, bytes: &[u8]) {
+        let _ = io::stderr().lock().write_all(bytes);
+    }
+
     /// A refusal in words: the sentence, then the next step.
     pub fn refusal(&self, refusal: &Refusal) {
         self.say(Line::new().look(Style::Bad, refusal.sentence.clone()));

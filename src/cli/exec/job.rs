@@ -7,6 +7,7 @@ use crate::Done;
 use crate::args::ExecArgs;
 use crate::job::JobClient;
 use crate::setup;
+use crate::when;
 use oam_helper::env;
 use oam_model::granted::TokenAnswer;
 use oam_model::job::{JobFault, JobOrder, JobToken};
@@ -46,14 +47,26 @@ pub(super) fn run(
         ));
     }
     let life = Duration::from_secs(token.answer.granted.expires_in_s);
+    let granted = granted(&token);
     let following = following(token, &order, &kept);
     tell(show, &following, args.expect);
+    show.say(granted);
     equip(&mut command, &following);
     git(show, &mut command, &order, &kept);
     let fresh = Arc::clone(&kept);
     let talk = show.talk();
     thread::spawn(move || renew(&job, &order, &fresh, life, talk));
     Ok(child::run(show, command, move || kept.close()))
+}
+
+/// What a person looks for in the job's log when the issuer's is at hand.
+fn granted(token: &JobToken) -> String {
+    format!(
+        "granted because {}, for {}, as request {}",
+        token.rule,
+        when::span(token.answer.granted.expires_in_s),
+        token.request_id
+    )
 }
 
 /// As the agent would tell it, so that the child gets the same variables.

@@ -1,6 +1,6 @@
 //! Ends and beginnings of a session.
 
-use super::{Effect, NotificationKind, SessionMachine, Who};
+use super::{Effect, NotificationKind, SessionMachine, SignInNotice, Who};
 use crate::role::holds;
 use crate::state::{Live, SessionState};
 use oam_model::identity::Identity;
@@ -18,7 +18,7 @@ impl SessionMachine {
         let (tokens, waiters) = self.cache.clear();
         effects.extend(tokens.into_iter().map(Effect::Drop));
         self.standing = SessionState::Live(live);
-        self.sign_in_noticed = false;
+        self.sign_in_noticed = SignInNotice::Due;
         self.ends_soon_noticed = false;
         let proofs = std::mem::take(&mut self.waiting);
         for waiting in proofs {
@@ -55,12 +55,16 @@ impl SessionMachine {
         effects.push(Effect::End { word, reason });
         let refusal = self.standing.refusal(&self.org, now, &self.limits);
         let asks = self.send_all_away(&refusal, effects);
-        match word {
-            StandingWord::Ended => effects.push(Effect::Notify(NotificationKind::Ended)),
-            StandingWord::Revoked => effects.push(Effect::Notify(NotificationKind::Revoked)),
-            _ => {}
-        }
-        self.sign_in_noticed = word != StandingWord::SignedOut;
+        let occasion = match word {
+            StandingWord::Ended => Some(NotificationKind::Ended(refusal)),
+            StandingWord::Revoked => Some(NotificationKind::Revoked(refusal)),
+            _ => None,
+        };
+        self.sign_in_noticed = match occasion {
+            Some(_) => SignInNotice::At(now),
+            None => SignInNotice::Due,
+        };
+        effects.extend(occasion.map(Effect::Notify));
         effects.extend(asks);
     }
 
@@ -180,10 +184,16 @@ impl SessionMachine {
     }
 
     /// Refuses an ask by the standing alone: nobody is signed in, or the configuration was edited.
-    pub fn turn_away(&mut self, ticket: Who, now: Moment) -> Vec<Effect> {
+    /// One that runs in the foreground of a terminal (`attended`) is read there: no notification is due for it.
+    pub fn turn_away(&mut self, ticket: Who, attended: bool, now: Moment) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.end_when_too_old(now, &mut effects);
-        self.refuse_standing(ticket, now, &mut effects);
+        if attended {
+            let refusal = self.standing.refusal(&self.org, now, &self.limits);
+            self.refuse(ticket, refusal, &mut effects);
+        } else {
+            self.refuse_standing(ticket, now, &mut effects);
+        }
         effects
     }
 

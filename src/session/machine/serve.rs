@@ -1,6 +1,6 @@
 //! From an ask to a token or a refusal.
 
-use super::{Effect, Follower, NotificationKind, SessionMachine, Waiting, Who};
+use super::{Effect, Follower, NotificationKind, SessionMachine, SignInNotice, Waiting, Who};
 use crate::cache::{CachedToken, MARGIN_MS, TokenId};
 use crate::standing::MintMeaning;
 use crate::state::{Need, PROOF_DEADLINE_MS};
@@ -332,9 +332,10 @@ impl SessionMachine {
             refusal.code,
             RefusalCode::SignedOut | RefusalCode::Ended | RefusalCode::Revoked
         );
-        if needs_login && !self.sign_in_noticed {
-            self.sign_in_noticed = true;
-            effects.push(Effect::Notify(NotificationKind::SignInNeeded));
+        if needs_login && self.sign_in_noticed.is_due(now) {
+            self.sign_in_noticed = SignInNotice::At(now);
+            let occasion = NotificationKind::SignInNeeded(refusal.clone());
+            effects.push(Effect::Notify(occasion));
         }
         self.refuse(who, refusal, effects);
     }

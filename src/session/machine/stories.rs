@@ -271,15 +271,27 @@ fn an_edited_configuration_refuses_and_undoing_it_serves_again() {
 }
 
 #[test]
-fn a_caller_without_a_session_causes_one_notification() {
+fn a_caller_without_a_session_causes_one_notification_an_hour_unless_somebody_watches() {
     let mut machine = SessionMachine::new("acme", LIMITS, 0, 0);
     let effects: Vec<Effect> = (0..200).flat_map(|t| machine.step(ask(t), START)).collect();
     assert_eq!(
         effects
             .iter()
-            .filter(|e| matches!(e, Effect::Notify(NotificationKind::SignInNeeded)))
+            .filter(|e| matches!(e, Effect::Notify(NotificationKind::SignInNeeded(_))))
             .count(),
         1
     );
     assert_eq!(refusals(&effects).len(), 200);
+    let told = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Notify(_)));
+    let hour = START.plus(3_600_000);
+    assert!(
+        !told(&machine.turn_away(Who::Ticket(1), true, hour)),
+        "it is read in the terminal"
+    );
+    assert!(!told(&machine.turn_away(
+        Who::Ticket(1),
+        false,
+        START.plus(3_599_999)
+    )));
+    assert!(told(&machine.turn_away(Who::Ticket(1), false, hour)));
 }

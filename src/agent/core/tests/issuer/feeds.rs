@@ -39,7 +39,7 @@ fn a_revocation_on_the_feed_ends_the_session_at_once() {
         assert!(agent.fake.files.borrow().is_empty());
         match agent.get().await.unwrap() {
             CommandOutcome::Refused(refusal, _) => {
-                assert!(refusal.sentence.ends_with("account-disabled"));
+                assert!(refusal.sentence.ends_with("the account was disabled"));
             }
             _ => panic!("another outcome"),
         }
