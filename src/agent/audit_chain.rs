@@ -286,7 +286,6 @@ impl AuditChain {
         }
     }
 
-    /// The head.
     pub(super) fn head(&self) -> Option<AuditAnchor> {
         (self.seq > 0).then(|| AuditAnchor {
             seq: self.seq,

@@ -19,7 +19,6 @@ use tokio::sync::{mpsc, oneshot};
 pub enum AgentCommand {
     /// A token.
     Get {
-        /// The ask.
         ask: TokenRequest,
         /// `git`, `exec`, `token`.
         front: String,
@@ -32,7 +31,6 @@ pub enum AgentCommand {
     Erase {
         /// The ask that it was given for.
         ask: TokenRequest,
-        /// The token.
         token: Secret,
         /// Who asks.
         caller: Caller,
@@ -41,7 +39,6 @@ pub enum AgentCommand {
     },
     /// A token file.
     Follow {
-        /// The ask.
         ask: TokenRequest,
         /// The name to use again.
         again: Option<String>,
@@ -61,7 +58,6 @@ pub enum AgentCommand {
         /// [`CommandOutcome::SignedOut`] or [`CommandOutcome::Refused`].
         reply: oneshot::Sender<CommandOutcome>,
     },
-    /// A report.
     Report {
         /// Which one.
         kind: ReportKind,
@@ -134,9 +130,7 @@ pub enum CommandOutcome {
     Token(TokenAnswer, EpochGate),
     /// A refusal and the epoch it was made in.
     Refused(Refusal, u64),
-    /// Done.
     Done,
-    /// Signed out.
     SignedOut {
         /// The organization.
         org: OrgName,
@@ -200,16 +194,13 @@ pub struct Started {
 pub enum LoginNews {
     /// Open this.
     Challenge {
-        /// The URL.
         url: String,
         /// The organization.
         org: OrgName,
-        /// The issuer.
         issuer: String,
         /// What is typed there; none: the browser comes back by itself.
         device: Option<DevicePrompt>,
     },
-    /// Signed in.
     SignedIn {
         /// The organization.
         org: OrgName,

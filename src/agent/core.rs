@@ -61,7 +61,6 @@ pub(super) struct Ticket {
     pub reply: oneshot::Sender<CommandOutcome>,
 }
 
-/// The core.
 pub struct AgentCore {
     pub(super) ports: Ports,
     pub(super) version: String,

@@ -84,7 +84,6 @@ pub(super) enum Reading {
     Idle,
     /// A younger bearer is awaited.
     Renewing,
-    /// Asked.
     Asked,
     /// Asked, and overtaken: what comes may be of before.
     Overtaken,

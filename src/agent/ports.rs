@@ -27,7 +27,6 @@ pub type LocalBoxFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// Reads both clocks.
 pub trait Clock {
-    /// Now.
     fn now(&self) -> Moment;
 }
 
@@ -94,7 +93,6 @@ pub enum Authentication {
     Anew,
 }
 
-/// The identity provider.
 pub trait IdentityProvider {
     /// Discovers, and listens on loopback for an authorization URL or asks for a device code.
     fn begin(
@@ -122,7 +120,6 @@ pub trait IdentityProvider {
 
 /// A minted token.
 pub struct Minted {
-    /// The token.
     pub token: Arc<Secret>,
     /// SHA-256 of it, lower-case hex.
     pub sha256: String,
@@ -134,7 +131,6 @@ pub struct Minted {
     pub granting: Option<Granting>,
 }
 
-/// The token endpoint.
 pub trait TokenEndpoint {
     /// One exchange (RFC 8693), its answer checked (R33). The organization's own issuer puts
     /// `request_id` on its record.
@@ -152,11 +148,9 @@ pub trait TokenEndpoint {
 /// What is asked of `why`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// The hub.
     pub hub: HubName,
     /// The repository; none: the whole hub.
     pub repository: Option<Repository>,
-    /// The action.
     pub action: Action,
     /// A role that the person named.
     pub role: Option<RoleName>,
@@ -231,7 +225,6 @@ pub enum SessionStore {
 
 /// What another program did to the state since this agent last read or wrote it.
 pub enum Meanwhile {
-    /// Nothing.
     Nothing,
     /// It wrote tombstones: these lie there now.
     Buried(BTreeMap<OrgName, Tombstone>),

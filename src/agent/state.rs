@@ -24,7 +24,6 @@ pub struct Sealed {
     pub breaks: Vec<LogBreak>,
 }
 
-/// One session.
 #[derive(Serialize, Deserialize)]
 pub struct SealedSession {
     /// The secrets.

@@ -27,7 +27,6 @@ const LONGEST: u64 = 64 * 1024;
 enum Identity {
     /// A file: Kubernetes puts a new token there before the old one ends.
     File(PathBuf),
-    /// A variable.
     Variable(String),
     /// GitHub, asked with the runner's own token.
     Actions,

@@ -22,7 +22,6 @@ pub enum FileAccess {
     Usual,
     /// Nobody else reads it, nor its folder (R18).
     Private,
-    /// A program.
     Program,
 }
 
@@ -256,7 +255,6 @@ mod other {
     pub struct SignalForwarder;
 
     impl SignalForwarder {
-        /// Begins.
         pub fn begin() -> Self {
             Self
         }

@@ -10,7 +10,6 @@ pub use oam_model::settings::{
 pub struct SourceText<'a> {
     /// Name for faults, usually the path.
     pub name: &'a str,
-    /// The text.
     pub text: &'a str,
 }
 

@@ -4,7 +4,6 @@ use crate::agent::{Exchange, Hub, Org, Provider};
 use crate::duration::words;
 use oam_model::count::counted;
 
-/// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigChange {
     /// One line.

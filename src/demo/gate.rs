@@ -13,7 +13,6 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Its routes.
 pub(super) fn routes(shared: Arc<Handlers>) -> Router {
     Router::new()
         .route("/api/whoami-v2", get(whoami))

@@ -115,7 +115,6 @@ impl HubCounts {
     }
 }
 
-/// The hub.
 pub struct HubServer {
     url: String,
     keys: BTreeMap<String, DecodingKey>,
@@ -136,7 +135,6 @@ impl HubServer {
         }
     }
 
-    /// Its URL.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -40,7 +40,6 @@ pub struct IdClaims {
     pub preferred_username: String,
     /// For display.
     pub email: String,
-    /// Groups.
     pub groups: Vec<String>,
 }
 

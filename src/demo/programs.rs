@@ -34,7 +34,6 @@ pub enum OutputLine {
 }
 
 impl OutputLine {
-    /// The text.
     pub fn text(&self) -> &str {
         match self {
             Self::Out(text) | Self::Err(text) => text,

@@ -17,7 +17,6 @@ pub struct Scenario<'a> {
     pub board: &'a mut Reporter,
     /// The private home.
     pub home: &'a Home,
-    /// The programs.
     pub programs: &'a Programs,
     /// Provider, hub and CI host.
     pub world: World,
@@ -129,7 +128,6 @@ impl Scenario<'_> {
         format!("{}/{}", self.world.hub, seed::REPOSITORY)
     }
 
-    /// The clone.
     pub fn clone_folder(&self) -> PathBuf {
         self.home.work().join("model")
     }

@@ -18,7 +18,6 @@ pub enum TokenNeed {
     Nothing,
     /// It keeps or drops a personal token: the word is the sub-command.
     PersonalToken(&'static str),
-    /// A token.
     Token {
         /// Read or write.
         intent: Intent,

@@ -15,9 +15,7 @@ const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// Both files as read.
 pub struct IssuerFiles {
-    /// Settings.
     pub settings: IssuerSettings,
-    /// Policy.
     pub policy: Policy,
     /// Text of the policy, for its digest.
     pub policy_text: String,

@@ -58,7 +58,6 @@ pub struct ExchangeRequest {
 
 /// A token that may leave: its record is on disk.
 pub struct IssuedToken {
-    /// The token.
     pub token: Secret,
     /// What is left of it, seconds.
     pub expires_in_s: u64,
@@ -70,7 +69,6 @@ pub struct IssuedToken {
 enum Stop {
     /// Something of this person ended since they were admitted.
     Overtaken,
-    /// Refused.
     Refused(Refused),
 }
 

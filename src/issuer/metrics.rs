@@ -18,7 +18,6 @@ const LATENCIES: [f64; 14] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 2.5, 10.0,
 ];
 
-/// All metrics.
 pub struct Metrics {
     registry: Registry,
     exchanges: Family<Words, Counter>,

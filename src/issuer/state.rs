@@ -319,7 +319,6 @@ pub const HISTORY: &str = "history";
 /// Part of [`Health`]: anchors could not be written where the operator wants them.
 pub const ANCHORS: &str = "anchors";
 
-/// All parts.
 pub const PARTS: [&str; 6] = [DATABASE, CONFIGURATION, KEYS, TLS, HISTORY, ANCHORS];
 
 /// What is wrong with the server, by part; for `/readyz` and the log.

@@ -83,7 +83,6 @@ impl Rejected {
 /// Who speaks, and of whose people.
 #[derive(Debug, Clone, Copy)]
 pub struct Channel<'a> {
-    /// The transmitter.
     pub transmitter: &'a Transmitter,
     /// The source whose people it speaks of.
     pub source: &'a IdentitySource,

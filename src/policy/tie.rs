@@ -44,9 +44,7 @@ pub fn settle(rivals: &[Rival<'_>]) -> Option<usize> {
 /// Two grants of a policy between which nobody can choose who holds both roles.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tie {
-    /// The roles.
     pub roles: [String; 2],
-    /// The hub.
     pub hub: String,
     /// The patterns, which have some repositories in common.
     pub patterns: [String; 2],

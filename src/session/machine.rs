@@ -56,7 +56,6 @@ pub enum Effect {
     Drop(TokenId),
     /// Takes a follower's file away; `last`: for good.
     Withdraw {
-        /// The follower.
         follower: u64,
         /// Why.
         refusal: Refusal,
@@ -66,22 +65,11 @@ pub enum Effect {
     /// Shows a notification.
     Notify(NotificationKind),
     /// Hands the token out.
-    Grant {
-        /// The ticket.
-        ticket: u64,
-        /// The token.
-        token: TokenId,
-    },
+    Grant { ticket: u64, token: TokenId },
     /// Writes the token to the follower's file.
-    Deliver {
-        /// The follower.
-        follower: u64,
-        /// The token.
-        token: TokenId,
-    },
+    Deliver { follower: u64, token: TokenId },
     /// Refuses an ask.
     Refuse {
-        /// The ticket.
         ticket: u64,
         /// Why.
         refusal: Refusal,
@@ -209,7 +197,6 @@ impl SessionMachine {
         self.epoch = self.epoch.max(epoch);
     }
 
-    /// The epoch.
     pub const fn epoch(&self) -> u64 {
         self.epoch
     }

@@ -11,7 +11,6 @@ use oam_policy::tie::{self, Rival};
 /// The role chosen, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// The role.
     pub role: RoleName,
     /// The action that the token is asked with.
     pub action: Action,
@@ -41,7 +40,6 @@ pub struct AccessRequest<'a> {
 pub struct Roles<'a> {
     /// The organization.
     pub org: &'a Org,
-    /// The roles.
     pub roles: &'a [Role],
 }
 

@@ -102,7 +102,6 @@ pub enum SessionState {
 pub enum Need {
     /// Nothing: the proof is fresh.
     Nothing,
-    /// A proof.
     Proof,
     /// A proof was tried a moment ago and failed; decide by the lease.
     FailedRecently,

@@ -31,7 +31,6 @@ pub struct AgentLogRow {
     pub log: String,
     /// Number of the last record held.
     pub seq: u64,
-    /// Its hash.
     pub hash: String,
     /// Number of the log's head as last told.
     pub head_seq: u64,
@@ -47,7 +46,6 @@ pub struct AgentLogRow {
 pub(super) struct DayUse {
     /// Days since the Unix epoch.
     pub(super) day: u64,
-    /// Records.
     pub(super) records: u64,
     /// Their bytes.
     pub(super) bytes: u64,

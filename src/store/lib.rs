@@ -69,7 +69,6 @@ pub struct Committed {
     pub revoked: Vec<TokenRow>,
 }
 
-/// A change.
 #[derive(Debug, Clone)]
 pub enum StoreChange {
     /// A person was seen with a verified token. Somebody who comes for the first time and of whom the provider
@@ -89,7 +88,6 @@ pub enum StoreChange {
     },
     /// A token was issued. With `epoch`: only if the person's epoch still is this one.
     Issue {
-        /// The token.
         token: TokenRow,
         /// [`PersonRow::epoch`] at admission; none for a token that is not handed out.
         epoch: Option<u64>,
@@ -195,7 +193,6 @@ pub enum StoreChange {
     DropKey(String),
     /// Makes a secret the newest of its hub or client.
     PutSecret(SecretRow),
-    /// Drops a secret.
     DropSecret {
         /// Of what.
         owner: SecretOwner,
@@ -216,13 +213,10 @@ pub struct TokenRow {
     pub key: PrincipalKey,
     /// Name for people.
     pub name: Option<String>,
-    /// The role.
     pub role: RoleName,
-    /// The hub.
     pub hub: HubName,
     /// The repository; none: the whole hub.
     pub repository: Option<Repository>,
-    /// The action.
     pub action: Action,
     /// Unix seconds.
     pub issued_at: u64,

@@ -37,13 +37,10 @@ pub struct FeedOfAll {
 pub struct AuditFilter {
     /// Stable key, user name or e-mail.
     pub person: Option<String>,
-    /// Role.
     pub role: Option<String>,
-    /// Repository.
     pub repository: Option<String>,
     /// SHA-256 of a token.
     pub token_sha256: Option<String>,
-    /// Request id.
     pub request_id: Option<String>,
     /// From, Unix milliseconds.
     pub from_ms: Option<u64>,

@@ -8,7 +8,6 @@ use oam_model::name::HubName;
 pub struct KeyRow {
     /// `kid`.
     pub kid: String,
-    /// Algorithm.
     pub algorithm: SigningAlgorithm,
     /// PKCS#8, sealed with the master key.
     pub sealed: Vec<u8>,

@@ -9,7 +9,6 @@ use oam_policy::account::{Account, AccountEvent, Reinstated};
 
 /// What is to be written.
 pub(super) struct AccountStep<'a> {
-    /// The row.
     pub(super) row: PersonRow,
     /// Which tokens end.
     pub(super) ends: Option<Ends<'a>>,

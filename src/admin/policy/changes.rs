@@ -15,7 +15,6 @@ struct DiffReport {
     changes: Vec<PolicyChange>,
 }
 
-/// Runs it.
 pub(super) fn run(
     show: &Printer,
     settings: &IssuerSettings,

@@ -29,7 +29,6 @@ pub enum FaultKind {
 /// One fault with its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
-    /// The kind.
     pub kind: FaultKind,
     /// Name of the file as given to [`Verifier::file`].
     pub file: String,

@@ -28,7 +28,6 @@ enum Verdict {
     Bad,
 }
 
-/// One check.
 #[derive(Debug, Clone, Serialize)]
 struct Check {
     /// A short name that stays the same.

@@ -16,10 +16,8 @@ pub struct SetupReport {
     pub next: Vec<String>,
 }
 
-/// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SetupChange {
-    /// The file.
     pub file: String,
     /// The setting in it, where the file holds several.
     #[serde(skip_serializing_if = "Option::is_none")]

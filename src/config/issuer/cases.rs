@@ -11,7 +11,6 @@ use oam_model::role::Action;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
-/// Reads all cases.
 pub(super) fn read_cases(
     tree: &Node,
     settings: &IssuerSettings,

@@ -20,7 +20,6 @@ const WAYS: [(&str, Way); 3] = [
     ("huggingface-org", Way::Org),
 ];
 
-/// Reads all hubs.
 pub(super) fn read_hubs(root: &Fields<'_>, report: &mut FaultCollector<'_>) -> Vec<IssuerHub> {
     let Some(entry) = root.entry("hubs") else {
         root.missing("hubs", report);

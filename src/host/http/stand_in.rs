@@ -39,7 +39,6 @@ pub(crate) struct Seen {
     pub(crate) line: String,
     /// The header lines.
     pub(crate) head: String,
-    /// The body.
     pub(crate) body: String,
 }
 

@@ -18,7 +18,6 @@ pub struct Tokens {
     pub access_token: Option<Secret>,
     /// The next refresh token.
     pub refresh_token: Option<Secret>,
-    /// The ID token.
     pub id_token: Option<Secret>,
     /// How to use the token.
     pub token_type: Option<Value>,
@@ -43,7 +42,6 @@ pub enum ExpiresIn {
     /// Not there.
     #[default]
     Missing,
-    /// Seconds.
     Seconds(u64),
     /// There, but no number of seconds.
     Unreadable,

@@ -75,7 +75,6 @@ impl Drop for ToItsEnd {
     }
 }
 
-/// The exchange.
 pub async fn exchange(
     State(issuer): State<Arc<Issuer>>,
     Extension(origin): Extension<RequestOrigin>,

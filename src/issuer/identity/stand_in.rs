@@ -89,7 +89,6 @@ pub(crate) struct Answers {
     forms: Vec<String>,
 }
 
-/// The provider.
 pub(crate) struct Provider {
     pub(crate) issuer: String,
     answers: Arc<Mutex<Answers>>,

@@ -43,7 +43,6 @@ struct Loaded {
     pairs: HashMap<String, Arc<Pair>>,
 }
 
-/// The signing keys.
 pub struct SigningKeys {
     store: Arc<dyn Store>,
     master: Arc<MasterKey>,

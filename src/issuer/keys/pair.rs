@@ -50,7 +50,6 @@ pub struct Pair {
 
 /// A key that was just made: the pair, and its private half sealed.
 pub struct Made {
-    /// The pair.
     pub pair: Pair,
     /// PKCS#8, sealed for its `kid`.
     pub sealed: Vec<u8>,

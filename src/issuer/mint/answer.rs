@@ -28,7 +28,6 @@ struct Reply {
 
 /// A hub's token that is what was asked. It has no `Debug`.
 pub(super) struct HubToken {
-    /// The token.
     pub(super) token: Secret,
     /// How long the hub honours it, seconds.
     pub(super) expires_in_s: u64,

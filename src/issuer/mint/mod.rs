@@ -77,7 +77,6 @@ pub struct MintRequest<'a> {
 
 /// A token that was made. It has no `Debug`.
 pub struct MintedToken {
-    /// The token.
     pub token: Secret,
     /// SHA-256 of it, lower-case hex.
     pub sha256: String,

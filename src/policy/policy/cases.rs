@@ -22,7 +22,6 @@ pub struct CaseResult {
     pub ok: bool,
     /// The expected answer: a role's name, or `denied`.
     pub expected: String,
-    /// The answer.
     pub answer: String,
     /// Why, in words.
     pub why: String,

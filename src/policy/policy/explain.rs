@@ -14,11 +14,9 @@ use serde::Serialize;
 pub struct Explanation {
     /// The claimant, `source:key`.
     pub subject: String,
-    /// The hub.
     pub hub: HubName,
     /// The repository; null: the whole hub.
     pub repository: Option<Repository>,
-    /// The action.
     pub action: Action,
     /// The decision, when it would be granted.
     pub decision: Option<Decision>,

@@ -32,7 +32,6 @@ pub enum PersonEvent {
     SignedIn(Box<Live>),
     /// Somebody wants a token; the role is chosen already.
     Asked {
-        /// Who.
         who: Who,
         /// What.
         order: TokenKey,

@@ -64,7 +64,6 @@ pub(super) struct Memory {
     /// There was no file before us.
     #[serde(default)]
     pub(super) made: bool,
-    /// Its settings.
     pub(super) settings: Vec<WrittenSetting>,
 }
 

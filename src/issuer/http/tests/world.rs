@@ -89,7 +89,6 @@ pub struct World {
     pub client: reqwest::Client,
 }
 
-/// An answer.
 pub struct Answer {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
