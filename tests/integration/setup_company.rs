@@ -84,20 +84,20 @@ impl Machine {
             put += 1;
         }
         assert!(put >= 8, "{put} files of the manifest");
-        let script = text(package().join("packaging/nfpm/scripts/oam-issuer-installed"));
+        let script = |kind: &str| {
+            let scripts = package().join("packaging/nfpm/scripts");
+            text(scripts.join(kind).join("oam-issuer-installed"))
+        };
+        let scripts = [script("deb"), script("rpm")];
         // And what its postinst does.
         std::fs::create_dir_all(root.join("etc")).unwrap();
         for (tool, more) in [
             ("systemd-sysusers", None),
             ("systemd-tmpfiles", Some("--create")),
         ] {
+            let call = more.map_or("oam-issuer.conf".to_owned(), |m| format!("{m} oam-issuer.conf"));
             assert!(
-                script.contains(&format!(
-                    "{tool} {}",
-                    more.map_or("oam-issuer.conf".to_owned(), |m| format!(
-                        "{m} oam-issuer.conf"
-                    ))
-                )),
+                scripts.iter().all(|s| s.contains(&format!("{tool} {call}"))),
                 "postinst runs {tool}"
             );
             let run = Command::new(tool)
