@@ -1,6 +1,6 @@
 //! What the edge asks the core, and what it gets back.
 
-use super::ports::SessionStore;
+use super::ports::{SessionStore, StoreWish};
 use oam_config::agent::Settings;
 use oam_model::caller::Caller;
 use oam_model::granted::{Granted, TokenAnswer};
@@ -99,7 +99,7 @@ pub struct LoginRequest {
     /// The organization.
     pub org: Option<OrgName>,
     /// Where to keep it.
-    pub store: SessionStore,
+    pub store: StoreWish,
     /// In which way.
     pub by: SignInBy,
     /// Who asks.
@@ -200,6 +200,8 @@ pub enum LoginNews {
         issuer: String,
         /// What is typed there; none: the browser comes back by itself.
         device: Option<DevicePrompt>,
+        /// Where the session will be kept.
+        kept_in: SessionStore,
     },
     SignedIn {
         /// The organization.

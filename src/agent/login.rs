@@ -9,7 +9,7 @@ use super::first::{FirstAnswer, until_later_than};
 use super::issuer_client::Records;
 use super::opening::Opening;
 use super::org_session::{Session, live_of};
-use super::ports::{Arrived, Authentication, SessionStore};
+use super::ports::{Arrived, Authentication, StoreWish};
 use attempt::Attempt;
 use oam_config::agent::Org;
 use oam_config::digest;
@@ -19,6 +19,7 @@ use oam_model::name::OrgName;
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
+use oam_model::sign_in::SignedInBy;
 use oam_model::standing::StandingWord;
 use oam_session::machine::PersonEvent;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +42,7 @@ struct Login {
     /// What is signed in to.
     to: Org,
     digest: String,
-    store: SessionStore,
+    store: StoreWish,
     news: mpsc::Sender<LoginNews>,
     caller: Caller,
     task: AbortHandle,
@@ -53,7 +54,7 @@ impl Logins {
     }
 
     /// A sign-in is under way whose session is to be kept elsewhere: one key is in use at a time.
-    fn is_elsewhere(&self, store: SessionStore) -> bool {
+    fn is_elsewhere(&self, store: StoreWish) -> bool {
         self.under_way.values().any(|login| login.store != store)
     }
 }
@@ -62,6 +63,7 @@ impl Logins {
 pub(super) struct Accepted {
     arrived: Arrived,
     said: Option<FirstAnswer>,
+    by: SignedInBy,
 }
 
 /// A sign-in that came to nothing.
@@ -71,6 +73,8 @@ pub(super) struct Failed {
     refresh: Option<Arc<Secret>>,
     /// The organization's issuer refused it.
     by_issuer: bool,
+    /// How the person was to sign in, when it came to that.
+    by: Option<SignedInBy>,
 }
 
 impl From<Refusal> for Failed {
@@ -79,6 +83,7 @@ impl From<Refusal> for Failed {
             refusal,
             refresh: None,
             by_issuer: false,
+            by: None,
         }
     }
 }
@@ -212,8 +217,8 @@ impl AgentCore {
         let Some(login) = self.logins.under_way.remove(name) else {
             return;
         };
-        let result = match result {
-            Ok(accepted) => self.take_in(name, &login, accepted),
+        let (by, result) = match result {
+            Ok(accepted) => (Some(accepted.by), self.take_in(name, &login, accepted)),
             Err(failed) => {
                 if let Some(refresh) = failed.refresh {
                     self.revoke_session(&login.to, refresh);
@@ -221,7 +226,7 @@ impl AgentCore {
                 if failed.by_issuer {
                     self.logins.refused.insert(name.clone());
                 }
-                Err(failed.refusal)
+                (failed.by, Err(failed.refusal))
             }
         };
         match result {
@@ -232,6 +237,7 @@ impl AgentCore {
                 record.caller = Some(login.caller.clone());
                 record.refusal = Some(refusal.code);
                 record.detail = Some(refusal.sentence.clone());
+                record.signed_in_by = by;
                 self.write(&record);
                 say(&login.news, LoginNews::Refused(refusal));
             }
@@ -245,7 +251,7 @@ impl AgentCore {
         login: &Login,
         accepted: Accepted,
     ) -> Result<LoginNews, Refusal> {
-        let Accepted { arrived, said } = accepted;
+        let Accepted { arrived, said, by } = accepted;
         let now = self.now();
         let org = self.still_bound(name, login)?;
         if matches!(self.opening, Opening::Failed(_)) {
@@ -286,7 +292,7 @@ impl AgentCore {
             // Perhaps another person, whose log has another name there: the issuer says what it holds.
             org_session.issuer_client.records = Records::default();
         }
-        self.take_effect(name, login, &identity);
+        self.take_effect(name, login, &identity, by);
         self.carry_out(name, effects);
         self.resubscribe(name);
         let (roles, unread) = self.roles_at_sign_in(&org, &identity, said);
@@ -300,12 +306,13 @@ impl AgentCore {
     }
 
     /// The session is durable: the gate opens for its epoch, the tombstone goes.
-    fn take_effect(&mut self, name: &OrgName, login: &Login, identity: &Identity) {
+    fn take_effect(&mut self, name: &OrgName, login: &Login, identity: &Identity, by: SignedInBy) {
         let mut record = Record::new(EventKind::Login, self.now().wall_ms);
         record.org = Some(name.clone());
         record.subject = Some(identity.subject.clone());
         record.caller = Some(login.caller.clone());
         record.kept_in = Some(self.kept_in().to_owned());
+        record.signed_in_by = Some(by);
         if let Some(org_session) = self.org_sessions.get_mut(name) {
             org_session.signed_in_to = Some(login.to.clone());
             org_session.gate.set(org_session.machine.epoch());

@@ -223,6 +223,36 @@ pub enum SessionStore {
     Memory,
 }
 
+impl SessionStore {
+    /// What a session is kept in where there is no such store.
+    pub const fn next_best(self) -> Option<Self> {
+        match self {
+            Self::Keyring => Some(Self::Kernel),
+            Self::Kernel => Some(Self::Memory),
+            Self::Memory => None,
+        }
+    }
+}
+
+/// Where a sign-in wants its session kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreWish {
+    /// There.
+    pub store: SessionStore,
+    /// The next best store will do where there is no such one.
+    pub or_next_best: bool,
+}
+
+impl From<SessionStore> for StoreWish {
+    /// There and nowhere else.
+    fn from(store: SessionStore) -> Self {
+        Self {
+            store,
+            or_next_best: false,
+        }
+    }
+}
+
 /// What another program did to the state since this agent last read or wrote it.
 pub enum Meanwhile {
     Nothing,
@@ -239,9 +269,9 @@ pub trait Vault {
     /// What another program did meanwhile. Asked before anything is decided, so before every save and
     /// every answer: it costs two looks at the disk.
     fn meanwhile(&self) -> Meanwhile;
-    /// Whether a session could be kept in `store` now: creates the key if there is none, unlocks
-    /// nothing. Called before a browser opens.
-    fn prepare(&self, store: SessionStore) -> LocalBoxFuture<Result<(), Refusal>>;
+    /// Where a session can be kept now: in the store of `wish`, or in the next best one where there is none
+    /// and that will do. Creates the key if there is none, unlocks nothing. Called before a browser opens.
+    fn prepare(&self, wish: StoreWish) -> LocalBoxFuture<Result<SessionStore, Refusal>>;
     /// The sign-in arrived: what [`Vault::prepare`] made ready takes over at the next save.
     fn adopt(&self);
     /// The sign-in came to nothing: what was in use stays in use.

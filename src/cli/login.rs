@@ -3,6 +3,7 @@
 
 mod challenge;
 mod files;
+mod kept;
 mod paste;
 mod route;
 mod setup;
@@ -47,7 +48,8 @@ pub fn run(show: &Show, args: &LoginArgs) -> Done {
 struct Manner {
     by: SignInBy,
     no_browser: bool,
-    store: StoreArg,
+    /// Where the session is kept; none: where this machine keeps it best.
+    store: Option<StoreArg>,
 }
 
 /// By device code where that was asked for, or where no browser can come back to this machine by itself.
@@ -70,10 +72,11 @@ fn sign_in(
     link.send(Request::Login {
         org,
         store: match args.store {
-            StoreArg::Keyring => StoreChoice::Keyring,
-            StoreArg::Kernel => StoreChoice::Kernel,
-            StoreArg::Memory => StoreChoice::Memory,
+            None | Some(StoreArg::Keyring) => StoreChoice::Keyring,
+            Some(StoreArg::Kernel) => StoreChoice::Kernel,
+            Some(StoreArg::Memory) => StoreChoice::Memory,
         },
+        or_next_best: args.store.is_none(),
         by: args.by,
     })?;
     let settled = Arc::new(AtomicBool::new(false));
@@ -104,18 +107,19 @@ fn follow(
                 url,
                 org,
                 issuer,
-                device: Some(device),
-            } => challenge::device(show, (&url, &org, &issuer), &device)?,
-            Reply::Challenge {
-                url,
-                org,
-                issuer,
-                device: None,
+                device,
+                kept_in,
             } => {
-                if args.by == SignInBy::Device {
-                    return Err(no_device(&org));
+                let elsewhere = kept_in.filter(|_| args.store.is_none());
+                if let Some(sentence) = elsewhere.and_then(kept::instead) {
+                    show.say(sentence);
                 }
-                challenge::browser(show, args.no_browser, (&url, &org, &issuer), settled)?;
+                let place = (&*url, &org, &*issuer);
+                match device {
+                    Some(device) => challenge::device(show, place, &device)?,
+                    None if args.by == SignInBy::Device => return Err(no_device(&org)),
+                    None => challenge::browser(show, args.no_browser, place, settled)?,
+                }
             }
             Reply::SignedIn {
                 org,

@@ -3,7 +3,7 @@
 use super::caller::{Peer, repository_of};
 use super::connection_quota::ConnectionPermit;
 use super::socket::{ConnectionLimits, busy};
-use super::translate::{self, ended_meanwhile, following, report, stopping, stored, too_long};
+use super::translate::{self, ended_meanwhile, following, report, stopping, told, too_long, wish};
 use oam_agent::command::{
     AgentCommand, CommandOutcome, EpochGate, LoginNews, LoginRequest, Mailbox, News, ReportKind,
 };
@@ -149,11 +149,16 @@ impl Connection {
             } => {
                 return self.follow(ask, again, with_token).await;
             }
-            Request::Login { org, store, by } => {
+            Request::Login {
+                org,
+                store,
+                or_next_best,
+                by,
+            } => {
                 let (sender, news) = mpsc::channel(NEWS);
                 let command = AgentCommand::Login(LoginRequest {
                     org,
-                    store: stored(store),
+                    store: wish(store, or_next_best),
                     by,
                     caller,
                     news: sender,
@@ -288,12 +293,14 @@ impl Connection {
                     org,
                     issuer,
                     device,
+                    kept_in,
                 }) => {
                     let challenge = Reply::Challenge {
                         url,
                         org,
                         issuer,
                         device,
+                        kept_in: Some(told(kept_in)),
                     };
                     self.write(challenge, None).await?;
                 }

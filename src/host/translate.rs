@@ -1,7 +1,7 @@
 //! Between the words of the wire and those of the core.
 
 use oam_agent::command::{AgentCommand, CommandOutcome, EpochGate, ReportKind, Started};
-use oam_agent::ports::SessionStore;
+use oam_agent::ports::{SessionStore, StoreWish};
 use oam_model::granted::TokenAnswer;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_wire::message::{Following, Reply, StoreChoice};
@@ -42,11 +42,23 @@ pub(super) fn report(kind: ReportKind, reply: oneshot::Sender<CommandOutcome>) -
     AgentCommand::Report { kind, reply }
 }
 
-pub(super) const fn stored(choice: StoreChoice) -> SessionStore {
-    match choice {
+pub(super) const fn wish(choice: StoreChoice, or_next_best: bool) -> StoreWish {
+    let store = match choice {
         StoreChoice::Keyring => SessionStore::Keyring,
         StoreChoice::Kernel => SessionStore::Kernel,
         StoreChoice::Memory => SessionStore::Memory,
+    };
+    StoreWish {
+        store,
+        or_next_best,
+    }
+}
+
+pub(super) const fn told(store: SessionStore) -> StoreChoice {
+    match store {
+        SessionStore::Keyring => StoreChoice::Keyring,
+        SessionStore::Kernel => StoreChoice::Kernel,
+        SessionStore::Memory => StoreChoice::Memory,
     }
 }
 

@@ -14,12 +14,12 @@ use super::files::{durable_remove, durable_write, private, private_folder, sweep
 use super::reserve::with_room;
 use super::state_lock::StateLock;
 use memory::{OpenVault, SealingKey};
-use oam_agent::ports::{LocalBoxFuture, Meanwhile, SessionStore, Vault};
+use oam_agent::ports::{LocalBoxFuture, Meanwhile, SessionStore, StoreWish, Vault};
 use oam_agent::state::{Sealed, Tombstone};
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
 use oam_system::clock;
-use refusals::{lost_key, unusable};
+use refusals::{Obstacle, lost_key, unusable};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -92,9 +92,9 @@ impl FileVault {
 }
 
 impl Vault for FileVault {
-    fn prepare(&self, store: SessionStore) -> LocalBoxFuture<Result<(), Refusal>> {
+    fn prepare(&self, wish: StoreWish) -> LocalBoxFuture<Result<SessionStore, Refusal>> {
         let inner = Rc::clone(&self.inner);
-        Box::pin(async move { inner.prepare(store).await })
+        Box::pin(async move { inner.prepare(wish).await })
     }
 
     fn adopt(&self) {
@@ -193,25 +193,40 @@ impl Inner {
         }
     }
 
-    async fn prepare(&self, store: SessionStore) -> Result<(), Refusal> {
+    async fn prepare(&self, wish: StoreWish) -> Result<SessionStore, Refusal> {
         let now = self.in_use();
         // Before the keyring is asked: a state folder that can't be written is known first, too.
         private_folder(&self.folder)
             .map_err(|words| Refusal::unavailable(words, "repair the folder, then try again"))?;
-        let held = now.key.filter(|_| now.store == store);
-        let key = match store {
-            SessionStore::Memory => None,
-            SessionStore::Keyring | SessionStore::Kernel => Some(kept(store, held.clone()).await?),
+        let mut store = wish.store;
+        let key = loop {
+            match key_in(store, &now).await {
+                Ok(key) => break key,
+                Err(obstacle) => {
+                    let next = store.next_best().filter(|_| {
+                        wish.or_next_best && obstacle.is_absence() && !self.is_sealed_by(store)
+                    });
+                    store = next.ok_or_else(|| obstacle.into_refusal())?;
+                }
+            }
         };
-        let same = match (&held, &key) {
-            (Some(held), Some(key)) => held.bytes() == key.bytes(),
-            (None, None) => now.store == store,
-            _ => false,
-        };
+        let same = now.store == store
+            && match (&now.key, &key) {
+                (Some(held), Some(key)) => held.bytes() == key.bytes(),
+                (None, None) => true,
+                _ => false,
+            };
         if !same {
             self.state.borrow_mut().prepared = Some(OpenVault { store, key });
         }
-        Ok(())
+        Ok(store)
+    }
+
+    /// Whether sessions lie here whose key `store` keeps. They are not given up because it is away: it may
+    /// come back, and a person who wants another store can name it.
+    fn is_sealed_by(&self, store: SessionStore) -> bool {
+        let file = read_private(&self.sealed());
+        file.is_ok_and(|file| sealed::store(&file).is_ok_and(|by| by == store))
     }
 
     /// What is in use; what an earlier sign-in prepared is forgotten.
@@ -235,9 +250,10 @@ impl Inner {
         };
         let store = sealed::store(&file).map_err(|broken| unusable(&path, broken))?;
         let key = match store {
-            SessionStore::Kernel => kernel::fetch()?,
-            SessionStore::Keyring | SessionStore::Memory => keyring::fetch().await?,
+            SessionStore::Kernel => kernel::fetch(),
+            SessionStore::Keyring | SessionStore::Memory => keyring::fetch().await,
         };
+        let key = key.map_err(Obstacle::into_refusal)?;
         self.state.borrow_mut().kernel_forgot = key.is_none() && store == SessionStore::Kernel;
         let key = key.ok_or_else(|| lost_key(&path, store))?;
         let opened = sealed::open(&file, &key).map_err(|broken| unusable(&path, broken))?;
@@ -263,6 +279,9 @@ impl Inner {
             }
             with_room(&self.folder, || durable_write(&path, &file, 0o600))?;
             state.ours = true;
+            if holding.store == SessionStore::Kernel {
+                kernel::touch();
+            }
         } else if holding.store != SessionStore::Memory {
             return Err("no store was prepared for the session".into());
         } else if state.ours {
@@ -318,25 +337,25 @@ impl Inner {
     }
 }
 
-/// The key that `store` keeps. Where it keeps none it gets the one in memory, which may already
-/// seal a session, or else a new one.
-async fn kept(
-    store: SessionStore,
-    held: Option<Rc<SealingKey>>,
-) -> Result<Rc<SealingKey>, Refusal> {
+/// The key that `store` keeps, none for [`SessionStore::Memory`]. Where it keeps none it gets the one in memory, which may
+/// already seal a session, or else a new one.
+async fn key_in(store: SessionStore, now: &OpenVault) -> Result<Option<Rc<SealingKey>>, Obstacle> {
     let found = match store {
+        SessionStore::Memory => return Ok(None),
         SessionStore::Kernel => kernel::fetch()?,
-        SessionStore::Keyring | SessionStore::Memory => keyring::fetch().await?,
+        SessionStore::Keyring => keyring::fetch().await?,
     };
     if let Some(key) = found {
-        return Ok(Rc::new(key));
+        return Ok(Some(Rc::new(key)));
     }
+    let held = now.key.clone().filter(|_| now.store == store);
     let key = held.unwrap_or_else(|| Rc::new(SealingKey::random()));
     match store {
+        SessionStore::Memory => {}
         SessionStore::Kernel => kernel::keep(&key)?,
-        SessionStore::Keyring | SessionStore::Memory => keyring::keep(&key).await?,
+        SessionStore::Keyring => keyring::keep(&key).await?,
     }
-    Ok(key)
+    Ok(Some(key))
 }
 
 /// Reads a file of the user's own, never through a symlink.

@@ -5,6 +5,7 @@ use super::granted::Granted;
 use super::name::{HubName, OrgName, Repository, RoleName};
 use super::refusal::RefusalCode;
 use super::role::Action;
+use super::sign_in::SignedInBy;
 use super::token_request::Intent;
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +107,9 @@ pub struct Record {
     /// Where a session that was signed in to is kept: `keyring`, `kernel` or `memory`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_in: Option<String>,
+    /// How somebody signed in, or tried to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_in_by: Option<SignedInBy>,
 }
 
 impl Record {
@@ -132,6 +136,7 @@ impl Record {
             epoch: None,
             request_id: None,
             kept_in: None,
+            signed_in_by: None,
         }
     }
 

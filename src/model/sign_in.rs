@@ -22,6 +22,16 @@ impl SignInBy {
     }
 }
 
+/// The way in which somebody signed in, for the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SignedInBy {
+    /// A browser of this machine came back with the code.
+    Browser,
+    /// Somebody confirmed a device code, in whatever browser.
+    Device,
+}
+
 /// What a person is told for a sign-in by device code (RFC 8628 §3.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DevicePrompt {
@@ -34,4 +44,7 @@ pub struct DevicePrompt {
     pub verification_uri_complete: Option<String>,
     /// Seconds for which the code is good.
     pub expires_in_s: u64,
+    /// Identifier of the client that the provider's page must name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
 }

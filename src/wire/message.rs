@@ -67,6 +67,9 @@ pub enum Request {
         org: Option<OrgName>,
         /// Where to keep the session.
         store: StoreChoice,
+        /// Where this machine has no such store: in the next best one, told by [`Reply::Challenge`].
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        or_next_best: bool,
         /// In which way.
         #[serde(default, skip_serializing_if = "SignInBy::is_browser")]
         by: SignInBy,
@@ -185,6 +188,9 @@ pub enum Reply {
         /// Any browser will do, with this code; then `url` is the page for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         device: Option<DevicePrompt>,
+        /// Where the session will be kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept_in: Option<StoreChoice>,
     },
     /// Signed in.
     SignedIn {

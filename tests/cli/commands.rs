@@ -209,6 +209,7 @@ fn login_opens_the_browser_that_is_named_and_prints_the_address_anyway() {
                 org: "acme".parse().unwrap(),
                 issuer: "https://idp.example".into(),
                 device: None,
+                kept_in: None,
             });
             // Signed in only after the browser was there, so that the test can't pass without it.
             while fs::read_to_string(&opened)
@@ -285,6 +286,7 @@ fn an_address_that_is_none_of_the_webs_is_never_opened() {
                 org: "acme".parse().unwrap(),
                 issuer: "https://idp.example".into(),
                 device: None,
+                kept_in: None,
             });
         }),
     );

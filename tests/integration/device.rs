@@ -121,9 +121,17 @@ fn sign_in_by_device_code() {
         "{}",
         run.stdout
     );
+    assert!(run.stderr.contains("as the client "), "{}", run.stderr);
     assert_eq!(world.status()["subject"], "ada");
     assert!(world.token().is_some());
     assert_eq!(world.idp.count("code"), 0);
+    assert_eq!(world.last("login")["signed_in_by"], "device");
+    let log = world.oam(&["log"]).expect(0);
+    assert!(
+        log.stdout.contains("signed in by device code"),
+        "{}",
+        log.stdout
+    );
 }
 
 #[test]
@@ -134,6 +142,7 @@ fn a_device_code_that_is_denied_ends_the_sign_in_by_name() {
     confirm(&world, &complete, true);
     let run = login.end().expect(5);
     assert!(run.stderr.contains("`access_denied`"), "{}", run.stderr);
+    assert_eq!(world.last("login-failed")["signed_in_by"], "device");
     assert_eq!(world.status()["standing"], "signed-out");
 }
 

@@ -1,7 +1,7 @@
 //! The keyring is missing, locked, goes away and comes back.
 
 use crate::support::desktop::Desktop;
-use crate::support::{Builder, World};
+use crate::support::{Builder, Run, World};
 
 /// A machine whose desktop is `make`'s.
 fn machine(make: impl FnOnce(&World) -> Option<Desktop>) -> World {
@@ -10,12 +10,15 @@ fn machine(make: impl FnOnce(&World) -> Option<Desktop>) -> World {
     world
 }
 
-/// Signs in where that can't work: refused with `words`, and no browser was opened.
+/// The keyring and nothing else.
+const KEYRING: [&str; 4] = ["login", "acme", "--store", "keyring"];
+
+/// Signs in by `login` where that can't work: refused with `words`, and no browser was opened.
 #[track_caller]
-fn refused_before_the_browser(world: &World, words: &str) {
+fn refused_before_the_browser(world: &World, login: &[&str], words: &str) {
     let opened = world.home.join("opened");
     let output = world
-        .oam_command(&["login", "acme"])
+        .oam_command(login)
         .env("OAM_TEST_OPENED", &opened)
         .output()
         .unwrap();
@@ -32,13 +35,13 @@ fn refused_before_the_browser(world: &World, words: &str) {
 #[test]
 fn without_a_bus_it_is_said_before_the_browser_opens() {
     let world = machine(|_| None);
-    refused_before_the_browser(&world, "there is no session bus");
+    refused_before_the_browser(&world, &KEYRING, "there is no session bus");
 }
 
 #[test]
 fn without_a_secret_service_it_is_said_before_the_browser_opens() {
     let world = machine(|world| Some(Desktop::bus(&world.home, &world.runtime)));
-    refused_before_the_browser(&world, "no keyring is running");
+    refused_before_the_browser(&world, &KEYRING, "no keyring is running");
 }
 
 #[test]
@@ -48,14 +51,74 @@ fn without_a_default_collection_it_is_said_before_the_browser_opens() {
         desktop.start_keyring_without_collection();
         Some(desktop)
     });
-    refused_before_the_browser(&world, "no default collection");
+    refused_before_the_browser(&world, &KEYRING, "no default collection");
+}
+
+/// Signs in, asks for a token, ends the agent and asks again. In a user namespace, whose kernel keyrings go with it:
+/// nothing of this is left on the machine.
+const SIGN_IN_AND_RESTART: &str = r#"
+set -e
+oam login acme
+oam token --hub hub --repo acme/model >/dev/null
+pid=$(oam status --json | tr ',' '\n' | sed -n 's/.*"agent_pid": *\([0-9]*\).*/\1/p')
+kill "$pid"
+while kill -0 "$pid" 2>/dev/null; do :; done
+oam token --hub hub --repo acme/model >/dev/null
+oam status --json
+"#;
+
+#[track_caller]
+fn kept_in_the_kernel(world: &World) {
+    let mut command = world.command("unshare");
+    command.args(["--user", "--map-root-user", "timeout", "60"]);
+    command.args(["sh", "-c", SIGN_IN_AND_RESTART]);
+    let run = Run::of(&command.output().unwrap()).expect(0);
+    let place = |words: &str| {
+        let found = run.stderr.find(words);
+        found.unwrap_or_else(|| panic!("{words:?} was not said: {}", run.stderr))
+    };
+    let said = place("no keyring service here: the session is kept in the kernel's keyring, until");
+    assert!(said < place("signing in to acme"), "{}", run.stderr);
+    assert!(run.stdout.contains(r#""store":"kernel""#), "{}", run.stdout);
+    assert_eq!(world.idp.count("code"), 1, "one sign-in for both agents");
+    let login = world.last("login");
+    assert_eq!(login["kept_in"], "kernel");
+    assert_eq!(login["signed_in_by"], "browser");
+}
+
+#[test]
+fn without_a_bus_the_kernel_keeps_the_session_by_itself_and_that_is_said_before() {
+    kept_in_the_kernel(&machine(|_| None));
+}
+
+#[test]
+fn without_a_secret_service_the_kernel_keeps_the_session_by_itself() {
+    kept_in_the_kernel(&machine(|world| {
+        Some(Desktop::bus(&world.home, &world.runtime))
+    }));
+}
+
+#[test]
+fn sessions_in_a_keyring_that_is_away_are_not_given_up_for_another_store() {
+    let mut world = World::signed_in();
+    world.kill_agents();
+    world.desktop = None;
+    let sealed = world.sealed();
+    let run = world.oam(&["login", "acme"]).expect(1);
+    assert!(
+        run.stderr.contains("there is no session bus"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(world.sealed(), sealed);
+    assert_eq!(world.idp.count("code"), 1, "no browser was opened");
 }
 
 #[test]
 fn a_locked_keyring_is_said_before_the_browser_opens_and_unlocked_it_works() {
     let mut world = World::start();
     world.desktop.as_ref().unwrap().lock_keyring();
-    refused_before_the_browser(&world, "the keyring is locked");
+    refused_before_the_browser(&world, &["login", "acme"], "the keyring is locked");
     unlock(&mut world);
     world.login();
     assert!(world.token().is_some());

@@ -95,9 +95,13 @@ impl Machine {
             ("systemd-sysusers", None),
             ("systemd-tmpfiles", Some("--create")),
         ] {
-            let call = more.map_or("oam-issuer.conf".to_owned(), |m| format!("{m} oam-issuer.conf"));
+            let call = more.map_or("oam-issuer.conf".to_owned(), |m| {
+                format!("{m} oam-issuer.conf")
+            });
             assert!(
-                scripts.iter().all(|s| s.contains(&format!("{tool} {call}"))),
+                scripts
+                    .iter()
+                    .all(|s| s.contains(&format!("{tool} {call}"))),
                 "postinst runs {tool}"
             );
             let run = Command::new(tool)

@@ -4,6 +4,7 @@ use crate::support::{Agent, LONG, done, get, granted, reply_of, token};
 use oam_agent::command::{
     AgentCommand, CommandOutcome, EpochGate, LoginNews, LoginRequest, News, Started,
 };
+use oam_agent::ports::SessionStore;
 use oam_host::socket::ConnectionLimits;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
@@ -243,6 +244,7 @@ fn login(org: Option<&str>) -> Request {
     Request::Login {
         org: org.map(|org| org.parse().unwrap()),
         store: StoreChoice::Memory,
+        or_next_best: false,
         by: SignInBy::Browser,
     }
 }
@@ -264,6 +266,7 @@ fn somebody_signing_in_gets_the_address_and_the_end_and_leaving_cancels() {
             org: acme(),
             issuer,
             device: None,
+            kept_in: SessionStore::Memory,
         });
         if org.is_some() {
             let (subject, roles) = ("u".to_owned(), vec![]);

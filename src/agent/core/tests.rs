@@ -143,7 +143,7 @@ impl TestAgent {
         let (news, heard) = mpsc::channel(8);
         self.core.command(AgentCommand::Login(LoginRequest {
             org: Some(org.parse().unwrap()),
-            store,
+            store: store.into(),
             by: oam_model::sign_in::SignInBy::Browser,
             caller: Caller::default(),
             news,

@@ -4,9 +4,9 @@ use super::{Accepted, Failed};
 use crate::answers::PortAnswer;
 use crate::command::LoginNews;
 use crate::first::first_answer;
-use crate::ports::{Authentication, IdentityProvider, IssuerApi, SessionStore, Vault};
+use crate::ports::{Authentication, IdentityProvider, IssuerApi, StoreWish, Vault};
 use oam_config::agent::Org;
-use oam_model::sign_in::SignInBy;
+use oam_model::sign_in::{SignInBy, SignedInBy};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ pub(super) struct Attempt {
     pub(super) vault: Rc<dyn Vault>,
     pub(super) idp: Rc<dyn IdentityProvider>,
     pub(super) issuer: Rc<dyn IssuerApi>,
-    pub(super) store: SessionStore,
+    pub(super) store: StoreWish,
     pub(super) by: SignInBy,
     pub(super) authentication: Authentication,
     pub(super) not_before_ms: u64,
@@ -29,7 +29,7 @@ impl Attempt {
         org: &Org,
         news: mpsc::Sender<LoginNews>,
     ) -> Result<Accepted, Failed> {
-        self.vault.prepare(self.store).await?;
+        let kept_in = self.vault.prepare(self.store).await?;
         if let Some(inner) = &self.reopen {
             // The keyring may be back: what was sealed before must not be written over unread.
             let opened = self.vault.open().await;
@@ -41,20 +41,28 @@ impl Attempt {
             tokio::time::sleep(Duration::from_millis(self.not_before_ms)).await;
         }
         let pending = self.idp.begin(org, self.authentication, self.by).await?;
+        let by = match &pending.device {
+            Some(_) => SignedInBy::Device,
+            None => SignedInBy::Browser,
+        };
         let challenge = LoginNews::Challenge {
             url: pending.url,
             org: org.name.clone(),
             issuer: org.provider.issuer.clone(),
             device: pending.device,
+            kept_in,
         };
         let _ = news.send(challenge).await;
-        let returned = pending.arrival.await?;
+        let returned = pending.arrival.await.map_err(|refusal| Failed {
+            by: Some(by),
+            ..refusal.into()
+        })?;
         let said = first_answer(&*self.issuer, org, &returned.arrived.tokens).await;
         match said.transpose() {
             Ok(said) => {
                 (returned.tell)(None).await;
                 let arrived = returned.arrived;
-                Ok(Accepted { arrived, said })
+                Ok(Accepted { arrived, said, by })
             }
             Err(refusal) => {
                 (returned.tell)(Some(refusal.clone())).await;
@@ -62,6 +70,7 @@ impl Attempt {
                     refusal,
                     refresh: Some(returned.arrived.tokens.refresh),
                     by_issuer: true,
+                    by: Some(by),
                 })
             }
         }

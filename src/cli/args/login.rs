@@ -28,9 +28,10 @@ pub struct LoginArgs {
     /// over ssh without a browser, where organization and provider have it.
     #[arg(long, conflicts_with = "no_browser")]
     pub device: bool,
-    /// Where the session is kept.
-    #[arg(long, value_enum, default_value_t = StoreArg::Keyring)]
-    pub store: StoreArg,
+    /// Where the session is kept. Unless given: in the system's keyring, and on a machine without one in the
+    /// kernel's or else in memory, which is said before you sign in.
+    #[arg(long, value_enum)]
+    pub store: Option<StoreArg>,
 }
 
 /// `oam update`.

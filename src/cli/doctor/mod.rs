@@ -252,12 +252,12 @@ fn store(report: &StatusReport) -> Check {
         "kernel" => Check::hint(
             "store",
             "sessions are sealed under a key in the kernel: they end at the next boot",
-            "unlock the system's keyring, then run `oam login`",
+            "nothing, on a machine without a keyring; where there is one, `oam login` moves them there",
         ),
         _ => Check::hint(
             "store",
             "sessions are kept in memory only: they end with the agent",
-            "unlock the system's keyring, then run `oam login`",
+            "nothing, where neither a keyring nor the kernel's is to be had; else `oam login` moves them there",
         ),
     }
 }

@@ -3,6 +3,7 @@
 use crate::when;
 use oam_model::caller::Caller;
 use oam_model::record::{Entry, EventKind};
+use oam_model::sign_in::SignedInBy;
 use oam_terminal::{Line, Show, Style, escaped};
 
 /// Prints records in blocks, so that columns line up without holding the whole log.
@@ -167,6 +168,10 @@ fn outcome(entry: &Entry) -> Line {
         EventKind::Acknowledgement => (Style::Strong, "acknowledged"),
     };
     let line = Line::new().look(look, word);
+    let line = match record.signed_in_by {
+        Some(SignedInBy::Device) => line.text(" by device code"),
+        Some(SignedInBy::Browser) | None => line,
+    };
     match record.refusal {
         Some(code) => line.text(format!(": {}", code.word())),
         None => line,

@@ -80,7 +80,11 @@ pub(super) fn device(
     device: &DevicePrompt,
 ) -> Result<(), Refusal> {
     openable(url, issuer)?;
-    show.say(format!("signing in to {org} at {issuer}, by device code"));
+    let client = device.client_id.as_ref();
+    let client = client.map_or_else(String::new, |id| format!(" as the client {id}"));
+    show.say(format!(
+        "signing in to {org} at {issuer}{client}, by device code"
+    ));
     let page = Line::new().text("open on any device: ");
     show.say(page.look(Style::Strong, url));
     let code = Line::new().text("and type the code:  ");

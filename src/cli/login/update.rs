@@ -48,7 +48,7 @@ pub fn run(show: &Show, args: &UpdateArgs) -> Done {
         let manner = Manner {
             by: SignInBy::Browser,
             no_browser: args.no_browser,
-            store: store(&before),
+            store: Some(store(&before)),
         };
         let pending = Pending::begin(undo);
         let outcome = sign_in(show, manner, &mut link, Some(org.name.clone()));

@@ -66,8 +66,9 @@ pub(super) struct Expect<'a> {
 pub(super) enum Phase<'a> {
     /// A sign-in with this nonce.
     Login(&'a str),
-    /// A sign-in by device code: nothing went through a browser that a nonce could tie to this one.
-    Device,
+    /// A sign-in by device code that was asked for with this nonce. RFC 8628 knows none and many providers leave it
+    /// out; the tokens come straight from the provider, for a code that nobody else saw.
+    Device(&'a str),
     /// A refresh of this identity's session.
     Refresh(&'a Identity),
 }
@@ -127,7 +128,8 @@ impl VerifiedClaims {
             Phase::Refresh(known) if known.subject != subject => {
                 return Err(ClaimError::new("sub", "it is about somebody else"));
             }
-            Phase::Device | Phase::Refresh(_) => {}
+            Phase::Device(nonce) if self.0.contains_key("nonce") => self.nonce(nonce)?,
+            Phase::Device(_) | Phase::Refresh(_) => {}
         }
         Ok(Identity {
             issuer: expect.issuer.to_owned(),
@@ -189,7 +191,7 @@ impl VerifiedClaims {
             return Err(ClaimError::new("iat", "it was issued in the future"));
         }
         // Not at a refresh: some providers send the same ID token again until it expires.
-        if matches!(expect.phase, Phase::Login(_) | Phase::Device)
+        if matches!(expect.phase, Phase::Login(_) | Phase::Device(_))
             && issued.saturating_add(OLD_S) < expect.now
         {
             return Err(ClaimError::new("iat", "it was issued too long ago"));

@@ -14,6 +14,7 @@ use oam_model::refusal::Refusal;
 use oam_model::secret::{self, Secret};
 use oam_model::sign_in::{DevicePrompt, SignInBy};
 use oam_session::device::{DevicePolling, PollStep};
+use oauth2::CsrfToken;
 use serde::Deserialize;
 use serde_json::Value;
 use std::rc::Rc;
@@ -77,11 +78,19 @@ pub(super) async fn begin(
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str())),
     );
+    let nonce = Secret::new(CsrfToken::new_random().into_secret());
+    let mut with_nonce = form.clone();
+    with_nonce.push(("nonce", nonce.expose()));
     let via = way_of(&org.provider);
-    let answer = inner
-        .http
-        .post(&via, place, Payload::form(&form), TOTAL)
-        .await;
+    let ask = async |form: &[(&str, &str)]| {
+        let payload = Payload::form(form);
+        inner.http.post(&via, place, payload, TOTAL).await
+    };
+    let mut answer = ask(&with_nonce).await;
+    if answer.as_ref().is_ok_and(|answer| answer.status == 400) {
+        // Some take nothing that the standard does not name.
+        answer = ask(&form).await;
+    }
     let code = answer
         .and_then(Answer::ok)
         .and_then(|answer| DeviceAuthorization::read(&org.provider.issuer, &answer.body))
@@ -92,12 +101,14 @@ pub(super) async fn begin(
         verification_uri: code.verification_uri.clone(),
         verification_uri_complete: code.verification_uri_complete,
         expires_in_s: polling.left_s(inner.http.now()),
+        client_id: Some(org.provider.client_id.clone()),
     };
     let attempt = Attempt {
         inner,
         org,
         metadata,
         device_code: code.device_code,
+        nonce,
         polling,
         max_age_s,
     };
@@ -118,6 +129,7 @@ struct Attempt {
     org: Org,
     metadata: Rc<ProviderEndpoints>,
     device_code: Secret,
+    nonce: Secret,
     polling: DevicePolling,
     max_age_s: u64,
 }
@@ -148,8 +160,8 @@ impl Attempt {
                 Ok(tokens) => match tokens.fault() {
                     None => {
                         let (org, age) = (&self.org, self.max_age_s);
-                        let accepted =
-                            accept(&self.inner, org, &self.metadata, tokens, Phase::Device, age);
+                        let phase = Phase::Device(self.nonce.expose());
+                        let accepted = accept(&self.inner, org, &self.metadata, tokens, phase, age);
                         return accepted.await.map_err(|fault| words::arrival(org, &fault));
                     }
                     Some(fault) => fault,

@@ -1,20 +1,21 @@
 //! The kernel's keyring as a store of the key: survives a restart of the agent, not of the machine.
 //!
-//! For machines without a desktop, by explicit choice. Its calls are system calls and never wait
-//! for a person, so they need no thread and no deadline.
+//! For machines without a desktop. Where the kernel has persistent keyrings, the key outlives the person's logins
+//! until nobody has asked for it for as long as the system says (keyrings(7), three days unless set otherwise). Its
+//! calls are system calls and never wait for a person, so they need no thread and no deadline.
 
 use super::memory::SealingKey;
-use oam_model::refusal::Refusal;
+use super::refusals::Obstacle;
 
 /// The key, `None` when the kernel holds none.
 #[cfg(target_os = "linux")]
-pub(super) fn fetch() -> Result<Option<SealingKey>, Refusal> {
+pub(super) fn fetch() -> Result<Option<SealingKey>, Obstacle> {
     use keyring_core::Error;
     use zeroize::Zeroizing;
     match entry().and_then(|entry| entry.get_secret()) {
         Ok(text) => match SealingKey::from_hex(&Zeroizing::new(text)) {
             Some(key) => Ok(Some(key)),
-            None => Err(super::refusals::not_a_key("the kernel's keyring")),
+            None => Err(Obstacle::NotAKey("the kernel's keyring")),
         },
         Err(Error::NoEntry) => Ok(None),
         Err(fault) => Err(refused(&fault)),
@@ -24,7 +25,7 @@ pub(super) fn fetch() -> Result<Option<SealingKey>, Refusal> {
 /// Keeps the key and reads it back: a kernel that takes a key but does not give it to the next
 /// agent must be known before somebody signs in.
 #[cfg(target_os = "linux")]
-pub(super) fn keep(key: &SealingKey) -> Result<(), Refusal> {
+pub(super) fn keep(key: &SealingKey) -> Result<(), Obstacle> {
     entry()
         .and_then(|entry| entry.set_secret(&key.to_hex()))
         .map_err(|fault| refused(&fault))?;
@@ -46,29 +47,23 @@ fn entry() -> keyring_core::Result<keyring_core::Entry> {
     store.build("oam", "seal", None)
 }
 
+/// Asks for the key, so that the time after which the kernel forgets it begins anew.
+pub(super) fn touch() {
+    let _ = fetch();
+}
+
 #[cfg(target_os = "linux")]
-fn refused(fault: &keyring_core::Error) -> Refusal {
+fn refused(fault: &keyring_core::Error) -> Obstacle {
     tracing::debug!("kernel keyring: {fault}");
-    Refusal::unavailable(
-        "the kernel's keyring can't be used here (a container or a system policy forbids it)",
-        "sign in with `oam login --store memory`, then the session lasts as long as the agent",
-    )
+    Obstacle::NoKernelKeyring
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn fetch() -> Result<Option<SealingKey>, Refusal> {
-    Err(absent())
+pub(super) fn fetch() -> Result<Option<SealingKey>, Obstacle> {
+    Err(Obstacle::NoKernelKeyring)
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn keep(_key: &SealingKey) -> Result<(), Refusal> {
-    Err(absent())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn absent() -> Refusal {
-    Refusal::unavailable(
-        "this system has no kernel keyring",
-        "sign in without `--store kernel`",
-    )
+pub(super) fn keep(_key: &SealingKey) -> Result<(), Obstacle> {
+    Err(Obstacle::NoKernelKeyring)
 }

@@ -7,78 +7,25 @@
 //! is not woken by the bus and a restart of the keyring's daemon needs no care.
 
 use super::memory::SealingKey;
-use oam_model::refusal::Refusal;
+use super::refusals::Obstacle;
 use std::time::Duration;
 
 /// Longest time for one call; a locked or stuck keyring must not hold up the agent.
 const DEADLINE: Duration = Duration::from_secs(3);
 
 /// The key, `None` when the keyring can be read and holds none.
-pub(super) async fn fetch() -> Result<Option<SealingKey>, Refusal> {
+pub(super) async fn fetch() -> Result<Option<SealingKey>, Obstacle> {
     system::fetch().await
 }
 
 /// Keeps the key, in the place of an earlier one.
-pub(super) async fn keep(key: &SealingKey) -> Result<(), Refusal> {
+pub(super) async fn keep(key: &SealingKey) -> Result<(), Obstacle> {
     system::keep(key).await
-}
-
-/// What keeps the keyring from being used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
-enum Obstacle {
-    NoBus,
-    NoService,
-    NoCollection,
-    Locked,
-    Silent,
-    Other,
-}
-
-fn refusal(obstacle: Obstacle) -> Refusal {
-    let otherwise = if cfg!(target_os = "linux") {
-        "or sign in with `oam login --store kernel`, then the session lasts until the next boot, or with `--store memory`, then as long as the agent"
-    } else {
-        "or sign in with `oam login --store memory`, then the session lasts as long as the agent"
-    };
-    let (sentence, next) = match obstacle {
-        Obstacle::NoBus => (
-            "the keyring can't be reached: there is no session bus",
-            format!(
-                "log in to the desktop (or start a D-Bus session), then try again, {otherwise}"
-            ),
-        ),
-        Obstacle::NoService => (
-            "no keyring is running: nothing on the session bus offers the Secret Service",
-            format!("start gnome-keyring, KWallet or KeePassXC, then try again, {otherwise}"),
-        ),
-        Obstacle::NoCollection => (
-            "the keyring has no default collection",
-            format!(
-                "create one (Passwords and Keys: a keyring named Login, set as default), then try again, {otherwise}"
-            ),
-        ),
-        Obstacle::Locked => (
-            "the keyring is locked",
-            format!(
-                "unlock it (log in to the desktop, or open its password manager), then try again, {otherwise}"
-            ),
-        ),
-        Obstacle::Silent => (
-            "the keyring did not answer within 3 seconds",
-            format!("look whether it waits for a password, then try again, {otherwise}"),
-        ),
-        Obstacle::Other => (
-            "the keyring reports a fault",
-            format!("restart it, then try again, {otherwise}"),
-        ),
-    };
-    Refusal::unavailable(sentence, next)
 }
 
 #[cfg(target_os = "linux")]
 mod system {
-    use super::{DEADLINE, Obstacle, Refusal, SealingKey, refusal};
+    use super::{DEADLINE, Obstacle, SealingKey};
     use secret_service::{Collection, EncryptionType, Error, Item, SecretService};
     use std::collections::HashMap;
     use zeroize::Zeroizing;
@@ -87,26 +34,25 @@ mod system {
         HashMap::from([("application", "oam"), ("purpose", "seal")])
     }
 
-    pub(super) async fn fetch() -> Result<Option<SealingKey>, Refusal> {
-        let service = connect().await.map_err(refusal)?;
-        let collection = default_collection(&service).await.map_err(refusal)?;
-        let found = find(&service, &collection).await.map_err(refusal)?;
+    pub(super) async fn fetch() -> Result<Option<SealingKey>, Obstacle> {
+        let service = connect().await?;
+        let collection = default_collection(&service).await?;
+        let found = find(&service, &collection).await?;
         let Some(item) = found else { return Ok(None) };
-        let text = within(item.get_secret()).await.map_err(refusal)?;
+        let text = within(item.get_secret()).await?;
         match SealingKey::from_hex(&Zeroizing::new(text)) {
             Some(key) => Ok(Some(key)),
-            None => Err(super::super::refusals::not_a_key("the keyring")),
+            None => Err(Obstacle::NotAKey("the keyring")),
         }
     }
 
-    pub(super) async fn keep(key: &SealingKey) -> Result<(), Refusal> {
-        let service = connect().await.map_err(refusal)?;
-        let collection = default_collection(&service).await.map_err(refusal)?;
-        unlocked(&collection).await.map_err(refusal)?;
+    pub(super) async fn keep(key: &SealingKey) -> Result<(), Obstacle> {
+        let service = connect().await?;
+        let collection = default_collection(&service).await?;
+        unlocked(&collection).await?;
         let text = key.to_hex();
         within(collection.create_item("OAM session key", attributes(), &text, true, "text/plain"))
-            .await
-            .map_err(refusal)?;
+            .await?;
         Ok(())
     }
 
@@ -184,12 +130,12 @@ mod system {
 
 #[cfg(any(target_os = "macos", windows))]
 mod system {
-    use super::{DEADLINE, Key, Obstacle, Refusal, refusal};
+    use super::{DEADLINE, Obstacle, SealingKey};
     use keyring_core::api::CredentialStoreApi;
     use keyring_core::{Entry, Error};
     use zeroize::Zeroizing;
 
-    pub(super) async fn fetch() -> Result<Option<SealingKey>, Refusal> {
+    pub(super) async fn fetch() -> Result<Option<SealingKey>, Obstacle> {
         let read = aside(|| match entry()?.get_secret() {
             Ok(text) => Ok(Some(Zeroizing::new(text))),
             Err(Error::NoEntry) => Ok(None),
@@ -200,11 +146,11 @@ mod system {
         };
         match SealingKey::from_hex(&text) {
             Some(key) => Ok(Some(key)),
-            None => Err(super::super::refusals::not_a_key("the keyring")),
+            None => Err(Obstacle::NotAKey("the keyring")),
         }
     }
 
-    pub(super) async fn keep(key: &SealingKey) -> Result<(), Refusal> {
+    pub(super) async fn keep(key: &SealingKey) -> Result<(), Obstacle> {
         let text = key.to_hex();
         aside(move || entry()?.set_secret(&text)).await
     }
@@ -220,48 +166,26 @@ mod system {
     /// These stores block, and can ask the person.
     async fn aside<T: Send + 'static>(
         call: impl FnOnce() -> keyring_core::Result<T> + Send + 'static,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, Obstacle> {
         let answer = tokio::time::timeout(DEADLINE, tokio::task::spawn_blocking(call)).await;
         match answer {
             Ok(Ok(Ok(value))) => Ok(value),
-            Ok(Ok(Err(Error::NoStorageAccess(_)))) => Err(refusal(Obstacle::Locked)),
-            Ok(_) => Err(refusal(Obstacle::Other)),
-            Err(_) => Err(refusal(Obstacle::Silent)),
+            Ok(Ok(Err(Error::NoStorageAccess(_)))) => Err(Obstacle::Locked),
+            Ok(_) => Err(Obstacle::Other),
+            Err(_) => Err(Obstacle::Silent),
         }
     }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 mod system {
-    use super::{Key, Obstacle, Refusal, refusal};
+    use super::{Obstacle, SealingKey};
 
-    pub(super) async fn fetch() -> Result<Option<SealingKey>, Refusal> {
-        Err(refusal(Obstacle::NoService))
+    pub(super) async fn fetch() -> Result<Option<SealingKey>, Obstacle> {
+        Err(Obstacle::NoService)
     }
 
-    pub(super) async fn keep(_key: &SealingKey) -> Result<(), Refusal> {
-        Err(refusal(Obstacle::NoService))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Obstacle, refusal};
-
-    #[test]
-    fn every_obstacle_has_its_own_sentence_and_a_way_on() {
-        let all = [
-            Obstacle::NoBus,
-            Obstacle::NoService,
-            Obstacle::NoCollection,
-            Obstacle::Locked,
-            Obstacle::Silent,
-            Obstacle::Other,
-        ];
-        let mut sentences: Vec<String> = all.map(|o| refusal(o).sentence).to_vec();
-        sentences.sort();
-        sentences.dedup();
-        assert_eq!(sentences.len(), all.len());
-        assert!(all.iter().all(|o| refusal(*o).next.contains("try again")));
+    pub(super) async fn keep(_key: &SealingKey) -> Result<(), Obstacle> {
+        Err(Obstacle::NoService)
     }
 }

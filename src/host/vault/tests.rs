@@ -159,7 +159,7 @@ fn memory_only_leaves_nothing_on_disk() {
     let key = Rc::new(SealingKey::random());
     let vault = prepared(home.path(), SessionStore::Keyring, &key);
     vault.save(&state("t")).unwrap();
-    wait(vault.prepare(SessionStore::Memory)).unwrap();
+    wait(vault.prepare(SessionStore::Memory.into())).unwrap();
     assert_eq!(
         vault.store(),
         SessionStore::Keyring,
@@ -180,7 +180,7 @@ fn a_sign_in_that_was_given_up_changes_nothing() {
     let key = Rc::new(SealingKey::random());
     let vault = prepared(home.path(), SessionStore::Keyring, &key);
     vault.save(&state("first")).unwrap();
-    wait(vault.prepare(SessionStore::Memory)).unwrap();
+    wait(vault.prepare(SessionStore::Memory.into())).unwrap();
     // A renewal of the session that is in use falls into the sign-in.
     vault.save(&state("second")).unwrap();
     vault.abandon();
@@ -203,7 +203,7 @@ fn an_earlier_session_that_was_never_opened_does_not_come_back_after_memory_only
     .save(&state("old"))
     .unwrap();
     let vault = FileVault::alone(home.path());
-    wait(vault.prepare(SessionStore::Memory)).unwrap();
+    wait(vault.prepare(SessionStore::Memory.into())).unwrap();
     vault.adopt();
     vault.save(&state("new")).unwrap();
     assert!(
@@ -275,7 +275,7 @@ fn tombstones_are_read_back_whatever_the_store_and_garbled_ones_are_a_fault() {
         ("acme".parse().unwrap(), stone),
         ("other".parse().unwrap(), aged),
     ]);
-    wait(vault.prepare(SessionStore::Memory)).unwrap();
+    wait(vault.prepare(SessionStore::Memory.into())).unwrap();
     vault.persist_tombstone(&stones).unwrap();
     assert_eq!(FileVault::alone(&folder).tombstones().unwrap(), stones);
     let path = folder.join("tombstones.json");

@@ -4,7 +4,7 @@ use super::issuer::FakeIssuer;
 use super::*;
 use crate::ports::{
     Authentication, Configuration, LocalBoxFuture, Meanwhile, Notice, PendingLogin, Published,
-    Returned, Tell, TokenKey, UserInfo,
+    Returned, StoreWish, Tell, TokenKey, UserInfo,
 };
 use crate::state::Sealed;
 use oam_config::agent::Org;
@@ -232,9 +232,9 @@ impl TokenEndpoint for Fake {
 }
 
 impl Vault for Fake {
-    fn prepare(&self, store: SessionStore) -> LocalBoxFuture<Result<(), Refusal>> {
-        self.store.set(store);
-        Box::pin(async { Ok(()) })
+    fn prepare(&self, wish: StoreWish) -> LocalBoxFuture<Result<SessionStore, Refusal>> {
+        self.store.set(wish.store);
+        Box::pin(async move { Ok(wish.store) })
     }
 
     fn adopt(&self) {}
