@@ -41,7 +41,7 @@ pub enum PolicyWhat {
     Why(WhyArgs),
     /// Compare the policy's answers with a table of expected ones.
     #[command(
-        after_help = "Example:\n  oam-issuer policy test expected.toml\n\nExits 1 when an answer is not the expected one."
+        after_help = "Examples:\n  oam-issuer policy test expected.toml\n  oam-issuer policy test expected.toml --junit report.xml\n\nThe table:\n  [[case]]\n  as = \"ada\"                      # stable key, subject or any name\n  source = \"okta\"                 # which source says so\n  groups = [\"ml-publishers\"]      # what it says; groups seen before do not count here\n  repo = \"acme/model\"             # without it the whole hub\n  hub = \"models\"                  # where there are several\n  action = \"write\"               # read, write or manage\n  expect = \"model-publisher\"     # the role that is granted, or \"denied\"\n\n`claims` is a table of further claims, for jobs. Exits 1 when an answer is not the expected one."
     )]
     Test {
         /// The table: `[[case]]` with as, source, groups, claims, repo, hub, action, expect.
@@ -49,6 +49,9 @@ pub enum PolicyWhat {
         /// The policy to test; without it the one that the configuration names.
         #[arg(long, value_name = "FILE")]
         policy: Option<PathBuf>,
+        /// Write the outcome into this file too, as XML in the form of junit, which CI systems show.
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
     },
     /// Tell who gains and who loses what between two policies.
     #[command(
@@ -110,7 +113,11 @@ fn outcome(show: &Printer, args: &PolicyArgs) -> Result<u8, Refusal> {
     match &args.what {
         PolicyWhat::Check { file } => check(show, &settings, file.as_deref()),
         PolicyWhat::Why(args) => why::run(show, &settings, args),
-        PolicyWhat::Test { file, policy } => expect::run(show, &settings, file, policy.as_deref()),
+        PolicyWhat::Test {
+            file,
+            policy,
+            junit,
+        } => expect::run(show, &settings, file, policy.as_deref(), junit.as_deref()),
         PolicyWhat::Diff { old, new } => changes::run(show, &settings, old, new),
     }
 }

@@ -83,6 +83,11 @@ pub enum Command {
     /// Check this machine's set-up and say what to do.
     #[command(after_help = "Example:\n  oam doctor\n\nExits 1 when a check fails.")]
     Doctor,
+    /// Collect what somebody who helps needs to see, without secrets; it is listed before it is written.
+    #[command(
+        after_help = "Examples:\n  oam diagnose\n  oam diagnose --to oam-report.json\n\nWithout --to it is listed only. Left out: who you are, the audit log, values of variables, and whatever looks like a token,\na key, a digest or a password. Nothing is sent."
+    )]
+    Diagnose(DiagnoseArgs),
     /// Connect OAM to git, hf, the service manager or the shell.
     #[command(after_help = "Examples:\n  oam setup git\n  oam setup hf --undo")]
     Setup(SetupArgs),
@@ -309,6 +314,14 @@ pub enum ConfigWhat {
     /// Tell where it lies.
     #[command(after_help = "Example:\n  $EDITOR \"$(oam config path --json | jq -r .user.path)\"")]
     Path,
+}
+
+/// `oam diagnose`.
+#[derive(Debug, Args)]
+pub struct DiagnoseArgs {
+    /// Write it into this new file.
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
 }
 
 /// `oam demo`.

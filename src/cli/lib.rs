@@ -5,6 +5,7 @@ mod args;
 mod browser;
 mod config_check;
 mod demo;
+mod diagnose;
 mod doctor;
 mod exec;
 mod help;
@@ -66,6 +67,7 @@ fn dispatch(show: &Show, command: Command, outside: &'static dyn JobOutside) -> 
         Command::Exec(args) => exec::run(show, &args, outside),
         Command::Log(args) => log::run(show, &args),
         Command::Doctor => Ok(doctor::run(show)),
+        Command::Diagnose(args) => diagnose::run(show, &args),
         Command::Setup(args) => setup::run(show, &args),
         Command::Config(args) => match args.what {
             ConfigWhat::Check { file } => config_check::check(show, file.as_deref()),

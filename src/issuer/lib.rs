@@ -26,6 +26,7 @@ pub mod keys;
 pub mod log;
 pub mod metrics;
 pub mod mint;
+mod one_server;
 pub mod organization;
 pub mod outbound;
 pub mod place;

@@ -6,6 +6,7 @@ use super::files::IssuerFiles;
 use super::history;
 use super::http::{Gate, router, tls};
 use super::keys::SigningKeys;
+use super::one_server;
 use super::process;
 use super::record;
 use super::reload;
@@ -25,7 +26,7 @@ use oam_system::process::{ProcessSignal, ProcessSignals};
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -52,6 +53,7 @@ pub async fn serve(config: PathBuf, files: IssuerFiles) -> Result<(), Refusal> {
         )
     })?;
     let listeners = listen(&files.settings)?;
+    let _one_server = one_server::take(Path::new(&files.settings.database))?;
     let issuer = Arc::new(open(files).await?);
     reload::found_at_start(&issuer).await?;
     let tls = match &issuer.in_force().settings.tls {

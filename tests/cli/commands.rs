@@ -48,6 +48,49 @@ fn a_token_of_another_hub_is_told_by_its_hub_and_one_of_before_is_no_warning() {
 }
 
 #[test]
+fn a_diagnosis_is_listed_before_it_is_written_and_holds_no_secret() {
+    let home = Home::new();
+    agent::start(&home, Arc::new(|_, line| line.say(status("git"))));
+    let jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhZGEifQ.MEUCIQDx1plantedPLANTED";
+    let plain = "pl4nted-pass";
+    let config = format!(
+        "# {plain}\nproxy = \"http://me:{plain}@proxy.example:1\"\nmy_secret = \"{plain}\"\n"
+    );
+    fs::write(home.path("config/oam/config.toml"), config).unwrap();
+    fs::write(
+        home.state("agent.log"),
+        format!("INFO starts\nWARN token {jwt} hf_{plain}\n"),
+    )
+    .unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = home.oam(arguments);
+        command.env("OAM_ID_TOKEN", jwt).env("HF_TOKEN", plain);
+        super::home::Ran::of(&command.output().unwrap())
+    };
+    let ran = run(&["diagnose"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    for part in ["system", "doctor", "status", "config", "agent-log"] {
+        assert!(ran.out.contains(part), "{ran:?}");
+    }
+    assert!(!home.path("report.json").exists());
+    let ran = run(&["diagnose", "--to", "report.json"]);
+    assert!(ran.out.contains("agent-log"), "{ran:?}");
+    let text = fs::read_to_string(home.path("report.json")).unwrap();
+    let parts: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(parts[4]["content"][0], "INFO starts");
+    let set = parts[0]["content"]["variables"].as_array().unwrap();
+    assert!(set.contains(&json!("OAM_ID_TOKEN")));
+    for secret in [jwt, plain, "eyJzdWIi", "ada"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    assert_eq!(
+        run(&["diagnose", "--to", "report.json"]).code,
+        Some(2),
+        "nothing is overwritten"
+    );
+}
+
+#[test]
 fn what_takes_long_is_named() {
     let home = Home::new();
     let (told, seen) = std::sync::mpsc::channel::<()>();

@@ -26,6 +26,7 @@ pub(super) fn run(
     settings: &IssuerSettings,
     file: &Path,
     policy: Option<&Path>,
+    junit: Option<&Path>,
 ) -> Result<u8, Refusal> {
     let index = Index::new(opening::policy(show, settings, path(settings, policy))?);
     let text = opening::text(file)?;
@@ -41,12 +42,56 @@ pub(super) fn run(
         ok: cases.iter().all(|case| case.ok),
         cases,
     };
+    if let Some(path) = junit {
+        std::fs::write(path, xml(&name, &report)).map_err(|error| {
+            Refusal::unavailable(
+                format!("{} could not be written: {}", path.display(), error.kind()),
+                "name a file in a folder that can be written to",
+            )
+        })?;
+    }
     if show.json() {
         show.value(&report);
     } else {
         tell(show, &name, &report);
     }
     Ok(u8::from(!report.ok))
+}
+
+/// The outcome as XML in the form of `JUnit`.
+fn xml(name: &str, report: &TestReport) -> String {
+    let failed = report.cases.iter().filter(|case| !case.ok).count();
+    let cases = report.cases.iter().map(|case| {
+        let title = attribute(&format!("{} as {}", case.asked, case.subject));
+        let place = attribute(&format!("{name}:{}", case.line));
+        let head = format!("  <testcase classname=\"{place}\" name=\"{title}\"");
+        if case.ok {
+            return format!("{head}/>\n");
+        }
+        let words = format!("{} instead of {}: {}", case.answer, case.expected, case.why);
+        let words = attribute(&words);
+        format!("{head}>\n    <failure message=\"{words}\"/>\n  </testcase>\n")
+    });
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"policy\" tests=\"{}\" failures=\"{failed}\">\n{}</testsuite>\n",
+        report.cases.len(),
+        cases.collect::<String>()
+    )
+}
+
+/// Text between the quotes of an attribute; what XML can't hold becomes a blank.
+fn attribute(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '"' => out.push_str("&quot;"),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 fn tell(show: &Printer, name: &str, report: &TestReport) {
@@ -70,4 +115,37 @@ fn tell(show: &Printer, name: &str, report: &TestReport) {
         report.cases.len() - failed,
         report.cases.len()
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TestReport, xml};
+    use oam_policy::policy::cases::CaseResult;
+
+    #[test]
+    fn a_ci_system_reads_each_case_and_why_it_failed() {
+        let case = |ok: bool| CaseResult {
+            line: 3,
+            subject: "okta:<ada>".into(),
+            asked: "write acme/model on models".into(),
+            ok,
+            expected: "denied".into(),
+            answer: "publisher".into(),
+            why: "rule \"a\" & more".into(),
+        };
+        let report = TestReport {
+            ok: false,
+            cases: vec![case(true), case(false)],
+        };
+        let text = xml("expected.toml", &report);
+        assert!(text.contains("tests=\"2\" failures=\"1\""), "{text}");
+        assert!(
+            text.contains("name=\"write acme/model on models as okta:&lt;ada>\"/>"),
+            "{text}"
+        );
+        assert!(
+            text.contains("message=\"publisher instead of denied: rule &quot;a&quot; &amp; more\""),
+            "{text}"
+        );
+    }
 }

@@ -74,6 +74,23 @@ impl Check {
 
 /// Runs all checks. Exits 1 when one is bad; hints are no fault.
 pub fn run(show: &Show) -> u8 {
+    let report = look(show);
+    if show.json() {
+        show.value(&report);
+    } else {
+        for check in &report.checks {
+            print(show, check);
+        }
+    }
+    u8::from(!report.ok)
+}
+
+/// What it finds, as `--json` has it.
+pub fn findings(show: &Show) -> serde_json::Value {
+    serde_json::json!(look(show))
+}
+
+fn look(show: &Show) -> Report {
     let waiting = show.waiting("the issuer and the identity provider, which are asked");
     let mut checks = vec![config()];
     let report = agent(&mut checks);
@@ -114,19 +131,11 @@ pub fn run(show: &Show) -> u8 {
     checks.extend(hf(&hubs));
     checks.push(notifications());
     drop(waiting);
-    let ok = checks.iter().all(|check| check.verdict != Verdict::Bad);
-    if show.json() {
-        show.value(&Report {
-            ok,
-            version: VERSION,
-            checks,
-        });
-    } else {
-        for check in &checks {
-            print(show, check);
-        }
+    Report {
+        ok: checks.iter().all(|check| check.verdict != Verdict::Bad),
+        version: VERSION,
+        checks,
     }
-    u8::from(!ok)
 }
 
 fn print(show: &Show, check: &Check) {

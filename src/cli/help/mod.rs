@@ -50,6 +50,7 @@ const COMMANDS: &[&str] = &[
     "exec",
     "log",
     "doctor",
+    "diagnose",
     "setup",
     "config",
     "demo",
