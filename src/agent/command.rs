@@ -1,4 +1,4 @@
-//! What the edge asks the core, and what it gets back.
+//! What the outside asks the core, and what it gets back.
 
 use super::ports::{SessionStore, StoreWish};
 use oam_config::agent::Settings;
@@ -245,5 +245,5 @@ impl EpochGate {
     }
 }
 
-/// How the edge reaches the core. A full mailbox is a refusal, not a wait.
+/// How the outside reaches the core. A full mailbox is a refusal, not a wait.
 pub type Mailbox = mpsc::Sender<AgentCommand>;

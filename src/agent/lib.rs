@@ -1,6 +1,6 @@
 //! The core: one task that owns the state, and the ports it needs to the outside.
 //!
-//! Commands come from the edge, answers of slow calls come back as events; both meet in one loop,
+//! Commands come from outside, answers of slow calls come back as events; both meet in one loop,
 //! so nothing is locked and nothing races a revocation.
 
 pub mod command;

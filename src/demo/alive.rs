@@ -30,9 +30,9 @@ impl Scenario<'_> {
                 let SignIn::Done(ran) = memory else {
                     return Err(refused.failure("`oam login` gave no address to open"));
                 };
-                self.board.note("the kernel's keyring is not to be had here, so the session is kept in memory only:");
+                self.reporter.note("the kernel's keyring is not to be had here, so the session is kept in memory only:");
                 for line in refused.stderr() {
-                    self.board.note(line);
+                    self.reporter.note(line);
                 }
                 ran
             }
@@ -52,7 +52,7 @@ impl Scenario<'_> {
             report.agent_pid,
             report.store
         );
-        self.board.done(&line);
+        self.reporter.done(&line);
         Ok(())
     }
 
@@ -70,13 +70,14 @@ impl Scenario<'_> {
         if names != [PUBLISHER, READER] {
             return Err(ran.failure("the policy did not make Ada's groups the two roles"));
         }
-        self.board.done(&format!(
+        self.reporter.done(&format!(
             "groups become roles: {} → {}",
             ADA.groups.join(", "),
             names.join(", ")
         ));
         for row in held {
-            self.board.note(&format!("{}: {}", row.role, row.because));
+            self.reporter
+                .note(&format!("{}: {}", row.role, row.because));
         }
         Ok(())
     }
@@ -140,9 +141,9 @@ impl Scenario<'_> {
         let helper = written
             .expect(0, "`oam setup git` wrote no helper for the hub")?
             .stdout();
-        self.board
+        self.reporter
             .done("git asks OAM for this hub's tokens (oam setup git)");
-        self.board.note(&format!("{key} = {}", helper.trim()));
+        self.reporter.note(&format!("{key} = {}", helper.trim()));
         Ok(())
     }
 
@@ -160,7 +161,7 @@ impl Scenario<'_> {
         let took = seconds(ran.took);
         ran.expect(0, "the clone failed")?;
         self.narrow(READER, &["read"])?;
-        self.board.done(&format!(
+        self.reporter.done(&format!(
             "cloned {url} in {took}, as {READER}: the token could read and nothing else"
         ));
         Ok(())
@@ -189,7 +190,7 @@ impl Scenario<'_> {
             return Err(there.failure("the hub does not have the commit that was pushed"));
         }
         self.narrow(PUBLISHER, &["read", "write"])?;
-        self.board.done(&format!(
+        self.reporter.done(&format!(
             "pushed commit {} in {took}, as {PUBLISHER}: another token, one that could write",
             head.get(..8).unwrap_or(&head)
         ));
@@ -208,11 +209,11 @@ impl Scenario<'_> {
         if self.company.exchanges().await? != before {
             return Err(ran.failure("a token was made for a repository that no role covers"));
         }
-        self.board.done(&format!(
+        self.reporter.done(&format!(
             "{FOREIGN} is denied by policy, before any token is made"
         ));
         for line in ran.stderr().filter(|line| !line.starts_with("fatal:")) {
-            self.board.note(line);
+            self.reporter.note(line);
         }
         Ok(())
     }
@@ -236,7 +237,7 @@ impl Scenario<'_> {
                     .failure("the child could not use its token file"));
             }
         }
-        self.board
+        self.reporter
             .done("oam exec runs a child; the hub took the token in its file");
         Ok(child)
     }
@@ -263,7 +264,7 @@ impl Scenario<'_> {
             ));
         }
         let took = seconds(began.elapsed());
-        self.board.done(&format!(
+        self.reporter.done(&format!(
             "the token was renewed under the child after {took}; the hub took the new one"
         ));
         Ok(())

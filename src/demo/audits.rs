@@ -25,9 +25,9 @@ impl Scenario<'_> {
                 .find(|line| line.contains(&format!("anchored at {ORG} up to record ")))
                 .filter(|line| !line.contains(" up to record 0 "));
             if let Some(line) = held {
-                self.board
+                self.reporter
                     .done("the organization holds the agent's records too:");
-                self.board.note(line);
+                self.reporter.note(line);
                 return Ok(());
             }
             if began.elapsed() > SENT {
@@ -43,14 +43,14 @@ impl Scenario<'_> {
             .oam(&["log", "--verify"])
             .await?
             .expect(0, "the person's audit log was not verified")?;
-        self.board.done("audit log verified (oam log --verify)");
+        self.reporter.done("audit log verified (oam log --verify)");
         self.show(&ran);
         let ran = self
             .company
             .command(&["audit", "verify"])
             .await?
             .expect(0, "the organization's audit was not verified")?;
-        self.board
+        self.reporter
             .done("the organization's audit verified (oam-issuer audit verify)");
         self.show(&ran);
         Ok(())
@@ -91,20 +91,20 @@ impl Scenario<'_> {
             let text = format!("only {} requests stand in both audits", joined.len());
             return Err(ours.failure(text));
         }
-        self.board.done(&format!(
+        self.reporter.done(&format!(
             "{} requests stand in both audits, joined by request id and token hash",
             joined.len()
         ));
         for (request, role) in joined.iter().take(2) {
             let role = role.as_str().unwrap_or_default();
-            self.board.note(&format!("{request} {role}"));
+            self.reporter.note(&format!("{request} {role}"));
         }
         Ok(())
     }
 
     fn show(&mut self, ran: &Ran) {
         for line in ran.stdout().lines() {
-            self.board.note(line);
+            self.reporter.note(line);
         }
     }
 }

@@ -30,7 +30,7 @@ impl Company {
     /// # Errors
     /// A step that did not happen.
     pub async fn start(
-        board: &mut Reporter,
+        reporter: &mut Reporter,
         home: &Home,
         programs: &Programs,
         world: &World,
@@ -58,7 +58,7 @@ impl Company {
         let began = Instant::now();
         let running = programs.start(&folder, "oam-issuer", &with_settings(&["serve"]))?;
         let running = ready(running, world).await?;
-        board.done(&format!(
+        reporter.done(&format!(
             "issuer at {} in {:.2} s, its database and policy in {}",
             world.issuer,
             began.elapsed().as_secs_f64(),

@@ -33,7 +33,7 @@ impl Scenario<'_> {
             .stdout();
         let left = Instant::now();
         self.world.disable_account().await?;
-        self.board
+        self.reporter
             .done("Ada leaves: the provider disables her account and tells the issuer");
         // Both at once: nobody asks for the child.
         let gone = async {
@@ -53,12 +53,12 @@ impl Scenario<'_> {
             0 => String::new(),
             n => format!(" ({n} went through before it)"),
         };
-        self.board.done(&format!(
+        self.reporter.done(&format!(
             "push refused {} after the signal, by the feed{late}",
             seconds(push.after)
         ));
         for line in &lines {
-            self.board.note(line);
+            self.reporter.note(line);
         }
         if found != Some(Saw::Gone) {
             return Err(child
@@ -66,7 +66,7 @@ impl Scenario<'_> {
                 .await?
                 .failure("the child's token file was not withdrawn"));
         }
-        self.board.done(&format!(
+        self.reporter.done(&format!(
             "the child's token file was gone {} after the signal",
             seconds(gone_after)
         ));
@@ -84,7 +84,7 @@ impl Scenario<'_> {
             let text = format!("the hub answered {} to a token of before", page.status);
             return Err(Failure::new(text));
         }
-        self.board
+        self.reporter
             .done("a token that was out already is dead at the hub too (introspection)");
         Ok(())
     }
@@ -120,7 +120,7 @@ impl Scenario<'_> {
         }
         ran.expect(EXIT, "`oam exec` did not pass on its child's exit code")?;
         self.accepted_at_end = Some(self.world.ledger().accepted);
-        self.board.done(&format!(
+        self.reporter.done(&format!(
             "the child was refused too; its exit code {EXIT} is that of oam exec"
         ));
         Ok(())
@@ -144,7 +144,7 @@ impl Scenario<'_> {
         {
             return Err(Failure::new("the agent still holds a token after the end"));
         }
-        self.board.done(&format!(
+        self.reporter.done(&format!(
             "ls-remote refused; oam status: {}",
             org.standing.word()
         ));
@@ -172,7 +172,7 @@ impl Scenario<'_> {
             "agent {old} killed; git started agent {} and was refused again in {took}",
             report.agent_pid
         );
-        self.board.done(&line);
+        self.reporter.done(&line);
         Ok(())
     }
 
@@ -205,9 +205,9 @@ impl Scenario<'_> {
             traffic.refreshes,
             self.world.job_tokens()
         );
-        self.board.done("all of it happened");
-        self.board.note(&hub);
-        self.board.note(&provider);
+        self.reporter.done("all of it happened");
+        self.reporter.note(&hub);
+        self.reporter.note(&provider);
         Ok(())
     }
 }

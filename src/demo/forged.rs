@@ -116,9 +116,9 @@ impl Scenario<'_> {
             ));
         }
         let names: Vec<&str> = cases.iter().map(|case| case.what).collect();
-        self.board
+        self.reporter
             .done(&format!("the hub refused {} bad tokens:", cases.len()));
-        self.board.note(&names.join("; "));
+        self.reporter.note(&names.join("; "));
         Ok(())
     }
 }

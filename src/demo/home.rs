@@ -188,7 +188,7 @@ async fn runtime_folder() -> Result<PathBuf, Failure> {
 }
 
 /// A new folder that only its owner can enter. `mktemp` makes it so in one step on every Unix, and
-/// it keeps modes, which only Unix has, out of this room.
+/// it keeps modes, which only Unix has, out of this crate.
 async fn private_folder(place: &Path) -> Result<PathBuf, Failure> {
     let template = place.join("oam-demo.XXXXXX");
     let mut command = Command::new("mktemp");

@@ -28,7 +28,7 @@ impl Scenario<'_> {
         if ledger.last_actions(JOB_ROLE).is_none() {
             return Err(ran.failure(format!("the hub saw no token of {JOB_ROLE}")));
         }
-        self.board.done(&format!(
+        self.reporter.done(&format!(
             "a CI job pushed in {took}, as {JOB_ROLE}: no agent, no stored secret, only the identity that its host gave it"
         ));
         Ok(())
@@ -38,10 +38,10 @@ impl Scenario<'_> {
     pub async fn job_elsewhere_is_refused(&mut self) -> Result<(), Failure> {
         let ran = self.job(SECOND, &["true"]).await?;
         let ran = ran.expect(5, "the job's token for another repository was not denied")?;
-        self.board
+        self.reporter
             .done(&format!("the same job is denied {SECOND} by policy"));
         for line in ran.stderr() {
-            self.board.note(line);
+            self.reporter.note(line);
         }
         Ok(())
     }

@@ -7,28 +7,29 @@ impl Scenario<'_> {
     /// Prints how to get into the private home and what to try there.
     pub fn invite(&mut self) {
         let folder = self.programs.folder().display().to_string();
-        self.board.done("everything is up; in another terminal:");
-        self.board.line("");
+        self.reporter.done("everything is up; in another terminal:");
+        self.reporter.line("");
         for (name, value) in self.programs.environment() {
             if name != "PATH" && name != "LC_ALL" {
-                self.board.line(&format!("export {name}={}", quoted(value)));
+                self.reporter
+                    .line(&format!("export {name}={}", quoted(value)));
             }
         }
-        self.board
+        self.reporter
             .line(&format!("export PATH={}:\"$PATH\"", quoted(&folder)));
-        self.board
+        self.reporter
             .line("unset http_proxy HTTP_PROXY all_proxy ALL_PROXY");
-        self.board.line(&format!(
+        self.reporter.line(&format!(
             "cd {}",
             quoted(&self.home.work().display().to_string())
         ));
         for (text, command) in ideas(&self.world.provider, &self.world.hub, &self.url()) {
-            self.board.line("");
-            self.board.line(&format!("# {text}"));
-            self.board.line(&command);
+            self.reporter.line("");
+            self.reporter.line(&format!("# {text}"));
+            self.reporter.line(&command);
         }
-        self.board.line("");
-        self.board
+        self.reporter.line("");
+        self.reporter
             .line("Ctrl-C here ends it all and deletes the private home.");
     }
 }

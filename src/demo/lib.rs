@@ -1,9 +1,9 @@
 //! The demo: an identity provider, a hub and a CI host on loopback, seeded; it drives the shipped
-//! binaries as separate processes, the issuer among them, and no code outside this room knows that it
+//! binaries as separate processes, the issuer among them, and no code outside this crate knows that it
 //! is a demo.
 //!
 //! `idp`, `hub` and `ci` decide, `world` and `gate` serve them, `company` runs the issuer between them;
-//! `home`, `programs` and `browser` are the person's side; `tour` is the order of the steps, `alive`,
+//! `home`, `programs` and `browser` are the person's side; `scenario` is the order of the steps, `alive`,
 //! `forged`, `job`, `teams`, `ended` and `audits` the steps themselves.
 
 pub mod alive;
@@ -52,12 +52,12 @@ pub fn usage() -> std::process::ExitCode {
 /// interrupted. With `keep` it stays up after the sign-in until it is interrupted, which is 0 then.
 /// Agent, children and the private home are gone when it returns.
 pub fn run(keep: bool) -> u8 {
-    let mut board = Reporter::on_stdout();
+    let mut reporter = Reporter::on_stdout();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let outcome = match (runtime, watch()) {
-        (Ok(runtime), Ok(stop)) => runtime.block_on(show(&mut board, keep, &stop)),
+        (Ok(runtime), Ok(stop)) => runtime.block_on(show(&mut reporter, keep, &stop)),
         (Err(error), _) | (_, Err(error)) => {
             Err(Failure::new(format!("the demo can't start: {error}")))
         }
@@ -65,7 +65,7 @@ pub fn run(keep: bool) -> u8 {
     match outcome {
         Ok(code) => code,
         Err(failure) => {
-            board.failed(&failure);
+            reporter.failed(&failure);
             1
         }
     }
@@ -92,19 +92,19 @@ async fn stopped(stop: &AtomicBool) {
     }
 }
 
-async fn show(board: &mut Reporter, keep: bool, stop: &AtomicBool) -> Result<u8, Failure> {
+async fn show(reporter: &mut Reporter, keep: bool, stop: &AtomicBool) -> Result<u8, Failure> {
     let home = Home::make().await?;
     let programs = Programs::beside_us(home.environment())?;
-    // Dropping the tour half-way kills its children: both are the same to what follows.
+    // Dropping the scenario half-way kills its children: both are the same to what follows.
     let outcome = tokio::select! {
         biased;
         () = stopped(stop) => None,
-        outcome = scenario::run(board, &home, &programs, keep) => Some(outcome),
+        outcome = scenario::run(reporter, &home, &programs, keep) => Some(outcome),
     };
     scenario::clean_up(&home, &programs).await;
     // Ctrl-C reaches git too, and its failure may be seen first.
     if stop.load(Ordering::Relaxed) {
-        board.line("stopped; agent and private home are gone");
+        reporter.line("stopped; agent and private home are gone");
         return Ok(if keep { 0 } else { 130 });
     }
     outcome.unwrap_or(Ok(())).map(|()| 0)

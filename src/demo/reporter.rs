@@ -135,13 +135,13 @@ mod tests {
     #[test]
     fn steps_are_aligned_and_plain_without_a_terminal() {
         let paper = Paper::default();
-        let mut board = Reporter {
+        let mut reporter = Reporter {
             out: Box::new(paper.clone()),
             began: Instant::now(),
             colour: false,
         };
-        board.done("cloned");
-        board.failed(&Failure {
+        reporter.done("cloned");
+        reporter.failed(&Failure {
             what: "lost".into(),
             details: vec!["fatal: no".into()],
         });

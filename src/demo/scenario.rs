@@ -1,4 +1,4 @@
-//! The tour: the steps in their order, and what they share.
+//! The scenario: the steps in their order, and what they share.
 
 use super::cgi::GitBackend;
 use super::company::Company;
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Everything that is up while the demo runs.
 pub struct Scenario<'a> {
     /// The printer.
-    pub board: &'a mut Reporter,
+    pub reporter: &'a mut Reporter,
     /// The private home.
     pub home: &'a Home,
     pub programs: &'a Programs,
@@ -28,19 +28,19 @@ pub struct Scenario<'a> {
     pub accepted_at_end: Option<u32>,
 }
 
-/// Runs the whole tour; with `keep`, stops before the end of the identity and stays up.
+/// Runs the whole scenario; with `keep`, stops before the end of the identity and stays up.
 ///
 /// # Errors
 /// The first step that did not happen.
 pub async fn run(
-    board: &mut Reporter,
+    reporter: &mut Reporter,
     home: &Home,
     programs: &Programs,
     keep: bool,
 ) -> Result<(), Failure> {
-    let (world, company) = open(board, home, programs).await?;
-    let mut tour = Scenario {
-        board,
+    let (world, company) = open(reporter, home, programs).await?;
+    let mut scenario = Scenario {
+        reporter,
         home,
         programs,
         world,
@@ -48,35 +48,35 @@ pub async fn run(
         agent: None,
         accepted_at_end: None,
     };
-    tour.sign_in().await?;
-    tour.roles_come_from_groups().await?;
-    tour.set_up_git().await?;
-    tour.clone_repository().await?;
-    tour.push().await?;
-    tour.foreign_repository_is_denied().await?;
-    tour.bad_tokens_are_refused().await?;
-    tour.job_pushes_without_a_secret().await?;
-    tour.job_elsewhere_is_refused().await?;
+    scenario.sign_in().await?;
+    scenario.roles_come_from_groups().await?;
+    scenario.set_up_git().await?;
+    scenario.clone_repository().await?;
+    scenario.push().await?;
+    scenario.foreign_repository_is_denied().await?;
+    scenario.bad_tokens_are_refused().await?;
+    scenario.job_pushes_without_a_secret().await?;
+    scenario.job_elsewhere_is_refused().await?;
     if keep {
-        tour.invite();
+        scenario.invite();
         return std::future::pending().await;
     }
-    let mut child = tour.start_child().await?;
-    tour.renewal(&mut child).await?;
-    tour.change_of_teams().await?;
-    tour.back_in_the_team().await?;
-    tour.organization_holds_records().await?;
-    tour.leaver(child).await?;
-    tour.status_tells_the_end().await?;
-    tour.restart_changes_nothing().await?;
-    tour.audits_are_whole().await?;
-    tour.audits_join().await?;
-    tour.summary().await
+    let mut child = scenario.start_child().await?;
+    scenario.renewal(&mut child).await?;
+    scenario.change_of_teams().await?;
+    scenario.back_in_the_team().await?;
+    scenario.organization_holds_records().await?;
+    scenario.leaver(child).await?;
+    scenario.status_tells_the_end().await?;
+    scenario.restart_changes_nothing().await?;
+    scenario.audits_are_whole().await?;
+    scenario.audits_join().await?;
+    scenario.summary().await
 }
 
 /// Starts the servers, fills the hub, starts the issuer between them.
 async fn open(
-    board: &mut Reporter,
+    reporter: &mut Reporter,
     home: &Home,
     programs: &Programs,
 ) -> Result<(World, Company), Failure> {
@@ -91,14 +91,14 @@ async fn open(
     };
     fill_hub(home, programs).await?;
     let world = World::start(backend, &free_address().await?).await?;
-    board.done(&format!("identity provider at {}", world.provider));
-    board.done(&format!(
+    reporter.done(&format!("identity provider at {}", world.provider));
+    reporter.done(&format!(
         "hub at {}, served by {}, verifying every token",
         world.hub,
         git.stdout()
     ));
-    let company = Company::start(board, home, programs, &world).await?;
-    board.done(&format!("private home in {}", home.root().display()));
+    let company = Company::start(reporter, home, programs, &world).await?;
+    reporter.done(&format!("private home in {}", home.root().display()));
     Ok((world, company))
 }
 

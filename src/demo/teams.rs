@@ -25,23 +25,23 @@ impl Scenario<'_> {
         if found.is_none() {
             return Err(ran.failure("the writing child ended before its file was withdrawn"));
         }
-        self.board.done(&format!(
+        self.reporter.done(&format!(
             "Ada changes teams: {PUBLISHER} is gone {} later, from a running child too",
             seconds(after)
         ));
         for line in ran.stderr() {
-            self.board.note(line);
+            self.reporter.note(line);
         }
         let push = self.git(&["push", "--quiet"]).await?;
         let push = push.expect(128, "a push as a former publisher was not refused")?;
         for line in push.stderr().filter(|line| !line.starts_with("fatal:")) {
-            self.board.note(line);
+            self.reporter.note(line);
         }
         let url = self.url();
         self.git(&["ls-remote", &url])
             .await?
             .expect(0, "the other role went too")?;
-        self.board
+        self.reporter
             .done(&format!("push refused; reading goes on as {READER}"));
         Ok(())
     }
@@ -54,7 +54,7 @@ impl Scenario<'_> {
             let ran = self.git(&["push", "--quiet"]).await?;
             let after = changed.elapsed();
             if ran.code == Some(0) {
-                self.board.done(&format!(
+                self.reporter.done(&format!(
                     "back in the team, {PUBLISHER} is hers again after {}",
                     seconds(after)
                 ));

@@ -34,8 +34,8 @@ const LOOK_LIMIT: Duration = Duration::from_millis(200);
 /// Looks at folders of callers, which can lie on a server that no longer answers: such a look never
 /// comes back, and must hold up nobody but its own thread.
 pub struct Looks {
-    seats: Semaphore,
-    /// The last one that waited for a seat or for its look waited in vain.
+    permits: Semaphore,
+    /// The last one that waited for a permit or for its look waited in vain.
     stuck: AtomicBool,
 }
 
@@ -44,7 +44,7 @@ static LOOKS: Looks = Looks::new();
 impl Looks {
     const fn new() -> Self {
         Self {
-            seats: Semaphore::const_new(4),
+            permits: Semaphore::const_new(4),
             stuck: AtomicBool::new(false),
         }
     }
@@ -53,14 +53,14 @@ impl Looks {
         &'static self,
         look: impl FnOnce() -> Option<T> + Send + 'static,
     ) -> Option<T> {
-        if self.stuck.load(Ordering::Relaxed) && self.seats.available_permits() == 0 {
+        if self.stuck.load(Ordering::Relaxed) && self.permits.available_permits() == 0 {
             return None;
         }
         let looking = async {
-            let seat = self.seats.acquire().await.ok()?;
+            let permit = self.permits.acquire().await.ok()?;
             let look = tokio::task::spawn_blocking(move || {
                 let found = look();
-                drop(seat);
+                drop(permit);
                 found
             });
             look.await.ok()
@@ -308,7 +308,7 @@ mod tests {
             // All four hang: nobody waits for a fifth.
             assert!(LOOKS.aside(|| Some(1)).await.is_none());
             drop(lasts);
-            let back = LOOKS.seats.acquire_many(4).await.unwrap();
+            let back = LOOKS.permits.acquire_many(4).await.unwrap();
             drop(back);
             assert_eq!(LOOKS.aside(|| Some(1)).await, Some(1));
         });

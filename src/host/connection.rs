@@ -36,7 +36,7 @@ pub(super) struct Connection {
     peer: Peer,
     mailbox: Mailbox,
     limits: ConnectionLimits,
-    seat: ConnectionPermit,
+    permit: ConnectionPermit,
     /// The look around in the caller's folder, while the request is still being read.
     looking: Option<JoinHandle<Option<String>>>,
 }
@@ -47,7 +47,7 @@ impl Connection {
         peer: Peer,
         mailbox: Mailbox,
         limits: ConnectionLimits,
-        seat: ConnectionPermit,
+        permit: ConnectionPermit,
     ) -> Self {
         let inbox = Inbox::new();
         Self {
@@ -56,7 +56,7 @@ impl Connection {
             peer,
             mailbox,
             limits,
-            seat,
+            permit,
             looking: None,
         }
     }
@@ -68,13 +68,13 @@ impl Connection {
         self.looking = folder.map(|folder| tokio::spawn(repository_of(folder)));
         let mut limit = self.limits.first;
         loop {
-            self.seat.idle();
+            self.permit.idle();
             let line = match tokio::time::timeout(limit, self.line()).await {
                 Ok(Ok(Some(line))) => frame::request(line.bytes()),
                 Ok(Err(fault)) => Err(fault),
                 Ok(Ok(None)) | Err(_) => return,
             };
-            self.seat.busy();
+            self.permit.busy();
             let answered = match line {
                 Ok(frame) => self.answer(frame.request).await,
                 Err(fault) => {

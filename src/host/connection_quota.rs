@@ -1,4 +1,4 @@
-//! Who may be connected at once (R27): a bounded number of seats, the idle ones given up in turn.
+//! Who may be connected at once (R27): a bounded number of permits, the idle ones given up in turn.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-/// All seats. One thread only: the agent has no other.
+/// All permits. One thread only: the agent has no other.
 #[derive(Clone, Default)]
 pub(super) struct ConnectionQuota {
     room: Rc<RefCell<Room>>,
@@ -26,10 +26,10 @@ struct Taken {
     idle_since: Option<u64>,
 }
 
-/// One connection's seat; free again when dropped.
+/// One connection's permit; free again when dropped.
 pub(super) struct ConnectionPermit {
     number: u64,
-    seats: ConnectionQuota,
+    quota: ConnectionQuota,
 }
 
 impl ConnectionQuota {
@@ -37,7 +37,7 @@ impl ConnectionQuota {
         self.room.borrow().taken.len()
     }
 
-    /// A seat whose connection is idle.
+    /// A permit whose connection is idle.
     pub(super) fn take(&self) -> ConnectionPermit {
         let mut room = self.room.borrow_mut();
         room.turn += 1;
@@ -52,7 +52,7 @@ impl ConnectionQuota {
         );
         ConnectionPermit {
             number,
-            seats: self.clone(),
+            quota: self.clone(),
         }
     }
 
@@ -75,16 +75,16 @@ impl ConnectionQuota {
         true
     }
 
-    /// Resolves when a seat was freed.
+    /// Resolves when a permit was freed.
     pub(super) async fn freed(&self) {
         self.freed.notified().await;
     }
 }
 
 impl ConnectionPermit {
-    /// The task to end when the seat is needed.
-    pub(super) fn belongs_to(seats: &ConnectionQuota, number: u64, task: AbortHandle) {
-        if let Some(taken) = seats.room.borrow_mut().taken.get_mut(&number) {
+    /// The task to end when the permit is needed.
+    pub(super) fn belongs_to(quota: &ConnectionQuota, number: u64, task: AbortHandle) {
+        if let Some(taken) = quota.room.borrow_mut().taken.get_mut(&number) {
             taken.task = Some(task);
         }
     }
@@ -95,7 +95,7 @@ impl ConnectionPermit {
 
     /// Waits for a request from now on.
     pub(super) fn idle(&self) {
-        let mut room = self.seats.room.borrow_mut();
+        let mut room = self.quota.room.borrow_mut();
         room.turn += 1;
         let turn = room.turn;
         if let Some(taken) = room.taken.get_mut(&self.number) {
@@ -105,7 +105,7 @@ impl ConnectionPermit {
 
     /// Answers a request from now on: not sent away.
     pub(super) fn busy(&self) {
-        if let Some(taken) = self.seats.room.borrow_mut().taken.get_mut(&self.number) {
+        if let Some(taken) = self.quota.room.borrow_mut().taken.get_mut(&self.number) {
             taken.idle_since = None;
         }
     }
@@ -113,8 +113,8 @@ impl ConnectionPermit {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.seats.room.borrow_mut().taken.remove(&self.number);
-        self.seats.freed.notify_one();
+        self.quota.room.borrow_mut().taken.remove(&self.number);
+        self.quota.freed.notify_one();
     }
 }
 
@@ -124,19 +124,19 @@ mod tests {
 
     #[test]
     fn the_longest_idle_goes_first_and_a_busy_one_never() {
-        let seats = ConnectionQuota::default();
-        let (first, second, third) = (seats.take(), seats.take(), seats.take());
+        let quota = ConnectionQuota::default();
+        let (first, second, third) = (quota.take(), quota.take(), quota.take());
         first.busy();
         second.busy();
         second.idle();
         // Third has been idle since before second became so again.
-        assert!(seats.free_one());
-        assert_eq!(seats.count(), 2);
+        assert!(quota.free_one());
+        assert_eq!(quota.count(), 2);
         drop(third);
-        assert_eq!(seats.count(), 2);
-        assert!(seats.free_one());
-        assert!(!seats.free_one());
+        assert_eq!(quota.count(), 2);
+        assert!(quota.free_one());
+        assert!(!quota.free_one());
         drop((first, second));
-        assert_eq!(seats.count(), 0);
+        assert_eq!(quota.count(), 0);
     }
 }

@@ -57,7 +57,7 @@ pub async fn serve(
     limits: ConnectionLimits,
     stop: impl Future<Output = ()>,
 ) {
-    let seats = ConnectionQuota::default();
+    let quota = ConnectionQuota::default();
     let mut tasks = JoinSet::new();
     tokio::pin!(stop);
     loop {
@@ -73,14 +73,14 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, _)) => {
-                admit(stream, &mailbox, limits, &seats, &mut tasks);
+                admit(stream, &mailbox, limits, &quota, &mut tasks);
                 // A flood of connections must not keep those that are there from being answered.
                 tokio::task::yield_now().await;
             }
             Err(error) => {
                 // No descriptors left, most likely: accept would fail again at once.
                 tracing::warn!(kind = %error.kind(), "a connection could not be accepted");
-                let pause = tokio::time::timeout(limits.pause, seats.freed());
+                let pause = tokio::time::timeout(limits.pause, quota.freed());
                 tokio::select! {
                     () = &mut stop => break,
                     _ = pause => {}
@@ -89,7 +89,7 @@ pub async fn serve(
         }
     }
     drop(listener);
-    while seats.free_one() {}
+    while quota.free_one() {}
     let answered = async { while tasks.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(limits.drain, answered).await;
 }
@@ -98,7 +98,7 @@ fn admit(
     stream: UnixStream,
     mailbox: &Mailbox,
     limits: ConnectionLimits,
-    seats: &ConnectionQuota,
+    quota: &ConnectionQuota,
     tasks: &mut JoinSet<()>,
 ) {
     let peer = match Peer::of(&stream) {
@@ -113,18 +113,18 @@ fn admit(
             return;
         }
     };
-    if seats.count() >= limits.connections.saturating_sub(limits.reserve) {
-        seats.free_one();
+    if quota.count() >= limits.connections.saturating_sub(limits.reserve) {
+        quota.free_one();
     }
-    if seats.count() >= limits.connections {
+    if quota.count() >= limits.connections {
         turn_away(&stream);
         return;
     }
-    let seat = seats.take();
-    let number = seat.number();
-    let connection = Connection::new(stream, peer, mailbox.clone(), limits, seat);
+    let permit = quota.take();
+    let number = permit.number();
+    let connection = Connection::new(stream, peer, mailbox.clone(), limits, permit);
     let task = tasks.spawn_local(connection.run());
-    ConnectionPermit::belongs_to(seats, number, task);
+    ConnectionPermit::belongs_to(quota, number, task);
 }
 
 /// Says why, if the socket takes it at once; nobody is waited for here.

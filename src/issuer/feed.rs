@@ -1,5 +1,5 @@
 //! Open feeds: who listens, and one task that wakes them. What a stream says is looked up in the store
-//! when it is woken, so that a seat costs a few hundred bytes and nothing is missed over a restart.
+//! when it is woken, so that a subscriber costs a few hundred bytes and nothing is missed over a restart.
 
 use super::state::Issuer;
 use oam_model::principal::PrincipalKey;

@@ -1,6 +1,6 @@
 //! The nouns of OAM: what is asked, by whom, for which role, and why it was refused.
 //!
-//! Nothing here reads a clock, a file or the network; every other room builds on these types.
+//! Nothing here reads a clock, a file or the network; every other crate builds on these types.
 
 #![warn(missing_docs)]
 
