@@ -5,23 +5,30 @@ use std::fmt::Write as _;
 /// A page with its status.
 pub struct CallbackPage {
     status: u16,
-    title: &'static str,
+    /// `good` or `bad`, as the style has it.
+    look: &'static str,
+    title: String,
     lines: Vec<String>,
 }
 
 const STYLE: &str = "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;\
 padding:0 1rem;color:#1b1f24;background:#fff}h1{font-size:1.5rem}\
+h1.good::before{content:'\\2713\\a0';color:#1a7f37}h1.bad::before{content:'\\2717\\a0';color:#cf222e}\
+.oam{font-size:.9rem;opacity:.7}code{font-family:ui-monospace,monospace;font-size:.95em}\
 @media(prefers-color-scheme:dark){body{color:#e6e8ea;background:#16181b}}";
 
 impl CallbackPage {
-    /// The sign-in succeeded.
-    pub fn signed_in(org: &str) -> Self {
+    /// The sign-in of this person succeeded.
+    pub fn signed_in(org: &str, person: &str) -> Self {
         Self {
             status: 200,
-            title: "You are signed in",
-            lines: vec![format!(
-                "You are signed in to {org}. You can close this window and go back to your work."
-            )],
+            look: "good",
+            title: format!("You are signed in to {org}"),
+            lines: vec![
+                format!("As {person}."),
+                "You can close this window and go back to your terminal; `oam status` shows what you may do."
+                    .to_owned(),
+            ],
         }
     }
 
@@ -29,7 +36,8 @@ impl CallbackPage {
     pub fn failed(sentence: &str, next: &str) -> Self {
         Self {
             status: 200,
-            title: "Sign-in failed",
+            look: "bad",
+            title: "Sign-in failed".to_owned(),
             lines: vec![format!("{sentence}."), format!("Next: {next}.")],
         }
     }
@@ -38,8 +46,13 @@ impl CallbackPage {
     pub(super) fn refused(status: u16, why: &str) -> Self {
         Self {
             status,
-            title: "Not accepted",
-            lines: vec![why.to_owned()],
+            look: "bad",
+            title: "Not accepted".to_owned(),
+            lines: vec![
+                why.to_owned(),
+                "Next: close this window, and run `oam login` again if no other one is open."
+                    .to_owned(),
+            ],
         }
     }
 
@@ -48,11 +61,13 @@ impl CallbackPage {
         let mut body = format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width\"><title>{title} - OAM</title>\
-             <style>{STYLE}</style></head><body><main><h1>{title}</h1>",
-            title = self.title
+             <style>{STYLE}</style></head><body><main><p class=\"oam\">OAM, organization access management</p>\
+             <h1 class=\"{look}\">{title}</h1>",
+            look = self.look,
+            title = escaped(&self.title)
         );
         for line in &self.lines {
-            let _ = write!(body, "<p>{}</p>", escaped(line));
+            let _ = write!(body, "<p>{}</p>", marked(line));
         }
         body.push_str("</main></body></html>\n");
         let allow = if self.status == 405 {
@@ -83,6 +98,16 @@ impl CallbackPage {
         )
         .into_bytes()
     }
+}
+
+/// What stands between backticks is a command.
+fn marked(line: &str) -> String {
+    let pieces = line.split('`').enumerate();
+    let pieces = pieces.map(|(at, piece)| match at % 2 {
+        0 => escaped(piece),
+        _ => format!("<code>{}</code>", escaped(piece)),
+    });
+    pieces.collect()
 }
 
 fn escaped(text: &str) -> String {

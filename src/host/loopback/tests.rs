@@ -48,7 +48,7 @@ async fn the_browser_hears_the_outcome_after_everything_else_and_the_port_is_clo
     let agent = async {
         finished(
             loopback.wait("s", LONG).await,
-            &CallbackPage::signed_in("acme"),
+            &CallbackPage::signed_in("acme", "ada@<acme>"),
         )
         .await
     };
@@ -62,7 +62,9 @@ async fn the_browser_hears_the_outcome_after_everything_else_and_the_port_is_clo
         "Cache-Control: no-store\r\n",
         "X-Content-Type-Options: nosniff\r\n",
         "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline';",
-        "You are signed in to acme",
+        "<h1 class=\"good\">You are signed in to acme</h1><p>As ada@&lt;acme&gt;.</p>",
+        "OAM, organization access management",
+        "<code>oam status</code>",
     ] {
         assert!(text.contains(needed), "{needed}");
     }
@@ -118,6 +120,7 @@ async fn everything_but_the_expected_request_is_refused_and_the_wait_goes_on() {
     let (answer, callback) = tokio::join!(visitor, agent);
     assert_eq!(callback.code.unwrap().expose(), "c");
     assert!(answer.contains("&lt;script&gt;") && !answer.contains("<script"));
+    assert!(answer.contains("<h1 class=\"bad\">Sign-in failed</h1>"));
 }
 
 #[tokio::test]
@@ -130,7 +133,7 @@ async fn an_error_of_the_provider_arrives_with_its_state() {
     let agent = async {
         finished(
             loopback.wait("s", LONG).await,
-            &CallbackPage::signed_in("a"),
+            &CallbackPage::signed_in("a", "b"),
         )
         .await
     };

@@ -81,23 +81,27 @@ async fn arrive(
         .await
         .map_err(|why| nobody(&org, &once.redirect, why))?;
     match finish(&inner, &org, &metadata, callback, &once).await {
-        Ok(arrived) => Ok(Returned {
-            arrived,
-            tell: Box::new(move |refusal| {
-                Box::pin(async move { tell(&org, browser, refusal).await })
-            }),
-        }),
+        Ok(arrived) => {
+            let Identity { email, subject, .. } = &arrived.identity;
+            let person = email.as_ref().unwrap_or(subject).clone();
+            Ok(Returned {
+                arrived,
+                tell: Box::new(move |refusal| {
+                    Box::pin(async move { tell(&org, &person, browser, refusal).await })
+                }),
+            })
+        }
         Err(refusal) => {
-            tell(&org, browser, Some(refusal.clone())).await;
+            tell(&org, "", browser, Some(refusal.clone())).await;
             Err(refusal)
         }
     }
 }
 
 /// Only when it is over: the page tells how it really went.
-async fn tell(org: &Org, browser: Browser, refusal: Option<Refusal>) {
+async fn tell(org: &Org, person: &str, browser: Browser, refusal: Option<Refusal>) {
     let page = match refusal {
-        None => CallbackPage::signed_in(org.name.as_str()),
+        None => CallbackPage::signed_in(org.name.as_str(), person),
         Some(refusal) => CallbackPage::failed(&refusal.sentence, &refusal.next),
     };
     browser.show(&page).await;

@@ -71,7 +71,7 @@ async fn a_sign_in_that_fails_a_check_is_refused_by_its_name_on_both_ends() {
             "{refusal:?}"
         );
         assert!(
-            page.contains("Sign-in failed") && page.contains(&format!("`{name}`")),
+            page.contains("Sign-in failed") && page.contains(&format!("<code>{name}</code>")),
             "{page}"
         );
     }
@@ -135,7 +135,8 @@ async fn the_error_of_an_answer_that_nobody_confirms_is_told_as_such() {
         "`invalid_scope`",
     ] {
         assert!(refusal.sentence.contains(said), "{said}: {refusal:?}");
-        assert!(page.contains(said), "{said}: {page}");
+        let shown = page.replace("<code>", "`").replace("</code>", "`");
+        assert!(shown.contains(said), "{said}: {page}");
     }
     assert!(refusal.next.contains("scopes"), "{refusal:?}");
     // Of a stranger's error nothing is believed: no access was denied.
