@@ -9,6 +9,7 @@ mod claims;
 mod fault;
 mod organization;
 mod publisher;
+mod rest;
 mod revoke;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,8 @@ pub struct Mint {
     parts: Parts,
     /// Client secrets that a hub refused, so that each raises one alarm and not one an exchange.
     alarmed: Mutex<HashSet<(HubName, u64)>>,
+    /// Hubs that the sweep leaves alone for a while.
+    rests: Mutex<rest::Rests>,
 }
 
 /// An order for one token: everything in it was verified and decided.
@@ -150,6 +153,7 @@ impl Mint {
         Self {
             parts,
             alarmed: Mutex::default(),
+            rests: Mutex::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Hugging Face takes a list of raw tokens from anybody and answers the same whether or not it knew them,
 //! so "revoked" here means: the hub took the order. It also tells the token's owner by e-mail.
 
+use super::rest::Rests;
 use super::{Mint, MintRequest, MintedToken};
 use crate::keys::sha256;
 use crate::outbound::Auth;
@@ -10,11 +11,13 @@ use crate::seal::{MasterKey, Purpose};
 use oam_model::answer::EndpointFault;
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::issuer::{Backend, IssuerHub};
+use oam_model::name::HubName;
 use oam_model::refusal::Refusal;
 use oam_model::secret::{Secret, wire};
 use oam_store::{Batch, StoreChange, TokenRow};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -42,6 +45,8 @@ pub enum RevokeOutcome {
     /// The hub has a way and it did not work, for the reason in our own words. It is tried again by
     /// [`Mint::due_revocations`].
     Failed(String),
+    /// The hub has a way and was not asked, for the reason in our own words. Tried again as [`RevokeOutcome::Failed`].
+    NotAsked(String),
 }
 
 impl RevokeOutcome {
@@ -51,13 +56,15 @@ impl RevokeOutcome {
             Self::Revoked => "the hub took the order to revoke it".to_owned(),
             Self::Expired => "it had expired at the hub".to_owned(),
             Self::NotPossible(why) => format!("the hub can't revoke it: {why}"),
-            Self::Failed(why) => format!("revoking it at the hub failed: {why}"),
+            Self::Failed(why) | Self::NotAsked(why) => {
+                format!("revoking it at the hub failed: {why}")
+            }
         }
     }
 
     /// Whether there is nothing left to try.
     pub const fn is_final(&self) -> bool {
-        !matches!(self, Self::Failed(_))
+        !matches!(self, Self::Failed(_) | Self::NotAsked(_))
     }
 }
 
@@ -148,7 +155,7 @@ impl Mint {
     /// them, and those whose revocation failed before. To be called every few seconds. A failure leaves
     /// no entry here (the first one did): it is tried again until it succeeds or the token has expired.
     /// What is over is decided at `sure_ms`, a time that does not leap: of a token that is taken for expired the
-    /// hub is never told.
+    /// hub is never told. A hub that failed is left alone by the next sweeps, longer with each failure.
     ///
     /// # Errors
     /// The store is not there, or did not take the outcomes.
@@ -162,10 +169,36 @@ impl Mint {
             .parts
             .store
             .due_at_hubs(sure_ms / 1000, left_alone_from, SWEEP);
-        let rows = due.await.map_err(|fault| fault.refusal())?;
+        let mut rows = due.await.map_err(|fault| fault.refusal())?;
+        rows.retain(|row| !self.rests().is_resting(&row.hub, sure_ms));
         let outcomes = self.revoke_at_hub(&rows, sure_ms).await;
+        self.hear(&rows, &outcomes, sure_ms);
         self.write(&rows, &outcomes, now_ms, false).await?;
         Ok(outcomes)
+    }
+
+    fn rests(&self) -> MutexGuard<'_, Rests> {
+        self.rests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A hub that refused an order is left alone for a while by the sweep.
+    fn hear(&self, rows: &[TokenRow], outcomes: &[(String, RevokeOutcome)], sure_ms: u64) {
+        let mut took: BTreeMap<&HubName, bool> = BTreeMap::new();
+        for (row, (_, outcome)) in rows.iter().zip(outcomes) {
+            match outcome {
+                RevokeOutcome::Revoked => {
+                    took.entry(&row.hub).or_insert(true);
+                }
+                RevokeOutcome::Failed(_) => {
+                    took.insert(&row.hub, false);
+                }
+                RevokeOutcome::Expired | RevokeOutcome::NotPossible(_) | RevokeOutcome::NotAsked(_) => {}
+            }
+        }
+        let mut rests = self.rests();
+        for (hub, took) in took {
+            rests.heard(hub, took, sure_ms);
+        }
     }
 
     async fn write(
@@ -291,7 +324,7 @@ impl Mint {
             if over {
                 RevokeOutcome::NotPossible(why)
             } else {
-                RevokeOutcome::Failed(why)
+                RevokeOutcome::NotAsked(why)
             }
         };
         let opened = self
@@ -311,7 +344,7 @@ impl Mint {
         match hub {
             Some(hub) => Ok((hub, live)),
             None if live.until_s <= now_s => Err(RevokeOutcome::Expired),
-            None => Err(RevokeOutcome::Failed(
+            None => Err(RevokeOutcome::NotAsked(
                 "this hub is not configured now".to_owned(),
             )),
         }
