@@ -270,15 +270,22 @@ impl AgentCore {
             return self.unproven(name, flight, &flaw);
         }
         let access = Arc::clone(&session.tokens.access);
+        let mut identity = arrived.identity;
+        // Named by userinfo before, and by no ID token: they stand until userinfo says otherwise.
+        let elsewhere = session.groups_by_userinfo && identity.groups.is_empty();
+        if elsewhere && let Some(live) = org_session.machine.standing().live() {
+            identity.groups.clone_from(&live.identity.groups);
+        }
         self.save_quietly();
-        if !arrived.without_id || to.exchange.issuer().is_some() {
-            return self.proven(name, flight, arrived.identity, UserInfo::Unread);
+        let is_told = !arrived.without_id && !elsewhere;
+        if is_told || to.exchange.issuer().is_some() {
+            return self.proven(name, flight, identity, UserInfo::Unread);
         }
         // Nobody else says whether the groups are still those: where there is an issuer, it asks itself.
         let (idp, inner, org) = (Rc::clone(&self.ports.idp), self.inner.clone(), name.clone());
         tokio::task::spawn_local(async move {
-            let said = idp.userinfo(&to, access, arrived.identity.clone()).await;
-            let said = Box::new((arrived.identity, said));
+            let said = idp.userinfo(&to, access, identity.clone()).await;
+            let said = Box::new((identity, said));
             let _ = inner.send(PortAnswer::UserInfo(org, flight, said));
         });
     }

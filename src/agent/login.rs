@@ -64,6 +64,8 @@ pub(super) struct Accepted {
     arrived: Arrived,
     said: Option<FirstAnswer>,
     by: SignedInBy,
+    /// Userinfo named the groups.
+    groups_by_userinfo: bool,
 }
 
 /// A sign-in that came to nothing.
@@ -251,7 +253,12 @@ impl AgentCore {
         login: &Login,
         accepted: Accepted,
     ) -> Result<LoginNews, Refusal> {
-        let Accepted { arrived, said, by } = accepted;
+        let Accepted {
+            arrived,
+            said,
+            by,
+            groups_by_userinfo,
+        } = accepted;
         let now = self.now();
         let org = self.still_bound(name, login)?;
         if matches!(self.opening, Opening::Failed(_)) {
@@ -267,7 +274,10 @@ impl AgentCore {
         let refresh = Arc::clone(&tokens.refresh);
         let live = live_of(&org, &tokens, arrived.identity, at, Some(now));
         let digest = login.digest.clone();
-        let session = Session::begun(tokens, at, digest);
+        let session = Session {
+            groups_by_userinfo,
+            ..Session::begun(tokens, at, digest)
+        };
         // The epoch grows with the sign-in, so the tombstone of the one before does not bury it.
         let before = (
             org_session.machine.clone(),

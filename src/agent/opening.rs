@@ -224,7 +224,7 @@ impl AgentCore {
             in_flight: sealed.in_flight,
             durable: true,
             id_not_renewed: false,
-            groups_by_userinfo: false,
+            groups_by_userinfo: sealed.groups_by_userinfo,
         });
         org_session.signed_in_to = bound.then(|| org.clone());
         self.step(&name, HostEvent::Restored(live));

@@ -232,6 +232,7 @@ impl OrgSession {
             signed_in_at_ms: session.signed_in_at_ms,
             digest: session.digest.clone(),
             in_flight: session.in_flight,
+            groups_by_userinfo: session.groups_by_userinfo,
             outstanding: self.outstanding.clone(),
             issuer: self.issuer_client.kept(),
         })

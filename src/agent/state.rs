@@ -38,6 +38,9 @@ pub struct SealedSession {
     pub digest: String,
     /// A refresh was sent and its answer is not on record: how many were sent with this token.
     pub in_flight: Option<u8>,
+    /// Userinfo named the groups of this session: where it names none, there are none.
+    #[serde(default)]
+    pub groups_by_userinfo: bool,
     /// Tokens handed out that may still live.
     #[serde(default)]
     pub outstanding: Vec<TokenOut>,
@@ -125,6 +128,7 @@ impl SealedSession {
             signed_in_at_ms: self.signed_in_at_ms,
             digest: self.digest.clone(),
             in_flight: self.in_flight,
+            groups_by_userinfo: self.groups_by_userinfo,
             outstanding: self.outstanding.clone(),
             issuer: self.issuer.clone(),
         }

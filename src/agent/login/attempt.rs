@@ -4,10 +4,13 @@ use super::{Accepted, Failed};
 use crate::answers::PortAnswer;
 use crate::command::LoginNews;
 use crate::first::first_answer;
-use crate::ports::{Authentication, IdentityProvider, IssuerApi, StoreWish, Vault};
+use crate::ports::{
+    Arrived, Authentication, IdentityProvider, IssuerApi, StoreWish, UserInfo, Vault,
+};
 use oam_config::agent::Org;
 use oam_model::sign_in::{SignInBy, SignedInBy};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -60,9 +63,19 @@ impl Attempt {
         let said = first_answer(&*self.issuer, org, &returned.arrived.tokens).await;
         match said.transpose() {
             Ok(said) => {
+                let mut arrived = returned.arrived;
+                let by_userinfo = self.groups_elsewhere(org, &arrived).await;
                 (returned.tell)(None).await;
-                let arrived = returned.arrived;
-                Ok(Accepted { arrived, said, by })
+                let groups_by_userinfo = by_userinfo.is_some();
+                if let Some(groups) = by_userinfo {
+                    arrived.identity.groups = groups;
+                }
+                Ok(Accepted {
+                    arrived,
+                    said,
+                    by,
+                    groups_by_userinfo,
+                })
             }
             Err(refusal) => {
                 (returned.tell)(Some(refusal.clone())).await;
@@ -73,6 +86,22 @@ impl Attempt {
                     by: Some(by),
                 })
             }
+        }
+    }
+
+    /// The groups that userinfo names where the ID token names none. Where there is an issuer, it asks itself.
+    async fn groups_elsewhere(&self, org: &Org, arrived: &Arrived) -> Option<Vec<String>> {
+        if org.exchange.issuer().is_some() || !arrived.identity.groups.is_empty() {
+            return None;
+        }
+        let access = Arc::clone(&arrived.tokens.access);
+        match self
+            .idp
+            .userinfo(org, access, arrived.identity.clone())
+            .await
+        {
+            UserInfo::Groups(groups) => Some(groups),
+            UserInfo::Silent | UserInfo::Unread => None,
         }
     }
 }

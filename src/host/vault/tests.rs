@@ -34,6 +34,7 @@ pub(super) fn state(refresh: &str) -> Sealed {
         signed_in_at_ms: 1,
         digest: "d".into(),
         in_flight: Some(1),
+        groups_by_userinfo: false,
         outstanding: Vec::new(),
         issuer: oam_agent::state::KeptOfIssuer::default(),
     };

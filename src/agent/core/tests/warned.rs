@@ -105,6 +105,39 @@ fn groups_that_userinfo_names_count_and_its_silence_counts_once_it_named_some() 
     });
 }
 
+/// A provider whose ID tokens have no groups: only userinfo names them.
+#[test]
+fn groups_that_only_userinfo_names_count_from_the_sign_in_and_outlive_a_restart() {
+    story(async {
+        let mut settings = settings();
+        if let Exchange::Rfc8693(exchange) = &mut settings.orgs[0].exchange {
+            exchange.subject = SubjectToken::AccessToken;
+        }
+        let fake = Fake::new();
+        let mut agent = TestAgent::start(&fake, &settings).await;
+        *fake.userinfo.borrow_mut() = UserInfo::Groups(vec!["publishers".into()]);
+        agent.sign_in("rt1", identity()).await;
+        let groups = |agent: &TestAgent| {
+            let live = agent.core.org_sessions[&acme()].machine.standing().live();
+            live.unwrap().identity.groups.clone()
+        };
+        assert_eq!(groups(&agent), ["publishers"]);
+        // A renewal brings an ID token, without groups as ever; userinfo can't be had.
+        fake.pass(61_000);
+        *fake.userinfo.borrow_mut() = UserInfo::Unread;
+        let _outcome = agent.get();
+        agent.answer(Ok(arrived("rt2", identity()))).await;
+        assert_eq!(groups(&agent), ["publishers"], "not read is not silent");
+        let mut agent = TestAgent::start(&fake, &settings).await;
+        assert_eq!(groups(&agent), ["publishers"]);
+        fake.pass(61_000);
+        *fake.userinfo.borrow_mut() = UserInfo::Silent;
+        let _outcome = agent.get();
+        agent.answer(Ok(arrived("rt3", identity()))).await;
+        assert!(groups(&agent).is_empty(), "there are none any more");
+    });
+}
+
 #[test]
 fn a_renewed_session_is_on_disk_before_userinfo_is_asked_and_an_end_meanwhile_is_one() {
     story(async {
