@@ -207,7 +207,7 @@ impl Client {
         if cfg!(unix) || left.is_none() {
             self.stream.set_recv_timeout(left)?;
         }
-        let mut piece = [0; 1024];
+        let mut piece = [0; 2048]; // a reply with a signed token, whole
         let result = loop {
             match self.stream.read(&mut piece) {
                 Ok(0) => break Err(io::ErrorKind::UnexpectedEof.into()),
