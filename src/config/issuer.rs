@@ -100,6 +100,8 @@ fn invisible(source: &SourceText<'_>, report: &mut FaultCollector<'_>) {
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod pin_tests;
+#[cfg(test)]
 mod policy_tests;
 #[cfg(test)]
 mod settings_tests;

@@ -106,6 +106,8 @@ pub struct IdentitySource {
     pub name: SourceName,
     /// People or jobs.
     pub kind: PrincipalKind,
+    /// The ready-made settings it began with (`preset`).
+    pub preset: Option<&'static str>,
     /// `iss`, byte for byte.
     pub issuer: String,
     /// `aud` must be one of these.

@@ -1,7 +1,7 @@
 //! Reading who holds a role: source, groups and conditions on claims.
 
 use super::place::{empty, some_texts};
-use super::preset::{is_pinned, shared};
+use super::preset::{Pins, is_pinned, pins};
 use crate::fields::{Fields, names, text_of, wrong_kind};
 use crate::suggest;
 use crate::tree::{FaultCollector, KeyEntry, Node, Value, YES_OR_NO, shown};
@@ -100,14 +100,23 @@ fn check_strangers(
     member: &Member,
     report: &mut FaultCollector<'_>,
 ) {
-    let Some(shared) = shared(&source.issuer, source.kind) else {
+    let Some(pins) = pins(source) else {
         return check_every_job(table, source, member, report);
     };
+    check_callers_words(table, &pins, member, report);
     let conditions = source.required.iter().chain(&member.claims);
     let mut pairs = conditions.map(|(name, values)| (name.as_str(), values.as_slice()));
-    if is_pinned(shared, &mut pairs) {
+    if is_pinned(pins.claims, &mut pairs) || (source.every_job && !pins.is_shared) {
         return;
     }
+    let way_out = if pins.is_shared {
+        String::new()
+    } else {
+        format!(
+            "; where every job of {} may, write `every_job = true` in `sources.{}`",
+            source.issuer, source.name
+        )
+    };
     let place = table
         .entry("claims")
         .map_or(table.place, |entry| entry.place);
@@ -115,14 +124,57 @@ fn check_strangers(
         place,
         format!(
             "this member of `{}` is not pinned to an id of yours: {}",
-            source.name, shared.because
+            source.name, pins.because
         ),
-        format!(
-            "add `{} = \"…\"` to its claims (one of {} with a fixed value)",
-            shared.pins[0],
-            suggest::list(shared.pins)
-        ),
+        format!("add {} to its claims{way_out}", advised(pins.claims)),
     );
+}
+
+/// The claim to pin, as it is written.
+fn advised(claims: &[&str]) -> String {
+    let first = claims[0];
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let written = if first.chars().all(plain) {
+        first.to_owned()
+    } else {
+        format!("\"{first}\"")
+    };
+    match claims {
+        [_] => format!("`{written} = \"…\"`, with a fixed value,"),
+        _ => format!(
+            "`{written} = \"…\"` (one of {} with a fixed value)",
+            suggest::list(claims)
+        ),
+    }
+}
+
+/// Whoever asks for the token fills these in as they please.
+fn check_callers_words(
+    table: &Fields<'_>,
+    pins: &Pins,
+    member: &Member,
+    report: &mut FaultCollector<'_>,
+) {
+    for claim in member.claims.keys() {
+        if pins
+            .callers_words
+            .iter()
+            .any(|word| claim.starts_with(word))
+        {
+            let place = table
+                .entry("claims")
+                .map_or(table.place, |entry| entry.place);
+            report.add(
+                place,
+                format!(
+                    "the claim `{}` is what the caller says of itself: {} does not check it",
+                    shown(claim),
+                    pins.name
+                ),
+                format!("remove it, and pin {} instead", suggest::list(pins.claims)),
+            );
+        }
+    }
 }
 
 /// A source of jobs that is not known here may be shared too, as those of CI services are: a role that no claim pins

@@ -40,7 +40,7 @@ fn allowed_member(member: &str) -> Policy {
 
 #[test]
 fn a_source_of_jobs_that_nothing_pins_is_refused_unless_every_job_is_meant() {
-    let source = "[sources.tfc]\nkind = \"job\"\nissuer = \"https://app.terraform.io\"\n";
+    let source = "[sources.tfc]\nkind = \"job\"\nissuer = \"https://jobs.acme.example\"\n";
     let role = |claims: &str| {
         format!(
             "{POLICY}[roles.plan]\nmembers = [{{ source = \"tfc\"{claims} }}]\ngrants = [{{ hub = \"models\", repositories = [\"acme/*\"], action = \"read\" }}]\n"
@@ -61,7 +61,7 @@ fn a_source_of_jobs_that_nothing_pins_is_refused_unless_every_job_is_meant() {
     for loose in ["", ", claims = { terraform_workspace_name = \"prod-*\" }"] {
         let said = told(&read(source, &role(loose)).unwrap_err());
         assert!(
-            said.contains("every job of https://app.terraform.io"),
+            said.contains("every job of https://jobs.acme.example"),
             "{said}"
         );
         assert!(said.contains("every_job = true"), "{said}");

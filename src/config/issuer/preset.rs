@@ -1,115 +1,120 @@
-//! What is known of identity sources by name or by issuer: ready-made settings of CI systems, and issuers
-//! that speak for strangers too.
+//! What is known of identity sources by name or by issuer: ready-made settings of workload identities, and what a
+//! rule has to pin so that nobody else's job claims a role.
 
+mod table;
+
+pub(super) use table::PRESETS;
+
+use oam_model::issuer::IdentitySource;
 use oam_model::principal::PrincipalKind;
 
-/// Settings that a `preset` brings; each can be overridden.
+/// A kind of workload identity: the settings that `preset` brings, each of which can be overridden, and how one's own
+/// jobs are told from a stranger's.
 pub(super) struct Preset {
+    /// The word of `preset`.
     pub(super) word: &'static str,
-    pub(super) issuer: &'static str,
+    /// What people call it.
+    pub(super) name: &'static str,
+    /// How its `iss` looks.
+    pub(super) issuer: IssuerForm,
     pub(super) algorithms: &'static [&'static str],
-    /// Stable under renames.
-    pub(super) key_claim: &'static str,
+    /// Stable under renames; none: `sub`.
+    pub(super) key_claim: Option<&'static str>,
     pub(super) username_claim: &'static str,
+    /// Claims of which one must have a fixed value: the first is the one to recommend. None of them can be taken
+    /// over by a rename or by registering a name anew.
+    pub(super) pins: &'static [&'static str],
+    /// Why a name does not do, for the fault.
+    pub(super) because: &'static str,
+    /// Beginnings of claims that the caller fills in: no condition on them proves anything.
+    pub(super) callers_words: &'static [&'static str],
+    /// Claims that every token must have, unless the source says otherwise.
+    pub(super) required: &'static [(&'static str, &'static str)],
     /// Oldest `iat`, ms.
     pub(super) longest_age_ms: u64,
 }
 
-const HOUR_MS: u64 = 3_600_000;
-
-/// The ready-made CI sources.
-pub(super) const PRESETS: [Preset; 2] = [
-    Preset {
-        word: "github-actions",
-        issuer: "https://token.actions.githubusercontent.com",
-        algorithms: &["RS256"],
-        key_claim: "repository_id",
-        username_claim: "repository",
-        longest_age_ms: HOUR_MS,
-    },
-    Preset {
-        word: "gitlab",
-        issuer: "https://gitlab.com",
-        algorithms: &["RS256"],
-        key_claim: "project_id",
-        username_claim: "project_path",
-        // A job's token is made when the job starts and used when it publishes.
-        longest_age_ms: 24 * HOUR_MS,
-    },
-];
+/// How the issuers of a kind look, each a function of the address without a final slash.
+pub(super) struct IssuerForm {
+    /// The one that is meant where none is named; none: each company has its own.
+    pub(super) usual: Option<&'static str>,
+    /// For people, in place of their own.
+    pub(super) example: &'static str,
+    /// Whether the address can be one of this kind.
+    pub(super) fits: fn(&str) -> bool,
+    /// Whether the address is one for certain, also without `preset`.
+    pub(super) is_known: fn(&str) -> bool,
+    /// Whether strangers have tokens of this issuer: then `every_job` is no way out.
+    pub(super) is_shared: fn(&str) -> bool,
+}
 
 /// The preset with this name.
 pub(super) fn preset(word: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.word == word)
 }
 
-/// An issuer that gives tokens to anybody who has an account there. Whoever takes them has to pin whose.
-pub(super) struct SharedIssuer {
-    /// What it is.
+/// What a rule has to pin about the tokens of a source.
+#[derive(Clone, Copy)]
+pub(super) struct Pins {
+    /// Whose tokens they are.
     pub(super) name: &'static str,
-    /// Claims of which one must have a fixed value: the first is the one to recommend. None of them can be
-    /// taken over by a rename or by registering a name anew.
-    pub(super) pins: &'static [&'static str],
-    /// Why a name does not do, for the fault.
+    /// See [`Preset::pins`].
+    pub(super) claims: &'static [&'static str],
+    /// See [`Preset::because`].
     pub(super) because: &'static str,
+    /// See [`Preset::callers_words`].
+    pub(super) callers_words: &'static [&'static str],
+    /// Strangers have tokens of this issuer too.
+    pub(super) is_shared: bool,
 }
 
-const GITHUB: SharedIssuer = SharedIssuer {
-    name: "GitHub Actions",
-    pins: &["repository_id", "repository_owner_id", "enterprise_id"],
-    because: "whoever registers a freed name gets its tokens, and the form of `sub` is the repository's to choose",
-};
-
-const GITLAB: SharedIssuer = SharedIssuer {
-    name: "gitlab.com",
-    pins: &["project_id", "namespace_id"],
-    because: "a freed path can be registered anew",
-};
-
-const BUILDKITE: SharedIssuer = SharedIssuer {
-    name: "Buildkite",
-    pins: &["organization_id", "pipeline_id", "organization_slug"],
-    because: "all its customers share the issuer",
-};
-
-const GOOGLE_WORK: SharedIssuer = SharedIssuer {
+/// Everybody's Google account.
+const GOOGLE_PEOPLE: Pins = Pins {
     name: "Google",
-    pins: &["sub", "azp"],
-    because: "everybody's service accounts and people share the issuer",
-};
-
-const GOOGLE_PEOPLE: SharedIssuer = SharedIssuer {
-    name: "Google",
-    pins: &["hd"],
+    claims: &["hd"],
     because: "every Google account has the same issuer",
+    callers_words: &[],
+    is_shared: true,
 };
 
-/// Whether tokens of `issuer` are given to strangers, and how to pin one's own.
-pub(super) fn shared(issuer: &str, kind: PrincipalKind) -> Option<&'static SharedIssuer> {
-    let issuer = issuer.trim_end_matches('/');
-    let host = issuer.strip_prefix("https://").unwrap_or(issuer);
-    let host = host.split('/').next().unwrap_or(host);
-    match (host, kind) {
-        ("token.actions.githubusercontent.com", _) => Some(&GITHUB),
-        // Data residency and GitHub Enterprise Server: one company's, but its people choose names too.
-        _ if host.starts_with("token.actions.") && host.ends_with(".ghe.com") => Some(&GITHUB),
-        _ if issuer.ends_with("/_services/token") => Some(&GITHUB),
-        ("gitlab.com", _) => Some(&GITLAB),
-        ("agent.buildkite.com", _) => Some(&BUILDKITE),
-        ("accounts.google.com", PrincipalKind::Job) => Some(&GOOGLE_WORK),
-        ("accounts.google.com", PrincipalKind::Person) => Some(&GOOGLE_PEOPLE),
-        _ => None,
+/// The pins of a source, by its preset or by its issuer.
+pub(super) fn pins(source: &IdentitySource) -> Option<Pins> {
+    if let Some(preset) = source.preset.and_then(preset) {
+        return Some(pins_of(preset, &source.issuer));
     }
+    known(&source.issuer, source.kind)
+}
+
+fn pins_of(preset: &'static Preset, issuer: &str) -> Pins {
+    Pins {
+        name: preset.name,
+        claims: preset.pins,
+        because: preset.because,
+        callers_words: preset.callers_words,
+        is_shared: (preset.issuer.is_shared)(issuer.trim_end_matches('/')),
+    }
+}
+
+/// Whether `issuer` is known without a preset, and how one's own are told there.
+fn known(issuer: &str, kind: PrincipalKind) -> Option<Pins> {
+    let bare = issuer.trim_end_matches('/');
+    if kind == PrincipalKind::Person && bare == "https://accounts.google.com" {
+        return Some(GOOGLE_PEOPLE);
+    }
+    let found = PRESETS.iter().find(|one| (one.issuer.is_known)(bare))?;
+    let pins = pins_of(found, bare);
+    // People of one tenant are that company's, and told by their groups.
+    (kind == PrincipalKind::Job || pins.is_shared).then_some(pins)
 }
 
 /// Whether one of `pins` has fixed values only among `claims`: a wildcard fixes nothing.
 pub(super) fn is_pinned<'c>(
-    shared: &SharedIssuer,
+    pins: &[&str],
     mut claims: impl Iterator<Item = (&'c str, &'c [String])>,
 ) -> bool {
     claims.any(|(name, values)| {
         let fixed = !values.is_empty() && values.iter().all(|value| !value.contains('*'));
-        shared.pins.contains(&name) && fixed
+        pins.contains(&name) && fixed
     })
 }
 
@@ -127,8 +132,9 @@ pub(super) fn is_any_tenant(issuer: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_any_tenant, shared};
+    use super::{PRESETS, is_any_tenant, known, preset};
     use oam_model::principal::PrincipalKind;
+    use std::collections::BTreeSet;
 
     #[test]
     fn issuers_that_speak_for_strangers_are_known_in_all_their_forms() {
@@ -138,12 +144,90 @@ mod tests {
             "https://token.actions.acme.ghe.com",
             "https://git.acme.example/_services/token",
         ] {
-            let found = shared(issuer, PrincipalKind::Job).map(|s| s.pins[0]);
+            let found = known(issuer, PrincipalKind::Job).map(|pins| pins.claims[0]);
             assert_eq!(found, Some("repository_id"), "{issuer}");
         }
-        assert!(shared("https://gitlab.acme.example", PrincipalKind::Job).is_none());
-        let google = shared("https://accounts.google.com", PrincipalKind::Person);
-        assert_eq!(google.map(|s| s.pins[0]), Some("hd"));
+        assert!(known("https://gitlab.acme.example", PrincipalKind::Job).is_none());
+        let google = known("https://accounts.google.com", PrincipalKind::Person);
+        assert_eq!(google.map(|pins| pins.claims[0]), Some("hd"));
+    }
+
+    #[test]
+    fn each_kind_is_known_by_its_issuer_and_by_no_other_kind() {
+        for (issuer, word, shared) in [
+            (
+                "https://token.actions.githubusercontent.com",
+                "github-actions",
+                true,
+            ),
+            ("https://gitlab.com", "gitlab", true),
+            (
+                "https://api.bitbucket.org/2.0/workspaces/acme/pipelines-config/identity/oidc",
+                "bitbucket",
+                false,
+            ),
+            (
+                "https://oidc.circleci.com/org/0b3f7c1e-52d4-4f0e-9f39-0a4d1c7e8a11",
+                "circleci",
+                false,
+            ),
+            ("https://agent.buildkite.com", "buildkite", true),
+            ("https://codeberg.org/api/actions", "forgejo", true),
+            ("https://app.terraform.io", "hcp-terraform", true),
+            ("https://app.eu.terraform.io", "hcp-terraform", true),
+            (
+                "https://1f2e3d4c-aaaa-bbbb-cccc-000011112222.tokens.sts.global.api.aws",
+                "aws",
+                false,
+            ),
+            ("https://accounts.google.com", "gcp", true),
+            (
+                "https://sts.windows.net/0b3f7c1e-52d4-4f0e-9f39-0a4d1c7e8a11/",
+                "azure",
+                false,
+            ),
+            (
+                "https://login.microsoftonline.com/0b3f7c1e-52d4-4f0e-9f39-0a4d1c7e8a11/v2.0",
+                "azure",
+                false,
+            ),
+            ("https://oidc.vercel.com", "vercel", true),
+            ("https://oidc.vercel.com/acme", "vercel", false),
+        ] {
+            let bare = issuer.trim_end_matches('/');
+            let fitting = PRESETS.iter().filter(|one| (one.issuer.is_known)(bare));
+            let words: Vec<&str> = fitting.map(|one| one.word).collect();
+            assert_eq!(words, [word], "{issuer}");
+            assert!((preset(word).unwrap().issuer.fits)(bare), "{issuer}");
+            let pins = known(issuer, PrincipalKind::Job).unwrap();
+            assert_eq!(pins.is_shared, shared, "{issuer}");
+        }
+    }
+
+    #[test]
+    fn every_preset_pins_something_that_the_caller_does_not_choose() {
+        let words: BTreeSet<&str> = PRESETS.iter().map(|one| one.word).collect();
+        assert_eq!(words.len(), PRESETS.len(), "each word once");
+        for one in PRESETS {
+            assert!(
+                !one.pins.is_empty() && !one.algorithms.is_empty(),
+                "{}",
+                one.word
+            );
+            let chosen =
+                |claim: &&str| one.callers_words.iter().any(|word| claim.starts_with(word));
+            assert!(!one.pins.iter().any(chosen), "{}", one.word);
+            if let Some(usual) = one.issuer.usual {
+                assert!((one.issuer.fits)(usual), "{}", one.word);
+            }
+        }
+    }
+
+    #[test]
+    fn people_of_one_tenant_need_no_pin_of_a_job() {
+        let tenant = "https://login.microsoftonline.com/0b3f7c1e-52d4-4f0e-9f39-0a4d1c7e8a11/v2.0";
+        assert!(known(tenant, PrincipalKind::Person).is_none());
+        assert!(known(tenant, PrincipalKind::Job).is_some());
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! Reading `[sources.NAME]`: whose tokens are taken.
 
+mod access_tokens;
+
 use super::member::claims;
-use super::place::{keys, needed_secret, some_texts};
-use super::preset::{PRESETS, Preset, is_any_tenant, is_pinned, preset, shared};
-use crate::address::{endpoint, issuer as check_issuer};
-use crate::fields::{Fields, choose, names};
+use super::place::{keys, some_texts};
+use super::preset::{PRESETS, Preset, is_any_tenant, is_pinned, pins, preset};
+use crate::address::issuer as check_issuer;
+use crate::fields::{Fields, names};
 use crate::provider::{checked, reauth};
 use crate::suggest;
 use crate::tree::{FaultCollector, KeyEntry, Span, shown};
-use oam_model::issuer::{AccessTokenCheck, IdentitySource};
+use access_tokens::{access_tokens, check_access};
+use oam_model::issuer::IdentitySource;
 use oam_model::name::SourceName;
 use oam_model::organization::SubjectKind;
 use oam_model::principal::PrincipalKind;
@@ -122,15 +125,21 @@ fn read_source(
     let access_tokens = access_tokens(&table, report);
     let groups_from_userinfo = table.yes("groups_from_userinfo", false, report);
     check_access(&table, subject, groups_from_userinfo, report);
-    let required = table
+    let mut required = table
         .entry("required")
         .map(|entry| claims(entry, &table.path_of("required"), report))
         .unwrap_or_default();
+    for (name, value) in preset.map_or(&[][..], |preset| preset.required) {
+        required
+            .entry((*name).to_owned())
+            .or_insert_with(|| vec![(*value).to_owned()]);
+    }
     let issuer = issuer?;
     let usual_age = preset.map_or(DAY_MS, |preset| preset.longest_age_ms);
     let source = IdentitySource {
         name: name.ok()?,
         kind,
+        preset: preset.map(|preset| preset.word),
         reauth: reauth(&table, &issuer, report),
         issuer,
         audiences,
@@ -143,7 +152,7 @@ fn read_source(
         key_claim: table
             .text("key_claim", report)
             .map(|text| text.value)
-            .or(preset.map(|preset| preset.key_claim))
+            .or(preset.and_then(|preset| preset.key_claim))
             .map(str::to_owned),
         username_claim: word(&table, "username_claim", usual_name(kind, preset), report),
         required,
@@ -219,7 +228,18 @@ fn issuer(
     report: &mut FaultCollector<'_>,
 ) -> Option<String> {
     if let (Some(preset), None) = (preset, table.entry("issuer")) {
-        return Some(preset.issuer.to_owned());
+        if preset.issuer.usual.is_none() {
+            report.add(
+                table.place,
+                format!(
+                    "`{}` does not say whose {} it is",
+                    shown(&table.path),
+                    preset.name
+                ),
+                format!("add issuer = \"{}\", with your own", preset.issuer.example),
+            );
+        }
+        return preset.issuer.usual.map(str::to_owned);
     }
     if let Some(text) = table
         .text("issuer", report)
@@ -235,7 +255,39 @@ fn issuer(
         );
         return None;
     }
-    checked(table, "issuer", true, check_issuer, report)
+    let read = checked(table, "issuer", true, check_issuer, report);
+    check_form(table, preset, read.as_deref(), report);
+    read
+}
+
+/// An address of another kind gives tokens with other claims: nothing that the preset pins would be in them.
+fn check_form(
+    table: &Fields<'_>,
+    preset: Option<&Preset>,
+    issuer: Option<&str>,
+    report: &mut FaultCollector<'_>,
+) {
+    let (Some(preset), Some(issuer)) = (preset, issuer) else {
+        return;
+    };
+    if (preset.issuer.fits)(issuer.trim_end_matches('/')) {
+        return;
+    }
+    let place = table
+        .entry("issuer")
+        .map_or(table.place, |entry| entry.node.place);
+    report.add(
+        place,
+        format!(
+            "`{}` is no issuer of {}",
+            shown(&table.path_of("issuer")),
+            preset.name
+        ),
+        format!(
+            "write it as in `{}`, or choose another preset",
+            preset.issuer.example
+        ),
+    );
 }
 
 fn audiences(
@@ -287,104 +339,15 @@ fn algorithms(
     texts.iter().map(|text| text.value.to_owned()).collect()
 }
 
-fn access_tokens(table: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<AccessTokenCheck> {
-    let entry = table.entry("access_tokens")?;
-    let path = table.path_of("access_tokens");
-    let known = [
-        "check",
-        "endpoint",
-        "client_id",
-        "client_secret",
-        "any_client",
-    ];
-    let inner = Fields::open(&entry.node, entry.place, &path, &known, report);
-    let checks = [("introspection", true), ("userinfo", false)];
-    let check = inner
-        .required("check", report)
-        .and_then(|text| choose(text, &inner.path_of("check"), &checks, report));
-    let endpoint = checked(&inner, "endpoint", false, endpoint, report);
-    let any_client = inner.yes("any_client", false, report);
-    if check? {
-        if let Some(entry) = inner.entry("any_client") {
-            report.add(
-                entry.place,
-                format!(
-                    "`{}` is not used: an introspection says for whom a token is",
-                    shown(&inner.path_of("any_client"))
-                ),
-                "remove the line",
-            );
-        }
-        let client_id = inner.required("client_id", report);
-        let client_secret = needed_secret(&inner, "client_secret", report);
-        return Some(AccessTokenCheck::Introspection {
-            endpoint,
-            client_id: client_id?.value.to_owned(),
-            client_secret: client_secret?,
-        });
-    }
-    for key in ["client_id", "client_secret"] {
-        if let Some(entry) = inner.entry(key) {
-            report.add(
-                entry.place,
-                format!(
-                    "`{}` is not used: userinfo takes the token alone",
-                    shown(&inner.path_of(key))
-                ),
-                "remove the line, or write check = \"introspection\"",
-            );
-        }
-    }
-    Some(AccessTokenCheck::UserInfo {
-        endpoint,
-        any_client,
-    })
-}
-
-/// An access token can't speak for a person unless it is said how it is checked.
-fn check_access(
-    table: &Fields<'_>,
-    subject: SubjectKind,
-    groups_from_userinfo: bool,
-    report: &mut FaultCollector<'_>,
-) {
-    let entry = table.entry("subject");
-    if subject == SubjectKind::AccessToken && table.entry("access_tokens").is_none() {
-        let place = entry.map_or(table.place, |entry| entry.node.place);
-        report.add(
-            place,
-            format!(
-                "`{}` is \"access-token\", but `access_tokens` does not say how one is checked",
-                shown(&table.path_of("subject"))
-            ),
-            "add access_tokens = { check = \"userinfo\" } or { check = \"introspection\", … }",
-        );
-    }
-    if let (true, SubjectKind::IdToken, Some(entry)) = (
-        groups_from_userinfo,
-        subject,
-        table.entry("groups_from_userinfo"),
-    ) {
-        report.add(
-            entry.place,
-            format!(
-                "`{}` needs an access token, but the agents send ID tokens",
-                shown(&table.path_of("groups_from_userinfo"))
-            ),
-            "add subject = \"access-token\" and access_tokens = { check = \"userinfo\" }",
-        );
-    }
-}
-
 /// People of a shared issuer have to be pinned here, because each of them is somebody: a policy's rule "all
 /// of this source" would let everybody in. Jobs are pinned here or in each rule of the policy.
 fn check_strangers(table: &Fields<'_>, source: &IdentitySource, report: &mut FaultCollector<'_>) {
-    let Some(shared) = shared(&source.issuer, source.kind) else {
+    let Some(pins) = pins(source).filter(|pins| pins.is_shared) else {
         return;
     };
     let required = source.required.iter();
     let mut pairs = required.map(|(name, values)| (name.as_str(), values.as_slice()));
-    if source.kind == PrincipalKind::Job || is_pinned(shared, &mut pairs) {
+    if source.kind == PrincipalKind::Job || is_pinned(pins.claims, &mut pairs) {
         return;
     }
     report.add(
@@ -392,9 +355,9 @@ fn check_strangers(table: &Fields<'_>, source: &IdentitySource, report: &mut Fau
         format!(
             "`{}` takes people of every organization at {}: {}",
             shown(&table.path),
-            shared.name,
-            shared.because
+            pins.name,
+            pins.because
         ),
-        format!("add required = {{ {} = \"…\" }}", shared.pins[0]),
+        format!("add required = {{ {} = \"…\" }}", pins.claims[0]),
     );
 }

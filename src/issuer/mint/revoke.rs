@@ -192,7 +192,9 @@ impl Mint {
                 RevokeOutcome::Failed(_) => {
                     took.insert(&row.hub, false);
                 }
-                RevokeOutcome::Expired | RevokeOutcome::NotPossible(_) | RevokeOutcome::NotAsked(_) => {}
+                RevokeOutcome::Expired
+                | RevokeOutcome::NotPossible(_)
+                | RevokeOutcome::NotAsked(_) => {}
             }
         }
         let mut rests = self.rests();

@@ -42,6 +42,7 @@ pub fn okta() -> IdentitySource {
         reauth: oam_model::organization::Reauth::MaxAge,
         required: BTreeMap::new(),
         verified_emails: false,
+        preset: None,
         every_job: false,
         longest_age_ms: 24 * 3600 * 1000,
     }
@@ -53,6 +54,7 @@ pub fn jobs(source: &str, issuer: &str, audience: &str) -> IdentitySource {
         kind: PrincipalKind::Job,
         issuer: issuer.to_owned(),
         audiences: vec![audience.to_owned()],
+        preset: None,
         every_job: false,
         longest_age_ms: 3600 * 1000,
         ..okta()

@@ -320,6 +320,7 @@ fn somebody_described_has_the_key_that_a_token_would_give() {
         key_claim: Some("repository_id".to_owned()),
         username_claim: "repository".to_owned(),
         reauth: oam_model::organization::Reauth::MaxAge,
+        preset: None,
         required: BTreeMap::new(),
         verified_emails: false,
         every_job: false,

@@ -228,7 +228,9 @@ async fn own_tokens_and_tokens_that_are_not_kept_cannot_be_ended_at_a_hub() {
         .mint
         .revoke_at_hub(std::slice::from_ref(&elsewhere), NOW)
         .await;
-    assert!(matches!(&outcomes[0].1, RevokeOutcome::NotAsked(why) if why.contains("not configured")));
+    assert!(
+        matches!(&outcomes[0].1, RevokeOutcome::NotAsked(why) if why.contains("not configured"))
+    );
     assert!(!outcomes[0].1.is_final());
     let until = world.mint.honoured_until(&elsewhere);
     let over = world.mint.revoke_at_hub(&[elsewhere], until * 1000).await;
