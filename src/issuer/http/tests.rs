@@ -1,5 +1,6 @@
 //! Every route over a real connection, with a real database.
 
+mod at_once;
 mod bounds;
 mod exchange;
 mod feed;
