@@ -33,3 +33,6 @@ mod job;
 #[cfg(unix)]
 #[path = "cli/login_url.rs"]
 mod login_url;
+#[cfg(unix)]
+#[path = "cli/sign_in.rs"]
+mod sign_in;
