@@ -2,10 +2,11 @@ use super::super::http::Http;
 use super::super::http::stand_in::{Canned, StandIn, Still};
 use super::TokenExchange;
 use oam_agent::ports::{Minted, TokenEndpoint as _, TokenKey};
-use oam_config::agent::{Body, Exchange, Org, Provider, Rfc8693, SubjectToken};
+use oam_config::agent::{Body, Exchange, Org, Rfc8693, SubjectToken};
 use oam_model::answer::EndpointFault;
 use oam_model::role::Action;
 use oam_model::secret::Secret;
+use oam_session::machine::fixture::provider;
 use serde_json::{Value, json};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,22 +30,7 @@ fn endpoint(base: &str) -> Rfc8693 {
 fn org(exchange: Rfc8693) -> Org {
     Org {
         name: "acme".parse().unwrap(),
-        provider: Provider {
-            issuer: "https://idp.example".into(),
-            client_id: "oam".into(),
-            scopes: vec![],
-            extra: std::collections::BTreeMap::new(),
-            redirect_port: 0,
-            redirect_path: "/".into(),
-            groups_claim: "groups".into(),
-            reauth: oam_model::organization::Reauth::MaxAge,
-            device: true,
-            device_authorization_endpoint: None,
-            ca_file: None,
-            ca_sha256: None,
-            proxy: None,
-            environment: None,
-        },
+        provider: provider("https://idp.example"),
         exchange: Exchange::Rfc8693(exchange),
         hubs: vec![],
         roles: vec![],

@@ -12,6 +12,7 @@ use oam_model::identity::Identity;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_model::sign_in::SignInBy;
+use oam_session::machine::fixture::provider;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -107,23 +108,13 @@ impl Idp {
         Org {
             name: "acme".parse().unwrap(),
             provider: Provider {
-                issuer: self.server.base.clone(),
-                client_id: "oam".into(),
                 scopes: vec!["openid".into(), "offline_access".into()],
                 extra: BTreeMap::from([
                     ("prompt".to_owned(), "consent".to_owned()),
                     ("state".to_owned(), "fixed".to_owned()),
                 ]),
-                redirect_port: 0,
                 redirect_path: "/back".into(),
-                groups_claim: "groups".into(),
-                reauth: oam_model::organization::Reauth::MaxAge,
-                device: true,
-                device_authorization_endpoint: None,
-                ca_file: None,
-                ca_sha256: None,
-                proxy: None,
-                environment: None,
+                ..provider(&self.server.base)
             },
             exchange: Exchange::Rfc8693(Rfc8693 {
                 token_endpoint: "https://x.example/".into(),

@@ -27,6 +27,26 @@ fn role(name: &str, groups: &[&str], pattern: &str, action: Action) -> Role {
     }
 }
 
+/// The settings of an identity provider that is asked for nothing special.
+pub fn provider(issuer: &str) -> Provider {
+    Provider {
+        issuer: issuer.into(),
+        client_id: "oam".into(),
+        scopes: vec!["openid".into()],
+        extra: std::collections::BTreeMap::new(),
+        redirect_port: 0,
+        redirect_path: "/callback".into(),
+        groups_claim: "groups".into(),
+        reauth: oam_model::organization::Reauth::MaxAge,
+        device: true,
+        device_authorization_endpoint: None,
+        ca_file: None,
+        ca_sha256: None,
+        proxy: None,
+        environment: None,
+    }
+}
+
 /// One organization, one hub, five roles.
 pub fn settings() -> Settings {
     Settings {
@@ -35,22 +55,7 @@ pub fn settings() -> Settings {
         unknown_intent: UnknownIntent::Write,
         orgs: vec![Org {
             name: "acme".parse().unwrap(),
-            provider: Provider {
-                issuer: "https://idp.acme.example".into(),
-                client_id: "oam".into(),
-                scopes: vec!["openid".into()],
-                extra: std::collections::BTreeMap::new(),
-                redirect_port: 0,
-                redirect_path: "/callback".into(),
-                groups_claim: "groups".into(),
-                reauth: oam_model::organization::Reauth::MaxAge,
-                device: true,
-                device_authorization_endpoint: None,
-                ca_file: None,
-                ca_sha256: None,
-                proxy: None,
-                environment: None,
-            },
+            provider: provider("https://idp.acme.example"),
             exchange: Exchange::Rfc8693(Rfc8693 {
                 token_endpoint: "https://tokens.acme.example".into(),
                 body: Body::Form,
