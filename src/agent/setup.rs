@@ -149,6 +149,7 @@ impl AgentCore {
         there.ca_file.clone_from(&here.ca_file);
         there.ca_sha256.clone_from(&here.ca_sha256);
         there.proxy.clone_from(&here.proxy);
+        there.proxy_auth_file.clone_from(&here.proxy_auth_file);
         there.environment.clone_from(&here.environment);
         let changes = between(org, &then);
         (!changes.is_empty()).then(|| SetUpStatus {

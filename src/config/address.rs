@@ -9,6 +9,9 @@ pub(super) struct AddressFault {
     pub(super) next: String,
 }
 
+/// What is wrong with an address that says who asks.
+const CREDENTIALS: &str = "holds a user name or password";
+
 fn fault(what: impl Into<String>, next: impl Into<String>) -> AddressFault {
     AddressFault {
         what: what.into(),
@@ -53,10 +56,7 @@ fn parse(text: &str) -> Result<Url, AddressFault> {
         )
     })?;
     if !url.username().is_empty() || url.password().is_some() || has_at(text) {
-        return Err(fault(
-            "holds a user name or password",
-            "remove everything before the `@`",
-        ));
+        return Err(fault(CREDENTIALS, "remove everything before the `@`"));
     }
     if url.fragment().is_some() {
         return Err(fault(
@@ -122,7 +122,14 @@ pub(super) fn issuer(text: &str) -> Result<(), AddressFault> {
 
 /// Checks a proxy. No password in it: nothing long-lived lies on disk in the clear (promise 6).
 pub(super) fn proxy(text: &str) -> Result<(), AddressFault> {
-    let url = parse(text)?;
+    let url = parse(text).map_err(|fault| match fault.what.as_str() {
+        CREDENTIALS => AddressFault {
+            next: "write the proxy without them, and them as USER:PASSWORD into a file of your own that `proxy_auth_file` names"
+                .into(),
+            ..fault
+        },
+        _ => fault,
+    })?;
     if url.path() != "/" || url.query().is_some() {
         return Err(fault(
             "has a path",

@@ -41,8 +41,10 @@ pub(super) fn read_provider(
     let redirect_port = org.port("redirect_port", report);
     let redirect_path = redirect_path(org, report);
     let groups_claim = org.text("groups_claim", report);
-    let ca_file = ca_file(org, report);
+    let ca_file = whole_path(org, "ca_file", report);
     let proxy = checked(org, "proxy", false, address::proxy, report);
+    let proxy_auth_file = whole_path(org, "proxy_auth_file", report);
+    needs_proxy(org, report);
     let reauth = reauth(org, issuer.as_deref().unwrap_or_default(), report);
     let device_endpoint = checked(
         org,
@@ -65,6 +67,7 @@ pub(super) fn read_provider(
         ca_file,
         ca_sha256: None,
         proxy,
+        proxy_auth_file,
         environment: None,
     })
 }
@@ -178,17 +181,30 @@ pub(super) fn redirect_path(org: &Fields<'_>, report: &mut FaultCollector<'_>) -
     path.to_owned()
 }
 
-pub(super) fn ca_file(org: &Fields<'_>, report: &mut FaultCollector<'_>) -> Option<String> {
-    let text = org.text("ca_file", report)?;
+pub(super) fn whole_path(
+    org: &Fields<'_>,
+    key: &str,
+    report: &mut FaultCollector<'_>,
+) -> Option<String> {
+    let text = org.text(key, report)?;
     if !std::path::Path::new(text.value).is_absolute() {
         report.add(
             text.place,
-            format!(
-                "`{}` is not an absolute path",
-                shown(&org.path_of("ca_file"))
-            ),
+            format!("`{}` is not an absolute path", shown(&org.path_of(key))),
             "write the whole path from the root: OAM has no folder of its own to start from",
         );
     }
     Some(text.value.to_owned())
+}
+
+/// A user name and password for no proxy would never be sent, and whoever wrote them believes that they are.
+pub(super) fn needs_proxy(table: &Fields<'_>, report: &mut FaultCollector<'_>) {
+    if let (Some(entry), None) = (table.entry("proxy_auth_file"), table.entry("proxy")) {
+        let path = table.path_of("proxy_auth_file");
+        report.add(
+            entry.place,
+            format!("`{}` is for a proxy, and none is named", shown(&path)),
+            "name it as `proxy`, or take this out",
+        );
+    }
 }

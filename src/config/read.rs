@@ -133,7 +133,7 @@ fn settings(tree: &Node, report: &mut FaultCollector<'_>) -> Settings {
 /// One organization; none when a fault was found that leaves no value to go on with. Its hubs are
 /// given even then, so that they can be compared to the others.
 fn read_org(entry: &KeyEntry, report: &mut FaultCollector<'_>) -> (Option<Org>, Vec<ReadHub>) {
-    const KEYS: [&str; 18] = [
+    const KEYS: [&str; 19] = [
         "issuer",
         "client_id",
         "scopes",
@@ -145,6 +145,7 @@ fn read_org(entry: &KeyEntry, report: &mut FaultCollector<'_>) -> (Option<Org>, 
         "device_authorization_endpoint",
         "ca_file",
         "proxy",
+        "proxy_auth_file",
         "fresh",
         "lease",
         "session_age",

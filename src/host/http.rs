@@ -34,6 +34,7 @@ pub(crate) fn way_of(provider: &Provider) -> Via {
         ca_file: provider.ca_file.clone(),
         ca_sha256: provider.ca_sha256.clone(),
         proxy: provider.proxy.clone(),
+        proxy_auth_file: provider.proxy_auth_file.clone(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::answer::{Answer, collect};
 use crate::body::Payload;
+use crate::proxy::proxy;
 use crate::{endpoint, fault, is_loopback, roots};
 use oam_model::answer::EndpointFault;
 use oam_model::organization::Route;
@@ -36,6 +37,8 @@ pub struct Via {
     pub ca_sha256: Option<String>,
     /// The proxy, in place of the environment's.
     pub proxy: Option<String>,
+    /// Private file with the user name and password for it.
+    pub proxy_auth_file: Option<String>,
 }
 
 impl Via {
@@ -43,10 +46,17 @@ impl Via {
     #[must_use]
     pub fn with(self, route: Route) -> Self {
         let other = route.ca_file.is_some();
+        // Who we are to one proxy is no business of another.
+        let proxy_auth_file = match (&route.proxy, &route.proxy_auth_file) {
+            (_, Some(file)) => Some(file.clone()),
+            (Some(_), None) => None,
+            (None, None) => self.proxy_auth_file,
+        };
         Self {
             ca_sha256: self.ca_sha256.filter(|_| !other),
             ca_file: route.ca_file.or(self.ca_file),
             proxy: route.proxy.or(self.proxy),
+            proxy_auth_file,
         }
     }
 
@@ -56,7 +66,7 @@ impl Via {
     /// What is wrong with them.
     pub fn check(&self) -> Result<(), String> {
         if let Some(text) = &self.proxy {
-            proxy(text)?;
+            proxy(text, self.proxy_auth_file.as_deref())?;
         }
         if let Some(path) = &self.ca_file {
             roots(path, self.ca_sha256.as_deref())?;
@@ -78,7 +88,7 @@ struct Key {
 struct Built {
     client: reqwest::Client,
     at: Moment,
-    ca_changed: Option<SystemTime>,
+    changed: [Option<SystemTime>; 2],
 }
 
 /// HTTP clients of one policy.
@@ -154,11 +164,12 @@ impl HttpClient {
             direct: is_loopback(url),
             plain: url.scheme() == "http",
         };
-        let ca_changed = via.ca_file.as_deref().and_then(changed_at);
+        let files = [via.ca_file.as_deref(), via.proxy_auth_file.as_deref()];
+        let changed = files.map(|file| file.and_then(changed_at));
         // A panic elsewhere can't leave the map half written: what is in it is still good.
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = built.get(&key)
-            && known.ca_changed == ca_changed
+            && known.changed == changed
             && now.since(known.at) < CLIENT_AGE_MS
         {
             return Ok(known.client.clone());
@@ -167,7 +178,7 @@ impl HttpClient {
         let fresh = Built {
             client: client.clone(),
             at: now,
-            ca_changed,
+            changed,
         };
         built.insert(key, fresh);
         Ok(client)
@@ -176,10 +187,6 @@ impl HttpClient {
 
 fn changed_at(path: &str) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|m| m.modified()).ok()
-}
-
-fn proxy(text: &str) -> Result<reqwest::Proxy, String> {
-    reqwest::Proxy::all(text).map_err(|_| "the address in `proxy` is not a URL".to_owned())
 }
 
 fn build(key: &Key, policy: ClientPolicy) -> Result<reqwest::Client, String> {
@@ -206,7 +213,7 @@ fn build(key: &Key, policy: ClientPolicy) -> Result<reqwest::Client, String> {
     if key.direct {
         builder = builder.no_proxy();
     } else if let Some(text) = &key.via.proxy {
-        builder = builder.proxy(proxy(text)?);
+        builder = builder.proxy(proxy(text, key.via.proxy_auth_file.as_deref())?);
     }
     builder.build().map_err(|_| {
         "the system's certificates can't be loaded: install the CA certificates of the system"
@@ -283,7 +290,7 @@ mod tests {
             Via {
                 ca_sha256: Some(crate::ca_sha256(&path)),
                 ca_file: Some(path),
-                proxy: None,
+                ..Via::default()
             }
         };
         let file = folder.path().join("ca.pem");

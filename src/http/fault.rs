@@ -41,11 +41,13 @@ pub fn too_long(status: u16) -> EndpointFault {
 }
 
 fn connect_words(error: &reqwest::Error) -> &'static str {
+    if let Some(words) = proxy_words(error) {
+        return words;
+    }
     if error.is_dns() {
         return "its name can't be resolved";
     }
-    let mut next: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(cause) = next {
+    for cause in causes(error) {
         if cause.to_string().contains("certificate") {
             return "its TLS certificate is not trusted; a company's own roots go into `ca_file`";
         }
@@ -54,7 +56,7 @@ fn connect_words(error: &reqwest::Error) -> &'static str {
             Some(io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable) => {
                 return "there is no route to it";
             }
-            _ => next = cause.source(),
+            _ => {}
         }
     }
     if error.is_timeout() {
@@ -62,6 +64,44 @@ fn connect_words(error: &reqwest::Error) -> &'static str {
     } else {
         "the connection could not be made"
     }
+}
+
+/// What became of the way through a proxy: without these words the fault of the proxy would pass for one of the
+/// server, which was never reached.
+fn proxy_words(error: &reqwest::Error) -> Option<&'static str> {
+    let said = causes(error).map(ToString::to_string);
+    // The client keeps the type of this error to itself; a test against a real proxy holds its words.
+    let tunnel = said
+        .into_iter()
+        .find(|said| said.starts_with("tunnel error"))?;
+    if tunnel.ends_with("proxy authorization required") {
+        return Some(
+            "the proxy wants a user name and password, or others than it got (407): `proxy_auth_file` names the file with them",
+        );
+    }
+    if !tunnel.ends_with("failed to create underlying connection") {
+        return Some(
+            "the proxy opens no way to it: ask whoever runs the proxy to allow this address",
+        );
+    }
+    if error.is_dns() {
+        return Some("the proxy's name can't be resolved: look at `proxy`");
+    }
+    let refused = causes(error).any(|cause| {
+        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        kind == Some(io::ErrorKind::ConnectionRefused)
+    });
+    Some(if refused {
+        "the proxy refused the connection: look at `proxy`, and whether it is up"
+    } else {
+        "the proxy can't be reached: look at `proxy`, and whether it is up"
+    })
+}
+
+fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |cause: &&'e (dyn Error + 'static)| {
+        (**cause).source()
+    })
 }
 
 /// The `error` code of an OAuth error (RFC 6749 §5.2), when the body is one.

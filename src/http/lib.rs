@@ -9,6 +9,7 @@ mod auth;
 mod body;
 mod client;
 pub mod fault;
+mod proxy;
 mod roots;
 
 pub use answer::{Answer, collect, content_type};

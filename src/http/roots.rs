@@ -1,6 +1,7 @@
 //! Files of roots: read, and bound to what stood in them when the configuration was read (promise 9).
 
 use aws_lc_rs::digest;
+use oam_model::system_error::reason;
 
 /// Largest `ca_file`, bytes.
 const CA_CAP: u64 = 4 * 1024 * 1024;
@@ -11,7 +12,7 @@ fn pem(path: &str) -> Result<Vec<u8>, String> {
     let mut pem = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(CA_CAP).read_to_end(&mut pem))
-        .map_err(|e| format!("the file of `ca_file` can't be read ({})", e.kind()))?;
+        .map_err(|e| format!("the file of `ca_file` can't be read ({})", reason(e.kind())))?;
     Ok(pem)
 }
 

@@ -42,16 +42,17 @@ impl OutboundClient {
     /// # Errors
     /// What is wrong with them.
     pub fn new(settings: &IssuerSettings) -> Result<Self, Refusal> {
-        Self::through(settings.ca_file.clone(), settings.proxy.clone())
+        let via = Via {
+            ca_file: settings.ca_file.clone(),
+            ca_sha256: None,
+            proxy: settings.proxy.clone(),
+            proxy_auth_file: settings.proxy_auth_file.clone(),
+        };
+        Self::through(via)
             .map_err(|why| Refusal::bad_request(why, "correct it in the issuer's configuration"))
     }
 
-    pub(crate) fn through(ca_file: Option<String>, proxy: Option<String>) -> Result<Self, String> {
-        let via = Via {
-            ca_file,
-            ca_sha256: None,
-            proxy,
-        };
+    pub(crate) fn through(via: Via) -> Result<Self, String> {
         via.check()?;
         Ok(Self {
             http: HttpClient::new(POLICY),

@@ -46,6 +46,8 @@ pub struct IssuerSettings {
     pub ca_file: Option<String>,
     /// Proxy for requests that the issuer makes.
     pub proxy: Option<String>,
+    /// Private file with the user name and password for the proxy.
+    pub proxy_auth_file: Option<String>,
 }
 
 /// Where a secret lies. Never in the file itself.

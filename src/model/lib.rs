@@ -28,6 +28,7 @@ pub mod settings;
 pub mod sign_in;
 pub mod signal;
 pub mod standing;
+pub mod system_error;
 pub mod time;
 pub mod token_key;
 pub mod token_request;

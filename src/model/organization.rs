@@ -49,6 +49,9 @@ pub struct Route {
     /// Proxy, `http://host:port`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
+    /// Private file with the user name and password for the proxy, an absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_auth_file: Option<String>,
 }
 
 /// The identity provider as agents use it.

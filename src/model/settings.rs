@@ -82,6 +82,8 @@ pub struct Provider {
     pub ca_sha256: Option<String>,
     /// Proxy for all requests of this organization, `http://host:port`.
     pub proxy: Option<String>,
+    /// Private file with the user name and password for the proxy.
+    pub proxy_auth_file: Option<String>,
     /// SHA-256 of the variables in the agent's environment that say whom it trusts and through whom it asks,
     /// lower-case hex; none: there are none.
     pub environment: Option<String>,

@@ -21,6 +21,10 @@ pub struct LoginArgs {
     /// Proxy for all requests of this organization, `http://host:port`; written into your configuration.
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
+    /// File of yours alone with one line, `USER:PASSWORD`, for a proxy that wants them; its path is written into
+    /// your configuration.
+    #[arg(long, value_name = "FILE", requires = "proxy")]
+    pub proxy_auth_file: Option<std::path::PathBuf>,
     /// Print the address instead of opening a browser.
     #[arg(long)]
     pub no_browser: bool,

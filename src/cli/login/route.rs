@@ -6,26 +6,31 @@ use oam_model::organization::Route;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_terminal::{Line, Show, Style};
 use oam_wire::message::Request;
+use std::path::Path;
 
-/// The roots and proxy of the command line. The file's whole path: the agent has another working folder.
+/// The roots and proxy of the command line. The files' whole paths: the agent has another working folder.
 pub(super) fn route(args: &LoginArgs) -> Result<Route, Refusal> {
-    let ca_file = match &args.ca {
-        None => None,
-        Some(given) => {
-            let found = given.canonicalize().ok();
-            let path = found.and_then(|path| path.into_os_string().into_string().ok());
-            Some(path.ok_or_else(|| {
-                Refusal::bad_request(
-                    format!("{} can't be read", given.display()),
-                    "give --ca the PEM file of your company's certificate authority",
-                )
-            })?)
-        }
-    };
     Ok(Route {
-        ca_file,
+        ca_file: whole(
+            args.ca.as_deref(),
+            "give --ca the PEM file of your company's certificate authority",
+        )?,
         proxy: args.proxy.clone(),
+        proxy_auth_file: whole(
+            args.proxy_auth_file.as_deref(),
+            "give --proxy-auth-file a file of yours alone with one line, USER:PASSWORD",
+        )?,
     })
+}
+
+fn whole(given: Option<&Path>, next: &str) -> Result<Option<String>, Refusal> {
+    let Some(given) = given else {
+        return Ok(None);
+    };
+    let found = given.canonicalize().ok();
+    let path = found.and_then(|path| path.into_os_string().into_string().ok());
+    let unread = || Refusal::bad_request(format!("{} can't be read", given.display()), next);
+    path.ok_or_else(unread).map(Some)
 }
 
 /// An edit with a fault is not in force, whatever else it corrects: who signs in now would do it by the

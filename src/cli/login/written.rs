@@ -44,7 +44,11 @@ pub fn with(
             None => put(org, key, item),
         }
     }
-    for (key, value) in [("ca_file", &route.ca_file), ("proxy", &route.proxy)] {
+    for (key, value) in [
+        ("ca_file", &route.ca_file),
+        ("proxy", &route.proxy),
+        ("proxy_auth_file", &route.proxy_auth_file),
+    ] {
         if let Some(value) = value {
             put(org, key, &toml_edit::value(value));
         }
@@ -193,11 +197,16 @@ mod tests {
         let route = Route {
             ca_file: Some("/etc/ssl/acme.pem".into()),
             proxy: Some("http://proxy.acme.example:3128".into()),
+            proxy_auth_file: Some("/home/ada/.config/oam/proxy".into()),
         };
         let (text, _) = super::with("", None, &acme(), &route).unwrap();
         assert!(text.contains("ca_file = \"/etc/ssl/acme.pem\"\n"), "{text}");
         assert!(
             text.contains("proxy = \"http://proxy.acme.example:3128\"\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("proxy_auth_file = \"/home/ada/.config/oam/proxy\"\n"),
             "{text}"
         );
         // And stay when nothing is said of them.

@@ -7,14 +7,14 @@ use super::source::read_sources;
 use super::transmitter::read_transmitters;
 use crate::address;
 use crate::fields::Fields;
-use crate::provider::checked;
+use crate::provider::{checked, needs_proxy};
 use crate::tree::{FaultCollector, Node, Value};
 use oam_model::issuer::{Anchors, IssuerSettings, ServerLimits, Signing, SigningAlgorithm};
 use std::ops::RangeInclusive;
 
 const DAY_MS: u64 = 86_400_000;
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "url",
     "listen",
     "tls",
@@ -33,6 +33,7 @@ const KEYS: [&str; 18] = [
     "metrics_token",
     "ca_file",
     "proxy",
+    "proxy_auth_file",
 ];
 
 /// Reads the whole tree; none when a fault was found that leaves no value to go on with.
@@ -61,6 +62,8 @@ pub(super) fn read_settings(
     let metrics_token = secret(&root, "metrics_token", report);
     let ca_file = absolute(&root, "ca_file", report);
     let proxy = checked(&root, "proxy", false, address::proxy, report);
+    let proxy_auth_file = absolute(&root, "proxy_auth_file", report);
+    needs_proxy(&root, report);
     Some(IssuerSettings {
         url: url?,
         listen: listening.listen,
@@ -80,6 +83,7 @@ pub(super) fn read_settings(
         metrics_token,
         ca_file,
         proxy,
+        proxy_auth_file,
     })
 }
 

@@ -220,6 +220,12 @@ fn settings_that_weaken_the_sign_in_are_refused() {
         ("redirect_port = 65536", "not a port"),
         ("ca_file = \"acme.pem\"", "absolute"),
         ("proxy = \"http://u:p@proxy:1\"", "user name or password"),
+        ("proxy = \"http://u:p@proxy:1\"", "`proxy_auth_file` names"),
+        ("proxy_auth_file = \"/home/ada/proxy\"", "none is named"),
+        (
+            "proxy = \"http://p:1\"\nproxy_auth_file = \"p\"",
+            "absolute",
+        ),
         ("scopes = [\"openid email\"]", "not a scope"),
         ("scopes = [\"email\", \"email\"]", "twice"),
         ("groups_claim = \"\"", "empty"),

@@ -66,7 +66,7 @@ async fn told(
 }
 
 /// The hub of the client that asks.
-async fn client(
+pub(super) async fn client(
     issuer: &Issuer,
     headers: &HeaderMap,
     origin: &RequestOrigin,

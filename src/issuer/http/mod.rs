@@ -9,6 +9,7 @@ pub mod connections;
 mod discovery;
 mod envelope;
 mod feed;
+mod forward_auth;
 mod health;
 mod introspect;
 pub mod limiter;
@@ -41,6 +42,7 @@ pub fn router(issuer: &Arc<Issuer>) -> Router {
         .route("/oauth/token", post(token::exchange))
         .route("/oauth/introspect", post(introspect::introspect))
         .route("/oauth/revoke", post(revoke::revoke))
+        .route("/v1/forward-auth", get(forward_auth::forward_auth))
         .route("/.well-known/openid-configuration", get(discovery::openid))
         .route(
             "/.well-known/oauth-authorization-server",

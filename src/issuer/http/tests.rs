@@ -4,6 +4,7 @@ mod at_once;
 mod bounds;
 mod exchange;
 mod feed;
+mod forward_auth;
 mod history;
 mod hub_made;
 mod hubs;

@@ -3,6 +3,7 @@
 use axum_server::tls_rustls::RustlsConfig;
 use oam_model::issuer::TlsFiles;
 use oam_model::refusal::Refusal;
+use oam_model::system_error::reason;
 use std::sync::Arc;
 
 /// Reads chain and key.
@@ -16,7 +17,7 @@ pub async fn read(files: &TlsFiles) -> Result<RustlsConfig, Refusal> {
             format!(
                 "the certificate {} and its key can't be used: {}",
                 files.certificate,
-                error.kind()
+                reason(error.kind())
             ),
             "write the chain and its private key as PEM, readable by the issuer's user",
         )

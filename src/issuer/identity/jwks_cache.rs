@@ -8,6 +8,7 @@ use jsonwebtoken::Algorithm;
 use oam_model::answer::EndpointFault;
 use oam_model::issuer::SourceKeys;
 use oam_model::secret::Secret;
+use oam_model::system_error::reason;
 use oam_model::time::Moment;
 use oam_oidc::jwks::{self, VerificationKey};
 use oam_oidc::ttl_cache::{CacheMiss, TtlCache};
@@ -107,7 +108,7 @@ fn file(path: &str) -> Result<Vec<u8>, EndpointFault> {
     std::fs::File::open(path)
         .and_then(|file| file.take(FILE_CAP).read_to_end(&mut bytes))
         .map_err(|e| EndpointFault::NotSent {
-            why: format!("the file of keys can't be read ({})", e.kind()),
+            why: format!("the file of keys can't be read ({})", reason(e.kind())),
         })?;
     Ok(bytes)
 }

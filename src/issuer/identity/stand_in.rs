@@ -215,6 +215,7 @@ pub(crate) fn settings(
         metrics_token: None,
         ca_file: None,
         proxy: None,
+        proxy_auth_file: None,
     }
 }
 

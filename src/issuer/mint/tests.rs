@@ -143,7 +143,7 @@ impl World {
             org: org(),
             hubs: vec![hub.clone()],
             keys: Arc::clone(&keys),
-            outside: Arc::new(OutboundClient::through(None, None).unwrap()),
+            outside: Arc::new(OutboundClient::through(oam_http::Via::default()).unwrap()),
             store,
             master,
         });

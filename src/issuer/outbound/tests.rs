@@ -3,6 +3,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::IntoResponse;
+use oam_http::Via;
 use oam_model::answer::EndpointFault;
 use oam_model::secret::Secret;
 use std::sync::{Arc, Mutex};
@@ -46,13 +47,18 @@ async fn peer() -> Peer {
 }
 
 fn outside() -> OutboundClient {
-    OutboundClient::through(None, None).unwrap()
+    OutboundClient::through(Via::default()).unwrap()
 }
 
 #[test]
 fn wrong_settings_are_said_at_start() {
     let why = |ca: Option<&str>, proxy: Option<&str>| {
-        OutboundClient::through(ca.map(str::to_owned), proxy.map(str::to_owned)).err()
+        let via = Via {
+            ca_file: ca.map(str::to_owned),
+            proxy: proxy.map(str::to_owned),
+            ..Via::default()
+        };
+        OutboundClient::through(via).err()
     };
     assert!(
         why(None, Some("http://"))

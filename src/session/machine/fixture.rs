@@ -43,6 +43,7 @@ pub fn provider(issuer: &str) -> Provider {
         ca_file: None,
         ca_sha256: None,
         proxy: None,
+        proxy_auth_file: None,
         environment: None,
     }
 }

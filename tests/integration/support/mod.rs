@@ -7,12 +7,14 @@ pub mod company_files;
 pub mod desktop;
 pub mod disk;
 pub mod feed;
+pub mod git_host;
 pub mod http;
 pub mod nginx;
 pub mod parts;
 pub mod port;
 pub mod traces;
 pub mod wait;
+pub mod web_server;
 pub mod world;
 
 pub use builder::Builder;
