@@ -10,6 +10,9 @@ mod cited;
 mod map;
 #[path = "house/names.rs"]
 mod names;
+#[cfg(unix)]
+#[path = "house/packaging.rs"]
+mod packaging;
 #[path = "house/samples.rs"]
 mod samples;
 #[path = "house/text.rs"]
@@ -65,6 +68,7 @@ const SYSTEM_FILES: &[&str] = &[
     "src/cli/system.rs",
     // Whether a file with a secret is private.
     "src/issuer/place.rs",
+    "src/http/proxy.rs",
     // The clock that counts suspend, the kernel's random numbers.
     "src/system/clock.rs",
     // Hardening and signals.
