@@ -31,6 +31,9 @@ mod issuer;
 #[path = "cli/job.rs"]
 mod job;
 #[cfg(unix)]
+#[path = "cli/job_identity.rs"]
+mod job_identity;
+#[cfg(unix)]
 #[path = "cli/login_url.rs"]
 mod login_url;
 #[cfg(unix)]

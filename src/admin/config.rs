@@ -5,6 +5,7 @@ use crate::show::{Line, Printer, Style};
 use clap::{Args, Subcommand};
 use oam_config::fault::ConfigFault;
 use oam_config::issuer::{SourceText, read_policy, read_settings};
+use oam_config::remarks::remarks;
 use oam_model::issuer::IssuerSettings;
 use oam_model::policy::Policy;
 use oam_model::principal::PrincipalKind;
@@ -50,6 +51,8 @@ pub(super) struct CheckReport {
     pub(super) ties: Vec<Tie>,
     /// Every fault, in the order of files and lines.
     pub(super) faults: Vec<FaultRow>,
+    /// What is no fault and most likely not meant, such as an address that was left as the example has it.
+    pub(super) remarks: Vec<FaultRow>,
 }
 
 /// A source in [`CheckReport`].
@@ -108,25 +111,23 @@ impl CheckReport {
         self.ties = ties(policy);
     }
 
-    pub(super) fn faults(&mut self, faults: &[ConfigFault]) {
-        self.faults.extend(faults.iter().map(|fault| FaultRow {
-            file: fault.file.clone(),
-            line: fault.line,
-            column: fault.column,
-            sentence: fault.sentence.clone(),
-            next: fault.next.clone(),
-        }));
-    }
-
-    /// Prints it and gives the exit code.
-    pub(super) fn show(mut self, show: &Printer, faults: &[ConfigFault]) -> u8 {
-        self.faults(faults);
+    /// Prints it, with remarks on these texts, and gives the exit code.
+    pub(super) fn show(
+        mut self,
+        show: &Printer,
+        faults: &[ConfigFault],
+        texts: &[SourceText<'_>],
+    ) -> u8 {
+        let remarks: Vec<_> = texts.iter().copied().flat_map(remarks).collect();
+        self.faults.extend(faults.iter().map(row));
+        self.remarks.extend(remarks.iter().map(row));
         self.ok = self.faults.is_empty();
         if show.json() {
             show.value(&self);
             return u8::from(!self.ok);
         }
         show.faults(faults);
+        show.remarks(&remarks);
         for file in &self.files {
             show.line(format!("read {file}"));
         }
@@ -162,6 +163,16 @@ impl CheckReport {
     }
 }
 
+fn row(fault: &ConfigFault) -> FaultRow {
+    FaultRow {
+        file: fault.file.clone(),
+        line: fault.line,
+        column: fault.column,
+        sentence: fault.sentence.clone(),
+        next: fault.next.clone(),
+    }
+}
+
 fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
@@ -179,13 +190,14 @@ fn check(show: &Printer) -> Result<u8, Refusal> {
     let text = opening::text(path)?;
     let name = path.display().to_string();
     report.files.push(name.clone());
-    let settings = match read_settings(SourceText {
+    let own = SourceText {
         name: &name,
         text: &text,
-    }) {
+    };
+    let settings = match read_settings(own) {
         Ok(settings) => settings,
         // What hubs and sources the policy may name is not known.
-        Err(faults) => return Ok(report.show(show, &faults)),
+        Err(faults) => return Ok(report.show(show, &faults, &[])),
     };
     report.settings(&settings);
     let text = opening::text(Path::new(&settings.policy))?;
@@ -201,5 +213,5 @@ fn check(show: &Printer) -> Result<u8, Refusal> {
         }
         Err(faults) => faults,
     };
-    Ok(report.show(show, &faults))
+    Ok(report.show(show, &faults, &[own, source]))
 }

@@ -7,6 +7,7 @@ use oam_issuer::files;
 use oam_model::issuer::IssuerSettings;
 use oam_model::policy::Policy;
 use oam_model::refusal::Refusal;
+use oam_model::system_error::reason;
 use std::future::Future;
 use std::path::Path;
 
@@ -73,7 +74,7 @@ pub fn wait<T>(future: impl Future<Output = T>) -> Result<T, Refusal> {
         .build()
         .map_err(|error| {
             Refusal::unavailable(
-                format!("the system gave no runtime: {}", error.kind()),
+                format!("the system gave no runtime: {}", reason(error.kind())),
                 "look at the limits of this process (open files), then run the command again",
             )
         })?;

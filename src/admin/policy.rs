@@ -144,5 +144,5 @@ fn check(show: &Printer, settings: &IssuerSettings, file: Option<&Path>) -> Resu
         }
         Err(faults) => faults,
     };
-    Ok(report.show(show, &faults))
+    Ok(report.show(show, &faults, &[source]))
 }

@@ -5,6 +5,7 @@ use super::show::Printer;
 use clap::Args;
 use oam_issuer::{files, log, process, serve};
 use oam_model::refusal::Refusal;
+use oam_model::system_error::reason;
 use oam_system::process::{harden, quiet_panics};
 
 /// `oam-issuer serve`.
@@ -30,7 +31,7 @@ fn start(show: &Printer) -> Result<u8, Refusal> {
         .build()
         .map_err(|error| {
             Refusal::unavailable(
-                format!("the system gave no runtime: {}", error.kind()),
+                format!("the system gave no runtime: {}", reason(error.kind())),
                 "look at the limits of this process (tasks, open files)",
             )
         })?;

@@ -35,17 +35,22 @@ impl Printer {
 
     /// Faults of a configuration on stderr, each with its place and the next step.
     pub fn faults(&self, faults: &[ConfigFault]) {
+        self.places(faults, Style::Bad);
+    }
+
+    /// The same for what is no fault and most likely not meant.
+    pub fn remarks(&self, remarks: &[ConfigFault]) {
+        self.places(remarks, Style::Warn);
+    }
+
+    fn places(&self, faults: &[ConfigFault], look: Style) {
         for fault in faults {
             let place = if fault.line == 0 {
                 format!("{}: ", fault.file)
             } else {
                 format!("{}:{}:{}: ", fault.file, fault.line, fault.column)
             };
-            self.say(
-                Line::new()
-                    .look(Style::Bad, place)
-                    .text(fault.sentence.clone()),
-            );
+            self.say(Line::new().look(look, place).text(fault.sentence.clone()));
             self.next(&fault.next);
         }
     }

@@ -23,7 +23,7 @@ use oam_model::name::OrgName;
 use oam_model::organization::VERSION;
 use oam_model::report::HeldAt;
 use oam_model::time::Moment;
-use oam_session::standing::words;
+use oam_session::standing::{ISSUER, words};
 use sent::{for_eyes_of, name_at};
 use std::time::Duration;
 
@@ -225,7 +225,7 @@ impl AgentCore {
         match result {
             Err(fault) => {
                 self.heed(name, generation, &fault);
-                self.not_taken(name, words(&fault));
+                self.not_taken(name, words(ISSUER, &fault));
             }
             Ok(answer) => {
                 org_session.issuer_client.told_head(answer.head.clone());

@@ -17,8 +17,7 @@ use oam_session::cache::TokenId;
 use oam_session::machine::{Effect, Event, ProviderEvent};
 use oam_session::notice;
 use oam_session::role::holds;
-use oam_session::standing::Meaning;
-use oam_session::standing::{of_refresh, words};
+use oam_session::standing::{Meaning, PROVIDER, of_refresh, words};
 use oam_session::state::Flight;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -242,7 +241,7 @@ impl AgentCore {
                     ProviderEvent::RefreshFailed {
                         flight,
                         meaning,
-                        words: words(&fault),
+                        words: words(PROVIDER, &fault),
                     },
                 );
                 self.renewal_over(name, false);
@@ -374,7 +373,7 @@ impl AgentCore {
             ProviderEvent::RefreshFailed {
                 flight,
                 meaning,
-                words: words(flaw),
+                words: words(PROVIDER, flaw),
             },
         );
         self.renewal_over(name, false);

@@ -15,7 +15,7 @@ use oam_model::report::TokenState;
 use oam_model::secret::Secret;
 use oam_model::standing::{EndReason, StandingWord};
 use oam_session::machine::PersonEvent;
-use oam_session::standing::words;
+use oam_session::standing::{IT, words};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -231,7 +231,7 @@ impl AgentCore {
             };
             let at_issuer = async {
                 let fault = told?.await.err()?;
-                Some(words(&fault))
+                Some(words(IT, &fault))
             };
             let (warning, issuer_warning) = tokio::join!(at_provider, at_issuer);
             let _ = reply.send(CommandOutcome::SignedOut {

@@ -11,7 +11,7 @@ use oam_model::refusal::RefusalCode;
 use oam_model::standing::{EndReason, StandingWord};
 use oam_model::time::Moment;
 use oam_session::machine::IssuerEvent;
-use oam_session::standing::words;
+use oam_session::standing::{ISSUER, words};
 use oam_session::subscription::{Closed, SubscriptionEffect, SubscriptionInput};
 
 /// What the issuer said by the feed, or how a connection to it ended.
@@ -219,7 +219,7 @@ impl AgentCore {
             }
             FeedNews::Closed(generation, result) => {
                 if let Err(fault) = &result {
-                    tracing::debug!("the feed of {name} closed: {}", words(fault));
+                    tracing::debug!("the feed of {name} closed: {}", words(ISSUER, fault));
                     self.heed(name, generation, fault);
                 }
                 SubscriptionInput::Closed(number, closed(result.err().as_ref()))

@@ -11,7 +11,7 @@ use oam_model::organization::{EffectiveRoles, HeldRole};
 use oam_model::role::{Grant, Role};
 use oam_model::secret::Secret;
 use oam_model::time::Moment;
-use oam_session::standing::words;
+use oam_session::standing::{ISSUER, words};
 use oam_session::subscription::{FeedSubscription, IssuerBearer};
 use std::sync::Arc;
 use tokio::task::AbortHandle;
@@ -63,7 +63,7 @@ impl RolesError {
     pub(super) fn of(fault: &EndpointFault, at: Moment) -> Self {
         let refusal = fault.refusal();
         Self {
-            why: words(fault),
+            why: words(ISSUER, fault),
             passes: match (&refusal, fault) {
                 (Some(refusal), _) => refusal.code.passes(),
                 (None, EndpointFault::NotSent { .. } | EndpointFault::Lost { .. }) => true,

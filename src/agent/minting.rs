@@ -8,7 +8,7 @@ use oam_model::answer::EndpointFault;
 use oam_model::name::OrgName;
 use oam_model::token_key::TokenKey;
 use oam_session::machine::{Event, IssuerEvent};
-use oam_session::standing::{MintMeaning, of_exchange, words};
+use oam_session::standing::{IT, MintMeaning, of_exchange, words};
 
 impl AgentCore {
     pub(super) fn mint(&self, name: &OrgName, flight: u64, order: TokenKey) -> Option<Event> {
@@ -93,7 +93,7 @@ impl AgentCore {
             None => IssuerEvent::MintFailed {
                 flight,
                 meaning,
-                words: words(fault),
+                words: words(IT, fault),
             },
         };
         // At the issuer the request is on record even when its answer was lost.

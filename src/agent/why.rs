@@ -14,7 +14,7 @@ use oam_model::report::{FeedStatus, RecordsStatus, WhyReport};
 use oam_model::role::Action;
 use oam_model::time::Moment;
 use oam_model::token_request::{Intent, TokenRequest};
-use oam_session::standing::words;
+use oam_session::standing::{IT, words};
 use tokio::sync::oneshot;
 
 /// The issuer's answer to a question, and whose answer waits for it.
@@ -183,7 +183,7 @@ fn told(own: WhyReport, answer: Result<WhyAnswer, EndpointFault>) -> WhyReport {
                 rule: own.rule.map(|rule| {
                     format!(
                         "{rule} (as last read; the issuer was not asked: {})",
-                        words(&fault)
+                        words(IT, &fault)
                     )
                 }),
                 ..own

@@ -5,8 +5,10 @@ use super::places;
 use oam_config::agent::{self, Org, Settings, SourceText};
 use oam_config::fault::ConfigFault;
 use oam_config::organization::issuer_of;
+use oam_config::remarks::remarks;
 use oam_model::count::counted;
 use oam_model::refusal::Refusal;
+use oam_model::system_error::reason;
 use oam_terminal::{Line, Show, Style};
 use serde::Serialize;
 use std::io::ErrorKind;
@@ -32,6 +34,8 @@ struct CheckReport {
     files: Vec<PathBuf>,
     organizations: Vec<String>,
     faults: Vec<FaultRow>,
+    /// What is no fault and most likely not meant.
+    remarks: Vec<FaultRow>,
 }
 
 #[derive(Serialize)]
@@ -49,6 +53,8 @@ pub struct Read {
     pub files: Vec<PathBuf>,
     /// What they say.
     pub settings: Result<Settings, Vec<ConfigFault>>,
+    /// What is no fault and most likely not meant.
+    pub remarks: Vec<ConfigFault>,
 }
 
 /// Reads the company's file and the user's, or `user` in the latter's place.
@@ -72,19 +78,21 @@ pub fn read(user: Option<&Path>) -> Result<Read, Refusal> {
     let company_name = company_path.display().to_string();
     let user_name = user_path.as_deref().map(|path| path.display().to_string());
     let source = |name, text| Some(SourceText { name, text });
-    let settings = agent::read(
-        company_text
-            .as_deref()
-            .and_then(|text| source(&company_name, text)),
-        user_text
-            .as_deref()
-            .zip(user_name.as_deref())
-            .and_then(|(text, name)| source(name, text)),
-    );
+    let company = company_text
+        .as_deref()
+        .and_then(|text| source(&company_name, text));
+    let own = user_text
+        .as_deref()
+        .zip(user_name.as_deref())
+        .and_then(|(text, name)| source(name, text));
+    let settings = agent::read(company, own);
+    let remarks = [company, own].into_iter().flatten().flat_map(remarks);
+    let remarks = remarks.collect();
     let there = [company_text.map(|_| company_path), user_text.and(user_path)];
     Ok(Read {
         files: there.into_iter().flatten().collect(),
         settings,
+        remarks,
     })
 }
 
@@ -93,7 +101,11 @@ fn text(path: &Path) -> Result<Option<String>, Refusal> {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Refusal::unavailable(
-            format!("{} could not be read: {}", path.display(), error.kind()),
+            format!(
+                "{} could not be read: {}",
+                path.display(),
+                reason(error.kind())
+            ),
             "make it a readable text file in UTF-8",
         )),
     }
@@ -116,16 +128,12 @@ pub fn check(show: &Show, file: Option<&Path>) -> Done {
                 .map(|org| org.name.to_string())
                 .collect(),
             faults: faults.iter().map(row).collect(),
+            remarks: read.remarks.iter().map(row).collect(),
         });
         return Ok(u8::from(!faults.is_empty()));
     }
     for fault in &faults {
-        show.line(place(fault).text(fault.sentence.clone()));
-        show.line(
-            Line::new()
-                .look(Style::Strong, "  next: ")
-                .text(fault.next.clone()),
-        );
+        tell(show, fault, Style::Bad);
     }
     if !faults.is_empty() {
         return Ok(1);
@@ -147,8 +155,20 @@ pub fn check(show: &Show, file: Option<&Path>) -> Done {
             org.provider.issuer
         ));
     }
+    for remark in &read.remarks {
+        tell(show, remark, Style::Warn);
+    }
     show.line(Line::new().look(Style::Good, "no fault found"));
     Ok(0)
+}
+
+fn tell(show: &Show, fault: &ConfigFault, look: Style) {
+    show.line(place(fault, look).text(fault.sentence.clone()));
+    show.line(
+        Line::new()
+            .look(Style::Strong, "  next: ")
+            .text(fault.next.clone()),
+    );
 }
 
 fn row(fault: &ConfigFault) -> FaultRow {
@@ -161,13 +181,13 @@ fn row(fault: &ConfigFault) -> FaultRow {
     }
 }
 
-fn place(fault: &ConfigFault) -> Line {
+fn place(fault: &ConfigFault, look: Style) -> Line {
     let place = if fault.line == 0 {
         format!("{}: ", fault.file)
     } else {
         format!("{}:{}:{}: ", fault.file, fault.line, fault.column)
     };
-    Line::new().look(Style::Bad, place)
+    Line::new().look(look, place)
 }
 
 /// Tells both places.

@@ -2,6 +2,7 @@
 
 use super::{Done, system};
 use oam_model::refusal::Refusal;
+use oam_model::system_error::reason;
 use std::env;
 use std::path::PathBuf;
 use std::process::Command;
@@ -18,8 +19,8 @@ pub fn run(keep: bool) -> Done {
     }
     system::become_program(command).map_err(|error| {
         Refusal::unavailable(
-            format!("{PROGRAM} can't be started: {error}"),
-            "install it beside `oam`: it is built with the other programs by `cargo build --release`",
+            format!("{PROGRAM} can't be started: {}", reason(error.kind())),
+            "install it beside `oam`: package and tarball have both, and a build of the source makes both",
         )
     })
 }

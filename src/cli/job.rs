@@ -1,7 +1,10 @@
 //! A CI job in the place of a person: who it is, and its exchange with the issuer. No agent, no
 //! stored secret.
 
+mod expiry;
+
 use super::args::JobArgs;
+use super::when;
 use oam_config::organization::issuer_url;
 use oam_model::job::{ActionsRequest, JobFault, JobOrder, JobOutside, JobToken};
 use oam_model::organization::{OrgHub, Organization};
@@ -9,6 +12,7 @@ use oam_model::refusal::Refusal;
 use oam_model::report::HubRow;
 use oam_model::role::Action;
 use oam_model::secret::Secret;
+use oam_model::system_error::reason;
 use oam_model::token_request::{HubRef, Intent, TokenRequest, repository_of_path};
 use std::env;
 use std::io::Read;
@@ -173,7 +177,7 @@ fn from_file(path: &Path) -> Result<Secret, Refusal> {
             format!(
                 "the ID token in {} could not be read: {}",
                 path.display(),
-                error.kind()
+                reason(error.kind())
             ),
             "check the path; in Kubernetes: a projected `serviceAccountToken` volume",
         )
@@ -191,8 +195,12 @@ fn id_token(mut text: String, place: &str, audience: &str) -> Result<Secret, Ref
     let token = text.trim();
     let jwt = token.bytes().filter(|byte| *byte == b'.').count() == 2
         && token.bytes().all(|byte| byte.is_ascii_graphic());
+    let over = expiry::over(token, place, when::now(), &|name| variable(name));
     let secret = jwt.then(|| Secret::new(token.to_owned()));
     text.zeroize();
+    if let Some(refusal) = over {
+        return Err(refusal);
+    }
     secret.ok_or_else(|| {
         let audience = if audience.is_empty() {
             String::new()

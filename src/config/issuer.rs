@@ -50,16 +50,17 @@ pub fn org_name(text: &str) -> Option<OrgName> {
     org.get("name")?.get_ref().as_str()?.parse().ok()
 }
 
-/// Reads a table of expected answers, for `oam-issuer policy test`.
+/// Reads a table of expected answers to this policy, for `oam-issuer policy test`.
 ///
 /// # Errors
 /// All faults found, with line and column.
 pub fn read_cases(
     source: SourceText<'_>,
     settings: &IssuerSettings,
+    policy: &Policy,
 ) -> Result<Vec<PolicyCase>, Vec<ConfigFault>> {
     read(source, |tree, report| {
-        Some(cases::read_cases(tree, settings, report))
+        Some(cases::read_cases(tree, (settings, policy), report))
     })
 }
 

@@ -15,6 +15,7 @@ pub mod organization;
 mod pattern;
 mod provider;
 mod read;
+pub mod remarks;
 mod role;
 mod suggest;
 mod tree;

@@ -64,10 +64,6 @@ fn ideas(provider: &str, hub: &str, url: &str) -> [(&'static str, String); 9] {
             format!("{header} | curl -K - {hub}/api/whoami-v2"),
         ),
         (
-            "disable the account at the provider, then push again",
-            format!("curl -X POST {provider}/disable"),
-        ),
-        (
             "every answer has its record",
             "oam log && oam log --verify".to_owned(),
         ),
@@ -78,6 +74,10 @@ fn ideas(provider: &str, hub: &str, url: &str) -> [(&'static str, String); 9] {
         (
             "what the policy says, and why",
             format!("{issuer} policy why --as ada --hub {HUB} --repo {REPOSITORY} --write"),
+        ),
+        (
+            "last, for there is no way back in a demo: somebody leaves, and a push is refused",
+            format!("curl -X POST {provider}/disable; {again}"),
         ),
     ]
 }

@@ -136,8 +136,9 @@ impl Programs {
             let path = programs.path(name);
             if !path.is_file() {
                 let path = path.display();
-                let text =
-                    format!("{path} is missing: build all of them with `cargo build --release`");
+                let text = format!(
+                    "{path} is missing: the programs belong into one folder, as package and tarball have them"
+                );
                 return Err(Failure::new(text));
             }
         }

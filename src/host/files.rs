@@ -2,6 +2,7 @@
 
 use oam_agent::ports::ChildTokenFiles;
 use oam_model::secret::Secret;
+use oam_model::system_error;
 use oam_system::clock;
 use oam_wire::host::ours_to_make;
 use std::fs::{self, File, OpenOptions};
@@ -165,19 +166,7 @@ fn reason(fault: &io::Error) -> &'static str {
     if fault.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
         return "a symbolic link stands there";
     }
-    match fault.kind() {
-        ErrorKind::NotFound => "it is not there",
-        ErrorKind::PermissionDenied => "permission denied",
-        ErrorKind::AlreadyExists => "it is there already",
-        ErrorKind::StorageFull => "the disk is full",
-        ErrorKind::QuotaExceeded => "the disk quota is used up",
-        ErrorKind::FileTooLarge => "the file would be too large",
-        ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
-        ErrorKind::NotADirectory => "a part of its path is not a folder",
-        ErrorKind::IsADirectory => "it is a folder",
-        ErrorKind::DirectoryNotEmpty => "the folder is not empty",
-        _ => "the system reports an input or output error",
-    }
+    system_error::reason(fault.kind())
 }
 
 /// The name of a token file's folder: 128 bits as exactly 32 lower-case hex digits, so that a name

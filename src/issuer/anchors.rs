@@ -7,6 +7,7 @@ use super::when::when;
 use oam_audit::history::Position;
 use oam_model::issuer::Anchors;
 use oam_model::name::OrgName;
+use oam_model::system_error::reason;
 use oam_system::clock;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
@@ -126,7 +127,7 @@ async fn write(anchors: &Anchors, anchor: &AnchorLine) -> Result<(), String> {
         append(Path::new(file), &line).map_err(|fault| {
             format!(
                 "the anchor could not be written to {file}: {}",
-                fault.kind()
+                reason(fault.kind())
             )
         })?;
     }
@@ -158,7 +159,7 @@ async fn run(program: &str, arguments: &[String], line: &[u8]) -> Result<(), Str
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|fault| fault.kind().to_string())?;
+        .map_err(|fault| reason(fault.kind()).to_owned())?;
     if let Some(mut stdin) = child.stdin.take() {
         // One that reads nothing says by its status whether that was meant.
         let _ = stdin.write_all(line).await;
@@ -166,7 +167,7 @@ async fn run(program: &str, arguments: &[String], line: &[u8]) -> Result<(), Str
     match child.wait().await {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("it ended with {status}")),
-        Err(fault) => Err(fault.kind().to_string()),
+        Err(fault) => Err(reason(fault.kind()).to_owned()),
     }
 }
 

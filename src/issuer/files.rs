@@ -4,6 +4,7 @@ use oam_config::fault::ConfigFault;
 use oam_config::issuer::{SourceText, read_policy, read_settings};
 use oam_model::issuer::IssuerSettings;
 use oam_model::policy::Policy;
+use oam_model::system_error::reason;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
@@ -76,7 +77,7 @@ impl FileError {
     /// What stands after the file's name.
     pub fn words(self) -> String {
         match self {
-            Self::Fault(kind) => format!("can't be read: {kind}"),
+            Self::Fault(kind) => format!("can't be read: {}", reason(kind)),
             Self::Long => format!("is larger than {} MiB", LONGEST >> 20),
         }
     }

@@ -1,6 +1,7 @@
 //! One server for a database: a second one would sign, prune and anchor beside the first. Commands are no servers.
 
 use oam_model::refusal::Refusal;
+use oam_model::system_error::reason;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
@@ -20,7 +21,7 @@ pub(super) fn take(database: &Path) -> Result<OneServer, Refusal> {
     options.create(true).truncate(false).write(true);
     let file = options.open(path).map_err(|error| {
         Refusal::unavailable(
-            format!("{} can't be made: {}", path.display(), error.kind()),
+            format!("{} can't be made: {}", path.display(), reason(error.kind())),
             "let the database's folder belong to the user that serves",
         )
     })?;
@@ -31,7 +32,11 @@ pub(super) fn take(database: &Path) -> Result<OneServer, Refusal> {
             "end that one (`systemctl stop oam-issuer`), or name another `database`",
         )),
         Err(TryLockError::Error(error)) => Err(Refusal::unavailable(
-            format!("{} can't be locked: {}", path.display(), error.kind()),
+            format!(
+                "{} can't be locked: {}",
+                path.display(),
+                reason(error.kind())
+            ),
             "put the database on a file system with locks",
         )),
     }

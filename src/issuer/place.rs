@@ -3,6 +3,7 @@
 use oam_model::issuer::SecretPlace;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
+use oam_model::system_error::reason;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -70,7 +71,7 @@ fn file(path: &Path, what: &str, private: bool) -> Result<Zeroizing<String>, Ref
             "look at the path and at who may read it",
         )
     };
-    let kind = |e: std::io::Error| unread(e.kind().to_string());
+    let kind = |e: std::io::Error| unread(reason(e.kind()).to_owned());
     // Opened first and looked at afterwards, so that what is judged is what is read.
     let file = File::open(path).map_err(kind)?;
     let about = file.metadata().map_err(kind)?;

@@ -1,5 +1,6 @@
 //! What the issuer does to itself: open files, readiness, room.
 
+use oam_model::system_error::reason;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::os::unix::net::UnixDatagram;
 
@@ -41,7 +42,10 @@ pub fn notify(state: &str) {
         socket.send_to(state.as_bytes(), &place)
     });
     if let Err(error) = sent {
-        tracing::warn!(kind = %error.kind(), "the service manager could not be told");
+        tracing::warn!(
+            kind = reason(error.kind()),
+            "the service manager could not be told"
+        );
     }
 }
 

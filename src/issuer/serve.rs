@@ -19,6 +19,7 @@ use axum_server::{Handle, Server};
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::issuer::{IssuerSettings, TlsFiles};
 use oam_model::refusal::Refusal;
+use oam_model::system_error::reason;
 use oam_store::sqlite::SqliteStore;
 use oam_store::{Batch, Store};
 use oam_system::clock;
@@ -48,7 +49,10 @@ const BUFFER: usize = 24 * 1024;
 pub async fn serve(config: PathBuf, files: IssuerFiles) -> Result<(), Refusal> {
     let mut signals = ProcessSignals::take().map_err(|error| {
         Refusal::unavailable(
-            format!("the issuer can't listen for signals: {}", error.kind()),
+            format!(
+                "the issuer can't listen for signals: {}",
+                reason(error.kind())
+            ),
             "look at the limits of open files",
         )
     })?;
@@ -168,7 +172,7 @@ fn listen(settings: &IssuerSettings) -> Result<Vec<TcpListener>, Refusal> {
         }
         let listener = TcpListener::bind(address).map_err(|error| {
             Refusal::unavailable(
-                format!("{address} can't be listened on: {}", error.kind()),
+                format!("{address} can't be listened on: {}", reason(error.kind())),
                 "look whether another process has it, or whether this user may",
             )
         })?;
@@ -212,7 +216,7 @@ impl Served {
         self.handle.graceful_shutdown(Some(DRAIN));
         while let Some(ended) = self.tasks.join_next().await {
             if let Ok(Err(error)) = ended {
-                tracing::error!(kind = %error.kind(), "a listener ended");
+                tracing::error!(kind = reason(error.kind()), "a listener ended");
             }
         }
     }

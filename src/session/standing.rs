@@ -145,26 +145,41 @@ fn of_denial(code: RefusalCode, error: &str) -> MintMeaning {
     }
 }
 
-/// Our own words for a fault, fit for a sentence after a colon.
-pub fn words(fault: &EndpointFault) -> String {
+/// What the endpoint is called in a sentence that has named it before.
+pub const IT: &str = "it";
+/// What the provider's endpoints are called.
+pub const PROVIDER: &str = "the identity provider";
+/// What the issuer is called.
+pub const ISSUER: &str = "the issuer";
+
+/// Our own words for a fault, fit for a sentence after a colon. `who` answered or did not: a reader can't know it from
+/// a sentence about the identity or about roles.
+pub fn words(who: &str, fault: &EndpointFault) -> String {
+    let answer = || {
+        if who == IT {
+            "its answer".to_owned()
+        } else {
+            format!("the answer of {who}")
+        }
+    };
     match fault {
-        EndpointFault::NotSent { why } => format!("it could not be reached ({why})"),
-        EndpointFault::Lost { why } => format!("its answer was lost ({why})"),
+        EndpointFault::NotSent { why } => format!("{who} could not be reached ({why})"),
+        EndpointFault::Lost { why } => format!("{} was lost ({why})", answer()),
         EndpointFault::Status {
             status,
             error: Some(code),
             ..
-        } => format!("it answered {status} {code}"),
+        } => format!("{who} answered {status} {code}"),
         EndpointFault::Status {
             status,
             error: None,
             ..
-        } => format!("it answered {status}"),
+        } => format!("{who} answered {status}"),
         EndpointFault::Denied { denial, .. } => denial.sentence.clone(),
         EndpointFault::Unfit { why } => why.clone(),
-        EndpointFault::Unreadable { why } => format!("its answer can't be read ({why})"),
+        EndpointFault::Unreadable { why } => format!("{} can't be read ({why})", answer()),
         EndpointFault::Check { name, why } => {
-            format!("its answer fails the check of `{name}` ({why})")
+            format!("{} fails the check of `{name}` ({why})", answer())
         }
     }
 }
@@ -193,9 +208,32 @@ mod tests {
         assert_eq!(of_exchange(&unreadable), MintMeaning::Misanswered);
         let unfit = EndpointFault::Unfit { why: why() };
         assert_eq!(of_exchange(&unfit), MintMeaning::Unfit);
-        assert_eq!(words(&unfit), "odd");
+        assert_eq!(words(IT, &unfit), "odd");
         let lost = EndpointFault::Lost { why: why() };
         assert_eq!(of_exchange(&lost), MintMeaning::Unavailable);
+    }
+
+    #[test]
+    fn a_fault_says_who_could_not_be_reached() {
+        let why = || "the connection was refused".to_owned();
+        let unsent = EndpointFault::NotSent { why: why() };
+        let lost = EndpointFault::Lost { why: why() };
+        for (who, reached, answer) in [
+            (
+                PROVIDER,
+                "the identity provider could not be reached",
+                "the answer of the identity provider was lost",
+            ),
+            (
+                ISSUER,
+                "the issuer could not be reached",
+                "the answer of the issuer was lost",
+            ),
+            (IT, "it could not be reached", "its answer was lost"),
+        ] {
+            assert!(words(who, &unsent).starts_with(reached));
+            assert!(words(who, &lost).starts_with(answer));
+        }
     }
 
     #[test]

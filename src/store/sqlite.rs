@@ -33,6 +33,7 @@ use oam_model::name::{OrgName, SourceName};
 use oam_model::principal::PrincipalKey;
 use oam_model::refusal::Refusal;
 use oam_model::signal::SignalSubject;
+use oam_model::system_error::reason;
 use open::{OpenMode, Writing};
 use reader::{Kind, Readers};
 use rusqlite::Connection;
@@ -149,7 +150,7 @@ fn no_thread(error: &std::io::Error) -> Refusal {
     Refusal::unavailable(
         format!(
             "the system gave no thread for the database: {}",
-            error.kind()
+            reason(error.kind())
         ),
         "look at the limits of this process (tasks), then start again",
     )

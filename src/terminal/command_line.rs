@@ -3,6 +3,7 @@
 use super::{Colour, Show};
 use clap::{CommandFactory, Parser};
 use oam_model::refusal::Refusal;
+use oam_model::system_error::reason;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -56,7 +57,10 @@ pub fn pages<C: CommandFactory>(
 ) -> Result<(), Refusal> {
     let fault = |error: std::io::Error| {
         Refusal::unavailable(
-            format!("the manual pages could not be written: {}", error.kind()),
+            format!(
+                "the manual pages could not be written: {}",
+                reason(error.kind())
+            ),
             "name a folder that exists and can be written to",
         )
     };

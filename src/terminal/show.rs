@@ -8,6 +8,7 @@ use super::output::{self, Output};
 use super::talk::Talk;
 use oam_model::line::{Line, Style, escaped};
 use oam_model::refusal::Refusal;
+use oam_model::system_error::reason;
 use serde::Serialize;
 use std::cell::Cell;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -161,7 +162,7 @@ impl Show {
         match self.fault.get() {
             None | Some(ErrorKind::BrokenPipe) => code,
             Some(kind) => {
-                self.say(format!("the output could not be written: {kind}"));
+                self.say(format!("the output could not be written: {}", reason(kind)));
                 self.next("look at where the output goes, then run the command again");
                 code.max(1)
             }

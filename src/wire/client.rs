@@ -10,6 +10,7 @@ use super::stream::{self, ConnectError, Stream};
 use super::until::Until;
 use interprocess::local_socket::traits::Stream as _;
 use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::system_error::reason;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -123,7 +124,7 @@ impl Client {
                 format!("nothing was sent; {NOT_OURS}"),
             )),
             Err(ConnectError::Fault(error)) => Err(unreachable(
-                format!("the agent can't be reached: {}", error.kind()),
+                format!("the agent can't be reached: {}", reason(error.kind())),
                 "try again, then run `oam doctor`",
             )),
         }

@@ -10,6 +10,7 @@ use super::frame::{self, LIMIT};
 use super::message::Request;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
+use oam_model::system_error::reason;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
@@ -49,7 +50,10 @@ fn read(path: &Path) -> Result<Flat, Refusal> {
             );
         }
         Refusal::unavailable(
-            format!("the token file of this job can't be read: {}", error.kind()),
+            format!(
+                "the token file of this job can't be read: {}",
+                reason(error.kind())
+            ),
             "run the command as the user who started `oam exec`",
         )
     })?;
@@ -88,7 +92,7 @@ fn reject(path: &Path) -> Result<(), Refusal> {
         Refusal::unavailable(
             format!(
                 "the token file of this job can't be changed: {}",
-                error.kind()
+                reason(error.kind())
             ),
             "run the command as the user who started `oam exec`",
         )

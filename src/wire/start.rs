@@ -7,6 +7,7 @@
 
 use super::until::Until;
 use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::system_error::reason;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
@@ -50,7 +51,7 @@ pub fn start() -> Result<Option<PathBuf>, Refusal> {
     }
     let cause = |error: io::Error| {
         failed(
-            format!("the agent could not be started: {}", error.kind()),
+            format!("the agent could not be started: {}", reason(error.kind())),
             "start `oam-agent` yourself to see why",
         )
     };

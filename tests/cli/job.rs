@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const HUB: &str = "https://hub.acme.example";
+pub const HUB: &str = "https://hub.acme.example";
 
 /// A job with an ID token in the variable.
-fn job(home: &Home, issuer: &Issuer, arguments: &[&str]) -> Command {
+pub fn job(home: &Home, issuer: &Issuer, arguments: &[&str]) -> Command {
     let mut command = home.oam(arguments);
     command
         .env("OAM_ISSUER", &issuer.base)
@@ -19,7 +19,7 @@ fn job(home: &Home, issuer: &Issuer, arguments: &[&str]) -> Command {
     command
 }
 
-fn ran(command: &mut Command) -> Ran {
+pub fn ran(command: &mut Command) -> Ran {
     Ran::of(&command.output().unwrap())
 }
 
@@ -174,6 +174,9 @@ fn the_child_reads_a_private_file_and_its_status_is_ours() {
         got.err.contains("write to acme/model as role publisher"),
         "{got:?}"
     );
+    // What finds the grant in the organization's own log.
+    let said = "granted because jobs of acme/model, for 15 min, as request req-7";
+    assert!(got.err.contains(said), "{said}: {got:?}");
     nothing_is_left(&home);
 }
 

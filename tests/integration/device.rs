@@ -147,6 +147,19 @@ fn a_device_code_that_is_denied_ends_the_sign_in_by_name() {
 }
 
 #[test]
+fn a_device_sign_in_with_the_nonce_of_another_one_is_refused_by_name() {
+    let world = World::start();
+    world.idp.control("tamper", &json!({"field": "nonce"}));
+    let mut login = by_device(&world);
+    let complete = login.until("with the code in it: ");
+    confirm(&world, &complete, false);
+    let run = login.end().expect(1);
+    let said = "the check of `nonce` failed";
+    assert!(run.stderr.contains(said), "{}", run.stderr);
+    assert_eq!(world.status()["standing"], "signed-out");
+}
+
+#[test]
 fn a_device_code_that_nobody_confirms_expires() {
     let world = Builder::default().idp(json!({"device_seconds": 2})).start();
     // The code is told to live longer than it does: the provider itself says that it has expired.

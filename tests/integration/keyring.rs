@@ -98,6 +98,34 @@ fn without_a_secret_service_the_kernel_keeps_the_session_by_itself() {
     }));
 }
 
+/// The same where the kernel has no keyrings either: its calls fail as if it had been built without them.
+const SIGN_IN_AND_ASK: &str = r#"
+set -e
+oam login acme
+oam token --hub hub --repo acme/model >/dev/null
+oam status --json
+kill $(oam status --json | tr ',' '\n' | sed -n 's/.*"agent_pid": *\([0-9]*\).*/\1/p')
+"#;
+
+#[test]
+fn without_any_keyring_the_session_is_kept_in_memory_and_that_is_said_before() {
+    let world = machine(|_| None);
+    let mut command = world.command("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e"]);
+    command.arg("inject=keyctl,add_key,request_key:error=ENOSYS");
+    command.args(["timeout", "60", "sh", "-c", SIGN_IN_AND_ASK]);
+    let run = Run::of(&command.output().unwrap()).expect(0);
+    let place = |words: &str| {
+        let found = run.stderr.find(words);
+        found.unwrap_or_else(|| panic!("{words:?} was not said: {}", run.stderr))
+    };
+    let said = place("the kernel's keyring can't be used: the session is kept in memory");
+    assert!(said < place("signing in to acme"), "{}", run.stderr);
+    assert!(run.stdout.contains(r#""store":"memory""#), "{}", run.stdout);
+    assert_eq!(world.last("login")["kept_in"], "memory");
+    assert!(world.sealed().is_empty());
+}
+
 #[test]
 fn sessions_in_a_keyring_that_is_away_are_not_given_up_for_another_store() {
     let mut world = World::signed_in();

@@ -89,6 +89,15 @@ impl Machine {
             text(scripts.join(kind).join("oam-issuer-installed"))
         };
         let scripts = [script("deb"), script("rpm")];
+        // What they tell to do next is what the page says, word by word.
+        for told in scripts.iter().flat_map(|text| text.lines()) {
+            if let Some(command) = told
+                .strip_prefix("  ")
+                .filter(|told| told.starts_with("sudo"))
+            {
+                assert!(lines().iter().any(|line| line == command), "{command}");
+            }
+        }
         // And what its postinst does.
         std::fs::create_dir_all(root.join("etc")).unwrap();
         for (tool, more) in [

@@ -5,7 +5,7 @@ use oam_issuer::outbound::{Answer, OutboundClient};
 use oam_issuer::place;
 use oam_model::answer::EndpointFault;
 use oam_model::issuer::{AccessTokenCheck, IdentitySource, IssuerSettings, SourceKeys};
-use oam_session::standing::words;
+use oam_session::standing::{IT, words};
 use oam_system::clock;
 use oam_terminal::moment::local;
 use serde_json::Value;
@@ -40,7 +40,7 @@ pub(super) fn unreachable(part: String, url: &str, fault: &EndpointFault, state:
     Finding::bad(
         part,
         state,
-        format!("{url} gave no usable answer: {}", words(fault)),
+        format!("{url} gave no usable answer: {}", words(IT, fault)),
         "look at the address, at DNS and routes from this machine, at `proxy`, and at `ca_file` where it has a certificate of your own",
     )
 }
@@ -239,7 +239,7 @@ async fn own(settings: &IssuerSettings, outside: &OutboundClient, findings: &mut
         Err(fault) => findings.push(Finding::bad(
             PART,
             State::Fault,
-            format!("{} gave no usable answer: {}", settings.url, words(&fault)),
+            format!("{} gave no usable answer: {}", settings.url, words(IT, &fault)),
             "start the server; then look at DNS, at the proxy before it, and at its certificate (`ca_file` where it is of your own authority)",
         )),
     }

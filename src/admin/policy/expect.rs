@@ -6,6 +6,7 @@ use crate::show::{Line, Printer, Style};
 use oam_config::issuer::{SourceText, read_cases};
 use oam_model::issuer::IssuerSettings;
 use oam_model::refusal::Refusal;
+use oam_model::system_error::reason;
 use oam_policy::policy::Index;
 use oam_policy::policy::cases::{CaseResult, judge};
 use serde::Serialize;
@@ -28,15 +29,16 @@ pub(super) fn run(
     policy: Option<&Path>,
     junit: Option<&Path>,
 ) -> Result<u8, Refusal> {
-    let index = Index::new(opening::policy(show, settings, path(settings, policy))?);
+    let policy = opening::policy(show, settings, path(settings, policy))?;
     let text = opening::text(file)?;
     let name = file.display().to_string();
     let source = SourceText {
         name: &name,
         text: &text,
     };
-    let cases =
-        read_cases(source, settings).map_err(|faults| opening::told(show, file, &faults))?;
+    let cases = read_cases(source, settings, &policy)
+        .map_err(|faults| opening::told(show, file, &faults))?;
+    let index = Index::new(policy);
     let cases = judge(&index, &settings.sources, &cases);
     let report = TestReport {
         ok: cases.iter().all(|case| case.ok),
@@ -45,7 +47,11 @@ pub(super) fn run(
     if let Some(path) = junit {
         std::fs::write(path, xml(&name, &report)).map_err(|error| {
             Refusal::unavailable(
-                format!("{} could not be written: {}", path.display(), error.kind()),
+                format!(
+                    "{} could not be written: {}",
+                    path.display(),
+                    reason(error.kind())
+                ),
                 "name a file in a folder that can be written to",
             )
         })?;

@@ -2,6 +2,7 @@
 
 use crate::places;
 use crate::system;
+use oam_model::system_error::reason;
 use oam_terminal::Show;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -57,7 +58,7 @@ pub fn run(show: &Show, mut command: Command, after: impl FnOnce()) -> u8 {
         Err(error) => {
             show.say(format!(
                 "the command's end could not be seen: {}",
-                error.kind()
+                reason(error.kind())
             ));
             1
         }
@@ -70,7 +71,7 @@ fn tell(show: &Show, program: &OsStr, kind: ErrorKind) {
         show.say(format!("the command {name} is not there"));
         show.next("check its spelling and PATH");
     } else {
-        show.say(format!("the command {name} can't be run: {kind}"));
+        show.say(format!("the command {name} can't be run: {}", reason(kind)));
         show.next("check that it is a program and that you may run it");
     }
 }

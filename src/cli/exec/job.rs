@@ -12,6 +12,7 @@ use oam_helper::env;
 use oam_model::granted::TokenAnswer;
 use oam_model::job::{JobFault, JobOrder, JobToken};
 use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::system_error::reason;
 use oam_terminal::{Line, Show, Style, Talk};
 use oam_wire::message::Following;
 use std::process::Command;
@@ -42,7 +43,10 @@ pub(super) fn run(
     if let Err(error) = kept.put(&token) {
         kept.close();
         return Err(Refusal::unavailable(
-            format!("the token file could not be written: {}", error.kind()),
+            format!(
+                "the token file could not be written: {}",
+                reason(error.kind())
+            ),
             "set XDG_RUNTIME_DIR or TMPDIR to a folder that you can write to",
         ));
     }
@@ -119,7 +123,10 @@ fn renew(job: &JobClient, order: &JobOrder, kept: &TokenFolder, mut life: Durati
                         continue;
                     }
                     Err(error) => JobFault::from(Refusal::unavailable(
-                        format!("the token file could not be written: {}", error.kind()),
+                        format!(
+                            "the token file could not be written: {}",
+                            reason(error.kind())
+                        ),
                         "make room where it lies",
                     )),
                 }

@@ -7,6 +7,7 @@ use crate::system::{self, FileAccess, access_folder, access_options};
 use oam_model::granted::TokenAnswer;
 use oam_model::job::JobToken;
 use oam_model::refusal::Refusal;
+use oam_model::system_error::reason;
 use oam_wire::frame;
 use oam_wire::message::{Reply, ReplyFrame};
 use std::collections::hash_map::RandomState;
@@ -54,7 +55,7 @@ impl TokenFolder {
                         ended: Condvar::new(),
                     });
                 }
-                Err(error) => why = Some(error.kind().to_string()),
+                Err(error) => why = Some(reason(error.kind()).to_owned()),
             }
         }
         Err(Refusal::unavailable(

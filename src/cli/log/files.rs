@@ -1,6 +1,7 @@
 //! The files of the log, oldest first, line by line.
 
 use oam_model::refusal::Refusal;
+use oam_model::system_error::reason;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -120,7 +121,11 @@ pub fn each_from(path: &Path, from: u64, mut take: impl FnMut(&[u8])) -> Result<
 
 fn unreadable(path: &Path, error: &io::Error) -> Refusal {
     Refusal::unavailable(
-        format!("{} could not be read: {}", path.display(), error.kind()),
+        format!(
+            "{} could not be read: {}",
+            path.display(),
+            reason(error.kind())
+        ),
         "make the audit log's folder readable by its owner",
     )
 }

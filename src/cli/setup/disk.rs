@@ -5,6 +5,7 @@ use oam_model::refusal::Refusal;
 use oam_wire::host::ours_to_make;
 
 pub(crate) use crate::system::FileAccess;
+use oam_model::system_error::reason;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -93,7 +94,11 @@ fn create_folder(folder: &Path, access: FileAccess) -> Result<(), Refusal> {
 /// The refusal for a file that could not be handled.
 pub(super) fn failed(verb: &str, path: &Path, error: &std::io::Error) -> Refusal {
     Refusal::unavailable(
-        format!("could not {verb} {}: {}", path.display(), error.kind()),
+        format!(
+            "could not {verb} {}: {}",
+            path.display(),
+            reason(error.kind())
+        ),
         "look at the file's owner, permissions and disk, then run the command again",
     )
 }

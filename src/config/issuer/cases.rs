@@ -5,15 +5,15 @@ use crate::role::{ACTIONS, owned};
 use crate::suggest;
 use crate::tree::{FaultCollector, Node, Value, YES_OR_NO, shown};
 use oam_model::issuer::IssuerSettings;
-use oam_model::name::{HubName, NameFault, SourceName};
-use oam_model::policy::{ExpectedAnswer, PolicyCase, PolicyRequest};
+use oam_model::name::{HubName, NameFault, RoleName, SourceName};
+use oam_model::policy::{ExpectedAnswer, Policy, PolicyCase, PolicyRequest};
 use oam_model::role::Action;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
 pub(super) fn read_cases(
     tree: &Node,
-    settings: &IssuerSettings,
+    known: (&IssuerSettings, &Policy),
     report: &mut FaultCollector<'_>,
 ) -> Vec<PolicyCase> {
     let root = Fields::open(tree, tree.place, "", &["case"], report);
@@ -27,13 +27,13 @@ pub(super) fn read_cases(
     };
     items
         .iter()
-        .filter_map(|item| read_case(item, settings, report))
+        .filter_map(|item| read_case(item, known, report))
         .collect()
 }
 
 fn read_case(
     item: &Node,
-    settings: &IssuerSettings,
+    (settings, policy): (&IssuerSettings, &Policy),
     report: &mut FaultCollector<'_>,
 ) -> Option<PolicyCase> {
     const KEYS: [&str; 9] = [
@@ -51,14 +51,16 @@ fn read_case(
         .map(|entry| claims(&entry.node, report))
         .unwrap_or_default();
     let repository = parsed(&table, "repo", table.text("repo", report), report);
-    let role = parsed(&table, "role", table.text("role", report), report);
+    let role = table.text("role", report);
+    let role = role.and_then(|text| role_of(&table, "role", text, policy, report));
     let action = table
         .required("action", report)
         .and_then(|text| choose(text, "case.action", &ACTIONS, report));
     let expect = table.required("expect", report);
     let expect = match expect {
         Some(text) if text.value == "denied" => Some(ExpectedAnswer::Denied),
-        expect => parsed(&table, "expect", expect, report).map(ExpectedAnswer::Role),
+        Some(text) => role_of(&table, "expect", text, policy, report).map(ExpectedAnswer::Role),
+        None => None,
     };
     Some(PolicyCase {
         line: report.line(item.place),
@@ -94,6 +96,34 @@ fn one_of<'t>(
         text.place,
         format!("there is no {key} `{}`", shown(text.value)),
         suggest::advice(text.value, known),
+    );
+    None
+}
+
+/// A role of the policy: any other is granted to nobody, and a word like `allow` is none.
+fn role_of(
+    table: &Fields<'_>,
+    key: &str,
+    text: Placed<&str>,
+    policy: &Policy,
+    report: &mut FaultCollector<'_>,
+) -> Option<RoleName> {
+    let role = parsed::<RoleName>(table, key, Some(text), report)?;
+    if policy.roles.iter().any(|known| known.name == role) {
+        return Some(role);
+    }
+    let roles: Vec<&str> = policy.roles.iter().map(|role| role.name.as_str()).collect();
+    let mut next = suggest::advice(text.value, &roles);
+    if key == "expect" {
+        next.push_str("; the role that is granted, or \"denied\"");
+    }
+    report.add(
+        text.place,
+        format!(
+            "`{}`: the policy has no role `{role}`",
+            shown(&table.path_of(key))
+        ),
+        next,
     );
     None
 }

@@ -49,7 +49,8 @@ pub fn policy_of(text: &str) -> Result<Policy, Vec<ConfigFault>> {
 
 pub fn cases_of(text: &str) -> Result<Vec<PolicyCase>, Vec<ConfigFault>> {
     let name = "cases.toml";
-    read_cases(SourceText { name, text }, &settings())
+    let policy = policy_of(POLICY).unwrap_or_else(|faults| panic!("{}", told(&faults)));
+    read_cases(SourceText { name, text }, &settings(), &policy)
 }
 
 pub fn told(faults: &[ConfigFault]) -> String {

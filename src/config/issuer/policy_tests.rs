@@ -359,6 +359,26 @@ fn a_table_of_expected_answers_is_read_and_its_faults_told() {
     assert_eq!(lines, [3, 6, 8, 14], "{}", told(&faults));
 }
 
+#[test]
+fn an_expected_answer_is_a_role_of_the_policy_or_denied() {
+    let case =
+        "[[case]]\nas = \"ada\"\nsource = \"okta\"\nrepo = \"acme/model\"\naction = \"write\"\n";
+    for word in ["allow", "granted", "publishr"] {
+        let faults = cases_of(&format!("{case}expect = \"{word}\"\n")).unwrap_err();
+        let told = told(&faults);
+        assert!(
+            told.contains(&format!("the policy has no role `{word}`")),
+            "{told}"
+        );
+        assert!(
+            told.contains("`publisher`") && told.contains("or \"denied\""),
+            "{told}"
+        );
+    }
+    let faults = cases_of(&format!("{case}role = \"allow\"\nexpect = \"denied\"\n")).unwrap_err();
+    assert!(told(&faults).contains("`case.role`"), "{}", told(&faults));
+}
+
 proptest! {
     #[test]
     fn the_example_with_a_hole_or_noise_in_it_never_panics(

@@ -11,6 +11,7 @@ use oam_audit::record::{KnownEntry, Summary, Verifier, placed};
 use oam_model::audit::AuditRecord;
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
+use oam_model::system_error::reason;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs;
 use std::io::Read;
@@ -352,7 +353,11 @@ fn named(path: &Path, ending: &str) -> PathBuf {
 
 fn unwritten(path: &Path, fault: &std::io::Error) -> Refusal {
     Refusal::unavailable(
-        format!("{} could not be written: {}", path.display(), fault.kind()),
+        format!(
+            "{} could not be written: {}",
+            path.display(),
+            reason(fault.kind())
+        ),
         "look at the folder, its owner and the room on its disk",
     )
 }

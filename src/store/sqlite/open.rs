@@ -6,6 +6,7 @@ use super::words::{gone, refusal, refused};
 use oam_audit::history::History;
 use oam_model::name::OrgName;
 use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::system_error::reason;
 use oam_system::clock;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
@@ -173,7 +174,7 @@ fn looked(path: &Path, fault: &std::io::Error) -> Refusal {
         format!(
             "the database {} could not be looked at: {}",
             path.display(),
-            fault.kind()
+            reason(fault.kind())
         ),
         "let the issuer's user read and write it and its folder",
     )
@@ -218,7 +219,7 @@ fn mark_first(
             &format!(
                 "has no marker: {} could not be written: {}",
                 files.marker.display(),
-                fault.kind()
+                reason(fault.kind())
             ),
             "let the issuer's user write its folder, or name another place as `marker` in issuer.toml",
         )

@@ -3,6 +3,7 @@
 use super::plan::{Current, ValueChange};
 use crate::setup::disk::{self, FileAccess};
 use oam_model::refusal::Refusal;
+use oam_model::system_error::reason;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -180,7 +181,11 @@ impl<'a> GitConfig<'a> {
             .output()
             .map_err(|error| {
                 Refusal::unavailable(
-                    format!("could not run {}: {}", self.git.display(), error.kind()),
+                    format!(
+                        "could not run {}: {}",
+                        self.git.display(),
+                        reason(error.kind())
+                    ),
                     "look at whether git works, then run this again",
                 )
             })

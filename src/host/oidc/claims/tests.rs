@@ -57,6 +57,17 @@ fn refreshed(name: &str, value: Value) -> String {
 }
 
 #[test]
+fn a_device_sign_in_takes_its_nonce_or_none_and_no_other() {
+    let device = |claims: &Value| judge(Phase::Device("n"), claims, Some("at"));
+    assert!(device(&good()).is_ok());
+    let mut claims = good();
+    claims["nonce"] = json!("of another sign-in");
+    assert_eq!(device(&claims).unwrap_err(), "nonce");
+    claims.as_object_mut().unwrap().remove("nonce");
+    assert!(device(&claims).is_ok(), "RFC 8628 knows none");
+}
+
+#[test]
 fn right_claims_give_the_identity() {
     let identity = known();
     assert_eq!(identity.issuer, "https://idp.example");

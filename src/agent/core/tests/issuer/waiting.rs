@@ -82,7 +82,11 @@ fn a_sign_in_whose_roles_are_not_read_is_not_told_that_there_are_none() {
         })
         .await;
         assert!(roles.is_empty());
-        assert!(unread.unwrap().contains("its answer was lost (reset)"));
+        assert!(
+            unread
+                .unwrap()
+                .contains("the answer of the issuer was lost (reset)")
+        );
         // One that is busy has refused nobody.
         let (_, unread) = greeted(async |agent: &mut TestAgent| {
             let (_, answer) = agent.issuer().roles.borrow_mut().pop().unwrap();

@@ -1,0 +1,35 @@
+//! What a CI job is told of its own identity, and what its log must not show.
+
+use super::home::Home;
+use super::issuer::{Issuer, granted};
+use super::job::{HUB, job, ran};
+
+#[test]
+fn on_github_the_runner_is_told_to_hide_the_token_before_it_is_printed() {
+    let home = Home::new();
+    let issuer = Issuer::start("huggingface", HUB, |_| granted("role-tok", 900, "read"));
+    for arguments in [&["token"][..], &["token", "--json"]] {
+        let got = ran(job(&home, &issuer, arguments).env("GITHUB_ACTIONS", "true"));
+        assert_eq!(got.code, Some(0), "{got:?}");
+        assert_eq!(got.err, "::add-mask::role-tok\n", "{got:?}");
+        assert!(!got.out.contains("add-mask"), "{got:?}");
+    }
+}
+
+#[test]
+fn an_id_token_that_is_over_is_told_without_asking_anybody() {
+    let home = Home::new();
+    let issuer = Issuer::start("huggingface", HUB, |_| granted("tok", 900, "read"));
+    let mut command = job(&home, &issuer, &["token"]);
+    // {"exp":1000}
+    command.env("OAM_ID_TOKEN", "e30.eyJleHAiOjEwMDB9.sig");
+    let got = ran(command.env("GITLAB_CI", "true"));
+    assert_eq!(got.code, Some(3), "{got:?}");
+    for said in [
+        "the variable OAM_ID_TOKEN holds an ID token that ended",
+        "`timeout`",
+    ] {
+        assert!(got.err.contains(said), "{said}: {got:?}");
+    }
+    assert_eq!(issuer.exchanges(), 0);
+}
