@@ -11,6 +11,7 @@ use crate::keys::KeysArgs;
 use crate::policy::PolicyArgs;
 use crate::restore::RestoreArgs;
 use crate::revoke::{PeopleArgs, RevokeArgs};
+use crate::scim::ScimArgs;
 use crate::secret::SecretArgs;
 use clap::{ArgAction, Parser, Subcommand};
 use oam_terminal::Output;
@@ -107,6 +108,11 @@ pub enum Command {
         after_help = "Example:\n  oam-issuer client add hub-1 --hub models\n\nThe secret is printed once."
     )]
     Client(ClientArgs),
+    /// Make, list or drop the tokens of the company's directories (SCIM).
+    #[command(
+        after_help = "Examples:\n  oam-issuer scim token okta --overlap 24h\n  oam-issuer scim list\n\nThe token is printed once."
+    )]
+    Scim(ScimArgs),
     /// Verify, export, follow or prune the audit log.
     #[command(
         after_help = "Examples:\n  oam-issuer audit verify\n  oam-issuer audit export --format csv --person ada --since 30d\n  oam-issuer audit tail -f"

@@ -131,6 +131,7 @@ fn give(
         value: secrets::hash_of(&secret)?,
         hub: Some(hub.clone()),
         overlap_ms,
+        good_for_ms: None,
     };
     let put = secrets::put(&database.store, &database.org, new, clock::now_ms());
     opening::wait(put)??;

@@ -13,6 +13,7 @@ pub mod opening;
 pub mod policy;
 pub mod restore;
 pub mod revoke;
+pub mod scim;
 pub mod secret;
 pub mod serve;
 pub mod show;
@@ -68,6 +69,7 @@ fn dispatch(show: &Printer, command: &Command) -> u8 {
         Command::Keys(args) => keys::run(show, args),
         Command::Secret(args) => secret::run(show, args),
         Command::Client(args) => client::run(show, args),
+        Command::Scim(args) => scim::run(show, args),
         Command::Audit(args) => audit::run(show, args),
         Command::Version => {
             show.line(format!("oam-issuer {}", env!("CARGO_PKG_VERSION")));

@@ -104,6 +104,7 @@ fn set(show: &Printer, hub: &HubName, overlap_ms: u64) -> Result<u8, Refusal> {
         value,
         hub: None,
         overlap_ms,
+        good_for_ms: None,
     };
     let number = opening::wait(secrets::put(&store, &org, new, clock::now_ms()))??;
     show.say(format!(
@@ -211,7 +212,12 @@ async fn rows(store: &dyn Store, of_clients: bool) -> Result<Vec<SecretRow>, Ref
         .map_err(|fault| fault.refusal())?;
     let mut found = Vec::new();
     for owner in owners {
-        if matches!(owner, SecretOwner::Client(_)) == of_clients {
+        let wanted = match owner {
+            SecretOwner::Client(_) => of_clients,
+            SecretOwner::Hub(_) => !of_clients,
+            SecretOwner::Directory(_) => false,
+        };
+        if wanted {
             found.extend(
                 store
                     .secrets(owner)
@@ -227,6 +233,7 @@ fn report(row: SecretRow) -> SecretReport {
     let (client, hub) = match row.owner {
         SecretOwner::Client(name) => (Some(name), row.hub),
         SecretOwner::Hub(hub) => (None, Some(hub)),
+        SecretOwner::Directory(_) => (None, None),
     };
     SecretReport {
         client,

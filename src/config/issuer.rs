@@ -99,6 +99,8 @@ fn invisible(source: &SourceText<'_>, report: &mut FaultCollector<'_>) {
 }
 
 #[cfg(test)]
+mod directory_tests;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod pin_tests;

@@ -34,6 +34,7 @@ pub mod process;
 pub mod record;
 pub mod refused;
 pub mod reload;
+pub mod scim;
 pub mod seal;
 pub mod secrets;
 pub mod serve;

@@ -8,7 +8,7 @@ use aws_lc_rs::{hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use oam_model::audit::{AuditEvent, AuditRecord};
-use oam_model::name::{HubName, OrgName};
+use oam_model::name::{HubName, OrgName, SourceName};
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_store::{Batch, SecretOwner, SecretRow, Store, StoreChange, StoreFault};
@@ -79,6 +79,45 @@ pub async fn verify_client(
     Ok(found)
 }
 
+/// What a directory's token is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DirectoryToken {
+    /// The token of this source's directory.
+    Good(SourceName),
+    /// It was one, and is no longer good.
+    Over(SourceName),
+    /// Nobody's.
+    Foreign,
+}
+
+/// Whose directory shows this token, of these sources.
+///
+/// # Errors
+/// The store is not there.
+pub async fn verify_directory(
+    store: &dyn Store,
+    sources: &[&SourceName],
+    token: &Secret,
+    now_ms: u64,
+) -> Result<DirectoryToken, StoreFault> {
+    let mut found = DirectoryToken::Foreign;
+    // Every row is compared, so that the time tells nothing of which one it was.
+    for source in sources {
+        let owner = SecretOwner::Directory((*source).clone());
+        for row in store.secrets(owner).await? {
+            if !is_hash_of(&row.value, token) {
+                continue;
+            }
+            if is_good(&row, now_ms) {
+                found = DirectoryToken::Good((*source).clone());
+            } else if found == DirectoryToken::Foreign {
+                found = DirectoryToken::Over((*source).clone());
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// Whether a secret is good at this moment.
 pub fn is_good(row: &SecretRow, now_ms: u64) -> bool {
     row.until_ms.is_none_or(|until| now_ms < until)
@@ -136,6 +175,8 @@ pub struct NewSecret {
     pub hub: Option<HubName>,
     /// How long those before it stay good, ms; 0: they are dropped at once.
     pub overlap_ms: u64,
+    /// How long it is good itself, ms; none: until another one takes its place.
+    pub good_for_ms: Option<u64>,
 }
 
 /// Writes a secret as the newest of its owner, with what becomes of those before it and the entry, in
@@ -185,7 +226,7 @@ pub async fn put(
         value: new.value,
         hub: new.hub,
         made_at_ms: now_ms,
-        until_ms: None,
+        until_ms: new.good_for_ms.map(|ms| now_ms.saturating_add(ms)),
     }));
     store.commit(batch).await.map_err(|fault| fault.refusal())?;
     Ok(number)
@@ -228,16 +269,22 @@ pub fn of(owner: &SecretOwner) -> String {
     match owner {
         SecretOwner::Hub(hub) => format!("hub {hub}"),
         SecretOwner::Client(name) => format!("client {name}"),
+        SecretOwner::Directory(source) => format!("the directory of {source}"),
     }
 }
 
 fn entry(org: &OrgName, owner: &SecretOwner, detail: String, now_ms: u64) -> AuditRecord {
     let hub = match owner {
         SecretOwner::Hub(hub) => Some(hub.clone()),
-        SecretOwner::Client(_) => None,
+        SecretOwner::Client(_) | SecretOwner::Directory(_) => None,
+    };
+    let source = match owner {
+        SecretOwner::Directory(source) => Some(source.clone()),
+        SecretOwner::Hub(_) | SecretOwner::Client(_) => None,
     };
     AuditRecord {
         hub,
+        source,
         detail: Some(detail),
         ..AuditRecord::new(AuditEvent::SecretRotation, org.clone(), now_ms)
     }

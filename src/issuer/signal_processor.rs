@@ -329,7 +329,7 @@ impl<'a> Draft<'a> {
 
 pub use order::{Order, order, signed_out};
 pub use person::facts;
-pub(crate) use person::{listed, relaxed, roles_under, shown};
+pub(crate) use person::{Relaxed, end, listed, roles_by, roles_under, shown};
 
 #[cfg(test)]
 mod tests;

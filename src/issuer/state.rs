@@ -14,6 +14,7 @@ use super::organization;
 use super::outbound::OutboundClient;
 use super::place;
 use super::process;
+use super::scim::DirectoryTraffic;
 use super::seal::MasterKey;
 use super::signals::SignalReceiver;
 use super::unwritten::Unwritten;
@@ -83,6 +84,8 @@ pub struct Issuer {
     pub exchange_limiter: Limiter<PrincipalKey>,
     /// The pace of each bearer at everything else.
     pub bearer_limiter: Limiter<PrincipalKey>,
+    /// What directories send.
+    pub directories: DirectoryTraffic,
     /// The failures of each address.
     pub failure_limiter: Limiter<IpAddr>,
     /// Open connections.
@@ -216,6 +219,7 @@ impl Issuer {
             health: Health::default(),
             exchange_limiter: Limiter::new(IDENTITIES),
             bearer_limiter: Limiter::new(IDENTITIES),
+            directories: DirectoryTraffic::default(),
             failure_limiter: Limiter::new(ADDRESSES),
             connections: Arc::new(connections),
             room: Arc::new(Semaphore::new(ROOM_KIB)),
@@ -297,6 +301,7 @@ impl Issuer {
                 StoreFault::Overtaken
                 | StoreFault::Replayed
                 | StoreFault::Unchanged
+                | StoreFault::Taken
                 | StoreFault::Exhausted
                 | StoreFault::Invalid(_),
             ) => self.health.right(DATABASE),

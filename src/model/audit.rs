@@ -29,6 +29,8 @@ pub enum AuditEvent {
     TokenRevoked,
     /// A signal arrived.
     Signal,
+    /// A directory made, changed or deleted somebody or a group.
+    Directory,
     /// Roles were lost or gained.
     RolesChanged,
     /// Another policy is in force.

@@ -140,6 +140,63 @@ pub struct IdentitySource {
     pub required: BTreeMap<String, Vec<String>>,
     /// Oldest `iat` taken, ms.
     pub longest_age_ms: u64,
+    /// The company's directory tells here who is active and in which groups (SCIM); none: it does not.
+    pub scim: Option<DirectorySettings>,
+}
+
+/// How a directory's words are read (RFC 7643, RFC 7644).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DirectorySettings {
+    /// Which of its attributes is the stable key of a person of this source.
+    pub subject: UserAttribute,
+    /// Which of its attributes is a group's name in the policy.
+    pub group: GroupAttribute,
+    /// It is expected to be heard at least this often, ms; 0: no expectation.
+    pub expect_every_ms: u64,
+    /// Requests a minute that are answered.
+    pub requests_per_minute: u32,
+    /// Most people that are kept of it.
+    pub most_users: u64,
+    /// Most groups.
+    pub most_groups: u64,
+}
+
+/// Attributes of a user that can be the stable key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UserAttribute {
+    /// The identifier that the directory has for the person.
+    ExternalId,
+    /// What the person signs in with.
+    UserName,
+}
+
+impl UserAttribute {
+    /// As SCIM spells it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ExternalId => "externalId",
+            Self::UserName => "userName",
+        }
+    }
+}
+
+/// Attributes of a group that can name it in the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GroupAttribute {
+    /// Its name for people.
+    DisplayName,
+    /// The identifier that the directory has for it.
+    ExternalId,
+}
+
+impl GroupAttribute {
+    /// As SCIM spells it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::DisplayName => "displayName",
+            Self::ExternalId => "externalId",
+        }
+    }
 }
 
 /// Where a source's signing keys are.

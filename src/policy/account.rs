@@ -3,7 +3,8 @@
 //! One pure function, which the store applies to the row that it reads in its own transaction. A provider's
 //! events count by their own times, so that they come to the same in whatever order they arrive, and twice.
 //! An administrator's orders count in the order in which the store takes them: a clock that was set back
-//! must not make one void. Each author lifts only its own end.
+//! must not make one void; so do the words of a directory, which tells states and no times. Each author lifts only its
+//! own end.
 
 use crate::admission::End;
 
@@ -14,6 +15,8 @@ pub enum Author {
     Provider,
     /// An administrator, by a command.
     Administrator,
+    /// The company's directory: it deactivated or deleted somebody.
+    Directory,
 }
 
 /// What was ended and not lifted.
@@ -25,6 +28,8 @@ pub struct Account {
     pub provider_restored_at_ms: Option<u64>,
     /// The end of an administrator, until it is lifted.
     pub administrator: Option<End>,
+    /// The end of the directory, until it is lifted.
+    pub directory: Option<End>,
     /// The last end of a session; an end of the account is one too, and stays one when it is lifted.
     pub session: Option<End>,
     /// The last doubt.
@@ -51,18 +56,23 @@ pub enum Reinstated {
     ByProvider(u64),
     /// An administrator lifts the administrators' end.
     ByAdministrator,
-    /// An administrator lifts the provider's end too, at this time (Unix milliseconds): there are providers
-    /// that never say that somebody is back.
+    /// The directory lifts its own.
+    ByDirectory,
+    /// An administrator lifts the provider's and the directory's end too, at this time (Unix milliseconds): there
+    /// are providers that never say that somebody is back.
     ForProvider(u64),
 }
 
 impl Account {
-    /// The end of the account that counts: an administrator's before the provider's. The provider's end wins
-    /// over its own word of the same moment.
+    /// The end of the account that counts: an administrator's before the directory's, and that before the
+    /// provider's. The provider's end wins over its own word of the same moment.
     pub fn ended(&self) -> Option<(Author, &End)> {
         let administrator = self.administrator.as_ref();
         let by_administrator = administrator.map(|end| (Author::Administrator, end));
-        by_administrator.or_else(|| Some((Author::Provider, self.ended_by_provider()?)))
+        let directory = self.directory.as_ref();
+        by_administrator
+            .or_else(|| Some((Author::Directory, directory?)))
+            .or_else(|| Some((Author::Provider, self.ended_by_provider()?)))
     }
 
     /// The provider's end, while it is not lifted.
@@ -98,14 +108,20 @@ impl Account {
                 self.session = Some(latest(self.session, end));
                 self.administrator = self.administrator.or_else(|| Some(end.clone()));
             }
+            AccountEvent::Ended(Author::Directory, end) => {
+                self.session = Some(latest(self.session, end));
+                self.directory = self.directory.or_else(|| Some(end.clone()));
+            }
             AccountEvent::SessionEnded(end) => self.session = Some(latest(self.session, end)),
             AccountEvent::Doubted(end) => self.doubt = Some(latest(self.doubt, end)),
             AccountEvent::Restored(Reinstated::ByAdministrator) => self.administrator = None,
+            AccountEvent::Restored(Reinstated::ByDirectory) => self.directory = None,
             AccountEvent::Restored(Reinstated::ByProvider(at_ms)) => {
                 self.provider_restored_at_ms = self.provider_restored_at_ms.max(Some(*at_ms));
             }
             AccountEvent::Restored(Reinstated::ForProvider(at_ms)) => {
                 self.administrator = None;
+                self.directory = None;
                 let after = self
                     .provider
                     .as_ref()

@@ -4,6 +4,7 @@
 //! token of the same second; a doubt does not, because the agent renews at once when it hears of one,
 //! and its new token would be refused as if the session were over.
 
+use crate::evidence::{GroupOrigin, ToldGroups, deciding};
 use oam_model::name::RoleName;
 use oam_model::policy::OrgRules;
 use oam_model::principal::{Groups, Principal, PrincipalKind};
@@ -36,6 +37,8 @@ pub struct Facts {
     pub groups: Option<Vec<String>>,
     /// Unix milliseconds of the last signal that the groups changed.
     pub groups_changed_at_ms: Option<u64>,
+    /// The groups that the directory says, if it said any.
+    pub directory_groups: Option<Vec<String>>,
 }
 
 /// Admits a claimant, or says why not. `facts` is none for somebody never seen; `now_ms` Unix ms.
@@ -176,10 +179,26 @@ const fn is_later(seconds: u64, than_ms: u64) -> bool {
     seconds.saturating_mul(1000) > than_ms
 }
 
-/// The groups that count: those of a signal until a token that is later than it, and of two tokens those of
-/// the later one, as far as they are kept: an older token grants nothing that a later one took.
+/// The groups that count, as [`deciding`] says: the directory's, or those of a signal until a token that is later
+/// than it, and of two tokens those of the later one, as far as they are kept: an older token grants nothing that
+/// a later one took.
 pub fn groups(facts: Option<&Facts>, claimant: &Principal) -> Groups {
-    let counting = after_signal(facts, claimant);
+    let by_directory = facts.and_then(|facts| facts.directory_groups.as_ref());
+    let by_signal = facts.and_then(|facts| of_signal(facts, claimant));
+    let told = ToldGroups {
+        by_directory: by_directory.is_some(),
+        by_signal: by_signal.is_some(),
+    };
+    let counting = match deciding(told) {
+        GroupOrigin::Directory => {
+            return by_directory.map_or_else(
+                || claimant.groups.clone(),
+                |groups| Groups::Known(groups.clone()),
+            );
+        }
+        GroupOrigin::Signal => by_signal.unwrap_or_else(|| claimant.groups.clone()),
+        GroupOrigin::Token => claimant.groups.clone(),
+    };
     match (facts, counting) {
         (Some(facts), Groups::Known(groups)) if claimant.proven_at < facts.proven_at => {
             Groups::Known(both(groups, facts.groups.as_deref()))
@@ -195,21 +214,20 @@ fn both(mut groups: Vec<String>, kept: Option<&[String]>) -> Vec<String> {
     groups
 }
 
-fn after_signal(facts: Option<&Facts>, claimant: &Principal) -> Groups {
-    let Some((facts, changed_ms)) =
-        facts.and_then(|facts| Some((facts, facts.groups_changed_at_ms?)))
-    else {
-        return claimant.groups.clone();
-    };
+/// What a signal that is later than the token says.
+fn of_signal(facts: &Facts, claimant: &Principal) -> Option<Groups> {
+    let changed_ms = facts.groups_changed_at_ms?;
     match &facts.groups {
-        Some(groups) if !is_later(proven_at(claimant), changed_ms) => Groups::Known(groups.clone()),
-        None if proven_at(claimant) < changed_ms / 1000 => Groups::Unknown {
+        Some(groups) if !is_later(proven_at(claimant), changed_ms) => {
+            Some(Groups::Known(groups.clone()))
+        }
+        None if proven_at(claimant) < changed_ms / 1000 => Some(Groups::Unknown {
             sentence:
                 "the identity provider said that the groups changed, and this token is from before"
                     .to_owned(),
             next: "renew the token and try again".to_owned(),
-        },
-        _ => claimant.groups.clone(),
+        }),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod admission;
 pub mod claims;
+pub mod evidence;
 pub mod feed;
 pub mod keys;
 pub mod pattern;

@@ -15,6 +15,8 @@ pub struct Compared {
     proven_at: u64,
     /// Or of a signal that is later.
     groups_changed_at_ms: Option<u64>,
+    /// The directory's groups.
+    directory: Option<Vec<String>>,
 }
 
 impl Compared {
@@ -32,6 +34,7 @@ impl PersonRow {
             groups: self.seen.groups.clone(),
             proven_at: self.seen.proven_at,
             groups_changed_at_ms: self.groups_changed_at_ms,
+            directory: self.directory_groups().map(<[String]>::to_vec),
         }
     }
 

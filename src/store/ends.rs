@@ -52,7 +52,12 @@ impl StoreChange {
             Self::End {
                 key, author, ended, ..
             } if ends(*author, ended) => Some((key, ended.event(*author))),
-            Self::Restore { key, restored } if !matches!(restored, Reinstated::ByProvider(_)) => {
+            Self::Restore { key, restored }
+                if !matches!(
+                    restored,
+                    Reinstated::ByProvider(_) | Reinstated::ByDirectory
+                ) =>
+            {
                 Some((key, AccountEvent::Restored(*restored)))
             }
             _ => None,

@@ -14,6 +14,8 @@ pub enum StoreFault {
     Unchanged,
     /// [`super::StoreChange::Once`]: this signal was taken before. Nothing of the batch was written.
     Replayed,
+    /// A record of a directory with a name that another one has already. Nothing of the batch was written.
+    Taken,
     /// [`super::StoreChange::RecordQuota`]: the day's share of this person is used up. Nothing was written.
     Exhausted,
     /// What was to be written can't be kept, whoever keeps it. Nothing of the batch was written, and the
@@ -42,6 +44,10 @@ impl StoreFault {
             Self::Invalid(what) => Refusal::bad_request(
                 format!("this can't be kept: {what}"),
                 "correct it and send it again",
+            ),
+            Self::Taken => Refusal::bad_request(
+                "another record has this name already",
+                "change that one, or choose another name",
             ),
             Self::Unchanged => Refusal::denied("it is so already", "nothing has to be done"),
             Self::Replayed => Refusal::denied(

@@ -2,11 +2,12 @@
 //!
 //! A [`Batch`] is one durable transaction: its changes and its audit entries are written together or
 //! not at all, so there is no token without a record. What a change comes to is decided by pure functions
-//! (`step`, `person`, `compared`, `ends`, `agent_log`, and the crates `policy` and `audit`), which every store applies to the rows that it
+//! (`step`, `person`, `compared`, `directory`, `ends`, `agent_log`, and the crates `policy` and `audit`), which every store applies to the rows that it
 //! reads in its transaction; `tests` beside this file run unchanged on each of them.
 
 mod agent_log;
 mod compared;
+mod directory;
 mod ends;
 mod fault;
 mod filter;
@@ -30,10 +31,15 @@ mod tests;
 
 pub use agent_log::{AgentLogRow, RecordQuota};
 pub use compared::Compared;
+pub use directory::{
+    DirectoryFilter, DirectoryGroup, DirectoryPage, DirectoryState, DirectoryUser,
+};
 pub use ends::{EndKind, Ended};
 pub use fault::StoreFault;
-pub use nouns::{AgentRecords, AuditTrail, IssuedTokens, People, Policies, Revocations, Secrets};
-pub use person::{PersonRow, PersonSeen};
+pub use nouns::{
+    AgentRecords, AuditTrail, Directories, IssuedTokens, People, Policies, Revocations, Secrets,
+};
+pub use person::{KeptGroups, PersonRow, PersonSeen};
 pub use question::{AuditFilter, AuditLine, Cursor, FeedOfAll, FeedPage, Pruned};
 pub use secret::{KeyRow, SecretOwner, SecretRow};
 
@@ -199,6 +205,46 @@ pub enum StoreChange {
         /// [`SecretRow::number`].
         number: u64,
     },
+    /// A directory made or changed somebody. Overtaken when the record has another version than `from` (none: it is
+    /// new); refused as taken where another record of the source has the key or the user name.
+    PutDirectoryUser {
+        user: DirectoryUser,
+        from: Option<u64>,
+    },
+    /// A directory deleted somebody; they are in no group any more.
+    DropDirectoryUser {
+        source: SourceName,
+        id: String,
+        from: u64,
+        /// Unix milliseconds.
+        at_ms: u64,
+    },
+    /// A directory made or changed a group. Overtaken likewise, and when somebody who is to be added is not there;
+    /// refused as taken where another group of the source has the name.
+    PutDirectoryGroup {
+        group: DirectoryGroup,
+        from: Option<u64>,
+        /// Ids of users.
+        added: Vec<String>,
+        /// Ids of users.
+        removed: Vec<String>,
+        /// Whether the policy names it otherwise than before: that is told of every member.
+        renamed: bool,
+    },
+    /// A directory deleted a group.
+    DropDirectoryGroup {
+        source: SourceName,
+        id: String,
+        from: u64,
+        /// Unix milliseconds.
+        at_ms: u64,
+    },
+    /// A directory was heard.
+    DirectoryHeard {
+        source: SourceName,
+        /// Unix milliseconds.
+        at_ms: u64,
+    },
     /// Remembers the digest of the policy that everybody's roles were compared with, so that a change while
     /// stopped, or one whose comparison failed, is made up for.
     PolicyDigest(String),
@@ -232,7 +278,16 @@ pub struct TokenRow {
 
 /// What the issuer keeps, and no other state: the nouns, and what changes them together.
 pub trait Store:
-    People + IssuedTokens + Revocations + AgentRecords + Secrets + Policies + AuditTrail + Send + Sync
+    People
+    + IssuedTokens
+    + Revocations
+    + AgentRecords
+    + Secrets
+    + Policies
+    + AuditTrail
+    + Directories
+    + Send
+    + Sync
 {
     /// Writes a batch durably; answers when it is on disk.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Committed>;

@@ -2,6 +2,7 @@
 //! decides by the same functions as [`super::sqlite`].
 
 mod apply;
+mod directory;
 mod read;
 
 use super::agent_log::DayUse;
@@ -11,6 +12,7 @@ use super::{
     Cursor, FeedOfAll, FeedPage, IssuedTokens, KeyRow, People, PersonRow, PersonSeen, Policies,
     Pruned, Revocations, SecretOwner, SecretRow, Secrets, Store, StoreFault, TokenRow,
 };
+use directory::DirectoryRows;
 use oam_audit::history::History;
 use oam_audit::record::{ChainEntry, GENESIS, KnownEntry};
 use oam_model::audit::AuditRecord;
@@ -50,6 +52,7 @@ pub struct Rows {
     head: KnownEntry,
     /// Every name, in lower case, under which a stable key stands in the log.
     names: BTreeSet<(String, String)>,
+    directory: DirectoryRows,
 }
 
 #[derive(Clone)]
@@ -92,6 +95,7 @@ impl Default for Rows {
                 hash: GENESIS.to_owned(),
             },
             names: BTreeSet::new(),
+            directory: DirectoryRows::default(),
         }
     }
 }

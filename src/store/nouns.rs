@@ -2,7 +2,8 @@
 //! them by the same tests.
 
 use super::{
-    AgentLogRow, AuditFilter, AuditLine, BoxFuture, Cursor, FeedOfAll, FeedPage, KeyRow, PersonRow,
+    AgentLogRow, AuditFilter, AuditLine, BoxFuture, Cursor, DirectoryFilter, DirectoryGroup,
+    DirectoryPage, DirectoryState, DirectoryUser, FeedOfAll, FeedPage, KeyRow, PersonRow,
     PersonSeen, Pruned, SecretOwner, SecretRow, TokenRow,
 };
 use oam_audit::history::History;
@@ -96,6 +97,53 @@ pub trait Secrets {
     fn secrets(&self, owner: SecretOwner) -> BoxFuture<'_, Vec<SecretRow>>;
     /// All owners of secrets.
     fn secret_owners(&self) -> BoxFuture<'_, Vec<SecretOwner>>;
+}
+
+/// What the directories say of people and groups.
+pub trait Directories {
+    /// Somebody by the issuer's id of the record.
+    fn directory_user(
+        &self,
+        source: SourceName,
+        id: String,
+    ) -> BoxFuture<'_, Option<DirectoryUser>>;
+    /// Users of a source after the first `skip`, at most `limit`.
+    fn directory_users(
+        &self,
+        source: SourceName,
+        filter: DirectoryFilter,
+        skip: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, DirectoryPage<DirectoryUser>>;
+    /// Whether another record than `id` has this key or this user name.
+    fn directory_twin(&self, user: DirectoryUser) -> BoxFuture<'_, Option<DirectoryUser>>;
+    fn directory_group(
+        &self,
+        source: SourceName,
+        id: String,
+    ) -> BoxFuture<'_, Option<DirectoryGroup>>;
+    /// The group that the policy knows by this name.
+    fn directory_group_named(
+        &self,
+        source: SourceName,
+        name: String,
+    ) -> BoxFuture<'_, Option<DirectoryGroup>>;
+    /// Groups of a source after the first `skip`, at most `limit`.
+    fn directory_groups(
+        &self,
+        source: SourceName,
+        filter: DirectoryFilter,
+        skip: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, DirectoryPage<DirectoryGroup>>;
+    /// Ids of the users in a group, in order.
+    fn directory_members(&self, source: SourceName, group: String) -> BoxFuture<'_, Vec<String>>;
+    /// Which of these ids are users of the source, in order.
+    fn directory_known(&self, source: SourceName, ids: Vec<String>) -> BoxFuture<'_, Vec<String>>;
+    /// Of these users those who came here already.
+    fn directory_seen(&self, source: SourceName, ids: Vec<String>)
+    -> BoxFuture<'_, Vec<PersonRow>>;
+    fn directory_state(&self, source: SourceName) -> BoxFuture<'_, DirectoryState>;
 }
 
 /// What is remembered of the policy.

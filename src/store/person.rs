@@ -4,6 +4,7 @@
 use oam_model::name::RoleName;
 use oam_model::principal::PrincipalKey;
 use oam_policy::account::{Account, AccountEvent};
+use oam_policy::evidence::{DirectoryEvidence, GroupOrigin, ToldGroups, deciding};
 
 /// A person or job as last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +43,55 @@ pub struct PersonRow {
     /// Unix milliseconds of the last [`Change::RolesChanged`](crate::StoreChange::RolesChanged) by a signal that named groups or said
     /// that they changed: tokens of before tell old groups.
     pub groups_changed_at_ms: Option<u64>,
+    /// What the company's directory says of them, if it knows them.
+    pub directory: Option<DirectoryEvidence>,
+}
+
+/// The groups of somebody that count, as far as they are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptGroups<'a> {
+    /// None: they are unknown.
+    pub groups: Option<&'a [String]>,
+    /// Who says them.
+    pub origin: GroupOrigin,
+    /// Of when that word is, Unix milliseconds.
+    pub at_ms: u64,
 }
 
 impl PersonRow {
+    /// The groups that the directory says; none: it does not know the person, or said nothing of groups.
+    pub fn directory_groups(&self) -> Option<&[String]> {
+        self.directory.as_ref()?.groups.as_deref()
+    }
+
+    /// The groups that count until the next token, by the one table.
+    pub fn counting_groups(&self) -> KeptGroups<'_> {
+        let told = ToldGroups {
+            by_directory: self.directory_groups().is_some(),
+            by_signal: self.groups_changed_at_ms.is_some(),
+        };
+        let origin = deciding(told);
+        let (groups, at_ms) = match origin {
+            GroupOrigin::Directory => (
+                self.directory_groups(),
+                self.directory.as_ref().map_or(0, |said| said.at_ms),
+            ),
+            GroupOrigin::Signal => (
+                self.seen.groups.as_deref(),
+                self.groups_changed_at_ms.unwrap_or_default(),
+            ),
+            GroupOrigin::Token => (
+                self.seen.groups.as_deref(),
+                self.seen.proven_at.saturating_mul(1000),
+            ),
+        };
+        KeptGroups {
+            groups,
+            origin,
+            at_ms,
+        }
+    }
+
     /// Whether there is a row only because an order named the stable key.
     pub const fn is_never_seen(&self) -> bool {
         self.seen.subject.is_empty()
@@ -86,6 +133,7 @@ impl PersonRow {
             epoch: 0,
             account: Account::default(),
             groups_changed_at_ms: None,
+            directory: None,
         }
     }
 

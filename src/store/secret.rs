@@ -1,7 +1,7 @@
 //! Signing keys and client secrets at rest.
 
 use oam_model::issuer::SigningAlgorithm;
-use oam_model::name::HubName;
+use oam_model::name::{HubName, SourceName};
 
 /// A signing key at rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum SecretOwner {
     Hub(HubName),
     /// A client registered here, to introspect: as a salted hash.
     Client(String),
+    /// The directory of a source, which shows it with every request: as a salted hash.
+    Directory(SourceName),
 }
 
 /// A client secret at rest. The newest is used; older ones stay good for `until_ms`.

@@ -4,6 +4,7 @@ mod apply;
 mod backup;
 mod chain;
 mod checkpoint;
+mod directory;
 mod file;
 mod generation;
 mod group;

@@ -77,7 +77,7 @@ impl StoreChange {
             Self::Restore { key, restored } => {
                 let at_ms = match restored {
                     Reinstated::ByProvider(at_ms) | Reinstated::ForProvider(at_ms) => *at_ms,
-                    Reinstated::ByAdministrator => 0,
+                    Reinstated::ByAdministrator | Reinstated::ByDirectory => 0,
                 };
                 only(known(kept, key, at_ms).after(&AccountEvent::Restored(*restored)))
             }

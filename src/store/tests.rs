@@ -3,6 +3,7 @@
 
 mod audit;
 mod both;
+mod directory;
 mod ends;
 mod feed;
 mod fixture;
@@ -111,6 +112,15 @@ conformance! {
         a_filter_is_not_led_astray_by_what_a_text_says
         a_record_is_read_back_as_it_was_written
         a_prune_leaves_a_chain_that_says_where_it_goes_on;
+    directory:
+        a_directorys_user_is_kept_found_and_changed_by_its_version
+        two_users_of_a_directory_are_never_one_person
+        somebody_whom_the_directory_knows_is_found_before_they_come
+        a_directory_ends_and_lifts_only_its_own_end
+        members_make_the_groups_of_a_person
+        what_is_deleted_in_a_directory_takes_its_memberships_along
+        a_groups_name_is_one_groups_and_another_one_is_told_of_every_member
+        roles_that_were_decided_before_a_membership_changed_are_refused;
     kept:
         a_stream_knows_its_latest_verification
         signing_keys_are_put_replaced_and_dropped

@@ -135,6 +135,7 @@ const fn event(event: AuditEvent) -> (Style, &'static str) {
         AuditEvent::Restoration => (Style::Strong, "restored"),
         AuditEvent::TokenRevoked => (Style::Warn, "token revoked"),
         AuditEvent::Signal => (Style::Plain, "signal"),
+        AuditEvent::Directory => (Style::Plain, "directory"),
         AuditEvent::RolesChanged => (Style::Strong, "roles changed"),
         AuditEvent::PolicyChange => (Style::Strong, "policy changed"),
         AuditEvent::KeyRotation => (Style::Strong, "key"),

@@ -52,7 +52,7 @@ pub(super) fn run(
     };
     let said = explain(&Index::new(policy), &claimant, &wanted);
     let ended = seen.as_ref().and_then(|row| row.account.ended());
-    let by_provider = matches!(ended, Some((Author::Provider, _)));
+    let by_provider = matches!(ended, Some((Author::Provider | Author::Directory, _)));
     let ended = ended.map(|(_, end)| end);
     if show.json() {
         show.value(&WhyReport {
@@ -163,8 +163,8 @@ fn known(settings: &IssuerSettings, row: &PersonRow, args: &WhyArgs) -> Result<P
     person.key = seen.key.clone();
     person.username.clone_from(&seen.username);
     if args.groups.is_empty() {
-        person.groups = match &seen.groups {
-            Some(groups) => Groups::Known(groups.clone()),
+        person.groups = match row.counting_groups().groups {
+            Some(groups) => Groups::Known(groups.to_vec()),
             None => Groups::Unknown {
                 sentence: "the last token of this person did not say the groups".to_owned(),
                 next: "have the provider put fewer or only the assigned groups into the token"

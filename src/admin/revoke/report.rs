@@ -25,7 +25,7 @@ pub(super) struct Done {
     unchanged: bool,
     /// For a session: since when it was ended already, with nobody seen since.
     ended_before: Option<String>,
-    /// The provider's end of the account that stands.
+    /// The provider's or the directory's end of the account that stands.
     provider_ended: Option<String>,
     /// Tokens that were live and are not.
     tokens_ended: usize,
@@ -165,10 +165,11 @@ fn ended_before(found: &PersonMatch, order: &Order) -> Option<String> {
 /// What keeps somebody out whom an administrator restores.
 fn stands(found: &PersonMatch, order: &Order) -> Option<String> {
     match (found, order) {
-        (PersonMatch::Seen(row), Order::Restore { provider: false }) => row
-            .account
-            .ended_by_provider()
-            .map(|end| end.reason.clone()),
+        (PersonMatch::Seen(row), Order::Restore { provider: false }) => {
+            let directory = row.account.directory.as_ref();
+            let end = directory.or_else(|| row.account.ended_by_provider());
+            end.map(|end| end.reason.clone())
+        }
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Reading `[sources.NAME]`: whose tokens are taken.
 
 mod access_tokens;
+mod directory;
 
 use super::member::claims;
 use super::place::{keys, some_texts};
@@ -11,10 +12,12 @@ use crate::provider::{checked, reauth};
 use crate::suggest;
 use crate::tree::{FaultCollector, KeyEntry, Span, shown};
 use access_tokens::{access_tokens, check_access};
+use directory::read_directory;
 use oam_model::issuer::IdentitySource;
 use oam_model::name::SourceName;
 use oam_model::organization::SubjectKind;
 use oam_model::principal::PrincipalKind;
+use std::collections::BTreeMap;
 
 /// What is taken: asymmetric algorithms only. With `none` anybody signs, and with HMAC everybody who knows
 /// the "public" key does (RFC 8725 §2.1).
@@ -27,7 +30,7 @@ const USUAL_ALGORITHMS: [&str; 2] = ["RS256", "ES256"];
 
 const DAY_MS: u64 = 86_400_000;
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "every_job",
     "kind",
     "preset",
@@ -46,6 +49,7 @@ const KEYS: [&str; 18] = [
     "reauth",
     "required",
     "longest_age",
+    "scim",
 ];
 
 /// Reads all sources. `url` is the issuer's own: the audience that a job's token has unless others are named.
@@ -125,15 +129,7 @@ fn read_source(
     let access_tokens = access_tokens(&table, report);
     let groups_from_userinfo = table.yes("groups_from_userinfo", false, report);
     check_access(&table, subject, groups_from_userinfo, report);
-    let mut required = table
-        .entry("required")
-        .map(|entry| claims(entry, &table.path_of("required"), report))
-        .unwrap_or_default();
-    for (name, value) in preset.map_or(&[][..], |preset| preset.required) {
-        required
-            .entry((*name).to_owned())
-            .or_insert_with(|| vec![(*value).to_owned()]);
-    }
+    let required = required(&table, preset, report);
     let issuer = issuer?;
     let usual_age = preset.map_or(DAY_MS, |preset| preset.longest_age_ms);
     let source = IdentitySource {
@@ -159,9 +155,27 @@ fn read_source(
         verified_emails: table.yes("verified_emails", false, report),
         every_job: table.yes("every_job", false, report),
         longest_age_ms: table.duration("longest_age", 60_000..=30 * DAY_MS, usual_age, report),
+        scim: read_directory(&table, kind, report),
     };
     check_strangers(&table, &source, report);
     Some(source)
+}
+
+fn required(
+    table: &Fields<'_>,
+    preset: Option<&Preset>,
+    report: &mut FaultCollector<'_>,
+) -> BTreeMap<String, Vec<String>> {
+    let mut required = table
+        .entry("required")
+        .map(|entry| claims(entry, &table.path_of("required"), report))
+        .unwrap_or_default();
+    for (name, value) in preset.map_or(&[][..], |preset| preset.required) {
+        required
+            .entry((*name).to_owned())
+            .or_insert_with(|| vec![(*value).to_owned()]);
+    }
+    required
 }
 
 fn usual_name(kind: PrincipalKind, preset: Option<&Preset>) -> &'static str {

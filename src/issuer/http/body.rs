@@ -26,7 +26,7 @@ const FREE: usize = 8 * 1024;
 /// What all larger bodies have together beyond that, KiB.
 pub const ROOM_KIB: usize = 64 * 1024;
 
-/// Reads a body of this type.
+/// Reads a body of one of these types.
 ///
 /// # Errors
 /// Another type, too large, too slow, broken off.
@@ -34,10 +34,10 @@ pub async fn read(
     issuer: &Issuer,
     headers: &HeaderMap,
     body: Body,
-    content_type: &str,
+    content_types: &[&str],
     most: usize,
 ) -> Result<Bytes, Refused> {
-    typed(headers, content_type)?;
+    typed(headers, content_types)?;
     let limits = issuer.in_force().settings.limits;
     // Before the deadline of the whole request: whoever sends too slowly is told so.
     let deadline = Duration::from_millis(limits.request_ms / 4 * 3);
@@ -51,20 +51,20 @@ pub async fn read(
         })
 }
 
-fn typed(headers: &HeaderMap, wanted: &str) -> Result<(), Refused> {
+fn typed(headers: &HeaderMap, wanted: &[&str]) -> Result<(), Refused> {
     let given = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let plain = given.split(';').next().unwrap_or_default().trim();
-    if plain.eq_ignore_ascii_case(wanted) {
+    if wanted.iter().any(|one| plain.eq_ignore_ascii_case(one)) {
         return Ok(());
     }
     Err(Refused {
         status: Some(415),
         ..Refused::bad_request(
             "the body is of another type than this address takes",
-            format!("send it as {wanted}"),
+            format!("send it as {}", wanted.join(" or ")),
         )
     })
 }
@@ -192,7 +192,7 @@ impl Form {
     pub async fn read(issuer: &Issuer, headers: &HeaderMap, body: Body) -> Result<Self, Refused> {
         let most = issuer.in_force().settings.limits.body_bytes.min(FORM);
         let form = "application/x-www-form-urlencoded";
-        let bytes = read(issuer, headers, body, form, most).await?;
+        let bytes = read(issuer, headers, body, &[form], most).await?;
         Self::parse(&bytes)
     }
 

@@ -16,6 +16,7 @@ pub mod limiter;
 mod people;
 mod records;
 mod revoke;
+mod scim;
 mod sign_out;
 mod signals;
 #[cfg(test)]
@@ -59,6 +60,7 @@ pub fn router(issuer: &Arc<Issuer>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
+        .nest("/scim/v2", scim::routes())
         .fallback(nothing)
         .method_not_allowed_fallback(other_method)
         .layer(from_fn_with_state(Arc::clone(issuer), envelope::around))

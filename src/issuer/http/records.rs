@@ -164,7 +164,7 @@ async fn not_held(
 }
 
 async fn read(issuer: &Issuer, headers: &HeaderMap, body: Body) -> Result<Upload, Refused> {
-    let bytes = body::read(issuer, headers, body, "application/json", MOST).await?;
+    let bytes = body::read(issuer, headers, body, &["application/json"], MOST).await?;
     let upload: Upload = serde_json::from_slice(&bytes).map_err(|_| {
         Refused::bad_request(
             "the body is no batch of records",

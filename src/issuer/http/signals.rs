@@ -53,7 +53,7 @@ async fn event(
     body: Body,
 ) -> Result<(), Turned> {
     let most = issuer.in_force().settings.limits.body_bytes.min(body::FORM);
-    let bytes = body::read(issuer, headers, body, "application/secevent+jwt", most).await;
+    let bytes = body::read(issuer, headers, body, &["application/secevent+jwt"], most).await;
     let bytes = bytes.map_err(malformed)?;
     let token = text(&bytes)?;
     let shown = headers

@@ -200,6 +200,7 @@ impl World {
                 .unwrap(),
             hub: None,
             overlap_ms,
+            good_for_ms: None,
         };
         put(&*self.memory, &org(), new, NOW).await.unwrap();
         self.memory.rows().entries.clear();

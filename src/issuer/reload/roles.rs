@@ -1,7 +1,7 @@
 //! What another policy takes from those who hold roles: a role, or a part of what a role allows.
 
 use crate::record;
-use crate::signal_processor::{listed, relaxed, roles_under, shown};
+use crate::signal_processor::{Relaxed, listed, roles_under, shown};
 use crate::state::{Issuer, LiveConfig};
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::feed::FeedEvent;
@@ -11,7 +11,6 @@ use oam_model::principal::PrincipalKey;
 use oam_policy::policy::{Index, role_covers};
 use oam_store::{Batch, PersonRow, StoreChange, StoreFault, TokenRow};
 use oam_system::clock;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// People in one batch.
@@ -30,11 +29,7 @@ pub(super) async fn compared(
     was: Option<&Index>,
 ) -> Result<(), StoreFault> {
     let since_ms = clock::now_ms().saturating_sub(RECENT_MS);
-    let mut relaxed = Relaxed {
-        policy: &in_force.policy,
-        was,
-        under: HashMap::new(),
-    };
+    let mut relaxed = Relaxed::new(&in_force.policy, was);
     let mut after = None;
     loop {
         let page = issuer
@@ -55,21 +50,6 @@ pub(super) async fn compared(
             Some(last) if full => after = Some(last.seen.key),
             _ => return Ok(()),
         }
-    }
-}
-
-/// Another policy as [`relaxed`] gives it, once for those who hold the same roles.
-struct Relaxed<'a> {
-    policy: &'a Index,
-    was: Option<&'a Index>,
-    under: HashMap<Vec<RoleName>, Index>,
-}
-
-impl Relaxed<'_> {
-    fn of(&mut self, held: &[RoleName]) -> &Index {
-        self.under
-            .entry(held.to_vec())
-            .or_insert_with(|| relaxed(self.policy, self.was, held))
     }
 }
 

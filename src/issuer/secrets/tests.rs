@@ -26,6 +26,7 @@ async fn set(store: &MemoryStore, text: &str, overlap_ms: u64, now_ms: u64) -> u
         value: value.unwrap(),
         hub: None,
         overlap_ms,
+        good_for_ms: None,
     };
     put(store, &org(), new, now_ms).await.unwrap()
 }
@@ -87,6 +88,7 @@ async fn a_client_is_known_by_its_secret_and_only_while_it_is_good() {
             value: hash_of(secret).unwrap(),
             hub: Some(hub()),
             overlap_ms,
+            good_for_ms: None,
         };
         put(&store, &org(), client, NOW).await.unwrap();
     }
@@ -134,6 +136,7 @@ async fn a_damaged_row_lets_nobody_in() {
             value,
             hub: Some(hub()),
             overlap_ms: 1000,
+            good_for_ms: None,
         };
         put(&store, &org(), client, NOW).await.unwrap();
     }

@@ -10,6 +10,7 @@ use oam_policy::account::Author;
 use oam_policy::admission::{Facts, RolesAfter, roles_after_signal};
 use oam_policy::policy::{Index, held_names};
 use oam_store::{EndKind, Ended, PersonRow, StoreChange};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Longest reason of an administrator, characters.
@@ -25,6 +26,7 @@ pub fn facts(row: &PersonRow, session_since: Option<u64>) -> Facts {
         proven_at: row.seen.proven_at,
         groups: row.seen.groups.clone(),
         groups_changed_at_ms: row.groups_changed_at_ms,
+        directory_groups: row.directory_groups().map(<[String]>::to_vec),
     }
 }
 
@@ -82,7 +84,7 @@ pub(super) const fn what_ended(kind: EndKind) -> &'static str {
 }
 
 /// The change with what the feed says.
-pub(super) fn end(key: PrincipalKey, author: Author, ended: Ended) -> StoreChange {
+pub(crate) fn end(key: PrincipalKey, author: Author, ended: Ended) -> StoreChange {
     let (at_ms, reason) = (ended.at_ms, ended.reason.clone());
     let feed = match ended.kind {
         EndKind::Account | EndKind::Session => FeedEvent::Revoked { at_ms, reason },
@@ -136,7 +138,7 @@ pub(crate) fn listed(roles: &[RoleName]) -> String {
     names.join(", ")
 }
 
-/// The roles of a person with other groups. Claims are not kept: a role that was held is taken to have its
+/// The roles of a person with other groups; with the directory's, where it says them. Claims are not kept: a role that was held is taken to have its
 /// conditions on claims fulfilled still, and one that was not is not gained; the next token decides.
 pub(super) fn roles_with(
     policy: &Index,
@@ -144,20 +146,53 @@ pub(super) fn roles_with(
     groups: Option<Vec<String>>,
 ) -> RolesAfter {
     let relaxed = relaxed(policy, Some(policy), &row.held);
-    let claimant = claimant(row, groups);
-    roles_after_signal(&row.held, held_names(&relaxed, &claimant))
+    let said = row.directory_groups().map(<[String]>::to_vec);
+    roles_by(&relaxed, row, said.or(groups))
 }
 
 /// The policy for people and jobs of whom only groups and these held roles are kept, as [`roles_with`] says.
 /// A condition on claims is taken as fulfilled only where it stood in the policy by which the roles were held,
 /// `was`: of another one it is not known.
-pub(crate) fn relaxed(policy: &Index, was: Option<&Index>, held: &[RoleName]) -> Index {
+fn relaxed(policy: &Index, was: Option<&Index>, held: &[RoleName]) -> Index {
     Index::new(without_claims(policy.policy(), was, held))
+}
+
+/// A policy as [`relaxed`] gives it, made once for those who hold the same roles.
+pub(crate) struct Relaxed<'a> {
+    policy: &'a Index,
+    was: Option<&'a Index>,
+    under: HashMap<Vec<RoleName>, Index>,
+}
+
+impl<'a> Relaxed<'a> {
+    pub(crate) fn new(policy: &'a Index, was: Option<&'a Index>) -> Self {
+        Self {
+            policy,
+            was,
+            under: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn of(&mut self, held: &[RoleName]) -> &Index {
+        self.under
+            .entry(held.to_vec())
+            .or_insert_with(|| relaxed(self.policy, self.was, held))
+    }
 }
 
 /// The roles of a person under such a policy, with the groups as kept.
 pub(crate) fn roles_under(relaxed: &Index, row: &PersonRow) -> RolesAfter {
-    let claimant = claimant(row, row.seen.groups.clone());
+    let groups = row.counting_groups().groups;
+    roles_by(relaxed, row, groups.map(<[String]>::to_vec))
+}
+
+/// The same with these groups.
+pub(crate) fn roles_by(
+    relaxed: &Index,
+    row: &PersonRow,
+    groups: Option<Vec<String>>,
+) -> RolesAfter {
+    let claimant = claimant(row, groups);
     roles_after_signal(&row.held, held_names(relaxed, &claimant))
 }
 

@@ -19,14 +19,13 @@ fn told() -> impl Strategy<Value = AccountEvent> {
     })
 }
 
-/// An order of an administrator: all of them have one order.
+/// An order of an administrator or a word of the directory: all of them have one order.
 fn ordered() -> impl Strategy<Value = AccountEvent> {
-    (any::<bool>(), 0u64..8, 0u8..3).prop_map(|(ends, at_ms, reason)| {
-        if ends {
-            AccountEvent::Ended(Author::Administrator, end(at_ms, reason))
-        } else {
-            AccountEvent::Restored(Reinstated::ByAdministrator)
-        }
+    (0u8..4, 0u64..8, 0u8..3).prop_map(|(kind, at_ms, reason)| match kind {
+        0 => AccountEvent::Ended(Author::Administrator, end(at_ms, reason)),
+        1 => AccountEvent::Restored(Reinstated::ByAdministrator),
+        2 => AccountEvent::Ended(Author::Directory, end(at_ms, reason)),
+        _ => AccountEvent::Restored(Reinstated::ByDirectory),
     })
 }
 
@@ -79,10 +78,20 @@ proptest! {
         twice.extend(told.get(again).cloned());
         prop_assert_eq!(&account, &all(&interleaved(&twice, &ordered, &other)));
         prop_assert_eq!(account.ended_by_provider().is_some(), by_time(&told));
-        let last = ordered.last();
-        let stands = matches!(last, Some(AccountEvent::Ended(..)));
-        prop_assert_eq!(account.administrator.is_some(), stands);
-        prop_assert_eq!(account.ended().is_some(), stands || by_time(&told));
+        let stands = |author, lifts| {
+            let own = |event: &&AccountEvent| {
+                let ends = matches!(event, AccountEvent::Ended(by, _) if *by == author);
+                ends || **event == AccountEvent::Restored(lifts)
+            };
+            let last = ordered.iter().rfind(own);
+            matches!(last, Some(AccountEvent::Ended(..)))
+        };
+        let administrator = stands(Author::Administrator, Reinstated::ByAdministrator);
+        let directory = stands(Author::Directory, Reinstated::ByDirectory);
+        prop_assert_eq!(account.administrator.is_some(), administrator);
+        prop_assert_eq!(account.directory.is_some(), directory);
+        let ended = administrator || directory || by_time(&told);
+        prop_assert_eq!(account.ended().is_some(), ended);
     }
 
     #[test]
@@ -95,6 +104,25 @@ proptest! {
         });
         prop_assert_eq!(all(&events).session.map(|end| end.at_ms), ends.max());
     }
+}
+
+#[test]
+fn a_directory_lifts_neither_an_administrators_end_nor_a_providers() {
+    let all_three = all(&[
+        AccountEvent::Ended(Author::Directory, end(1, 0)),
+        AccountEvent::Ended(Author::Provider, end(2, 1)),
+        AccountEvent::Ended(Author::Administrator, end(3, 2)),
+    ]);
+    assert_eq!(all_three.ended(), Some((Author::Administrator, &end(3, 2))));
+    let active = all_three.after(&AccountEvent::Restored(Reinstated::ByDirectory));
+    assert_eq!(active.directory, None);
+    assert_eq!(active.ended(), Some((Author::Administrator, &end(3, 2))));
+    let restored = active.after(&AccountEvent::Restored(Reinstated::ByAdministrator));
+    assert_eq!(restored.ended(), Some((Author::Provider, &end(2, 1))));
+    let deleted = restored.after(&AccountEvent::Ended(Author::Directory, end(4, 0)));
+    assert_eq!(deleted.ended(), Some((Author::Directory, &end(4, 0))));
+    let lifted = deleted.after(&AccountEvent::Restored(Reinstated::ForProvider(9)));
+    assert_eq!(lifted.ended(), None);
 }
 
 #[test]

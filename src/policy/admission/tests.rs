@@ -233,3 +233,34 @@ fn older_evidence_grants_no_group_that_newer_took() {
     let same = person(None, NOW - 50);
     assert_eq!(groups(Some(&facts), &same), known(&["ml", "everyone"]));
 }
+
+proptest! {
+    /// The one table, over everything that can be known of somebody's groups.
+    #[test]
+    fn a_directorys_groups_count_alone_and_without_it_a_directory_changes_nothing(
+        directory in prop::option::of(prop::collection::vec("[a-d]", 0..4)),
+        kept in prop::option::of(prop::collection::vec("[a-d]", 0..4)),
+        changed in prop::option::of(0u64..400),
+        proven in 0u64..400,
+        newest in 0u64..400,
+        unknown in any::<bool>(),
+    ) {
+        let mut who = person(None, NOW - 600 + proven);
+        who.proven_at = NOW - 600 + proven;
+        if unknown {
+            who.groups = Groups::Unknown { sentence: String::new(), next: String::new() };
+        }
+        let without = Facts {
+            groups: kept,
+            groups_changed_at_ms: changed.map(|at| (NOW - 600 + at) * 1000),
+            proven_at: NOW - 600 + newest,
+            ..Facts::default()
+        };
+        let with = Facts { directory_groups: directory.clone(), ..without.clone() };
+        let expected = match directory {
+            Some(groups) => Groups::Known(groups),
+            None => groups(Some(&without), &who),
+        };
+        prop_assert_eq!(groups(Some(&with), &who), expected);
+    }
+}

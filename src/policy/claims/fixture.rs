@@ -45,6 +45,7 @@ pub fn okta() -> IdentitySource {
         preset: None,
         every_job: false,
         longest_age_ms: 24 * 3600 * 1000,
+        scim: None,
     }
 }
 

@@ -77,7 +77,7 @@ impl Rows {
                 quota.counted(kept).map(drop)
             }
             StoreChange::AgentLog(row, lines) => row.numbers(self.held(row), lines).map(drop),
-            _ => Ok(()),
+            _ => self.check_directory(change),
         }
     }
 
@@ -138,6 +138,11 @@ impl Rows {
             | StoreChange::Restore { .. }
             | StoreChange::RolesChanged { .. }
             | StoreChange::Held { .. } => self.person_changes(change, revoked),
+            StoreChange::PutDirectoryUser { .. }
+            | StoreChange::DropDirectoryUser { .. }
+            | StoreChange::PutDirectoryGroup { .. }
+            | StoreChange::DropDirectoryGroup { .. }
+            | StoreChange::DirectoryHeard { .. } => self.change_directory(change),
         }
         Ok(())
     }
@@ -183,6 +188,14 @@ impl Rows {
         }
         self.feed
             .extend(step.feed.map(|event| (key.clone(), event.clone())));
+    }
+
+    /// Writes a row of somebody whose sessions stay as they are.
+    pub(super) fn put_person(&mut self, row: PersonRow) {
+        let key = row.seen.key.clone();
+        let sessions = self.people.remove(&key).map(|kept| kept.sessions);
+        let sessions = sessions.unwrap_or_default();
+        self.people.insert(key, Person { row, sessions });
     }
 
     fn end(&mut self, key: &PrincipalKey, ends: &Ends<'_>, revoked: &mut Vec<TokenRow>) {

@@ -36,12 +36,20 @@ fn names(
 
 impl Rows {
     pub(super) fn person(&self, key: &PrincipalKey) -> Option<PersonRow> {
-        self.people.get(key).map(|person| person.row.clone())
+        self.people.get(key).map(|person| self.shown(person))
+    }
+
+    /// A person with what the directory says.
+    fn shown(&self, person: &Person) -> PersonRow {
+        PersonRow {
+            directory: self.directory.evidence(&person.row.seen.key),
+            ..person.row.clone()
+        }
     }
 
     fn people(&self, is_meant: impl Fn(&Person) -> bool) -> Vec<PersonRow> {
         let found = self.people.values().filter(|person| is_meant(person));
-        found.map(|person| person.row.clone()).collect()
+        found.map(|person| self.shown(person)).collect()
     }
 
     pub(super) fn session_since(&self, key: &PrincipalKey, session: &str) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! Changes, each as its statements. All run inside the one transaction of their group.
 
 mod agent_log;
+mod directory;
 mod people;
 mod unmatched;
 
@@ -64,6 +65,10 @@ pub(super) fn check(database: &Connection, change: &StoreChange) -> Done {
         }
         StoreChange::RecordQuota(quota) => agent_log::within_quota(database, quota),
         StoreChange::AgentLog(row, lines) => agent_log::check(database, row, lines).map(drop),
+        StoreChange::PutDirectoryUser { .. }
+        | StoreChange::DropDirectoryUser { .. }
+        | StoreChange::PutDirectoryGroup { .. }
+        | StoreChange::DropDirectoryGroup { .. } => directory::check(database, change),
         _ => Ok(()),
     }
 }
@@ -107,6 +112,11 @@ pub(super) fn change(
         StoreChange::DropKey(kid) => run(database, "DELETE FROM keys WHERE kid = ?1", [kid]),
         StoreChange::PutSecret(secret) => put_secret(database, secret),
         StoreChange::DropSecret { owner, number } => drop_secret(database, owner, *number),
+        StoreChange::PutDirectoryUser { .. }
+        | StoreChange::DropDirectoryUser { .. }
+        | StoreChange::PutDirectoryGroup { .. }
+        | StoreChange::DropDirectoryGroup { .. }
+        | StoreChange::DirectoryHeard { .. } => directory::change(database, change),
         StoreChange::PolicyDigest(digest) => run(
             database,
             "INSERT OR REPLACE INTO meta (name, value) VALUES ('policy_digest', ?1)",

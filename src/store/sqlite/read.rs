@@ -1,6 +1,7 @@
 //! Questions with short answers, each by an index.
 
 pub(super) mod audit;
+pub(super) mod directory;
 pub(super) mod people;
 
 use super::generation::DbGeneration;

@@ -9,6 +9,7 @@ use oam_model::principal::PrincipalKey;
 use oam_model::role::Action;
 use oam_policy::account::Account;
 use oam_policy::admission::End;
+use oam_policy::evidence::DirectoryEvidence;
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
 use serde::Serialize;
@@ -18,7 +19,14 @@ use serde::de::DeserializeOwned;
 pub(super) const PERSON: &str = "p.source, p.key, p.issuer, p.subject, p.username, p.email, p.groups, \
      p.session, p.proven_at_s, p.seen_at_ms, p.held, p.epoch, p.account_at_ms, p.account_reason, \
      p.session_at_ms, p.session_reason, p.doubt_at_ms, p.doubt_reason, p.groups_changed_at_ms, \
-     p.account_restored_at_ms, p.admin_at_ms, p.admin_reason";
+     p.account_restored_at_ms, p.admin_at_ms, p.admin_reason, p.directory_at_ms, p.directory_reason, \
+     d.active, ifnull(d.groups_at_ms, d.changed_at_ms), d.groups_at_ms IS NOT NULL, (SELECT json_group_array(g.name) \
+         FROM directory_members m JOIN directory_groups g ON g.number = m.directory_group \
+         WHERE m.directory_user = d.number)";
+
+/// The table of [`PERSON`], with what the directory says.
+pub(super) const PEOPLE: &str =
+    "people p LEFT JOIN directory_users d ON d.source = p.source AND d.key = p.key";
 
 /// Columns of [`token`].
 pub(super) const TOKEN: &str = "sha256, source, key, name, role, hub, repository, action, issued_at_s, \
@@ -123,11 +131,33 @@ pub(super) fn person(row: &Row<'_>) -> Result<PersonRow> {
             provider: ended(row, 12)?,
             provider_restored_at_ms: number_or_none(row, 19)?,
             administrator: ended(row, 20)?,
+            directory: ended(row, 22)?,
             session: ended(row, 14)?,
             doubt: ended(row, 16)?,
         },
         groups_changed_at_ms: number_or_none(row, 18)?,
+        directory: said_by_directory(row, 24)?,
     })
+}
+
+/// What the directory says of a person.
+fn said_by_directory(row: &Row<'_>, at: usize) -> Result<Option<DirectoryEvidence>> {
+    let Some(active) = row.get(at)? else {
+        return Ok(None);
+    };
+    let told: bool = row.get(at + 2)?;
+    let groups = if told {
+        let mut groups: Vec<String> = parsed(row, at + 3)?;
+        groups.sort();
+        Some(groups)
+    } else {
+        None
+    };
+    Ok(Some(DirectoryEvidence {
+        active,
+        groups,
+        at_ms: number(row, at + 1)?,
+    }))
 }
 
 /// What a provider said of somebody: its last end of the account, the time of its last lifting, its last end of a
@@ -219,6 +249,7 @@ pub(super) fn owner_columns(owner: &SecretOwner) -> (&'static str, &str) {
     match owner {
         SecretOwner::Hub(hub) => ("hub", hub.as_str()),
         SecretOwner::Client(name) => ("client", name),
+        SecretOwner::Directory(source) => ("directory", source.as_str()),
     }
 }
 
@@ -228,6 +259,7 @@ pub(super) fn owner(row: &Row<'_>) -> Result<SecretOwner> {
     match kind.as_str() {
         "hub" => named(row, 1).map(SecretOwner::Hub),
         "client" => row.get(1).map(SecretOwner::Client),
+        "directory" => named(row, 1).map(SecretOwner::Directory),
         _ => Err(unreadable(0, NameFault("an owner's kind".to_owned()))),
     }
 }

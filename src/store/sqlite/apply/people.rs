@@ -67,7 +67,7 @@ pub(super) fn change(
     feed.try_for_each(|event| append(database, key, event))
 }
 
-fn put(database: &Connection, row: &PersonRow) -> Done {
+pub(super) fn put(database: &Connection, row: &PersonRow) -> Done {
     let at = |end: &Option<End>| end.as_ref().map(|end| int(end.at_ms));
     let (seen, account) = (&row.seen, &row.account);
     run(
@@ -75,14 +75,15 @@ fn put(database: &Connection, row: &PersonRow) -> Done {
         "INSERT INTO people (source, key, claimant, issuer, subject, username, email, groups, session,
              proven_at_s, seen_at_ms, held, epoch, groups_changed_at_ms, account_at_ms, account_reason,
              account_restored_at_ms, admin_at_ms, admin_reason, session_at_ms, session_reason,
-             doubt_at_ms, doubt_reason)
+             doubt_at_ms, doubt_reason, directory_at_ms, directory_reason)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-             ?20, ?21, ?22, ?23)
+             ?20, ?21, ?22, ?23, ?24, ?25)
          ON CONFLICT (source, key) DO UPDATE SET issuer = ?4, subject = ?5, username = ?6, email = ?7,
              groups = ?8, session = ?9, proven_at_s = ?10, seen_at_ms = ?11, held = ?12, epoch = ?13,
              groups_changed_at_ms = ?14, account_at_ms = ?15, account_reason = ?16,
              account_restored_at_ms = ?17, admin_at_ms = ?18, admin_reason = ?19, session_at_ms = ?20,
-             session_reason = ?21, doubt_at_ms = ?22, doubt_reason = ?23",
+             session_reason = ?21, doubt_at_ms = ?22, doubt_reason = ?23, directory_at_ms = ?24,
+             directory_reason = ?25",
         params![
             seen.key.source.as_str(),
             seen.key.key,
@@ -107,6 +108,8 @@ fn put(database: &Connection, row: &PersonRow) -> Done {
             account.session.as_ref().map(|end| &end.reason),
             at(&account.doubt),
             account.doubt.as_ref().map(|end| &end.reason),
+            at(&account.directory),
+            account.directory.as_ref().map(|end| &end.reason),
         ],
     )
 }

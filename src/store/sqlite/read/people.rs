@@ -1,7 +1,7 @@
 //! People: by key, by what a signal says of them, by what an administrator types.
 
 use super::{all, limited, one};
-use crate::sqlite::rows::{PERSON, int, number, person, spoken};
+use crate::sqlite::rows::{PEOPLE, PERSON, int, number, person, spoken};
 use crate::{PersonRow, PersonSeen};
 use oam_model::name::SourceName;
 use oam_model::principal::PrincipalKey;
@@ -13,7 +13,7 @@ pub(in super::super) fn by_key(
     database: &Connection,
     claimant: &PrincipalKey,
 ) -> Result<Option<PersonRow>> {
-    let sql = format!("SELECT {PERSON} FROM people p WHERE p.source = ?1 AND p.key = ?2");
+    let sql = format!("SELECT {PERSON} FROM {PEOPLE} WHERE p.source = ?1 AND p.key = ?2");
     one(
         database,
         &sql,
@@ -69,7 +69,7 @@ pub(in super::super) fn by_signal(
         values.push(issuer);
     }
     let sql = format!(
-        "SELECT {PERSON} FROM people p WHERE {} ORDER BY p.source, p.key",
+        "SELECT {PERSON} FROM {PEOPLE} WHERE {} ORDER BY p.source, p.key",
         conditions.join(" AND ")
     );
     all(database, &sql, values.as_slice(), person)
@@ -83,7 +83,7 @@ pub(in super::super) fn by_text(database: &Connection, text: &str) -> Result<Vec
     }
     let (source, key) = text.split_once(':').unwrap_or(("", ""));
     let sql = format!(
-        "SELECT {PERSON} FROM people p WHERE p.id IN (
+        "SELECT {PERSON} FROM {PEOPLE} WHERE p.id IN (
              SELECT id FROM people WHERE key = ?1
              UNION SELECT id FROM people WHERE source = ?2 AND key = ?3
              UNION SELECT id FROM people WHERE subject = ?1
@@ -102,7 +102,7 @@ pub(in super::super) fn recent(
     limit: usize,
 ) -> Result<Vec<PersonRow>> {
     let sql = format!(
-        "SELECT {PERSON} FROM people p
+        "SELECT {PERSON} FROM {PEOPLE}
          WHERE (p.source, p.key) > (?1, ?2)
              AND (p.seen_at_ms > ?3 OR EXISTS (
                  SELECT 1 FROM tokens t WHERE t.claimant = p.claimant AND t.source = p.source

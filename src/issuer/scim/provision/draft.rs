@@ -1,0 +1,168 @@
+//! The batch of a change as it is put together.
+
+use super::Directory;
+use crate::record;
+use crate::signal_processor::{Relaxed, end, listed, roles_by, shown};
+use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::feed::FeedEvent;
+use oam_model::principal::PrincipalKey;
+use oam_policy::account::{Author, Reinstated};
+use oam_store::{Batch, DirectoryUser, EndKind, Ended, PersonRow, StoreChange, StoreFault};
+use oam_system::clock;
+use std::collections::BTreeSet;
+
+pub(super) struct DirectoryDraft<'a> {
+    directory: &'a Directory<'a>,
+    pub(super) now_ms: u64,
+    batch: Batch,
+    /// Who has to hear of it.
+    people: Vec<PrincipalKey>,
+    relaxed: Relaxed<'a>,
+}
+
+impl<'a> DirectoryDraft<'a> {
+    pub(super) fn new(directory: &'a Directory<'a>) -> Self {
+        let policy = &directory.in_force.policy;
+        Self {
+            directory,
+            now_ms: clock::now_ms(),
+            batch: Batch::default(),
+            people: Vec::new(),
+            relaxed: Relaxed::new(policy, Some(policy)),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.batch.changes.is_empty()
+    }
+
+    /// Adds a change of a record, with its entry.
+    pub(super) fn change(
+        &mut self,
+        change: StoreChange,
+        user: Option<&DirectoryUser>,
+        detail: String,
+    ) {
+        self.batch.changes.push(change);
+        let entry = AuditRecord {
+            person: user.map(|user| user.key.clone()),
+            name: user.map(|user| user.user_name.clone()),
+            ..self.entry(AuditEvent::Directory, detail)
+        };
+        self.batch.entries.push(entry);
+    }
+
+    fn entry(&self, event: AuditEvent, detail: String) -> AuditRecord {
+        let org = self.directory.in_force.org().name.clone();
+        let mut entry = AuditRecord::new(event, org, self.now_ms);
+        record::origin(&mut entry, self.directory.origin);
+        entry.source = Some(self.directory.source.clone());
+        entry.detail = Some(detail);
+        entry
+    }
+
+    fn entry_of(
+        &mut self,
+        event: AuditEvent,
+        key: &PrincipalKey,
+        name: Option<String>,
+        detail: String,
+    ) {
+        let entry = AuditRecord {
+            person: Some(key.key.clone()),
+            name,
+            ..self.entry(event, detail)
+        };
+        self.batch.entries.push(entry);
+        self.people.push(key.clone());
+    }
+
+    /// Ends or lifts what the directory says of the account, where that is another than what is kept.
+    pub(super) fn standing(&mut self, row: Option<&PersonRow>, user: &DirectoryUser) {
+        let ended = row.is_some_and(|row| row.account.directory.is_some());
+        if !user.active && !ended {
+            self.end(
+                &user.principal(),
+                row,
+                Some(user),
+                "deactivated in the directory",
+            );
+        }
+        if user.active && ended {
+            let key = user.principal();
+            self.batch.changes.push(StoreChange::Restore {
+                key: key.clone(),
+                restored: Reinstated::ByDirectory,
+            });
+            let mut after = row.map(|row| row.account.clone()).unwrap_or_default();
+            after.directory = None;
+            let stands = after.ended().map_or("", |(author, _)| match author {
+                Author::Administrator => "; an administrator's end stands",
+                Author::Provider | Author::Directory => "; the provider's end stands",
+            });
+            let name = Some(user.user_name.clone());
+            let detail = format!("active in the directory again{stands}");
+            self.entry_of(AuditEvent::Restoration, &key, name, detail);
+        }
+    }
+
+    /// Ends an account.
+    pub(super) fn end(
+        &mut self,
+        key: &PrincipalKey,
+        row: Option<&PersonRow>,
+        user: Option<&DirectoryUser>,
+        reason: &str,
+    ) {
+        let ended = Ended {
+            kind: EndKind::Account,
+            at_ms: self.now_ms,
+            reason: reason.to_owned(),
+        };
+        let change = end(key.clone(), Author::Directory, ended);
+        self.batch.changes.push(change);
+        let name = user.map(|user| user.user_name.clone());
+        let name = name.or_else(|| row.and_then(shown));
+        let detail = format!("account ended: {reason}");
+        self.entry_of(AuditEvent::Revocation, key, name, detail);
+    }
+
+    /// The roles of somebody with these groups of the directory.
+    pub(super) fn roles(&mut self, row: &PersonRow, groups: BTreeSet<String>, why: &str) {
+        let relaxed = self.relaxed.of(&row.held);
+        let after = roles_by(relaxed, row, Some(groups.into_iter().collect()));
+        if !after.changed {
+            return;
+        }
+        let key = row.seen.key.clone();
+        let detail = format!("{why}; lost: {}", listed(&after.lost));
+        self.entry_of(AuditEvent::RolesChanged, &key, shown(row), detail);
+        let feed = FeedEvent::RolesChanged {
+            at_ms: self.now_ms,
+            held: after.held.clone(),
+            lost: after.lost.clone(),
+        };
+        self.batch.changes.push(StoreChange::Held {
+            key,
+            from: row.compared(),
+            held: after.held,
+            lost: after.lost,
+            at_ms: self.now_ms,
+            feed: Some(feed),
+        });
+    }
+
+    /// Writes it, and tells agents and hubs.
+    pub(super) async fn commit(self) -> Result<(), StoreFault> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let issuer = self.directory.issuer;
+        let committed = issuer.commit(self.batch).await?;
+        for key in &self.people {
+            issuer.feeds.wake(key);
+        }
+        record::settle(issuer, committed.revoked);
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! Which groups of somebody count, when several speak of them: one table for every part of the issuer.
+//!
+//! A directory (SCIM) is the company's own word on who is in which group, told when it changes; a token repeats what
+//! was so when it was made. So what a directory said of somebody counts, whatever their tokens say, from the moment
+//! at which it said anything of their groups. Before that, and for people whom it does not know, the token counts, or a
+//! signal that is later than the token. Groups are never added up: nobody is in a group only because two sources
+//! disagree.
+
+/// What a directory says of somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryEvidence {
+    /// Whether it calls the account active.
+    pub active: bool,
+    /// Their groups as the policy names them, in order; none: it never said anything of their groups.
+    pub groups: Option<Vec<String>>,
+    /// When it last changed what it says, Unix milliseconds.
+    pub at_ms: u64,
+}
+
+/// Who says which groups somebody is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GroupOrigin {
+    /// The company's directory.
+    Directory,
+    /// A signal of the provider.
+    Signal,
+    /// The token, or what was kept of the last one.
+    Token,
+}
+
+/// What is known of somebody's groups besides their token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ToldGroups {
+    /// The directory said which groups they are in.
+    pub by_directory: bool,
+    /// A signal that is later than the token said that the groups changed.
+    pub by_signal: bool,
+}
+
+/// The table: whose word on the groups counts.
+pub const fn deciding(told: ToldGroups) -> GroupOrigin {
+    match told {
+        ToldGroups {
+            by_directory: true, ..
+        } => GroupOrigin::Directory,
+        ToldGroups {
+            by_directory: false,
+            by_signal: true,
+        } => GroupOrigin::Signal,
+        ToldGroups {
+            by_directory: false,
+            by_signal: false,
+        } => GroupOrigin::Token,
+    }
+}
+
+impl GroupOrigin {
+    /// In one word, for programs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::Signal => "signal",
+            Self::Token => "token",
+        }
+    }
+
+    /// Why this word counts, for people.
+    pub const fn because(self) -> &'static str {
+        match self {
+            Self::Directory => {
+                "the directory says this person's groups, so those of tokens do not count"
+            }
+            Self::Signal => "the provider said that the groups changed, later than the last token",
+            Self::Token => "the last token says them, and no directory does",
+        }
+    }
+}

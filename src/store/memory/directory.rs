@@ -1,0 +1,374 @@
+//! What directories say, in memory.
+
+use super::{MemoryStore, Rows};
+use crate::directory::same_version;
+use crate::{
+    BoxFuture, Directories, DirectoryFilter, DirectoryGroup, DirectoryPage, DirectoryState,
+    DirectoryUser, PersonRow, StoreChange, StoreFault,
+};
+use oam_model::name::SourceName;
+use oam_policy::evidence::DirectoryEvidence;
+use std::collections::BTreeMap;
+
+/// The rows of all directories, in the order in which they were made.
+#[derive(Clone, Default)]
+pub(super) struct DirectoryRows {
+    users: Vec<UserRow>,
+    groups: Vec<GroupRow>,
+    /// When each was heard, and when it changed something.
+    heard: BTreeMap<SourceName, (u64, Option<u64>)>,
+}
+
+#[derive(Clone)]
+struct UserRow {
+    user: DirectoryUser,
+    groups_at_ms: Option<u64>,
+}
+
+#[derive(Clone)]
+struct GroupRow {
+    group: DirectoryGroup,
+    /// Ids of users.
+    members: Vec<String>,
+}
+
+impl DirectoryRows {
+    fn user(&self, source: &SourceName, id: &str) -> Option<&UserRow> {
+        let mut users = self.users.iter();
+        users.find(|row| row.user.source == *source && row.user.id == id)
+    }
+
+    fn group(&self, source: &SourceName, id: &str) -> Option<&GroupRow> {
+        let mut groups = self.groups.iter();
+        groups.find(|row| row.group.source == *source && row.group.id == id)
+    }
+
+    fn twin(&self, wanted: &DirectoryUser) -> Option<&DirectoryUser> {
+        let mut users = self.users.iter().map(|row| &row.user);
+        users.find(|user| {
+            let same_name = user.user_name.eq_ignore_ascii_case(&wanted.user_name);
+            let same = user.key == wanted.key || same_name;
+            user.source == wanted.source && same && user.id != wanted.id
+        })
+    }
+
+    fn group_named(&self, source: &SourceName, name: &str) -> Option<&DirectoryGroup> {
+        let mut groups = self.groups.iter().map(|row| &row.group);
+        groups.find(|group| group.source == *source && group.name == name)
+    }
+
+    /// What is said of a person.
+    pub(super) fn evidence(
+        &self,
+        key: &oam_model::principal::PrincipalKey,
+    ) -> Option<DirectoryEvidence> {
+        let mut users = self.users.iter();
+        let row = users.find(|row| row.user.source == key.source && row.user.key == key.key)?;
+        let mut groups: Vec<String> = self
+            .groups
+            .iter()
+            .filter(|group| {
+                group.group.source == key.source && group.members.contains(&row.user.id)
+            })
+            .map(|group| group.group.name.clone())
+            .collect();
+        groups.sort();
+        Some(DirectoryEvidence {
+            active: row.user.active,
+            groups: row.groups_at_ms.map(|_| groups),
+            at_ms: row.groups_at_ms.unwrap_or(row.user.changed_at_ms),
+        })
+    }
+
+    fn told(&mut self, source: &SourceName, ids: &[String], at_ms: u64) {
+        for row in &mut self.users {
+            if row.user.source == *source && ids.contains(&row.user.id) {
+                row.groups_at_ms = Some(at_ms);
+            }
+        }
+    }
+
+    fn changed(&mut self, source: &SourceName, at_ms: u64) {
+        let entry = self.heard.entry(source.clone()).or_insert((at_ms, None));
+        entry.0 = entry.0.max(at_ms);
+        entry.1 = entry.1.max(Some(at_ms));
+    }
+
+    fn put_group(&mut self, change: &StoreChange) {
+        let StoreChange::PutDirectoryGroup {
+            group,
+            added,
+            removed,
+            renamed,
+            ..
+        } = change
+        else {
+            return;
+        };
+        let (source, at_ms) = (&group.source, group.changed_at_ms);
+        let known = self.groups.iter();
+        let at = known
+            .enumerate()
+            .find(|(_, row)| row.group.source == *source && row.group.id == group.id);
+        let at = at.map_or(self.groups.len(), |(at, _)| at);
+        if at == self.groups.len() {
+            self.groups.push(GroupRow {
+                group: group.clone(),
+                members: Vec::new(),
+            });
+        }
+        let row = &mut self.groups[at];
+        row.group = group.clone();
+        let before = row.members.clone();
+        row.members.retain(|id| !removed.contains(id));
+        let new = added.iter().filter(|id| !before.contains(id));
+        row.members.extend(new.cloned());
+        self.told(source, added, at_ms);
+        self.told(source, removed, at_ms);
+        if *renamed {
+            self.told(source, &before, at_ms);
+        }
+        self.changed(source, at_ms);
+    }
+
+    fn drop_user(&mut self, source: &SourceName, id: &str, at_ms: u64) {
+        for row in &mut self.groups {
+            if row.group.source == *source && row.members.iter().any(|one| one == id) {
+                row.members.retain(|one| one != id);
+                row.group.version += 1;
+                row.group.changed_at_ms = at_ms;
+            }
+        }
+        self.users
+            .retain(|row| row.user.source != *source || row.user.id != id);
+        self.changed(source, at_ms);
+    }
+
+    fn drop_group(&mut self, source: &SourceName, id: &str, at_ms: u64) {
+        let members = self.group(source, id).map(|row| row.members.clone());
+        self.told(source, &members.unwrap_or_default(), at_ms);
+        self.groups
+            .retain(|row| row.group.source != *source || row.group.id != id);
+        self.changed(source, at_ms);
+    }
+}
+
+impl Rows {
+    pub(super) fn check_directory(&self, change: &StoreChange) -> Result<(), StoreFault> {
+        let Some((source, id, from)) = change.directory_record() else {
+            return Ok(());
+        };
+        let rows = &self.directory;
+        let kept = match change {
+            StoreChange::PutDirectoryUser { .. } | StoreChange::DropDirectoryUser { .. } => {
+                rows.user(source, id).map(|row| row.user.version)
+            }
+            _ => rows.group(source, id).map(|row| row.group.version),
+        };
+        same_version(from, kept)?;
+        match change {
+            StoreChange::PutDirectoryUser { user, .. } if rows.twin(user).is_some() => {
+                Err(StoreFault::Taken)
+            }
+            StoreChange::PutDirectoryGroup { group, added, .. } => {
+                let twin = rows.group_named(source, &group.name);
+                if twin.is_some_and(|twin| twin.id != group.id) {
+                    return Err(StoreFault::Taken);
+                }
+                if !added.iter().all(|id| rows.user(source, id).is_some()) {
+                    return Err(StoreFault::Overtaken);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn change_directory(&mut self, change: &StoreChange) {
+        match change {
+            StoreChange::PutDirectoryUser { user, .. } => {
+                let rows = &mut self.directory;
+                let mut users = rows.users.iter_mut();
+                let own =
+                    |row: &&mut UserRow| row.user.source == user.source && row.user.id == user.id;
+                match users.find(own) {
+                    Some(row) => row.user = user.clone(),
+                    None => rows.users.push(UserRow {
+                        user: user.clone(),
+                        groups_at_ms: None,
+                    }),
+                }
+                rows.changed(&user.source, user.changed_at_ms);
+                let kept = self.person(&user.principal());
+                if let Some(row) = PersonRow::known_by_directory(kept, user) {
+                    self.put_person(row);
+                }
+            }
+            StoreChange::PutDirectoryGroup { .. } => self.directory.put_group(change),
+            StoreChange::DropDirectoryUser {
+                source, id, at_ms, ..
+            } => self.directory.drop_user(source, id, *at_ms),
+            StoreChange::DropDirectoryGroup {
+                source, id, at_ms, ..
+            } => self.directory.drop_group(source, id, *at_ms),
+            StoreChange::DirectoryHeard { source, at_ms } => {
+                let heard = &mut self.directory.heard;
+                let entry = heard.entry(source.clone()).or_insert((*at_ms, None));
+                entry.0 = entry.0.max(*at_ms);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn page<T: Clone>(found: Vec<&T>, skip: u64, limit: usize) -> DirectoryPage<T> {
+    let skipped = usize::try_from(skip).unwrap_or(usize::MAX);
+    DirectoryPage {
+        total: found.len() as u64,
+        rows: found
+            .into_iter()
+            .skip(skipped)
+            .take(limit)
+            .cloned()
+            .collect(),
+    }
+}
+
+fn is(wanted: Option<&String>, has: Option<&str>) -> bool {
+    wanted.is_none_or(|wanted| has == Some(wanted))
+}
+
+fn is_named(wanted: Option<&String>, has: &str) -> bool {
+    wanted.is_none_or(|wanted| has.eq_ignore_ascii_case(wanted))
+}
+
+impl Directories for MemoryStore {
+    fn directory_user(
+        &self,
+        source: SourceName,
+        id: String,
+    ) -> BoxFuture<'_, Option<DirectoryUser>> {
+        self.read(|rows| {
+            rows.directory
+                .user(&source, &id)
+                .map(|row| row.user.clone())
+        })
+    }
+
+    fn directory_users(
+        &self,
+        source: SourceName,
+        filter: DirectoryFilter,
+        skip: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, DirectoryPage<DirectoryUser>> {
+        self.read(|rows| {
+            let users = rows.directory.users.iter().map(|row| &row.user);
+            let meant = users.filter(|user| {
+                let mut emails = user.emails.iter();
+                let email = filter.email.as_ref();
+                user.source == source
+                    && is(filter.id.as_ref(), Some(&user.id))
+                    && is(filter.external_id.as_ref(), user.external_id.as_deref())
+                    && is_named(filter.name.as_ref(), &user.user_name)
+                    && email.is_none_or(|email| emails.any(|one| one.eq_ignore_ascii_case(email)))
+            });
+            page(meant.collect(), skip, limit)
+        })
+    }
+
+    fn directory_twin(&self, user: DirectoryUser) -> BoxFuture<'_, Option<DirectoryUser>> {
+        self.read(|rows| rows.directory.twin(&user).cloned())
+    }
+
+    fn directory_group(
+        &self,
+        source: SourceName,
+        id: String,
+    ) -> BoxFuture<'_, Option<DirectoryGroup>> {
+        self.read(|rows| {
+            rows.directory
+                .group(&source, &id)
+                .map(|row| row.group.clone())
+        })
+    }
+
+    fn directory_group_named(
+        &self,
+        source: SourceName,
+        name: String,
+    ) -> BoxFuture<'_, Option<DirectoryGroup>> {
+        self.read(|rows| rows.directory.group_named(&source, &name).cloned())
+    }
+
+    fn directory_groups(
+        &self,
+        source: SourceName,
+        filter: DirectoryFilter,
+        skip: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, DirectoryPage<DirectoryGroup>> {
+        self.read(|rows| {
+            let groups = rows.directory.groups.iter().map(|row| &row.group);
+            let meant = groups.filter(|group| {
+                group.source == source
+                    && is(filter.id.as_ref(), Some(&group.id))
+                    && is(filter.external_id.as_ref(), group.external_id.as_deref())
+                    && is_named(filter.name.as_ref(), &group.display_name)
+            });
+            page(meant.collect(), skip, limit)
+        })
+    }
+
+    fn directory_members(&self, source: SourceName, group: String) -> BoxFuture<'_, Vec<String>> {
+        self.read(|rows| {
+            let rows = &rows.directory;
+            let Some(group) = rows.group(&source, &group) else {
+                return Vec::new();
+            };
+            let users = rows.users.iter().filter(|row| row.user.source == source);
+            let ids = users.map(|row| &row.user.id);
+            ids.filter(|id| group.members.contains(id))
+                .cloned()
+                .collect()
+        })
+    }
+
+    fn directory_known(&self, source: SourceName, ids: Vec<String>) -> BoxFuture<'_, Vec<String>> {
+        self.read(|rows| {
+            let users = rows.directory.users.iter();
+            let known = users.filter(|row| row.user.source == source && ids.contains(&row.user.id));
+            known.map(|row| row.user.id.clone()).collect()
+        })
+    }
+
+    fn directory_seen(
+        &self,
+        source: SourceName,
+        ids: Vec<String>,
+    ) -> BoxFuture<'_, Vec<PersonRow>> {
+        self.read(|rows| {
+            let users = rows.directory.users.iter();
+            let meant = users.filter(|row| row.user.source == source && ids.contains(&row.user.id));
+            let known = meant.filter_map(|row| rows.person(&row.user.principal()));
+            let mut seen: Vec<_> = known.filter(|row| !row.is_never_seen()).collect();
+            seen.sort_by(|a, b| a.seen.key.cmp(&b.seen.key));
+            seen
+        })
+    }
+
+    fn directory_state(&self, source: SourceName) -> BoxFuture<'_, DirectoryState> {
+        self.read(|rows| {
+            let rows = &rows.directory;
+            let users = rows.users.iter().filter(|row| row.user.source == source);
+            let groups = rows.groups.iter().filter(|row| row.group.source == source);
+            let heard = rows.heard.get(&source);
+            DirectoryState {
+                users: users.count() as u64,
+                groups: groups.count() as u64,
+                heard_at_ms: heard.map(|heard| heard.0),
+                changed_at_ms: heard.and_then(|heard| heard.1),
+            }
+        })
+    }
+}
