@@ -20,7 +20,7 @@ pub fn run(keep: bool) -> Done {
     system::become_program(command).map_err(|error| {
         Refusal::unavailable(
             format!("{PROGRAM} can't be started: {}", reason(error.kind())),
-            "install it beside `oam`: package and tarball have both, and a build of the source makes both",
+            "install it beside `oam`: package and tarball of it have both, and a build of the source makes both",
         )
     })
 }

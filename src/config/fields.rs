@@ -38,8 +38,35 @@ pub(super) fn wrong_kind(report: &mut FaultCollector<'_>, node: &Node, path: &st
     report.add(
         node.place,
         format!("`{}` is {}, not {wanted}", shown(path), node.value.kind()),
-        format!("write {wanted}"),
+        rewritten(&node.value, wanted).unwrap_or_else(|| format!("write {wanted}")),
     );
+}
+
+/// The same value as what is wanted, where only brackets or quotes are amiss.
+fn rewritten(value: &Value, wanted: &str) -> Option<String> {
+    match value {
+        Value::Text(text) if wanted.starts_with("a list of texts") => {
+            Some(format!("write it as a list: [\"{}\"]", shown(text)))
+        }
+        Value::Text(text)
+            if wanted == "a number" && text.parse::<i64>().is_ok()
+                || wanted == "true or false" && text.parse::<bool>().is_ok() =>
+        {
+            Some(format!("write it without quotes: {}", shown(text)))
+        }
+        Value::List(items) => match items.as_slice() {
+            [
+                Node {
+                    value: Value::Text(text),
+                    ..
+                },
+            ] if wanted.starts_with("a text") => {
+                Some(format!("write it without brackets: \"{}\"", shown(text)))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 impl<'t> Fields<'t> {

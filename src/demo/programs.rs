@@ -137,7 +137,7 @@ impl Programs {
             if !path.is_file() {
                 let path = path.display();
                 let text = format!(
-                    "{path} is missing: the programs belong into one folder, as package and tarball have them"
+                    "{path} is missing: a demo needs all programs in one folder, so install the package oam-issuer, too, or unpack both tarballs there"
                 );
                 return Err(Failure::new(text));
             }

@@ -128,3 +128,29 @@ fn a_command_is_found_wherever_it_stands_in_a_line() {
     assert!(check(["oam", "stauts"].map(OsString::from)).is_err());
     assert!(oam_admin::check(["oam-issuer", "stauts"].map(OsString::from)).is_err());
 }
+
+/// The others are made from the program itself.
+#[test]
+fn a_manual_page_written_by_hand_names_every_option_and_variable_of_its_program() {
+    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+    for name in ["oam-agent", "git-credential-oam"] {
+        let help = std::process::Command::new(oam::program(name))
+            .arg("--help")
+            .env_clear()
+            .output()
+            .unwrap();
+        let help = String::from_utf8_lossy(&help.stdout).into_owned()
+            + &String::from_utf8_lossy(&help.stderr);
+        let page = Path::new(&root).join(format!("packaging/man/{name}.1"));
+        let page = fs::read_to_string(page).unwrap().replace("\\-", "-");
+        let named = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+        let mut count = 0;
+        for word in help.split(named) {
+            if word.starts_with("--") || word.starts_with("OAM_") {
+                assert!(page.contains(word), "{name}.1 has no {word}");
+                count += 1;
+            }
+        }
+        assert!(count >= 3, "{help}");
+    }
+}

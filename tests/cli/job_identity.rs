@@ -33,3 +33,15 @@ fn an_id_token_that_is_over_is_told_without_asking_anybody() {
     }
     assert_eq!(issuer.exchanges(), 0);
 }
+
+#[test]
+fn a_dead_proxy_of_the_job_is_not_taken_for_a_dead_issuer() {
+    let home = Home::new();
+    let mut command = home.oam(&["token", "--issuer", "https://issuer.acme.example"]);
+    command.env("OAM_ID_TOKEN", "job.id.token");
+    // The discard port: nothing listens there.
+    let got = ran(command.env("HTTPS_PROXY", "http://127.0.0.1:9"));
+    assert_eq!(got.code, Some(1), "{got:?}");
+    let said = "the proxy refused the connection";
+    assert!(got.err.contains(said), "{got:?}");
+}

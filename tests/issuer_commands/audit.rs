@@ -26,7 +26,10 @@ fn nothing_found_is_said_and_no_fault_and_a_filter_that_can_not_be_read_is_one()
     let (code, printed, said) = came_to(&office, &csv);
     assert_eq!(code, Some(0));
     assert!(printed.starts_with("seq,time,") && printed.trim_end().lines().count() == 1);
-    assert!(said.contains("no entry matches"), "{said}");
+    assert!(
+        said.contains("no entry matches") && said.contains("leave a filter out"),
+        "{said}"
+    );
     let (code, printed, said) = came_to(&office, &["audit", "export"]);
     assert_eq!((code, said.as_str()), (Some(0), ""));
     assert!(printed.contains("key-rotation"), "{printed}");

@@ -64,6 +64,7 @@ pub(super) async fn run(
     drop(progress);
     if count == 0 {
         show.say("no entry matches");
+        show.next("leave a filter out, or widen it; `oam-issuer people NAME` tells by which name somebody is known");
     }
     if odd > 0 {
         let odd = counted(odd, "entry", "entries");

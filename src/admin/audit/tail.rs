@@ -29,6 +29,7 @@ pub(super) async fn run(
     }
     if lines.is_empty() && !follow {
         show.say("no entry matches");
+        show.next("leave a filter out, or widen it; `oam-issuer people NAME` tells by which name somebody is known");
     }
     let mut after = end;
     while follow && !show.is_over() {

@@ -45,10 +45,12 @@ const COMMANDS: &[&str] = &[
     "update",
     "logout",
     "status",
+    "whoami",
     "why",
     "token",
     "exec",
     "log",
+    "logs",
     "doctor",
     "diagnose",
     "setup",
@@ -125,7 +127,13 @@ mod tests {
         let shown = cli
             .get_subcommands()
             .filter(|command| !command.is_hide_set());
-        let names: BTreeSet<&str> = shown.map(clap::Command::get_name).collect();
+        let names: BTreeSet<&str> = shown
+            .flat_map(|command| {
+                [command.get_name()]
+                    .into_iter()
+                    .chain(command.get_visible_aliases())
+            })
+            .collect();
         let topics = TOPICS.iter().map(|topic| topic.name);
         let taken: BTreeSet<&str> = COMMANDS.iter().copied().chain(topics).collect();
         assert!(names.is_subset(&taken), "{:?}", names.difference(&taken));

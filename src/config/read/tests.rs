@@ -220,6 +220,13 @@ fn settings_that_weaken_the_sign_in_are_refused() {
         ("redirect_port = 65536", "not a port"),
         ("ca_file = \"acme.pem\"", "absolute"),
         ("proxy = \"http://u:p@proxy:1\"", "user name or password"),
+        ("scopes = \"email\"", "write it as a list: [\"email\"]"),
+        (
+            "groups_claim = [\"groups\"]",
+            "without brackets: \"groups\"",
+        ),
+        ("redirect_port = \"8080\"", "without quotes: 8080"),
+        ("device = \"true\"", "without quotes: true"),
         ("proxy = \"http://u:p@proxy:1\"", "`proxy_auth_file` names"),
         ("proxy_auth_file = \"/home/ada/proxy\"", "none is named"),
         (
