@@ -34,6 +34,7 @@ mod inputs;
 mod issuer_audit;
 mod issuer_bad_signals;
 mod issuer_bearers;
+mod issuer_directory;
 mod issuer_feed;
 mod issuer_hubs;
 mod issuer_jobs;

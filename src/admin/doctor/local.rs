@@ -1,6 +1,6 @@
 //! What lies on this machine: secrets, database, marker, anchors, policy, room on the disk.
 
-use super::{Finding, State};
+use super::{Finding, State, directory};
 use oam_audit::history::Verdict;
 use oam_issuer::anchors;
 use oam_issuer::files::IssuerFiles;
@@ -82,6 +82,7 @@ async fn database(
     }
     findings.push(policy(files, &*store).await);
     findings.extend(anchored(settings, &*store).await);
+    directory::look(settings, &*store, clock::now_ms(), findings).await;
 }
 
 async fn history(settings: &IssuerSettings, store: &dyn Store) -> Finding {

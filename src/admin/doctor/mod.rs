@@ -2,6 +2,7 @@
 //! what `config check` can't see is found here, and not by the people who push.
 
 pub mod certificate;
+mod directory;
 mod endpoints;
 mod local;
 mod remote;

@@ -173,3 +173,102 @@ fn what_the_running_server_warns_of_is_passed_on() {
     );
     assert!(found[0].sentence.contains("the disk is full"), "{found:?}");
 }
+
+mod directories {
+    use crate::doctor::State;
+    use crate::doctor::directory::{contradicts, heard};
+    use oam_model::issuer::{DirectorySettings, GroupAttribute, UserAttribute};
+    use oam_model::principal::PrincipalKey;
+    use oam_policy::account::Account;
+    use oam_policy::evidence::DirectoryEvidence;
+    use oam_store::{DirectoryState, PersonRow, PersonSeen, SecretOwner, SecretRow};
+
+    const NOW: u64 = 1_800_000_000_000;
+    const DAY: u64 = 86_400_000;
+
+    fn settings(expect_every_ms: u64) -> DirectorySettings {
+        DirectorySettings {
+            subject: UserAttribute::ExternalId,
+            group: GroupAttribute::DisplayName,
+            expect_every_ms,
+            requests_per_minute: 60,
+            most_users: 1,
+            most_groups: 1,
+        }
+    }
+
+    fn token(until_ms: Option<u64>) -> SecretRow {
+        SecretRow {
+            owner: SecretOwner::Directory("okta".parse().unwrap()),
+            number: 1,
+            value: Vec::new(),
+            hub: None,
+            made_at_ms: 0,
+            until_ms,
+        }
+    }
+
+    #[test]
+    fn a_directory_that_has_gone_silent_or_has_no_token_is_told() {
+        let at = |heard_at_ms| DirectoryState {
+            users: 3,
+            groups: 1,
+            heard_at_ms,
+            changed_at_ms: heard_at_ms,
+        };
+        let of = |every, state, tokens: &[SecretRow]| {
+            heard("directory of okta", &settings(every), state, tokens, NOW)
+        };
+        let good = [token(None)];
+        let fine = of(7 * DAY, at(Some(NOW - DAY)), &good);
+        assert_eq!(fine.state, State::Ok, "{fine:?}");
+        assert!(fine.sentence.contains("3 users and 1 groups"), "{fine:?}");
+        let silent = of(DAY, at(Some(NOW - 2 * DAY)), &good);
+        assert_eq!(silent.state, State::Warning);
+        assert!(silent.sentence.contains("gone silent"), "{silent:?}");
+        assert_eq!(of(0, at(Some(1)), &good).state, State::Ok);
+        assert_eq!(of(DAY, at(None), &good).state, State::Warning);
+        let over = of(DAY, at(Some(NOW)), &[token(Some(NOW - 1))]);
+        assert_eq!(over.state, State::Fault);
+    }
+
+    #[test]
+    fn tokens_that_contradict_the_directory_are_told() {
+        let person = |name: &str, directory: Option<&[&str]>, token: &[&str]| PersonRow {
+            seen: PersonSeen {
+                key: PrincipalKey {
+                    source: "okta".parse().unwrap(),
+                    key: name.to_owned(),
+                },
+                issuer: String::new(),
+                subject: name.to_owned(),
+                username: None,
+                email: None,
+                groups: Some(token.iter().map(|group| (*group).to_owned()).collect()),
+                session: None,
+                proven_at: 0,
+                at_ms: NOW,
+            },
+            held: Vec::new(),
+            epoch: 0,
+            account: Account::default(),
+            groups_changed_at_ms: None,
+            directory: Some(DirectoryEvidence {
+                active: true,
+                groups: directory.map(|all| all.iter().map(|one| (*one).to_owned()).collect()),
+                at_ms: NOW,
+            }),
+        };
+        let okta = "okta".parse().unwrap();
+        let people = [
+            person("ada", Some(&["ml"]), &["ml"]),
+            person("bob", None, &["ml"]),
+            person("cyd", Some(&["ml", "more"]), &["ml"]),
+        ];
+        assert_eq!(contradicts("part", &okta, &people), None);
+        let people = [person("eve", Some(&["sales"]), &["sales", "ml"])];
+        let told = contradicts("part", &okta, &people).unwrap();
+        assert_eq!(told.state, State::Warning);
+        assert!(told.sentence.contains("okta:eve (ml)"), "{told:?}");
+    }
+}

@@ -3,6 +3,7 @@
 use super::{WhyArgs, path};
 use crate::opening;
 use crate::show::{Line, Printer, Style};
+use oam_issuer::when::when;
 use oam_model::issuer::{IdentitySource, IssuerSettings};
 use oam_model::name::{HubName, Repository};
 use oam_model::policy::{OrgRules, Policy, PolicyRequest};
@@ -17,6 +18,7 @@ use oam_policy::policy::explain::{Considered, Explanation, explain};
 use oam_store::People;
 use oam_store::PersonRow;
 use oam_store::sqlite::SqliteStore;
+use oam_terminal::moment::of_rfc3339;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -30,6 +32,45 @@ struct WhyReport<'a> {
     said: &'a Explanation,
     /// Why the account was ended; null: it was not. An ended account is refused whatever the policy says.
     ended: Option<&'a str>,
+    /// Who says the groups of somebody who was seen; null where they are given with the command.
+    groups: Option<GroupsReport>,
+}
+
+/// The groups that count, who says them and why that counts.
+#[derive(Serialize)]
+struct GroupsReport {
+    /// Null: they are unknown.
+    groups: Option<Vec<String>>,
+    /// `directory`, `signal` or `token`.
+    by: &'static str,
+    /// Of when that is.
+    at: String,
+    because: &'static str,
+}
+
+impl GroupsReport {
+    fn of(row: &PersonRow) -> Self {
+        let counting = row.counting_groups();
+        Self {
+            groups: counting.groups.map(<[String]>::to_vec),
+            by: counting.origin.word(),
+            at: when(counting.at_ms),
+            because: counting.origin.because(),
+        }
+    }
+
+    fn line(&self) -> String {
+        let groups = match self.groups.as_deref() {
+            None => "unknown".to_owned(),
+            Some([]) => "none".to_owned(),
+            Some(groups) => groups.join(", "),
+        };
+        format!(
+            "groups: {groups}; {} ({})",
+            self.because,
+            of_rfc3339(&self.at)
+        )
+    }
 }
 
 /// Runs it. Exits 5 when it would be refused.
@@ -54,13 +95,19 @@ pub(super) fn run(
     let ended = seen.as_ref().and_then(|row| row.account.ended());
     let by_provider = matches!(ended, Some((Author::Provider | Author::Directory, _)));
     let ended = ended.map(|(_, end)| end);
+    let groups = seen.as_ref().filter(|_| args.groups.is_empty());
+    let groups = groups.map(GroupsReport::of);
     if show.json() {
         show.value(&WhyReport {
             said: &said,
             ended: ended.map(|ended| ended.reason.as_str()),
+            groups,
         });
     } else {
         tell(show, &said);
+        if let Some(groups) = groups {
+            show.line(groups.line());
+        }
     }
     if let Some(ended) = ended {
         show.say(format!(

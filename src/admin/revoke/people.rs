@@ -4,6 +4,7 @@ use super::report::{last_seen, look, standing};
 use crate::show::{Line, Style};
 use oam_issuer::when::when;
 use oam_model::refusal::Refusal;
+use oam_policy::evidence::GroupOrigin;
 use oam_store::{PersonRow, TokenRow};
 use oam_terminal::moment::of_rfc3339;
 use serde::Serialize;
@@ -26,7 +27,16 @@ pub(super) struct PersonReport {
     standing: &'static str,
     reason: Option<String>,
     since: Option<String>,
+    /// Those that count; null: they are unknown.
     groups: Option<Vec<String>>,
+    /// Who says them: `directory`, `signal` or `token`.
+    groups_by: &'static str,
+    /// Of when that is.
+    groups_at: Option<String>,
+    /// The groups of the last token, where others count.
+    groups_of_token: Option<Vec<String>>,
+    /// What the directory says of the account: `active` or `not-active`; null: it does not know the person.
+    directory: Option<&'static str>,
     roles: Vec<String>,
     /// None: they never came.
     last_seen: Option<String>,
@@ -72,6 +82,8 @@ impl PersonReport {
         outstanding: &[(TokenRow, Option<u64>)],
     ) -> Self {
         let (standing, ended) = standing(row);
+        let counting = row.counting_groups();
+        let by_directory = counting.origin == GroupOrigin::Directory;
         let still_good = |(row, until_s): &(TokenRow, Option<u64>)| Outstanding {
             token: Live::of(row),
             revoked_at: row.revoked_at_ms.map(when),
@@ -85,7 +97,14 @@ impl PersonReport {
             standing,
             reason: ended.map(|ended| ended.reason.clone()),
             since: ended.map(|ended| when(ended.at_ms)),
-            groups: row.seen.groups.clone(),
+            groups: counting.groups.map(<[String]>::to_vec),
+            groups_by: counting.origin.word(),
+            groups_at: (counting.at_ms > 0).then(|| when(counting.at_ms)),
+            groups_of_token: row.seen.groups.clone().filter(|_| by_directory),
+            directory: row
+                .directory
+                .as_ref()
+                .map(|said| if said.active { "active" } else { "not-active" }),
             roles: row.held.iter().map(ToString::to_string).collect(),
             last_seen: last_seen(row),
             tokens: live.iter().map(Live::of).collect(),
@@ -110,6 +129,7 @@ impl PersonReport {
             self.roles.join(", ")
         };
         lines.push(format!("  roles when last compared: {roles}").into());
+        lines.extend(self.groups_line());
         lines.push(match &self.last_seen {
             Some(at) => format!("  last seen {}", of_rfc3339(at)).into(),
             None => "  never seen here".into(),
@@ -121,6 +141,29 @@ impl PersonReport {
         }));
         lines.extend(self.outstanding.iter().map(Outstanding::line));
         lines
+    }
+}
+
+impl PersonReport {
+    /// The groups with who says them, and of when.
+    fn groups_line(&self) -> Option<Line> {
+        let at = of_rfc3339(self.groups_at.as_deref()?);
+        let by = self.groups_by;
+        let groups = match self.groups.as_deref() {
+            None => "unknown".to_owned(),
+            Some([]) => "none".to_owned(),
+            Some(groups) => groups.join(", "),
+        };
+        let instead = match self.groups_of_token.as_deref() {
+            Some(other) if Some(other) != self.groups.as_deref() => {
+                format!(
+                    "; the last token says {}, which does not count",
+                    other.join(", ")
+                )
+            }
+            _ => String::new(),
+        };
+        Some(format!("  groups by the {by}, {at}: {groups}{instead}").into())
     }
 }
 

@@ -181,7 +181,7 @@ fn at(
     value: Value,
 ) -> Result<(), ScimError> {
     let (parts, several) = match attribute.kind {
-        AttributeKind::Text | AttributeKind::Flag
+        AttributeKind::Text | AttributeKind::Reference | AttributeKind::Flag
             if path.part.is_none() && path.only.is_empty() =>
         {
             let value = if operator == Operator::Remove {
@@ -191,7 +191,7 @@ fn at(
             };
             return put(document, attribute, value);
         }
-        AttributeKind::Text | AttributeKind::Flag => {
+        AttributeKind::Text | AttributeKind::Reference | AttributeKind::Flag => {
             return Err(ScimError::path(format!(
                 "`{}` has no parts",
                 attribute.name
@@ -285,8 +285,12 @@ fn single(attribute: &Attribute, value: Value) -> Result<Option<Value>, ScimErro
             _ => wrong("is neither true nor false"),
         },
         (AttributeKind::Flag, _) => wrong("is neither true nor false"),
-        (AttributeKind::Text, Value::String(text)) if text.is_empty() => Ok(None),
-        (AttributeKind::Text, Value::String(text)) => {
+        (AttributeKind::Text | AttributeKind::Reference, Value::String(text))
+            if text.is_empty() =>
+        {
+            Ok(None)
+        }
+        (AttributeKind::Text | AttributeKind::Reference, Value::String(text)) => {
             if text.chars().count() > LONGEST {
                 return wrong(&format!("is longer than {LONGEST} characters"));
             }
@@ -295,9 +299,6 @@ fn single(attribute: &Attribute, value: Value) -> Result<Option<Value>, ScimErro
             }
             Ok(Some(Value::String(text)))
         }
-        // A list of one, as some write a single value.
-        (AttributeKind::Text | AttributeKind::Parts(_) | AttributeKind::Values(_), _) => {
-            wrong("is no text")
-        }
+        (_, _) => wrong("is no text"),
     }
 }

@@ -19,6 +19,8 @@ pub const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 pub enum AttributeKind {
     /// A text.
     Text,
+    /// The address of a user.
+    Reference,
     /// True or false.
     Flag,
     /// Several parts.
@@ -77,7 +79,11 @@ pub const OF_USER: &[Attribute] = &[
         ]),
         ..text("name", "The parts of the name")
     },
-    flag("active", "Whether the account may be used"),
+    Attribute {
+        // A record without it says nothing of the account, and taking it away would say less.
+        required: true,
+        ..flag("active", "Whether the account may be used")
+    },
     Attribute {
         kind: AttributeKind::Values(&[
             text("value", "The address"),
@@ -101,8 +107,12 @@ pub const OF_GROUP: &[Attribute] = &[
                 case_exact: true,
                 ..text("value", "The id of a user")
             },
-            text("display", "As it is shown"),
-            text("type", "User"),
+            Attribute {
+                kind: AttributeKind::Reference,
+                case_exact: true,
+                ..text("$ref", "The address of that user")
+            },
+            text("type", "User: groups in groups are not kept"),
         ]),
         ..text("members", "The users in the group")
     },
@@ -168,15 +178,16 @@ pub fn part(of: &'static [Attribute], name: &str) -> Option<&'static Attribute> 
 fn described(attribute: &Attribute) -> Value {
     let parts = match attribute.kind {
         AttributeKind::Parts(parts) | AttributeKind::Values(parts) => parts,
-        AttributeKind::Text | AttributeKind::Flag => &[],
+        AttributeKind::Text | AttributeKind::Reference | AttributeKind::Flag => &[],
     };
     let kind = match attribute.kind {
         AttributeKind::Text => "string",
+        AttributeKind::Reference => "reference",
         AttributeKind::Flag => "boolean",
         _ => "complex",
     };
     let unique = matches!(attribute.name, "userName");
-    let immutable = attribute.name == "value" && attribute.case_exact;
+    let immutable = attribute.case_exact && attribute.name != "externalId";
     let mut document = json!({
         "name": attribute.name,
         "type": kind,
@@ -189,6 +200,13 @@ fn described(attribute: &Attribute) -> Value {
     if kind == "string" {
         document["caseExact"] = attribute.case_exact.into();
         document["uniqueness"] = if unique { "server" } else { "none" }.into();
+    }
+    if kind == "reference" {
+        document["referenceTypes"] = json!(["User"]);
+        document["caseExact"] = true.into();
+    }
+    if attribute.description.starts_with("User:") {
+        document["canonicalValues"] = json!(["User"]);
     }
     if !parts.is_empty() {
         document["subAttributes"] = parts.iter().map(described).collect();

@@ -61,7 +61,8 @@ impl Ask {
         Self::new("POST", url)
     }
 
-    fn new(method: &'static str, url: &str) -> Self {
+    /// Another method.
+    pub fn new(method: &'static str, url: &str) -> Self {
         Self {
             method,
             url: url.to_owned(),

@@ -9,9 +9,13 @@ use axum::body::Body;
 use axum::http::Method;
 use axum::response::Response;
 use oam_store::DirectoryGroup;
+use serde_json::Value;
 
 /// Most members in one page of groups; a page of larger groups has fewer of them.
 const MEMBERS: usize = 20_000;
+
+/// Most members that are shown unasked after a change: nobody wants all of them back for one that was added.
+const SHOWN: usize = 1_000;
 
 /// Answers for all groups, or for one.
 pub(super) async fn answer(
@@ -21,6 +25,7 @@ pub(super) async fn answer(
     body: Body,
 ) -> Result<Response, ScimError> {
     let query = asked.query()?;
+    let is_patch = method == Method::PATCH;
     let directory = asked.directory();
     let (status, group) = match (method, id) {
         (Method::GET, None) => return list(asked, &query).await,
@@ -43,12 +48,7 @@ pub(super) async fn answer(
                 GroupDocument::patched(group, members, body.clone())
             };
             let changed = directory.change_group(&id, &asked.expected, change);
-            let group = changed.await?;
-            if !query.chooses() {
-                // Entra wants no body; nobody wants all members back for one that was added.
-                return Ok(reply::done(group.version));
-            }
-            (200, group)
+            (200, changed.await?)
         }
         (Method::DELETE, Some(id)) => {
             directory.delete_group(&id, &asked.expected).await?;
@@ -61,13 +61,23 @@ pub(super) async fn answer(
     } else {
         None
     };
+    if is_patch && !query.chooses() && members.as_ref().is_some_and(|all| all.len() > SHOWN) {
+        return Ok(reply::done(group.version));
+    }
     let value = shown(&group, members.as_deref(), &asked.url());
     Ok(reply::one(status, value, &asked.headers, &query))
 }
 
-async fn list(asked: &Asked, query: &Query) -> Result<Response, ScimError> {
+/// Groups that a query means.
+pub(super) async fn list(asked: &Asked, query: &Query) -> Result<Response, ScimError> {
+    let (groups, total) = found(asked, query).await?;
+    Ok(reply::list(groups, total, query))
+}
+
+/// Them, and how many there are in all.
+pub(super) async fn found(asked: &Asked, query: &Query) -> Result<(Vec<Value>, u64), ScimError> {
     let Some(wanted) = query.wanted(true)? else {
-        return Ok(reply::list(Vec::new(), 0, query));
+        return Ok((Vec::new(), 0));
     };
     let directory = asked.directory();
     let store = &asked.issuer.store;
@@ -98,5 +108,5 @@ async fn list(asked: &Asked, query: &Query) -> Result<Response, ScimError> {
         let members = members.filter(|_| query.shows("members"));
         groups.push(shown(group, members.as_deref(), &url));
     }
-    Ok(reply::list(groups, total, query))
+    Ok((groups, total))
 }

@@ -45,8 +45,17 @@ enum Kind {
     Users,
     Groups,
     About(About),
+    Search(Of),
     Bulk,
     Me,
+}
+
+/// Whom a search is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Users,
+    Groups,
+    Both,
 }
 
 /// The routes below `/scim/v2`.
@@ -71,9 +80,12 @@ pub(super) fn routes() -> Router<Arc<Issuer>> {
     let about = |about| of(Kind::About(about));
     Router::new()
         .route("/Users", of(Kind::Users))
+        .route("/Users/.search", of(Kind::Search(Of::Users)))
         .route("/Users/{id}", of(Kind::Users))
         .route("/Groups", of(Kind::Groups))
+        .route("/Groups/.search", of(Kind::Search(Of::Groups)))
         .route("/Groups/{id}", of(Kind::Groups))
+        .route("/.search", of(Kind::Search(Of::Both)))
         .route("/ServiceProviderConfig", about(About::Config))
         .route("/ResourceTypes", about(About::ResourceTypes))
         .route("/ResourceTypes/{id}", about(About::ResourceTypes))
@@ -157,6 +169,8 @@ impl Asked {
         let answer = match kind {
             Kind::Users => users::answer(self, method, id, body).await,
             Kind::Groups => groups::answer(self, method, id, body).await,
+            Kind::Search(_) if method != Method::POST => Ok(other_method()),
+            Kind::Search(of) => self.search(of, body).await,
             Kind::About(_) if method != Method::GET => Ok(other_method()),
             Kind::About(about) => discovery::answer(self, about, id.as_deref()),
             Kind::Bulk => Err(ScimError::new(
@@ -179,6 +193,32 @@ impl Asked {
             }
             Err(error) => reply::error(&error),
         }
+    }
+
+    /// A search whose query is a body (RFC 7644 §3.4.3): among users, groups, or users and then groups.
+    async fn search(&self, of: Of, body: Body) -> Result<Response, ScimError> {
+        let query = Query::of_body(&self.body(body).await?)?;
+        match of {
+            Of::Users => return users::list(self, &query).await,
+            Of::Groups => return groups::list(self, &query).await,
+            Of::Both => {}
+        }
+        // A filter of which one of the two knows nothing finds none of them.
+        let (users, groups) = (query.wanted(false), query.wanted(true));
+        if let (Err(error), Err(_)) = (&users, &groups) {
+            return Err(error.clone());
+        }
+        let (mut all, mut total) = (Vec::new(), 0);
+        if users.is_ok() {
+            (all, total) = users::found(self, &query).await?;
+        }
+        if groups.is_ok() {
+            let rest = query.clone().behind(total, all.len());
+            let (more, of_groups) = groups::found(self, &rest).await?;
+            all.extend(more);
+            total += of_groups;
+        }
+        Ok(reply::list(all, total, &query))
     }
 
     async fn body(&self, body: Body) -> Result<Value, ScimError> {

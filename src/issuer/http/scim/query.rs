@@ -5,11 +5,13 @@ use crate::scim::ScimError;
 use crate::scim::filter::{Comparison, filter};
 use oam_store::DirectoryFilter;
 use serde_json::Value;
+use url::form_urlencoded::Serializer;
 
 /// Most records of one answer.
 pub(super) const MOST_RESULTS: usize = 200;
 
 /// A query.
+#[derive(Clone)]
 pub(super) struct Query {
     /// What records have to be.
     pub(super) filter: Vec<Comparison>,
@@ -70,6 +72,39 @@ impl Query {
             only: names("attributes"),
             without: names("excludedAttributes").unwrap_or_default(),
         })
+    }
+
+    /// Reads the body of a search (RFC 7644 §3.4.3), as a query would be.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn of_body(body: &Value) -> Result<Self, ScimError> {
+        let mut text = Serializer::new(String::new());
+        for name in [
+            "filter",
+            "startIndex",
+            "count",
+            "attributes",
+            "excludedAttributes",
+        ] {
+            match body.get(name) {
+                Some(Value::String(value)) => drop(text.append_pair(name, value)),
+                Some(Value::Number(value)) => drop(text.append_pair(name, &value.to_string())),
+                Some(Value::Array(names)) => {
+                    let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+                    text.append_pair(name, &names.join(","));
+                }
+                _ => {}
+            }
+        }
+        Self::read(Some(&text.finish()))
+    }
+
+    /// What is left of the page behind so many records, of which so many are shown.
+    pub(super) fn behind(mut self, total: u64, shown: usize) -> Self {
+        self.start = self.start.saturating_sub(total).max(1);
+        self.count -= shown.min(self.count);
+        self
     }
 
     /// Records before the page.

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::Method;
 use axum::response::Response;
 use oam_store::{DirectoryPage, DirectoryUser};
+use serde_json::Value;
 
 /// Answers for all users, or for one.
 pub(super) async fn answer(
@@ -49,7 +50,14 @@ pub(super) async fn answer(
     Ok(reply::one(status, value, &asked.headers, &query))
 }
 
-async fn list(asked: &Asked, query: &Query) -> Result<Response, ScimError> {
+/// Users that a query means.
+pub(super) async fn list(asked: &Asked, query: &Query) -> Result<Response, ScimError> {
+    let (users, total) = found(asked, query).await?;
+    Ok(reply::list(users, total, query))
+}
+
+/// Them, and how many there are in all.
+pub(super) async fn found(asked: &Asked, query: &Query) -> Result<(Vec<Value>, u64), ScimError> {
     let page = match query.wanted(false)? {
         None => DirectoryPage {
             total: 0,
@@ -64,5 +72,5 @@ async fn list(asked: &Asked, query: &Query) -> Result<Response, ScimError> {
     };
     let url = asked.url();
     let users = page.rows.iter().map(|user| shown(user, &url)).collect();
-    Ok(reply::list(users, page.total, query))
+    Ok((users, page.total))
 }

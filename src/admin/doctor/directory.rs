@@ -1,0 +1,126 @@
+//! The company's directories: whether each is heard, by a token that is good, and whether tokens contradict it.
+
+use super::{Finding, State};
+use oam_issuer::secrets::is_good;
+use oam_issuer::when::when;
+use oam_model::issuer::{DirectorySettings, IssuerSettings};
+use oam_model::name::SourceName;
+use oam_store::{DirectoryState, PersonRow, SecretOwner, SecretRow, Store, StoreFault};
+
+/// People who are looked at.
+const PEOPLE: usize = 5_000;
+/// People not seen for this long say nothing of today, ms.
+const RECENT_MS: u64 = 14 * 24 * 3_600_000;
+/// People who are named.
+const NAMED: usize = 3;
+
+pub(super) async fn look(
+    settings: &IssuerSettings,
+    store: &dyn Store,
+    now_ms: u64,
+    findings: &mut Vec<Finding>,
+) {
+    for source in &settings.sources {
+        let Some(directory) = source.scim else {
+            continue;
+        };
+        match asked(store, &source.name, now_ms).await {
+            Ok((state, tokens, people)) => {
+                let part = format!("directory of {}", source.name);
+                findings.push(heard(&part, &directory, state, &tokens, now_ms));
+                findings.extend(contradicts(&part, &source.name, &people));
+            }
+            Err(fault) => findings.push(Finding::of("directory", &fault.refusal())),
+        }
+    }
+}
+
+async fn asked(
+    store: &dyn Store,
+    source: &SourceName,
+    now_ms: u64,
+) -> Result<(DirectoryState, Vec<SecretRow>, Vec<PersonRow>), StoreFault> {
+    let state = store.directory_state(source.clone()).await?;
+    let tokens = store
+        .secrets(SecretOwner::Directory(source.clone()))
+        .await?;
+    let since_ms = now_ms.saturating_sub(RECENT_MS);
+    let people = store.recent_people(since_ms, None, PEOPLE).await?;
+    Ok((state, tokens, people))
+}
+
+/// Whether it is heard as often as is expected.
+pub(super) fn heard(
+    part: &str,
+    settings: &DirectorySettings,
+    state: DirectoryState,
+    tokens: &[SecretRow],
+    now_ms: u64,
+) -> Finding {
+    let next = "look at the provisioning at the provider: its address ends in /scim/v2, and its token is one of \
+        `oam-issuer scim list`";
+    if !tokens.iter().any(|row| is_good(row, now_ms)) {
+        return Finding::bad(
+            part,
+            State::Fault,
+            "it has no token that is good, so nothing that it says is taken",
+            "make one with `oam-issuer scim token SOURCE`, and enter it at the provider",
+        );
+    }
+    let Some(at_ms) = state.heard_at_ms else {
+        return Finding::bad(part, State::Warning, "it was never heard", next);
+    };
+    let changed = state.changed_at_ms.map(when);
+    let words = format!(
+        "{} users and {} groups; last heard {}, last change {}",
+        state.users,
+        state.groups,
+        when(at_ms),
+        changed.as_deref().unwrap_or("never")
+    );
+    let silent_ms = now_ms.saturating_sub(at_ms);
+    if settings.expect_every_ms > 0 && silent_ms > settings.expect_every_ms {
+        let words = format!("it has gone silent, so nobody who leaves is heard of: {words}");
+        return Finding::bad(part, State::Warning, words, next);
+    }
+    Finding::ok(part, words)
+}
+
+/// Whether the last tokens of people say other groups than the directory.
+pub(super) fn contradicts(
+    part: &str,
+    source: &SourceName,
+    people: &[PersonRow],
+) -> Option<Finding> {
+    let differs = |row: &&PersonRow| {
+        let (Some(said), Some(of_token)) = (row.directory_groups(), row.seen.groups.as_ref())
+        else {
+            return false;
+        };
+        row.seen.key.source == *source && of_token.iter().any(|group| !said.contains(group))
+    };
+    let found: Vec<&PersonRow> = people.iter().filter(differs).collect();
+    if found.is_empty() {
+        return None;
+    }
+    let named = found.iter().take(NAMED).map(|row| {
+        let said = row.directory_groups().unwrap_or_default();
+        let of_token = row.seen.groups.iter().flatten();
+        let more: Vec<&str> = of_token
+            .filter(|group| !said.contains(group))
+            .map(String::as_str)
+            .collect();
+        format!("{} ({})", row.seen.key, more.join(", "))
+    });
+    let named: Vec<String> = named.collect();
+    Some(Finding::bad(
+        part,
+        State::Warning,
+        format!(
+            "tokens of {} people say groups that it does not, which do not count: {}",
+            found.len(),
+            named.join("; ")
+        ),
+        "push these groups from the directory too, or take them out of the tokens; `oam-issuer people NAME` shows both",
+    ))
+}
