@@ -64,7 +64,7 @@ fn unreached(url: &str, fault: &EndpointFault) -> Refusal {
     }
     Refusal::unavailable(
         format!("the issuer {url} could not be asked: {}", words::of(fault)),
-        "check the address and the network, then try again",
+        "check the address, the network and the proxy where there is one (`oam help remote`), then try again",
     )
 }
 

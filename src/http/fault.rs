@@ -76,7 +76,7 @@ fn proxy_words(error: &reqwest::Error) -> Option<&'static str> {
         .find(|said| said.starts_with("tunnel error"))?;
     if tunnel.ends_with("proxy authorization required") {
         return Some(
-            "the proxy wants a user name and password, or others than it got (407): `proxy_auth_file` names the file with them",
+            "the proxy wants a user name and password, or others than it got (407): `proxy_auth_file` names the file with them; in a CI job HTTPS_PROXY holds them",
         );
     }
     if !tunnel.ends_with("failed to create underlying connection") {

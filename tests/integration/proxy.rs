@@ -6,6 +6,7 @@ use crate::support::port::Port;
 use crate::support::web_server::WebServer;
 use crate::support::world::set_mode;
 use crate::support::{Company, Plan, Run};
+use serde_json::json;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -173,4 +174,25 @@ fn a_proxy_that_wants_a_password_gets_it_from_a_private_file_and_is_named_when_i
     assert!(refused.stderr.contains("(407)"), "{}", refused.stderr);
     behind.pair("ada:swordfish");
     world.oam(&["token", "--repo", "acme/model"]).expect(0);
+}
+
+#[test]
+fn a_ci_job_takes_the_proxy_and_its_password_from_the_environment() {
+    let behind = Behind::start();
+    let company = &behind.company;
+    let identity = company.job_token(&json!({}));
+    let token = |pair: &str| {
+        let issuer = ["--issuer", &company.url];
+        let what = ["--hub", "hub", "--repo", "acme/model", "--write"];
+        let mut job = company.world.oam_command(&["token"]);
+        let proxy = behind.proxy.replace("http://", &format!("http://{pair}@"));
+        job.args(issuer).args(what).env("OAM_ID_TOKEN", &identity);
+        job.env("HTTPS_PROXY", proxy)
+            .env("SSL_CERT_FILE", &behind.ca);
+        Run::of(&job.output().unwrap())
+    };
+    let refused = token("ada:hunter2").expect(1);
+    assert!(refused.stderr.contains("(407)"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
+    assert!(!token("ada:swordfish").expect(0).stdout.is_empty());
 }

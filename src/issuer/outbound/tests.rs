@@ -75,6 +75,13 @@ fn wrong_settings_are_said_at_start() {
     std::fs::write(&file, "no certificate").unwrap();
     assert!(why(file.to_str(), None).unwrap().contains("no PEM"));
     assert!(why(None, Some("http://proxy.example:3128")).is_none());
+    let via = Via {
+        proxy: Some("http://proxy.example:3128".into()),
+        proxy_auth_file: Some("/nowhere/proxy".into()),
+        ..Via::default()
+    };
+    let said = OutboundClient::through(via).err().unwrap();
+    assert!(said.contains("`proxy_auth_file` can't be read"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
