@@ -10,6 +10,7 @@
     reason = "a benchmark stops at what does not work, and prints"
 )]
 
+mod directory;
 mod feed;
 mod hostile;
 mod leaver;
@@ -48,6 +49,9 @@ fn main() -> ExitCode {
     }
     if wanted("hostile") {
         hostile::measure(&mut table);
+    }
+    if wanted("directory") {
+        directory::measure(&mut table);
     }
     if wanted("leaver") {
         leaver::measure(&mut table);

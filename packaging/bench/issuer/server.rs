@@ -60,7 +60,28 @@ impl Server {
         Self::begin("", &asked)
     }
 
-    fn begin(limits: &str, access_tokens: &str) -> Self {
+    /// Starts it with a directory that may send as much as it likes.
+    pub fn start_with_directory() -> Self {
+        Self::begin(
+            "exchanges_per_minute = 100000\nburst = 100000\nbody_bytes = 16000000",
+            "scim = { requests_per_minute = 1000000 }",
+        )
+    }
+
+    /// A token of the directory, as an administrator gets it.
+    pub fn directory_token(&self) -> String {
+        let mut command = issuer(&self.folder, "scim");
+        let made = command.args(["token", "company"]).stdout(Stdio::piped());
+        let made = made.stderr(Stdio::null()).output().unwrap();
+        assert!(
+            made.status.success(),
+            "oam-issuer scim token: {}",
+            made.status
+        );
+        String::from_utf8_lossy(&made.stdout).trim().to_owned()
+    }
+
+    fn begin(limits: &str, more: &str) -> Self {
         let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der = pair.as_der().unwrap();
         let key = EncodingKey::from_rsa_der(pkcs1_of(der.as_ref()));
@@ -78,7 +99,7 @@ impl Server {
         drop(door);
         fs::write(
             folder.path().join("issuer.toml"),
-            settings(&path, &address, limits, access_tokens),
+            settings(&path, &address, limits, more),
         )
         .unwrap();
         write_policy(folder.path(), true);
@@ -205,7 +226,7 @@ fn issuer(folder: &TempDir, command: &str) -> Command {
     issuer
 }
 
-fn settings(folder: &str, address: &str, limits: &str, access_tokens: &str) -> String {
+fn settings(folder: &str, address: &str, limits: &str, more: &str) -> String {
     format!(
         r#"url = "http://{address}"
 listen = ["{address}"]
@@ -218,7 +239,7 @@ master_key = {{ env = "OAM_MASTER_KEY" }}
 issuer = "{PROVIDER}"
 audiences = ["oam"]
 jwks_file = "{folder}/jwks.json"
-{access_tokens}
+{more}
 [hubs.models]
 url = "{HUB}"
 kind = "huggingface"
