@@ -196,3 +196,35 @@ fn a_ci_job_takes_the_proxy_and_its_password_from_the_environment() {
     assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
     assert!(!token("ada:swordfish").expect(0).stdout.is_empty());
 }
+
+/// The issuer asks its sources as the agent asks the issuer: here the source is another face of itself.
+#[test]
+fn the_issuer_asks_a_source_behind_such_a_proxy_and_its_doctor_names_a_407() {
+    let behind = Behind::start();
+    let company = &behind.company;
+    let file = behind.pair("ada:wrong");
+    let settings = std::fs::read_to_string(company.folder.join("issuer.toml")).unwrap();
+    let settings = format!(
+        "proxy = \"{}\"\nproxy_auth_file = \"{}\"\nca_file = \"{}\"\n{settings}\n\
+         [sources.behind]\nkind = \"job\"\nissuer = \"{}\"\naudiences = [\"oam\"]\n",
+        behind.proxy,
+        file.display(),
+        behind.ca.display(),
+        company.url,
+    );
+    let path = company.folder.join("behind.toml");
+    std::fs::write(&path, settings).unwrap();
+    let doctor = || {
+        let issuer = oam::program("oam-issuer");
+        let args = ["--config", path.to_str().unwrap(), "doctor"];
+        let run = company.world.run(issuer, &args);
+        let lines = run.stdout + &run.stderr;
+        let found = lines.lines().find(|line| line.contains("source behind"));
+        found.unwrap_or_else(|| panic!("{lines}")).to_owned()
+    };
+    let refused = doctor();
+    assert!(refused.contains("(407)"), "{refused}");
+    behind.pair("ada:swordfish");
+    let fits = doctor();
+    assert!(fits.starts_with("ok"), "{fits}");
+}

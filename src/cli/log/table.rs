@@ -85,6 +85,8 @@ impl<'a> Table<'a> {
             self.flush();
         } else if !self.begun {
             self.show.say("no record matches");
+            self.show
+                .next("`oam log` without a filter shows all that there are");
         }
     }
 }

@@ -96,3 +96,39 @@ impl SetupReport {
         lines
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{SHOWN, SetupChange, SetupReport};
+    use crate::args::SetupWhat;
+
+    fn told(key: Option<&str>, before: usize, after: usize) -> Vec<String> {
+        let mut report = SetupReport::new(SetupWhat::Git, false);
+        let lines = |count| vec!["x".to_owned(); count];
+        report.changes.push(SetupChange {
+            file: "/home/ada/file".into(),
+            key: key.map(str::to_owned),
+            before: lines(before),
+            after: lines(after),
+        });
+        report.lines()
+    }
+
+    #[test]
+    fn a_long_file_is_named_and_counted_and_a_short_one_shown() {
+        for (before, after, said) in [
+            (0, 33, "wrote /home/ada/file (33 lines)"),
+            (33, 0, "removed /home/ada/file (33 lines)"),
+            (33, 8, "changed /home/ada/file (8 lines)"),
+        ] {
+            assert_eq!(told(None, before, after), [said]);
+        }
+        let short = told(None, 0, SHOWN);
+        assert_eq!((short.len(), short[1].as_str()), (SHOWN + 1, "  + x"));
+        // Settings are few and are what somebody wants to see.
+        let settings = told(Some("credential.helper"), 0, SHOWN + 1);
+        assert_eq!(settings.len(), SHOWN + 3);
+        let nothing = SetupReport::new(SetupWhat::Git, true).lines();
+        assert_eq!(nothing, ["nothing of `oam setup git` is left to undo"]);
+    }
+}
