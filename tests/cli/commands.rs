@@ -1,7 +1,7 @@
 //! Commands against a scripted agent.
 
 use super::agent::{self, granted, reply, status};
-use super::home::Home;
+use super::home::{Home, Ran};
 use oam_wire::message::Request;
 use serde_json::json;
 use std::fs;
@@ -312,4 +312,22 @@ fn every_command_and_topic_has_its_manual_page() {
         let text = fs::read_to_string(pages.join(name)).unwrap();
         assert!(text.contains(".TH") && text.contains(".SH NAME"), "{name}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn doctor_asks_for_notifications_only_where_somebody_sits_at_a_desktop() {
+    let home = Home::new();
+    let told = |set: &[(&str, &str)]| {
+        let mut doctor = home.oam(&["doctor"]);
+        let ran = Ran::of(&doctor.envs(set.iter().copied()).output().unwrap());
+        ran.out.contains("notifications")
+    };
+    assert!(!told(&[]));
+    assert!(told(&[("DISPLAY", ":7")]));
+    assert!(told(&[("WAYLAND_DISPLAY", "wayland-7")]));
+    assert!(!told(&[
+        ("DISPLAY", ":10"),
+        ("SSH_CONNECTION", "192.0.2.7 5 192.0.2.8 22")
+    ]));
 }

@@ -129,7 +129,7 @@ fn look(show: &Show) -> Report {
     let hubs: Vec<&HubRow> = hubs.iter().collect();
     checks.extend(git(&hubs));
     checks.extend(hf(&hubs));
-    checks.push(notifications());
+    checks.extend(notifications(probe::has_desktop()));
     drop(waiting);
     Report {
         ok: checks.iter().all(|check| check.verdict != Verdict::Bad),
@@ -355,23 +355,27 @@ fn hf(hubs: &[&HubRow]) -> Option<Check> {
         None => Check::hint(
             "hf",
             "hf is not installed, and a hub for it is configured",
-            "install huggingface_hub, then run `oam setup hf`",
+            "if it is wanted on this machine, install huggingface_hub, then run `oam setup hf`",
         ),
     })
 }
 
-fn notifications() -> Check {
-    match probe::has_notifications() {
+/// Nothing where there is no desktop: nobody would see one, and nothing is amiss.
+fn notifications(desktop: bool) -> Option<Check> {
+    if !desktop {
+        return None;
+    }
+    Some(match probe::has_notifications() {
         Some(true) => Check::good("notifications", "the desktop shows notifications"),
         Some(false) => Check::hint(
             "notifications",
             "no service shows notifications: the end of a session is told only where a command runs",
-            "start the desktop's notification service, if there is a desktop",
+            "start the desktop's notification service",
         ),
         None => Check::hint(
             "notifications",
             "whether notifications are shown could not be found out",
             "look at the desktop when a session ends; everything else works without",
         ),
-    }
+    })
 }

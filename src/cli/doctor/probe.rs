@@ -25,6 +25,13 @@ pub fn is_at_least(version: &str, major: u32, minor: u32) -> bool {
     found >= (Some(major), Some(minor))
 }
 
+/// Whether somebody sits at a desktop of this machine. Elsewhere than on Linux there always is one.
+pub fn has_desktop() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let away = set("SSH_CONNECTION") || set("SSH_TTY");
+    !cfg!(target_os = "linux") || ((set("DISPLAY") || set("WAYLAND_DISPLAY")) && !away)
+}
+
 /// Whether somebody shows notifications, or would be started for it. `None`: not known.
 pub fn has_notifications() -> Option<bool> {
     if !cfg!(target_os = "linux") {
