@@ -108,7 +108,7 @@ pub enum Command {
         after_help = "Example:\n  oam-issuer client add hub-1 --hub models\n\nThe secret is printed once."
     )]
     Client(ClientArgs),
-    /// Make, list or drop the tokens of the company's directories (SCIM).
+    /// The company's directories (SCIM): their tokens, and what they said.
     #[command(
         after_help = "Examples:\n  oam-issuer scim token okta --overlap 24h\n  oam-issuer scim list\n\nThe token is printed once."
     )]

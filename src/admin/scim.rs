@@ -8,11 +8,14 @@ use clap::{Args, Subcommand};
 use oam_config::duration;
 use oam_issuer::secrets::{self, NewSecret};
 use oam_issuer::when::when;
+use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::issuer::IssuerSettings;
 use oam_model::name::SourceName;
 use oam_model::refusal::Refusal;
 use oam_model::secret::{Secret, wire};
-use oam_store::{Directories, DirectoryState, SecretOwner, SecretRow, Secrets};
+use oam_store::{
+    Batch, Directories, DirectoryState, SecretOwner, SecretRow, Secrets, Store, StoreChange,
+};
 use oam_system::clock;
 use oam_terminal::moment::of_rfc3339;
 use serde::Serialize;
@@ -26,7 +29,7 @@ pub struct ScimArgs {
     pub what: ScimWhat,
 }
 
-/// What to do with the tokens of directories.
+/// What to do with directories and their tokens.
 #[derive(Debug, Subcommand)]
 pub enum ScimWhat {
     /// Make a token for the directory of a source, and print it: once, it is not kept.
@@ -47,6 +50,15 @@ pub enum ScimWhat {
     /// Show the directories: how much each said and when, and which tokens there are.
     #[command(after_help = "Example:\n  oam-issuer scim list --json")]
     List,
+    /// Forget what a directory said of users and groups: the groups of tokens count again. Whom it ended stays out.
+    #[command(
+        after_help = "Example:\n  oam-issuer scim drop okta && oam-issuer scim forget okta\n\n\
+            `oam-issuer restore NAME --provider` lets somebody sign in again whom it ended."
+    )]
+    Forget {
+        /// The source.
+        source: SourceName,
+    },
     /// Drop all tokens of a directory: it is not listened to any more. What it said stays.
     #[command(after_help = "Example:\n  oam-issuer scim drop okta")]
     Drop {
@@ -97,6 +109,7 @@ pub fn run(show: &Printer, args: &ScimArgs) -> u8 {
             good_for,
         } => token(show, source, *overlap, *good_for),
         ScimWhat::List => list(show),
+        ScimWhat::Forget { source } => forget(show, source),
         ScimWhat::Drop { source } => remove(show, SecretOwner::Directory(source.clone())),
     })
 }
@@ -135,6 +148,34 @@ fn token(
     show.raw(Zeroizing::new(format!("{}\n", token.expose())).as_bytes());
     show.say(format!(
         "this is the token of the directory of {source}, for {url}; it is not shown again"
+    ));
+    Ok(0)
+}
+
+fn forget(show: &Printer, source: &SourceName) -> Result<u8, Refusal> {
+    let Database { org, store, .. } = database::open(show)?;
+    let state = opening::wait(store.directory_state(source.clone()))?;
+    let state = state.map_err(|fault| fault.refusal())?;
+    if state == DirectoryState::default() {
+        return Err(Refusal::bad_request(
+            format!("a directory of {source} never said anything"),
+            "see which there are with `oam-issuer scim list`",
+        ));
+    }
+    let words = format!("{} users and {} groups", state.users, state.groups);
+    let entry = AuditRecord {
+        source: Some(source.clone()),
+        detail: Some(format!("forgotten by an administrator: {words}")),
+        ..AuditRecord::new(AuditEvent::Directory, org, clock::now_ms())
+    };
+    let batch = Batch {
+        changes: vec![StoreChange::ForgetDirectory(source.clone())],
+        entries: vec![entry],
+    };
+    let forgotten = opening::wait(store.commit(batch))?;
+    forgotten.map_err(|fault| fault.refusal())?;
+    show.say(format!(
+        "{words} of the directory of {source} are forgotten; the groups of tokens count again"
     ));
     Ok(0)
 }

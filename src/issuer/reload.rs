@@ -268,7 +268,9 @@ async fn compared(issuer: &Arc<Issuer>, old: Option<&LiveConfig>) -> Result<(), 
     }
     // Only where everybody was compared with it.
     let was = old.filter(|old| known.as_ref() == Some(&old.policy_digest));
+    let turn = issuer.directories.turn().await;
     let done = roles::compared(issuer, &in_force, was.map(|was| &was.policy)).await;
+    drop(turn);
     let done = match done {
         Ok(()) => {
             let digest = StoreChange::PolicyDigest(in_force.policy_digest.clone());

@@ -239,6 +239,8 @@ pub enum StoreChange {
         /// Unix milliseconds.
         at_ms: u64,
     },
+    /// Everything that a directory said of users and groups goes; the accounts that it ended stay ended.
+    ForgetDirectory(SourceName),
     /// A directory was heard.
     DirectoryHeard {
         source: SourceName,

@@ -119,6 +119,7 @@ conformance! {
         a_directory_ends_and_lifts_only_its_own_end
         members_make_the_groups_of_a_person
         what_is_deleted_in_a_directory_takes_its_memberships_along
+        what_a_directory_said_is_forgotten_and_its_leavers_stay_out
         a_groups_name_is_one_groups_and_another_one_is_told_of_every_member
         roles_that_were_decided_before_a_membership_changed_are_refused;
     kept:

@@ -136,5 +136,17 @@ fn a_deactivation_in_the_directory_ends_a_signed_in_person_and_a_lost_group_thei
         (&directory["users"], &directory["groups"]),
         (&json!(1), &json!(2))
     );
+    company.issuer(&["scim", "drop", "company"]).expect(0);
+    ask(&company, &token, "GET", "/Users", &Value::Null).expect(401);
+    company.issuer(&["scim", "forget", "company"]).expect(0);
+    let people = company
+        .issuer(&["people", "ada", "--json"])
+        .expect(0)
+        .json();
+    let ada = &people["people"][0];
+    assert_eq!(
+        (&ada["groups_by"], &ada["standing"]),
+        (&json!("token"), &json!("account-ended"))
+    );
     company.verify();
 }

@@ -16,10 +16,10 @@ pub mod user;
 use crate::http::limiter::Limiter;
 use oam_model::name::SourceName;
 use oam_store::StoreFault;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Longest text that is kept, characters.
-const LONGEST: usize = 512;
+const LONGEST: usize = 256;
 
 /// Directories whose pace is remembered.
 const DIRECTORIES: usize = 1_000;
@@ -33,6 +33,14 @@ pub struct DirectoryTraffic {
     /// What they say is taken one after the other: two of their words together can take a role that neither takes
     /// alone.
     turn: Mutex<()>,
+}
+
+impl DirectoryTraffic {
+    /// Waits until nothing that a directory says is being decided. Another policy is compared with everybody's groups
+    /// in such a turn too: what takes a role together would else be seen by neither.
+    pub async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
 }
 
 impl Default for DirectoryTraffic {

@@ -14,6 +14,8 @@ use oam_model::issuer::DirectorySettings;
 use oam_model::name::SourceName;
 use oam_store::{StoreChange, StoreFault};
 use oam_system::clock;
+use std::sync::Arc;
+use tokio::sync::MutexGuard;
 
 /// How often a change is decided anew that others overtake.
 const ATTEMPTS: usize = 4;
@@ -22,8 +24,6 @@ const ATTEMPTS: usize = 4;
 pub struct Directory<'a> {
     /// The server.
     pub issuer: &'a Issuer,
-    /// The configuration that the request is answered by.
-    pub in_force: &'a LiveConfig,
     /// Where it came from.
     pub origin: &'a RequestOrigin,
     /// Whose people it speaks of.
@@ -95,9 +95,23 @@ impl ProvisionError {
     }
 }
 
+/// The time in which nobody else's word is decided, and the policy of it.
+struct Turn<'a> {
+    in_force: Arc<LiveConfig>,
+    _alone: MutexGuard<'a, ()>,
+}
+
 impl Directory<'_> {
-    fn draft(&self) -> DirectoryDraft<'_> {
-        DirectoryDraft::new(self)
+    async fn turn(&self) -> Turn<'_> {
+        let alone = self.issuer.directories.turn().await;
+        Turn {
+            in_force: self.issuer.in_force(),
+            _alone: alone,
+        }
+    }
+
+    fn draft<'a>(&'a self, turn: &'a Turn<'_>) -> DirectoryDraft<'a> {
+        DirectoryDraft::new(self, &turn.in_force)
     }
 
     /// A fresh id of a record.

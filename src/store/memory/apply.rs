@@ -142,6 +142,7 @@ impl Rows {
             | StoreChange::DropDirectoryUser { .. }
             | StoreChange::PutDirectoryGroup { .. }
             | StoreChange::DropDirectoryGroup { .. }
+            | StoreChange::ForgetDirectory(_)
             | StoreChange::DirectoryHeard { .. } => self.change_directory(change),
         }
         Ok(())

@@ -211,6 +211,12 @@ impl Rows {
             StoreChange::DropDirectoryGroup {
                 source, id, at_ms, ..
             } => self.directory.drop_group(source, id, *at_ms),
+            StoreChange::ForgetDirectory(source) => {
+                let rows = &mut self.directory;
+                rows.users.retain(|row| row.user.source != *source);
+                rows.groups.retain(|row| row.group.source != *source);
+                rows.heard.remove(source);
+            }
             StoreChange::DirectoryHeard { source, at_ms } => {
                 let heard = &mut self.directory.heard;
                 let entry = heard.entry(source.clone()).or_insert((*at_ms, None));

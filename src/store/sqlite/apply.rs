@@ -116,6 +116,7 @@ pub(super) fn change(
         | StoreChange::DropDirectoryUser { .. }
         | StoreChange::PutDirectoryGroup { .. }
         | StoreChange::DropDirectoryGroup { .. }
+        | StoreChange::ForgetDirectory(_)
         | StoreChange::DirectoryHeard { .. } => directory::change(database, change),
         StoreChange::PolicyDigest(digest) => run(
             database,

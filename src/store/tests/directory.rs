@@ -340,3 +340,39 @@ pub async fn roles_that_were_decided_before_a_membership_changed_are_refused(sto
     let known = store.directory_known(okta(), vec!["id-eve".into(), "id-ada".into()]);
     assert_eq!(known.await.unwrap(), ["id-ada"]);
 }
+
+pub async fn what_a_directory_said_is_forgotten_and_its_leavers_stay_out(store: &dyn Store) {
+    commit(store, changes([put(user("ada"), None)])).await;
+    let group = members(group("ml"), None, &["ada"], &[]);
+    let elsewhere = DirectoryUser {
+        source: "entra".parse().unwrap(),
+        ..user("ada")
+    };
+    let end = StoreChange::End {
+        key: person("ada"),
+        author: Author::Directory,
+        ended: Ended {
+            kind: EndKind::Account,
+            at_ms: NOW_MS,
+            reason: "over".into(),
+        },
+        feed: FeedEvent::Revoked {
+            at_ms: NOW_MS,
+            reason: "over".into(),
+        },
+    };
+    commit(store, changes([group, put(elsewhere, None), end])).await;
+    commit(store, changes([StoreChange::ForgetDirectory(okta())])).await;
+    let kept = row(store, "ada").await;
+    assert_eq!(kept.directory, None);
+    assert_eq!(kept.account.ended().unwrap().0, Author::Directory);
+    let state = store.directory_state(okta()).await.unwrap();
+    assert_eq!(state, crate::DirectoryState::default());
+    let other = store
+        .directory_state("entra".parse().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(other.users, 1);
+    // And it may say it all again.
+    commit(store, changes([put(user("ada"), None)])).await;
+}

@@ -149,7 +149,6 @@ impl Asked {
     fn directory(&self) -> Directory<'_> {
         Directory {
             issuer: &self.issuer,
-            in_force: &self.in_force,
             origin: &self.origin,
             source: self.source.clone(),
             settings: self.settings,

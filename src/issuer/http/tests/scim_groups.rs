@@ -255,3 +255,39 @@ async fn a_group_that_is_renamed_gives_the_roles_of_its_new_name() {
         "a group's name is exact"
     );
 }
+
+#[tokio::test]
+async fn memberships_that_change_at_once_are_all_kept() {
+    let scim = Scim::start().await;
+    let mut users = Vec::new();
+    for n in 0..16 {
+        users.push(scim.user(&format!("u{n}")).await);
+    }
+    let (first, second) = users.split_at(8);
+    let path = scim
+        .group("ml", &first.iter().map(String::as_str).collect::<Vec<_>>())
+        .await;
+    let changes = users.iter().map(|id| {
+        let remove = json!([{ "op": "remove", "path": format!("members[value eq \"{id}\"]") }]);
+        let add = json!([{ "op": "add", "path": "members", "value": [{ "value": id }] }]);
+        let operations = if first.contains(id) { remove } else { add };
+        let (scim, path) = (&scim, path.as_str());
+        async move { scim.patch(path, operations).await.expect(200) }
+    });
+    join_all(changes.collect()).await;
+    assert_eq!(scim.members(&path).await, second.iter().cloned().collect());
+}
+
+/// Waits for all of them, which go on together.
+async fn join_all<F: Future>(futures: Vec<F>) {
+    let mut all: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    std::future::poll_fn(|context| {
+        all.retain_mut(|one| one.as_mut().poll(context).is_pending());
+        if all.is_empty() {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+}

@@ -7,7 +7,7 @@ use super::{Operator, set, single};
 use serde_json::{Map, Value};
 
 /// Most values of one attribute, members of a group apart.
-const VALUES: usize = 32;
+const VALUES: usize = 16;
 
 /// Changes an attribute of several values.
 pub(super) fn values(

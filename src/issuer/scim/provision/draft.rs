@@ -3,6 +3,7 @@
 use super::Directory;
 use crate::record;
 use crate::signal_processor::{Relaxed, end, listed, roles_by, shown};
+use crate::state::LiveConfig;
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::feed::FeedEvent;
 use oam_model::principal::PrincipalKey;
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 
 pub(super) struct DirectoryDraft<'a> {
     directory: &'a Directory<'a>,
+    in_force: &'a LiveConfig,
     pub(super) now_ms: u64,
     batch: Batch,
     /// Who has to hear of it.
@@ -21,10 +23,11 @@ pub(super) struct DirectoryDraft<'a> {
 }
 
 impl<'a> DirectoryDraft<'a> {
-    pub(super) fn new(directory: &'a Directory<'a>) -> Self {
-        let policy = &directory.in_force.policy;
+    pub(super) fn new(directory: &'a Directory<'a>, in_force: &'a LiveConfig) -> Self {
+        let policy = &in_force.policy;
         Self {
             directory,
+            in_force,
             now_ms: clock::now_ms(),
             batch: Batch::default(),
             people: Vec::new(),
@@ -53,7 +56,7 @@ impl<'a> DirectoryDraft<'a> {
     }
 
     fn entry(&self, event: AuditEvent, detail: String) -> AuditRecord {
-        let org = self.directory.in_force.org().name.clone();
+        let org = self.in_force.org().name.clone();
         let mut entry = AuditRecord::new(event, org, self.now_ms);
         record::origin(&mut entry, self.directory.origin);
         entry.source = Some(self.directory.source.clone());

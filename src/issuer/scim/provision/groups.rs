@@ -1,6 +1,6 @@
 //! Groups made, changed and deleted.
 
-use super::{Directory, DirectoryDraft, IfMatch, ProvisionError, until_kept};
+use super::{Directory, DirectoryDraft, IfMatch, ProvisionError, Turn, until_kept};
 use crate::scim::ScimError;
 use crate::scim::group::{GroupDocument, Members};
 use oam_store::{DirectoryGroup, StoreChange};
@@ -42,7 +42,7 @@ impl Directory<'_> {
     /// What is missing, wrong or taken.
     pub async fn create_group(&self, body: Value) -> Result<DirectoryGroup, ScimError> {
         let document = GroupDocument::new(body)?;
-        let _turn = self.issuer.directories.turn.lock().await;
+        let turn = self.turn().await;
         let state = self.issuer.store.directory_state(self.source.clone());
         let state = state.await.map_err(|fault| ScimError::of(&fault))?;
         if state.groups >= self.settings.most_groups {
@@ -63,7 +63,7 @@ impl Directory<'_> {
             changed_at_ms: 0,
         };
         let group = document.record(&empty, &self.settings)?;
-        until_kept!(self.keep_group(None, group.clone(), &document.members))
+        until_kept!(self.keep_group(&turn, None, group.clone(), &document.members))
     }
 
     /// Writes a group anew, or changes it.
@@ -76,14 +76,14 @@ impl Directory<'_> {
         expected: &IfMatch,
         change: impl Fn(&DirectoryGroup, Members) -> Result<GroupDocument, ScimError>,
     ) -> Result<DirectoryGroup, ScimError> {
-        let _turn = self.issuer.directories.turn.lock().await;
+        let turn = self.turn().await;
         until_kept!(async {
             let before = self.group(id).await?;
             expected.check(before.version)?;
             let members: Members = self.members(id).await?.into_iter().collect();
             let document = change(&before, members.clone())?;
             let after = document.record(&before, &self.settings)?;
-            self.keep_group(Some((&before, &members)), after, &document.members)
+            self.keep_group(&turn, Some((&before, &members)), after, &document.members)
                 .await
         })
     }
@@ -93,12 +93,12 @@ impl Directory<'_> {
     /// # Errors
     /// There is none, or another version than the one that was named.
     pub async fn delete_group(&self, id: &str, expected: &IfMatch) -> Result<(), ScimError> {
-        let _turn = self.issuer.directories.turn.lock().await;
+        let turn = self.turn().await;
         until_kept!(async {
             let before = self.group(id).await?;
             expected.check(before.version)?;
             let members = self.members(id).await?;
-            let mut draft = self.draft();
+            let mut draft = self.draft(&turn);
             let change = StoreChange::DropDirectoryGroup {
                 source: self.source.clone(),
                 id: id.to_owned(),
@@ -115,6 +115,7 @@ impl Directory<'_> {
 
     async fn keep_group(
         &self,
+        turn: &Turn<'_>,
         before: Option<(&DirectoryGroup, &Members)>,
         mut after: DirectoryGroup,
         members: &Members,
@@ -129,7 +130,7 @@ impl Directory<'_> {
         }
         self.check_group(&after, &added).await?;
         let renamed = group.is_some_and(|group| group.name != after.name);
-        let mut draft = self.draft();
+        let mut draft = self.draft(turn);
         after.version = group.map_or(1, |group| group.version + 1);
         after.changed_at_ms = draft.now_ms;
         let change = StoreChange::PutDirectoryGroup {

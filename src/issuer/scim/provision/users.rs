@@ -1,6 +1,6 @@
 //! Users made, changed and deleted.
 
-use super::{Directory, IfMatch, ProvisionError, until_kept};
+use super::{Directory, IfMatch, ProvisionError, Turn, until_kept};
 use crate::scim::ScimError;
 use crate::scim::user::UserDocument;
 use oam_store::{DirectoryUser, PersonRow, StoreChange};
@@ -27,7 +27,7 @@ impl Directory<'_> {
     /// What is missing, wrong or taken.
     pub async fn create_user(&self, body: Value) -> Result<DirectoryUser, ScimError> {
         let document = UserDocument::new(body)?;
-        let _turn = self.issuer.directories.turn.lock().await;
+        let turn = self.turn().await;
         let state = self.issuer.store.directory_state(self.source.clone());
         let state = state.await.map_err(|fault| ScimError::of(&fault))?;
         if state.users >= self.settings.most_users {
@@ -51,7 +51,7 @@ impl Directory<'_> {
             changed_at_ms: 0,
         };
         let user = document.record(&empty, &self.settings)?;
-        until_kept!(self.keep_user(None, user.clone()))
+        until_kept!(self.keep_user(&turn, None, user.clone()))
     }
 
     /// Writes a user anew, or changes it.
@@ -64,12 +64,12 @@ impl Directory<'_> {
         expected: &IfMatch,
         change: impl Fn(&DirectoryUser) -> Result<UserDocument, ScimError>,
     ) -> Result<DirectoryUser, ScimError> {
-        let _turn = self.issuer.directories.turn.lock().await;
+        let turn = self.turn().await;
         until_kept!(async {
             let before = self.user(id).await?;
             expected.check(before.version)?;
             let after = change(&before)?.record(&before, &self.settings)?;
-            self.keep_user(Some(&before), after).await
+            self.keep_user(&turn, Some(&before), after).await
         })
     }
 
@@ -78,13 +78,13 @@ impl Directory<'_> {
     /// # Errors
     /// There is none, or another version than the one that was named.
     pub async fn delete_user(&self, id: &str, expected: &IfMatch) -> Result<(), ScimError> {
-        let _turn = self.issuer.directories.turn.lock().await;
+        let turn = self.turn().await;
         until_kept!(async {
             let before = self.user(id).await?;
             expected.check(before.version)?;
             let key = before.principal();
             let row = self.issuer.store.person(key.clone()).await?;
-            let mut draft = self.draft();
+            let mut draft = self.draft(&turn);
             let change = StoreChange::DropDirectoryUser {
                 source: self.source.clone(),
                 id: id.to_owned(),
@@ -111,6 +111,7 @@ impl Directory<'_> {
 
     async fn keep_user(
         &self,
+        turn: &Turn<'_>,
         before: Option<&DirectoryUser>,
         mut after: DirectoryUser,
     ) -> Result<DirectoryUser, ProvisionError> {
@@ -118,7 +119,7 @@ impl Directory<'_> {
         if let Some(twin) = store.directory_twin(after.clone()).await? {
             return Err(taken(&twin, &after, self.settings.subject.word()).into());
         }
-        let mut draft = self.draft();
+        let mut draft = self.draft(turn);
         if before != Some(&after) {
             after.version = before.map_or(1, |before| before.version + 1);
             after.changed_at_ms = draft.now_ms;

@@ -57,6 +57,7 @@ pub(super) fn change(database: &Connection, change: &StoreChange) -> Done {
         StoreChange::DropDirectoryGroup {
             source, id, at_ms, ..
         } => drop_group(database, source, id, *at_ms),
+        StoreChange::ForgetDirectory(source) => forget(database, source),
         StoreChange::DirectoryHeard { source, at_ms } => run(
             database,
             "INSERT INTO directories (source, heard_at_ms) VALUES (?1, ?2)
@@ -205,6 +206,14 @@ fn drop_group(database: &Connection, source: &SourceName, id: &str, at_ms: u64) 
         )?;
     }
     changed(database, source, at_ms)
+}
+
+fn forget(database: &Connection, source: &SourceName) -> Done {
+    for table in ["directory_groups", "directory_users", "directories"] {
+        let sql = format!("DELETE FROM {table} WHERE source = ?1");
+        run(database, &sql, [source.as_str()])?;
+    }
+    Ok(())
 }
 
 /// A directory that changes something was heard too.
