@@ -7,6 +7,7 @@ use super::address;
 use super::agent::{Hub, IssuerExchange, Org, SourceText, read};
 use super::duration;
 use super::read::beneath;
+use oam_model::answer::named;
 use oam_model::granted::Scheme;
 use oam_model::organization::{Organization, Reauth, SignIn, SubjectKind, VERSION};
 use oam_model::refusal::Refusal;
@@ -57,7 +58,10 @@ pub fn understood(bytes: &[u8], asked: &str) -> Result<Organization, String> {
         serde_json::from_slice(bytes).map_err(|_| "a part of it is missing or wrong".to_owned())?;
     // Byte for byte, as RFC 8414 §3.3 has it: else one issuer could speak for another.
     if organization.issuer != asked {
-        return Err("it names another issuer than the one that was asked".to_owned());
+        return Err(format!(
+            "it names another issuer than the one that was asked{}",
+            named(&organization.issuer)
+        ));
     }
     settings(&organization)?;
     Ok(organization)

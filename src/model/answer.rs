@@ -78,3 +78,40 @@ impl EndpointFault {
         Some(refusal.because(denial.reason.as_deref()))
     }
 }
+
+/// The address by which a peer calls itself, to end a sentence about it: often it is one slash off, and only who sees
+/// it finds that. Empty for anything but a plain address, so that no prose of the peer's comes in that way.
+pub fn named(address: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?=%[]{}@".contains(c);
+    let http = address.starts_with("https://") || address.starts_with("http://");
+    if http && address.len() <= 200 && address.chars().all(plain) {
+        format!(", `{address}`")
+    } else {
+        String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_peer_is_called_by_an_address_and_by_nothing_else() {
+        assert_eq!(
+            named("https://login.acme.example/"),
+            ", `https://login.acme.example/`"
+        );
+        for odd in [
+            "",
+            "acme",
+            "https://a b",
+            "https://a\u{1b}[31m",
+            "https://a`x",
+            "https://\u{202e}a",
+            "javascript://x",
+        ] {
+            assert_eq!(named(odd), "", "{odd:?}");
+        }
+        assert_eq!(named(&format!("https://{}", "a".repeat(200))), "");
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::super::http::{Http, TOTAL, Via, way_of};
 use oam_config::agent::Provider;
-use oam_model::answer::EndpointFault;
+use oam_model::answer::{EndpointFault, named};
 use oam_model::time::Moment;
 use oam_oidc::metadata::{self, ProviderMetadata as Document};
 use serde_json::Value;
@@ -86,8 +86,11 @@ fn read(issuer: &str, body: &[u8]) -> Result<ProviderEndpoints, EndpointFault> {
     };
     // Byte for byte (R29): a normalized compare lets one provider speak for another.
     if document.issuer() != issuer {
-        let why = "the metadata names another issuer than the configuration";
-        return Err(wrong("issuer", why.to_owned()));
+        let why = format!(
+            "the metadata names another issuer than the configuration{}",
+            named(document.issuer())
+        );
+        return Err(wrong("issuer", why));
     }
     let needed = |name: &str| document.endpoint(name).map_err(|why| wrong(name, why));
     Ok(ProviderEndpoints {

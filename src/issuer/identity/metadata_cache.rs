@@ -1,7 +1,7 @@
 //! What a provider or a transmitter publishes about itself: OIDC Discovery 1.0 §4, SSF 1.0 §7.
 
 use crate::outbound::OutboundClient;
-use oam_model::answer::EndpointFault;
+use oam_model::answer::{EndpointFault, named};
 use oam_model::time::Moment;
 use oam_oidc::metadata::{self, ProviderMetadata};
 use oam_oidc::ttl_cache::{CacheMiss, TtlCache};
@@ -120,7 +120,10 @@ fn read(issuer: &str, body: &[u8]) -> Result<Document, EndpointFault> {
     if !is_same_issuer(said.issuer(), issuer) {
         return Err(EndpointFault::Check {
             name: "issuer".to_owned(),
-            why: "the metadata names another issuer than the configuration".to_owned(),
+            why: format!(
+                "the metadata names another issuer than the configuration{}",
+                named(said.issuer())
+            ),
         });
     }
     // Each is optional, and who needs it says that it is missing.
