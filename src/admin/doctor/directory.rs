@@ -29,6 +29,7 @@ pub(super) async fn look(
                 let part = format!("directory of {}", source.name);
                 findings.push(heard(&part, &directory, state, &tokens, now_ms));
                 findings.extend(contradicts(&part, &source.name, &people));
+                findings.extend(unknown(&part, &source.name, &directory, state, &people));
             }
             Err(fault) => findings.push(Finding::of("directory", &fault.refusal())),
         }
@@ -84,6 +85,48 @@ pub(super) fn heard(
         return Finding::bad(part, State::Warning, words, next);
     }
     Finding::ok(part, words)
+}
+
+/// Whether people come whom it does not know: nobody hears that they left. Where it knows none of them, it calls
+/// people otherwise than their tokens do.
+pub(super) fn unknown(
+    part: &str,
+    source: &SourceName,
+    settings: &DirectorySettings,
+    state: DirectoryState,
+    people: &[PersonRow],
+) -> Option<Finding> {
+    let came = people
+        .iter()
+        .filter(|row| row.seen.key.source == *source && !row.is_never_seen());
+    let (known, unknown): (Vec<_>, Vec<_>) = came.partition(|row| row.directory.is_some());
+    let first = unknown.first()?;
+    if state.users == 0 {
+        return None;
+    }
+    let count = unknown.len();
+    let who = &first.seen.key;
+    if known.is_empty() {
+        let word = settings.subject.word();
+        return Some(Finding::bad(
+            part,
+            State::Fault,
+            format!(
+                "it knows none of the {count} people who came lately, so none of them is ended by it; one is {who}"
+            ),
+            format!(
+                "let `{word}` at the provider be what tokens say in `key_claim`, else `sub`, or choose another `subject`"
+            ),
+        ));
+    }
+    Some(Finding::bad(
+        part,
+        State::Warning,
+        format!(
+            "it does not know {count} people who came lately, so nobody hears when they leave; one is {who}"
+        ),
+        "assign them to the application whose provisioning it is, or revoke whoever has left",
+    ))
 }
 
 /// Whether the last tokens of people say other groups than the directory.

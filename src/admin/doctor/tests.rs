@@ -176,7 +176,7 @@ fn what_the_running_server_warns_of_is_passed_on() {
 
 mod directories {
     use crate::doctor::State;
-    use crate::doctor::directory::{contradicts, heard};
+    use crate::doctor::directory::{contradicts, heard, unknown};
     use oam_model::issuer::{DirectorySettings, GroupAttribute, UserAttribute};
     use oam_model::principal::PrincipalKey;
     use oam_policy::account::Account;
@@ -232,9 +232,9 @@ mod directories {
         assert_eq!(over.state, State::Fault);
     }
 
-    #[test]
-    fn tokens_that_contradict_the_directory_are_told() {
-        let person = |name: &str, directory: Option<&[&str]>, token: &[&str]| PersonRow {
+    /// Somebody whom the directory knows, with the groups that it says and those of the token.
+    fn person(name: &str, directory: Option<&[&str]>, token: &[&str]) -> PersonRow {
+        PersonRow {
             seen: PersonSeen {
                 key: PrincipalKey {
                     source: "okta".parse().unwrap(),
@@ -258,7 +258,11 @@ mod directories {
                 groups: directory.map(|all| all.iter().map(|one| (*one).to_owned()).collect()),
                 at_ms: NOW,
             }),
-        };
+        }
+    }
+
+    #[test]
+    fn tokens_that_contradict_the_directory_are_told() {
         let okta = "okta".parse().unwrap();
         let people = [
             person("ada", Some(&["ml"]), &["ml"]),
@@ -270,5 +274,36 @@ mod directories {
         let told = contradicts("part", &okta, &people).unwrap();
         assert_eq!(told.state, State::Warning);
         assert!(told.sentence.contains("okta:eve (ml)"), "{told:?}");
+    }
+
+    #[test]
+    fn people_whom_the_directory_does_not_know_are_told() {
+        let okta = "okta".parse().unwrap();
+        let state = DirectoryState {
+            users: 3,
+            ..DirectoryState::default()
+        };
+        let told =
+            |state, people: &[PersonRow]| unknown("part", &okta, &settings(0), state, people);
+        let known = person("ada", None, &[]);
+        let stranger = PersonRow {
+            directory: None,
+            ..person("eve", None, &[])
+        };
+        assert_eq!(told(state, std::slice::from_ref(&known)), None);
+        let some = told(state, &[known, stranger.clone()]).unwrap();
+        assert_eq!(some.state, State::Warning);
+        assert!(
+            some.sentence.contains("1 people") && some.sentence.contains("okta:eve"),
+            "{some:?}"
+        );
+        let none = told(state, std::slice::from_ref(&stranger)).unwrap();
+        assert_eq!(none.state, State::Fault);
+        assert!(none.next.unwrap().contains("externalId"));
+        assert_eq!(
+            told(DirectoryState::default(), &[stranger]),
+            None,
+            "it has not begun"
+        );
     }
 }
