@@ -1,7 +1,7 @@
 //! Secrets of hubs and of their clients.
 
 use super::{Office, now_ms, text, wait};
-use oam_issuer::secrets::{of_hub, verify_client};
+use oam_issuer::secrets::{DirectoryToken, of_hub, verify_client, verify_directory};
 use oam_model::secret::Secret;
 use serde_json::Value;
 use std::fs;
@@ -105,5 +105,61 @@ fn a_clients_secret_is_printed_once_and_verifies() {
     assert_eq!(hub(&second), None);
     let audit = office.audit();
     assert_eq!(audit.matches("secret-rotation").count(), 3, "{audit}");
+    assert!(!audit.contains(first.expose()) && !audit.contains(second.expose()));
+}
+
+#[test]
+fn a_directorys_token_is_printed_once_and_the_next_one_overlaps() {
+    let office = Office::started();
+    let (code, said) = office.refused(&["scim", "token", "okta"], "");
+    assert!(code == 2 && said.contains("[sources.okta.scim]"), "{said}");
+    let settings = std::fs::read_to_string(office.path("issuer.toml")).unwrap();
+    let with = settings.replace("[hubs.models]", "[sources.okta.scim]\n\n[hubs.models]");
+    std::fs::write(office.path("issuer.toml"), with).unwrap();
+    let made = office.run(&["scim", "token", "okta"], "");
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    let first = Secret::new(text(&made.stdout).trim().to_owned());
+    let told = text(&made.stderr);
+    assert!(
+        told.contains("https://issuer.acme.example/scim/v2"),
+        "{told}"
+    );
+    assert!(!told.contains(first.expose()));
+    let next = [
+        "scim",
+        "token",
+        "okta",
+        "--overlap",
+        "1h",
+        "--good-for",
+        "30d",
+    ];
+    let next = office.json(&next, "");
+    let second = Secret::new(next["token"].as_str().unwrap().to_owned());
+    let okta = "okta".parse().unwrap();
+    let store = office.store();
+    let whose = |token: &Secret, at_ms: u64| {
+        wait(verify_directory(&store, &[&okta], token, at_ms)).unwrap()
+    };
+    let (good, over) = (
+        DirectoryToken::Good(okta.clone()),
+        DirectoryToken::Over(okta.clone()),
+    );
+    let hour = 3_600_000;
+    assert_eq!(whose(&first, now_ms()), good);
+    assert_eq!(whose(&first, now_ms() + 2 * hour), over);
+    assert_eq!(whose(&second, now_ms() + 2 * hour), good);
+    assert_eq!(whose(&second, now_ms() + 31 * 24 * hour), over);
+    let nobodys = Secret::new("nobody".to_owned());
+    assert_eq!(whose(&nobodys, now_ms()), DirectoryToken::Foreign);
+    let listed = office.json(&["scim", "list"], "");
+    let tokens = listed["directories"][0]["tokens"].as_array().unwrap();
+    assert_eq!(tokens.len(), 2, "{listed}");
+    let dropped = office.run(&["scim", "drop", "okta"], "");
+    assert_eq!(dropped.status.code(), Some(0), "{}", text(&dropped.stderr));
+    assert_eq!(whose(&second, now_ms()), DirectoryToken::Foreign);
+    assert_eq!(office.refused(&["scim", "forget", "okta"], "").0, 2);
+    let audit = office.audit();
+    assert_eq!(audit.matches("the directory of okta").count(), 3, "{audit}");
     assert!(!audit.contains(first.expose()) && !audit.contains(second.expose()));
 }
