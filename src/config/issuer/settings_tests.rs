@@ -95,6 +95,7 @@ fn the_commented_lines_of_the_example_are_right_too() {
     assert!(text.contains("\nca_file") && text.contains("\n[sources.google]"));
     let settings = issuer_of(&text).unwrap_or_else(|faults| panic!("{}", told(&faults)));
     assert!(settings.proxy.is_some() && settings.tls.is_some());
+    assert!(settings.sources[0].scim.is_some());
     let names: Vec<&str> = settings.sources.iter().map(|s| s.name.as_str()).collect();
     for wanted in [
         "entra",
