@@ -118,7 +118,10 @@ impl DirectoryRows {
             });
         }
         let row = &mut self.groups[at];
-        row.group = group.clone();
+        row.group = DirectoryGroup {
+            created_at_ms: row.group.created_at_ms,
+            ..group.clone()
+        };
         let before = row.members.clone();
         row.members.retain(|id| !removed.contains(id));
         let new = added.iter().filter(|id| !before.contains(id));
@@ -192,7 +195,12 @@ impl Rows {
                 let own =
                     |row: &&mut UserRow| row.user.source == user.source && row.user.id == user.id;
                 match users.find(own) {
-                    Some(row) => row.user = user.clone(),
+                    Some(row) => {
+                        row.user = DirectoryUser {
+                            created_at_ms: row.user.created_at_ms,
+                            ..user.clone()
+                        };
+                    }
                     None => rows.users.push(UserRow {
                         user: user.clone(),
                         groups_at_ms: None,

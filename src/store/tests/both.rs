@@ -2,6 +2,7 @@
 //! by their times.
 
 mod deciding;
+mod directory;
 mod steps;
 
 use super::fixture::*;
