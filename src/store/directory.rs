@@ -92,18 +92,20 @@ impl DirectoryUser {
 
 impl PersonRow {
     /// Somebody whom a directory knows: there is a row of them before they come, so that what ends or changes meanwhile
-    /// is found in one place, and an administrator finds them by name. None: nothing changes.
+    /// is found in one place, and an administrator finds them by name. Not by their address: a provider's signal that
+    /// names one is kept for whoever comes with it, and would be lost on a record whose key nobody's token has. None:
+    /// nothing changes.
     pub(super) fn known_by_directory(kept: Option<Self>, user: &DirectoryUser) -> Option<Self> {
         let known = kept.is_some();
         let mut row = kept.unwrap_or_else(|| Self::unseen(&user.principal(), 0));
         if !row.is_never_seen() {
             return None;
         }
-        let names = (Some(user.user_name.clone()), user.emails.first().cloned());
-        if known && (&row.seen.username, &row.seen.email) == (&names.0, &names.1) {
+        let name = Some(user.user_name.clone());
+        if known && row.seen.username == name {
             return None;
         }
-        (row.seen.username, row.seen.email) = names;
+        row.seen.username = name;
         Some(row)
     }
 }

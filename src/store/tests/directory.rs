@@ -7,6 +7,7 @@ use crate::{
 };
 use oam_model::feed::FeedEvent;
 use oam_model::name::SourceName;
+use oam_model::signal::SignalSubject;
 use oam_policy::account::{Author, Reinstated};
 use oam_policy::evidence::GroupOrigin;
 
@@ -151,6 +152,12 @@ pub async fn somebody_whom_the_directory_knows_is_found_before_they_come(store: 
     assert_eq!(found[0].seen.key, person("ada"));
     let said = found[0].directory.as_ref().unwrap();
     assert_eq!((said.active, &said.groups), (true, &None));
+    let by_address = SignalSubject {
+        email: Some("ada@acme.example".into()),
+        ..SignalSubject::default()
+    };
+    let meant = store.people(okta(), by_address).await.unwrap();
+    assert!(meant.is_empty(), "it is kept for whoever comes with it");
     let recent = store.recent_people(0, None, 10).await.unwrap();
     assert!(recent.is_empty(), "they were not here");
     // The first sight is their own, and the directory's names change nothing of it.
