@@ -66,6 +66,9 @@ const SYSTEM_FILES: &[&str] = &[
     "src/wire/until.rs",
     // Signals of the child of `oam exec`.
     "src/cli/system.rs",
+    // Whose a connection of the gateway is: Linux alone tells; elsewhere the capability decides.
+    "src/gateway/peer.rs",
+    "src/gateway/peer/socket.rs",
     // Whether a file with a secret is private.
     "src/issuer/place.rs",
     "src/http/proxy.rs",

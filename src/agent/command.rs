@@ -4,11 +4,12 @@ use super::ports::{SessionStore, StoreWish};
 use oam_config::agent::Settings;
 use oam_model::caller::Caller;
 use oam_model::granted::{Granted, TokenAnswer};
-use oam_model::name::OrgName;
+use oam_model::name::{HubName, OrgName};
 use oam_model::organization::{Organization, Route};
 use oam_model::refusal::Refusal;
 use oam_model::report::{AnchorReport, ProviderReport, RolesReport, StatusReport, WhyReport};
 use oam_model::secret::Secret;
+use oam_model::served::ServedTraffic;
 use oam_model::sign_in::{DevicePrompt, SignInBy};
 use oam_model::token_request::TokenRequest;
 use std::sync::Arc;
@@ -46,6 +47,28 @@ pub enum AgentCommand {
         caller: Caller,
         /// News for as long as the receiver lives; dropping it ends the following.
         news: mpsc::Sender<News>,
+    },
+    /// Whether the session that stands behind a hub ends.
+    Watch {
+        /// The hub, and what would be asked there.
+        ask: TokenRequest,
+        /// Who asks.
+        caller: Caller,
+        /// [`News::Watching`], and [`News::Withdrawn`] at the end; dropping the receiver ends it.
+        news: mpsc::Sender<News>,
+    },
+    /// What passed a gateway whose command has ended.
+    Served {
+        /// The organization.
+        org: OrgName,
+        /// The hub.
+        hub: HubName,
+        /// The sum, as the gateway tells it.
+        served: ServedTraffic,
+        /// Who tells it.
+        caller: Caller,
+        /// [`CommandOutcome::Done`].
+        reply: oneshot::Sender<CommandOutcome>,
     },
     /// A sign-in.
     Login(LoginRequest),
@@ -159,6 +182,8 @@ pub enum CommandOutcome {
 pub enum News {
     /// The file is there.
     Following(Box<Started>, EpochGate),
+    /// The session stands, and its end will be told.
+    Watching(Box<Watched>),
     /// The file holds another token.
     Renewed {
         /// Unix seconds.
@@ -188,6 +213,24 @@ pub struct Started {
     pub variables: Vec<String>,
     /// The runtime directory is not in memory.
     pub on_disk: bool,
+}
+
+/// A hub whose session is watched.
+pub struct Watched {
+    /// The organization.
+    pub org: OrgName,
+    /// The hub.
+    pub hub: HubName,
+    /// Its URL, without trailing slash.
+    pub hub_url: String,
+    /// Kind of hub.
+    pub hub_kind: &'static str,
+    /// Variables of the hub's tools.
+    pub variables: Vec<String>,
+    /// How the organization's hosts are reached.
+    pub route: Route,
+    /// What its file of roots must hold (SHA-256, lower-case hex).
+    pub ca_sha256: Option<String>,
 }
 
 /// What somebody signing in hears.

@@ -88,7 +88,6 @@ pub struct AgentCore {
     pub(super) retired: bool,
     /// The state is no longer this agent's; why. Then nothing is written any more.
     pub(super) lost: Option<String>,
-    /// The last tick.
     ticked: Moment,
     /// Sign-ins that arrived while the sealed state was being read.
     pub(super) arrived: Vec<PortAnswer>,
@@ -276,6 +275,17 @@ impl AgentCore {
                 caller,
                 news,
             } => self.follow(ask, again, caller, news, patience),
+            AgentCommand::Watch { ask, caller, news } => self.watch(&ask, caller, &news),
+            AgentCommand::Served {
+                org,
+                hub,
+                served,
+                caller,
+                reply,
+            } => {
+                self.record_served(org, hub, served, caller);
+                let _ = reply.send(CommandOutcome::Done);
+            }
             AgentCommand::Login(request) => self.login(request),
             AgentCommand::Logout { org, caller, reply } => self.logout(org, caller, reply),
             AgentCommand::Report { kind, reply } => self.report(kind, reply),

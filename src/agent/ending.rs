@@ -76,6 +76,7 @@ impl AgentCore {
         record.detail = Some(reason.map_or_else(|| word.word().to_owned(), |why| why.words()));
         record.epoch = Some(epoch);
         self.write(&record);
+        self.tell_watchers(org);
         self.unlink(org);
         drop(session);
         for (token, sha256) in held {

@@ -2,6 +2,7 @@
 
 use super::answers::PortAnswer;
 use super::core::AgentCore;
+use super::org_session::OrgSession;
 use super::ports::Since;
 use oam_model::answer::EndpointFault;
 use oam_model::feed::{FeedEvent, FeedItem, Poll};
@@ -54,7 +55,11 @@ impl AgentCore {
             let mut out = org_session.outstanding.iter();
             out.any(|out| out.granted.expires_at > now.unix())
         });
-        follows || out
+        let watches = self
+            .org_sessions
+            .get(name)
+            .is_some_and(OrgSession::is_watched);
+        follows || watches || out
     }
 
     /// Milliseconds until a link wants to be woken.

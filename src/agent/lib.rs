@@ -29,4 +29,5 @@ mod retiring;
 mod settings;
 mod setup;
 mod warnings;
+mod watchers;
 mod why;

@@ -91,6 +91,7 @@ impl AgentCore {
                 AgentCommand::Get { .. }
                     | AgentCommand::Follow { .. }
                     | AgentCommand::Login(_)
+                    | AgentCommand::Watch { .. }
                     | AgentCommand::Logout { .. }
             ),
         }

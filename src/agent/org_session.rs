@@ -39,6 +39,8 @@ pub(super) struct OrgSession {
     pub held: BTreeMap<TokenId, CachedSecret>,
     /// Tokens handed out, newest last, by hash.
     pub outstanding: Vec<TokenOut>,
+    /// Gateways that hear of the session's end.
+    pub watchers: Vec<mpsc::Sender<News>>,
     /// What is known through the organization's own issuer.
     pub issuer_client: IssuerClientState,
 }
@@ -187,6 +189,7 @@ impl OrgSession {
             session: None,
             signed_in_to: None,
             held: BTreeMap::new(),
+            watchers: Vec::new(),
             outstanding: tombstone.map(|t| t.outstanding.clone()).unwrap_or_default(),
             issuer_client: IssuerClientState::default(),
         }

@@ -93,6 +93,8 @@ const fn awaited(request: &Request) -> &'static str {
         Request::Organization { .. } => "the issuer",
         Request::Login { .. } | Request::Provider { .. } => "the identity provider",
         Request::Erase { .. }
+        | Request::Watch { .. }
+        | Request::Served { .. }
         | Request::Status
         | Request::Anchor
         | Request::AcknowledgeLog

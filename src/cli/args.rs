@@ -216,6 +216,9 @@ pub struct ExecArgs {
     /// ends before.
     #[arg(long, value_name = "DURATION", value_parser = super::when::read_span)]
     pub expect: Option<u64>,
+    /// Give the command a file with the hub's token instead of a gateway: for tools that take no address.
+    #[arg(long)]
+    pub token_file: bool,
     /// The command and its arguments.
     #[arg(
         value_name = "CMD",

@@ -221,7 +221,17 @@ impl Scenario<'_> {
     /// `oam exec` with a child that uses the token file.
     pub async fn start_child(&mut self) -> Result<Running, Failure> {
         let args = [
-            "exec", "--hub", HUB, "--repo", REPOSITORY, "--", "sh", "-c", SCRIPT, "child",
+            "exec",
+            "--token-file",
+            "--hub",
+            HUB,
+            "--repo",
+            REPOSITORY,
+            "--",
+            "sh",
+            "-c",
+            SCRIPT,
+            "child",
             REPOSITORY,
         ];
         let mut child = self.programs.start(&self.home.work(), "oam", &args)?;

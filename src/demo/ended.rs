@@ -6,6 +6,7 @@ use super::programs::{DEADLINE, Ran, Running};
 use super::reporter::{Failure, seconds};
 use super::scenario::{Scenario, kill};
 use super::seed::{HUB, ORG, REPOSITORY};
+use super::upload;
 use oam_model::report::TokenState;
 use oam_model::standing::StandingWord;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ struct Refusal {
 impl Scenario<'_> {
     /// Ada leaves: her account is disabled at the provider, which tells the issuer; push, child and a
     /// token that was out already are refused.
-    pub async fn leaver(&mut self, mut child: Running) -> Result<(), Failure> {
+    pub async fn leaver(&mut self, mut child: Running, mut upload: Running) -> Result<(), Failure> {
         let out = self
             .oam(&["token", "--hub", HUB, "--repo", REPOSITORY])
             .await?
@@ -46,8 +47,13 @@ impl Scenario<'_> {
                 .await?;
             Ok::<_, Failure>((found, left.elapsed()))
         };
-        let (push, gone) = tokio::join!(self.push_until_refused(left), gone);
-        let (push, (found, gone_after)) = (push?, gone?);
+        let cut = async {
+            let late = "the upload was not cut";
+            let found = upload.until(REFUSAL, late, upload::cut).await?;
+            Ok::<_, Failure>((found, left.elapsed()))
+        };
+        let (push, gone, cut) = tokio::join!(self.push_until_refused(left), gone, cut);
+        let (push, (found, gone_after), (part, cut_after)) = (push?, gone?, cut?);
         let lines = Self::refused(&push.ran)?;
         let late = match push.passed {
             0 => String::new(),
@@ -69,6 +75,14 @@ impl Scenario<'_> {
         self.reporter.done(&format!(
             "the child's token file was gone {} after the signal",
             seconds(gone_after)
+        ));
+        let uploaded = upload.end(DEADLINE).await?;
+        if part.is_none() {
+            return Err(uploaded.failure("the upload ended before it was cut"));
+        }
+        self.reporter.done(&format!(
+            "the upload was cut {} after the signal",
+            seconds(cut_after)
         ));
         self.old_token_is_dead(&out).await?;
         self.child_is_refused(child).await

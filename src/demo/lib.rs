@@ -29,6 +29,7 @@ pub mod scenario;
 pub mod seed;
 pub mod signal;
 pub mod teams;
+pub mod upload;
 pub mod world;
 
 use home::Home;

@@ -65,8 +65,9 @@ pub async fn run(
     scenario.renewal(&mut child).await?;
     scenario.change_of_teams().await?;
     scenario.back_in_the_team().await?;
+    let upload = scenario.upload().await?;
     scenario.organization_holds_records().await?;
-    scenario.leaver(child).await?;
+    scenario.leaver(child, upload).await?;
     scenario.status_tells_the_end().await?;
     scenario.restart_changes_nothing().await?;
     scenario.audits_are_whole().await?;

@@ -68,8 +68,19 @@ impl Scenario<'_> {
 
     async fn writing_child(&self) -> Result<Running, Failure> {
         let args = [
-            "exec", "--hub", HUB, "--repo", REPOSITORY, "--write", "--", "sh", "-c", SCRIPT,
-            "child", REPOSITORY,
+            "exec",
+            "--token-file",
+            "--hub",
+            HUB,
+            "--repo",
+            REPOSITORY,
+            "--write",
+            "--",
+            "sh",
+            "-c",
+            SCRIPT,
+            "child",
+            REPOSITORY,
         ];
         let mut child = self.programs.start(&self.home.work(), "oam", &args)?;
         match child

@@ -102,7 +102,6 @@ const GIT_COUNT: &str = "GIT_CONFIG_COUNT";
 /// GitHub the `Authorization` header goes that a checkout leaves in the repository's settings, because it would
 /// go out besides ours.
 pub fn git_changes(kind: &str, hub_url: &str, helper: &str, there: Option<&str>) -> Vec<EnvChange> {
-    let first: usize = there.and_then(|count| count.parse().ok()).unwrap_or(0);
     let key = format!("credential.{hub_url}.helper");
     let mut settings = vec![(key.clone(), ""), (key, helper)];
     // A hub below a path is told from its neighbours by the path alone.
@@ -112,6 +111,12 @@ pub fn git_changes(kind: &str, hub_url: &str, helper: &str, there: Option<&str>)
     if kind == "github" {
         settings.push((format!("http.{hub_url}/.extraheader"), ""));
     }
+    git_settings(settings, there)
+}
+
+/// Settings of git for one command, behind those that somebody else set that way.
+fn git_settings(settings: Vec<(String, &str)>, there: Option<&str>) -> Vec<EnvChange> {
+    let first: usize = there.and_then(|count| count.parse().ok()).unwrap_or(0);
     let mut list = vec![EnvChange::Set(
         GIT_COUNT.to_owned(),
         first.saturating_add(settings.len()).to_string(),
@@ -123,6 +128,74 @@ pub fn git_changes(kind: &str, hub_url: &str, helper: &str, there: Option<&str>)
             value.to_owned(),
         ));
     }
+    list
+}
+
+/// The variable with the gateway's capability, for git's helper.
+pub const GATEWAY: &str = "OAM_GATEWAY";
+
+/// Hands git the capability from the environment: built-ins of the shell alone, so it stands in no argument.
+const GATEWAY_HELPER: &str =
+    "!f() { test \"$1\" = get && printf 'username=oam\\npassword=%s\\n' \"$OAM_GATEWAY\"; }; f";
+
+/// Whether a gateway serves all that a child does with a hub of this kind. The tools of the others have the public
+/// service's address built in, and know a variable alone.
+pub fn takes_gateway(kind: &str, hub_url: &str, variables: &[String]) -> bool {
+    // Hub clients compare the addresses in answers with the hub's: below a path they read them only with its own.
+    let below_a_path = hub_url.splitn(4, '/').count() == 4;
+    let kind = kind == "git" || (kind == "huggingface" && !below_a_path);
+    kind && variables.is_empty()
+}
+
+/// What of the environment is kept when the gateway's variables are added to it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Inherited<'a> {
+    /// [`GIT_CONFIG_COUNT`](git_changes).
+    pub git_count: Option<&'a str>,
+    /// Hosts that are reached without a proxy.
+    pub no_proxy: Option<&'a str>,
+}
+
+/// The changes that lead a child's requests for this hub through the gateway at `gateway` (`http://127.0.0.1:PORT`).
+/// [`EnvChange::SetToken`] stands for the capability here.
+pub fn gateway_changes(
+    kind: &str,
+    hub_url: &str,
+    gateway: &str,
+    there: Inherited<'_>,
+) -> Vec<EnvChange> {
+    let mut list = Vec::new();
+    if let Some(row) = KINDS.iter().find(|row| row.word == kind) {
+        let rivals = row.rivals.iter().map(|name| (*name).to_owned());
+        list.extend(rivals.map(EnvChange::Remove));
+    }
+    list.push(EnvChange::Set("OAM_EXEC".to_owned(), "1".to_owned()));
+    list.push(EnvChange::SetToken(GATEWAY.to_owned()));
+    if reads_file(kind) {
+        list.push(EnvChange::Remove("HF_TOKEN_PATH".to_owned()));
+        list.push(EnvChange::Set("HF_ENDPOINT".to_owned(), gateway.to_owned()));
+        list.push(EnvChange::SetToken("HF_TOKEN".to_owned()));
+    }
+    let direct = match there.no_proxy {
+        Some(hosts) if !hosts.is_empty() => format!("{hosts},127.0.0.1"),
+        _ => "127.0.0.1".to_owned(),
+    };
+    for name in ["NO_PROXY", "no_proxy"] {
+        list.push(EnvChange::Set(name.to_owned(), direct.clone()));
+    }
+    let helper = format!("credential.{gateway}.helper");
+    let hub = format!("{hub_url}/");
+    let settings = vec![
+        (format!("url.{gateway}/.insteadOf"), hub.as_str()),
+        (helper.clone(), ""),
+        (helper, GATEWAY_HELPER),
+        // Whatever a checkout or a person has set for all hosts is not for this one.
+        (format!("http.{gateway}/.extraHeader"), ""),
+        // What git-lfs would find out and write into the repository's settings.
+        (format!("lfs.{gateway}/.access"), "basic"),
+        (format!("lfs.{gateway}/.locksverify"), "true"),
+    ];
+    list.extend(git_settings(settings, there.git_count));
     list
 }
 
@@ -146,7 +219,7 @@ pub fn is_variable(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{EnvChange, changes, git_changes};
+    use super::{EnvChange, Inherited, changes, gateway_changes, git_changes, takes_gateway};
 
     fn set(name: &str, value: &str) -> EnvChange {
         EnvChange::Set(name.into(), value.into())
@@ -177,6 +250,50 @@ mod tests {
             assert!(list.contains(&removed(name)), "{name}");
         }
         assert!(!list.iter().any(|c| matches!(c, EnvChange::SetToken(_))));
+    }
+
+    #[test]
+    fn behind_a_gateway_there_is_a_capability_in_place_of_a_token_and_git_asks_nobody_else() {
+        let there = Inherited {
+            git_count: Some("1"),
+            no_proxy: Some("intra.example"),
+        };
+        let gateway = "http://127.0.0.1:4711";
+        let list = gateway_changes("huggingface", "https://hub.example", gateway, there);
+        let at = |wanted: EnvChange| list.iter().position(|change| *change == wanted);
+        // A person's own token goes before the capability takes its name.
+        let own = at(removed("HF_TOKEN"));
+        assert!(own.is_some() && own < at(EnvChange::SetToken("HF_TOKEN".into())));
+        assert!(list.contains(&removed("HF_TOKEN_PATH")));
+        assert!(list.contains(&set("HF_ENDPOINT", gateway)));
+        for name in ["NO_PROXY", "no_proxy"] {
+            assert!(list.contains(&set(name, "intra.example,127.0.0.1")));
+        }
+        let helper = format!("credential.{gateway}.helper");
+        let keys = [
+            ("GIT_CONFIG_KEY_1", format!("url.{gateway}/.insteadOf")),
+            ("GIT_CONFIG_KEY_2", helper.clone()),
+            ("GIT_CONFIG_KEY_3", helper),
+        ];
+        for (name, key) in keys {
+            assert!(list.contains(&set(name, &key)), "{key}");
+        }
+        assert!(list.contains(&set("GIT_CONFIG_VALUE_1", "https://hub.example/")));
+        assert!(
+            list.contains(&set("GIT_CONFIG_VALUE_2", "")),
+            "inherited helpers are reset"
+        );
+        let shown = format!("{list:?}");
+        assert!(
+            !shown.contains("password=$"),
+            "the capability stands in no setting"
+        );
+        let (hub, below) = ("https://hub.example", "https://hub.example/api/hf");
+        assert!(
+            takes_gateway("huggingface", hub, &[]) && !takes_gateway("huggingface", below, &[])
+        );
+        assert!(takes_gateway("git", below, &[]) && !takes_gateway("git", hub, &["X".into()]));
+        assert!(!takes_gateway("github", hub, &[]));
     }
 
     #[test]

@@ -3,13 +3,12 @@
 use super::caller::{Peer, repository_of};
 use super::connection_quota::ConnectionPermit;
 use super::socket::{ConnectionLimits, busy};
-use super::translate::{self, ended_meanwhile, following, report, stopping, told, too_long, wish};
+use super::translate::{self, ended_meanwhile, following, stopping, told, too_long, wish};
 use oam_agent::command::{
-    AgentCommand, CommandOutcome, EpochGate, LoginNews, LoginRequest, Mailbox, News, ReportKind,
+    AgentCommand, CommandOutcome, EpochGate, LoginNews, LoginRequest, Mailbox, News,
 };
 use oam_model::caller::Caller;
 use oam_model::refusal::Refusal;
-use oam_model::token_request::TokenRequest;
 use oam_wire::buffer::{Buffer, Inbox};
 use oam_wire::frame::{self, FrameFault};
 use oam_wire::message::{Reply, ReplyFrame, Request};
@@ -140,14 +139,28 @@ impl Connection {
 
     async fn answer(&mut self, request: Request) -> Result<(), Over> {
         let caller = self.caller().await;
-        let (reply, outcome) = oneshot::channel();
-        let command = match request {
+        let (sender, news) = mpsc::channel(NEWS);
+        match request {
             Request::Follow {
                 ask,
                 again,
                 with_token,
             } => {
-                return self.follow(ask, again, with_token).await;
+                let command = AgentCommand::Follow {
+                    ask,
+                    again,
+                    caller,
+                    news: sender,
+                };
+                self.follow(command, news, with_token).await
+            }
+            Request::Watch { ask } => {
+                let command = AgentCommand::Watch {
+                    ask,
+                    caller,
+                    news: sender,
+                };
+                self.follow(command, news, false).await
             }
             Request::Login {
                 org,
@@ -163,32 +176,16 @@ impl Connection {
                     caller,
                     news: sender,
                 });
-                return self.login(command, news).await;
+                self.login(command, news).await
             }
-            Request::Get { ask, front } => AgentCommand::Get {
-                ask,
-                front,
-                caller,
-                reply,
-            },
-            Request::Erase { ask, token } => AgentCommand::Erase {
-                ask,
-                token,
-                caller,
-                reply,
-            },
-            Request::Logout { org } => AgentCommand::Logout { org, caller, reply },
-            Request::Status => report(ReportKind::Status, reply),
-            Request::Roles => report(ReportKind::Roles, reply),
-            Request::Why { ask } => report(ReportKind::Why(ask, caller), reply),
-            Request::AcknowledgeLog => AgentCommand::AcknowledgeLog { caller, reply },
-            Request::Anchor => report(ReportKind::Anchor, reply),
-            Request::Provider { org } => report(ReportKind::Provider(org), reply),
-            Request::Organization { url, route } => {
-                AgentCommand::Organization { url, route, reply }
-            }
-            Request::Reload => AgentCommand::Reload { reply },
-            Request::Retire => AgentCommand::Retire { reply },
+            request => self.answer_once(request, caller).await,
+        }
+    }
+
+    async fn answer_once(&mut self, request: Request, caller: Caller) -> Result<(), Over> {
+        let (reply, outcome) = oneshot::channel();
+        let Some(command) = translate::command(request, caller, reply) else {
+            return Ok(());
         };
         if let Err(refusal) = self.hand_over(command) {
             return self.refuse(refusal, 0).await;
@@ -217,18 +214,11 @@ impl Connection {
     /// A following that never began ends with [`Reply::Refused`], one that did with [`Reply::Withdrawn`].
     async fn follow(
         &mut self,
-        ask: TokenRequest,
-        again: Option<String>,
+        command: AgentCommand,
+        mut news: mpsc::Receiver<News>,
         with_token: bool,
     ) -> Result<(), Over> {
-        let (sender, mut news) = mpsc::channel(NEWS);
-        let caller = self.caller().await;
-        if let Err(refusal) = self.hand_over(AgentCommand::Follow {
-            ask,
-            again,
-            caller,
-            news: sender,
-        }) {
+        if let Err(refusal) = self.hand_over(command) {
             return self.refuse(refusal, 0).await;
         }
         let mut began = false;
@@ -245,6 +235,11 @@ impl Connection {
                     if !began {
                         return Ok(());
                     }
+                }
+                Some(News::Watching(watched)) => {
+                    let watching = translate::watching(*watched);
+                    self.write(Reply::Watching(watching), None).await?;
+                    began = true;
                 }
                 Some(News::Renewed { expires_at }) => {
                     self.write(Reply::Renewed { expires_at }, None).await?;

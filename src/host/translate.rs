@@ -1,10 +1,11 @@
 //! Between the words of the wire and those of the core.
 
-use oam_agent::command::{AgentCommand, CommandOutcome, EpochGate, ReportKind, Started};
+use oam_agent::command::{AgentCommand, CommandOutcome, EpochGate, ReportKind, Started, Watched};
 use oam_agent::ports::{SessionStore, StoreWish};
+use oam_model::caller::Caller;
 use oam_model::granted::TokenAnswer;
 use oam_model::refusal::{Refusal, RefusalCode};
-use oam_wire::message::{Following, Reply, StoreChoice};
+use oam_wire::message::{Following, Reply, Request, StoreChoice, Watching};
 use tokio::sync::oneshot;
 
 /// The reply, and for a token the gate that it must pass with its epoch.
@@ -76,6 +77,58 @@ pub(super) fn following(started: Started, with_token: bool) -> Following {
         variables: started.variables,
         on_disk: started.on_disk,
         token,
+    }
+}
+
+/// What a request with one reply asks of the core. None: it has several replies.
+pub(super) fn command(
+    request: Request,
+    caller: Caller,
+    reply: oneshot::Sender<CommandOutcome>,
+) -> Option<AgentCommand> {
+    Some(match request {
+        Request::Follow { .. } | Request::Watch { .. } | Request::Login { .. } => return None,
+        Request::Get { ask, front } => AgentCommand::Get {
+            ask,
+            front,
+            caller,
+            reply,
+        },
+        Request::Erase { ask, token } => AgentCommand::Erase {
+            ask,
+            token,
+            caller,
+            reply,
+        },
+        Request::Served { org, hub, served } => AgentCommand::Served {
+            org,
+            hub,
+            served,
+            caller,
+            reply,
+        },
+        Request::Logout { org } => AgentCommand::Logout { org, caller, reply },
+        Request::Status => report(ReportKind::Status, reply),
+        Request::Roles => report(ReportKind::Roles, reply),
+        Request::Why { ask } => report(ReportKind::Why(ask, caller), reply),
+        Request::AcknowledgeLog => AgentCommand::AcknowledgeLog { caller, reply },
+        Request::Anchor => report(ReportKind::Anchor, reply),
+        Request::Provider { org } => report(ReportKind::Provider(org), reply),
+        Request::Organization { url, route } => AgentCommand::Organization { url, route, reply },
+        Request::Reload => AgentCommand::Reload { reply },
+        Request::Retire => AgentCommand::Retire { reply },
+    })
+}
+
+pub(super) fn watching(watched: Watched) -> Watching {
+    Watching {
+        org: watched.org,
+        hub: watched.hub,
+        hub_url: watched.hub_url,
+        hub_kind: watched.hub_kind.to_owned(),
+        variables: watched.variables,
+        route: watched.route,
+        ca_sha256: watched.ca_sha256,
     }
 }
 

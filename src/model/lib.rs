@@ -24,6 +24,7 @@ pub mod refusal;
 pub mod report;
 pub mod role;
 pub mod secret;
+pub mod served;
 pub mod settings;
 pub mod sign_in;
 pub mod signal;

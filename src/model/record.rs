@@ -5,6 +5,7 @@ use super::granted::Granted;
 use super::name::{HubName, OrgName, Repository, RoleName};
 use super::refusal::RefusalCode;
 use super::role::Action;
+use super::served::ServedTraffic;
 use super::sign_in::SignedInBy;
 use super::token_request::Intent;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,8 @@ pub enum EventKind {
     Withdrawal,
     /// A token was dropped because the hub rejected it.
     Erase,
+    /// A command ended that used a hub through a gateway.
+    Served,
     /// The log or state is not as it was left.
     Alarm,
     /// The issuer said that the identity must be proven anew before anything is served.
@@ -110,6 +113,9 @@ pub struct Record {
     /// How somebody signed in, or tried to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_in_by: Option<SignedInBy>,
+    /// What passed a gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<ServedTraffic>,
 }
 
 impl Record {
@@ -137,6 +143,7 @@ impl Record {
             request_id: None,
             kept_in: None,
             signed_in_by: None,
+            served: None,
         }
     }
 

@@ -1,11 +1,12 @@
 //! The messages. One JSON object a line; unknown fields are ignored, `v` is checked.
 
 use oam_model::granted::{Granted, TokenAnswer};
-use oam_model::name::OrgName;
+use oam_model::name::{HubName, OrgName};
 use oam_model::organization::{Organization, Route};
 use oam_model::refusal::Refusal;
 use oam_model::report::{AnchorReport, ProviderReport, RolesReport, StatusReport, WhyReport};
 use oam_model::secret::{self, Secret};
+use oam_model::served::ServedTraffic;
 use oam_model::sign_in::{DevicePrompt, SignInBy};
 use oam_model::token_request::TokenRequest;
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,7 @@ pub enum Request {
     Get {
         /// The ask.
         ask: TokenRequest,
-        /// For the record: `git`, `token`, `exec`.
+        /// For the record: `git`, `token`, `exec`, `gateway`.
         front: String,
     },
     /// The hub rejected this token: drops it, never the session. [`Reply::Done`].
@@ -59,6 +60,21 @@ pub enum Request {
         /// Whether the token itself is wanted in [`Reply::Following`] (tools that only know a variable).
         #[serde(default)]
         with_token: bool,
+    },
+    /// Whether the session behind a hub ends, for as long as this connection is open: [`Reply::Watching`], then
+    /// [`Reply::Withdrawn`].
+    Watch {
+        /// The hub, and what would be asked there.
+        ask: TokenRequest,
+    },
+    /// What passed a gateway, told when its command has ended: [`Reply::Done`].
+    Served {
+        /// The organization.
+        org: OrgName,
+        /// The hub.
+        hub: HubName,
+        /// The sum.
+        served: ServedTraffic,
     },
     /// Signs in: [`Reply::Challenge`], then [`Reply::SignedIn`] or [`Reply::Refused`]. Closing the
     /// connection cancels.
@@ -162,6 +178,8 @@ pub enum Reply {
     Done,
     /// A file is being kept fresh.
     Following(Following),
+    /// The session stands, and its end will be told.
+    Watching(Watching),
     /// The file now holds another token.
     Renewed {
         /// Unix seconds at which the new token expires.
@@ -233,6 +251,27 @@ pub enum Reply {
     },
     /// What of an identity provider does not fit.
     Provider(ProviderReport),
+}
+
+/// A hub whose session is watched.
+#[derive(Serialize, Deserialize)]
+pub struct Watching {
+    /// The organization.
+    pub org: OrgName,
+    /// The hub.
+    pub hub: HubName,
+    /// Its URL, without trailing slash.
+    pub hub_url: String,
+    /// Kind of hub: decides which variables are set.
+    pub hub_kind: String,
+    /// Variables that this hub's tools read a token from, as configured.
+    pub variables: Vec<String>,
+    /// How the organization's hosts are reached.
+    #[serde(default)]
+    pub route: Route,
+    /// What the file of roots held when it was last trusted (SHA-256, lower-case hex).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_sha256: Option<String>,
 }
 
 /// A token file that the agent keeps fresh.

@@ -52,6 +52,7 @@ fn the_child_gets_the_file_and_none_of_the_rivals() {
     let asked = hub(&home, "huggingface", &[], |_| {});
     let mut command = home.oam(&[
         "exec",
+        "--token-file",
         "--repo",
         "acme/model",
         "--write",
@@ -97,11 +98,66 @@ fn the_child_gets_the_file_and_none_of_the_rivals() {
 }
 
 #[test]
+fn without_a_token_file_the_child_gets_an_address_and_a_capability() {
+    let home = Home::new();
+    let asked = agent::start(
+        &home,
+        Arc::new(|request, line| match request {
+            Request::Watch { .. } => line.say(reply(&json!({
+                "type": "watching", "org": "acme", "hub": "hub", "hub_url": "https://hub.example",
+                "hub_kind": "huggingface", "variables": []
+            }))),
+            Request::Get { .. } => {
+                let mut token = granted();
+                token["type"] = "token".into();
+                token["token"] = "tok_kept".into();
+                line.say(reply(&token));
+            }
+            _ => line.say(status("huggingface")),
+        }),
+    );
+    let line = [
+        "exec",
+        "--repo",
+        "acme/model",
+        "--write",
+        "--",
+        "sh",
+        "-c",
+        "env; exit 7",
+    ];
+    let mut command = home.oam(&line);
+    command
+        .env("HF_TOKEN", "rival")
+        .env("HF_TOKEN_PATH", "rival");
+    let ran = Ran::of(&command.output().unwrap());
+    assert_eq!(ran.code, Some(7), "{ran:?}");
+    let capability = ran.variable("OAM_GATEWAY");
+    assert_eq!(capability.len(), 64, "{ran:?}");
+    assert_eq!(ran.variable("HF_TOKEN"), capability, "{ran:?}");
+    let gateway = ran.variable("HF_ENDPOINT");
+    assert!(gateway.starts_with("http://127.0.0.1:"), "{ran:?}");
+    for gone in ["rival", "tok_kept", "HF_TOKEN_PATH"] {
+        assert!(!ran.out.contains(gone), "{gone}: {ran:?}");
+    }
+    let told = "oam: write to acme/model as role publisher, through a gateway at 127.0.0.1:";
+    assert!(ran.err.starts_with(told), "{ran:?}");
+    let asked = asked.lock().unwrap();
+    let gets = |r: &Request| matches!(r, Request::Get { front, .. } if front == "gateway");
+    assert!(asked.iter().any(gets));
+    assert!(
+        !asked.iter().any(|r| matches!(r, Request::Follow { .. })),
+        "no file is asked for"
+    );
+}
+
+#[test]
 fn a_tool_that_knows_a_variable_gets_it_and_is_warned_when_it_is_too_short() {
     let home = Home::new();
     hub(&home, "github", &["GH_TOKEN"], |_| {});
     let line = [
         "exec",
+        "--token-file",
         "--expect",
         "1h",
         "--",
@@ -132,7 +188,7 @@ fn a_tool_that_knows_a_variable_gets_it_and_is_warned_when_it_is_too_short() {
 fn a_file_hub_with_variables_is_asked_once_more_for_the_token() {
     let home = Home::new();
     let asked = hub(&home, "huggingface", &["MY_TOKEN"], |_| {});
-    let ran = home.run(&["exec", "--", "sh", "-c", "echo $MY_TOKEN"]);
+    let ran = home.run(&["exec", "--token-file", "--", "sh", "-c", "echo $MY_TOKEN"]);
     assert_eq!(ran.out, "tok_variable\n", "{ran:?}");
     let follows = |wanted: bool| {
         let asked = asked.lock().unwrap();
@@ -149,13 +205,20 @@ fn the_childs_exit_status_is_ours() {
     let home = Home::new();
     hub(&home, "huggingface", &[], |_| {});
     for code in [0, 7, 255] {
-        let ran = home.run(&["exec", "--", "sh", "-c", &format!("exit {code}")]);
+        let ran = home.run(&[
+            "exec",
+            "--token-file",
+            "--",
+            "sh",
+            "-c",
+            &format!("exit {code}"),
+        ]);
         assert_eq!(ran.code, Some(code));
     }
     for signal in [15, 9, 6] {
         let script = format!("kill -{signal} $$");
         let status = home
-            .oam(&["exec", "--", "sh", "-c", &script])
+            .oam(&["exec", "--token-file", "--", "sh", "-c", &script])
             .stderr(Stdio::null())
             .status()
             .unwrap();
@@ -179,7 +242,7 @@ fn signals_reach_the_child_and_its_answer_counts() {
             "trap 'echo got {name}; exit 42' {name}; echo ready; while :; do read x <&3; done 3<&0"
         );
         let mut child = home
-            .oam(&["exec", "--", "sh", "-c", &script])
+            .oam(&["exec", "--token-file", "--", "sh", "-c", &script])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -201,7 +264,7 @@ fn a_hangup_that_was_ignored_stays_ignored() {
     hub(&home, "huggingface", &[], |_| {});
     let oam = oam::program("oam");
     let inner = "kill -HUP $$; echo survived";
-    let outer = format!("trap '' HUP; exec {oam} exec -- sh -c '{inner}'");
+    let outer = format!("trap '' HUP; exec {oam} exec --token-file -- sh -c '{inner}'");
     // The same home and variables, through a shell that ignores the signal.
     let template = home.oam(&[]);
     let mut command = std::process::Command::new("sh");
@@ -222,7 +285,7 @@ fn no_descriptor_of_ours_reaches_the_child() {
     let home = Home::new();
     hub(&home, "huggingface", &[], |_| {});
     let list = "for f in /proc/$$/fd/*; do echo ${f##*/}; done";
-    let ours = home.run(&["exec", "--", "sh", "-c", list]);
+    let ours = home.run(&["exec", "--token-file", "--", "sh", "-c", list]);
     // What a shell has that this test starts itself: its own, and what the runner passed on.
     let plain = std::process::Command::new("sh")
         .args(["-c", list])
@@ -244,7 +307,7 @@ fn a_withdrawal_deletes_the_file_and_is_told_once_while_the_child_goes_on() {
         }})));
     });
     let wait = "while [ -e $HF_TOKEN_PATH ]; do :; done; echo gone; exit 5";
-    let ran = home.run(&["exec", "--", "sh", "-c", wait]);
+    let ran = home.run(&["exec", "--token-file", "--", "sh", "-c", wait]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(5), "gone\n"), "{ran:?}");
 }
 
@@ -275,7 +338,16 @@ fn a_withdrawal_that_is_not_for_good_is_told_once_and_the_file_may_come_back() {
          while [ -e $HF_TOKEN_PATH ]; do :; done; exit 5",
         seen.display()
     );
-    let ran = home.run(&["exec", "--", "timeout", "60", "sh", "-c", &script]);
+    let ran = home.run(&[
+        "exec",
+        "--token-file",
+        "--",
+        "timeout",
+        "60",
+        "sh",
+        "-c",
+        &script,
+    ]);
     assert_eq!(ran.code, Some(5), "{ran:?}");
     assert_eq!(ran.err.matches("can not be proven").count(), 1, "{ran:?}");
 }
@@ -307,7 +379,7 @@ fn a_lost_connection_is_taken_up_again_under_the_same_name() {
         "while [ ! -e {} ]; do :; done; cat $HF_TOKEN_PATH",
         again.display()
     );
-    let ran = home.run(&["exec", "--", "sh", "-c", &wait]);
+    let ran = home.run(&["exec", "--token-file", "--", "sh", "-c", &wait]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), "tok"), "{ran:?}");
     let asked = asked.lock().unwrap();
     let named =
@@ -325,7 +397,7 @@ fn an_agent_that_stays_away_costs_the_child_its_file() {
     });
     // Ends by itself when the file goes, which is what is tested; the limit is the test runner's.
     let wait = "while [ -e $HF_TOKEN_PATH ]; do :; done; echo gone";
-    let ran = home.run(&["exec", "--", "sh", "-c", wait]);
+    let ran = home.run(&["exec", "--token-file", "--", "sh", "-c", wait]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), "gone\n"), "{ran:?}");
 }
 
@@ -343,7 +415,7 @@ fn a_refused_ask_runs_nothing() {
             _ => line.say(status("huggingface")),
         }),
     );
-    let ran = home.run(&["exec", "--", "sh", "-c", "echo ran"]);
+    let ran = home.run(&["exec", "--token-file", "--", "sh", "-c", "echo ran"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(5), ""));
 }
 
@@ -352,7 +424,7 @@ fn a_command_that_cannot_be_run_is_126_and_leaves_no_file() {
     let home = Home::new();
     hub(&home, "huggingface", &[], |_| {});
     fs::write(home.path("tool"), "").unwrap();
-    let ran = home.run(&["exec", "--", "./tool"]);
+    let ran = home.run(&["exec", "--token-file", "--", "./tool"]);
     assert_eq!(ran.code, Some(126), "{ran:?}");
     assert!(!home.path("run/oam/token").exists());
 }

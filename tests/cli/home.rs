@@ -75,6 +75,13 @@ impl Ran {
         }
     }
 
+    /// What a child that prints its environment said of this variable; nothing: it has none.
+    pub fn variable(&self, name: &str) -> &str {
+        let mut pairs = self.out.lines().filter_map(|line| line.split_once('='));
+        let found = pairs.find(|(variable, _)| *variable == name);
+        found.map_or("", |(_, value)| value)
+    }
+
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|fault| panic!("{fault}: {self:?}"))
     }

@@ -150,6 +150,7 @@ fn the_child_reads_a_private_file_and_its_status_is_ours() {
         &issuer,
         &[
             "exec",
+            "--token-file",
             "--repo",
             "acme/model",
             "--write",
@@ -181,26 +182,77 @@ fn the_child_reads_a_private_file_and_its_status_is_ours() {
 }
 
 #[test]
-fn the_variable_that_holds_the_id_token_is_not_the_childs_whatever_its_name() {
+fn without_a_token_file_the_child_gets_an_address_and_a_capability() {
     let home = Home::new();
-    let issuer = Issuer::start("huggingface", HUB, |_| granted("role-tok", 900, "read"));
+    let issuer = Issuer::start("huggingface", HUB, |_| granted("role-tok", 900, "write"));
     let mut command = job(
         &home,
         &issuer,
-        &["exec", "--id-token-env", "MINE", "--", "env"],
+        &[
+            "exec",
+            "--repo",
+            "acme/model",
+            "--write",
+            "--",
+            "sh",
+            "-c",
+            "env; exit 7",
+        ],
     );
     command
-        .env("MINE", "from.my.variable")
-        .env("YOURS", "stays");
+        .env("HF_TOKEN", "rival")
+        .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "runner-secret");
     let got = ran(&mut command);
-    assert_eq!(got.code, Some(0), "{got:?}");
-    assert_eq!(
-        issuer.seen.lock().unwrap()[0]["subject_token"],
-        "from.my.variable"
-    );
-    assert!(got.out.contains("YOURS=stays\n"), "{got:?}");
-    for gone in ["MINE", "from.my.variable", "OAM_ID_TOKEN", "job.id.token"] {
+    assert_eq!(got.code, Some(7), "{got:?}");
+    let capability = got.variable("OAM_GATEWAY");
+    assert_eq!(capability.len(), 64, "{got:?}");
+    assert_eq!(got.variable("HF_TOKEN"), capability, "{got:?}");
+    let gateway = got.variable("HF_ENDPOINT");
+    assert!(gateway.starts_with("http://127.0.0.1:"), "{got:?}");
+    assert!(got.out.contains("runner-secret"), "the job's own stays");
+    for gone in [
+        "rival",
+        "OAM_ID_TOKEN",
+        "job.id.token",
+        "role-tok",
+        "HF_TOKEN_PATH",
+    ] {
         assert!(!got.out.contains(gone), "{gone}: {got:?}");
+    }
+    let told = "write to acme/model as role publisher, through a gateway at 127.0.0.1:";
+    assert!(got.err.contains(told), "{got:?}");
+    assert_eq!(issuer.exchanges(), 1, "before the command starts");
+    nothing_is_left(&home);
+}
+
+#[test]
+fn the_variable_that_holds_the_id_token_is_not_the_childs_whatever_its_name() {
+    let home = Home::new();
+    // With a repository the gateway, too, asks for a token before the command starts.
+    for (form, action) in [
+        (["--hub", "models", "--token-file"], "read"),
+        (["--repo", "acme/model", "--write"], "write"),
+    ] {
+        let issuer = Issuer::start("huggingface", HUB, move |_| {
+            granted("role-tok", 900, action)
+        });
+        let mut arguments = vec!["exec", "--id-token-env", "MINE"];
+        arguments.extend(form);
+        arguments.extend(["--", "env"]);
+        let mut command = job(&home, &issuer, &arguments);
+        command
+            .env("MINE", "from.my.variable")
+            .env("YOURS", "stays");
+        let got = ran(&mut command);
+        assert_eq!(got.code, Some(0), "{got:?}");
+        assert_eq!(
+            issuer.seen.lock().unwrap()[0]["subject_token"],
+            "from.my.variable"
+        );
+        assert!(got.out.contains("YOURS=stays\n"), "{got:?}");
+        for gone in ["MINE", "from.my.variable", "OAM_ID_TOKEN", "job.id.token"] {
+            assert!(!got.out.contains(gone), "{gone}: {got:?}");
+        }
     }
 }
 
@@ -250,9 +302,8 @@ fn the_file_is_renewed_while_the_child_runs() {
         let life = if number == 1 { 2 } else { 900 };
         granted(&format!("tok-{number}"), life, "read")
     });
-    let mut child = job(&home, &issuer, &["exec", "--", "sh", "-c", COPIES])
-        .spawn()
-        .unwrap();
+    let arguments = ["exec", "--token-file", "--", "sh", "-c", COPIES];
+    let mut child = job(&home, &issuer, &arguments).spawn().unwrap();
     let seen = home.path("seen");
     until("the second token", || {
         fs::read_to_string(&seen).is_ok_and(|text| text == "tok-2")
@@ -271,7 +322,8 @@ fn the_file_goes_when_the_issuer_takes_the_right_away_and_stays_when_it_is_only_
         3 => granted("tok-3", 2, "read"),
         _ => denied("revoked"),
     });
-    let child = job(&home, &issuer, &["exec", "--", "sh", "-c", COPIES])
+    let arguments = ["exec", "--token-file", "--", "sh", "-c", COPIES];
+    let child = job(&home, &issuer, &arguments)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -312,6 +364,7 @@ fn git_asks_the_helper_for_the_jobs_hub_alone_and_no_secret_is_in_an_argument() 
         &issuer,
         &[
             "exec",
+            "--token-file",
             "--repo",
             "acme/code",
             "--write",
@@ -347,14 +400,74 @@ fn git_asks_the_helper_for_the_jobs_hub_alone_and_no_secret_is_in_an_argument() 
 }
 
 #[test]
+fn behind_a_gateway_git_has_a_capability_for_its_address_alone() {
+    let home = Home::new();
+    let issuer = Issuer::start("git", HUB, |_| granted("git-tok", 900, "write"));
+    // Another helper of the person's: it must not be handed the capability.
+    fs::write(
+        home.path(".gitconfig"),
+        format!(
+            "[credential]\n\thelper = \"!cat >> {} ; true\"\n",
+            home.path("spy").display()
+        ),
+    )
+    .unwrap();
+    let script = "line=$(git config --get-regexp '^url\\..*\\.insteadof$')\n\
+        echo \"LED=${line##* }\"; gateway=${line#url.}; gateway=${gateway%%/.insteadof*}\n\
+        fill() { printf 'url=%s\\n\\n' $1 | git credential fill; }\n\
+        fill $gateway > mine; git credential approve < mine\n\
+        fill https://hub.acme.example > theirs 2>/dev/null\n\
+        echo \"AT=$gateway\"; env; git config one.two";
+    let mut command = job(
+        &home,
+        &issuer,
+        &[
+            "exec",
+            "--repo",
+            "acme/code",
+            "--write",
+            "--",
+            "sh",
+            "-c",
+            script,
+        ],
+    );
+    command
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_CONFIG_COUNT", "1")
+        .env("GIT_CONFIG_KEY_0", "one.two")
+        .env("GIT_CONFIG_VALUE_0", "three");
+    let got = ran(&mut command);
+    assert_eq!(got.code, Some(0), "{got:?}");
+    assert_eq!(got.variable("LED"), format!("{HUB}/"), "{got:?}");
+    let gateway = got.variable("AT");
+    assert!(gateway.starts_with("http://127.0.0.1:"), "{got:?}");
+    let capability = got.variable("OAM_GATEWAY");
+    assert_eq!(capability.len(), 64, "{got:?}");
+    let mine = fs::read_to_string(home.path("mine")).unwrap();
+    let password = format!("password={capability}\n");
+    assert!(mine.contains(&password), "{mine} {got:?}");
+    let theirs = fs::read_to_string(home.path("theirs")).unwrap();
+    assert!(!theirs.contains("password="), "{theirs}");
+    let spied = fs::read_to_string(home.path("spy")).unwrap_or_default();
+    assert!(!spied.contains(capability), "{spied}");
+    assert!(
+        got.out.ends_with("three\n"),
+        "what was set before stays: {got:?}"
+    );
+    assert!(!got.out.contains("git-tok"), "{got:?}");
+    nothing_is_left(&home);
+}
+
+#[test]
 fn a_token_that_the_hub_rejects_is_not_given_to_git_again() {
     let home = Home::new();
     let issuer = Issuer::start("git", HUB, |_| granted("git-tok", 900, "read"));
     let script = "printf 'protocol=https\\nhost=hub.acme.example\\nusername=hf_user\\npassword=git-tok\\n\\n' | git credential reject\n\
         printf 'protocol=https\\nhost=hub.acme.example\\n\\n' | git credential fill";
-    let got =
-        ran(job(&home, &issuer, &["exec", "--", "sh", "-c", script])
-            .env("GIT_TERMINAL_PROMPT", "0"));
+    let arguments = ["exec", "--token-file", "--", "sh", "-c", script];
+    let mut command = job(&home, &issuer, &arguments);
+    let got = ran(command.env("GIT_TERMINAL_PROMPT", "0"));
     assert_ne!(got.code, Some(0), "{got:?}");
     assert!(
         got.err
@@ -370,9 +483,8 @@ fn the_folder_is_open_to_nobody_else_and_signals_end_the_child_and_then_us() {
     let home = Home::new();
     let issuer = Issuer::start("huggingface", HUB, |_| granted("tok", 900, "read"));
     let script = "dirname $HF_TOKEN_PATH > there.new; mv there.new there; exec sleep 600";
-    let mut child = job(&home, &issuer, &["exec", "--", "sh", "-c", script])
-        .spawn()
-        .unwrap();
+    let arguments = ["exec", "--token-file", "--", "sh", "-c", script];
+    let mut child = job(&home, &issuer, &arguments).spawn().unwrap();
     let there = home.path("there");
     until("the child", || there.exists());
     let folder = PathBuf::from(fs::read_to_string(&there).unwrap().trim_end());

@@ -14,9 +14,9 @@ fn signed_in() -> World {
     world
 }
 
-/// `oam exec --repo acme/model OPTIONS -- sh -c SCRIPT`.
+/// `oam exec --token-file --repo acme/model OPTIONS -- sh -c SCRIPT`.
 fn exec(world: &World, options: &[&str], script: &str) -> Command {
-    let mut args = vec!["exec", "--repo", "acme/model"];
+    let mut args = vec!["exec", "--token-file", "--repo", "acme/model"];
     args.extend(options);
     args.extend(["--", "sh", "-c", script]);
     world.oam_command(&args)

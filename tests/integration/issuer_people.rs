@@ -151,7 +151,14 @@ fn a_wrong_group_is_refused_with_the_rule() {
 
 /// A child of `oam exec` for reading or writing, and the path of its token file.
 fn child(company: &Company, write: bool) -> (Child, PathBuf) {
-    let mut args = vec!["exec", "--repo", "acme/model", "--hub", "hub"];
+    let mut args = vec![
+        "exec",
+        "--token-file",
+        "--repo",
+        "acme/model",
+        "--hub",
+        "hub",
+    ];
     if write {
         args.push("--write");
     }

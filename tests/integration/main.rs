@@ -25,6 +25,8 @@ mod device;
 mod disk;
 mod end;
 mod exec;
+mod gateway;
+mod gateway_transfers;
 mod git;
 mod git_hosts;
 mod hardening;

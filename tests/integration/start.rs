@@ -228,7 +228,7 @@ fn a_busy_agent_of_another_version_is_named_and_stays() {
         .expect(0);
     let pid = world.agents();
     let mut child = world
-        .oam_command(&["exec", "--repo", "acme/model", "--", "cat"])
+        .oam_command(&["exec", "--token-file", "--repo", "acme/model", "--", "cat"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -2,7 +2,7 @@
 
 use super::plan::{self, ExecRequest};
 use super::token_folder::TokenFolder;
-use super::{child, equip, set, tell};
+use super::{child, equip, gateway, set, tell};
 use crate::Done;
 use crate::args::ExecArgs;
 use crate::job::JobClient;
@@ -36,6 +36,10 @@ pub(super) fn run(
     let endpoint = std::env::var("HF_ENDPOINT").ok();
     let (ask, _) = plan::aim(wanted, &job.hubs(), endpoint.as_deref())?;
     let order = job.order(&ask)?;
+    let takes = env::takes_gateway(&order.hub.kind, &order.hub.url, &order.hub.variables);
+    if takes && !args.token_file {
+        return gateway::run_job(show, command, job, (&ask, wanted.is_hf), order);
+    }
     let waiting = show.waiting("the issuer, which is asked for the token");
     let token = job.mint(&order).map_err(JobFault::told)?;
     drop(waiting);
@@ -64,7 +68,7 @@ pub(super) fn run(
 }
 
 /// What a person looks for in the job's log when the issuer's is at hand.
-fn granted(token: &JobToken) -> String {
+pub(super) fn granted(token: &JobToken) -> String {
     format!(
         "granted because {}, for {}, as request {}",
         token.rule,

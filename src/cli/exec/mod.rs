@@ -5,6 +5,7 @@
 
 mod child;
 mod follow;
+mod gateway;
 mod job;
 mod plan;
 mod token_folder;
@@ -62,6 +63,14 @@ pub fn run(show: &Show, args: &ExecArgs, outside: &'static dyn JobOutside) -> Do
     let report = status::ask(&mut link)?;
     let hubs: Vec<HubRow> = report.orgs.into_iter().flat_map(|org| org.hubs).collect();
     let (ask, kind) = plan::aim(&wanted, &hubs, std::env::var("HF_ENDPOINT").ok().as_deref())?;
+    if gateway::may_serve(args, kind.as_deref()) {
+        let watching = gateway::watch(&mut link, &ask)?;
+        if gateway::serves(&watching) {
+            return gateway::run(show, command, link, (ask, wanted.is_hf), &watching);
+        }
+        // Its tools know nothing but a variable. The connection is a watching one now.
+        link = AgentClient::open(show, OtherVersion::Name)?;
+    }
     let (link, following) = start(link, show, &ask, kind.as_deref())?;
     tell(show, &following, args.expect);
     equip(&mut command, &following);

@@ -23,7 +23,7 @@ pub enum ExecPlan {
 pub struct ExecRequest {
     ask: TokenRequest,
     /// The command is `hf`: its hub is of that kind.
-    is_hf: bool,
+    pub is_hf: bool,
     /// What the person should know.
     pub notes: Vec<String>,
 }

@@ -29,6 +29,7 @@ macro_rules! topics {
 pub const TOPICS: &[Topic] = topics! {
     "roles": "which role is taken, when it is refused, and how to see why",
     "hubs": "which hosts get tokens, and what kinds of hubs there are",
+    "gateway": "how `oam exec` lets a command use a hub without a token",
     "company": "set a company up, and run its issuer every day",
     "providers": "what to register at Okta, Entra ID, Keycloak, Google and others",
     "remote": "sign in where there is no browser",

@@ -74,7 +74,7 @@ fn bare(text: &str) -> String {
 
 const fn outcome(what: EventKind) -> OutcomeFilter {
     match what {
-        EventKind::Grant | EventKind::Renewal => OutcomeFilter::Granted,
+        EventKind::Grant | EventKind::Renewal | EventKind::Served => OutcomeFilter::Granted,
         EventKind::Refusal | EventKind::LoginFailed => OutcomeFilter::Refused,
         EventKind::Withdrawal | EventKind::Erase => OutcomeFilter::Withdrawn,
         EventKind::Login

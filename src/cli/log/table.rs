@@ -158,6 +158,7 @@ fn outcome(entry: &Entry) -> Line {
         EventKind::Refusal => (Style::Bad, "refused"),
         EventKind::Withdrawal => (Style::Warn, "withdrawn"),
         EventKind::Erase => (Style::Warn, "erased"),
+        EventKind::Served => (Style::Faint, "served"),
         EventKind::Login => (Style::Strong, "signed in"),
         EventKind::LoginFailed => (Style::Bad, "sign-in failed"),
         EventKind::Logout => (Style::Strong, "signed out"),

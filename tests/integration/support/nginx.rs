@@ -1,4 +1,4 @@
-//! nginx before the issuer, as companies put it: with and without buffering.
+//! nginx before the issuer, as companies put it (with and without buffering), and before a hub.
 
 use super::parts::tool;
 use super::port::Port;
@@ -25,6 +25,30 @@ impl Nginx {
         } else {
             "proxy_buffering off; proxy_http_version 1.1; proxy_set_header Connection \"\";"
         };
+        let server = format!(
+            "listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{inner}; {buffers}\n\
+             proxy_set_header Host $http_host;\n\
+             proxy_set_header X-Forwarded-For $remote_addr; proxy_read_timeout 300s; }}",
+            port = port.number,
+        );
+        Self::serve(&folder, port, &server)
+    }
+
+    /// Ends TLS before a hub, with `hub.pem` and `hub.key` of `certificates`.
+    pub fn with_tls(certificates: &Path, port: &Port, inner: u16) -> Self {
+        let folder = certificates.join("nginx");
+        std::fs::create_dir_all(&folder).unwrap();
+        let server = format!(
+            "listen 127.0.0.1:{port} ssl; ssl_certificate {at}/hub.pem; ssl_certificate_key {at}/hub.key;\n\
+             client_max_body_size 0; location / {{ proxy_pass http://127.0.0.1:{inner}; proxy_http_version 1.1;\n\
+             proxy_set_header Host $http_host; proxy_request_buffering off; proxy_buffering off; }}",
+            port = port.number,
+            at = certificates.display(),
+        );
+        Self::serve(&folder, port, &server)
+    }
+
+    fn serve(folder: &Path, port: &Port, server: &str) -> Self {
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("{kind}_temp_path {}/{kind};", folder.display()))
             .join(" ");
@@ -33,18 +57,15 @@ impl Nginx {
             "daemon off; master_process off; worker_processes 1; error_log stderr crit; pid {pid};\n\
              events {{ worker_connections 4096; }}\n\
              http {{ access_log off; {temporary}\n\
-             server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{inner}; {buffers}\n\
-             proxy_set_header Host $http_host;\n\
-             proxy_set_header X-Forwarded-For $remote_addr; proxy_read_timeout 300s; }} }} }}\n",
+             server {{ {server} }} }}\n",
             pid = folder.join("pid").display(),
-            port = port.number,
         );
         std::fs::write(&config, text).unwrap();
         let child = Command::new(tool("NGINX"))
             .arg("-e")
             .arg("stderr")
             .arg("-p")
-            .arg(&folder)
+            .arg(folder)
             .arg("-c")
             .arg(&config)
             .stdin(Stdio::null())

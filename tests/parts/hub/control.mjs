@@ -93,7 +93,7 @@ export const openControl = (world) => controlServer({
   'GET /control/hold': () => ({ held: world.disturbance.held }),
   'POST /control/release': () => world.disturbance.release(),
   'POST /control/options': (change) => {
-    for (const name of ['introspect', 'introspection', 'www_authenticate', 'lfs_locks', 'lfs_threshold', 'leeway_seconds', 'bearer', 'public', 'typ', 'trusted_publishers', 'organization', 'hub_token_seconds']) {
+    for (const name of ['introspect', 'introspection', 'www_authenticate', 'lfs_locks', 'lfs_threshold', 'bytes_per_second', 'leeway_seconds', 'bearer', 'public', 'typ', 'trusted_publishers', 'organization', 'hub_token_seconds']) {
       if (name in change) world.options[name] = name === 'trusted_publishers' ? change[name].map(exactPublisher) : change[name];
     }
   },

@@ -19,5 +19,6 @@ export const OPTIONS = {
   www_authenticate: 'Basic realm="hub"',
   lfs_locks: 404, // what the locks API answers: 404, 501 or 200
   lfs_threshold: 1 << 20, // from this size on `hf upload` is told to use LFS
+  bytes_per_second: 0, // how fast large objects come and go; 0: as fast as they can
   bearer: true, // false: Basic only, as some git hosts
 };

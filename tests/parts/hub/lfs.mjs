@@ -1,6 +1,7 @@
 // git-lfs: the batch API with basic transfers, objects on disk under their SHA-256.
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { PassThrough, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { dirname, join } from 'node:path';
 import { readBody, sendJson } from '../lib/http.mjs';
@@ -23,18 +24,23 @@ export function signatureHolds(method, url) {
   return given.length === wanted.length && timingSafeEqual(given, wanted) && Number(until) * 1000 > Date.now();
 }
 
+/** Lets so many bytes a second pass; 0: all. */
+const paced = (rate) => (rate === 0 ? new PassThrough() : new Transform({
+  transform(chunk, encoding, done) { setTimeout(() => done(null, chunk), (1000 * chunk.length) / rate); },
+}));
+
 export class Objects {
   constructor(dir) { this.dir = dir; }
   path(oid) { return join(this.dir, oid.slice(0, 2), oid); }
   size(oid) { return existsSync(this.path(oid)) ? statSync(this.path(oid)).size : null; }
 
-  async put(oid, stream) {
+  async put(oid, stream, rate = 0) {
     const path = this.path(oid);
     const part = `${path}.${randomBytes(4).toString('hex')}`;
     mkdirSync(dirname(path), { recursive: true });
     const hash = createHash('sha256');
     stream.on('data', (chunk) => hash.update(chunk));
-    await pipeline(stream, createWriteStream(part));
+    await pipeline(stream, paced(rate), createWriteStream(part));
     if (hash.digest('hex') !== oid) {
       rmSync(part, { force: true });
       return false;
@@ -96,7 +102,7 @@ export async function sendObject(world, response, oid, headers = {}) {
   const size = world.objects.size(oid);
   if (size === null) return sendJson(response, 404, { message: 'no such object' });
   response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': size, ...headers });
-  return pipeline(createReadStream(world.objects.path(oid)), response);
+  return pipeline(createReadStream(world.objects.path(oid)), paced(world.options.bytes_per_second), response);
 }
 
 export async function serveLfs(world, request, response, url, ask) {
@@ -109,6 +115,6 @@ export async function serveLfs(world, request, response, url, ask) {
   const oid = ask.rest.slice('objects/'.length);
   if (request.method === 'GET') return sendObject(world, response, oid);
   if (request.method !== 'PUT') return sendJson(response, 405, {});
-  const kept = await world.objects.put(oid, request);
+  const kept = await world.objects.put(oid, request, world.options.bytes_per_second);
   return sendJson(response, kept ? 200 : 422, kept ? {} : { message: 'content does not match its name' });
 }

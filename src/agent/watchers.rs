@@ -1,0 +1,157 @@
+//! Gateways of `oam exec`: they hold no file, and must hear of the end of the session at once.
+
+use super::asks::{Denied, Resolved};
+use super::command::{News, Watched};
+use super::core::AgentCore;
+use super::org_session::OrgSession;
+use oam_model::caller::Caller;
+use oam_model::name::{HubName, OrgName};
+use oam_model::organization::Route;
+use oam_model::record::{EventKind, Record};
+use oam_model::refusal::Refusal;
+use oam_model::served::ServedTraffic;
+use oam_model::token_request::TokenRequest;
+use oam_session::hub::{Owner, owner};
+use oam_session::state::Need;
+use tokio::sync::mpsc;
+
+/// For the record.
+const FRONT: &str = "gateway";
+
+impl AgentCore {
+    /// Tells which hub is meant and that its session stands, and later that it ended. Nothing is granted by it, so only a
+    /// refusal is recorded: each token is asked for by itself.
+    pub(super) fn watch(&mut self, ask: &TokenRequest, caller: Caller, news: &mpsc::Sender<News>) {
+        let told = match self.watched(ask, &caller) {
+            Ok(watched) => {
+                if let Some(org_session) = self.org_sessions.get_mut(&watched.org) {
+                    org_session.watchers.retain(|other| !other.is_closed());
+                    org_session.watchers.push(news.clone());
+                }
+                News::Watching(Box::new(watched))
+            }
+            Err(denied) => {
+                let attended = caller.attended;
+                self.record_refusal(&denied, FRONT, caller);
+                self.notice_by_standing(&denied, attended);
+                News::Withdrawn(denied.refusal)
+            }
+        };
+        let _ = news.try_send(told);
+    }
+
+    fn watched(&self, ask: &TokenRequest, caller: &Caller) -> Result<Watched, Box<Denied>> {
+        let mut denied = Box::new(Denied {
+            refusal: Refusal::unavailable("the organization is not there", "try again"),
+            org: None,
+            hub: None,
+            repository: None,
+            intent: ask.intent,
+            by_standing: false,
+        });
+        match self.hub_of(ask, caller) {
+            Ok((org, hub)) => (denied.org, denied.hub) = (Some(org), Some(hub)),
+            Err(refusal) => denied.refusal = refusal,
+        }
+        let found = denied.org.as_ref().and_then(|name| {
+            let org = self.settings.org(name)?;
+            let hub = org
+                .hubs
+                .iter()
+                .find(|one| Some(&one.name) == denied.hub.as_ref())?;
+            Some((org, hub, &self.org_sessions.get(name)?.machine))
+        });
+        let Some((org, hub, machine)) = found else {
+            return Err(denied);
+        };
+        if let Some(refusal) = self.closed_because() {
+            denied.refusal = refusal;
+            return Err(denied);
+        }
+        let now = self.now();
+        if machine.standing().need(now, machine.limits()) == Need::Login {
+            denied.refusal = machine
+                .standing()
+                .refusal(org.name.as_str(), now, machine.limits());
+            denied.by_standing = true;
+            return Err(denied);
+        }
+        Ok(Watched {
+            org: org.name.clone(),
+            hub: hub.name.clone(),
+            hub_url: hub.url.clone(),
+            hub_kind: hub.kind.word(),
+            variables: hub.variables.clone(),
+            route: Route {
+                ca_file: org.provider.ca_file.clone(),
+                proxy: org.provider.proxy.clone(),
+                proxy_auth_file: org.provider.proxy_auth_file.clone(),
+            },
+            ca_sha256: org.provider.ca_sha256.clone(),
+        })
+    }
+
+    /// The one record of a command that used a gateway. Any program of this user can tell such a sum, as it can ask for
+    /// tokens: the record says who did.
+    pub(super) fn record_served(
+        &mut self,
+        org: OrgName,
+        hub: HubName,
+        served: ServedTraffic,
+        caller: Caller,
+    ) {
+        let Some(org_session) = self.org_sessions.get(&org) else {
+            return;
+        };
+        let mut record = Record::new(EventKind::Served, self.now().wall_ms);
+        record.epoch = Some(org_session.machine.epoch());
+        let live = org_session.machine.standing().live();
+        record.subject = live.map(|live| live.identity.subject.clone());
+        record.org = Some(org);
+        record.hub = Some(hub);
+        record.front = Some(FRONT.to_owned());
+        record.caller = Some(caller);
+        let served = served.bounded();
+        if let [one] = served.repositories.as_slice() {
+            record.repository.clone_from(&one.repository);
+        }
+        record.served = Some(served);
+        self.write(&record);
+    }
+
+    /// The hub that is named; where none is, the one whose roles cover the ask.
+    fn hub_of(&self, ask: &TokenRequest, caller: &Caller) -> Result<(OrgName, HubName), Refusal> {
+        match owner(&self.settings, ask) {
+            Owner::Hub(org, hub) => Ok((org.name.clone(), hub.name.clone())),
+            Owner::Nobody => Err(Refusal::no_hub()),
+            Owner::Refused(refusal) => Err(self.unread_configuration().unwrap_or(refusal)),
+            Owner::Several(_) => match self.resolve(ask, FRONT, caller) {
+                Resolved::Chosen(chosen) => Ok((chosen.org.clone(), chosen.hub.clone())),
+                Resolved::Refused(denied) => Err(denied.refusal),
+                Resolved::NotOurs => Err(Refusal::no_hub()),
+            },
+        }
+    }
+
+    /// The session of this organization is over.
+    pub(super) fn tell_watchers(&mut self, org: &OrgName) {
+        let now = self.now();
+        let Some(org_session) = self.org_sessions.get_mut(org) else {
+            return;
+        };
+        let machine = &org_session.machine;
+        let refusal = machine
+            .standing()
+            .refusal(org.as_str(), now, machine.limits());
+        for news in org_session.watchers.drain(..) {
+            let _ = news.try_send(News::Withdrawn(refusal.clone()));
+        }
+    }
+}
+
+impl OrgSession {
+    /// Whether the end of this session must not be missed.
+    pub(super) fn is_watched(&self) -> bool {
+        self.watchers.iter().any(|news| !news.is_closed())
+    }
+}

@@ -1,0 +1,176 @@
+//! `oam exec` with a gateway: the child gets an address and a capability, and no token.
+
+mod door;
+mod job;
+mod source;
+
+use super::child;
+use crate::Done;
+use crate::agent_client::{ANSWER, AgentClient, astray};
+use crate::args::ExecArgs;
+use door::Door;
+pub(super) use job::run as run_job;
+use oam_gateway::held::Held;
+use oam_helper::env;
+use oam_http::Via;
+use oam_model::granted::Granted;
+use oam_model::name::{HubName, OrgName};
+use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::served::ServedTraffic;
+use oam_model::token_request::{HubRef, Intent, TokenRequest};
+use oam_terminal::{Line, Show, Style, Talk};
+use oam_wire::message::{Reply, Request, Watching};
+use source::AgentTokens;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the agent may be out of reach before open transfers are cut: nobody would tell the end.
+const LOST: Duration = Duration::from_secs(10);
+/// Between two attempts to reach the agent again.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long a token of the agent serves further requests: the end of the session is told at once, a role that was lost
+/// is found by the next question.
+const HELD: Duration = Duration::from_secs(5);
+
+/// Whether a gateway comes into question, as far as is known before the agent names the hub.
+pub(super) fn may_serve(args: &ExecArgs, kind: Option<&str>) -> bool {
+    !args.token_file && kind.is_none_or(|kind| env::takes_gateway(kind, "", &[]))
+}
+
+/// Whether it does.
+pub(super) fn serves(watching: &Watching) -> bool {
+    env::takes_gateway(&watching.hub_kind, &watching.hub_url, &watching.variables)
+}
+
+/// Makes the connection one that hears of the session's end.
+pub(super) fn watch(link: &mut AgentClient, ask: &TokenRequest) -> Result<Watching, Refusal> {
+    link.send(Request::Watch { ask: ask.clone() })?;
+    match link.next(Some(ANSWER))? {
+        Reply::Watching(watching) => Ok(watching),
+        Reply::Withdrawn { refusal } => Err(refusal),
+        _ => Err(astray()),
+    }
+}
+
+/// Runs the command behind a gateway.
+pub(super) fn run(
+    show: &Show,
+    mut command: Command,
+    link: AgentClient,
+    (ask, is_hf): (TokenRequest, bool),
+    watching: &Watching,
+) -> Done {
+    let named = TokenRequest {
+        hub: HubRef::Name(watching.hub.clone()),
+        path: ask.path_at(&watching.hub_url).map(str::to_owned),
+        ..ask
+    };
+    let source = AgentTokens::new(named.clone(), show.talk());
+    // A command whose right is known to be missing is not started.
+    let first = is_hf || named.path.is_some();
+    let granted = first.then(|| source.first()).transpose()?;
+    let source = Held::new(Arc::new(source), HELD);
+    let door = Door::open(&watching.hub_url, &via(watching), source)?;
+    tell(show, &door, granted.as_ref(), &watching.hub, named.intent);
+    door.equip(&mut command, &watching.hub_kind, &watching.hub_url);
+    let (end, talk) = (door.end(), show.talk());
+    thread::spawn(move || {
+        let refusal = until_the_end(link, &named, talk);
+        // Cut before it is told.
+        let _ = end.send(Some(Arc::new(refusal.clone())));
+        talk.refusal(&refusal);
+    });
+    let (org, hub) = (watching.org.clone(), watching.hub.clone());
+    Ok(child::run(show, command, || {
+        record(show, org, hub, door.served());
+    }))
+}
+
+/// Has the agent put the sum on record. The command is over: that it can't be told changes nothing any more.
+fn record(show: &Show, org: OrgName, hub: HubName, served: ServedTraffic) {
+    if served.is_empty() {
+        return;
+    }
+    let told = AgentClient::again(show.talk())
+        .and_then(|mut link| link.ask(Request::Served { org, hub, served }));
+    if let Err(refusal) = told {
+        let warning = Line::new().look(Style::Warn, "warning: ");
+        show.say(warning.text(format!(
+            "what passed the gateway is not on record: {}",
+            refusal.sentence
+        )));
+    }
+}
+
+/// Says what the command gets.
+fn tell(show: &Show, door: &Door, granted: Option<&Granted>, hub: &HubName, intent: Intent) {
+    let verb = if intent == Intent::Write {
+        "write to"
+    } else {
+        "read"
+    };
+    let line = match granted {
+        Some(granted) => {
+            let what = granted
+                .repository
+                .as_ref()
+                .map_or_else(|| granted.hub.to_string(), ToString::to_string);
+            Line::new()
+                .text(format!("{verb} {what} as role "))
+                .look(Style::Strong, granted.role.to_string())
+        }
+        None => Line::new().text(format!("{hub} as your roles allow")),
+    };
+    show.say(line.text(format!(
+        ", through a gateway at {} until the command ends",
+        door.own
+    )));
+}
+
+/// The hub's TLS is the organization's: its roots, bound to what they were when they were trusted, and its proxy.
+fn via(watching: &Watching) -> Via {
+    Via {
+        ca_file: watching.route.ca_file.clone(),
+        ca_sha256: watching.ca_sha256.clone(),
+        proxy: watching.route.proxy.clone(),
+        proxy_auth_file: watching.route.proxy_auth_file.clone(),
+    }
+}
+
+/// Waits for the end of the session.
+fn until_the_end(mut link: AgentClient, ask: &TokenRequest, talk: Talk) -> Refusal {
+    loop {
+        match link.next(None) {
+            Ok(Reply::Withdrawn { refusal }) if refusal.code != RefusalCode::Unreachable => {
+                return refusal;
+            }
+            Err(refusal) if refusal.code != RefusalCode::Unreachable => return refusal,
+            // The agent is stopping, or gone.
+            Ok(Reply::Withdrawn { .. }) | Err(_) => match again(ask, talk) {
+                Ok(found) => link = found,
+                Err(refusal) => return refusal,
+            },
+            Ok(_) => return astray(),
+        }
+    }
+}
+
+fn again(ask: &TokenRequest, talk: Talk) -> Result<AgentClient, Refusal> {
+    let deadline = Instant::now() + LOST;
+    loop {
+        let attempt =
+            AgentClient::again(talk).and_then(|mut link| watch(&mut link, ask).map(|_| link));
+        match attempt {
+            Err(refusal) if refusal.code == RefusalCode::Unreachable => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(refusal);
+                }
+                thread::sleep(PAUSE.min(left));
+            }
+            settled => return settled,
+        }
+    }
+}

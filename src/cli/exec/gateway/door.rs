@@ -1,0 +1,92 @@
+//! A gateway at work beside a child.
+
+use super::super::set;
+use oam_gateway::forward::Gateway;
+use oam_gateway::held::Held;
+use oam_gateway::hub::Upstream;
+use oam_gateway::serve::serve;
+use oam_helper::env::{self, Inherited};
+use oam_http::Via;
+use oam_model::refusal::Refusal;
+use oam_model::served::ServedTraffic;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use tokio::sync::watch::{self, Sender};
+
+/// Tells the gateway that the identity ended.
+pub(super) type EndSender = Sender<Option<Arc<Refusal>>>;
+
+/// A gateway that listens until this program ends.
+pub(super) struct Door {
+    /// Where it listens.
+    pub(super) own: SocketAddr,
+    gateway: Arc<Gateway>,
+    end: EndSender,
+}
+
+impl Door {
+    /// Opens one before this hub.
+    pub(super) fn open(hub_url: &str, via: &Via, source: Held) -> Result<Self, Refusal> {
+        let hub = Upstream::new(hub_url, via)?;
+        let fault = |error: io::Error| {
+            Refusal::unavailable(
+                format!("the gateway can't be started: {}", error.kind()),
+                "try again, or use --token-file",
+            )
+        };
+        let (listener, own) = listen().map_err(fault)?;
+        let (end, ended) = watch::channel(None);
+        let gateway = Arc::new(Gateway::new(hub, own, Arc::new(source), ended));
+        start(listener, Arc::clone(&gateway)).map_err(fault)?;
+        Ok(Self { own, gateway, end })
+    }
+
+    /// By which open transfers are cut and later requests refused.
+    pub(super) fn end(&self) -> EndSender {
+        self.end.clone()
+    }
+
+    /// What passed by now.
+    pub(super) fn served(&self) -> ServedTraffic {
+        self.gateway.counts().served()
+    }
+
+    /// Sets the child's variables.
+    pub(super) fn equip(&self, command: &mut Command, hub_kind: &str, hub_url: &str) {
+        let variable = |name: &str| std::env::var(name).ok();
+        let (git_count, no_proxy) = (
+            variable("GIT_CONFIG_COUNT"),
+            variable("NO_PROXY").or_else(|| variable("no_proxy")),
+        );
+        let there = Inherited {
+            git_count: git_count.as_deref(),
+            no_proxy: no_proxy.as_deref(),
+        };
+        for change in env::gateway_changes(hub_kind, hub_url, &self.gateway.address(), there) {
+            set(command, change, Some(self.gateway.capability().secret()));
+        }
+    }
+}
+
+fn listen() -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
+    let own = listener.local_addr()?;
+    Ok((listener, own))
+}
+
+/// Serves on a thread of its own.
+fn start(listener: TcpListener, gateway: Arc<Gateway>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let listener = {
+        let _inside = runtime.enter();
+        tokio::net::TcpListener::from_std(listener)?
+    };
+    thread::Builder::new().spawn(move || runtime.block_on(serve(listener, gateway)))?;
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! The gateway of a CI job: the tokens come from the issuer, which is asked here.
+
+use super::super::child;
+use super::door::Door;
+use super::source::aside;
+use crate::Done;
+use crate::job::JobClient;
+use oam_gateway::held::Held;
+use oam_gateway::source::{HubCredential, HubOperation, Target, TokenFuture, TokenSource};
+use oam_http::Via;
+use oam_model::granted::TokenAnswer;
+use oam_model::job::{JobFault, JobOrder, JobToken};
+use oam_model::refusal::Refusal;
+use oam_model::role::Action;
+use oam_model::secret::Secret;
+use oam_model::token_request::TokenRequest;
+use oam_terminal::Show;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The issuer as a source of tokens.
+struct JobTokens {
+    job: Arc<JobClient>,
+    /// The hub and the role, and the repository of requests that name none.
+    order: JobOrder,
+}
+
+impl TokenSource for JobTokens {
+    fn token(self: Arc<Self>, target: Target) -> TokenFuture<Result<HubCredential, Refusal>> {
+        Box::pin(aside(move || {
+            let order = JobOrder {
+                repository: target.repository.or_else(|| self.order.repository.clone()),
+                action: match target.operation {
+                    HubOperation::Read => Action::Read,
+                    HubOperation::Write => Action::Write,
+                },
+                ..self.order.clone()
+            };
+            self.job
+                .mint(&order)
+                .map(hub_credential)
+                .map_err(JobFault::told)
+        }))
+    }
+
+    fn rejected(self: Arc<Self>, _: Target, _: Arc<Secret>) -> TokenFuture<()> {
+        // Nothing is kept here, and the issuer's record has the token.
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Runs the command behind a gateway, with the job's tokens.
+pub(in super::super) fn run(
+    show: &Show,
+    mut command: Command,
+    job: JobClient,
+    (ask, is_hf): (&TokenRequest, bool),
+    order: JobOrder,
+) -> Done {
+    // A command whose right is known to be missing is not started.
+    let first = if is_hf || order.repository.is_some() {
+        Some(job.mint(&order).map_err(JobFault::told)?)
+    } else {
+        None
+    };
+    let granted = first.as_ref().map(|token| token.answer.granted.clone());
+    let why = first.as_ref().map(super::super::job::granted);
+    let (hub, target) = (order.hub.clone(), target(&order));
+    let source = JobTokens {
+        job: Arc::new(job),
+        order,
+    };
+    let source = Held::new(Arc::new(source), Duration::MAX);
+    if let Some(token) = first {
+        source.put(&target, hub_credential(token));
+    }
+    let door = Door::open(&hub.url, &Via::default(), source)?;
+    super::tell(show, &door, granted.as_ref(), &hub.name, ask.intent);
+    if let Some(why) = why {
+        show.say(why);
+    }
+    door.equip(&mut command, &hub.kind, &hub.url);
+    Ok(child::run(show, command, || {}))
+}
+
+fn hub_credential(token: JobToken) -> HubCredential {
+    let TokenAnswer { granted, token } = token.answer;
+    HubCredential {
+        token,
+        scheme: granted.scheme,
+        life: Duration::from_secs(granted.expires_in_s),
+        username: granted.username,
+    }
+}
+
+/// The requests that the order's token is for.
+fn target(order: &JobOrder) -> Target {
+    Target {
+        repository: order.repository.clone(),
+        operation: match order.action {
+            Action::Read => HubOperation::Read,
+            Action::Write | Action::Manage => HubOperation::Write,
+        },
+    }
+}

@@ -1,0 +1,69 @@
+//! Connections of the child.
+
+use crate::forward::Gateway;
+use crate::peer::{self, Stranger};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+/// Connections at a time; more wait in the system's backlog.
+const MOST: usize = 256;
+/// Time for a request's head, and for which a connection may be idle.
+const HEAD: Duration = Duration::from_mins(1);
+/// Longest head, bytes.
+const LONGEST_HEAD: usize = 64 * 1024;
+/// After a failed accept (no descriptors), so that it does not spin.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Answers connections until it is dropped. Runs on a current-thread or any other runtime with I/O and time.
+pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
+    let places = Arc::new(Semaphore::new(MOST));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let gateway = Arc::clone(&gateway);
+                tokio::spawn(async move {
+                    connection(stream, peer, gateway).await;
+                    drop(place);
+                });
+            }
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, gateway: Arc<Gateway>) {
+    let _ = stream.set_nodelay(true);
+    let own = gateway.own();
+    let stranger = tokio::task::spawn_blocking(move || peer::check(peer, own)).await;
+    let stranger = stranger.unwrap_or(Err(Stranger::Unknown)).err();
+    if stranger == Some(Stranger::OtherUser) {
+        gateway.counts().turned_away();
+        return;
+    }
+    let service = service_fn(move |request| {
+        let gateway = Arc::clone(&gateway);
+        async move {
+            Ok::<_, Infallible>(match stranger {
+                None => gateway.answer(request).await,
+                Some(stranger) => gateway.refuse(stranger, &request),
+            })
+        }
+    });
+    // What goes wrong here the child sees as a broken connection, and there is nobody else to tell.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(LONGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}

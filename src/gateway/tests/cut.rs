@@ -1,0 +1,179 @@
+//! Streams, and their end.
+
+use super::hub::{Fed, telling, with};
+use super::{Stage, rest, up_to};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::routing::any;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use oam_model::refusal::{Refusal, RefusalCode};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{mpsc, oneshot};
+
+fn revoked() -> Arc<Refusal> {
+    Arc::new(Refusal::new(
+        RefusalCode::Revoked,
+        "the identity was revoked",
+        "ask your company",
+    ))
+}
+
+/// A hub whose download comes as the test feeds it.
+fn fed() -> (Router, mpsc::Sender<Bytes>) {
+    let (feed, pieces) = mpsc::channel(1);
+    let pieces = Arc::new(Mutex::new(Some(pieces)));
+    let (routes, _) = telling(move |_| match pieces.lock().unwrap().take() {
+        Some(pieces) => with(200, Body::new(Fed(pieces))),
+        None => with(200, "once more"),
+    });
+    (routes, feed)
+}
+
+/// A hub that hands each piece of an upload to the test.
+fn taking() -> (Router, mpsc::Receiver<Option<Bytes>>) {
+    let (sender, taken) = mpsc::channel(1);
+    let handler = move |request: Request| {
+        let sender = sender.clone();
+        async move {
+            let mut body = request.into_body();
+            loop {
+                let piece = body
+                    .frame()
+                    .await
+                    .and_then(Result::ok)
+                    .and_then(|frame| frame.into_data().ok());
+                let over = piece.is_none();
+                let _ = sender.send(piece).await;
+                if over {
+                    return "taken";
+                }
+            }
+        }
+    };
+    (Router::new().fallback(any(handler)), taken)
+}
+
+#[tokio::test]
+async fn a_download_passes_piece_by_piece_and_is_cut_at_the_end_of_the_identity() {
+    let (routes, feed) = fed();
+    let stage = Stage::before(routes).await;
+    let mut stream = stage
+        .raw("GET /acme/model/resolve/main/x HTTP/1.1\r\n@HOST\r\n@AUTH\r\n\r\n")
+        .await;
+    for piece in ["one", "two"] {
+        feed.send(Bytes::from(piece)).await.unwrap();
+        up_to(&mut stream, piece).await;
+    }
+    stage.end.send(Some(revoked())).unwrap();
+    let left = rest(stream).await;
+    assert!(!left.contains("0\r\n\r\n"), "not a whole answer: {left}");
+    // The hub's side is closed too: nobody reads on behind the child's back.
+    feed.closed().await;
+    let next = stage
+        .request("GET", "/acme/model/resolve/main/x")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(next.status(), 403);
+    assert!(
+        next.text()
+            .await
+            .unwrap()
+            .contains("the identity was revoked")
+    );
+}
+
+#[tokio::test]
+async fn an_upload_passes_piece_by_piece_and_is_cut_at_the_end_of_the_identity() {
+    let (routes, mut taken) = taking();
+    let stage = Stage::before(routes).await;
+    let head = "POST /acme/model.git/git-receive-pack HTTP/1.1\r\n@HOST\r\n@AUTH\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut stream = stage.raw(head).await;
+    for piece in ["3\r\none\r\n", "3\r\ntwo\r\n"] {
+        stream.write_all(piece.as_bytes()).await.unwrap();
+        assert_eq!(taken.recv().await.unwrap().unwrap(), &piece[3..6]);
+    }
+    stage.end.send(Some(revoked())).unwrap();
+    assert_eq!(
+        taken.recv().await.unwrap(),
+        None,
+        "the hub sees a broken upload"
+    );
+    let answer = rest(stream).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 403") && answer.contains("the identity was revoked"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_hub_that_says_nothing_does_not_hold_the_end_up() {
+    let (arrived, at_the_hub) = oneshot::channel();
+    let arrived = Arc::new(Mutex::new(Some(arrived)));
+    let handler = move || {
+        let arrived = arrived.lock().unwrap().take();
+        async move {
+            let _ = arrived.map(|arrived| arrived.send(()));
+            std::future::pending::<&str>().await
+        }
+    };
+    let stage = Stage::before(Router::new().fallback(any(handler))).await;
+    let stream = stage
+        .raw("GET /acme/model/resolve/main/x HTTP/1.1\r\n@HOST\r\n@AUTH\r\n\r\n")
+        .await;
+    at_the_hub.await.unwrap();
+    stage.end.send(Some(revoked())).unwrap();
+    assert!(rest(stream).await.starts_with("HTTP/1.1 403"));
+}
+
+#[tokio::test]
+async fn a_child_that_reads_nothing_holds_the_hub_back_and_one_that_goes_frees_it() {
+    let (routes, feed) = fed();
+    let stage = Stage::before(routes).await;
+    let mut stream = stage
+        .raw("GET /acme/model/resolve/main/x HTTP/1.1\r\n@HOST\r\n@AUTH\r\n\r\n")
+        .await;
+    up_to(&mut stream, "200 OK").await;
+    let piece = Bytes::from(vec![0; 1 << 20]);
+    let mut sent = 0;
+    // Full at some time: what lies between the two is bounded by the buffers of three sockets.
+    while tokio::time::timeout(Duration::from_secs(1), feed.send(piece.clone()))
+        .await
+        .is_ok()
+    {
+        sent += 1;
+        assert!(sent < 64, "nothing holds the hub back");
+    }
+    drop(stream);
+    feed.closed().await;
+}
+
+#[tokio::test]
+async fn a_right_that_ends_without_a_word_cuts_an_open_transfer_and_an_agent_that_is_away_does_not()
+{
+    let (routes, feed) = fed();
+    let stage = Stage::before_confirming(routes, Duration::from_millis(5)).await;
+    let head = "GET /acme/model/resolve/main/x HTTP/1.1\r\n@HOST\r\n@AUTH\r\n\r\n";
+    let mut stream = stage.raw(head).await;
+    up_to(&mut stream, "200 OK").await;
+    let away = Refusal::new(
+        RefusalCode::Unreachable,
+        "the agent is not there",
+        "try again",
+    );
+    *stage.source.refuses.lock().unwrap() = Some(away);
+    let asked = || stage.source.asked.lock().unwrap().len();
+    let before = asked();
+    while asked() < before + 3 {
+        tokio::task::yield_now().await;
+    }
+    feed.send(Bytes::from("still here")).await.unwrap();
+    up_to(&mut stream, "still here").await;
+    *stage.source.refuses.lock().unwrap() = Some(Refusal::denied("no role reads there", "ask"));
+    assert!(!rest(stream).await.contains("0\r\n\r\n"));
+    feed.closed().await;
+}
