@@ -22,17 +22,15 @@ fn setting(name: &str, usual: u64) -> u64 {
         .map_or(usual, |text| text.parse().expect("a number"))
 }
 
-/// The large file, and how many bytes a second the hub takes and gives for it to last as long as wanted.
-fn large(world: &World) -> u64 {
-    let bytes = setting("OAM_TRANSFER_MB", 4) << 20;
+/// A file of so many megabytes.
+fn large(world: &World, megabytes: u64) {
     let mut file = File::create(world.home.join("large.bin")).unwrap();
     // Not all zeros: what comes back must be what was sent.
     let mut block = vec![0; 1 << 20];
-    for at in 0..bytes >> 20 {
+    for at in 0..megabytes {
         block[..8].copy_from_slice(&at.to_le_bytes());
         file.write_all(&block).unwrap();
     }
-    bytes / setting("OAM_TRANSFER_S", 7)
 }
 
 /// Somebody whose tokens are handed out for one second and serve a gateway for five, before a slow hub.
@@ -40,7 +38,10 @@ fn slow_world() -> World {
     let world = World::start();
     world.idp.control("token-lifetime", &json!({"seconds": 61}));
     world.login();
-    let rate = large(&world);
+    let megabytes = setting("OAM_TRANSFER_MB", 4);
+    large(&world, megabytes);
+    // What the hub takes and gives a second for it to last as long as wanted.
+    let rate = (megabytes << 20) / setting("OAM_TRANSFER_S", 7);
     world
         .hub
         .control("options", &json!({"bytes_per_second": rate}));
@@ -137,7 +138,7 @@ fn large_files_of_git_pass_over_more_than_two_tokens() {
 fn a_hub_that_goes_and_comes_back_in_the_middle_of_a_push_is_found_again() {
     let world = World::signed_in();
     world.git(".", &["lfs", "install", "--skip-repo"]).expect(0);
-    large(&world);
+    large(&world, 4);
     let hold =
         json!({"path": "objects/[0-9a-f]{64}$", "method": "PUT", "at": "authorized", "count": 1});
     world.hub.control("hold", &hold);

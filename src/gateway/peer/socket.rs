@@ -1,5 +1,5 @@
 //! One question of `sock_diag(7)`: whose is the socket at the other end. One message of fixed form each way, so it is
-//! written here; what is on crates.io for it brings five crates for a dump of all sockets.
+//! written here; the crates for it bring four others, to dump all sockets.
 
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
