@@ -132,6 +132,24 @@ fn refuses_what_is_not_for_it(company: &Company, host: &GitHost) {
 }
 
 #[test]
+fn git_behind_a_gateway_has_no_token_and_apache_takes_the_one_that_the_gateway_adds() {
+    let port = Port::take();
+    let company = company(&port.url());
+    let host = GitHost::start(&Server::ApacheBySignature, &port, &port.url(), &company.url);
+    company.login("ada");
+    let script = format!(
+        "git clone -q {}/acme/model.git c; cd c; git commit -q --allow-empty -m more; git push -q origin HEAD:main; \
+         git ls-remote origin main; git rev-parse HEAD; env; git config --list",
+        host.url
+    );
+    let exec = ["exec", "--hub", "git", "--", "sh", "-ec", &script];
+    let run = company.world.oam(&exec).expect(0);
+    let words: Vec<&str> = run.stdout.split_whitespace().collect();
+    assert_eq!(words[0], words[2], "pushed: {}", run.stdout);
+    assert!(!run.stdout.contains("eyJ"), "{}", run.stdout);
+}
+
+#[test]
 fn apache_takes_a_token_by_its_signature_until_it_expires() {
     let port = Port::take();
     let company = company(&port.url());
