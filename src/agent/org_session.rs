@@ -39,6 +39,8 @@ pub(super) struct OrgSession {
     pub held: BTreeMap<TokenId, CachedSecret>,
     /// Tokens handed out, newest last, by hash.
     pub outstanding: Vec<TokenOut>,
+    /// Unix seconds until which the last link or token for another host is good that a gateway passed on.
+    pub elsewhere_until: u64,
     /// Gateways that hear of the session's end.
     pub watchers: Vec<mpsc::Sender<News>>,
     /// What is known through the organization's own issuer.
@@ -190,6 +192,7 @@ impl OrgSession {
             signed_in_to: None,
             held: BTreeMap::new(),
             watchers: Vec::new(),
+            elsewhere_until: 0,
             outstanding: tombstone.map(|t| t.outstanding.clone()).unwrap_or_default(),
             issuer_client: IssuerClientState::default(),
         }

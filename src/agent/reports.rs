@@ -195,6 +195,8 @@ impl AgentCore {
                 .map(|out| token_out(org_session, out, now))
                 .collect(),
             more_tokens: newest(org_session, now).skip(self.tokens_shown()).count(),
+            elsewhere_until: (org_session.elsewhere_until > now.unix())
+                .then_some(org_session.elsewhere_until),
             feed: self.feed_status(org),
             records: self.records_status(org),
             warnings: self.org_warnings(org),

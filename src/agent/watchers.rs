@@ -100,10 +100,13 @@ impl AgentCore {
         served: ServedTraffic,
         caller: Caller,
     ) {
-        let Some(org_session) = self.org_sessions.get(&org) else {
+        let now = self.now();
+        let Some(org_session) = self.org_sessions.get_mut(&org) else {
             return;
         };
-        let mut record = Record::new(EventKind::Served, self.now().wall_ms);
+        let until = served.outstanding_until.unwrap_or(0);
+        org_session.elsewhere_until = org_session.elsewhere_until.max(until);
+        let mut record = Record::new(EventKind::Served, now.wall_ms);
         record.epoch = Some(org_session.machine.epoch());
         let live = org_session.machine.standing().live();
         record.subject = live.map(|live| live.identity.subject.clone());

@@ -136,6 +136,9 @@ fn print_org(show: &Show, org: &OrgStatus, now: u64) {
             row("alarm", alarm.clone());
         }
     }
+    if let Some(until) = org.elsewhere_until {
+        row("other hosts", elsewhere(until, now));
+    }
     for hub in &org.hubs {
         row("hub", format!("{} {} ({})", hub.hub, hub.url, hub.kind));
     }
@@ -187,6 +190,14 @@ fn print_tokens(show: &Show, org: &OrgStatus, now: u64) {
 }
 
 /// The roles held; not known is another thing than none.
+/// What a hub handed out through a gateway for a store's or Xet's host.
+fn elsewhere(until: u64, now: u64) -> String {
+    format!(
+        "links and tokens that hubs gave for them: outstanding until {}",
+        ends(until, now)
+    )
+}
+
 fn held(org: &OrgStatus) -> String {
     let roles: Vec<&str> = org.roles.iter().map(RoleName::as_str).collect();
     match &org.roles_unknown {

@@ -63,6 +63,10 @@ pub struct OrgStatus {
     /// How many more are alive; the log has all.
     #[serde(default)]
     pub more_tokens: usize,
+    /// Unix seconds until which links and tokens are good that commands behind a gateway were handed out for other hosts.
+    /// Nobody can take them back; none: there are none, as far as hubs told their ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere_until: Option<u64>,
     /// The link to the organization's own issuer, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed: Option<FeedStatus>,

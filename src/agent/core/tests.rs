@@ -3,6 +3,7 @@
 mod ends;
 mod faults;
 mod following;
+mod gateways;
 mod issuer;
 mod log;
 mod meanwhile;
