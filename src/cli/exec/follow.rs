@@ -1,5 +1,6 @@
 //! Follows the agent's news about the token file while the child runs.
 
+use super::reconnect::reconnect;
 use crate::agent_client::{ANSWER, AgentClient, astray};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::token_request::TokenRequest;
@@ -8,13 +9,7 @@ use oam_wire::message::{Following, Reply, Request};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
-
-/// How long the connection may be lost before the file is deleted here (design §3.2).
-const LOST: Duration = Duration::from_secs(10);
-
-/// Between two attempts to reach the agent again.
-const PAUSE: Duration = Duration::from_millis(200);
+use std::time::Duration;
 
 /// The child's token file.
 #[derive(Clone)]
@@ -92,7 +87,9 @@ pub fn watch(
                 Ok(Reply::Withdrawn { refusal }) => break refusal,
                 Ok(_) => break astray(),
                 Err(refusal) if refusal.code != RefusalCode::Unreachable => break refusal,
-                Err(_) => match reconnect(&ask, &name, &file, talk) {
+                Err(_) => match reconnect(talk, out_of_reach(), |link, left| {
+                    resume(link, &ask, &name, &file, left)
+                }) {
                     Ok(found) => link = found,
                     Err(refusal) => break refusal,
                 },
@@ -104,28 +101,8 @@ pub fn watch(
     });
 }
 
-fn reconnect(
-    ask: &TokenRequest,
-    name: &str,
-    file: &TokenFile,
-    talk: Talk,
-) -> Result<AgentClient, Refusal> {
-    let deadline = Instant::now() + LOST;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(out_of_reach());
-        }
-        match AgentClient::again(talk).and_then(|link| attempt(link, ask, name, file, left)) {
-            Err(refusal) if refusal.code == RefusalCode::Unreachable => {
-                thread::sleep(PAUSE.min(left));
-            }
-            settled => return settled,
-        }
-    }
-}
-
-fn attempt(
+/// Follows the same file as before.
+fn resume(
     mut link: AgentClient,
     ask: &TokenRequest,
     name: &str,

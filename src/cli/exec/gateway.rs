@@ -5,6 +5,7 @@ mod job;
 mod source;
 
 use super::child;
+use super::reconnect::reconnect;
 use crate::Done;
 use crate::agent_client::{ANSWER, AgentClient, astray};
 use crate::args::ExecArgs;
@@ -24,12 +25,8 @@ use source::AgentTokens;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long the agent may be out of reach before open transfers are cut: nobody would tell the end.
-const LOST: Duration = Duration::from_secs(10);
-/// Between two attempts to reach the agent again.
-const PAUSE: Duration = Duration::from_millis(200);
 /// How long a token of the agent serves further requests: the end of the session is told at once, a role that was lost
 /// is found by the next question.
 const HELD: Duration = Duration::from_secs(5);
@@ -148,29 +145,23 @@ fn until_the_end(mut link: AgentClient, ask: &TokenRequest, talk: Talk) -> Refus
             }
             Err(refusal) if refusal.code != RefusalCode::Unreachable => return refusal,
             // The agent is stopping, or gone.
-            Ok(Reply::Withdrawn { .. }) | Err(_) => match again(ask, talk) {
-                Ok(found) => link = found,
-                Err(refusal) => return refusal,
-            },
+            Ok(Reply::Withdrawn { .. }) | Err(_) => {
+                match reconnect(talk, out_of_reach(), |mut link, _| {
+                    watch(&mut link, ask).map(|_| link)
+                }) {
+                    Ok(found) => link = found,
+                    Err(refusal) => return refusal,
+                }
+            }
             Ok(_) => return astray(),
         }
     }
 }
 
-fn again(ask: &TokenRequest, talk: Talk) -> Result<AgentClient, Refusal> {
-    let deadline = Instant::now() + LOST;
-    loop {
-        let attempt =
-            AgentClient::again(talk).and_then(|mut link| watch(&mut link, ask).map(|_| link));
-        match attempt {
-            Err(refusal) if refusal.code == RefusalCode::Unreachable => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Err(refusal);
-                }
-                thread::sleep(PAUSE.min(left));
-            }
-            settled => return settled,
-        }
-    }
+fn out_of_reach() -> Refusal {
+    Refusal::new(
+        RefusalCode::Unreachable,
+        "the agent could not be reached for 10 s, so the gateway was closed; the command goes on without it",
+        "run `oam doctor`, then the command again",
+    )
 }

@@ -8,6 +8,7 @@ mod follow;
 mod gateway;
 mod job;
 mod plan;
+mod reconnect;
 mod token_folder;
 
 use super::Done;
