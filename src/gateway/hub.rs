@@ -76,6 +76,12 @@ impl Upstream {
         Some(format!("{}{query}", url.path()))
     }
 
+    /// Whether a link leads to another host.
+    pub fn is_elsewhere(&self, link: &str) -> bool {
+        let url = self.url.join(link);
+        url.is_ok_and(|url| url.origin() != self.url.origin())
+    }
+
     /// The gateway's path for a link of the hub, absolute or from its root; `None`: the gateway has none for it.
     pub fn back(&self, link: &str) -> Option<String> {
         let path = if link.starts_with('/') && !link.starts_with("//") {
@@ -131,6 +137,15 @@ mod tests {
             "a",
         ] {
             assert_eq!(hub.back(link), None, "{link}");
+        }
+        for (link, elsewhere) in [
+            ("https://store.example/x?sig=1", true),
+            ("//store.example/x", true),
+            ("http://127.0.0.1:8000/other", false),
+            ("/api/hf/a", false),
+            ("a", false),
+        ] {
+            assert_eq!(hub.is_elsewhere(link), elsewhere, "{link}");
         }
         let bare = Upstream::new("http://127.0.0.1:8000", &Via::default()).unwrap();
         assert_eq!(bare.at_host("@evil.example/x").map(String::from), None);

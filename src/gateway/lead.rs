@@ -20,8 +20,8 @@ impl Gateway {
             } else {
                 self.led(text, target)
             };
-            // Where it is absolute and as it was, it leads elsewhere, usually with a signature.
-            if *name == LOCATION && led == text && text.contains("://") {
+            // To a store, usually with a signature.
+            if *name == LOCATION && self.hub.is_elsewhere(text) {
                 self.counts.handed_out(None);
             }
             if let Ok(value) = HeaderValue::from_str(&led) {
