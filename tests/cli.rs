@@ -20,6 +20,9 @@ mod commands;
 #[cfg(unix)]
 #[path = "cli/exec.rs"]
 mod exec;
+#[cfg(unix)]
+#[path = "cli/gateway.rs"]
+mod gateway;
 #[path = "cli/help.rs"]
 mod help;
 #[path = "cli/home.rs"]

@@ -98,60 +98,6 @@ fn the_child_gets_the_file_and_none_of_the_rivals() {
 }
 
 #[test]
-fn without_a_token_file_the_child_gets_an_address_and_a_capability() {
-    let home = Home::new();
-    let asked = agent::start(
-        &home,
-        Arc::new(|request, line| match request {
-            Request::Watch { .. } => line.say(reply(&json!({
-                "type": "watching", "org": "acme", "hub": "hub", "hub_url": "https://hub.example",
-                "hub_kind": "huggingface", "variables": []
-            }))),
-            Request::Get { .. } => {
-                let mut token = granted();
-                token["type"] = "token".into();
-                token["token"] = "tok_kept".into();
-                line.say(reply(&token));
-            }
-            _ => line.say(status("huggingface")),
-        }),
-    );
-    let line = [
-        "exec",
-        "--repo",
-        "acme/model",
-        "--write",
-        "--",
-        "sh",
-        "-c",
-        "env; exit 7",
-    ];
-    let mut command = home.oam(&line);
-    command
-        .env("HF_TOKEN", "rival")
-        .env("HF_TOKEN_PATH", "rival");
-    let ran = Ran::of(&command.output().unwrap());
-    assert_eq!(ran.code, Some(7), "{ran:?}");
-    let capability = ran.variable("OAM_GATEWAY");
-    assert_eq!(capability.len(), 64, "{ran:?}");
-    assert_eq!(ran.variable("HF_TOKEN"), capability, "{ran:?}");
-    let gateway = ran.variable("HF_ENDPOINT");
-    assert!(gateway.starts_with("http://127.0.0.1:"), "{ran:?}");
-    for gone in ["rival", "tok_kept", "HF_TOKEN_PATH"] {
-        assert!(!ran.out.contains(gone), "{gone}: {ran:?}");
-    }
-    let told = "oam: write to acme/model as role publisher, through a gateway at 127.0.0.1:";
-    assert!(ran.err.starts_with(told), "{ran:?}");
-    let asked = asked.lock().unwrap();
-    let gets = |r: &Request| matches!(r, Request::Get { front, .. } if front == "gateway");
-    assert!(asked.iter().any(gets));
-    assert!(
-        !asked.iter().any(|r| matches!(r, Request::Follow { .. })),
-        "no file is asked for"
-    );
-}
-
-#[test]
 fn a_tool_that_knows_a_variable_gets_it_and_is_warned_when_it_is_too_short() {
     let home = Home::new();
     hub(&home, "github", &["GH_TOKEN"], |_| {});

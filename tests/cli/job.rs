@@ -24,7 +24,7 @@ pub fn ran(command: &mut Command) -> Ran {
 }
 
 /// No folder of a job is left in the home's runtime directory.
-fn nothing_is_left(home: &Home) {
+pub fn nothing_is_left(home: &Home) {
     let left: Vec<PathBuf> = fs::read_dir(home.path("run"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -178,50 +178,6 @@ fn the_child_reads_a_private_file_and_its_status_is_ours() {
     // What finds the grant in the organization's own log.
     let said = "granted because jobs of acme/model, for 15 min, as request req-7";
     assert!(got.err.contains(said), "{said}: {got:?}");
-    nothing_is_left(&home);
-}
-
-#[test]
-fn without_a_token_file_the_child_gets_an_address_and_a_capability() {
-    let home = Home::new();
-    let issuer = Issuer::start("huggingface", HUB, |_| granted("role-tok", 900, "write"));
-    let mut command = job(
-        &home,
-        &issuer,
-        &[
-            "exec",
-            "--repo",
-            "acme/model",
-            "--write",
-            "--",
-            "sh",
-            "-c",
-            "env; exit 7",
-        ],
-    );
-    command
-        .env("HF_TOKEN", "rival")
-        .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "runner-secret");
-    let got = ran(&mut command);
-    assert_eq!(got.code, Some(7), "{got:?}");
-    let capability = got.variable("OAM_GATEWAY");
-    assert_eq!(capability.len(), 64, "{got:?}");
-    assert_eq!(got.variable("HF_TOKEN"), capability, "{got:?}");
-    let gateway = got.variable("HF_ENDPOINT");
-    assert!(gateway.starts_with("http://127.0.0.1:"), "{got:?}");
-    assert!(got.out.contains("runner-secret"), "the job's own stays");
-    for gone in [
-        "rival",
-        "OAM_ID_TOKEN",
-        "job.id.token",
-        "role-tok",
-        "HF_TOKEN_PATH",
-    ] {
-        assert!(!got.out.contains(gone), "{gone}: {got:?}");
-    }
-    let told = "write to acme/model as role publisher, through a gateway at 127.0.0.1:";
-    assert!(got.err.contains(told), "{got:?}");
-    assert_eq!(issuer.exchanges(), 1, "before the command starts");
     nothing_is_left(&home);
 }
 
@@ -396,66 +352,6 @@ fn git_asks_the_helper_for_the_jobs_hub_alone_and_no_secret_is_in_an_argument() 
     assert!(!got.out.contains("git-tok"), "{got:?}");
     let spied = fs::read_to_string(home.path("spy")).unwrap_or_default();
     assert!(!spied.contains("git-tok"), "{spied}");
-    nothing_is_left(&home);
-}
-
-#[test]
-fn behind_a_gateway_git_has_a_capability_for_its_address_alone() {
-    let home = Home::new();
-    let issuer = Issuer::start("git", HUB, |_| granted("git-tok", 900, "write"));
-    // Another helper of the person's: it must not be handed the capability.
-    fs::write(
-        home.path(".gitconfig"),
-        format!(
-            "[credential]\n\thelper = \"!cat >> {} ; true\"\n",
-            home.path("spy").display()
-        ),
-    )
-    .unwrap();
-    let script = "line=$(git config --get-regexp '^url\\..*\\.insteadof$')\n\
-        echo \"LED=${line##* }\"; gateway=${line#url.}; gateway=${gateway%%/.insteadof*}\n\
-        fill() { printf 'url=%s\\n\\n' $1 | git credential fill; }\n\
-        fill $gateway > mine; git credential approve < mine\n\
-        fill https://hub.acme.example > theirs 2>/dev/null\n\
-        echo \"AT=$gateway\"; env; git config one.two";
-    let mut command = job(
-        &home,
-        &issuer,
-        &[
-            "exec",
-            "--repo",
-            "acme/code",
-            "--write",
-            "--",
-            "sh",
-            "-c",
-            script,
-        ],
-    );
-    command
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_CONFIG_COUNT", "1")
-        .env("GIT_CONFIG_KEY_0", "one.two")
-        .env("GIT_CONFIG_VALUE_0", "three");
-    let got = ran(&mut command);
-    assert_eq!(got.code, Some(0), "{got:?}");
-    assert_eq!(got.variable("LED"), format!("{HUB}/"), "{got:?}");
-    let gateway = got.variable("AT");
-    assert!(gateway.starts_with("http://127.0.0.1:"), "{got:?}");
-    let capability = got.variable("OAM_GATEWAY");
-    assert_eq!(capability.len(), 64, "{got:?}");
-    let mine = fs::read_to_string(home.path("mine")).unwrap();
-    let password = format!("password={capability}\n");
-    assert!(mine.contains(&password), "{mine} {got:?}");
-    let theirs = fs::read_to_string(home.path("theirs")).unwrap();
-    assert!(!theirs.contains("password="), "{theirs}");
-    let spied = fs::read_to_string(home.path("spy")).unwrap_or_default();
-    assert!(!spied.contains(capability), "{spied}");
-    assert!(
-        got.out.ends_with("three\n"),
-        "what was set before stays: {got:?}"
-    );
-    assert!(!got.out.contains("git-tok"), "{got:?}");
     nothing_is_left(&home);
 }
 

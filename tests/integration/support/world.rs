@@ -350,15 +350,8 @@ pub fn read_line(child: &mut Child) -> String {
 /// A child of `oam exec` that runs until its stdin is closed.
 pub fn child_that_waits(world: &World) -> Child {
     let mut child = world
-        .oam_command(&[
-            "exec",
-            "--token-file",
-            "--repo",
-            "acme/model",
-            "--hub",
-            "hub",
-            "--",
-        ])
+        .oam_command(&["exec", "--token-file"])
+        .args(["--repo", "acme/model", "--hub", "hub", "--"])
         .args(["sh", "-c", "echo \"$HF_TOKEN_PATH\"; cat >/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
