@@ -11,7 +11,7 @@ use crate::lfs;
 use crate::link::Links;
 use crate::peer::Stranger;
 use crate::route::Changes;
-use crate::source::{HubCredential, TokenSource};
+use crate::source::{HubCredential, Target, TokenSource};
 use bytes::Bytes;
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, LINK, LOCATION,
@@ -34,6 +34,7 @@ pub struct Gateway {
     pub(crate) counts: Counts,
     pub(crate) end: EndWatch,
     confirm: Duration,
+    limit: Option<Target>,
 }
 
 /// A request that is under way.
@@ -59,6 +60,7 @@ impl Gateway {
             counts: Counts::default(),
             end,
             confirm: CONFIRM,
+            limit: None,
         }
     }
 
@@ -66,6 +68,13 @@ impl Gateway {
     #[must_use]
     pub const fn confirming(mut self, every: Duration) -> Self {
         self.confirm = every;
+        self
+    }
+
+    /// Lets the child do no more than this, whatever the roles allow; none: what they allow.
+    #[must_use]
+    pub fn limited_to(mut self, limit: Option<Target>) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -115,6 +124,20 @@ impl Gateway {
                 return *response;
             }
         };
+        if let Some(limit) = self.limit.as_ref()
+            && !limit.covers(&wanted.target)
+        {
+            self.counts.turned_away();
+            return answer::error(
+                StatusCode::FORBIDDEN,
+                &format!(
+                    "this command was started to {limit}, and would {}",
+                    wanted.target
+                ),
+                "name with --repo and --write what it needs, or no repository: then your roles decide",
+                format,
+            );
+        }
         self.forward(wanted).await
     }
 

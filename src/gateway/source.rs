@@ -4,6 +4,7 @@ use oam_model::granted::Scheme;
 use oam_model::name::Repository;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,6 +29,28 @@ pub struct Target {
     pub repository: Option<Repository>,
     /// Read or write.
     pub operation: HubOperation,
+}
+
+impl Target {
+    /// Whether a request for `other` stays within what this names. What names no repository changes none.
+    pub fn covers(&self, other: &Self) -> bool {
+        let named = |target: &Self| target.repository.clone();
+        let elsewhere = named(other).is_some_and(|one| named(self).is_some_and(|own| own != one));
+        !elsewhere && other.operation <= self.operation
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.operation {
+            HubOperation::Read => "read",
+            HubOperation::Write => "write to",
+        })?;
+        match &self.repository {
+            Some(repository) => write!(f, " {repository}"),
+            None => f.write_str(" the hub"),
+        }
+    }
 }
 
 /// A token of the hub and how it is shown there, for one request.

@@ -85,6 +85,14 @@ impl Stage {
         Self::before_confirming(routes, LONG).await
     }
 
+    /// A gateway for a command that is to do this alone.
+    pub(super) async fn limited(routes: axum::Router, limit: Target) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let hub = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        Self::with(hub, LONG, Some(limit)).await
+    }
+
     /// A gateway that asks for the right to an open transfer so often.
     pub(super) async fn before_confirming(routes: axum::Router, confirm: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -94,13 +102,19 @@ impl Stage {
     }
 
     pub(super) async fn before_address(hub: SocketAddr, confirm: Duration) -> Self {
+        Self::with(hub, confirm, None).await
+    }
+
+    async fn with(hub: SocketAddr, confirm: Duration, limit: Option<Target>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = listener.local_addr().unwrap();
         let source = Arc::new(Numbered::default());
         let (end, ended) = watch::channel(None);
         let there = Upstream::new(&format!("http://{hub}"), &oam_http::Via::default()).unwrap();
         let source_too: Arc<dyn TokenSource> = Arc::<Numbered>::clone(&source);
-        let gateway = Gateway::new(there, own, source_too, ended).confirming(confirm);
+        let gateway = Gateway::new(there, own, source_too, ended)
+            .confirming(confirm)
+            .limited_to(limit);
         let gateway = Arc::new(gateway);
         tokio::spawn(serve(listener, Arc::clone(&gateway)));
         Self {

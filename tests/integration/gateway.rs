@@ -87,6 +87,19 @@ fn a_push_without_the_right_is_a_403_with_words_and_no_prompt() {
 }
 
 #[test]
+fn a_command_that_is_to_read_one_repository_can_do_no_more_than_that() {
+    let world = World::signed_in();
+    let url = world.url("acme/model");
+    let script = format!(
+        "git clone -q {url} model; cd model; git commit -q --allow-empty -m x; git push -q && exit 9; exit 0"
+    );
+    let run = run(exec(&world, &["--repo", "acme/model"], &script)).expect(0);
+    let told = "this command was started to read acme/model, and would write to acme/model";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+    assert!(log(&world, "action=write").is_empty());
+}
+
+#[test]
 fn the_capability_is_good_at_the_gateway_alone() {
     let world = World::signed_in();
     let hub = world.hub.get("url");

@@ -12,13 +12,14 @@ use crate::args::ExecArgs;
 use door::Door;
 pub(super) use job::run as run_job;
 use oam_gateway::held::Held;
+use oam_gateway::source::{HubOperation, Target};
 use oam_helper::env;
 use oam_http::Via;
 use oam_model::granted::Granted;
 use oam_model::name::{HubName, OrgName};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::served::ServedTraffic;
-use oam_model::token_request::{HubRef, Intent, TokenRequest};
+use oam_model::token_request::{HubRef, Intent, TokenRequest, repository_of_path};
 use oam_terminal::{Line, Show, Style, Talk};
 use oam_wire::message::{Reply, Request, Watching};
 use source::AgentTokens;
@@ -69,7 +70,7 @@ pub(super) fn run(
     let first = is_hf || named.path.is_some();
     let granted = first.then(|| source.first()).transpose()?;
     let source = Held::new(Arc::new(source), HELD);
-    let door = Door::open(&watching.hub_url, &via(watching), source)?;
+    let door = Door::open(&watching.hub_url, &via(watching), source, limit(&named))?;
     tell(show, &door, granted.as_ref(), &watching.hub, named.intent);
     door.equip(&mut command, &watching.hub_kind, &watching.hub_url);
     let (end, talk) = (door.end(), show.talk());
@@ -83,6 +84,18 @@ pub(super) fn run(
     Ok(child::run(show, command, || {
         record(show, org, hub, door.served());
     }))
+}
+
+/// A repository that is named, by the person or by the arguments of `hf`, is what the command is for, and no other.
+fn limit(named: &TokenRequest) -> Option<Target> {
+    let repository = repository_of_path(named.path.as_deref()?).ok()??;
+    Some(Target {
+        repository: Some(repository),
+        operation: match named.intent {
+            Intent::Write => HubOperation::Write,
+            Intent::Read | Intent::Unknown => HubOperation::Read,
+        },
+    })
 }
 
 /// Has the agent put the sum on record. The command is over: that it can't be told changes nothing any more.

@@ -189,3 +189,54 @@ async fn a_hub_that_is_not_there_is_a_passing_fault() {
             .contains("no connection to the hub")
     );
 }
+
+#[tokio::test]
+async fn a_named_repository_is_the_limit_of_a_command() {
+    let batch = |operation: &str| format!("{{\"operation\":\"{operation}\",\"objects\":[]}}");
+    let lfs = "/acme/model.git/info/lfs/objects/batch";
+    let asks = [
+        ("GET", "/api/whoami-v2", String::new(), 200, 200),
+        ("GET", "/acme/model/resolve/main/x", String::new(), 200, 200),
+        ("GET", "/acme/other/resolve/main/x", String::new(), 403, 403),
+        ("POST", lfs, batch("download"), 200, 200),
+        ("POST", lfs, batch("upload"), 403, 200),
+        (
+            "POST",
+            "/acme/model.git/git-receive-pack",
+            "pack".into(),
+            403,
+            200,
+        ),
+        (
+            "POST",
+            "/acme/other.git/git-receive-pack",
+            "pack".into(),
+            403,
+            403,
+        ),
+    ];
+    for (operation, at) in [(Read, 0), (Write, 1)] {
+        let limit = Target {
+            repository: Some("acme/model".parse().unwrap()),
+            operation,
+        };
+        let (routes, seen) = telling(|_| with(200, "{}"));
+        let stage = Stage::limited(routes, limit).await;
+        let mut passed = 0;
+        for (method, path, body, reading, writing) in &asks {
+            let expected = [*reading, *writing][at];
+            let answer = stage.request(method, path).body(body.clone());
+            let answer = answer.send().await.unwrap();
+            assert_eq!(answer.status(), expected, "{operation:?}: {method} {path}");
+            passed += usize::from(expected == 200);
+            let text = answer.text().await.unwrap();
+            assert_eq!(text.contains("was started to"), expected == 403, "{text}");
+        }
+        assert_eq!(seen.lock().unwrap().len(), passed);
+        assert_eq!(
+            stage.source.asked.lock().unwrap().len(),
+            passed,
+            "no token for the rest"
+        );
+    }
+}

@@ -5,6 +5,7 @@ use oam_gateway::forward::Gateway;
 use oam_gateway::held::Held;
 use oam_gateway::hub::Upstream;
 use oam_gateway::serve::serve;
+use oam_gateway::source::Target;
 use oam_helper::env::{self, Inherited};
 use oam_http::Via;
 use oam_model::refusal::Refusal;
@@ -28,8 +29,13 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Opens one before this hub.
-    pub(super) fn open(hub_url: &str, via: &Via, source: Held) -> Result<Self, Refusal> {
+    /// Opens one before this hub, for no more than `limit`.
+    pub(super) fn open(
+        hub_url: &str,
+        via: &Via,
+        source: Held,
+        limit: Option<Target>,
+    ) -> Result<Self, Refusal> {
         let hub = Upstream::new(hub_url, via)?;
         let fault = |error: io::Error| {
             Refusal::unavailable(
@@ -39,7 +45,7 @@ impl Door {
         };
         let (listener, own) = listen().map_err(fault)?;
         let (end, ended) = watch::channel(None);
-        let gateway = Arc::new(Gateway::new(hub, own, Arc::new(source), ended));
+        let gateway = Arc::new(Gateway::new(hub, own, Arc::new(source), ended).limited_to(limit));
         start(listener, Arc::clone(&gateway)).map_err(fault)?;
         Ok(Self { own, gateway, end })
     }

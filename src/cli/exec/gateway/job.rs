@@ -75,7 +75,8 @@ pub(in super::super) fn run(
     if let Some(token) = first {
         source.put(&target, hub_credential(token));
     }
-    let door = Door::open(&hub.url, &Via::default(), source)?;
+    let limit = target.repository.is_some().then_some(target);
+    let door = Door::open(&hub.url, &Via::default(), source, limit)?;
     super::tell(show, &door, granted.as_ref(), &hub.name, ask.intent);
     if let Some(why) = why {
         show.say(why);
