@@ -90,7 +90,7 @@ impl AgentCore {
                 org,
                 generation,
                 result,
-            } => self.holdings(&org, generation, result),
+            } => self.roles_read(&org, generation, result),
             PortAnswer::Uploaded {
                 org,
                 generation,
@@ -99,7 +99,7 @@ impl AgentCore {
             PortAnswer::Explained(explained) => self.explained(*explained),
             PortAnswer::SetUp(org, read) => self.set_up_read(&org, *read),
             PortAnswer::HungUp { org, follower } => self.hung_up(&org, follower),
-            PortAnswer::LoggedIn { .. } if matches!(self.opening, Opening::UnderWay) => {
+            PortAnswer::LoggedIn { .. } if matches!(self.durable.opening, Opening::UnderWay) => {
                 // To store it now would write over sessions that are just being read.
                 self.arrived.push(inner);
             }

@@ -14,7 +14,8 @@ mod sent;
 
 use super::answers::PortAnswer;
 use super::core::AgentCore;
-use super::issuer_client::Records;
+use super::issuer_client::Uploads;
+use super::org_session::{OrgSession, OrgSessions};
 use super::state::AuditAnchor;
 use oam_audit::record::GENESIS;
 use oam_model::answer::EndpointFault;
@@ -27,8 +28,6 @@ use oam_session::standing::{ISSUER, words};
 use sent::{for_eyes_of, name_at};
 use std::time::Duration;
 
-/// A record is made durable this long after it was written, ms (promise 4: within one second).
-const SYNC_AFTER_MS: u64 = 800;
 /// A batch goes this long after the first of its records is durable, ms.
 const BATCH_AFTER_MS: u64 = 3_000;
 /// Lines and bytes of a batch at most.
@@ -42,68 +41,31 @@ const LONGEST_WAIT_MS: u64 = 300_000;
 const PARTING: Duration = Duration::from_secs(1);
 
 impl AgentCore {
-    /// The log is dirty: it will be durable within a second.
-    pub(super) fn log_is_dirty(&mut self) {
-        if self.sync_at.is_none() {
-            self.sync_at = Some(self.now().plus(SYNC_AFTER_MS));
-        }
-    }
-
     pub(super) fn sync_log(&mut self) {
-        self.sync_at = None;
-        if self.save_trouble.is_some() {
+        self.durable.sync_at = None;
+        if self.durable.trouble.is_some() {
             // An end that could not be written, or a renewed token.
-            let _ = self.ports.vault.persist_tombstone(&self.tombstones);
+            let _ = self
+                .durable
+                .vault
+                .persist_tombstone(&self.durable.tombstones);
             self.save_quietly();
         }
-        if !self.audit_chain.dirty {
-            return;
-        }
-        match self.audit_chain.sync() {
-            Ok(()) => {
-                self.save_quietly();
-                let names: Vec<OrgName> = self.org_sessions.keys().cloned().collect();
-                for name in names {
-                    self.records_are_due(&name);
-                }
-            }
-            Err(why) => {
-                self.audit_chain.not_durable = Some(why);
-                self.log_is_dirty();
+        if self.durable.sync(self.now()) {
+            self.save_quietly();
+            let names: Vec<OrgName> = self.org_sessions.keys().cloned().collect();
+            for name in names {
+                self.records_are_due(&name);
             }
         }
     }
 
     /// There may be records that the organization does not hold yet.
     pub(super) fn records_are_due(&mut self, name: &OrgName) {
-        let now = self.now();
-        let written = self.audit_chain.sequence();
-        let Some(org_session) = self.org_sessions.get_mut(name) else {
-            return;
-        };
-        // With an old bearer they wait for its renewal: the session is not renewed for them.
-        let may = org_session.usable_bearer(now).is_some();
-        let records = &mut org_session.issuer_client.records;
-        if may && (records.unsure || records.held_seq() < written) && records.due.is_none() {
-            records.due = Some(now.plus(BATCH_AFTER_MS));
+        let (now, written) = (self.now(), self.durable.audit_chain.sequence());
+        if let Some(org_session) = self.org_sessions.get_mut(name) {
+            org_session.records_are_due(written, now);
         }
-    }
-
-    /// The issuer on this connection may have another database than the one before: a new one, or a
-    /// backup. What it holds is asked once on each, also when there is nothing to send: otherwise nobody
-    /// would learn that records are missing there until the next one is written.
-    pub(super) fn what_is_held_may_differ(&mut self, name: &OrgName, connection: Option<u64>) {
-        let Some(org_session) = self.org_sessions.get_mut(name) else {
-            return;
-        };
-        let records = &mut org_session.issuer_client.records;
-        if connection.is_some_and(|number| number <= records.asked_on) {
-            return;
-        }
-        records.asked_on = connection.unwrap_or(records.asked_on);
-        // Where nothing is held as far as is known, the next batch begins at the first record anyway.
-        records.unsure = records.held_seq() > 0;
-        self.records_are_due(name);
     }
 
     /// Sends the batches that are due.
@@ -112,7 +74,7 @@ impl AgentCore {
         let names: Vec<OrgName> = self
             .org_sessions
             .iter()
-            .filter(|(_, org_session)| due(org_session.issuer_client.records.due))
+            .filter(|(_, org_session)| due(org_session.issuer_client.uploads.due))
             .map(|(name, _)| name.clone())
             .collect();
         for name in names {
@@ -122,19 +84,18 @@ impl AgentCore {
 
     fn send_batch(&mut self, name: &OrgName) {
         if let Some(org_session) = self.org_sessions.get_mut(name) {
-            org_session.issuer_client.records.due = None;
+            org_session.issuer_client.uploads.due = None;
         }
         let Some((sending, generation)) = self.batch(name) else {
             return;
         };
-        let (inner, org) = (self.inner.clone(), name.clone());
-        tokio::task::spawn_local(async move {
-            let result = sending.await;
-            let _ = inner.send(PortAnswer::Uploaded {
+        let org = name.clone();
+        self.aside.run(async move {
+            PortAnswer::Uploaded {
                 org,
                 generation,
-                result,
-            });
+                result: sending.await,
+            }
         });
     }
 
@@ -147,17 +108,18 @@ impl AgentCore {
         u64,
     )> {
         // The organization must not hold what a crash could take from the disk.
-        if self.audit_chain.dirty {
+        if self.durable.audit_chain.dirty {
             self.sync_log();
         }
         let end = self
+            .durable
             .audit_chain
             .durable_head()
-            .filter(|_| !self.audit_chain.dirty)?;
+            .filter(|_| !self.durable.audit_chain.dirty)?;
         let now = self.now();
         let org_session = self.org_sessions.get(name)?;
         let (org, bearer) = org_session.usable_bearer(now)?;
-        let records = &org_session.issuer_client.records;
+        let records = &org_session.issuer_client.uploads;
         let held = records.held_seq();
         if records.under_way.is_some() || (held >= end.seq && !records.unsure) {
             return None;
@@ -175,13 +137,13 @@ impl AgentCore {
         self.org_sessions
             .get_mut(name)?
             .issuer_client
-            .records
+            .uploads
             .under_way = Some(count);
         Some((sending, generation))
     }
 
     fn upload(&mut self, name: &OrgName, held: u64, end: AuditAnchor) -> Result<Upload, String> {
-        let alone = self.settings.orgs.len() == 1 && self.orphaned.is_empty();
+        let alone = self.settings.orgs.len() == 1 && self.durable.orphaned.is_empty();
         let journal = &self.ports.journal;
         let lines = if held < end.seq {
             journal.lines(held + 1, BATCH_LINES, BATCH_BYTES)?
@@ -191,7 +153,7 @@ impl AgentCore {
         let subject = self.subject_of(name).unwrap_or_default();
         Ok(Upload {
             v: VERSION,
-            log: name_at(self.audit_chain.first()?, name, &subject),
+            log: name_at(self.durable.audit_chain.first()?, name, &subject),
             head_seq: end.seq,
             head_hash: end.hash,
             after_seq: held,
@@ -213,11 +175,11 @@ impl AgentCore {
         result: Result<UploadAnswer, EndpointFault>,
     ) {
         let now = self.now();
-        let written = self.audit_chain.sequence();
+        let written = self.durable.audit_chain.sequence();
         let Some(org_session) = self.org_sessions.get_mut(name) else {
             return;
         };
-        let sent = org_session.issuer_client.records.under_way.take();
+        let sent = org_session.issuer_client.uploads.under_way.take();
         if org_session.issuer_client.generation != generation {
             // Perhaps of the session before: what is held is asked for again.
             return self.records_are_due(name);
@@ -229,7 +191,7 @@ impl AgentCore {
             }
             Ok(answer) => {
                 org_session.issuer_client.told_head(answer.head.clone());
-                let records = &mut org_session.issuer_client.records;
+                let records = &mut org_session.issuer_client.uploads;
                 let before = records.held_seq();
                 records.hold(answer, written);
                 if records.held_seq() == before && sent.is_some_and(|count| count > 0) {
@@ -248,41 +210,20 @@ impl AgentCore {
     fn not_taken(&mut self, name: &OrgName, why: String) {
         let now = self.now();
         let roll = u64::try_from(self.ports.dice.roll() % 1000).unwrap_or(0);
-        let Some(org_session) = self.org_sessions.get_mut(name) else {
-            return;
-        };
-        let records = &mut org_session.issuer_client.records;
-        let wait = (FIRST_WAIT_MS << records.failures.min(6)).min(LONGEST_WAIT_MS);
-        records.failures = records.failures.saturating_add(1);
-        records.trouble = Some(why);
-        records.due = org_session
-            .issuer_client
-            .bearer
-            .is_some()
-            .then(|| now.plus(wait - wait / 4 + wait / 2 * roll / 1000));
-    }
-
-    /// What organizations hold, for `oam log --verify`.
-    pub(super) fn held_by_organizations(&self) -> Vec<HeldAt> {
-        let held = self.org_sessions.iter().filter_map(|(name, org_session)| {
-            let held = org_session.issuer_client.records.held.as_ref()?;
-            let real = held.seq > 0 && held.hash != GENESIS;
-            real.then(|| HeldAt {
-                org: name.clone(),
-                sequence: held.seq,
-                hash: held.hash.clone(),
-            })
-        });
-        held.collect()
+        if let Some(org_session) = self.org_sessions.get_mut(name) {
+            let again = org_session.issuer_client.bearer.is_some();
+            let records = &mut org_session.issuer_client.uploads;
+            records.not_taken(why, again.then_some(now), roll);
+        }
     }
 
     /// The orderly end: files withdrawn, log durable and anchored, and the last records sent.
     pub(super) async fn close(&mut self) {
-        if self.lost.is_some() {
+        if self.durable.lost.is_some() {
             // Files and log may be another agent's by now.
-            return self.delete_own_files();
+            return self.followers.delete_own_files();
         }
-        let _ = self.ports.files.sweep();
+        let _ = self.followers.sweep();
         self.sync_log();
         let names: Vec<OrgName> = self.org_sessions.keys().cloned().collect();
         let mut sendings = Vec::new();
@@ -294,13 +235,13 @@ impl AgentCore {
         if sendings.is_empty() {
             return;
         }
-        let written = self.audit_chain.sequence();
+        let written = self.durable.audit_chain.sequence();
         let parting = async {
             for (name, sending) in sendings {
                 if let Ok(answer) = sending.await
                     && let Some(org_session) = self.org_sessions.get_mut(&name)
                 {
-                    org_session.issuer_client.records.hold(answer, written);
+                    org_session.issuer_client.uploads.hold(answer, written);
                 }
             }
         };
@@ -309,7 +250,60 @@ impl AgentCore {
     }
 }
 
-impl Records {
+/// What organizations hold, for `oam log --verify`.
+pub(super) fn held_at(org_sessions: &OrgSessions) -> Vec<HeldAt> {
+    let held = org_sessions.iter().filter_map(|(name, org_session)| {
+        let held = org_session.issuer_client.uploads.held.as_ref()?;
+        let real = held.seq > 0 && held.hash != GENESIS;
+        real.then(|| HeldAt {
+            org: name.clone(),
+            sequence: held.seq,
+            hash: held.hash.clone(),
+        })
+    });
+    held.collect()
+}
+
+impl OrgSession {
+    /// There may be records that the organization does not hold yet, of `written`.
+    fn records_are_due(&mut self, written: u64, now: Moment) {
+        // With an old bearer they wait for its renewal: the session is not renewed for them.
+        let may = self.usable_bearer(now).is_some();
+        let records = &mut self.issuer_client.uploads;
+        if may && (records.unsure || records.held_seq() < written) && records.due.is_none() {
+            records.due = Some(now.plus(BATCH_AFTER_MS));
+        }
+    }
+
+    /// The issuer on this connection may have another database than the one before: a new one, or a
+    /// backup. What it holds is asked once on each, also when there is nothing to send: otherwise nobody
+    /// would learn that records are missing there until the next one is written.
+    pub(super) fn what_is_held_may_differ(
+        &mut self,
+        connection: Option<u64>,
+        written: u64,
+        now: Moment,
+    ) {
+        let records = &mut self.issuer_client.uploads;
+        if connection.is_some_and(|number| number <= records.asked_on) {
+            return;
+        }
+        records.asked_on = connection.unwrap_or(records.asked_on);
+        // Where nothing is held as far as is known, the next batch begins at the first record anyway.
+        records.unsure = records.held_seq() > 0;
+        self.records_are_due(written, now);
+    }
+}
+
+impl Uploads {
+    /// Kept, and tried `again` later and later, if at all.
+    fn not_taken(&mut self, why: String, again: Option<Moment>, roll: u64) {
+        let wait = (FIRST_WAIT_MS << self.failures.min(6)).min(LONGEST_WAIT_MS);
+        self.failures = self.failures.saturating_add(1);
+        self.trouble = Some(why);
+        self.due = again.map(|now| now.plus(wait - wait / 4 + wait / 2 * roll / 1000));
+    }
+
     /// Number of the last record that the organization holds as far as is known; 0: none.
     pub(super) fn held_seq(&self) -> u64 {
         self.held.as_ref().map_or(0, |held| held.seq)

@@ -1,24 +1,25 @@
 //! The one task that owns the state.
 
 use super::answers::PortAnswer;
-use super::audit_chain::AuditChain;
+use super::aside::Aside;
 use super::command::{AgentCommand, CommandOutcome};
+use super::durable::Durable;
 use super::effective_roles::WaitPolicy;
+use super::followers::Followers;
 use super::login::Logins;
-use super::opening::Opening;
-use super::org_session::{Chosen, Follower, OrgSession};
+use super::org_session::{Chosen, OrgSessions};
 use super::ports::{
     AuditFile, ChildTokenFiles, Clock, Configuration, IdentityProvider, IssuerApi, Notices,
     Published, Rng, TokenEndpoint, Vault,
 };
-use super::state::{SealedSession, Tombstone};
+use super::settings::LiveSettings;
+use super::work::WorkQueue;
 use oam_config::agent::Settings;
 use oam_model::name::OrgName;
-use oam_model::refusal::Refusal;
 use oam_model::time::Moment;
-use oam_session::machine::{Effect, Event, HostEvent};
+use oam_session::machine::HostEvent;
 use oam_session::subscription::SubscriptionInput;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -64,34 +65,22 @@ pub(super) struct Ticket {
 pub struct AgentCore {
     pub(super) ports: Ports,
     pub(super) version: String,
-    pub(super) settings: Arc<Settings>,
-    /// Why the last edit of the configuration was not taken.
-    pub(super) settings_trouble: Option<String>,
-    pub(super) org_sessions: BTreeMap<OrgName, OrgSession>,
-    pub(super) tombstones: BTreeMap<OrgName, Tombstone>,
-    pub(super) audit_chain: AuditChain,
+    pub(super) settings: LiveSettings,
+    pub(super) org_sessions: OrgSessions,
+    pub(super) durable: Durable,
     pub(super) tickets: BTreeMap<u64, Ticket>,
-    pub(super) following: BTreeMap<u64, Follower>,
+    pub(super) followers: Followers,
     pub(super) logins: Logins,
     pub(super) numbers: u64,
-    /// Whether the sealed state was read; before that nothing is written over it.
-    pub(super) opening: Opening,
-    /// Stored sessions of organizations that the configuration no longer names: kept, not served.
-    pub(super) orphaned: BTreeMap<OrgName, SealedSession>,
-    /// Tombstones can't be read: everything is refused.
-    pub(super) blocked: Option<Refusal>,
-    pub(super) save_trouble: Option<String>,
     pub(super) parked: Vec<AgentCommand>,
-    pub(super) sync_at: Option<Moment>,
     /// Request id of the exchange whose refusal is being carried out.
     pub(super) request_in_hand: Option<String>,
     pub(super) retired: bool,
-    /// The state is no longer this agent's; why. Then nothing is written any more.
-    pub(super) lost: Option<String>,
+    pub(super) queue: WorkQueue,
     ticked: Moment,
     /// Sign-ins that arrived while the sealed state was being read.
     pub(super) arrived: Vec<PortAnswer>,
-    pub(super) inner: mpsc::UnboundedSender<PortAnswer>,
+    pub(super) aside: Aside,
     answers: mpsc::UnboundedReceiver<PortAnswer>,
 }
 
@@ -99,33 +88,27 @@ impl AgentCore {
     /// A core in the state that the disk tells. Reads tombstones first, so that an end survives
     /// whatever the keyring does; sweeps token files before anything is accepted.
     pub fn new(ports: Ports, settings: Arc<Settings>, version: &str) -> Self {
-        let (inner, answers) = mpsc::unbounded_channel();
-        let audit_chain = AuditChain::open(Rc::clone(&ports.journal));
+        let (aside, answers) = Aside::new();
+        let durable = Durable::new(Rc::clone(&ports.vault), Rc::clone(&ports.journal));
+        let followers = Followers::new(Rc::clone(&ports.files));
         let ticked = ports.clock.now();
         let mut core = Self {
             ticked,
             arrived: Vec::new(),
             ports,
             version: version.to_owned(),
-            settings,
-            settings_trouble: None,
-            org_sessions: BTreeMap::new(),
-            tombstones: BTreeMap::new(),
-            audit_chain,
+            settings: LiveSettings::new(settings),
+            org_sessions: OrgSessions::new(),
+            durable,
             tickets: BTreeMap::new(),
-            following: BTreeMap::new(),
+            followers,
             logins: Logins::default(),
             numbers: 0,
-            opening: Opening::NotYet,
-            orphaned: BTreeMap::new(),
-            blocked: None,
-            save_trouble: None,
             parked: Vec::new(),
-            sync_at: None,
             request_in_hand: None,
             retired: false,
-            lost: None,
-            inner,
+            queue: WorkQueue::default(),
+            aside,
             answers,
         };
         core.start();
@@ -134,7 +117,7 @@ impl AgentCore {
 
     /// The configuration could not be read at start: `status` says why.
     pub fn settings_not_taken(&mut self, why: String) {
-        self.settings_trouble = Some(why);
+        self.settings.trouble = Some(why);
     }
 
     /// Runs until the mailbox closes, the core retires or `stop` resolves.
@@ -185,9 +168,9 @@ impl AgentCore {
             .values()
             .filter_map(|org_session| org_session.machine.next_wake(now));
         // The sleep begins anew with every event and stops in a suspend.
-        let children = (!self.following.is_empty())
+        let children = (!self.followers.is_empty())
             .then(|| now.until(self.ticked.plus(LONGEST_WITH_CHILDREN_MS)));
-        let sync = self.sync_at.map(|at| now.until(at));
+        let sync = self.durable.sync_at.map(|at| now.until(at));
         let links = self.subscription_wake(now);
         machines.chain(children).chain(sync).chain(links).min()
     }
@@ -198,7 +181,7 @@ impl AgentCore {
         }
         let now = self.now();
         self.ticked = now;
-        if self.sync_at.is_some_and(|at| now.reached(at)) {
+        if self.durable.sync_at.is_some_and(|at| now.reached(at)) {
             self.sync_log();
         }
         let orgs: Vec<OrgName> = self.org_sessions.keys().cloned().collect();
@@ -208,29 +191,6 @@ impl AgentCore {
         }
         self.release_overdue(now);
         self.send_records(now);
-    }
-
-    /// Lets the session machine of `org` decide, and carries out what it says. What carrying out brings waits until
-    /// all that was decided is done: no effect asks the machine by itself.
-    pub(super) fn step(&mut self, org: &OrgName, event: impl Into<Event>) {
-        self.drain(org, VecDeque::from([event.into()]));
-    }
-
-    /// Carries out what was decided, and lets the machine decide about what that brings.
-    pub(super) fn carry_out(&mut self, org: &OrgName, effects: Vec<Effect>) {
-        let events = self.perform(org, effects);
-        self.drain(org, events.into());
-    }
-
-    fn drain(&mut self, org: &OrgName, mut events: VecDeque<Event>) {
-        while let Some(event) = events.pop_front() {
-            let now = self.now();
-            let Some(org_session) = self.org_sessions.get_mut(org) else {
-                return;
-            };
-            let effects = org_session.machine.step(event, now);
-            events.extend(self.perform(org, effects));
-        }
     }
 
     fn command(&mut self, command: AgentCommand) {
@@ -248,7 +208,7 @@ impl AgentCore {
 
     /// A command that need not wait for the sealed state; for roles it may have to.
     pub(super) fn admit(&mut self, command: AgentCommand) {
-        if let Some(org) = self.must_wait_for_roles(&command) {
+        if let Some(org) = self.resolver().must_wait_for_roles(&command) {
             self.park_for_roles(&org, command);
         } else {
             self.execute(command, WaitPolicy::Waits);
@@ -296,7 +256,7 @@ impl AgentCore {
             AgentCommand::Reload { reply } => self.reload(reply),
             AgentCommand::Retire { reply } => self.retire(reply),
             AgentCommand::Configured(Ok(settings)) => self.configured(&settings),
-            AgentCommand::Configured(Err(why)) => self.settings_trouble = Some(why),
+            AgentCommand::Configured(Err(why)) => self.settings.trouble = Some(why),
         }
     }
 }

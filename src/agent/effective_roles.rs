@@ -2,22 +2,20 @@
 //! issuer alone grants.
 
 use super::answers::PortAnswer;
-use super::asks::{Denied, Resolved};
 use super::command::{AgentCommand, ReportKind};
 use super::core::AgentCore;
-use super::issuer_client::{IssuerClientState, Reading, RolesError};
-use oam_config::agent::Org;
+use super::entitlements::{Reading, RolesError, not_renewed};
+use super::org_session::OrgSession;
+use super::resolve::{Denied, Resolved, Resolver};
+use super::work::Work;
 use oam_model::answer::EndpointFault;
 use oam_model::name::{OrgName, RoleName};
 use oam_model::organization::EffectiveRoles;
-use oam_model::refusal::{Refusal, RefusalCode};
+use oam_model::refusal::RefusalCode;
 use oam_model::time::Moment;
 use oam_session::machine::IssuerEvent;
-use oam_session::role::Roles;
-use oam_session::state::{FAILURE_MEMORY_MS, Need};
+use oam_session::state::Need;
 
-/// Roles younger than this are not read again because somebody asks, ms.
-const YOUNG_MS: u64 = 60_000;
 /// Whoever needs the roles waits this long for them, ms.
 const PATIENCE_MS: u64 = 4_000;
 
@@ -30,29 +28,18 @@ pub(super) enum WaitPolicy {
     IsOver,
 }
 
-impl AgentCore {
-    /// The organization with the roles that count: its own, or those that its issuer says.
-    ///
-    /// # Errors
-    /// Its issuer has not said them.
-    pub(super) fn with_roles<'a>(&'a self, org: &'a Org) -> Result<Roles<'a>, Refusal> {
-        if org.exchange.issuer().is_none() {
-            let roles = &org.roles;
-            return Ok(Roles { org, roles });
+impl OrgSession {
+    /// Whether the issuer may be asked now for the roles of this session.
+    fn may_read_roles(&self, now: Moment) -> bool {
+        let standing = self.machine.standing();
+        if self.bearer().is_none() || standing.need(now, self.machine.limits()) == Need::Login {
+            return false;
         }
-        let issuer_client = self
-            .org_sessions
-            .get(&org.name)
-            .map(|org_session| &org_session.issuer_client);
-        if let Some(roles) = issuer_client.and_then(IssuerClientState::roles) {
-            return Ok(Roles { org, roles });
-        }
-        let unread = issuer_client.and_then(|issuer_client| issuer_client.unread.as_ref());
-        let asked =
-            issuer_client.is_some_and(|issuer_client| issuer_client.reading != Reading::Idle);
-        Err(roles_unknown(&org.name, unread, asked))
+        self.issuer_client.entitlements.may_be_read(now)
     }
+}
 
+impl Resolver<'_> {
     /// Whether a report must wait until the roles are read: they are not known, or they are not young and
     /// would refuse what it is about.
     pub(super) fn must_wait_for_roles(&self, command: &AgentCommand) -> Option<OrgName> {
@@ -87,35 +74,19 @@ impl AgentCore {
         waits.then(|| org.clone())
     }
 
-    /// Whether a session may be asked for its roles now: not within a minute of the last reading, nor
-    /// just after one that failed.
     fn may_read(&self, name: &OrgName) -> bool {
-        let now = self.now();
-        let Some(org_session) = self.org_sessions.get(name) else {
-            return false;
-        };
-        let standing = org_session.machine.standing();
-        if org_session.bearer().is_none()
-            || standing.need(now, org_session.machine.limits()) == Need::Login
-        {
-            return false;
-        }
-        let issuer_client = &org_session.issuer_client;
-        let within = |at: Moment, ms: u64| now.since(at) < ms;
-        let young = issuer_client.read_at.is_some_and(|at| within(at, YOUNG_MS));
-        let failed = issuer_client
-            .unread
-            .as_ref()
-            .is_some_and(|unread| within(unread.at, FAILURE_MEMORY_MS));
-        !young && !failed
+        let org_session = self.org_sessions.get(name);
+        org_session.is_some_and(|org_session| org_session.may_read_roles(self.now))
     }
+}
 
+impl AgentCore {
     /// Keeps a command until the roles are there, or it has waited long enough.
     pub(super) fn park_for_roles(&mut self, name: &OrgName, command: AgentCommand) {
         let until = self.now().plus(PATIENCE_MS);
         if let Some(org_session) = self.org_sessions.get_mut(name) {
-            org_session.issuer_client.parked.push(command);
-            org_session.issuer_client.parked_until.get_or_insert(until);
+            let entitlements = &mut org_session.issuer_client.entitlements;
+            entitlements.park(command, until);
         }
         self.read_roles(name);
     }
@@ -126,47 +97,52 @@ impl AgentCore {
         let Some(org_session) = self.org_sessions.get_mut(name) else {
             return;
         };
-        let issuer_client = &mut org_session.issuer_client;
-        match issuer_client.reading {
+        let entitlements = &mut org_session.issuer_client.entitlements;
+        match entitlements.reading {
             Reading::Asked | Reading::Overtaken => {
-                issuer_client.reading = Reading::Overtaken;
+                entitlements.reading = Reading::Overtaken;
                 return;
             }
             Reading::Idle | Reading::Renewing => {}
         }
         if let Some((org, bearer)) = org_session.usable_bearer(now) {
-            org_session.issuer_client.reading = Reading::Asked;
+            org_session.issuer_client.entitlements.reading = Reading::Asked;
             let generation = org_session.issuer_client.generation;
             let asked = self.ports.issuer.roles(&org, bearer);
-            let (inner, org) = (self.inner.clone(), name.clone());
-            tokio::task::spawn_local(async move {
-                let result = asked.await;
-                let _ = inner.send(PortAnswer::EffectiveRoles {
+            let org = name.clone();
+            self.aside.run(async move {
+                PortAnswer::EffectiveRoles {
                     org,
                     generation,
-                    result,
-                });
+                    result: asked.await,
+                }
             });
             return;
         }
-        org_session.issuer_client.reading = Reading::Renewing;
-        self.step(name, IssuerEvent::Renew);
-        let renewing = self
-            .org_sessions
-            .get(name)
-            .and_then(|org_session| org_session.machine.standing().live())
-            .is_some_and(|live| live.flight.is_some());
-        if !renewing {
-            self.roles_unread(name, not_renewed(now));
+        org_session.issuer_client.entitlements.reading = Reading::Renewing;
+        self.queue
+            .push(name, Work::Session(IssuerEvent::Renew.into()));
+        self.queue.push(name, Work::RenewalAsked);
+        self.drain();
+    }
+
+    /// A younger bearer was asked for: without a renewal under way none will come.
+    pub(super) fn renewal_asked(&mut self, name: &OrgName) {
+        let waits = self.org_sessions.get(name).is_some_and(|org_session| {
+            let live = org_session.machine.standing().live();
+            org_session.issuer_client.entitlements.reading == Reading::Renewing
+                && live.is_none_or(|live| live.flight.is_none())
+        });
+        if waits {
+            self.roles_unread(name, not_renewed(self.now()));
         }
     }
 
     /// A renewal came to its end: whoever waited for a younger bearer goes on, or not.
     pub(super) fn renewal_over(&mut self, name: &OrgName, renewed: bool) {
-        let waits = self
-            .org_sessions
-            .get(name)
-            .is_some_and(|org_session| org_session.issuer_client.reading == Reading::Renewing);
+        let waits = self.org_sessions.get(name).is_some_and(|org_session| {
+            org_session.issuer_client.entitlements.reading == Reading::Renewing
+        });
         if waits && renewed {
             self.read_roles(name);
         } else if waits {
@@ -174,7 +150,7 @@ impl AgentCore {
         }
     }
 
-    pub(super) fn holdings(
+    pub(super) fn roles_read(
         &mut self,
         name: &OrgName,
         generation: u64,
@@ -183,7 +159,7 @@ impl AgentCore {
         let Some(org_session) = self.org_sessions.get_mut(name) else {
             return;
         };
-        let before = std::mem::take(&mut org_session.issuer_client.reading);
+        let before = std::mem::take(&mut org_session.issuer_client.entitlements.reading);
         if org_session.issuer_client.bearer.is_none() || before == Reading::Idle {
             return self.release(name);
         }
@@ -191,7 +167,7 @@ impl AgentCore {
         match result {
             // What was said to an older bearer, or before something changed, is asked for again.
             _ if another || before == Reading::Overtaken => self.read_roles(name),
-            Ok(holdings) => self.take_holdings(name, holdings),
+            Ok(effective) => self.take_roles(name, effective),
             Err(fault) => {
                 self.heed(name, generation, &fault);
                 self.roles_unread(name, RolesError::of(&fault, self.now()));
@@ -201,29 +177,26 @@ impl AgentCore {
 
     pub(super) fn roles_unread(&mut self, name: &OrgName, unread: RolesError) {
         if let Some(org_session) = self.org_sessions.get_mut(name) {
-            org_session.issuer_client.reading = Reading::Idle;
-            org_session.issuer_client.unread = Some(unread);
+            org_session.issuer_client.entitlements.reading = Reading::Idle;
+            org_session.issuer_client.entitlements.unread = Some(unread);
         }
         self.release(name);
     }
 
-    pub(super) fn take_holdings(&mut self, name: &OrgName, mut holdings: EffectiveRoles) {
+    pub(super) fn take_roles(&mut self, name: &OrgName, mut effective: EffectiveRoles) {
         let now = self.now();
-        self.set_up_told(name, holdings.setup.take());
+        self.set_up_told(name, effective.setup.take());
         let Some(org_session) = self.org_sessions.get_mut(name) else {
             return;
         };
-        let held: Vec<RoleName> = holdings.roles.iter().map(|r| r.role.clone()).collect();
-        let issuer_client = &mut org_session.issuer_client;
-        issuer_client.read_at = Some(now);
-        issuer_client.unread = None;
-        let changed = issuer_client.holdings() != Some(&holdings);
-        issuer_client.hold(Some(holdings));
+        let held: Vec<RoleName> = effective.roles.iter().map(|r| r.role.clone()).collect();
+        let entitlements = &mut org_session.issuer_client.entitlements;
+        let changed = entitlements.read(effective, now);
         if changed {
             self.save_quietly();
             let lost = Vec::new();
             self.step(name, IssuerEvent::RolesChanged { held, lost });
-            if let Some(org) = self.org(name) {
+            if let Some(org) = self.settings.org(name).cloned() {
                 self.choose_again(&org);
             }
         }
@@ -235,11 +208,8 @@ impl AgentCore {
         let Some(org_session) = self.org_sessions.get_mut(name) else {
             return;
         };
-        if let Some(mut holdings) = org_session.issuer_client.holdings().cloned() {
-            let stays = |role: &RoleName| held.contains(role) && !lost.contains(role);
-            holdings.roles.retain(|known| stays(&known.role));
-            org_session.issuer_client.hold(Some(holdings));
-        }
+        let entitlements = &mut org_session.issuer_client.entitlements;
+        entitlements.keep(held, lost);
         self.save_quietly();
     }
 
@@ -248,11 +218,10 @@ impl AgentCore {
         let Some(org_session) = self.org_sessions.get_mut(name) else {
             return;
         };
-        org_session.issuer_client.parked_until = None;
-        let commands = std::mem::take(&mut org_session.issuer_client.parked);
-        for command in commands {
-            self.execute(command, WaitPolicy::IsOver);
+        for command in org_session.issuer_client.entitlements.release() {
+            self.queue.push(name, Work::Command(command));
         }
+        self.drain();
     }
 
     /// Releases those who have waited long enough.
@@ -261,7 +230,7 @@ impl AgentCore {
         let names: Vec<OrgName> = self
             .org_sessions
             .iter()
-            .filter(|(_, org_session)| due(org_session.issuer_client.parked_until))
+            .filter(|(_, org_session)| due(org_session.issuer_client.entitlements.parked_until()))
             .map(|(name, _)| name.clone())
             .collect();
         for name in names {
@@ -276,52 +245,11 @@ impl AgentCore {
         }
         let now = self.now();
         let stale = self.org_sessions.get(name).is_some_and(|org_session| {
-            let read_at = org_session.issuer_client.read_at;
-            read_at.is_none_or(|at| now.since(at) >= YOUNG_MS)
+            let entitlements = &org_session.issuer_client.entitlements;
+            entitlements.are_old(now)
         });
         if stale {
             self.read_roles(name);
         }
-    }
-}
-
-/// Which roles are held is not known: it was not asked yet, or it could not be told.
-fn roles_unknown(org: &OrgName, unread: Option<&RolesError>, asked: bool) -> Refusal {
-    let Some(unread) = unread else {
-        if asked {
-            return Refusal::unavailable(
-                format!(
-                    "the issuer of {org} has not said which roles you hold: it was asked just now"
-                ),
-                "try again in a moment; `oam status` shows how the issuer is reached",
-            );
-        }
-        return Refusal::unavailable(
-            format!("the issuer of {org} was not asked yet which roles you hold"),
-            "try again in a moment; `oam roles` asks",
-        );
-    };
-    let next = match (&unread.next, unread.passes) {
-        (Some(next), _) => next.clone(),
-        (None, true) => {
-            "try again in a moment; `oam status` shows how the issuer is reached".into()
-        }
-        (None, false) => "run `oam doctor`, and show the administrators what it says".into(),
-    };
-    Refusal::unavailable(
-        format!(
-            "the issuer of {org} has not said which roles you hold: {}",
-            unread.why
-        ),
-        next,
-    )
-}
-
-fn not_renewed(at: Moment) -> RolesError {
-    RolesError {
-        why: "the session could not be renewed".into(),
-        next: None,
-        passes: true,
-        at,
     }
 }

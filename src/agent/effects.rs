@@ -5,7 +5,7 @@ use super::command::CommandOutcome;
 use super::core::{AgentCore, Ticket};
 use super::org_session::{Session, subject_expires};
 use super::ports::{Arrived, Notice, UserInfo};
-use oam_config::agent::Org;
+use super::work::Work;
 use oam_model::answer::EndpointFault;
 use oam_model::granted::{Granted, TokenAnswer};
 use oam_model::identity::Identity;
@@ -23,17 +23,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 impl AgentCore {
-    /// Carries out effects in their order; what they bring is for the session machine.
-    pub(super) fn perform(&mut self, org: &OrgName, effects: Vec<Effect>) -> Vec<Event> {
-        let events = effects
-            .into_iter()
-            .map(|effect| self.perform_one(org, effect));
-        events.flatten().collect()
-    }
-
-    fn perform_one(&mut self, org: &OrgName, effect: Effect) -> Option<Event> {
+    /// Carries out one effect; what it brings is for the queue.
+    pub(super) fn perform(&mut self, org: &OrgName, effect: Effect) -> Vec<Work> {
         match effect {
-            Effect::End { word, reason } => self.end(org, word, reason),
+            Effect::End { word, reason } => return self.end(org, word, reason),
             Effect::Doubt(reason) => self.record_of_issuer(org, EventKind::Doubt, reason),
             Effect::Drop(token) => {
                 if let Some(org_session) = self.org_sessions.get_mut(org) {
@@ -44,7 +37,7 @@ impl AgentCore {
                 follower,
                 refusal,
                 last,
-            } => return self.withdraw(follower, refusal, last),
+            } => return brought(self.withdraw(follower, refusal, last)),
             Effect::Notify(occasion) => {
                 let text = notice::text(org.as_str(), &occasion);
                 let notice = Notice {
@@ -55,16 +48,14 @@ impl AgentCore {
                 self.ports.notices.show(notice);
             }
             Effect::Grant { ticket, token } => self.grant(org, ticket, token),
-            Effect::Deliver { follower, token } => return self.deliver(org, follower, token),
+            Effect::Deliver { follower, token } => {
+                return brought(self.deliver(org, follower, token));
+            }
             Effect::Refuse { ticket, refusal } => self.refuse(org, ticket, refusal),
             Effect::Refresh(flight) => return self.refresh(org, flight),
-            Effect::Mint { flight, order } => return self.mint(org, flight, order),
+            Effect::Mint { flight, order } => return brought(self.mint(org, flight, order)),
         }
-        None
-    }
-
-    pub(super) fn org(&self, name: &OrgName) -> Option<Org> {
-        self.settings.org(name).cloned()
+        Vec::new()
     }
 
     pub(super) fn subject_of(&self, org: &OrgName) -> Option<String> {
@@ -107,7 +98,7 @@ impl AgentCore {
                 gate,
             ));
         } else {
-            let _ = reply.send(CommandOutcome::Refused(self.unrecorded(), epoch));
+            let _ = reply.send(CommandOutcome::Refused(self.durable.unrecorded(), epoch));
         }
     }
 
@@ -117,22 +108,6 @@ impl AgentCore {
         if org_session.is_some_and(|org_session| org_session.goes_out(granted, now)) {
             self.save_quietly();
         }
-    }
-
-    /// Promise 4: what can't be recorded is refused.
-    pub(super) fn unrecorded(&self) -> Refusal {
-        let why = self
-            .audit_chain
-            .trouble
-            .clone()
-            .or_else(|| self.audit_chain.not_durable.clone())
-            .unwrap_or_else(|| "unknown".into());
-        Refusal::unavailable(
-            format!(
-                "the audit log can't be written ({why}), and nothing is granted without a record"
-            ),
-            "make room or restore the folder that `oam status` names, then try again",
-        )
     }
 
     fn refuse(&mut self, org: &OrgName, ticket: u64, refusal: Refusal) {
@@ -162,8 +137,10 @@ impl AgentCore {
     }
 
     /// Sends a refresh. The in-flight mark is durable before a byte leaves (promise 3).
-    fn refresh(&mut self, org: &OrgName, flight: Flight) -> Option<Event> {
-        let org_session = self.org_sessions.get_mut(org)?;
+    fn refresh(&mut self, org: &OrgName, flight: Flight) -> Vec<Work> {
+        let Some(org_session) = self.org_sessions.get_mut(org) else {
+            return Vec::new();
+        };
         let known = org_session
             .machine
             .standing()
@@ -174,7 +151,7 @@ impl AgentCore {
             (to, org_session.session.as_mut(), known)
         else {
             let words = "what was signed in to is not known".to_owned();
-            return Some(not_sent(flight, words));
+            return not_sent(flight, words);
         };
         let before = session.in_flight;
         session.in_flight = Some(before.unwrap_or(0).saturating_add(1));
@@ -184,18 +161,17 @@ impl AgentCore {
                 session.in_flight = before;
             }
             let words = format!("the session state can't be written: {why}");
-            return Some(not_sent(flight, words));
+            return not_sent(flight, words);
         }
-        let (idp, inner, org) = (Rc::clone(&self.ports.idp), self.inner.clone(), org.clone());
-        tokio::task::spawn_local(async move {
-            let result = idp.refresh(&settings, tokens, known).await;
-            let _ = inner.send(PortAnswer::Refreshed {
+        let (idp, org) = (Rc::clone(&self.ports.idp), org.clone());
+        self.aside.run(async move {
+            PortAnswer::Refreshed {
                 org,
                 flight: flight.id,
-                result,
-            });
+                result: idp.refresh(&settings, tokens, known).await,
+            }
         });
-        None
+        Vec::new()
     }
 
     fn session_of(&mut self, org: &OrgName) -> Option<&mut Session> {
@@ -281,11 +257,10 @@ impl AgentCore {
             return self.proven(name, flight, identity, UserInfo::Unread);
         }
         // Nobody else says whether the groups are still those: where there is an issuer, it asks itself.
-        let (idp, inner, org) = (Rc::clone(&self.ports.idp), self.inner.clone(), name.clone());
-        tokio::task::spawn_local(async move {
+        let (idp, org) = (Rc::clone(&self.ports.idp), name.clone());
+        self.aside.run(async move {
             let said = idp.userinfo(&to, access, identity.clone()).await;
-            let said = Box::new((identity, said));
-            let _ = inner.send(PortAnswer::UserInfo(org, flight, said));
+            PortAnswer::UserInfo(org, flight, Box::new((identity, said)))
         });
     }
 
@@ -325,7 +300,7 @@ impl AgentCore {
         record.org = Some(name.clone());
         record.subject = Some(identity.subject.clone());
         self.write(&record);
-        let org = self.org(name);
+        let org = self.settings.org(name).cloned();
         let lost: Vec<RoleName> = org
             .iter()
             .flat_map(|org| &org.roles)
@@ -380,12 +355,16 @@ impl AgentCore {
     }
 }
 
-/// A refresh that did not leave.
-fn not_sent(flight: Flight, words: String) -> Event {
+/// A refresh that did not leave: it failed, and whoever waits for a younger bearer waits in vain.
+fn not_sent(flight: Flight, words: String) -> Vec<Work> {
     let failed = ProviderEvent::RefreshFailed {
         flight: flight.id,
         meaning: Meaning::Untouched,
         words,
     };
-    failed.into()
+    vec![Work::Session(failed.into()), Work::RenewalAsked]
+}
+
+fn brought(event: Option<Event>) -> Vec<Work> {
+    event.into_iter().map(Work::Session).collect()
 }

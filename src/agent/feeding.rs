@@ -1,19 +1,23 @@
 //! The feed of an organization's own issuer: carries out what the link decides.
 
 use super::answers::PortAnswer;
+use super::aside::Aside;
 use super::core::AgentCore;
 use super::org_session::OrgSession;
-use super::ports::Since;
+use super::ports::{IssuerApi, Since};
+use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
 use oam_model::feed::{FeedEvent, FeedItem, Poll};
 use oam_model::name::{OrgName, RoleName};
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::RefusalCode;
+use oam_model::secret::Secret;
 use oam_model::standing::{EndReason, StandingWord};
 use oam_model::time::Moment;
 use oam_session::machine::IssuerEvent;
 use oam_session::standing::{ISSUER, words};
-use oam_session::subscription::{Closed, SubscriptionEffect, SubscriptionInput};
+use oam_session::subscription::{Closed, SubscriptionInput};
+use std::sync::Arc;
 
 /// What the issuer said by the feed, or how a connection to it ended.
 pub(super) enum FeedNews {
@@ -38,101 +42,34 @@ impl AgentCore {
         }
     }
 
-    /// The session is another person's, or begins anew: nothing of the link before is true.
+    /// The session is another person's, or begins anew: nothing of the subscription before is true.
     pub(super) fn unlink(&mut self, name: &OrgName) {
-        let now = self.now();
         self.subscription_step(name, SubscriptionInput::Bearer(None));
+        self.forget_issuer(name);
+    }
+
+    /// Nothing that the issuer said of the session is true any more.
+    pub(super) fn forget_issuer(&mut self, name: &OrgName) {
+        let now = self.now();
         if let Some(org_session) = self.org_sessions.get_mut(name) {
             org_session.issuer_client.forget(now);
             org_session.issuer_client.bearer = None;
         }
     }
 
-    /// Whether news must not be missed: a token is out, or a child uses one.
-    pub(super) fn wants_news(&self, name: &OrgName, now: Moment) -> bool {
-        let follows = self.following.values().any(|f| f.chosen.org == *name);
-        let out = self.org_sessions.get(name).is_some_and(|org_session| {
-            let mut out = org_session.outstanding.iter();
-            out.any(|out| out.granted.expires_at > now.unix())
-        });
-        let watches = self
-            .org_sessions
-            .get(name)
-            .is_some_and(OrgSession::is_watched);
-        follows || watches || out
-    }
-
-    /// Milliseconds until a link wants to be woken.
+    /// Milliseconds until something of an issuer wants to be looked at.
     pub(super) fn subscription_wake(&self, now: Moment) -> Option<u64> {
         let wakes = self.org_sessions.iter().filter_map(|(name, org_session)| {
-            let wanted = self.wants_news(name, now);
-            let link = org_session.issuer_client.link.next_wake(wanted, now);
-            let parked = org_session
-                .issuer_client
-                .parked_until
-                .map(|at| now.until(at));
-            let records = org_session
-                .issuer_client
-                .records
-                .due
-                .map(|at| now.until(at));
-            link.into_iter().chain(parked).chain(records).min()
+            let wanted = org_session.wants_news(self.followers.uses(name), now);
+            org_session.issuer_client.next_wake(wanted, now)
         });
         wakes.min()
     }
 
-    /// Lets the link of `name` decide, and carries out what it says.
-    pub(super) fn subscription_step(&mut self, name: &OrgName, input: SubscriptionInput) {
-        let now = self.now();
-        let wanted = self.wants_news(name, now);
-        let Some(org_session) = self.org_sessions.get_mut(name) else {
-            return;
-        };
-        if org_session.issuer_client.bearer.is_none()
-            && !matches!(input, SubscriptionInput::Bearer(_))
-        {
-            return;
-        }
-        let roll = match input {
-            SubscriptionInput::Bearer(None) => 0,
-            _ => u64::try_from(self.ports.dice.roll() & u128::from(u64::MAX)).unwrap_or(0),
-        };
-        let epoch = org_session.machine.epoch();
-        let steps = org_session
-            .issuer_client
-            .link
-            .step(input, wanted, now, roll);
-        for step in steps {
-            // A step can end the session; what was decided about its link is void then.
-            if self.org_sessions.get(name).map(|o| o.machine.epoch()) != Some(epoch) {
-                break;
-            }
-            match step {
-                SubscriptionEffect::Hangup => self.hang_up(name),
-                SubscriptionEffect::Connect { number, after } => {
-                    self.open_feed(name, number, after);
-                }
-                SubscriptionEffect::Poll { number, after } => self.poll(name, number, after),
-                SubscriptionEffect::ReadRoles => self.read_roles(name),
-                SubscriptionEffect::Tell(event) => self.tell(name, event),
-            }
-        }
-    }
-
-    fn hang_up(&mut self, name: &OrgName) {
-        let feed = self
-            .org_sessions
-            .get_mut(name)
-            .and_then(|org_session| org_session.issuer_client.feed.take());
-        if let Some(feed) = feed {
-            feed.abort();
-        }
-    }
-
     /// That roles changed goes on record before the session machine acts on it; a doubt by the session machine's first effect.
     /// Heartbeats do not: the proof that a grant rests on would be four records a minute.
-    fn tell(&mut self, name: &OrgName, event: IssuerEvent) {
-        if let IssuerEvent::RolesChanged { held, lost } = &event {
+    pub(super) fn record_news(&mut self, name: &OrgName, event: &IssuerEvent) {
+        if let IssuerEvent::RolesChanged { held, lost } = event {
             let detail = if lost.is_empty() {
                 format!("held now: {}", listed(held))
             } else {
@@ -141,7 +78,6 @@ impl AgentCore {
             self.record_of_issuer(name, EventKind::RolesChanged, detail);
             self.roles_are(name, held, lost);
         }
-        self.step(name, event);
     }
 
     pub(super) fn record_of_issuer(&mut self, name: &OrgName, what: EventKind, detail: String) {
@@ -153,73 +89,25 @@ impl AgentCore {
         self.write(&record);
     }
 
-    fn open_feed(&mut self, name: &OrgName, number: u64, after: Option<String>) {
-        let now = self.now();
-        let Some(org_session) = self.org_sessions.get_mut(name) else {
-            return;
-        };
-        let Some((org, bearer)) = org_session.usable_bearer(now) else {
-            return;
-        };
-        let generation = org_session.issuer_client.generation;
-        let (inner, heard, from) = (self.inner.clone(), self.inner.clone(), name.clone());
-        let hear = Box::new(move |item| {
-            let _ = heard.send(PortAnswer::Feed {
-                org: from.clone(),
-                number,
-                news: FeedNews::Heard(item),
-            });
-        });
-        let since = Since {
-            after,
-            head: org_session.issuer_client.head.clone(),
-        };
-        let feed = self.ports.issuer.feed(&org, bearer, since, hear);
-        let name = name.clone();
-        let task = tokio::task::spawn_local(async move {
-            let news = FeedNews::Closed(generation, feed.await);
-            let _ = inner.send(PortAnswer::Feed {
-                org: name,
-                number,
-                news,
-            });
-        });
-        org_session.issuer_client.feed = Some(task.abort_handle());
-    }
-
-    fn poll(&self, name: &OrgName, number: u64, after: Option<String>) {
-        let Some(org_session) = self.org_sessions.get(name) else {
-            return;
-        };
-        let Some((org, bearer)) = org_session.usable_bearer(self.now()) else {
-            return;
-        };
-        let generation = org_session.issuer_client.generation;
-        let since = Since {
-            after,
-            head: org_session.issuer_client.head.clone(),
-        };
-        let poll = self.ports.issuer.poll(&org, bearer, since);
-        let (inner, name) = (self.inner.clone(), name.clone());
-        tokio::task::spawn_local(async move {
-            let news = FeedNews::Polled(generation, poll.await);
-            let _ = inner.send(PortAnswer::Feed {
-                org: name,
-                number,
-                news,
-            });
-        });
-    }
-
     pub(super) fn feed_says(&mut self, name: &OrgName, number: u64, news: FeedNews) {
+        let (now, written) = (self.now(), self.durable.audit_chain.sequence());
+        let org_session = self.org_sessions.get_mut(name);
         let input = match news {
             FeedNews::Heard(FeedItem {
                 event: FeedEvent::Head { head },
                 ..
-            }) => return self.head_told(name, Some(head)),
+            }) => {
+                if let Some(org_session) = org_session {
+                    org_session.issuer_client.told_head(Some(head));
+                }
+                return;
+            }
             FeedNews::Heard(item) => {
-                self.set_up_in(name, &item);
-                self.what_is_held_may_differ(name, Some(number));
+                let set_up = set_up_in(&item);
+                if let Some(org_session) = org_session {
+                    org_session.what_is_held_may_differ(Some(number), written, now);
+                }
+                self.set_up_told(name, set_up);
                 SubscriptionInput::Heard(number, item)
             }
             FeedNews::Closed(generation, result) => {
@@ -231,13 +119,13 @@ impl AgentCore {
             }
             FeedNews::Polled(_, Ok(poll)) => {
                 let reset = |item: &FeedItem| matches!(item.event, FeedEvent::Reset {});
-                self.head_told(name, poll.head);
-                if let Some(last) = poll.items.last() {
-                    self.set_up_in(name, last);
+                if let Some(org_session) = org_session {
+                    org_session.issuer_client.told_head(poll.head);
+                    if poll.items.iter().any(reset) {
+                        org_session.what_is_held_may_differ(None, written, now);
+                    }
                 }
-                if poll.items.iter().any(reset) {
-                    self.what_is_held_may_differ(name, None);
-                }
+                self.set_up_told(name, poll.items.last().and_then(set_up_in));
                 SubscriptionInput::Polled(number, Ok(poll.items))
             }
             FeedNews::Polled(generation, Err(fault)) => {
@@ -248,46 +136,110 @@ impl AgentCore {
         self.subscription_step(name, input);
     }
 
-    fn set_up_in(&mut self, name: &OrgName, item: &FeedItem) {
-        if let FeedEvent::Heartbeat { setup, .. } = &item.event {
-            self.set_up_told(name, setup.clone());
-        }
-    }
-
-    pub(super) fn head_told(&mut self, name: &OrgName, head: Option<String>) {
-        if let Some(org_session) = self.org_sessions.get_mut(name) {
-            org_session.issuer_client.told_head(head);
-        }
-    }
-
     /// An answer of the issuer that the identity or session is over, to the bearer in use: it counts
     /// like the same word on the feed.
     pub(super) fn heed(&mut self, name: &OrgName, generation: u64, fault: &EndpointFault) {
-        let Some(denial) = fault.denial() else { return };
-        let current = self.org_sessions.get(name).is_some_and(|org_session| {
-            org_session.issuer_client.bearer.is_some()
-                && org_session.issuer_client.generation == generation
-        });
-        if !current {
-            return;
+        let org_session = self.org_sessions.get(name);
+        let heeded = org_session.and_then(|org_session| org_session.heeded(generation, fault));
+        if let Some(event) = heeded {
+            self.step(name, event);
+        }
+    }
+}
+
+impl OrgSession {
+    /// What an answer to the bearer of this generation says of the session.
+    fn heeded(&self, generation: u64, fault: &EndpointFault) -> Option<IssuerEvent> {
+        let denial = fault.denial()?;
+        let issuer_client = &self.issuer_client;
+        if issuer_client.bearer.is_none() || issuer_client.generation != generation {
+            return None;
         }
         match denial.code {
             RefusalCode::Revoked => {
                 let reason = denial.reason.clone().map(EndReason::Words);
-                self.step(name, IssuerEvent::Over(StandingWord::Revoked, reason));
+                Some(IssuerEvent::Over(StandingWord::Revoked, reason))
             }
             RefusalCode::Ended => {
-                let doubted = self.org_sessions.get(name).is_some_and(|org_session| {
-                    let live = org_session.machine.standing().live();
-                    live.is_some_and(|live| live.suspicion.is_some())
-                });
-                if !doubted {
-                    let reason = denial.reason.as_ref().unwrap_or(&denial.sentence);
-                    self.tell(name, IssuerEvent::Doubted(reason.clone()));
-                }
+                let live = self.machine.standing().live();
+                let doubted = live.is_some_and(|live| live.suspicion.is_some());
+                let reason = denial.reason.as_ref().unwrap_or(&denial.sentence);
+                (!doubted).then(|| IssuerEvent::Doubted(reason.clone()))
             }
-            _ => {}
+            _ => None,
         }
+    }
+
+    /// Ends the connection to the feed.
+    pub(super) fn hang_up(&mut self) {
+        if let Some(feed) = self.issuer_client.feed.take() {
+            feed.abort();
+        }
+    }
+
+    /// What of the issuer's is known already, and the bearer to ask it with, when it may be sent.
+    fn asks_feed(&self, after: Option<String>, now: Moment) -> Option<(Org, Arc<Secret>, Since)> {
+        let (org, bearer) = self.usable_bearer(now)?;
+        let head = self.issuer_client.head.clone();
+        Some((org, bearer, Since { after, head }))
+    }
+
+    /// Opens the feed.
+    pub(super) fn connect(
+        &mut self,
+        (issuer, aside): (&dyn IssuerApi, &Aside),
+        (number, after): (u64, Option<String>),
+        now: Moment,
+    ) {
+        let Some((org, bearer, since)) = self.asks_feed(after, now) else {
+            return;
+        };
+        let generation = self.issuer_client.generation;
+        let (heard, from) = (aside.clone(), org.name.clone());
+        let hear = Box::new(move |item| {
+            heard.send(PortAnswer::Feed {
+                org: from.clone(),
+                number,
+                news: FeedNews::Heard(item),
+            });
+        });
+        let feed = issuer.feed(&org, bearer, since, hear);
+        self.issuer_client.feed = Some(aside.run(async move {
+            PortAnswer::Feed {
+                org: org.name,
+                number,
+                news: FeedNews::Closed(generation, feed.await),
+            }
+        }));
+    }
+
+    /// Asks once for what has come.
+    pub(super) fn poll(
+        &self,
+        (issuer, aside): (&dyn IssuerApi, &Aside),
+        (number, after): (u64, Option<String>),
+        now: Moment,
+    ) {
+        let Some((org, bearer, since)) = self.asks_feed(after, now) else {
+            return;
+        };
+        let generation = self.issuer_client.generation;
+        let poll = issuer.poll(&org, bearer, since);
+        aside.run(async move {
+            PortAnswer::Feed {
+                org: org.name,
+                number,
+                news: FeedNews::Polled(generation, poll.await),
+            }
+        });
+    }
+}
+
+/// The digest of what the issuer publishes, where a heartbeat tells it.
+fn set_up_in(item: &FeedItem) -> Option<String> {
+    match &item.event {
+        FeedEvent::Heartbeat { setup, .. } => setup.clone(),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 //! it refuses them.
 
 use super::core::AgentCore;
-use super::issuer_client::RolesError;
+use super::entitlements::{RolesError, with_roles};
 use super::org_session::subject_kind;
 use super::ports::IssuerApi;
 use super::state::SessionTokens;
@@ -93,15 +93,17 @@ impl AgentCore {
                     .filter(|role| holds(role, &identity.groups));
                 (held.map(|role| role.name.to_string()).collect(), None)
             }
-            Some(Ok(holdings)) => {
-                let held = holdings.roles.iter().map(|held| held.role.to_string());
+            Some(Ok(effective)) => {
+                let held = effective.roles.iter().map(|held| held.role.to_string());
                 let held = held.collect();
-                self.take_holdings(name, holdings);
+                self.take_roles(name, effective);
                 (held, None)
             }
             Some(Err(fault)) => {
                 self.roles_unread(name, RolesError::of(&fault, self.now()));
-                let why = self.with_roles(org).err().map(|refusal| refusal.sentence);
+                let why = with_roles(self.org_sessions.get(name), org)
+                    .err()
+                    .map(|refusal| refusal.sentence);
                 (Vec::new(), why)
             }
         }

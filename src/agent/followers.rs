@@ -1,21 +1,110 @@
 //! Children of `oam exec`: a private file that holds their token, for as long as they are connected.
 
 use super::answers::PortAnswer;
-use super::asks::Resolved;
 use super::command::{AgentCommand, News, Started};
 use super::core::AgentCore;
 use super::effective_roles::WaitPolicy;
-use super::org_session::{Chosen, Follower};
+use super::org_session::Chosen;
+use super::ports::ChildTokenFiles;
+use super::resolve::Resolved;
+use oam_config::agent::UnknownIntent;
 use oam_model::caller::Caller;
 use oam_model::granted::Granted;
-use oam_model::name::OrgName;
+use oam_model::name::{OrgName, RoleName};
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_model::token_request::TokenRequest;
 use oam_session::cache::TokenId;
 use oam_session::machine::{Event, PersonEvent, Who};
+use oam_session::role::{AccessRequest, Roles, choose};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+
+/// A child of `oam exec`.
+pub(super) struct Follower {
+    pub chosen: Chosen,
+    pub name: String,
+    pub news: mpsc::Sender<News>,
+    /// The first token was delivered.
+    pub started: bool,
+}
+
+/// All of them, and their files.
+pub(super) struct Followers {
+    files: Rc<dyn ChildTokenFiles>,
+    children: BTreeMap<u64, Follower>,
+}
+
+impl Followers {
+    pub(super) fn new(files: Rc<dyn ChildTokenFiles>) -> Self {
+        let children = BTreeMap::new();
+        Self { files, children }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.children.is_empty()
+    }
+
+    /// Whether a child uses a token of this organization.
+    pub(super) fn uses(&self, org: &OrgName) -> bool {
+        self.children.values().any(|f| f.chosen.org == *org)
+    }
+
+    /// Deletes all that lies there, of whatever agent.
+    pub(super) fn sweep(&self) -> Result<(), String> {
+        self.files.sweep()
+    }
+
+    /// Deletes the files of this agent's children and no other.
+    pub(super) fn delete_own_files(&self) {
+        for child in self.children.values() {
+            let _ = self.delete_file(&child.name);
+        }
+    }
+
+    fn delete_file(&self, name: &str) -> Result<(), String> {
+        let deleted = self.files.withdraw(name);
+        deleted.map_err(|why| format!("a token file could not be deleted: {why}"))
+    }
+
+    /// The name that a child asks for `again`, if nobody has it; else a fresh one.
+    fn name(&self, again: Option<String>, fresh: u128) -> String {
+        let taken = |name: &String| self.children.values().any(|f| f.name == *name);
+        again
+            .filter(|name| is_file_name(name) && !taken(name))
+            .unwrap_or_else(|| format!("{fresh:032x}"))
+    }
+
+    /// Children whose ask would get another role now, or none, and why they go.
+    pub(super) fn changed(
+        &self,
+        of: Roles<'_>,
+        groups: &[String],
+        unknown: UnknownIntent,
+    ) -> Vec<(u64, Refusal)> {
+        let org = of.org;
+        let children = self.children.iter();
+        let children = children.filter(|(_, following)| following.chosen.org == org.name);
+        let changed = children.filter_map(|(id, following)| {
+            let chosen = &following.chosen;
+            let hub = org.hubs.iter().find(|hub| hub.name == chosen.hub)?;
+            let wish = AccessRequest {
+                repository: chosen.repository.as_ref(),
+                intent: chosen.intent,
+                role: Some(&chosen.choice.role),
+                by_git: chosen.front == "git",
+            };
+            match choose(of, hub, groups, wish, unknown) {
+                Ok(choice) if choice == chosen.choice => None,
+                Ok(_) => Some((*id, changed(&chosen.choice.role))),
+                Err(refusal) => Some((*id, refusal)),
+            }
+        });
+        changed.collect()
+    }
+}
 
 impl AgentCore {
     pub(super) fn follow(
@@ -26,12 +115,12 @@ impl AgentCore {
         news: mpsc::Sender<News>,
         patience: WaitPolicy,
     ) {
-        match self.resolve(&ask, "exec", &caller) {
+        match self.resolver().resolve(&ask, "exec", &caller) {
             Resolved::NotOurs => {
                 let _ = news.try_send(News::NotOurs);
             }
             Resolved::Refused(denied) => {
-                if let Some(org) = self.may_read_roles_for(&denied, patience) {
+                if let Some(org) = self.resolver().may_read_roles_for(&denied, patience) {
                     let again = AgentCommand::Follow {
                         ask,
                         again,
@@ -51,18 +140,16 @@ impl AgentCore {
 
     fn start_following(&mut self, chosen: Chosen, again: Option<String>, news: mpsc::Sender<News>) {
         let follower = self.number();
-        let taken = |name: &String| self.following.values().any(|f| f.name == *name);
-        let name = again
-            .filter(|name| is_file_name(name) && !taken(name))
-            .unwrap_or_else(|| format!("{:032x}", self.ports.dice.roll()));
+        let fresh = self.ports.dice.roll();
+        let name = self.followers.name(again, fresh);
         let (org, order, offline) = (chosen.org.clone(), chosen.order(), chosen.offline());
-        let (gone, inner, hung_up) = (news.clone(), self.inner.clone(), org.clone());
-        tokio::task::spawn_local(async move {
+        let (gone, hung_up) = (news.clone(), org.clone());
+        self.aside.run(async move {
             gone.closed().await;
-            let _ = inner.send(PortAnswer::HungUp {
+            PortAnswer::HungUp {
                 org: hung_up,
                 follower,
-            });
+            }
         });
         let following = Follower {
             chosen,
@@ -70,7 +157,7 @@ impl AgentCore {
             news,
             started: false,
         };
-        self.following.insert(follower, following);
+        self.followers.children.insert(follower, following);
         let who = Who::Follower(follower);
         self.step(
             &org,
@@ -84,23 +171,16 @@ impl AgentCore {
 
     /// The connection of an `oam exec` closed: its child is gone.
     pub(super) fn hung_up(&mut self, org: &OrgName, follower: u64) {
-        if let Some(following) = self.following.remove(&follower) {
+        if let Some(following) = self.followers.children.remove(&follower) {
             self.delete_file(&following.name);
             self.step(org, PersonEvent::Unfollowed(follower));
         }
     }
 
-    /// Deletes the files of this agent's followers and no other.
-    pub(super) fn delete_own_files(&mut self) {
-        let names: Vec<String> = self.following.values().map(|f| f.name.clone()).collect();
-        for name in names {
-            self.delete_file(&name);
-        }
-    }
-
+    /// Deletes the file of one child; a failure is kept for `status`.
     fn delete_file(&mut self, name: &str) {
-        if let Err(why) = self.ports.files.withdraw(name) {
-            self.save_trouble = Some(format!("a token file could not be deleted: {why}"));
+        if let Err(why) = self.followers.delete_file(name) {
+            self.durable.trouble = Some(why);
         }
     }
 
@@ -113,9 +193,10 @@ impl AgentCore {
     ) -> Option<Event> {
         let now = self.now();
         let org_session = self.org_sessions.get(org)?;
-        let (Some(held), Some(following)) =
-            (org_session.held.get(&token), self.following.get(&follower))
-        else {
+        let (Some(held), Some(following)) = (
+            org_session.held.get(&token),
+            self.followers.children.get(&follower),
+        ) else {
             return None;
         };
         let granted = following
@@ -126,9 +207,9 @@ impl AgentCore {
         let mut record = self.delivery(following, &granted, now.wall_ms);
         held.sign(&mut record, &following.chosen.choice.rule);
         if !self.write_grant(&record) {
-            return self.withdraw(follower, self.unrecorded(), true);
+            return self.withdraw(follower, self.durable.unrecorded(), true);
         }
-        let path = match self.ports.files.put(&name, &secret) {
+        let path = match self.followers.files.put(&name, &secret) {
             Ok(path) => path,
             Err(why) => {
                 let refusal = Refusal::unavailable(
@@ -139,8 +220,8 @@ impl AgentCore {
             }
         };
         self.goes_out(org, &granted, now);
-        let on_disk = !self.ports.files.in_memory();
-        let following = self.following.get_mut(&follower)?;
+        let on_disk = !self.followers.files.in_memory();
+        let following = self.followers.children.get_mut(&follower)?;
         let news = if std::mem::replace(&mut following.started, true) {
             News::Renewed {
                 expires_at: granted.expires_at,
@@ -187,7 +268,7 @@ impl AgentCore {
         refusal: Refusal,
         last: bool,
     ) -> Option<Event> {
-        let following = self.following.get(&follower)?;
+        let following = self.followers.children.get(&follower)?;
         let (chosen, name) = (&following.chosen, following.name.clone());
         let what = if following.started {
             EventKind::Withdrawal
@@ -208,7 +289,7 @@ impl AgentCore {
         // The file goes first: a full disk must not keep a token alive.
         self.delete_file(&name);
         self.write(&record);
-        if let Some(following) = self.following.get(&follower) {
+        if let Some(following) = self.followers.children.get(&follower) {
             let news = if last {
                 News::Withdrawn(refusal)
             } else {
@@ -219,7 +300,7 @@ impl AgentCore {
         if !last {
             return None;
         }
-        self.following.remove(&follower);
+        self.followers.children.remove(&follower);
         Some(PersonEvent::Unfollowed(follower).into())
     }
 }
@@ -230,4 +311,11 @@ fn is_file_name(name: &str) -> bool {
         && name
             .bytes()
             .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+fn changed(role: &RoleName) -> Refusal {
+    Refusal::denied(
+        format!("the configuration of {role} was changed"),
+        "run the command again",
+    )
 }

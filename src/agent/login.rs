@@ -6,7 +6,7 @@ use super::answers::PortAnswer;
 use super::command::{LoginNews, LoginRequest};
 use super::core::AgentCore;
 use super::first::{FirstAnswer, until_later_than};
-use super::issuer_client::Records;
+use super::issuer_client::Uploads;
 use super::opening::Opening;
 use super::org_session::{Session, live_of};
 use super::ports::{Arrived, Authentication, StoreWish};
@@ -20,7 +20,6 @@ use oam_model::record::{EventKind, Record};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
 use oam_model::sign_in::SignedInBy;
-use oam_model::standing::StandingWord;
 use oam_session::machine::PersonEvent;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -99,7 +98,7 @@ impl AgentCore {
             caller,
             news,
         } = request;
-        let org = match (self.org_or_default(org), &self.blocked) {
+        let org = match (self.settings.org_or_default(org), &self.durable.blocked) {
             (Ok(org), None) => org,
             (Err(refusal), _) => return say(&news, LoginNews::Refused(refusal)),
             (Ok(_), Some(blocked)) => return say(&news, LoginNews::Refused(blocked.clone())),
@@ -109,29 +108,27 @@ impl AgentCore {
             return say(&news, LoginNews::Refused(elsewhere()));
         }
         let number = self.number();
-        let reopen = matches!(self.opening, Opening::Failed(_));
+        let reopen = matches!(self.durable.opening, Opening::Failed(_));
         let attempt = Attempt {
-            vault: Rc::clone(&self.ports.vault),
+            vault: Rc::clone(&self.durable.vault),
             idp: Rc::clone(&self.ports.idp),
             issuer: Rc::clone(&self.ports.issuer),
             store,
             by,
             authentication: self.authentication(&org.name),
             not_before_ms: self.not_before(&org.name),
-            reopen: reopen.then(|| self.inner.clone()),
+            reopen: reopen.then(|| self.aside.clone()),
         };
-        let (inner, to, name) = (self.inner.clone(), news.clone(), org.name.clone());
+        let (to, name) = (news.clone(), org.name.clone());
         let (digest, signed_in_to) = (digest::binding(&org), org.clone());
         let key = org.name.clone();
-        let task = tokio::task::spawn_local(async move {
+        let task = self.aside.run(async move {
             let gone = to.clone();
             tokio::select! {
                 result = attempt.sign_in(&org, to) => {
-                    let _ = inner.send(PortAnswer::LoggedIn { org: name, login: number, result });
+                    PortAnswer::LoggedIn { org: name, login: number, result }
                 }
-                () = gone.closed() => {
-                    let _ = inner.send(PortAnswer::LoginGone { org: name, login: number });
-                }
+                () = gone.closed() => PortAnswer::LoginGone { org: name, login: number },
             }
         });
         let login = Login {
@@ -141,7 +138,7 @@ impl AgentCore {
             store,
             news,
             caller,
-            task: task.abort_handle(),
+            task,
         };
         self.logins.under_way.insert(key, login);
     }
@@ -149,13 +146,7 @@ impl AgentCore {
     /// What the sign-in asks of the provider: after an end, or where the issuer refused the last one, the
     /// session that the person's browser has there would bring back what is over.
     fn authentication(&self, name: &OrgName) -> Authentication {
-        let over = self.tombstones.get(name).is_some_and(|tombstone| {
-            matches!(
-                tombstone.standing,
-                StandingWord::Ended | StandingWord::Revoked
-            )
-        });
-        if over || self.logins.refused.contains(name) {
+        if self.durable.was_ended(name) || self.logins.refused.contains(name) {
             Authentication::Anew
         } else {
             Authentication::AsItStands
@@ -165,7 +156,11 @@ impl AgentCore {
     /// Milliseconds until a sign-in counts as later than the last end: providers tell times in whole
     /// seconds, and an end wins over a sign-in of its own second.
     fn not_before(&self, name: &OrgName) -> u64 {
-        let ended = self.tombstones.get(name).map(|tombstone| tombstone.at_ms);
+        let ended = self
+            .durable
+            .tombstones
+            .get(name)
+            .map(|tombstone| tombstone.at_ms);
         ended.map_or(0, |at_ms| until_later_than(at_ms, self.now().wall_ms))
     }
 
@@ -261,12 +256,14 @@ impl AgentCore {
         } = accepted;
         let now = self.now();
         let org = self.still_bound(name, login)?;
-        if matches!(self.opening, Opening::Failed(_)) {
+        if matches!(self.durable.opening, Opening::Failed(_)) {
             // What was sealed before gives way, and with it what it knew of the log.
-            let by_itself = self.ports.vault.key_went_with_the_boot();
-            self.audit_chain.was_replaced(by_itself, now.wall_ms);
+            let by_itself = self.durable.vault.key_went_with_the_boot();
+            self.durable
+                .audit_chain
+                .was_replaced(by_itself, now.wall_ms);
         }
-        self.opening = Opening::Open;
+        self.durable.opening = Opening::Open;
         let missing = || Refusal::unavailable("the organization is not there", "try again");
         let org_session = self.org_sessions.get_mut(name).ok_or_else(missing)?;
         let identity = arrived.identity.clone();
@@ -278,16 +275,16 @@ impl AgentCore {
             groups_by_userinfo,
             ..Session::begun(tokens, at, digest)
         };
-        // The epoch grows with the sign-in, so the tombstone of the one before does not bury it.
+        // The epoch grows with the sign-in, so the tombstone of the one before does not end it.
         let before = (
             org_session.machine.clone(),
             org_session.session.replace(session),
         );
         let mut effects = org_session.machine.hand_over(&live.identity, &org.roles);
         effects.extend(org_session.machine.step(PersonEvent::SignedIn(live), now));
-        self.ports.vault.adopt();
+        self.durable.vault.adopt();
         if let Err(why) = self.save() {
-            self.ports.vault.abandon();
+            self.durable.vault.abandon();
             if let Some(org_session) = self.org_sessions.get_mut(name) {
                 (org_session.machine, org_session.session) = before;
             }
@@ -300,7 +297,7 @@ impl AgentCore {
         self.unlink(name);
         if let Some(org_session) = self.org_sessions.get_mut(name) {
             // Perhaps another person, whose log has another name there: the issuer says what it holds.
-            org_session.issuer_client.records = Records::default();
+            org_session.issuer_client.uploads = Uploads::default();
         }
         self.take_effect(name, login, &identity, by);
         self.carry_out(name, effects);
@@ -321,20 +318,15 @@ impl AgentCore {
         record.org = Some(name.clone());
         record.subject = Some(identity.subject.clone());
         record.caller = Some(login.caller.clone());
-        record.kept_in = Some(self.kept_in().to_owned());
+        record.kept_in = Some(self.durable.kept_in().to_owned());
         record.signed_in_by = Some(by);
         if let Some(org_session) = self.org_sessions.get_mut(name) {
             org_session.signed_in_to = Some(login.to.clone());
             org_session.gate.set(org_session.machine.epoch());
             record.epoch = Some(org_session.machine.epoch());
         }
-        self.orphaned.remove(name);
         self.logins.refused.remove(name);
-        if self.tombstones.remove(name).is_some()
-            && let Err(why) = self.ports.vault.persist_tombstone(&self.tombstones)
-        {
-            self.save_trouble = Some(why);
-        }
+        self.durable.forget_end(name);
         self.write(&record);
     }
 

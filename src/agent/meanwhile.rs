@@ -2,7 +2,6 @@
 //! before every save and every answer: an end holds whoever wrote it.
 
 use super::core::AgentCore;
-use super::opening::Opening;
 use super::ports::Meanwhile;
 use super::state::Tombstone;
 use oam_model::name::OrgName;
@@ -13,27 +12,27 @@ use std::sync::Arc;
 impl AgentCore {
     /// `false`: this agent must neither answer nor write any more, and ends.
     pub(super) fn state_is_ours(&mut self) -> bool {
-        if self.lost.is_some() {
+        if self.durable.lost.is_some() {
             return false;
         }
-        match self.ports.vault.meanwhile() {
+        match self.durable.vault.meanwhile() {
             Meanwhile::Nothing => {}
             Meanwhile::Buried(tombstones) => {
-                if matches!(self.opening, Opening::Open) {
-                    self.blocked = None;
+                if self.durable.is_open() {
+                    self.durable.blocked = None;
                 }
                 for (org, tombstone) in tombstones {
                     self.buried(&org, tombstone);
                 }
             }
             Meanwhile::Unreadable(why) => {
-                self.blocked = Some(Refusal::unavailable(
+                self.durable.blocked = Some(Refusal::unavailable(
                     format!("the record of ended sessions can't be read: {why}"),
                     "restore the file, or sign in again",
                 ));
             }
             Meanwhile::Lost(why) => {
-                self.lost = Some(why);
+                self.durable.lost = Some(why);
                 self.retired = true;
                 return false;
             }
@@ -44,14 +43,18 @@ impl AgentCore {
     /// A tombstone that another program wrote.
     fn buried(&mut self, org: &OrgName, tombstone: Tombstone) {
         let epoch = tombstone.epoch;
-        let over = self.orphaned.get(org).is_some_and(|s| s.epoch <= epoch);
+        let over = self
+            .durable
+            .orphaned
+            .get(org)
+            .is_some_and(|s| s.epoch <= epoch);
         let event = IssuerEvent::Over(tombstone.standing, tombstone.detail.clone());
-        let known = self.tombstones.get(org);
+        let known = self.durable.tombstones.get(org);
         if known.is_none_or(|known| known.epoch < epoch) {
-            self.tombstones.insert(org.clone(), tombstone);
+            self.durable.tombstones.insert(org.clone(), tombstone);
         }
         if over {
-            self.orphaned.remove(org);
+            self.durable.orphaned.remove(org);
             self.save_quietly();
         }
         let Some(org_session) = self.org_sessions.get_mut(org) else {

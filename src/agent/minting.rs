@@ -25,19 +25,18 @@ impl AgentCore {
             return Some(event.into());
         };
         let request_id = format!("{:032x}", self.ports.dice.roll());
-        let (inner, name) = (self.inner.clone(), name.clone());
+        let name = name.clone();
         let minting = self
             .ports
             .exchange
             .mint(&org, subject, order, request_id.clone());
-        tokio::task::spawn_local(async move {
-            let result = minting.await;
-            let _ = inner.send(PortAnswer::Minted {
+        self.aside.run(async move {
+            PortAnswer::Minted {
                 org: name,
                 flight,
                 request_id,
-                result,
-            });
+                result: minting.await,
+            }
         });
         None
     }
@@ -88,7 +87,13 @@ impl AgentCore {
             Some(refusal) => IssuerEvent::MintDenied {
                 flight,
                 meaning,
-                refusal: self.with_set_up(org, refusal),
+                refusal: match self.org_sessions.get(org) {
+                    Some(o) => o
+                        .issuer_client
+                        .setup
+                        .remedy(self.settings.org(org), refusal),
+                    None => refusal,
+                },
             },
             None => IssuerEvent::MintFailed {
                 flight,

@@ -5,7 +5,7 @@ use super::audit_chain::Vouched;
 use super::command::AgentCommand;
 use super::core::AgentCore;
 use super::org_session::{OrgSession, Session, live_of};
-use super::ports::{Notice, SessionStore};
+use super::ports::Notice;
 use super::state::{Sealed, SealedSession};
 use oam_config::agent::Org;
 use oam_config::digest;
@@ -29,21 +29,12 @@ pub(super) enum Opening {
 
 impl AgentCore {
     pub(super) fn start(&mut self) {
-        if let Err(why) = self.ports.files.sweep() {
-            self.save_trouble = Some(format!(
+        if let Err(why) = self.followers.sweep() {
+            self.durable.trouble = Some(format!(
                 "token files of an earlier agent could not be deleted: {why}"
             ));
         }
-        match self.ports.vault.tombstones() {
-            Ok(tombstones) => self.tombstones = tombstones,
-            Err(why) => {
-                self.blocked = Some(Refusal::unavailable(
-                    format!("the record of ended sessions can't be read: {why}"),
-                    "restore or delete the file, then sign in again",
-                ));
-            }
-        }
-        let settings = std::sync::Arc::clone(&self.settings);
+        let settings = self.settings.now();
         for org in &settings.orgs {
             self.add_org_session(org);
         }
@@ -59,26 +50,25 @@ impl AgentCore {
 
     pub(super) fn add_org_session(&mut self, org: &Org) {
         let jitter = u16::try_from(self.ports.dice.roll() % 200).unwrap_or(0);
-        let org_session = OrgSession::new(org, self.tombstones.get(&org.name), jitter);
+        let org_session = OrgSession::new(org, self.durable.tombstones.get(&org.name), jitter);
         self.org_sessions.insert(org.name.clone(), org_session);
     }
 
     /// Opens the sealed state aside; one attempt at a time.
     pub(super) fn open_aside(&mut self) {
-        if matches!(self.opening, Opening::Open | Opening::UnderWay) {
+        if matches!(self.durable.opening, Opening::Open | Opening::UnderWay) {
             return;
         }
-        self.opening = Opening::UnderWay;
-        let (vault, inner) = (Rc::clone(&self.ports.vault), self.inner.clone());
-        tokio::task::spawn_local(async move {
-            let _ = inner.send(PortAnswer::Opened(vault.open().await));
-        });
+        self.durable.opening = Opening::UnderWay;
+        let vault = Rc::clone(&self.durable.vault);
+        let opened = async move { PortAnswer::Opened(vault.open().await) };
+        self.aside.run(opened);
     }
 
     /// Everything waits for the first reading. Where the keyring was missing then, those that need
     /// a session make it be tried once more; reports are made without.
     pub(super) const fn must_wait_for_opening(&self, command: &AgentCommand) -> bool {
-        match self.opening {
+        match self.durable.opening {
             Opening::Open => false,
             Opening::NotYet | Opening::UnderWay => !matches!(
                 command,
@@ -98,16 +88,21 @@ impl AgentCore {
     }
 
     pub(super) fn opened(&mut self, result: Result<Option<Sealed>, Refusal>) {
-        if matches!(self.opening, Opening::Open) {
+        if self.durable.is_open() {
             return;
         }
-        match result.and_then(|sealed| self.unblock().map(|()| sealed)) {
-            Ok(sealed) => {
-                self.opening = Opening::Open;
+        let settings = self.settings.now();
+        let unblocked = result.and_then(|sealed| self.durable.unblock().map(|anew| (sealed, anew)));
+        match unblocked {
+            Ok((sealed, anew)) => {
+                for org in settings.orgs.iter().filter(|_| anew) {
+                    self.add_org_session(org);
+                }
+                self.durable.opening = Opening::Open;
                 self.restore(sealed);
             }
             Err(refusal) => {
-                self.opening = Opening::Failed(refusal);
+                self.durable.opening = Opening::Failed(refusal);
                 self.begin_log(Vouched::Unknown);
             }
         }
@@ -116,29 +111,6 @@ impl AgentCore {
             self.admit(command);
         }
         self.take_arrived();
-    }
-
-    /// Tombstones that could not be read are tried again. Until then the sealed state counts as
-    /// unread, so that nothing is written over it: a disk that fails to read once must not cost a session.
-    fn unblock(&mut self) -> Result<(), Refusal> {
-        let Some(blocked) = self.blocked.clone() else {
-            return Ok(());
-        };
-        self.tombstones = self.ports.vault.tombstones().map_err(|_| blocked)?;
-        self.blocked = None;
-        let settings = std::sync::Arc::clone(&self.settings);
-        for org in &settings.orgs {
-            self.add_org_session(org);
-        }
-        Ok(())
-    }
-
-    /// Why no session can be served at all, if so.
-    pub(super) fn closed_because(&self) -> Option<Refusal> {
-        match (&self.blocked, &self.opening) {
-            (Some(refusal), _) | (None, Opening::Failed(refusal)) => Some(refusal.clone()),
-            _ => None,
-        }
     }
 
     fn restore(&mut self, sealed: Option<Sealed>) {
@@ -151,7 +123,7 @@ impl AgentCore {
             breaks: sealed.breaks,
         });
         // Not before all sessions are back: telling writes the sealed state, which must not lose one.
-        let told = self.audit_chain.take_news();
+        let told = self.durable.audit_chain.take_news();
         for (name, session) in sealed.sessions {
             self.restore_session(name, session);
         }
@@ -161,16 +133,16 @@ impl AgentCore {
     /// The log goes on from here; what was written since the start waited for it.
     fn begin_log(&mut self, vouched: Vouched) {
         let now = self.now();
-        self.audit_chain.begin(vouched, now.wall_ms);
-        if self.audit_chain.dirty {
-            self.log_is_dirty();
+        self.durable.audit_chain.begin(vouched, now.wall_ms);
+        if self.durable.audit_chain.dirty {
+            self.durable.sync_soon(now);
         }
     }
 
     /// A log that is not as it was left: sealed at once, so that nothing which happens to the log after
     /// this hides it, and told once.
     pub(super) fn tell_breaks(&mut self) {
-        let told = self.audit_chain.take_news();
+        let told = self.durable.audit_chain.take_news();
         self.tell_break(told);
     }
 
@@ -189,17 +161,13 @@ impl AgentCore {
     /// A session whose tombstone is as old or younger is over, whatever the sealed state says: the
     /// agent was killed between the two.
     pub(super) fn restore_session(&mut self, name: OrgName, sealed: SealedSession) {
-        let buried = self
-            .tombstones
-            .get(&name)
-            .is_some_and(|t| t.epoch >= sealed.epoch);
-        if buried {
+        if self.durable.is_over(&name, sealed.epoch) {
             self.save_quietly();
             return;
         }
-        let settings = std::sync::Arc::clone(&self.settings);
+        let settings = self.settings.now();
         let Some(org) = settings.org(&name) else {
-            self.orphaned.insert(name, sealed);
+            self.durable.orphaned.insert(name, sealed);
             return;
         };
         let Some(org_session) = self.org_sessions.get_mut(&name) else {
@@ -235,82 +203,17 @@ impl AgentCore {
         self.resubscribe(&name);
     }
 
-    /// The sealed state as it should be now.
-    pub(super) fn sealed(&self) -> Sealed {
-        let sessions = self
-            .org_sessions
-            .iter()
-            .filter_map(|(name, org_session)| Some((name.clone(), org_session.sealed()?)));
-        let orphaned = self
-            .orphaned
-            .iter()
-            .map(|(name, session)| (name.clone(), session.share()));
-        Sealed {
-            sessions: sessions.chain(orphaned).collect(),
-            anchor: self.audit_chain.durable_head(),
-            breaks: self.audit_chain.breaks().cloned().collect(),
-        }
-    }
-
     /// Writes the sealed state durably.
     ///
     /// # Errors
     /// Our words for why it could not be written.
     pub(super) fn save(&mut self) -> Result<(), String> {
-        if !matches!(self.opening, Opening::Open) {
-            return Err("the sealed state was not read yet".into());
-        }
-        if let Some(why) = &self.lost {
-            return Err(why.clone());
-        }
-        // The anchor must not run ahead of what is durable in the log.
-        if self.audit_chain.dirty
-            && let Err(why) = self.audit_chain.sync()
-        {
-            self.audit_chain.not_durable = Some(why);
-        }
-        let sealed = self.sealed();
-        if sealed.sessions.is_empty() && !self.ports.vault.has_key() {
-            // Nobody has ever signed in here: there is no key, and nothing worth one.
-            return Ok(());
-        }
-        let result = self.ports.vault.save(&sealed);
-        match &result {
-            Ok(()) => {
-                self.audit_chain.anchored(sealed.anchor);
-                self.save_trouble = None;
-                let org_sessions = self.org_sessions.values_mut();
-                for session in org_sessions.filter_map(|org_session| org_session.session.as_mut()) {
-                    session.durable = true;
-                }
-            }
-            Err(why) => {
-                let lost = if self.has_undurable_session() {
-                    "; a renewed session is in memory only and is lost if the agent is killed before there is room"
-                } else {
-                    ""
-                };
-                self.save_trouble = Some(format!(
-                    "the session state can't be written, and is tried again: {why}{lost}"
-                ));
-                self.log_is_dirty();
-            }
-        }
-        result
-    }
-
-    /// Whether tokens that arrived are not on disk.
-    pub(super) fn has_undurable_session(&self) -> bool {
-        let sessions = self
-            .org_sessions
-            .values()
-            .filter_map(|o| o.session.as_ref());
-        let kept = self.ports.vault.store() != SessionStore::Memory;
-        kept && sessions.into_iter().any(|session| !session.durable)
+        let now = self.now();
+        self.durable.save(&mut self.org_sessions, now)
     }
 
     pub(super) fn save_quietly(&mut self) {
-        if matches!(self.opening, Opening::Open) {
+        if self.durable.is_open() {
             let _ = self.save();
         }
     }

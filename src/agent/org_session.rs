@@ -24,6 +24,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
+/// All of them.
+pub(super) type OrgSessions = BTreeMap<OrgName, OrgSession>;
+
 /// One organization.
 pub(super) struct OrgSession {
     /// Decides.
@@ -167,15 +170,6 @@ impl Chosen {
             expires_in_s: held.expires_at.saturating_sub(now.unix()),
         }
     }
-}
-
-/// A child of `oam exec`.
-pub(super) struct Follower {
-    pub chosen: Chosen,
-    pub name: String,
-    pub news: mpsc::Sender<News>,
-    /// The first token was delivered.
-    pub started: bool,
 }
 
 impl OrgSession {

@@ -1,11 +1,14 @@
 //! What reading commands are told.
 
-use super::asks::Resolved;
+use super::audit_upload::held_at;
 use super::command::{CommandOutcome, ReportKind};
 use super::core::AgentCore;
-use super::opening::Opening;
-use super::org_session::OrgSession;
+use super::durable::Durable;
+use super::entitlements::with_roles;
+use super::followers::Followers;
+use super::org_session::{OrgSession, OrgSessions};
 use super::ports::SessionStore;
+use super::settings::LiveSettings;
 use oam_config::agent::Org;
 use oam_model::caller::Caller;
 use oam_model::log_break::LogBreak;
@@ -15,12 +18,11 @@ use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_model::report::{
     AnchorReport, GrantRow, HubRow, OrgStatus, ProviderReport, RoleRow, RolesReport, StatusReport,
-    TokenOut, TokenState, WhyReport, WithoutRoles,
+    TokenOut, TokenState, WithoutRoles,
 };
-use oam_model::role::{Action, Role};
+use oam_model::role::Role;
 use oam_model::standing::StandingWord;
 use oam_model::time::Moment;
-use oam_model::token_request::{Intent, TokenRequest};
 use oam_session::role::holds;
 use oam_session::state::Need;
 use tokio::sync::oneshot;
@@ -29,10 +31,21 @@ use tokio::sync::oneshot;
 const TOKENS_SHOWN: usize = 96;
 
 impl AgentCore {
+    fn reports(&self) -> Reports<'_> {
+        Reports {
+            settings: &self.settings,
+            org_sessions: &self.org_sessions,
+            durable: &self.durable,
+            followers: &self.followers,
+            version: &self.version,
+            now: self.now(),
+        }
+    }
+
     pub(super) fn report(&mut self, kind: ReportKind, reply: oneshot::Sender<CommandOutcome>) {
         let outcome = match kind {
-            ReportKind::Status => CommandOutcome::Status(self.status()),
-            ReportKind::Roles => CommandOutcome::Roles(self.roles()),
+            ReportKind::Status => CommandOutcome::Status(self.reports().status()),
+            ReportKind::Roles => CommandOutcome::Roles(self.reports().roles()),
             ReportKind::Anchor => CommandOutcome::Anchor(self.anchor_report()),
             ReportKind::Why(ask, caller) => return self.answer_why(ask, caller, reply),
             ReportKind::Provider(name) => return self.ask_provider(&name, reply),
@@ -42,7 +55,7 @@ impl AgentCore {
 
     /// Asks aside, by the organization's own way out.
     fn ask_provider(&self, name: &OrgName, reply: oneshot::Sender<CommandOutcome>) {
-        let Some(org) = self.org(name) else {
+        let Some(org) = self.settings.org(name).cloned() else {
             let none = Refusal::bad_request(
                 format!("no organization {name} is configured"),
                 "run `oam config check`",
@@ -69,6 +82,7 @@ impl AgentCore {
     /// A person acknowledges that the log is not as it was left: on record, and no warning after this.
     pub(super) fn acknowledge_log(&mut self, caller: Caller) -> CommandOutcome {
         let open: Vec<String> = self
+            .durable
             .audit_chain
             .breaks()
             .filter(|found| found.is_open())
@@ -80,9 +94,9 @@ impl AgentCore {
             record.caller = Some(caller);
             record.detail = Some(open.join("; "));
             if !self.write(&record) {
-                return CommandOutcome::Refused(self.unrecorded(), 0);
+                return CommandOutcome::Refused(self.durable.unrecorded(), 0);
             }
-            self.audit_chain.acknowledge(now_ms);
+            self.durable.audit_chain.acknowledge(now_ms);
             self.save_quietly();
         }
         CommandOutcome::Anchor(self.anchor_report())
@@ -91,41 +105,34 @@ impl AgentCore {
     fn anchor_report(&mut self) -> AnchorReport {
         // Who verifies wants all of the log anchored, not all but the last second.
         self.sync_log();
-        let sealed = self.ports.vault.store() != SessionStore::Memory
-            && matches!(self.opening, Opening::Open);
-        let mut report = self.audit_chain.report(sealed);
-        report.held = self.held_by_organizations();
+        let sealed = self.durable.vault.store() != SessionStore::Memory && self.durable.is_open();
+        let mut report = self.durable.audit_chain.report(sealed);
+        report.held = held_at(&self.org_sessions);
         report
     }
+}
 
+/// What reports are made of, at one moment.
+pub(super) struct Reports<'a> {
+    pub settings: &'a LiveSettings,
+    pub org_sessions: &'a OrgSessions,
+    pub durable: &'a Durable,
+    pub followers: &'a Followers,
+    pub version: &'a str,
+    pub now: Moment,
+}
+
+impl Reports<'_> {
     fn status(&self) -> StatusReport {
         let mut warnings = Vec::new();
-        if let Some(why) = &self.settings_trouble {
+        if let Some(why) = &self.settings.trouble {
             warnings.push(format!("an edit of the configuration was not taken: {why}"));
         }
-        if let Some(refusal) = self.closed_because() {
-            warnings.push(format!("{}; {}", refusal.sentence, refusal.next));
-        }
-        if let Some(why) = &self.audit_chain.trouble {
-            warnings.push(format!("the audit log can't be written: {why}"));
-        }
-        if let Some(why) = &self.audit_chain.not_durable {
-            warnings.push(format!("the audit log can't be made durable: {why}"));
-        }
-        warnings.extend(self.audit_chain.breaks().filter(|found| found.is_open()).map(|found| {
-            format!(
-                "{}; run `oam log --verify`, tell the administrators, then `oam log --acknowledge`",
-                found.sentence()
-            )
-        }));
-        warnings.extend(self.save_trouble.clone());
-        warnings.extend(self.orphaned.keys().map(|org| {
-            format!("a session of {org} is stored, and the configuration no longer names that organization")
-        }));
+        warnings.extend(self.durable.warnings());
         StatusReport {
-            agent_version: self.version.clone(),
+            agent_version: self.version.to_owned(),
             agent_pid: std::process::id(),
-            store: self.kept_in().to_owned(),
+            store: self.durable.kept_in().to_owned(),
             warnings,
             orgs: self
                 .settings
@@ -136,21 +143,12 @@ impl AgentCore {
         }
     }
 
-    /// Where sessions are kept, as a word.
-    pub(super) fn kept_in(&self) -> &'static str {
-        match self.ports.vault.store() {
-            SessionStore::Keyring => "keyring",
-            SessionStore::Kernel => "kernel",
-            SessionStore::Memory => "memory",
-        }
-    }
-
     fn tokens_shown(&self) -> usize {
         TOKENS_SHOWN / self.settings.orgs.len().max(1)
     }
 
     fn org_status(&self, org: &Org) -> Option<OrgStatus> {
-        let now = self.now();
+        let now = self.now;
         let org_session = self.org_sessions.get(&org.name)?;
         let (standing, limits) = (org_session.machine.standing(), org_session.machine.limits());
         let word = standing.word(now, limits);
@@ -173,13 +171,13 @@ impl AgentCore {
             session_ends_at: live.map(|live| (live.signed_in_at_ms + limits.session_age_ms) / 1000),
             epoch: org_session.machine.epoch(),
             roles: live.map_or_else(Vec::new, |live| {
-                let of = self.with_roles(org);
+                let of = with_roles(Some(org_session), org);
                 let roles = of.iter().flat_map(|of| of.roles);
                 let held = roles.filter(|role| holds(role, &live.identity.groups));
                 held.map(|role| role.name.clone()).collect()
             }),
             roles_unknown: live
-                .and_then(|_| self.with_roles(org).err())
+                .and_then(|_| with_roles(Some(org_session), org).err())
                 .map(|refusal| refusal.sentence),
             hubs: org
                 .hubs
@@ -199,8 +197,8 @@ impl AgentCore {
                 .then_some(org_session.elsewhere_until),
             feed: self.feed_status(org),
             records: self.records_status(org),
-            warnings: self.org_warnings(org),
-            setup: self.set_up_status(org),
+            warnings: org_session.warnings(org),
+            setup: org_session.issuer_client.setup.status(org),
         })
     }
 
@@ -214,9 +212,9 @@ impl AgentCore {
             let org_session = self.org_sessions.get(&org.name);
             let live = org_session.and_then(|org_session| org_session.machine.standing().live());
             if org.exchange.issuer().is_some() {
-                let holdings =
-                    org_session.and_then(|org_session| org_session.issuer_client.holdings());
-                let held = holdings.iter().flat_map(|holdings| &holdings.roles);
+                let effective = org_session
+                    .and_then(|org_session| org_session.issuer_client.entitlements.effective());
+                let held = effective.iter().flat_map(|effective| &effective.roles);
                 report.roles.extend(held.map(|held| held_row(org, held)));
             } else {
                 let groups = live.map(|live| live.identity.groups.as_slice());
@@ -232,7 +230,7 @@ impl AgentCore {
 
     /// Why an organization shows no role: the same answer as an ask would get.
     fn without_roles(&self, org: &Org) -> WithoutRoles {
-        let (now, org_session) = (self.now(), self.org_sessions.get(&org.name));
+        let (now, org_session) = (self.now, self.org_sessions.get(&org.name));
         let over = org_session.filter(|org_session| {
             let machine = &org_session.machine;
             machine.standing().live().is_none()
@@ -245,7 +243,7 @@ impl AgentCore {
                     .standing()
                     .refusal(org.name.as_str(), now, machine.limits())
             })
-            .or_else(|| self.with_roles(org).err())
+            .or_else(|| with_roles(org_session, org).err())
             .unwrap_or_else(|| {
                 let org_name = &org.name;
                 if org.exchange.issuer().is_some() {
@@ -264,45 +262,6 @@ impl AgentCore {
             org: org.name.clone(),
             why: refusal.sentence,
             next: refusal.next,
-        }
-    }
-
-    pub(super) fn why(&self, ask: &TokenRequest, caller: &Caller) -> WhyReport {
-        let empty = WhyReport {
-            hub: None,
-            org: None,
-            repository: None,
-            action: None,
-            role: None,
-            rule: None,
-            refusal: None,
-        };
-        match self.resolve(ask, "why", caller) {
-            Resolved::NotOurs => WhyReport {
-                refusal: Some(Refusal::no_hub()),
-                ..empty
-            },
-            Resolved::Refused(denied) => WhyReport {
-                hub: denied.hub,
-                org: denied.org,
-                repository: denied.repository,
-                action: match denied.intent {
-                    Intent::Read => Some(Action::Read),
-                    Intent::Write => Some(Action::Write),
-                    Intent::Unknown => None,
-                },
-                refusal: Some(denied.refusal),
-                ..empty
-            },
-            Resolved::Chosen(chosen) => WhyReport {
-                hub: Some(chosen.hub),
-                org: Some(chosen.org),
-                repository: chosen.repository,
-                action: Some(chosen.choice.action),
-                role: Some(chosen.choice.role),
-                rule: Some(chosen.choice.rule),
-                refusal: None,
-            },
         }
     }
 }

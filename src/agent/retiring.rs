@@ -9,13 +9,13 @@ use tokio::sync::oneshot;
 impl AgentCore {
     pub(super) fn retire(&mut self, reply: oneshot::Sender<CommandOutcome>) {
         let idle = self.tickets.is_empty()
-            && self.following.is_empty()
+            && self.followers.is_empty()
             && self.logins.is_empty()
             && !self.would_be_lost()
             && !self
                 .org_sessions
                 .values()
-                .any(|org_session| org_session.issuer_client.is_awaited())
+                .any(|org_session| org_session.issuer_client.entitlements.are_awaited())
             && self
                 .org_sessions
                 .values()
@@ -39,6 +39,7 @@ impl AgentCore {
             .org_sessions
             .values()
             .any(|org_session| org_session.machine.standing().live().is_some());
-        live && (self.ports.vault.store() == SessionStore::Memory || self.has_undurable_session())
+        live && (self.durable.vault.store() == SessionStore::Memory
+            || self.durable.is_behind(&self.org_sessions))
     }
 }

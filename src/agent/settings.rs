@@ -1,21 +1,46 @@
 //! An edited configuration takes effect without losing sessions (design §3.4).
 
 use super::core::AgentCore;
+use super::entitlements::with_roles;
 use super::org_session::limits;
 use oam_config::agent::{Org, Settings};
 use oam_config::digest;
-use oam_model::name::{OrgName, RoleName};
+use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
 use oam_session::machine::HostEvent;
-use oam_session::role::{AccessRequest, choose};
+use std::ops::Deref;
 use std::sync::Arc;
 
-impl AgentCore {
+/// The configuration in use.
+pub(super) struct LiveSettings {
+    now: Arc<Settings>,
+    /// Why the last edit of it was not taken.
+    pub trouble: Option<String>,
+}
+
+impl Deref for LiveSettings {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.now
+    }
+}
+
+impl LiveSettings {
+    pub(super) const fn new(now: Arc<Settings>) -> Self {
+        Self { now, trouble: None }
+    }
+
+    /// As they are now, to go on with while they may change.
+    pub(super) fn now(&self) -> Arc<Settings> {
+        Arc::clone(&self.now)
+    }
+
     /// Nothing is configured because what is written could not be read: then that is the answer, and
     /// not that an organization or hub is missing, which the person sees in the file.
-    pub(super) fn unread_configuration(&self) -> Option<Refusal> {
-        let why = self.settings_trouble.as_ref()?;
-        self.settings.orgs.is_empty().then(|| {
+    pub(super) fn unread(&self) -> Option<Refusal> {
+        let why = self.trouble.as_ref()?;
+        self.orgs.is_empty().then(|| {
             Refusal::bad_request(
                 format!("the configuration could not be read: {why}"),
                 "run `oam config check`, then correct it",
@@ -23,15 +48,53 @@ impl AgentCore {
         })
     }
 
+    /// The organization named, the default one, or the only one.
+    pub(super) fn org_or_default(&self, name: Option<OrgName>) -> Result<Org, Refusal> {
+        if let Some(refusal) = self.unread() {
+            return Err(refusal);
+        }
+        let list = || {
+            self.orgs
+                .iter()
+                .map(|org| org.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        if let Some(name) = name {
+            return self.org(&name).cloned().ok_or_else(|| {
+                let next = if self.orgs.is_empty() {
+                    "run `oam login URL` with the address of its issuer, or add it to config.toml, which `oam config path` names".to_owned()
+                } else {
+                    format!("use one of: {}", list())
+                };
+                Refusal::bad_request(format!("no organization named {name} is configured"), next)
+            });
+        }
+        let default = self.default_org.as_ref();
+        let default = default.and_then(|name| self.org(name));
+        match (default, self.orgs.as_slice()) {
+            (Some(org), _) | (None, [org]) => Ok(org.clone()),
+            (None, []) => Err(Refusal::bad_request(
+                "no organization is configured",
+                "run `oam login URL` with the address of your company's issuer, or write config.toml, which `oam config path` names",
+            )),
+            (None, _) => Err(Refusal::bad_request(
+                "more than one organization is configured",
+                format!("name one: {}", list()),
+            )),
+        }
+    }
+}
+
+impl AgentCore {
     /// Takes new settings. Roles and limits hold at once; what a session is bound to holds only
     /// with a new login (promise 9).
     pub(super) fn configured(&mut self, settings: &Arc<Settings>) {
-        self.settings_trouble = None;
-        self.settings = Arc::clone(settings);
+        self.settings = LiveSettings::new(Arc::clone(settings));
         for org in &settings.orgs {
             if !self.org_sessions.contains_key(&org.name) {
                 self.add_org_session(org);
-                if let Some(stray) = self.orphaned.remove(&org.name) {
+                if let Some(stray) = self.durable.orphaned.remove(&org.name) {
                     self.restore_session(org.name.clone(), stray);
                 }
                 continue;
@@ -72,46 +135,17 @@ impl AgentCore {
     /// Children of `oam exec` whose ask would get another role now, or none, lose their file: a role
     /// is not renewed for as long as a child cares to run.
     pub(super) fn choose_again(&mut self, org: &Org) {
-        let Ok(of) = self.with_roles(org) else {
+        let org_session = self.org_sessions.get(&org.name);
+        let Ok(of) = with_roles(org_session, org) else {
             return;
         };
-        let groups = self
-            .org_sessions
-            .get(&org.name)
-            .and_then(|org_session| org_session.machine.standing().live())
-            .map(|live| live.identity.groups.clone());
-        let Some(groups) = groups else { return };
-        let changed: Vec<(u64, Refusal)> = self
-            .following
-            .iter()
-            .filter(|(_, following)| following.chosen.org == org.name)
-            .filter_map(|(id, following)| {
-                let chosen = &following.chosen;
-                let hub = org.hubs.iter().find(|hub| hub.name == chosen.hub)?;
-                let wish = AccessRequest {
-                    repository: chosen.repository.as_ref(),
-                    intent: chosen.intent,
-                    role: Some(&chosen.choice.role),
-                    by_git: chosen.front == "git",
-                };
-                match choose(of, hub, &groups, wish, self.settings.unknown_intent) {
-                    Ok(choice) if choice == chosen.choice => None,
-                    Ok(_) => Some((*id, changed(&chosen.choice.role))),
-                    Err(refusal) => Some((*id, refusal)),
-                }
-            })
-            .collect();
-        for (follower, refusal) in changed {
+        let live = org_session.and_then(|org_session| org_session.machine.standing().live());
+        let Some(live) = live else { return };
+        let (groups, unknown) = (&live.identity.groups, self.settings.unknown_intent);
+        for (follower, refusal) in self.followers.changed(of, groups, unknown) {
             if let Some(event) = self.withdraw(follower, refusal, true) {
                 self.step(&org.name, event);
             }
         }
     }
-}
-
-fn changed(role: &RoleName) -> Refusal {
-    Refusal::denied(
-        format!("the configuration of {role} was changed"),
-        "run the command again",
-    )
 }

@@ -38,6 +38,39 @@ pub(super) struct SetUpRead {
     result: Result<Organization, Refusal>,
 }
 
+impl SetUp {
+    /// What the company changed and is not taken over here; none: nothing that is known.
+    pub(super) fn status(&self, org: &Org) -> Option<SetUpStatus> {
+        let mut then = self.then.clone()?;
+        // How this machine reaches the organization is nothing that an issuer publishes.
+        let (here, there) = (&org.provider, &mut then.provider);
+        there.ca_file.clone_from(&here.ca_file);
+        there.ca_sha256.clone_from(&here.ca_sha256);
+        there.proxy.clone_from(&here.proxy);
+        there.proxy_auth_file.clone_from(&here.proxy_auth_file);
+        there.environment.clone_from(&here.environment);
+        let changes = between(org, &then);
+        (!changes.is_empty()).then(|| SetUpStatus {
+            sign_in: binding(org) != binding(&then),
+            changes: changes.into_iter().map(|change| change.text).collect(),
+        })
+    }
+
+    /// A refusal of the issuer to a request that was made by an old set-up has one remedy.
+    pub(super) fn remedy(&self, org: Option<&Org>, refusal: Refusal) -> Refusal {
+        match org {
+            Some(org) if refusal.code == RefusalCode::BadRequest && self.status(org).is_some() => {
+                let next = format!(
+                    "run `oam update {}`: the company changed its set-up",
+                    org.name
+                );
+                Refusal { next, ..refusal }
+            }
+            _ => refusal,
+        }
+    }
+}
+
 impl AgentCore {
     /// Asks aside; nothing of it is kept. The configuration is the person's to write.
     pub(super) fn organization(
@@ -71,7 +104,7 @@ impl AgentCore {
             }
             Err(why) => {
                 let first = why.lines().next().unwrap_or_default().to_owned();
-                self.settings_trouble = Some(why);
+                self.settings.trouble = Some(why);
                 let refusal = Refusal::unavailable(
                     format!("the agent could not take the configuration: {first}"),
                     "run `oam config check`, then correct it",
@@ -85,7 +118,7 @@ impl AgentCore {
     /// The issuer told the digest of what it publishes: read once for each.
     pub(super) fn set_up_told(&mut self, name: &OrgName, digest: Option<String>) {
         let now = self.now();
-        let (Some(digest), Some(org)) = (digest, self.org(name)) else {
+        let (Some(digest), Some(org)) = (digest, self.settings.org(name).cloned()) else {
             return;
         };
         let (Some(org_session), Some(url)) = (self.org_sessions.get_mut(name), issuer_of(&org))
@@ -100,13 +133,10 @@ impl AgentCore {
         // Until the answer is there, too: heartbeats go on meanwhile.
         known.not_before = Some(now.plus(PAUSE_MS));
         let asked = self.ports.published.organization(url, Some(&org), None);
-        let (inner, name) = (self.inner.clone(), name.clone());
-        tokio::task::spawn_local(async move {
+        let name = name.clone();
+        self.aside.run(async move {
             let result = asked.await;
-            let _ = inner.send(PortAnswer::SetUp(
-                name,
-                Box::new(SetUpRead { digest, result }),
-            ));
+            PortAnswer::SetUp(name, Box::new(SetUpRead { digest, result }))
         });
     }
 
@@ -138,34 +168,5 @@ impl AgentCore {
             then.inspect_err(|why| tracing::debug!("the set-up of {name} can't be used: {why}"))
                 .ok()
         });
-    }
-
-    /// What the company changed and is not taken over here; none: nothing that is known.
-    pub(super) fn set_up_status(&self, org: &Org) -> Option<SetUpStatus> {
-        let known = &self.org_sessions.get(&org.name)?.issuer_client.setup;
-        let mut then = known.then.clone()?;
-        // How this machine reaches the organization is nothing that an issuer publishes.
-        let (here, there) = (&org.provider, &mut then.provider);
-        there.ca_file.clone_from(&here.ca_file);
-        there.ca_sha256.clone_from(&here.ca_sha256);
-        there.proxy.clone_from(&here.proxy);
-        there.proxy_auth_file.clone_from(&here.proxy_auth_file);
-        there.environment.clone_from(&here.environment);
-        let changes = between(org, &then);
-        (!changes.is_empty()).then(|| SetUpStatus {
-            sign_in: binding(org) != binding(&then),
-            changes: changes.into_iter().map(|change| change.text).collect(),
-        })
-    }
-
-    /// A refusal of the issuer to a request that was made by an old set-up has one remedy.
-    pub(super) fn with_set_up(&self, name: &OrgName, refusal: Refusal) -> Refusal {
-        let org = self.settings.org(name);
-        let old = org.and_then(|org| self.set_up_status(org));
-        if refusal.code == RefusalCode::BadRequest && old.is_some() {
-            let next = format!("run `oam update {name}`: the company changed its set-up");
-            return Refusal { next, ..refusal };
-        }
-        refusal
     }
 }

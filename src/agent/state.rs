@@ -53,7 +53,8 @@ pub struct SealedSession {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct KeptOfIssuer {
     /// The roles that were last read.
-    pub holdings: Option<EffectiveRoles>,
+    #[serde(rename = "holdings")]
+    pub effective_roles: Option<EffectiveRoles>,
     /// Cursor of the feed.
     pub cursor: Option<String>,
     /// Last record that the organization holds.

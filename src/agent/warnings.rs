@@ -1,20 +1,18 @@
 //! What people should know of a session before it is refused.
 
-use super::core::AgentCore;
-use super::org_session::subject_kind;
+use super::entitlements::with_roles;
+use super::org_session::{OrgSession, subject_kind};
 use oam_config::agent::{Org, SubjectToken};
 use oam_model::report::OrgWarning;
 use oam_session::role::holds;
 
-impl AgentCore {
-    /// Of the session of an organization; none where nobody is signed in.
-    pub(super) fn org_warnings(&self, org: &Org) -> Vec<OrgWarning> {
-        let org_session = self.org_sessions.get(&org.name);
-        let Some(live) = org_session.and_then(|org_session| org_session.machine.standing().live())
-        else {
+impl OrgSession {
+    /// None where nobody is signed in.
+    pub(super) fn warnings(&self, org: &Org) -> Vec<OrgWarning> {
+        let Some(live) = self.machine.standing().live() else {
             return Vec::new();
         };
-        let session = org_session.and_then(|org_session| org_session.session.as_ref());
+        let session = self.session.as_ref();
         let aged = session.filter(|session| session.id_not_renewed);
         let mut warnings = Vec::new();
         warnings
@@ -31,7 +29,7 @@ impl AgentCore {
 
     /// Whether groups of the ID token would give a role, and none is held.
     fn groups_decide(&self, org: &Org) -> bool {
-        let Ok(of) = self.with_roles(org) else {
+        let Ok(of) = with_roles(Some(self), org) else {
             return false;
         };
         if org.exchange.issuer().is_some() {

@@ -1,17 +1,17 @@
 //! Gateways of `oam exec`: they hold no file, and must hear of the end of the session at once.
 
-use super::asks::{Denied, Resolved};
 use super::command::{News, Watched};
 use super::core::AgentCore;
 use super::org_session::OrgSession;
+use super::resolve::{Denied, Resolver};
 use oam_model::caller::Caller;
 use oam_model::name::{HubName, OrgName};
 use oam_model::organization::Route;
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_model::served::ServedTraffic;
+use oam_model::time::Moment;
 use oam_model::token_request::TokenRequest;
-use oam_session::hub::{Owner, owner};
 use oam_session::state::Need;
 use tokio::sync::mpsc;
 
@@ -22,7 +22,7 @@ impl AgentCore {
     /// Tells which hub is meant and that its session stands, and later that it ended. Nothing is granted by it, so only a
     /// refusal is recorded: each token is asked for by itself.
     pub(super) fn watch(&mut self, ask: &TokenRequest, caller: Caller, news: &mpsc::Sender<News>) {
-        let told = match self.watched(ask, &caller) {
+        let told = match self.resolver().watched(ask, &caller) {
             Ok(watched) => {
                 if let Some(org_session) = self.org_sessions.get_mut(&watched.org) {
                     org_session.watchers.retain(|other| !other.is_closed());
@@ -38,57 +38,6 @@ impl AgentCore {
             }
         };
         let _ = news.try_send(told);
-    }
-
-    fn watched(&self, ask: &TokenRequest, caller: &Caller) -> Result<Watched, Box<Denied>> {
-        let mut denied = Box::new(Denied {
-            refusal: Refusal::unavailable("the organization is not there", "try again"),
-            org: None,
-            hub: None,
-            repository: None,
-            intent: ask.intent,
-            by_standing: false,
-        });
-        match self.hub_of(ask, caller) {
-            Ok((org, hub)) => (denied.org, denied.hub) = (Some(org), Some(hub)),
-            Err(refusal) => denied.refusal = refusal,
-        }
-        let found = denied.org.as_ref().and_then(|name| {
-            let org = self.settings.org(name)?;
-            let hub = org
-                .hubs
-                .iter()
-                .find(|one| Some(&one.name) == denied.hub.as_ref())?;
-            Some((org, hub, &self.org_sessions.get(name)?.machine))
-        });
-        let Some((org, hub, machine)) = found else {
-            return Err(denied);
-        };
-        if let Some(refusal) = self.closed_because() {
-            denied.refusal = refusal;
-            return Err(denied);
-        }
-        let now = self.now();
-        if machine.standing().need(now, machine.limits()) == Need::Login {
-            denied.refusal = machine
-                .standing()
-                .refusal(org.name.as_str(), now, machine.limits());
-            denied.by_standing = true;
-            return Err(denied);
-        }
-        Ok(Watched {
-            org: org.name.clone(),
-            hub: hub.name.clone(),
-            hub_url: hub.url.clone(),
-            hub_kind: hub.kind.word(),
-            variables: hub.variables.clone(),
-            route: Route {
-                ca_file: org.provider.ca_file.clone(),
-                proxy: org.provider.proxy.clone(),
-                proxy_auth_file: org.provider.proxy_auth_file.clone(),
-            },
-            ca_sha256: org.provider.ca_sha256.clone(),
-        })
     }
 
     /// The one record of a command that used a gateway. Any program of this user can tell such a sum, as it can ask for
@@ -122,20 +71,6 @@ impl AgentCore {
         self.write(&record);
     }
 
-    /// The hub that is named; where none is, the one whose roles cover the ask.
-    fn hub_of(&self, ask: &TokenRequest, caller: &Caller) -> Result<(OrgName, HubName), Refusal> {
-        match owner(&self.settings, ask) {
-            Owner::Hub(org, hub) => Ok((org.name.clone(), hub.name.clone())),
-            Owner::Nobody => Err(Refusal::no_hub()),
-            Owner::Refused(refusal) => Err(self.unread_configuration().unwrap_or(refusal)),
-            Owner::Several(_) => match self.resolve(ask, FRONT, caller) {
-                Resolved::Chosen(chosen) => Ok((chosen.org.clone(), chosen.hub.clone())),
-                Resolved::Refused(denied) => Err(denied.refusal),
-                Resolved::NotOurs => Err(Refusal::no_hub()),
-            },
-        }
-    }
-
     /// The session of this organization is over.
     pub(super) fn tell_watchers(&mut self, org: &OrgName) {
         let now = self.now();
@@ -152,9 +87,69 @@ impl AgentCore {
     }
 }
 
+impl Resolver<'_> {
+    /// The hub that a gateway is for, while its session stands.
+    fn watched(&self, ask: &TokenRequest, caller: &Caller) -> Result<Watched, Box<Denied>> {
+        let mut denied = Box::new(Denied {
+            refusal: Refusal::unavailable("the organization is not there", "try again"),
+            org: None,
+            hub: None,
+            repository: None,
+            intent: ask.intent,
+            by_standing: false,
+        });
+        match self.hub_of(ask, FRONT, caller) {
+            Ok((org, hub)) => (denied.org, denied.hub) = (Some(org), Some(hub)),
+            Err(refusal) => denied.refusal = refusal,
+        }
+        let found = denied.org.as_ref().and_then(|name| {
+            let org = self.settings.org(name)?;
+            let hub = org
+                .hubs
+                .iter()
+                .find(|one| Some(&one.name) == denied.hub.as_ref())?;
+            Some((org, hub, &self.org_sessions.get(name)?.machine))
+        });
+        let Some((org, hub, machine)) = found else {
+            return Err(denied);
+        };
+        if let Some(refusal) = &self.closed {
+            denied.refusal = refusal.clone();
+            return Err(denied);
+        }
+        let now = self.now;
+        if machine.standing().need(now, machine.limits()) == Need::Login {
+            denied.refusal = machine
+                .standing()
+                .refusal(org.name.as_str(), now, machine.limits());
+            denied.by_standing = true;
+            return Err(denied);
+        }
+        Ok(Watched {
+            org: org.name.clone(),
+            hub: hub.name.clone(),
+            hub_url: hub.url.clone(),
+            hub_kind: hub.kind.word(),
+            variables: hub.variables.clone(),
+            route: Route {
+                ca_file: org.provider.ca_file.clone(),
+                proxy: org.provider.proxy.clone(),
+                proxy_auth_file: org.provider.proxy_auth_file.clone(),
+            },
+            ca_sha256: org.provider.ca_sha256.clone(),
+        })
+    }
+}
+
 impl OrgSession {
+    /// Whether news must not be missed: a token is out, a child uses one (`follows`), or a gateway watches.
+    pub(super) fn wants_news(&self, follows: bool, now: Moment) -> bool {
+        let mut out = self.outstanding.iter();
+        follows || self.is_watched() || out.any(|out| out.granted.expires_at > now.unix())
+    }
+
     /// Whether the end of this session must not be missed.
-    pub(super) fn is_watched(&self) -> bool {
+    fn is_watched(&self) -> bool {
         self.watchers.iter().any(|news| !news.is_closed())
     }
 }

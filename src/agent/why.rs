@@ -1,19 +1,17 @@
 //! What the organization's own issuer has to do with reports: its reasons, and how it is reached.
 
 use super::answers::PortAnswer;
-use super::asks::Resolved;
 use super::command::CommandOutcome;
 use super::core::AgentCore;
-use super::ports::Question;
-use oam_config::agent::{Org, UnknownIntent};
+use super::reports::Reports;
+use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
 use oam_model::caller::Caller;
 use oam_model::name::OrgName;
 use oam_model::organization::WhyAnswer;
 use oam_model::report::{FeedStatus, RecordsStatus, WhyReport};
-use oam_model::role::Action;
 use oam_model::time::Moment;
-use oam_model::token_request::{Intent, TokenRequest};
+use oam_model::token_request::TokenRequest;
 use oam_session::standing::{IT, words};
 use tokio::sync::oneshot;
 
@@ -38,24 +36,26 @@ impl AgentCore {
         caller: Caller,
         reply: oneshot::Sender<CommandOutcome>,
     ) {
-        let asked = self.question(&ask, &caller).and_then(|(name, question)| {
-            let org_session = self.org_sessions.get(&name)?;
-            let (org, bearer) = org_session.usable_bearer(self.now())?;
-            let (epoch, generation) = (
-                org_session.machine.epoch(),
-                org_session.issuer_client.generation,
-            );
-            let answer = self.ports.issuer.why(&org, bearer, question);
-            Some((name, epoch, generation, answer))
-        });
+        let asked = self
+            .resolver()
+            .question(&ask, &caller)
+            .and_then(|(name, question)| {
+                let org_session = self.org_sessions.get(&name)?;
+                let (org, bearer) = org_session.usable_bearer(self.now())?;
+                let (epoch, generation) = (
+                    org_session.machine.epoch(),
+                    org_session.issuer_client.generation,
+                );
+                let answer = self.ports.issuer.why(&org, bearer, question);
+                Some((name, epoch, generation, answer))
+            });
         let Some((org, epoch, generation, answer)) = asked else {
-            let _ = reply.send(CommandOutcome::Why(self.why(&ask, &caller)));
+            let _ = reply.send(CommandOutcome::Why(self.resolver().why(&ask, &caller)));
             return;
         };
-        let inner = self.inner.clone();
-        tokio::task::spawn_local(async move {
+        self.aside.run(async move {
             let result = answer.await;
-            let _ = inner.send(PortAnswer::Explained(Box::new(Explained {
+            PortAnswer::Explained(Box::new(Explained {
                 org,
                 epoch,
                 generation,
@@ -63,7 +63,7 @@ impl AgentCore {
                 caller,
                 reply,
                 result,
-            })));
+            }))
         });
     }
 
@@ -82,7 +82,7 @@ impl AgentCore {
         if let Err(fault) = &result {
             self.heed(&org, generation, fault);
         }
-        let own = self.why(&ask, &caller);
+        let own = self.resolver().why(&ask, &caller);
         let org_session = self.org_sessions.get(&org);
         let report = if org_session.is_some_and(|org_session| org_session.machine.epoch() == epoch)
         {
@@ -92,54 +92,23 @@ impl AgentCore {
         };
         let _ = reply.send(CommandOutcome::Why(report));
     }
+}
 
-    /// What the issuer is asked; nothing when the session or the ask itself refuses already.
-    fn question(&self, ask: &TokenRequest, caller: &Caller) -> Option<(OrgName, Question)> {
-        match self.resolve(ask, "why", caller) {
-            Resolved::NotOurs => None,
-            Resolved::Chosen(chosen) => Some((
-                chosen.org,
-                Question {
-                    hub: chosen.hub,
-                    repository: chosen.repository,
-                    action: chosen.choice.action,
-                    // A role that was not named is for the issuer to choose: it says why not another.
-                    role: ask.role.clone(),
-                },
-            )),
-            Resolved::Refused(denied) if denied.by_standing => None,
-            Resolved::Refused(denied) => {
-                let action = match (denied.intent, self.settings.unknown_intent) {
-                    (Intent::Read, _) | (Intent::Unknown, UnknownIntent::Read) => Action::Read,
-                    (Intent::Write, _) | (Intent::Unknown, UnknownIntent::Write) => Action::Write,
-                    (Intent::Unknown, UnknownIntent::Refuse) => return None,
-                };
-                let question = Question {
-                    hub: denied.hub?,
-                    // A path that can't be understood is refused here, and not asked about.
-                    repository: match (&denied.repository, ask.path.as_deref()) {
-                        (None, Some(path)) if !path.trim_matches('/').is_empty() => return None,
-                        (repository, _) => repository.clone(),
-                    },
-                    action,
-                    role: ask.role.clone(),
-                };
-                Some((denied.org?, question))
-            }
-        }
-    }
-
+impl Reports<'_> {
     pub(super) fn feed_status(&self, org: &Org) -> Option<FeedStatus> {
         org.exchange.issuer()?;
-        let now = self.now();
-        let issuer_client = &self.org_sessions.get(&org.name)?.issuer_client;
+        let now = self.now;
+        let org_session = self.org_sessions.get(&org.name)?;
+        let wanted = org_session.wants_news(self.followers.uses(&org.name), now);
+        let issuer_client = &org_session.issuer_client;
         Some(FeedStatus {
-            state: issuer_client.link.word(now).word().to_owned(),
-            polling: issuer_client.link.polls() && self.wants_news(&org.name, now),
-            as_of: issuer_client.link.as_of().map(Moment::unix),
-            clock_ahead_ms: issuer_client.link.clock_ahead_ms(now),
-            roles_read_at: issuer_client.read_at.map(Moment::unix),
+            state: issuer_client.subscription.word(now).word().to_owned(),
+            polling: issuer_client.subscription.polls() && wanted,
+            as_of: issuer_client.subscription.as_of().map(Moment::unix),
+            clock_ahead_ms: issuer_client.subscription.clock_ahead_ms(now),
+            roles_read_at: issuer_client.entitlements.read_at.map(Moment::unix),
             roles_trouble: issuer_client
+                .entitlements
                 .unread
                 .as_ref()
                 .map(|unread| unread.why.clone()),
@@ -148,11 +117,11 @@ impl AgentCore {
 
     pub(super) fn records_status(&self, org: &Org) -> Option<RecordsStatus> {
         org.exchange.issuer()?;
-        let records = &self.org_sessions.get(&org.name)?.issuer_client.records;
+        let records = &self.org_sessions.get(&org.name)?.issuer_client.uploads;
         Some(RecordsStatus {
             held: records.held.as_ref().map_or(0, |held| held.seq),
             known: records.held.is_some(),
-            written: self.audit_chain.sequence(),
+            written: self.durable.audit_chain.sequence(),
             alarm: records.alarm.clone(),
             trouble: records.trouble.clone(),
         })

@@ -2,6 +2,7 @@
 
 use super::{Accepted, Failed};
 use crate::answers::PortAnswer;
+use crate::aside::Aside;
 use crate::command::LoginNews;
 use crate::first::first_answer;
 use crate::ports::{
@@ -23,7 +24,7 @@ pub(super) struct Attempt {
     pub(super) by: SignInBy,
     pub(super) authentication: Authentication,
     pub(super) not_before_ms: u64,
-    pub(super) reopen: Option<mpsc::UnboundedSender<PortAnswer>>,
+    pub(super) reopen: Option<Aside>,
 }
 
 impl Attempt {
@@ -33,11 +34,11 @@ impl Attempt {
         news: mpsc::Sender<LoginNews>,
     ) -> Result<Accepted, Failed> {
         let kept_in = self.vault.prepare(self.store).await?;
-        if let Some(inner) = &self.reopen {
+        if let Some(aside) = &self.reopen {
             // The keyring may be back: what was sealed before must not be written over unread.
             let opened = self.vault.open().await;
             if opened.is_ok() {
-                let _ = inner.send(PortAnswer::Opened(opened));
+                aside.send(PortAnswer::Opened(opened));
             }
         }
         if self.not_before_ms > 0 {

@@ -169,6 +169,6 @@ fn what_was_moved_aside_and_can_not_be_deleted_at_an_end_is_said() {
         let mut agent = TestAgent::signed_in(&settings()).await;
         agent.fake.breaks("discard-aside");
         let _signed_out = agent.logout();
-        assert!(agent.core.save_trouble.is_some());
+        assert!(agent.core.durable.trouble.is_some());
     });
 }

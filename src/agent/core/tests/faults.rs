@@ -37,7 +37,7 @@ fn a_log_that_can_not_be_made_durable_grants_nothing_until_it_can() {
         agent.fake.breaks("sync");
         agent.mint("token").await;
         agent.core.sync_log();
-        assert!(agent.core.sync_at.is_some(), "it is tried again");
+        assert!(agent.core.durable.sync_at.is_some(), "it is tried again");
         let code = code_of(agent.get().try_recv().unwrap());
         assert_eq!(code, RefusalCode::Unavailable);
         agent.fake.mend();
@@ -71,7 +71,10 @@ fn a_log_that_was_cut_raises_an_alarm_and_goes_on_after_its_anchor() {
         fake.lines.borrow_mut().clear();
         let agent = TestAgent::start(&fake, &settings()).await;
         assert_eq!(fake.traced("record Alarm"), 1);
-        assert_eq!(agent.core.audit_chain.head().unwrap().seq, anchor + 2);
+        assert_eq!(
+            agent.core.durable.audit_chain.head().unwrap().seq,
+            anchor + 2
+        );
     });
 }
 
@@ -83,7 +86,7 @@ fn a_token_file_that_can_not_be_written_is_a_refusal_and_leaves_nothing_behind()
         let mut heard = agent.follow();
         agent.mint("token").await;
         assert!(is_withdrawn(&mut heard, true));
-        assert!(agent.core.following.is_empty());
+        assert!(agent.core.followers.is_empty());
         assert!(agent.fake.files.borrow().is_empty());
     });
 }

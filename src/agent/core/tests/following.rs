@@ -32,7 +32,7 @@ fn a_child_that_is_killed_leaves_no_file() {
         drop(heard);
         agent.settle().await;
         assert!(agent.fake.files.borrow().is_empty());
-        assert!(agent.core.following.is_empty());
+        assert!(agent.core.followers.is_empty());
         assert!(agent.core.org_sessions[&acme()].machine.is_idle());
     });
 }

@@ -190,7 +190,7 @@ fn a_disk_that_fails_to_read_is_no_break_and_nothing_is_granted_meanwhile() {
         fake.breaks("line");
         let mut agent = TestAgent::start(&fake, &settings()).await;
         assert!(anchor_of(&mut agent).breaks.is_empty());
-        assert!(agent.core.audit_chain.trouble.is_some());
+        assert!(agent.core.durable.audit_chain.trouble.is_some());
         let before = fake.lines.borrow().len();
         let record = Record::new(EventKind::Refusal, 1);
         assert!(!agent.core.write(&record));

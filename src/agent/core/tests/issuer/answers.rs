@@ -179,7 +179,10 @@ fn records_go_in_batches_are_kept_over_an_outage_and_are_shown() {
             agent.status().orgs[0].records.clone().unwrap().held,
             again.head_seq
         );
-        assert_eq!(agent.core.held_by_organizations()[0].hash, again.head_hash);
+        assert_eq!(
+            crate::audit_upload::held_at(&agent.core.org_sessions)[0].hash,
+            again.head_hash
+        );
         // Nothing new: nothing is sent, and nobody is woken for it.
         agent.wait(60_000).await;
         assert!(agent.issuer().uploads.borrow().is_empty());
@@ -209,6 +212,9 @@ fn the_last_records_are_sent_at_the_end() {
         let ((), answered) = tokio::join!(agent.core.close(), answer);
         assert!(answered);
         let written = agent.fake.lines.borrow().len() as u64;
-        assert_eq!(agent.core.held_by_organizations()[0].sequence, written);
+        assert_eq!(
+            crate::audit_upload::held_at(&agent.core.org_sessions)[0].sequence,
+            written
+        );
     });
 }

@@ -40,7 +40,7 @@ impl TestAgent {
     }
 
     fn held(&self) -> Option<u64> {
-        let held = self.core.held_by_organizations();
+        let held = crate::audit_upload::held_at(&self.core.org_sessions);
         held.first().map(|held| held.sequence)
     }
 }
