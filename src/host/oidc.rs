@@ -121,7 +121,7 @@ impl Inner {
         &self,
         org: &Org,
         refresh: &Secret,
-    ) -> Result<(Rc<ProviderEndpoints>, Tokens), EndpointFault> {
+    ) -> Result<(Arc<ProviderEndpoints>, Tokens), EndpointFault> {
         // Whatever goes wrong before the refresh token is sent is `NotSent`: a 400 of the discovery
         // endpoint must never be read as the end of the session.
         let unsent = |fault| EndpointFault::NotSent {

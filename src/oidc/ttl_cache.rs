@@ -9,12 +9,33 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 
-/// Used without asking while younger, ms: what the provider withdrew is not trusted for longer.
-pub const FRESH_MS: u64 = 3600 * 1000;
-/// Not used when older, ms, even when the provider can't be asked.
-const STALE_MS: u64 = 24 * 3600 * 1000;
-/// One fetch in this time, ms, whatever is sent here: a `kid` is the sender's to choose.
-pub const PAUSE_MS: u64 = 10 * 1000;
+/// How long something is used, and how often it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheAges {
+    /// Used without asking while younger, ms: what the provider withdrew is not trusted for longer.
+    pub fresh_ms: u64,
+    /// Not used when older, ms, even when the provider can't be asked; none: then the old one goes on.
+    pub stale_ms: Option<u64>,
+    /// One fetch in this time, ms.
+    pub pause_ms: u64,
+}
+
+impl CacheAges {
+    /// What strangers make be asked for: keys, and what an issuer needs of the sources it trusts. A `kid` is the
+    /// sender's to choose, so the pause holds whatever is sent here.
+    pub const BY_STRANGERS: Self = Self {
+        fresh_ms: 3600 * 1000,
+        stale_ms: Some(24 * 3600 * 1000),
+        pause_ms: 10 * 1000,
+    };
+    /// What a person's own agent asks its own provider for: each sign-in asks anew, and between them it only wants to
+    /// know where the endpoints are.
+    pub const BY_ONE_PERSON: Self = Self {
+        fresh_ms: 24 * 3600 * 1000,
+        stale_ms: None,
+        pause_ms: 0,
+    };
+}
 
 struct Held<T> {
     value: T,
@@ -29,6 +50,7 @@ struct Tried {
 
 /// A value that can be fetched.
 pub struct TtlCache<T> {
+    ages: CacheAges,
     held: ArcSwapOption<Held<T>>,
     tried: Mutex<Option<Tried>>,
     failing: AtomicBool,
@@ -45,15 +67,27 @@ pub enum CacheMiss {
 
 impl<T> Default for TtlCache<T> {
     fn default() -> Self {
+        Self::new(CacheAges::BY_STRANGERS)
+    }
+}
+
+impl<T> TtlCache<T> {
+    /// Nothing yet, to be kept for so long.
+    pub fn new(ages: CacheAges) -> Self {
         Self {
+            ages,
             held: ArcSwapOption::empty(),
             tried: Mutex::new(None),
             failing: AtomicBool::new(false),
         }
     }
-}
 
-impl<T> TtlCache<T> {
+    /// Keeps what was fetched by itself: it is as good as what would be asked for now.
+    pub fn store(&self, value: T, now: Moment) {
+        self.held.store(Some(Arc::new(Held { value, at: now })));
+        self.failing.store(false, Ordering::Relaxed);
+    }
+
     /// Whether the last fetch failed.
     pub fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)
@@ -86,7 +120,7 @@ impl<T> TtlCache<T> {
         // By the steady clock: a wall clock that is set must neither stop fetching nor let a sender repeat it.
         let last = tried
             .as_ref()
-            .filter(|last| now.boot_ms.saturating_sub(last.at.boot_ms) < PAUSE_MS);
+            .filter(|last| now.boot_ms.saturating_sub(last.at.boot_ms) < self.ages.pause_ms);
         if let Some(last) = last {
             let miss = last
                 .fault
@@ -101,8 +135,7 @@ impl<T> TtlCache<T> {
                     at: now,
                     fault: None,
                 });
-                self.held.store(Some(Arc::new(Held { value, at: now })));
-                self.failing.store(false, Ordering::Relaxed);
+                self.store(value, now);
                 found.ok_or(CacheMiss::Absent)
             }
             Err(fault) => {
@@ -125,8 +158,9 @@ impl<T> TtlCache<T> {
         // Either clock makes it be fetched again. Given up it is by the steady one alone: a wall clock that
         // leaps while the provider is down refuses nobody.
         let age = now.boot_ms.saturating_sub(held.at.boot_ms);
-        let found = (age < STALE_MS).then(|| want(&held.value)).flatten();
-        (now.since(held.at) < FRESH_MS, found)
+        let stale = self.ages.stale_ms.is_some_and(|stale_ms| age >= stale_ms);
+        let found = if stale { None } else { want(&held.value) };
+        (now.since(held.at) < self.ages.fresh_ms, found)
     }
 }
 

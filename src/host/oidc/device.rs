@@ -18,6 +18,7 @@ use oauth2::CsrfToken;
 use serde::Deserialize;
 use serde_json::Value;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// RFC 8628 §3.4.
@@ -62,7 +63,7 @@ fn allowed<'a>(org: &'a Org, metadata: &'a ProviderEndpoints) -> Result<&'a str,
 pub(super) async fn begin(
     inner: Rc<Inner>,
     org: Org,
-    metadata: Rc<ProviderEndpoints>,
+    metadata: Arc<ProviderEndpoints>,
     authentication: Authentication,
 ) -> Result<PendingLogin, Refusal> {
     let place = allowed(&org, &metadata)?;
@@ -127,7 +128,7 @@ pub(super) async fn begin(
 struct Attempt {
     inner: Rc<Inner>,
     org: Org,
-    metadata: Rc<ProviderEndpoints>,
+    metadata: Arc<ProviderEndpoints>,
     device_code: Secret,
     nonce: Secret,
     polling: DevicePolling,

@@ -3,15 +3,13 @@
 use super::super::http::{Http, TOTAL, Via, way_of};
 use oam_config::agent::Provider;
 use oam_model::answer::{EndpointFault, named};
-use oam_model::time::Moment;
 use oam_oidc::metadata::{self, ProviderMetadata as Document};
+use oam_oidc::ttl_cache::{CacheAges, CacheMiss, TtlCache};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-
-/// Metadata older than this is asked for again; if that fails, the old one goes on.
-const AGE_MS: u64 = 24 * 3600 * 1000;
+use std::sync::Arc;
 
 /// What is used of it. All endpoints are checked: https, or http on loopback with such an issuer.
 pub(super) struct ProviderEndpoints {
@@ -28,13 +26,12 @@ pub(super) struct ProviderEndpoints {
     pub(super) iss_in_answer: bool,
 }
 
-/// Metadata, and when it was asked for.
-type Known = (Rc<ProviderEndpoints>, Moment);
+type Metadata = TtlCache<Arc<ProviderEndpoints>>;
 
 /// Metadata by issuer and way.
 pub(super) struct Discovery {
     http: Rc<Http>,
-    known: RefCell<HashMap<(String, Via), Known>>,
+    known: RefCell<HashMap<(String, Via), Rc<Metadata>>>,
 }
 
 impl Discovery {
@@ -45,41 +42,53 @@ impl Discovery {
         }
     }
 
+    fn of(&self, provider: &Provider) -> Rc<Metadata> {
+        let key = (provider.issuer.clone(), way_of(provider));
+        let mut known = self.known.borrow_mut();
+        let metadata = || Rc::new(TtlCache::new(CacheAges::BY_ONE_PERSON));
+        Rc::clone(known.entry(key).or_insert_with(metadata))
+    }
+
     /// From memory when it is there.
     pub(super) async fn known(
         &self,
         provider: &Provider,
-    ) -> Result<Rc<ProviderEndpoints>, EndpointFault> {
-        let key = (provider.issuer.clone(), way_of(provider));
-        let held = self.known.borrow().get(&key).cloned();
-        match held {
-            Some((metadata, at)) if self.http.now().since(at) < AGE_MS => Ok(metadata),
-            Some((metadata, _)) => Ok(self.fresh(provider).await.unwrap_or(metadata)),
-            None => self.fresh(provider).await,
-        }
+    ) -> Result<Arc<ProviderEndpoints>, EndpointFault> {
+        let metadata = self.of(provider);
+        let whole = |held: &Arc<ProviderEndpoints>| Some(Arc::clone(held));
+        let found = metadata.find(self.http.now(), whole, || self.fetch(provider));
+        found.await.map_err(|miss| match miss {
+            CacheMiss::Unreachable(fault) => fault,
+            CacheMiss::Absent => unreadable(),
+        })
     }
 
     /// Asked for now: a sign-in sees a provider that was changed.
     pub(super) async fn fresh(
         &self,
         provider: &Provider,
-    ) -> Result<Rc<ProviderEndpoints>, EndpointFault> {
-        let via = way_of(provider);
+    ) -> Result<Arc<ProviderEndpoints>, EndpointFault> {
+        let endpoints = self.fetch(provider).await?;
+        let metadata = self.of(provider);
+        metadata.store(Arc::clone(&endpoints), self.http.now());
+        Ok(endpoints)
+    }
+
+    async fn fetch(&self, provider: &Provider) -> Result<Arc<ProviderEndpoints>, EndpointFault> {
         let url = metadata::address(&provider.issuer);
-        let answer = self.http.get(&via, &url, TOTAL).await?.ok()?;
-        let metadata = Rc::new(read(&provider.issuer, &answer.body)?);
-        let entry = (Rc::clone(&metadata), self.http.now());
-        self.known
-            .borrow_mut()
-            .insert((provider.issuer.clone(), via), entry);
-        Ok(metadata)
+        let answer = self.http.get(&way_of(provider), &url, TOTAL).await?.ok()?;
+        read(&provider.issuer, &answer.body).map(Arc::new)
+    }
+}
+
+fn unreadable() -> EndpointFault {
+    EndpointFault::Unreadable {
+        why: "the answer is not an OpenID provider's metadata".to_owned(),
     }
 }
 
 fn read(issuer: &str, body: &[u8]) -> Result<ProviderEndpoints, EndpointFault> {
-    let document = Document::read(issuer, body).ok_or_else(|| EndpointFault::Unreadable {
-        why: "the answer is not an OpenID provider's metadata".to_owned(),
-    })?;
+    let document = Document::read(issuer, body).ok_or_else(unreadable)?;
     let wrong = |name: &str, why: String| EndpointFault::Check {
         name: name.to_owned(),
         why,

@@ -72,7 +72,7 @@ async fn listen(provider: &Provider) -> Result<Loopback, Refusal> {
 async fn arrive(
     inner: Rc<Inner>,
     org: Org,
-    metadata: Rc<ProviderEndpoints>,
+    metadata: Arc<ProviderEndpoints>,
     loopback: Loopback,
     once: Once,
 ) -> Result<Returned, Refusal> {

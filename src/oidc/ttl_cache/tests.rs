@@ -1,4 +1,4 @@
-use super::{CacheMiss, FRESH_MS, PAUSE_MS, TtlCache};
+use super::{CacheAges, CacheMiss, TtlCache};
 use oam_model::answer::EndpointFault;
 use oam_model::time::Moment;
 use std::cell::Cell;
@@ -23,8 +23,11 @@ async fn what_is_fresh_is_not_fetched() {
         kept.find(now, |value| Some(*value), || fetch).await
     };
     assert_eq!(at(NOW).await, Ok(1));
-    assert_eq!(at(NOW.plus(FRESH_MS - 1)).await, Ok(1));
-    assert_eq!(at(NOW.plus(FRESH_MS)).await, Ok(2));
+    assert_eq!(
+        at(NOW.plus(CacheAges::BY_STRANGERS.fresh_ms - 1)).await,
+        Ok(1)
+    );
+    assert_eq!(at(NOW.plus(CacheAges::BY_STRANGERS.fresh_ms)).await, Ok(2));
 }
 
 #[tokio::test]
@@ -38,21 +41,27 @@ async fn what_is_not_in_it_is_looked_for_once_in_a_pause() {
         };
         kept.find(now, |()| None::<()>, || fetch).await
     };
-    for millis in 0..PAUSE_MS {
+    for millis in 0..CacheAges::BY_STRANGERS.pause_ms {
         if millis % 100 == 0 {
             assert_eq!(at(NOW.plus(millis)).await, Err(CacheMiss::Absent));
         }
     }
     assert_eq!(fetches.get(), 1);
-    assert_eq!(at(NOW.plus(PAUSE_MS)).await, Err(CacheMiss::Absent));
+    assert_eq!(
+        at(NOW.plus(CacheAges::BY_STRANGERS.pause_ms)).await,
+        Err(CacheMiss::Absent)
+    );
     assert_eq!(fetches.get(), 2);
     // A wall clock that is set, back or ahead, neither stops it nor lets a sender repeat it.
     for wall_ms in [NOW.wall_ms - 3_600_000, NOW.wall_ms + 3_600_000] {
-        let soon = Moment::new(NOW.boot_ms + PAUSE_MS + 1, wall_ms);
+        let soon = Moment::new(NOW.boot_ms + CacheAges::BY_STRANGERS.pause_ms + 1, wall_ms);
         assert_eq!(at(soon).await, Err(CacheMiss::Absent));
         assert_eq!(fetches.get(), 2);
     }
-    let later = Moment::new(NOW.boot_ms + 2 * PAUSE_MS, NOW.wall_ms - 3_600_000);
+    let later = Moment::new(
+        NOW.boot_ms + 2 * CacheAges::BY_STRANGERS.pause_ms,
+        NOW.wall_ms - 3_600_000,
+    );
     assert_eq!(at(later).await, Err(CacheMiss::Absent));
     assert_eq!(fetches.get(), 3);
 }
@@ -62,7 +71,7 @@ async fn somebody_who_waits_for_a_slow_fetch_is_served_what_is_held() {
     let kept = TtlCache::default();
     let first = kept.find(NOW, |value| Some(*value), || async { Ok(1) });
     assert_eq!(first.await, Ok(1));
-    let later = NOW.plus(FRESH_MS);
+    let later = NOW.plus(CacheAges::BY_STRANGERS.fresh_ms);
     let slow = kept.find(later, |value| Some(*value), std::future::pending);
     let quick = kept.find(later, |value| Some(*value), || async { Err(down()) });
     tokio::select! {
