@@ -18,6 +18,9 @@ mod cases;
 #[path = "cli/commands.rs"]
 mod commands;
 #[cfg(unix)]
+#[path = "cli/complete.rs"]
+mod complete;
+#[cfg(unix)]
 #[path = "cli/exec.rs"]
 mod exec;
 #[cfg(unix)]

@@ -32,6 +32,9 @@ const CONFIG_VARIABLE: &str = "OAM_ISSUER_CONFIG";
 
 /// Runs one command line and tells its exit code (design §3.3).
 pub fn run(line: impl IntoIterator<Item = OsString>) -> u8 {
+    if let Some(code) = command_line::completed::<Cli>() {
+        return code;
+    }
     let cli: Cli = match command_line::parsed(line) {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -76,8 +79,7 @@ fn dispatch(show: &Printer, command: &Command) -> u8 {
             0
         }
         Command::Completions { shell } => {
-            command_line::completions::<Cli>(show, *shell);
-            0
+            show.done(command_line::completions::<Cli>(show, *shell).map(|()| 0))
         }
         Command::Man { folder } => {
             let written = command_line::pages::<Cli>(show, folder.as_deref(), []);

@@ -6,7 +6,9 @@ mod setup;
 pub use login::{LoginArgs, LoginTarget, StoreArg, UpdateArgs};
 pub use setup::{SetupArgs, SetupWhat};
 
+use super::complete;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCandidates;
 use oam_model::name::{HubName, OrgName, RoleName};
 use oam_terminal::Output;
 use std::ffi::OsString;
@@ -106,7 +108,7 @@ pub enum Command {
     },
     /// Print the completion script of a shell.
     #[command(
-        after_help = "Example:\n  oam completions bash > ~/.local/share/bash-completion/completions/oam"
+        after_help = "Examples:\n  oam completions bash > ~/.local/share/bash-completion/completions/oam\n  source <(oam completions zsh)   in .zshrc\n\nBesides commands and options it completes organizations, hubs, the roles that you hold and repositories of late."
     )]
     Completions {
         /// The shell.
@@ -127,7 +129,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct LogoutArgs {
     /// The organization; needed when there are several and no default.
-    #[arg(value_name = "ORG")]
+    #[arg(value_name = "ORG", add = ArgValueCandidates::new(complete::orgs))]
     pub org: Option<OrgName>,
 }
 
@@ -146,10 +148,10 @@ pub struct StatusArgs {
 #[derive(Debug, Args)]
 pub struct WhyArgs {
     /// A repository, or its address.
-    #[arg(value_name = "URL|REPO")]
+    #[arg(value_name = "URL|REPO", add = ArgValueCandidates::new(complete::repositories))]
     pub target: String,
     /// The hub, where a REPO is given and there are several.
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(complete::hubs))]
     pub hub: Option<HubName>,
     /// As for a push or upload; without it as for a clone or download.
     #[arg(long, conflicts_with = "read")]
@@ -163,13 +165,13 @@ pub struct WhyArgs {
 #[derive(Debug, Args)]
 pub struct TokenRequestArgs {
     /// The role; none: the narrowest that you hold and that covers it.
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(complete::roles))]
     pub role: Option<RoleName>,
     /// The hub; none: the only one of the organization.
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(complete::hubs))]
     pub hub: Option<HubName>,
     /// The repository, or its address.
-    #[arg(long, value_name = "REPO")]
+    #[arg(long, value_name = "REPO", add = ArgValueCandidates::new(complete::repositories))]
     pub repo: Option<String>,
     /// To write, not only to read.
     #[arg(long)]
@@ -257,13 +259,13 @@ pub struct LogWhich {
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
     /// Only this repository.
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(complete::repositories))]
     pub repo: Option<String>,
     /// Only this hub.
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(complete::hubs))]
     pub hub: Option<HubName>,
     /// Only this role.
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(complete::roles))]
     pub role: Option<RoleName>,
     /// Only this outcome.
     #[arg(long, value_enum)]

@@ -3,6 +3,7 @@
 mod agent_client;
 mod args;
 mod browser;
+mod complete;
 mod config_check;
 mod demo;
 mod diagnose;
@@ -35,6 +36,9 @@ type Done = Result<u8, Refusal>;
 
 /// Runs one command line and tells its exit code (design §3.3). `outside` is a CI job's HTTP.
 pub fn run(line: impl IntoIterator<Item = OsString>, outside: &'static dyn JobOutside) -> u8 {
+    if let Some(code) = command_line::completed::<Cli>() {
+        return code;
+    }
     let cli: Cli = match command_line::parsed(line) {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -79,10 +83,7 @@ fn dispatch(show: &Show, command: Command, outside: &'static dyn JobOutside) -> 
             show.line(format!("oam {}", oam_wire::message::VERSION));
             Ok(0)
         }
-        Command::Completions { shell } => {
-            command_line::completions::<Cli>(show, shell);
-            Ok(0)
-        }
+        Command::Completions { shell } => command_line::completions::<Cli>(show, shell).map(|()| 0),
         Command::Man { folder } => {
             command_line::pages::<Cli>(show, folder.as_deref(), help::manual()).map(|()| 0)
         }

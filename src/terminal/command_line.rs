@@ -2,6 +2,8 @@
 
 use super::{Colour, Show};
 use clap::{CommandFactory, Parser};
+use clap_complete::env::Shells;
+use clap_complete::{CompleteEnv, Shell};
 use oam_model::refusal::Refusal;
 use oam_model::system_error::reason;
 use std::ffi::OsString;
@@ -37,13 +39,48 @@ pub fn check<C: Parser>(line: impl IntoIterator<Item = OsString>) -> Result<(), 
     }
 }
 
-/// Prints a completion script.
-pub fn completions<C: CommandFactory>(show: &Show, shell: clap_complete::Shell) {
-    let mut command = C::command();
-    let program = command.get_name().to_owned();
-    let mut bytes = Vec::new();
-    clap_complete::generate(shell, &mut command, program, &mut bytes);
+/// The variable by which a shell that completes asks the program; its value is the shell's name.
+const COMPLETE: &str = "_OAM_COMPLETE";
+
+/// Answers a shell that completes a command line; none: this is a run like any other.
+pub fn completed<C: CommandFactory>() -> Option<u8> {
+    let folder = std::env::current_dir().ok();
+    let asked = CompleteEnv::with_factory(C::command).var(COMPLETE);
+    match asked.try_complete(std::env::args_os(), folder.as_deref()) {
+        Ok(false) => None,
+        Ok(true) => Some(0),
+        Err(fault) => {
+            let _ = fault.print();
+            Some(2)
+        }
+    }
+}
+
+/// Prints a completion script: it asks the program at each press of the key.
+///
+/// # Errors
+/// The shell is none of those that are known.
+pub fn completions<C: CommandFactory>(show: &Show, shell: Shell) -> Result<(), Refusal> {
+    let (name, shells) = (shell.to_string(), Shells::builtins());
+    let unknown = || {
+        let sentence = format!("there are no completions for {name}");
+        Refusal::bad_request(sentence, "name bash, zsh, fish, elvish or powershell")
+    };
+    let writer = shells.completer(&name).ok_or_else(unknown)?;
+    let (command, mut bytes) = (C::command(), Vec::new());
+    let program = command.get_name();
+    let written = writer.write_registration(COMPLETE, program, program, program, &mut bytes);
+    written.map_err(|_| unknown())?;
+    if shell == Shell::Zsh {
+        // A file in `fpath` is read at the first press, as the body of the function that is to answer it.
+        let function = program.replace('-', "_");
+        let first = format!(
+            "[ \"$funcstack[1]\" != _{program} ] || _clap_dynamic_completer_{function} \"$@\"\n"
+        );
+        bytes.extend_from_slice(first.as_bytes());
+    }
     show.raw(&bytes);
+    Ok(())
 }
 
 /// Prints the program's page, or writes one for every command into `folder`, and `more` beside them: name and roff.

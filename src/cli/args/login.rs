@@ -1,6 +1,8 @@
 //! The arguments of `oam login`.
 
+use crate::complete;
 use clap::{Args, ValueEnum};
+use clap_complete::ArgValueCandidates;
 use oam_model::name::{NameFault, OrgName};
 use std::str::FromStr;
 
@@ -9,7 +11,7 @@ use std::str::FromStr;
 pub struct LoginArgs {
     /// The organization (needed when there are several and no default), or the address of its issuer,
     /// which sets it up.
-    #[arg(value_name = "ORG|URL")]
+    #[arg(value_name = "ORG|URL", add = ArgValueCandidates::new(complete::orgs))]
     pub target: Option<LoginTarget>,
     /// Take over a set-up that replaces the one that is there, without asking.
     #[arg(long)]
@@ -42,7 +44,7 @@ pub struct LoginArgs {
 #[derive(Debug, Args)]
 pub struct UpdateArgs {
     /// The organization; needed when there are several and no default.
-    #[arg(value_name = "ORG")]
+    #[arg(value_name = "ORG", add = ArgValueCandidates::new(complete::orgs))]
     pub org: Option<OrgName>,
     /// Take it over without asking.
     #[arg(long)]

@@ -5,6 +5,7 @@
 mod files;
 mod filter;
 mod follow;
+mod recent;
 mod table;
 mod verify;
 
@@ -23,6 +24,7 @@ use oam_terminal::Show;
 use oam_wire::client::Client;
 use oam_wire::message::{Reply, Request};
 use oam_wire::socket_path::SocketPath;
+pub use recent::recent_repositories;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use table::Table;
