@@ -18,6 +18,7 @@ use http::header::{
 };
 use http::{HeaderName, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use oam_model::answer::EndpointFault;
 use oam_model::refusal::Refusal;
 use oam_system::clock;
 use std::net::SocketAddr;
@@ -323,12 +324,10 @@ impl Gateway {
 }
 
 fn unreached(fault: &reqwest::Error) -> Refusal {
-    let why = if fault.is_connect() {
-        "no connection to the hub could be made"
-    } else if fault.is_timeout() {
-        "the hub did not answer in time"
-    } else {
-        "the connection to the hub broke"
+    let why = match oam_http::fault::of(fault) {
+        EndpointFault::NotSent { why } => format!("no connection to the hub could be made: {why}"),
+        _ if fault.is_timeout() => "the hub did not answer in time".to_owned(),
+        _ => "the connection to the hub broke".to_owned(),
     };
     Refusal::unavailable(why, "try again; if it stays so, run `oam doctor`")
 }

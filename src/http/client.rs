@@ -3,7 +3,7 @@
 use crate::answer::{Answer, collect};
 use crate::body::Payload;
 use crate::proxy::proxy;
-use crate::{endpoint, fault, is_loopback, roots};
+use crate::{endpoint, fault, is_loopback, roots, tls};
 use oam_model::answer::EndpointFault;
 use oam_model::organization::Route;
 use oam_model::time::Moment;
@@ -189,6 +189,9 @@ fn changed_at(path: &str) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|m| m.modified()).ok()
 }
 
+const NO_ROOTS: &str =
+    "the system's certificates can't be loaded: install the CA certificates of the system";
+
 fn build(key: &Key, policy: ClientPolicy) -> Result<reqwest::Client, String> {
     let mut builder = reqwest::Client::builder()
         .user_agent(policy.user_agent)
@@ -205,20 +208,19 @@ fn build(key: &Key, policy: ClientPolicy) -> Result<reqwest::Client, String> {
     if key.plain {
         builder = builder.tls_certs_only([]);
     } else {
-        builder = builder.https_only(true);
-        if let Some(path) = &key.via.ca_file {
-            builder = builder.tls_certs_merge(roots(path, key.via.ca_sha256.as_deref())?);
-        }
+        let roots = match &key.via.ca_file {
+            Some(path) => roots(path, key.via.ca_sha256.as_deref())?,
+            None => Vec::new(),
+        };
+        let tls = tls::config(roots).map_err(|_| NO_ROOTS.to_owned())?;
+        builder = builder.https_only(true).tls_backend_preconfigured(tls);
     }
     if key.direct {
         builder = builder.no_proxy();
     } else if let Some(text) = &key.via.proxy {
         builder = builder.proxy(proxy(text, key.via.proxy_auth_file.as_deref())?);
     }
-    builder.build().map_err(|_| {
-        "the system's certificates can't be loaded: install the CA certificates of the system"
-            .to_owned()
-    })
+    builder.build().map_err(|_| NO_ROOTS.to_owned())
 }
 
 async fn send(request: reqwest::RequestBuilder, total: Duration) -> Result<Answer, EndpointFault> {

@@ -1,5 +1,6 @@
 //! From the HTTP client's errors to facts in our own words. Its own texts hold URLs and are not used.
 
+use crate::tls;
 use oam_model::answer::EndpointFault;
 use std::error::Error;
 use std::io;
@@ -8,7 +9,10 @@ use std::io;
 pub fn of(error: &reqwest::Error) -> EndpointFault {
     // `is_connect`: name, proxy, TCP or TLS failed, so no byte of the request was written.
     if error.is_builder() || error.is_connect() {
-        let why = connect_words(error).to_owned();
+        let why = match tls::untrusted(error) {
+            Some(untrusted) => untrusted.words(),
+            None => connect_words(error).to_owned(),
+        };
         EndpointFault::NotSent { why }
     } else {
         lost(error)
@@ -48,9 +52,6 @@ fn connect_words(error: &reqwest::Error) -> &'static str {
         return "its name can't be resolved";
     }
     for cause in causes(error) {
-        if cause.to_string().contains("certificate") {
-            return "its TLS certificate is not trusted; a company's own roots go into `ca_file`";
-        }
         match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
             Some(io::ErrorKind::ConnectionRefused) => return "the connection was refused",
             Some(io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable) => {

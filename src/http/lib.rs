@@ -11,6 +11,7 @@ mod client;
 pub mod fault;
 mod proxy;
 mod roots;
+mod tls;
 
 pub use answer::{Answer, collect, content_type};
 pub use auth::Auth;

@@ -2,6 +2,8 @@
 
 use aws_lc_rs::digest;
 use oam_model::system_error::reason;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 /// Largest `ca_file`, bytes.
 const CA_CAP: u64 = 4 * 1024 * 1024;
@@ -30,7 +32,7 @@ fn sha256(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// Our own words.
-pub fn roots(path: &str, bound: Option<&str>) -> Result<Vec<reqwest::Certificate>, String> {
+pub fn roots(path: &str, bound: Option<&str>) -> Result<Vec<CertificateDer<'static>>, String> {
     let pem = pem(path)?;
     if bound.is_some_and(|bound| bound != sha256(&pem)) {
         return Err(
@@ -38,7 +40,8 @@ pub fn roots(path: &str, bound: Option<&str>) -> Result<Vec<reqwest::Certificate
                 .to_owned(),
         );
     }
-    match reqwest::Certificate::from_pem_bundle(&pem) {
+    let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match list {
         Ok(list) if !list.is_empty() => Ok(list),
         _ => Err("the file of `ca_file` holds no PEM certificate".to_owned()),
     }

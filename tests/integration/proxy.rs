@@ -86,6 +86,14 @@ impl Behind {
         Run::of(&login.output().unwrap())
     }
 
+    /// The same by somebody whose machine does not know the company's authority.
+    fn login_without_ca(&self) -> Run {
+        let mut login = self.company.login_command("ada");
+        let pair = self.pair("ada:swordfish");
+        login.args(["--proxy", &self.proxy, "--proxy-auth-file"]);
+        Run::of(&login.arg(pair).output().unwrap())
+    }
+
     fn pair(&self, pair: &str) -> PathBuf {
         let path = self.company.world.home.join("proxy-auth");
         std::fs::write(&path, format!("{pair}\n")).unwrap();
@@ -152,6 +160,14 @@ fn a_proxy_that_wants_a_password_gets_it_from_a_private_file_and_is_named_when_i
         "{}",
         dead.stderr
     );
+    let stranger = behind.login_without_ca();
+    for said in [
+        "certificate is not trusted",
+        "signed by \"CN=acme\"",
+        "ca_file",
+    ] {
+        assert!(stranger.stderr.contains(said), "{}", stranger.stderr);
+    }
     behind.login(&behind.proxy, Some("ada:swordfish")).expect(0);
     let config = std::fs::read_to_string(world.config_path()).unwrap();
     assert!(
