@@ -1,8 +1,13 @@
 //! What a gateway costs, beside direct access in the same run: `oam-bench-gateway [MEGABYTES]`.
 //!
 //! As in real life the gateway is the parent of the client. The hub runs in the program that starts both, so the
-//! memory that is told is the gateway's alone.
+//! memory that is told is the gateway's alone. Rates are told twice: of a client of ours by plain HTTP, where moving
+//! bytes is all there is to do, and of curl with a hub by TLS, as hubs are: there the gateway opens TLS in the
+//! client's place.
 
+mod hub;
+
+use hub::head;
 use oam_gateway::forward::Gateway;
 use oam_gateway::held::Held;
 use oam_gateway::hub::Upstream;
@@ -12,11 +17,14 @@ use oam_http::Via;
 use oam_model::granted::Scheme;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
+use rustls::{ServerConnection, StreamOwned};
 use std::env;
 use std::error::Error;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,21 +48,31 @@ fn main() -> Outcome {
     {
         [] => measure(2048),
         [megabytes] => measure(megabytes.parse()?),
-        ["gateway", hub, megabytes] => gateway(hub, megabytes),
+        ["gateway", hub, megabytes] => gateway(hub, megabytes, &["client"], &Via::default()),
+        ["tls-gateway", hub, megabytes, ca] => {
+            let via = Via {
+                ca_file: Some((*ca).into()),
+                ..Via::default()
+            };
+            gateway(hub, megabytes, &["curl", ca], &via)
+        }
         ["client", hub, gateway, megabytes] => client(hub, gateway, megabytes.parse()?),
+        ["curl", ca, hub, gateway, megabytes] => curl(ca, [hub, gateway], megabytes.parse()?),
         _ => Err("usage: oam-bench-gateway [MEGABYTES]".into()),
     }
 }
 
 /// The hub, and a gateway with its client for each size.
 fn measure(megabytes: usize) -> Outcome {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let hub = listener.local_addr()?.to_string();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::spawn(move || answer(&stream));
-        }
-    });
+    let plain = format!("http://{}", hub::start(Ok)?);
+    let folder = tempfile::tempdir()?;
+    let ca = folder.path().join("hub.pem");
+    let server = Arc::new(hub::tls(folder.path())?);
+    let tls = move |stream| {
+        let connection = ServerConnection::new(Arc::clone(&server)).map_err(io::Error::other)?;
+        Ok(StreamOwned::new(connection, stream))
+    };
+    let tls = format!("https://{}", hub::start(tls)?);
     let mut out = io::stdout();
     writeln!(
         out,
@@ -63,10 +81,18 @@ fn measure(megabytes: usize) -> Outcome {
     let mut kept = true;
     for size in [1, megabytes] {
         let status = Command::new(env::current_exe()?)
-            .args(["gateway", &hub, &size.to_string()])
+            .args(["gateway", &plain, &size.to_string()])
             .status()?;
         kept &= status.success();
     }
+    let status = Command::new(env::current_exe()?)
+        .args(["tls-gateway", &tls, &megabytes.to_string()])
+        .arg(&ca)
+        .status()?;
+    told(kept & status.success())
+}
+
+fn told(kept: bool) -> Outcome {
     if kept {
         Ok(())
     } else {
@@ -89,51 +115,6 @@ fn row(what: &str, cells: [String; 3], kept: Option<bool>) -> io::Result<bool> {
     Ok(kept.unwrap_or(true))
 }
 
-/// Answers requests: as many bytes as the path ends with; of a body nothing but its end.
-fn answer(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let (mut reader, mut writer) = (BufReader::with_capacity(MB, stream), stream);
-    let zeros = vec![0; MB];
-    while let Some((first, length)) = head(&mut reader)? {
-        io::copy(&mut (&mut reader).take(length), &mut io::sink())?;
-        let path = first.split(' ').nth(1).unwrap_or_default();
-        let size = path
-            .rsplit('/')
-            .next()
-            .and_then(|size| size.parse().ok())
-            .unwrap_or(0);
-        writer
-            .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").as_bytes())?;
-        let mut left: usize = size;
-        while left > 0 {
-            let piece = left.min(MB);
-            writer.write_all(&zeros[..piece])?;
-            left -= piece;
-        }
-    }
-    Ok(())
-}
-
-/// First line and length of the body; none: the connection is over.
-fn head(reader: &mut impl BufRead) -> io::Result<Option<(String, u64)>> {
-    let (mut first, mut length) = (String::new(), 0);
-    if reader.read_line(&mut first)? == 0 {
-        return Ok(None);
-    }
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        if line.trim().is_empty() {
-            return Ok(Some((first, length)));
-        }
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse().unwrap_or(0);
-        }
-    }
-}
-
 /// A source that costs nothing: what an agent's answer takes is measured by the other benchmark.
 struct Fixed(Arc<Secret>);
 
@@ -153,10 +134,10 @@ impl TokenSource for Fixed {
     }
 }
 
-/// A gateway and its client.
-fn gateway(hub: &str, megabytes: &str) -> Outcome {
+/// A gateway and its client: this program with these arguments, both addresses and the size.
+fn gateway(hub: &str, megabytes: &str, with: &[&str], via: &Via) -> Outcome {
     let refused = |refusal: Refusal| refusal.sentence;
-    let there = Upstream::new(&format!("http://{hub}"), &Via::default()).map_err(refused)?;
+    let there = Upstream::new(hub, via).map_err(refused)?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     let own = listener.local_addr()?;
@@ -177,7 +158,8 @@ fn gateway(hub: &str, megabytes: &str) -> Outcome {
         Ok(())
     });
     let status = Command::new(env::current_exe()?)
-        .args(["client", hub, &own.to_string(), megabytes])
+        .args(with)
+        .args([hub, &format!("http://{own}"), megabytes])
         .env(CAPABILITY, capability)
         .status()?;
     let memory = std::fs::read_to_string("/proc/self/status")?;
@@ -190,7 +172,12 @@ fn gateway(hub: &str, megabytes: &str) -> Outcome {
         peak.trim().into(),
         "the same for every size".into(),
     ];
-    row(&format!("{megabytes} MB: memory at most"), cells, None)?;
+    let how = hub.split_once(':').map_or("", |(scheme, _)| scheme);
+    row(
+        &format!("{megabytes} MB by {how}: memory at most"),
+        cells,
+        None,
+    )?;
     if status.success() {
         Ok(())
     } else {
@@ -198,8 +185,87 @@ fn gateway(hub: &str, megabytes: &str) -> Outcome {
     }
 }
 
+/// The same rates by curl, which opens the hub's TLS by itself where it goes there directly.
+fn curl(ca: &str, addresses: [&str; 2], megabytes: usize) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("zeros");
+    File::create(&file)?.set_len((megabytes * MB) as u64)?;
+    let mut kept = true;
+    for (name, up) in [("down", false), ("up", true)] {
+        let mut rates = [0.0; 2];
+        for (rate, address) in rates.iter_mut().zip(addresses) {
+            *rate = by_curl(ca, address, megabytes, up.then_some(&file))?;
+        }
+        kept &= rate(
+            &format!("{megabytes} MB by curl, the hub by TLS: {name}"),
+            rates,
+            megabytes,
+        )?;
+    }
+    told(kept)
+}
+
+/// MB/s. The capability stands in what curl reads, not among its arguments.
+fn by_curl(ca: &str, address: &str, megabytes: usize, up: Option<&PathBuf>) -> io::Result<f64> {
+    let mut command = Command::new("curl");
+    command.args([
+        "-q",
+        "-s",
+        "-f",
+        "-o",
+        "/dev/null",
+        "--noproxy",
+        "*",
+        "-K",
+        "-",
+    ]);
+    match up {
+        None => {
+            let size = megabytes * MB;
+            command.arg(format!("{address}/acme/model/resolve/main/{size}"));
+            command.args(["-w", "%{speed_download}"]);
+        }
+        Some(file) => {
+            command.arg(format!("{address}/acme/model.git/git-receive-pack"));
+            command
+                .args(["-w", "%{speed_upload}", "-X", "POST", "-T"])
+                .arg(file);
+        }
+    }
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let capability = env::var(CAPABILITY).unwrap_or_default();
+    if let Some(mut stdin) = child.stdin.take() {
+        write!(
+            stdin,
+            "cacert = \"{ca}\"\nheader = \"Authorization: Bearer {capability}\"\nheader = \"Expect:\"\n"
+        )?;
+    }
+    let done = child.wait_with_output()?;
+    let rate = String::from_utf8_lossy(&done.stdout).parse::<f64>();
+    match rate {
+        Ok(rate) if done.status.success() => Ok(rate / 1_048_576.0),
+        _ => Err(io::Error::other(format!("curl: {}", done.status))),
+    }
+}
+
+/// One rate beside the other; whether the budget is kept.
+fn rate(what: &str, [direct, through]: [f64; 2], megabytes: usize) -> io::Result<bool> {
+    let cells = [
+        format!("{direct:.0} MB/s"),
+        format!("{through:.0} MB/s, {:.2} x", through / direct),
+        "≥ 0.9 x".into(),
+    ];
+    // A megabyte is over before a rate is one.
+    let verdict = (megabytes > 1).then_some(through >= 0.9 * direct);
+    row(what, cells, verdict)
+}
+
 /// Both ways, one after the other.
 fn client(hub: &str, gateway: &str, megabytes: usize) -> Outcome {
+    let [hub, gateway] = [hub, gateway].map(|url| url.trim_start_matches("http://"));
     let mut kept = true;
     for (name, fresh) in [("kept", false), ("new", true)] {
         let (direct, through) = (first_bytes(hub, !fresh)?, first_bytes(gateway, !fresh)?);
@@ -212,20 +278,13 @@ fn client(hub: &str, gateway: &str, megabytes: usize) -> Outcome {
     for (name, up) in [("down", false), ("up", true)] {
         let direct = transfer(hub, megabytes, up)?;
         let through = transfer(gateway, megabytes, up)?;
-        let cells = [
-            format!("{direct:.0} MB/s"),
-            format!("{through:.0} MB/s, {:.2} x", through / direct),
-            "≥ 0.9 x".into(),
-        ];
-        // A megabyte is over before a rate is one.
-        let verdict = (megabytes > 1).then_some(through >= 0.9 * direct);
-        kept &= row(&format!("{megabytes} MB: {name}"), cells, verdict)?;
+        kept &= rate(
+            &format!("{megabytes} MB: {name}"),
+            [direct, through],
+            megabytes,
+        )?;
     }
-    if kept {
-        Ok(())
-    } else {
-        Err("a budget was missed".into())
-    }
+    told(kept)
 }
 
 struct Connection {
