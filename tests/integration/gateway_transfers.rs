@@ -9,6 +9,7 @@ use crate::support::wait::until_true;
 use crate::support::world::read_line;
 use crate::support::{Run, World};
 use serde_json::{Value, json};
+use std::borrow::BorrowMut;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
@@ -60,8 +61,8 @@ fn exec(world: &World, options: &[&str], script: &str) -> Command {
     command
 }
 
-fn run(mut command: Command) -> Run {
-    Run::of(&command.output().expect("oam exec"))
+fn run(mut command: impl BorrowMut<Command>) -> Run {
+    Run::of(&command.borrow_mut().output().expect("oam exec"))
 }
 
 fn log(world: &World, query: &str) -> Vec<Value> {
@@ -162,9 +163,14 @@ fn a_hub_that_goes_and_comes_back_in_the_middle_of_a_push_is_found_again() {
 
 /// A child that asks the hub once for each line it gets, and says the status.
 fn asking(world: &World) -> Child {
+    asking_with(world, &[])
+}
+
+fn asking_with(world: &World, environment: &[(&str, &str)]) -> Child {
     let script = "while read -r line; do curl -s -o /dev/null -w '%{http_code}\\n' -H \"Authorization: Bearer $HF_TOKEN\" \
          $HF_ENDPOINT/api/models/acme/model || true; done";
     exec(world, &["--repo", "acme/model"], script)
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -184,6 +190,47 @@ fn a_gateway_goes_on_after_its_agent_was_killed() {
     world.kill_agent("-9");
     // A gateway's next question starts the agent, and its session is kept by the keyring.
     until_true("the hub's answer", || ask(&mut child) == "200");
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+/// Agent, gateway and command on a machine whose wall clock is set while they run; time goes on as it does.
+#[test]
+fn a_clock_that_jumps_loses_neither_the_session_nor_the_hub() {
+    let world = World::signed_in();
+    let clock = world.home.join("clock");
+    // In one step, as the clock is read at any time.
+    let set = |offset: &str| {
+        let next = world.home.join("clock.next");
+        std::fs::write(&next, format!("{offset}\n")).unwrap();
+        std::fs::rename(&next, &clock).unwrap();
+    };
+    set("+0");
+    let preload = world.run("faketime", &["-f", "+1d", "printenv", "LD_PRELOAD"]);
+    let preload = preload.expect(0).stdout;
+    let environment = [
+        ("LD_PRELOAD", preload.trim()),
+        ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    world.kill_agent("-TERM");
+    let mut child = asking_with(&world, &environment);
+    assert_eq!(ask(&mut child), "200");
+    let pid = world.agent_pid();
+    for offset in ["+600", "-600", "+0"] {
+        set(offset);
+        assert_eq!(ask(&mut child), "200", "{offset}");
+        let mut token = world.oam_command(&["token", "--repo", "acme/model", "--json"]);
+        run(token.envs(environment)).expect(0);
+    }
+    assert_eq!(world.agent_pid(), pid, "it is the agent whose clock jumped");
+    let jumped: BTreeSet<u64> = world
+        .records()
+        .iter()
+        .filter_map(|record| Some(record["at_ms"].as_u64()? / 300_000))
+        .collect();
+    assert!(jumped.len() > 1, "its clock did jump: {jumped:?}");
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
 }

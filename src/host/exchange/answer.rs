@@ -126,9 +126,13 @@ pub(crate) fn plain(token: &Secret) -> Result<(), EndpointFault> {
 }
 
 /// Seconds the token lives: what the answer says, or the token itself when it is a JWT, the smaller
-/// of the two; never more than the role allows.
+/// of the two; never more than the role allows. A JWT that says since when is measured by its issuer's
+/// clock alone where the answer says how long it lives: this machine's may be wrong.
 fn lifetime(token: &Secret, said: ExpiresIn, allowed: u64, now: u64) -> Result<u64, EndpointFault> {
-    let own = jwt_expiry(token).map(|exp| exp.saturating_sub(now));
+    let own = jwt_life(token).map(|JwtLife { exp, iat }| {
+        let since = iat.filter(|_| said.seconds().is_some());
+        exp.saturating_sub(since.unwrap_or(now))
+    });
     let lives = match (said, own) {
         (ExpiresIn::Seconds(said), own) => own.map_or(said, |own| own.min(said)),
         (ExpiresIn::Missing, Some(own)) => own,
@@ -157,13 +161,23 @@ fn lifetime(token: &Secret, said: ExpiresIn, allowed: u64, now: u64) -> Result<u
     Ok(lives)
 }
 
-/// `exp` of a token that happens to be a JWT. Its signature is the hub's business: this can only
+/// `iat` and `exp` of a JWT (RFC 7519 §4.1), Unix seconds.
+struct JwtLife {
+    exp: u64,
+    iat: Option<u64>,
+}
+
+/// The life of a token that happens to be a JWT. Its signature is the hub's business: this can only
 /// shorten what is served or refuse it, and it comes from the same endpoint as `expires_in`.
-fn jwt_expiry(token: &Secret) -> Option<u64> {
+fn jwt_life(token: &Secret) -> Option<JwtLife> {
     #[derive(serde::Deserialize)]
-    struct Expiry {
+    struct Claims {
         exp: serde_json::Number,
+        // Read loosely: what it lacks or garbles takes nothing from `exp`.
+        iat: Option<serde_json::Value>,
     }
-    let claims: Expiry = jsonwebtoken::dangerous::insecure_decode_claims(token.expose()).ok()?;
-    whole_seconds(&claims.exp.to_string())
+    let claims: Claims = jsonwebtoken::dangerous::insecure_decode_claims(token.expose()).ok()?;
+    let iat = claims.iat.and_then(|iat| whole_seconds(&iat.to_string()));
+    let exp = whole_seconds(&claims.exp.to_string())?;
+    Some(JwtLife { exp, iat })
 }

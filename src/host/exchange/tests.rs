@@ -87,8 +87,12 @@ fn named(result: Result<Minted, EndpointFault>) -> String {
 }
 
 fn jwt(exp: u64) -> String {
+    jwt_of(&json!({"exp": exp}))
+}
+
+fn jwt_of(claims: &serde_json::Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(b"the hub's own");
-    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &json!({"exp": exp}), &key).unwrap()
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
 }
 
 #[tokio::test]
@@ -215,6 +219,28 @@ async fn a_jwt_tells_its_own_end_and_never_lengthens_the_answers() {
         answer["token_type"] = json!("N_A");
     });
     assert_eq!(named(as_jwt.await), "300 s");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_here_takes_nothing_from_a_jwt_whose_life_is_told() {
+    let (ahead, behind) = (NOW - 600, NOW + 600);
+    for (iat, exp, said, expected) in [
+        (json!(ahead), ahead + 300, json!(300), "300 s"),
+        (json!(behind), behind + 300, json!(300), "300 s"),
+        (json!(behind), behind + 200, json!(300), "200 s"),
+        (json!(ahead), ahead + 3600, json!(300), "exp"),
+        (json!(behind + 1), behind, json!(300), "expires_in"),
+        // Nobody tells how long it lives but the token, which may have been issued long ago.
+        (json!(ahead), ahead + 300, json!(null), "expires_in"),
+        (json!("soon"), NOW + 200, json!(300), "200 s"),
+        (json!(null), NOW + 200, json!(300), "200 s"),
+    ] {
+        let answer = with(|answer| {
+            answer["access_token"] = json!(jwt_of(&json!({"iat": iat, "exp": exp})));
+            answer["expires_in"] = said.clone();
+        });
+        assert_eq!(named(answer.await), expected, "{iat} {exp} {said}");
+    }
 }
 
 #[tokio::test]
