@@ -1,6 +1,6 @@
 //! Asks for one token: from what is asked to the session machine, and the records of it.
 
-use super::command::{AgentCommand, CommandOutcome};
+use super::command::{AgentCommand, ClientRequest, ReplySender, refused, say};
 use super::core::{AgentCore, Ticket};
 use super::effective_roles::WaitPolicy;
 use super::resolve::{Denied, Resolved};
@@ -10,7 +10,7 @@ use oam_model::refusal::RefusalCode;
 use oam_model::secret::Secret;
 use oam_model::token_request::TokenRequest;
 use oam_session::machine::{Effect, PersonEvent, Who};
-use tokio::sync::oneshot;
+use oam_wire::message::{Reply, Request};
 
 impl AgentCore {
     pub(super) fn get(
@@ -18,27 +18,26 @@ impl AgentCore {
         ask: TokenRequest,
         front: String,
         caller: Caller,
-        reply: oneshot::Sender<CommandOutcome>,
+        answers: ReplySender,
         patience: WaitPolicy,
     ) {
         match self.resolver().resolve(&ask, &front, &caller) {
             Resolved::NotOurs => {
-                let _ = reply.send(CommandOutcome::NotOurs);
+                say(&answers, Reply::NotOurs);
             }
             Resolved::Refused(denied) => {
                 if let Some(org) = self.resolver().may_read_roles_for(&denied, patience) {
-                    let again = AgentCommand::Get {
-                        ask,
-                        front,
+                    let again = AgentCommand::Asked(ClientRequest {
+                        request: Request::Get { ask, front },
                         caller,
-                        reply,
-                    };
+                        answers,
+                    });
                     return self.park_for_roles(&org, again);
                 }
                 let attended = caller.attended;
                 self.record_refusal(&denied, &front, caller);
                 let epoch = self.notice_by_standing(&denied, attended);
-                let _ = reply.send(CommandOutcome::Refused(denied.refusal, epoch));
+                say(&answers, refused(denied.refusal, epoch));
             }
             Resolved::Chosen(chosen) => {
                 let ticket = self.number();
@@ -47,7 +46,7 @@ impl AgentCore {
                     ticket,
                     Ticket {
                         chosen: *chosen,
-                        reply,
+                        answers,
                     },
                 );
                 self.step(
@@ -63,12 +62,7 @@ impl AgentCore {
     }
 
     /// Drops the one token that the hub rejected. Nobody learns whether it was held.
-    pub(super) fn erase(
-        &mut self,
-        token: &Secret,
-        caller: &Caller,
-        reply: oneshot::Sender<CommandOutcome>,
-    ) {
+    pub(super) fn erase(&mut self, token: &Secret, caller: &Caller, answers: &ReplySender) {
         let found = self.org_sessions.iter().find_map(|(org, org_session)| {
             let held = org_session
                 .held
@@ -84,7 +78,7 @@ impl AgentCore {
             self.write(&record);
             self.step(&org, PersonEvent::Rejected(id));
         }
-        let _ = reply.send(CommandOutcome::Done);
+        say(answers, Reply::Done);
     }
 
     pub(super) fn record_refusal(&mut self, denied: &Denied, front: &str, caller: Caller) {

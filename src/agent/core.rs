@@ -2,15 +2,15 @@
 
 use super::answers::PortAnswer;
 use super::aside::Aside;
-use super::command::{AgentCommand, CommandOutcome};
+use super::command::{AgentCommand, ClientRequest, ReplySender, say};
 use super::durable::Durable;
 use super::effective_roles::WaitPolicy;
-use super::followers::Followers;
+use super::followers::{FollowRequest, Followers};
 use super::login::Logins;
 use super::org_session::{Chosen, OrgSessions};
 use super::ports::{
     AuditFile, ChildTokenFiles, Clock, Configuration, IdentityProvider, IssuerApi, Notices,
-    Published, Rng, TokenEndpoint, Vault,
+    Published, Rng, StoreWish, TokenEndpoint, Vault,
 };
 use super::settings::LiveSettings;
 use super::work::WorkQueue;
@@ -19,12 +19,13 @@ use oam_model::name::OrgName;
 use oam_model::time::Moment;
 use oam_session::machine::HostEvent;
 use oam_session::subscription::SubscriptionInput;
+use oam_wire::message::{Reply, Request};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 /// While a child of `oam exec` uses a token, the session machines are looked at this often at least, ms.
 const LONGEST_WITH_CHILDREN_MS: u64 = 15_000;
@@ -59,7 +60,7 @@ pub struct Ports {
 /// An ask that waits for its one answer.
 pub(super) struct Ticket {
     pub chosen: Chosen,
-    pub reply: oneshot::Sender<CommandOutcome>,
+    pub answers: ReplySender,
 }
 
 pub struct AgentCore {
@@ -217,46 +218,60 @@ impl AgentCore {
 
     pub(super) fn execute(&mut self, command: AgentCommand, patience: WaitPolicy) {
         match command {
-            AgentCommand::Get {
-                ask,
-                front,
-                caller,
-                reply,
-            } => self.get(ask, front, caller, reply, patience),
-            AgentCommand::Erase {
-                ask: _,
-                token,
-                caller,
-                reply,
-            } => self.erase(&token, &caller, reply),
-            AgentCommand::Follow {
-                ask,
-                again,
-                caller,
-                news,
-            } => self.follow(ask, again, caller, news, patience),
-            AgentCommand::Watch { ask, caller, news } => self.watch(&ask, caller, &news),
-            AgentCommand::Served {
-                org,
-                hub,
-                served,
-                caller,
-                reply,
-            } => {
-                self.record_served(org, hub, served, caller);
-                let _ = reply.send(CommandOutcome::Done);
-            }
-            AgentCommand::Login(request) => self.login(request),
-            AgentCommand::Logout { org, caller, reply } => self.logout(org, caller, reply),
-            AgentCommand::Report { kind, reply } => self.report(kind, reply),
-            AgentCommand::Organization { url, route, reply } => {
-                self.organization(&url, route, reply);
-            }
-            AgentCommand::AcknowledgeLog { caller, reply } => self.acknowledge(caller, reply),
-            AgentCommand::Reload { reply } => self.reload(reply),
-            AgentCommand::Retire { reply } => self.retire(reply),
+            AgentCommand::Asked(asked) => self.asked(asked, patience),
             AgentCommand::Configured(Ok(settings)) => self.configured(&settings),
             AgentCommand::Configured(Err(why)) => self.settings.trouble = Some(why),
+        }
+    }
+
+    fn asked(&mut self, asked: ClientRequest, patience: WaitPolicy) {
+        let ClientRequest {
+            request,
+            caller,
+            answers,
+        } = asked;
+        match request {
+            Request::Get { ask, front } => self.get(ask, front, caller, answers, patience),
+            Request::Erase { ask: _, token } => self.erase(&token, &caller, &answers),
+            Request::Follow {
+                ask,
+                again,
+                with_token,
+            } => {
+                let wanted = FollowRequest {
+                    ask,
+                    again,
+                    with_token,
+                };
+                self.follow(wanted, caller, answers, patience);
+            }
+            Request::Watch { ask } => self.watch(&ask, caller, &answers),
+            Request::Served { org, hub, served } => {
+                self.record_served(org, hub, served, caller);
+                say(&answers, Reply::Done);
+            }
+            Request::Login {
+                org,
+                store,
+                or_next_best,
+                by,
+            } => {
+                let store = StoreWish {
+                    store,
+                    or_next_best,
+                };
+                self.login(org, (store, by), caller, answers);
+            }
+            Request::Logout { org } => self.logout(org, caller, answers),
+            Request::Status => say(&answers, Reply::Status(self.reports().status())),
+            Request::Roles => say(&answers, Reply::Roles(self.reports().roles())),
+            Request::Why { ask } => self.answer_why(ask, caller, answers),
+            Request::Anchor => say(&answers, Reply::Anchor(self.anchor_report())),
+            Request::AcknowledgeLog => say(&answers, self.acknowledge_log(caller)),
+            Request::Organization { url, route } => self.organization(&url, route, answers),
+            Request::Provider { org } => self.ask_provider(&org, answers),
+            Request::Reload => say(&answers, self.reload()),
+            Request::Retire => say(&answers, self.retire()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::audit_chain::AuditChain;
 use super::opening::Opening;
 use super::org_session::OrgSessions;
-use super::ports::{AuditFile, SessionStore, Vault};
+use super::ports::{AuditFile, Vault};
 use super::state::{Sealed, SealedSession, Tombstone};
 use oam_model::log_break::LogBreak;
 use oam_model::name::OrgName;
@@ -11,6 +11,7 @@ use oam_model::record::Record;
 use oam_model::refusal::Refusal;
 use oam_model::standing::StandingWord;
 use oam_model::time::Moment;
+use oam_wire::message::StoreChoice;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -88,9 +89,9 @@ impl Durable {
     /// Where sessions are kept, as a word.
     pub(super) fn kept_in(&self) -> &'static str {
         match self.vault.store() {
-            SessionStore::Keyring => "keyring",
-            SessionStore::Kernel => "kernel",
-            SessionStore::Memory => "memory",
+            StoreChoice::Keyring => "keyring",
+            StoreChoice::Kernel => "kernel",
+            StoreChoice::Memory => "memory",
         }
     }
 
@@ -222,7 +223,7 @@ impl Durable {
     /// Whether tokens that arrived are not on disk.
     pub(super) fn is_behind(&self, org_sessions: &OrgSessions) -> bool {
         let mut sessions = org_sessions.values().filter_map(|o| o.session.as_ref());
-        let kept = self.vault.store() != SessionStore::Memory;
+        let kept = self.vault.store() != StoreChoice::Memory;
         kept && sessions.any(|session| !session.durable)
     }
 

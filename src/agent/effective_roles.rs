@@ -2,7 +2,7 @@
 //! issuer alone grants.
 
 use super::answers::PortAnswer;
-use super::command::{AgentCommand, ReportKind};
+use super::command::AgentCommand;
 use super::core::AgentCore;
 use super::entitlements::{Reading, RolesError, not_renewed};
 use super::org_session::OrgSession;
@@ -15,6 +15,7 @@ use oam_model::refusal::RefusalCode;
 use oam_model::time::Moment;
 use oam_session::machine::IssuerEvent;
 use oam_session::state::Need;
+use oam_wire::message::Request;
 
 /// Whoever needs the roles waits this long for them, ms.
 const PATIENCE_MS: u64 = 4_000;
@@ -43,18 +44,15 @@ impl Resolver<'_> {
     /// Whether a report must wait until the roles are read: they are not known, or they are not young and
     /// would refuse what it is about.
     pub(super) fn must_wait_for_roles(&self, command: &AgentCommand) -> Option<OrgName> {
-        match command {
-            AgentCommand::Report {
-                kind: ReportKind::Why(ask, caller),
-                ..
-            } => match self.resolve(ask, "why", caller) {
+        let AgentCommand::Asked(asked) = command else {
+            return None;
+        };
+        match &asked.request {
+            Request::Why { ask } => match self.resolve(ask, "why", &asked.caller) {
                 Resolved::Refused(denied) => self.may_read_roles_for(&denied, WaitPolicy::Waits),
                 _ => None,
             },
-            AgentCommand::Report {
-                kind: ReportKind::Roles,
-                ..
-            } => {
+            Request::Roles => {
                 let mut orgs = self.settings.orgs.iter().map(|org| &org.name);
                 orgs.find(|name| self.may_read(name)).cloned()
             }

@@ -1,7 +1,7 @@
 //! Carries out what a session machine decided, in its order: record first, then the answer.
 
 use super::answers::PortAnswer;
-use super::command::CommandOutcome;
+use super::command::{GatedReply, refused, say};
 use super::core::{AgentCore, Ticket};
 use super::org_session::{Session, subject_expires};
 use super::ports::{Arrived, Notice, UserInfo};
@@ -19,6 +19,7 @@ use oam_session::notice;
 use oam_session::role::holds;
 use oam_session::standing::{Meaning, PROVIDER, of_refresh, words};
 use oam_session::state::Flight;
+use oam_wire::message::Reply;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -69,7 +70,7 @@ impl AgentCore {
 
     fn grant(&mut self, org: &OrgName, ticket: u64, token: TokenId) {
         let now = self.now();
-        let Some(Ticket { chosen, reply }) = self.tickets.remove(&ticket) else {
+        let Some(Ticket { chosen, answers }) = self.tickets.remove(&ticket) else {
             return;
         };
         let subject = self.subject_of(org);
@@ -90,15 +91,16 @@ impl AgentCore {
         held.sign(&mut record, &chosen.choice.rule);
         if self.write_grant(&record) {
             self.goes_out(org, &granted, now);
-            let _ = reply.send(CommandOutcome::Token(
-                TokenAnswer {
-                    granted,
-                    token: secret,
-                },
-                gate,
-            ));
+            let answer = TokenAnswer {
+                granted: granted.clone(),
+                token: secret,
+            };
+            say(
+                &answers,
+                GatedReply::gated(Reply::Token(answer), &granted, gate),
+            );
         } else {
-            let _ = reply.send(CommandOutcome::Refused(self.durable.unrecorded(), epoch));
+            say(&answers, refused(self.durable.unrecorded(), epoch));
         }
     }
 
@@ -111,7 +113,7 @@ impl AgentCore {
     }
 
     fn refuse(&mut self, org: &OrgName, ticket: u64, refusal: Refusal) {
-        let Some(Ticket { chosen, reply }) = self.tickets.remove(&ticket) else {
+        let Some(Ticket { chosen, answers }) = self.tickets.remove(&ticket) else {
             return;
         };
         let epoch = self
@@ -133,7 +135,7 @@ impl AgentCore {
         record.request_id.clone_from(&self.request_in_hand);
         // Refusals leave also when they can't be recorded.
         self.write(&record);
-        let _ = reply.send(CommandOutcome::Refused(refusal, epoch));
+        say(&answers, refused(refusal, epoch));
     }
 
     /// Sends a refresh. The in-flight mark is durable before a byte leaves (promise 3).

@@ -1,7 +1,7 @@
 //! The end of a session, in the order of promise 1.
 
 use super::answers::PortAnswer;
-use super::command::CommandOutcome;
+use super::command::{ReplySender, say};
 use super::core::AgentCore;
 use super::org_session::OrgSession;
 use super::ports::{IssuerApi, LocalBoxFuture};
@@ -18,9 +18,9 @@ use oam_model::standing::{EndReason, StandingWord};
 use oam_session::machine::PersonEvent;
 use oam_session::standing::{IT, words};
 use oam_session::subscription::SubscriptionInput;
+use oam_wire::message::Reply;
 use std::rc::Rc;
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 impl AgentCore {
     /// Tombstone, epoch, caches, sealed session; withdrawals, notification and records follow as
@@ -140,22 +140,13 @@ impl AgentCore {
         });
     }
 
-    pub(super) fn logout(
-        &mut self,
-        org: Option<OrgName>,
-        caller: Caller,
-        reply: oneshot::Sender<CommandOutcome>,
-    ) {
+    pub(super) fn logout(&mut self, org: Option<OrgName>, caller: Caller, answers: ReplySender) {
         let org = match self.settings.org_or_default(org) {
             Ok(org) => org,
-            Err(refusal) => {
-                let _ = reply.send(CommandOutcome::Refused(refusal, 0));
-                return;
-            }
+            Err(refusal) => return say(&answers, refusal),
         };
         if let Some(refusal) = self.durable.closed_because() {
-            let _ = reply.send(CommandOutcome::Refused(refusal, 0));
-            return;
+            return say(&answers, refusal);
         }
         self.cancel_login(&org.name, "the person signed out");
         let org_session = self.org_sessions.get(&org.name);
@@ -167,13 +158,13 @@ impl AgentCore {
         let Some((refresh, to, told)) = signed_in else {
             self.durable.orphaned.remove(&org.name);
             let _ = self.durable.vault.discard_aside();
-            let _ = reply.send(CommandOutcome::SignedOut {
+            let nobody = Reply::SignedOut {
                 org: org.name,
                 was_signed_in: false,
                 warning: None,
                 issuer_warning: None,
-            });
-            return;
+            };
+            return say(&answers, nobody);
         };
         let mut record = Record::new(EventKind::Logout, self.now().wall_ms);
         record.org = Some(org.name.clone());
@@ -197,12 +188,13 @@ impl AgentCore {
                 Some(words(IT, &fault))
             };
             let (warning, issuer_warning) = tokio::join!(at_provider, at_issuer);
-            let _ = reply.send(CommandOutcome::SignedOut {
+            let signed_out = Reply::SignedOut {
                 org: org.name,
                 was_signed_in: true,
                 warning,
                 issuer_warning,
-            });
+            };
+            say(&answers, signed_out);
         });
     }
 }

@@ -1,7 +1,7 @@
 //! Children of `oam exec`: a private file that holds their token, for as long as they are connected.
 
 use super::answers::PortAnswer;
-use super::command::{AgentCommand, News, Started};
+use super::command::{AgentCommand, ClientRequest, GatedReply, ReplySender, say};
 use super::core::AgentCore;
 use super::effective_roles::WaitPolicy;
 use super::org_session::Chosen;
@@ -9,7 +9,7 @@ use super::ports::ChildTokenFiles;
 use super::resolve::Resolved;
 use oam_config::agent::UnknownIntent;
 use oam_model::caller::Caller;
-use oam_model::granted::Granted;
+use oam_model::granted::{Granted, TokenAnswer};
 use oam_model::name::{OrgName, RoleName};
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
@@ -17,18 +17,28 @@ use oam_model::token_request::TokenRequest;
 use oam_session::cache::TokenId;
 use oam_session::machine::{Event, PersonEvent, Who};
 use oam_session::role::{AccessRequest, Roles, choose};
+use oam_wire::message::{Following, Reply, Request};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// A child of `oam exec`.
 pub(super) struct Follower {
     pub chosen: Chosen,
     pub name: String,
-    pub news: mpsc::Sender<News>,
+    pub answers: ReplySender,
+    /// The token itself is told with the first one.
+    pub with_token: bool,
     /// The first token was delivered.
     pub started: bool,
+}
+
+/// What a child wants.
+pub(super) struct FollowRequest {
+    pub ask: TokenRequest,
+    /// The name of the file's folder from before, to get the same path.
+    pub again: Option<String>,
+    pub with_token: bool,
 }
 
 /// All of them, and their files.
@@ -109,41 +119,47 @@ impl Followers {
 impl AgentCore {
     pub(super) fn follow(
         &mut self,
-        ask: TokenRequest,
-        again: Option<String>,
+        wanted: FollowRequest,
         caller: Caller,
-        news: mpsc::Sender<News>,
+        answers: ReplySender,
         patience: WaitPolicy,
     ) {
-        match self.resolver().resolve(&ask, "exec", &caller) {
-            Resolved::NotOurs => {
-                let _ = news.try_send(News::NotOurs);
-            }
+        match self.resolver().resolve(&wanted.ask, "exec", &caller) {
+            Resolved::NotOurs => say(&answers, Reply::NotOurs),
             Resolved::Refused(denied) => {
                 if let Some(org) = self.resolver().may_read_roles_for(&denied, patience) {
-                    let again = AgentCommand::Follow {
+                    let FollowRequest {
                         ask,
                         again,
+                        with_token,
+                    } = wanted;
+                    let again = AgentCommand::Asked(ClientRequest {
+                        request: Request::Follow {
+                            ask,
+                            again,
+                            with_token,
+                        },
                         caller,
-                        news,
-                    };
+                        answers,
+                    });
                     return self.park_for_roles(&org, again);
                 }
                 let attended = caller.attended;
                 self.record_refusal(&denied, "exec", caller);
                 self.notice_by_standing(&denied, attended);
-                let _ = news.try_send(News::Withdrawn(denied.refusal));
+                let refusal = denied.refusal;
+                say(&answers, Reply::Withdrawn { refusal });
             }
-            Resolved::Chosen(chosen) => self.start_following(*chosen, again, news),
+            Resolved::Chosen(chosen) => self.start_following(*chosen, wanted, answers),
         }
     }
 
-    fn start_following(&mut self, chosen: Chosen, again: Option<String>, news: mpsc::Sender<News>) {
+    fn start_following(&mut self, chosen: Chosen, wanted: FollowRequest, answers: ReplySender) {
         let follower = self.number();
         let fresh = self.ports.dice.roll();
-        let name = self.followers.name(again, fresh);
+        let name = self.followers.name(wanted.again, fresh);
         let (org, order, offline) = (chosen.org.clone(), chosen.order(), chosen.offline());
-        let (gone, hung_up) = (news.clone(), org.clone());
+        let (gone, hung_up) = (answers.clone(), org.clone());
         self.aside.run(async move {
             gone.closed().await;
             PortAnswer::HungUp {
@@ -154,7 +170,8 @@ impl AgentCore {
         let following = Follower {
             chosen,
             name,
-            news,
+            answers,
+            with_token: wanted.with_token,
             started: false,
         };
         self.followers.children.insert(follower, following);
@@ -222,28 +239,29 @@ impl AgentCore {
         self.goes_out(org, &granted, now);
         let on_disk = !self.followers.files.in_memory();
         let following = self.followers.children.get_mut(&follower)?;
-        let news = if std::mem::replace(&mut following.started, true) {
-            News::Renewed {
+        let answer = if std::mem::replace(&mut following.started, true) {
+            Reply::Renewed {
                 expires_at: granted.expires_at,
             }
+            .into()
         } else {
-            let (hub_kind, variables) = (
-                following.chosen.hub_kind,
-                following.chosen.variables.clone(),
-            );
-            let started = Started {
-                granted,
+            let token = following.with_token.then(|| TokenAnswer {
+                granted: granted.clone(),
                 token: secret,
+            });
+            let began = Reply::Following(Following {
+                granted: granted.clone(),
                 path,
                 name,
-                hub_kind,
-                variables,
+                hub_kind: following.chosen.hub_kind.to_owned(),
+                variables: following.chosen.variables.clone(),
                 on_disk,
-            };
-            News::Following(Box::new(started), gate)
+                token,
+            });
+            GatedReply::gated(began, &granted, gate)
         };
         // A follower that reads no news keeps its file all the same.
-        let _ = following.news.try_send(news);
+        say(&following.answers, answer);
         None
     }
 
@@ -290,12 +308,12 @@ impl AgentCore {
         self.delete_file(&name);
         self.write(&record);
         if let Some(following) = self.followers.children.get(&follower) {
-            let news = if last {
-                News::Withdrawn(refusal)
+            let reply = if last {
+                Reply::Withdrawn { refusal }
             } else {
-                News::Paused(refusal)
+                Reply::Paused { refusal }
             };
-            let _ = following.news.try_send(news);
+            say(&following.answers, reply);
         }
         if !last {
             return None;

@@ -3,7 +3,7 @@
 mod attempt;
 
 use super::answers::PortAnswer;
-use super::command::{LoginNews, LoginRequest};
+use super::command::{ReplySender, say};
 use super::core::AgentCore;
 use super::first::{FirstAnswer, until_later_than};
 use super::issuer_client::Uploads;
@@ -19,12 +19,12 @@ use oam_model::name::OrgName;
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
-use oam_model::sign_in::SignedInBy;
+use oam_model::sign_in::{SignInBy, SignedInBy};
 use oam_session::machine::PersonEvent;
+use oam_wire::message::Reply;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 /// Sign-ins under way.
@@ -42,7 +42,7 @@ struct Login {
     to: Org,
     digest: String,
     store: StoreWish,
-    news: mpsc::Sender<LoginNews>,
+    answers: ReplySender,
     caller: Caller,
     task: AbortHandle,
 }
@@ -90,22 +90,21 @@ impl From<Refusal> for Failed {
 }
 
 impl AgentCore {
-    pub(super) fn login(&mut self, request: LoginRequest) {
-        let LoginRequest {
-            org,
-            store,
-            by,
-            caller,
-            news,
-        } = request;
+    pub(super) fn login(
+        &mut self,
+        org: Option<OrgName>,
+        (store, by): (StoreWish, SignInBy),
+        caller: Caller,
+        answers: ReplySender,
+    ) {
         let org = match (self.settings.org_or_default(org), &self.durable.blocked) {
             (Ok(org), None) => org,
-            (Err(refusal), _) => return say(&news, LoginNews::Refused(refusal)),
-            (Ok(_), Some(blocked)) => return say(&news, LoginNews::Refused(blocked.clone())),
+            (Err(refusal), _) => return say(&answers, refusal),
+            (Ok(_), Some(blocked)) => return say(&answers, blocked.clone()),
         };
         self.cancel_login(&org.name, "another sign-in was started");
         if self.logins.is_elsewhere(store) {
-            return say(&news, LoginNews::Refused(elsewhere()));
+            return say(&answers, elsewhere());
         }
         let number = self.number();
         let reopen = matches!(self.durable.opening, Opening::Failed(_));
@@ -119,7 +118,7 @@ impl AgentCore {
             not_before_ms: self.not_before(&org.name),
             reopen: reopen.then(|| self.aside.clone()),
         };
-        let (to, name) = (news.clone(), org.name.clone());
+        let (to, name) = (answers.clone(), org.name.clone());
         let (digest, signed_in_to) = (digest::binding(&org), org.clone());
         let key = org.name.clone();
         let task = self.aside.run(async move {
@@ -136,7 +135,7 @@ impl AgentCore {
             to: signed_in_to,
             digest,
             store,
-            news,
+            answers,
             caller,
             task,
         };
@@ -173,7 +172,7 @@ impl AgentCore {
                 format!("this sign-in was given up: {why}"),
                 format!("finish the other one, or run `oam login {org}` again"),
             );
-            say(&login.news, LoginNews::Refused(refusal));
+            say(&login.answers, refusal);
         }
     }
 
@@ -227,7 +226,7 @@ impl AgentCore {
             }
         };
         match result {
-            Ok(news) => say(&login.news, news),
+            Ok(reply) => say(&login.answers, reply),
             Err(refusal) => {
                 let mut record = Record::new(EventKind::LoginFailed, self.now().wall_ms);
                 record.org = Some(name.clone());
@@ -236,7 +235,7 @@ impl AgentCore {
                 record.detail = Some(refusal.sentence.clone());
                 record.signed_in_by = by;
                 self.write(&record);
-                say(&login.news, LoginNews::Refused(refusal));
+                say(&login.answers, refusal);
             }
         }
     }
@@ -247,7 +246,7 @@ impl AgentCore {
         name: &OrgName,
         login: &Login,
         accepted: Accepted,
-    ) -> Result<LoginNews, Refusal> {
+    ) -> Result<Reply, Refusal> {
         let Accepted {
             arrived,
             said,
@@ -303,12 +302,12 @@ impl AgentCore {
         self.carry_out(name, effects);
         self.resubscribe(name);
         let (roles, unread) = self.roles_at_sign_in(&org, &identity, said);
-        Ok(LoginNews::SignedIn {
+        Ok(Reply::SignedIn {
             org: name.clone(),
             subject: identity.subject,
             email: identity.email,
             roles,
-            unread,
+            roles_unread: unread,
         })
     }
 
@@ -355,8 +354,4 @@ fn elsewhere() -> Refusal {
         "another sign-in is under way, and its session is to be kept elsewhere",
         "finish that one first, then try again",
     )
-}
-
-fn say(news: &mpsc::Sender<LoginNews>, what: LoginNews) {
-    let _ = news.try_send(what);
 }

@@ -13,6 +13,7 @@ use oam_model::name::OrgName;
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_session::machine::HostEvent;
+use oam_wire::message::Request;
 use std::rc::Rc;
 
 /// Whether the sealed state was read.
@@ -68,21 +69,22 @@ impl AgentCore {
     /// Everything waits for the first reading. Where the keyring was missing then, those that need
     /// a session make it be tried once more; reports are made without.
     pub(super) const fn must_wait_for_opening(&self, command: &AgentCommand) -> bool {
+        let AgentCommand::Asked(asked) = command else {
+            return false;
+        };
         match self.durable.opening {
             Opening::Open => false,
             Opening::NotYet | Opening::UnderWay => !matches!(
-                command,
-                AgentCommand::Configured(_)
-                    | AgentCommand::Organization { .. }
-                    | AgentCommand::Reload { .. }
+                asked.request,
+                Request::Organization { .. } | Request::Reload
             ),
             Opening::Failed(_) => matches!(
-                command,
-                AgentCommand::Get { .. }
-                    | AgentCommand::Follow { .. }
-                    | AgentCommand::Login(_)
-                    | AgentCommand::Watch { .. }
-                    | AgentCommand::Logout { .. }
+                asked.request,
+                Request::Get { .. }
+                    | Request::Follow { .. }
+                    | Request::Login { .. }
+                    | Request::Watch { .. }
+                    | Request::Logout { .. }
             ),
         }
     }

@@ -1,7 +1,7 @@
 //! What the core holds for one organization: the session machine that decides, and the secrets it decides
 //! about.
 
-use super::command::{EpochGate, News};
+use super::command::{EpochGate, ReplySender};
 use super::issuer_client::IssuerClientState;
 use super::ports::{Minted, UserInfo};
 use super::state::{SealedSession, SessionTokens, Tombstone};
@@ -22,7 +22,6 @@ use oam_session::role::Choice;
 use oam_session::state::{Live, SessionLimits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// All of them.
 pub(super) type OrgSessions = BTreeMap<OrgName, OrgSession>;
@@ -45,7 +44,7 @@ pub(super) struct OrgSession {
     /// Unix seconds until which the last link or token for another host is good that a gateway passed on.
     pub elsewhere_until: u64,
     /// Gateways that hear of the session's end.
-    pub watchers: Vec<mpsc::Sender<News>>,
+    pub watchers: Vec<ReplySender>,
     /// What is known through the organization's own issuer.
     pub issuer_client: IssuerClientState,
 }

@@ -17,6 +17,7 @@ use oam_model::secret::Secret;
 use oam_model::sign_in::{DevicePrompt, SignInBy};
 use oam_model::time::Moment;
 pub use oam_model::token_key::TokenKey;
+use oam_wire::message::StoreChoice;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -211,41 +212,30 @@ pub struct Since {
     pub head: Option<String>,
 }
 
-/// Where a session is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SessionStore {
-    /// The operating system's keyring holds the key.
-    #[default]
-    Keyring,
-    /// The kernel's keyring holds the key.
-    Kernel,
-    /// Nothing is stored.
-    Memory,
-}
-
-impl SessionStore {
-    /// What a session is kept in where there is no such store.
-    pub const fn next_best(self) -> Option<Self> {
-        match self {
-            Self::Keyring => Some(Self::Kernel),
-            Self::Kernel => Some(Self::Memory),
-            Self::Memory => None,
-        }
-    }
-}
-
 /// Where a sign-in wants its session kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreWish {
     /// There.
-    pub store: SessionStore,
+    pub store: StoreChoice,
     /// The next best store will do where there is no such one.
     pub or_next_best: bool,
 }
 
-impl From<SessionStore> for StoreWish {
+impl StoreWish {
+    /// The same where there is no such store, if that will do.
+    pub const fn next_best(self) -> Option<Self> {
+        let store = match (self.or_next_best, self.store) {
+            (true, StoreChoice::Keyring) => StoreChoice::Kernel,
+            (true, StoreChoice::Kernel) => StoreChoice::Memory,
+            (true, StoreChoice::Memory) | (false, _) => return None,
+        };
+        Some(Self { store, ..self })
+    }
+}
+
+impl From<StoreChoice> for StoreWish {
     /// There and nowhere else.
-    fn from(store: SessionStore) -> Self {
+    fn from(store: StoreChoice) -> Self {
         Self {
             store,
             or_next_best: false,
@@ -271,7 +261,7 @@ pub trait Vault {
     fn meanwhile(&self) -> Meanwhile;
     /// Where a session can be kept now: in the store of `wish`, or in the next best one where there is none
     /// and that will do. Creates the key if there is none, unlocks nothing. Called before a browser opens.
-    fn prepare(&self, wish: StoreWish) -> LocalBoxFuture<Result<SessionStore, Refusal>>;
+    fn prepare(&self, wish: StoreWish) -> LocalBoxFuture<Result<StoreChoice, Refusal>>;
     /// The sign-in arrived: what [`Vault::prepare`] made ready takes over at the next save.
     fn adopt(&self);
     /// The sign-in came to nothing: what was in use stays in use.
@@ -281,7 +271,7 @@ pub trait Vault {
     /// Opens what an earlier agent sealed. `None`: nothing there. A refusal says that the keyring
     /// is missing or locked, or that the file can't be read; nothing is lost then.
     fn open(&self) -> LocalBoxFuture<Result<Option<Sealed>, Refusal>>;
-    /// Writes the sealed state durably with the key in memory; with [`SessionStore::Memory`] does nothing.
+    /// Writes the sealed state durably with the key in memory; with [`StoreChoice::Memory`] does nothing.
     fn save(&self, sealed: &Sealed) -> Result<(), String>;
     /// Deletes the sealed file: the way out when an end can't be written.
     fn discard(&self) -> Result<(), String>;
@@ -292,7 +282,7 @@ pub trait Vault {
         false
     }
     /// The store in use.
-    fn store(&self) -> SessionStore;
+    fn store(&self) -> StoreChoice;
     /// Reads the tombstones.
     fn tombstones(&self) -> Result<BTreeMap<OrgName, Tombstone>, String>;
     /// Writes the tombstones durably.

@@ -1,13 +1,12 @@
 //! What reading commands are told.
 
 use super::audit_upload::held_at;
-use super::command::{CommandOutcome, ReportKind};
+use super::command::{ReplySender, refused, say};
 use super::core::AgentCore;
 use super::durable::Durable;
 use super::entitlements::with_roles;
 use super::followers::Followers;
 use super::org_session::{OrgSession, OrgSessions};
-use super::ports::SessionStore;
 use super::settings::LiveSettings;
 use oam_config::agent::Org;
 use oam_model::caller::Caller;
@@ -25,13 +24,13 @@ use oam_model::standing::StandingWord;
 use oam_model::time::Moment;
 use oam_session::role::holds;
 use oam_session::state::Need;
-use tokio::sync::oneshot;
+use oam_wire::message::{Reply, StoreChoice};
 
 /// A status names this many tokens, the newest of each organization: it must fit one message.
 const TOKENS_SHOWN: usize = 96;
 
 impl AgentCore {
-    fn reports(&self) -> Reports<'_> {
+    pub(super) fn reports(&self) -> Reports<'_> {
         Reports {
             settings: &self.settings,
             org_sessions: &self.org_sessions,
@@ -42,26 +41,14 @@ impl AgentCore {
         }
     }
 
-    pub(super) fn report(&mut self, kind: ReportKind, reply: oneshot::Sender<CommandOutcome>) {
-        let outcome = match kind {
-            ReportKind::Status => CommandOutcome::Status(self.reports().status()),
-            ReportKind::Roles => CommandOutcome::Roles(self.reports().roles()),
-            ReportKind::Anchor => CommandOutcome::Anchor(self.anchor_report()),
-            ReportKind::Why(ask, caller) => return self.answer_why(ask, caller, reply),
-            ReportKind::Provider(name) => return self.ask_provider(&name, reply),
-        };
-        let _ = reply.send(outcome);
-    }
-
     /// Asks aside, by the organization's own way out.
-    fn ask_provider(&self, name: &OrgName, reply: oneshot::Sender<CommandOutcome>) {
+    pub(super) fn ask_provider(&self, name: &OrgName, answers: ReplySender) {
         let Some(org) = self.settings.org(name).cloned() else {
             let none = Refusal::bad_request(
                 format!("no organization {name} is configured"),
                 "run `oam config check`",
             );
-            let _ = reply.send(CommandOutcome::Refused(none, 0));
-            return;
+            return say(&answers, none);
         };
         let asked = self.ports.idp.look(&org);
         tokio::task::spawn_local(async move {
@@ -70,17 +57,12 @@ impl AgentCore {
                 org: org.name,
                 faults: asked.await,
             };
-            let _ = reply.send(CommandOutcome::Provider(report));
+            say(&answers, Reply::Provider(report));
         });
     }
 
-    pub(super) fn acknowledge(&mut self, caller: Caller, reply: oneshot::Sender<CommandOutcome>) {
-        let outcome = self.acknowledge_log(caller);
-        let _ = reply.send(outcome);
-    }
-
     /// A person acknowledges that the log is not as it was left: on record, and no warning after this.
-    pub(super) fn acknowledge_log(&mut self, caller: Caller) -> CommandOutcome {
+    pub(super) fn acknowledge_log(&mut self, caller: Caller) -> Reply {
         let open: Vec<String> = self
             .durable
             .audit_chain
@@ -94,18 +76,18 @@ impl AgentCore {
             record.caller = Some(caller);
             record.detail = Some(open.join("; "));
             if !self.write(&record) {
-                return CommandOutcome::Refused(self.durable.unrecorded(), 0);
+                return refused(self.durable.unrecorded(), 0);
             }
             self.durable.audit_chain.acknowledge(now_ms);
             self.save_quietly();
         }
-        CommandOutcome::Anchor(self.anchor_report())
+        Reply::Anchor(self.anchor_report())
     }
 
-    fn anchor_report(&mut self) -> AnchorReport {
+    pub(super) fn anchor_report(&mut self) -> AnchorReport {
         // Who verifies wants all of the log anchored, not all but the last second.
         self.sync_log();
-        let sealed = self.durable.vault.store() != SessionStore::Memory && self.durable.is_open();
+        let sealed = self.durable.vault.store() != StoreChoice::Memory && self.durable.is_open();
         let mut report = self.durable.audit_chain.report(sealed);
         report.held = held_at(&self.org_sessions);
         report
@@ -123,7 +105,7 @@ pub(super) struct Reports<'a> {
 }
 
 impl Reports<'_> {
-    fn status(&self) -> StatusReport {
+    pub(super) fn status(&self) -> StatusReport {
         let mut warnings = Vec::new();
         if let Some(why) = &self.settings.trouble {
             warnings.push(format!("an edit of the configuration was not taken: {why}"));
@@ -202,7 +184,7 @@ impl Reports<'_> {
         })
     }
 
-    fn roles(&self) -> RolesReport {
+    pub(super) fn roles(&self) -> RolesReport {
         let mut report = RolesReport {
             roles: Vec::new(),
             without: Vec::new(),

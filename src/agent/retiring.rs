@@ -1,13 +1,12 @@
 //! An agent of another version takes over when nothing is in the works.
 
-use super::command::CommandOutcome;
+use super::command::GatedReply;
 use super::core::AgentCore;
-use super::ports::SessionStore;
 use oam_model::refusal::{Refusal, RefusalCode};
-use tokio::sync::oneshot;
+use oam_wire::message::{Reply, StoreChoice};
 
 impl AgentCore {
-    pub(super) fn retire(&mut self, reply: oneshot::Sender<CommandOutcome>) {
+    pub(super) fn retire(&mut self) -> GatedReply {
         let idle = self.tickets.is_empty()
             && self.followers.is_empty()
             && self.logins.is_empty()
@@ -22,14 +21,14 @@ impl AgentCore {
                 .all(|org_session| org_session.machine.is_idle());
         if idle {
             self.retired = true;
-            let _ = reply.send(CommandOutcome::Done);
+            Reply::Done.into()
         } else {
-            let refusal = Refusal::new(
+            Refusal::new(
                 RefusalCode::Busy,
                 "the agent is in use and stays",
                 "end running `oam exec` commands and sign-ins (a session that is kept in memory only ends with the agent: sign out first), then try again",
-            );
-            let _ = reply.send(CommandOutcome::Refused(refusal, 0));
+            )
+            .into()
         }
     }
 
@@ -39,7 +38,7 @@ impl AgentCore {
             .org_sessions
             .values()
             .any(|org_session| org_session.machine.standing().live().is_some());
-        live && (self.durable.vault.store() == SessionStore::Memory
+        live && (self.durable.vault.store() == StoreChoice::Memory
             || self.durable.is_behind(&self.org_sessions))
     }
 }

@@ -2,7 +2,7 @@
 //! configuration read when it was just written, and whether the company has changed what stands in it.
 
 use super::answers::PortAnswer;
-use super::command::CommandOutcome;
+use super::command::{ReplySender, refused, say};
 use super::core::AgentCore;
 use oam_config::agent::Org;
 use oam_config::changes::between;
@@ -13,8 +13,8 @@ use oam_model::organization::{Organization, Route};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::report::SetUpStatus;
 use oam_model::time::Moment;
+use oam_wire::message::Reply;
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// After a reading that failed the next one waits this long, ms.
 const PAUSE_MS: u64 = 60_000;
@@ -73,12 +73,7 @@ impl SetUp {
 
 impl AgentCore {
     /// Asks aside; nothing of it is kept. The configuration is the person's to write.
-    pub(super) fn organization(
-        &self,
-        url: &str,
-        route: Option<Route>,
-        reply: oneshot::Sender<CommandOutcome>,
-    ) {
+    pub(super) fn organization(&self, url: &str, route: Option<Route>, answers: ReplySender) {
         let known = self
             .settings
             .orgs
@@ -86,21 +81,23 @@ impl AgentCore {
             .find(|org| issuer_of(org) == Some(url));
         let asked = self.ports.published.organization(url, known, route);
         tokio::task::spawn_local(async move {
-            let outcome = match asked.await {
-                Ok(organization) => CommandOutcome::Organization(Box::new(organization)),
-                Err(refusal) => CommandOutcome::Refused(refusal, 0),
+            let answer = match asked.await {
+                Ok(organization) => Reply::Organization {
+                    organization: Box::new(organization),
+                },
+                Err(refusal) => refused(refusal, 0),
             };
-            let _ = reply.send(outcome);
+            say(&answers, answer);
         });
     }
 
     /// Reads the configuration now. The watcher of the files would bring the same a moment later:
     /// whoever has just written it and goes on with it can't wait for a moment of unknown length.
-    pub(super) fn reload(&mut self, reply: oneshot::Sender<CommandOutcome>) {
-        let outcome = match self.ports.configuration.load().map(Arc::new) {
+    pub(super) fn reload(&mut self) -> Reply {
+        match self.ports.configuration.load().map(Arc::new) {
             Ok(settings) => {
                 self.configured(&settings);
-                CommandOutcome::Done
+                Reply::Done
             }
             Err(why) => {
                 let first = why.lines().next().unwrap_or_default().to_owned();
@@ -109,10 +106,9 @@ impl AgentCore {
                     format!("the agent could not take the configuration: {first}"),
                     "run `oam config check`, then correct it",
                 );
-                CommandOutcome::Refused(refusal, 0)
+                refused(refusal, 0)
             }
-        };
-        let _ = reply.send(outcome);
+        }
     }
 
     /// The issuer told the digest of what it publishes: read once for each.

@@ -1,6 +1,6 @@
 //! Gateways of `oam exec`: they hold no file, and must hear of the end of the session at once.
 
-use super::command::{News, Watched};
+use super::command::{ReplySender, say};
 use super::core::AgentCore;
 use super::org_session::OrgSession;
 use super::resolve::{Denied, Resolver};
@@ -13,7 +13,7 @@ use oam_model::served::ServedTraffic;
 use oam_model::time::Moment;
 use oam_model::token_request::TokenRequest;
 use oam_session::state::Need;
-use tokio::sync::mpsc;
+use oam_wire::message::{Reply, Watching};
 
 /// For the record.
 const FRONT: &str = "gateway";
@@ -21,23 +21,25 @@ const FRONT: &str = "gateway";
 impl AgentCore {
     /// Tells which hub is meant and that its session stands, and later that it ended. Nothing is granted by it, so only a
     /// refusal is recorded: each token is asked for by itself.
-    pub(super) fn watch(&mut self, ask: &TokenRequest, caller: Caller, news: &mpsc::Sender<News>) {
-        let told = match self.resolver().watched(ask, &caller) {
+    pub(super) fn watch(&mut self, ask: &TokenRequest, caller: Caller, answers: &ReplySender) {
+        let reply = match self.resolver().watched(ask, &caller) {
             Ok(watched) => {
                 if let Some(org_session) = self.org_sessions.get_mut(&watched.org) {
                     org_session.watchers.retain(|other| !other.is_closed());
-                    org_session.watchers.push(news.clone());
+                    org_session.watchers.push(answers.clone());
                 }
-                News::Watching(Box::new(watched))
+                Reply::Watching(watched)
             }
             Err(denied) => {
                 let attended = caller.attended;
                 self.record_refusal(&denied, FRONT, caller);
                 self.notice_by_standing(&denied, attended);
-                News::Withdrawn(denied.refusal)
+                Reply::Withdrawn {
+                    refusal: denied.refusal,
+                }
             }
         };
-        let _ = news.try_send(told);
+        say(answers, reply);
     }
 
     /// The one record of a command that used a gateway. Any program of this user can tell such a sum, as it can ask for
@@ -81,15 +83,16 @@ impl AgentCore {
         let refusal = machine
             .standing()
             .refusal(org.as_str(), now, machine.limits());
-        for news in org_session.watchers.drain(..) {
-            let _ = news.try_send(News::Withdrawn(refusal.clone()));
+        for answers in org_session.watchers.drain(..) {
+            let refusal = refusal.clone();
+            say(&answers, Reply::Withdrawn { refusal });
         }
     }
 }
 
 impl Resolver<'_> {
     /// The hub that a gateway is for, while its session stands.
-    fn watched(&self, ask: &TokenRequest, caller: &Caller) -> Result<Watched, Box<Denied>> {
+    fn watched(&self, ask: &TokenRequest, caller: &Caller) -> Result<Watching, Box<Denied>> {
         let mut denied = Box::new(Denied {
             refusal: Refusal::unavailable("the organization is not there", "try again"),
             org: None,
@@ -125,11 +128,11 @@ impl Resolver<'_> {
             denied.by_standing = true;
             return Err(denied);
         }
-        Ok(Watched {
+        Ok(Watching {
             org: org.name.clone(),
             hub: hub.name.clone(),
             hub_url: hub.url.clone(),
-            hub_kind: hub.kind.word(),
+            hub_kind: hub.kind.word().to_owned(),
             variables: hub.variables.clone(),
             route: Route {
                 ca_file: org.provider.ca_file.clone(),
@@ -150,6 +153,6 @@ impl OrgSession {
 
     /// Whether the end of this session must not be missed.
     fn is_watched(&self) -> bool {
-        self.watchers.iter().any(|news| !news.is_closed())
+        self.watchers.iter().any(|answers| !answers.is_closed())
     }
 }

@@ -1,7 +1,7 @@
 //! What the organization's own issuer has to do with reports: its reasons, and how it is reached.
 
 use super::answers::PortAnswer;
-use super::command::CommandOutcome;
+use super::command::{ReplySender, say};
 use super::core::AgentCore;
 use super::reports::Reports;
 use oam_config::agent::Org;
@@ -13,7 +13,7 @@ use oam_model::report::{FeedStatus, RecordsStatus, WhyReport};
 use oam_model::time::Moment;
 use oam_model::token_request::TokenRequest;
 use oam_session::standing::{IT, words};
-use tokio::sync::oneshot;
+use oam_wire::message::Reply;
 
 /// The issuer's answer to a question, and whose answer waits for it.
 pub(super) struct Explained {
@@ -23,19 +23,14 @@ pub(super) struct Explained {
     generation: u64,
     ask: TokenRequest,
     caller: Caller,
-    reply: oneshot::Sender<CommandOutcome>,
+    answers: ReplySender,
     result: Result<WhyAnswer, EndpointFault>,
 }
 
 impl AgentCore {
     /// Asks the issuer where there is one: it alone grants. Without its answer it is said what would be
     /// asked for, and that it is only that.
-    pub(super) fn answer_why(
-        &self,
-        ask: TokenRequest,
-        caller: Caller,
-        reply: oneshot::Sender<CommandOutcome>,
-    ) {
+    pub(super) fn answer_why(&self, ask: TokenRequest, caller: Caller, answers: ReplySender) {
         let asked = self
             .resolver()
             .question(&ask, &caller)
@@ -50,8 +45,8 @@ impl AgentCore {
                 Some((name, epoch, generation, answer))
             });
         let Some((org, epoch, generation, answer)) = asked else {
-            let _ = reply.send(CommandOutcome::Why(self.resolver().why(&ask, &caller)));
-            return;
+            let report = self.resolver().why(&ask, &caller);
+            return say(&answers, Reply::Why(report));
         };
         self.aside.run(async move {
             let result = answer.await;
@@ -61,7 +56,7 @@ impl AgentCore {
                 generation,
                 ask,
                 caller,
-                reply,
+                answers,
                 result,
             }))
         });
@@ -76,7 +71,7 @@ impl AgentCore {
             generation,
             ask,
             caller,
-            reply,
+            answers,
             result,
         } = explained;
         if let Err(fault) = &result {
@@ -90,7 +85,7 @@ impl AgentCore {
         } else {
             own
         };
-        let _ = reply.send(CommandOutcome::Why(report));
+        say(&answers, Reply::Why(report));
     }
 }
 

@@ -1,32 +1,32 @@
 //! One connection: request in, command to the core, reply out.
 
+mod refusals;
+
 use super::caller::{Peer, repository_of};
 use super::connection_quota::ConnectionPermit;
 use super::socket::{ConnectionLimits, busy};
-use super::translate::{self, ended_meanwhile, following, stopping, told, too_long, wish};
-use oam_agent::command::{
-    AgentCommand, CommandOutcome, EpochGate, LoginNews, LoginRequest, Mailbox, News,
-};
+use oam_agent::command::{AgentCommand, ClientRequest, EpochGate, GatedReply, Mailbox};
 use oam_model::caller::Caller;
 use oam_model::refusal::Refusal;
 use oam_wire::buffer::{Buffer, Inbox};
 use oam_wire::frame::{self, FrameFault};
 use oam_wire::message::{Reply, ReplyFrame, Request};
+use refusals::{ended_meanwhile, stopping, too_long};
 use std::io;
 use tokio::net::UnixStream;
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use zeroize::Zeroize;
 
-/// News that may wait for a client that reads slowly.
-const NEWS: usize = 8;
+/// Answers that may wait for a client that reads slowly.
+const ANSWERS: usize = 8;
 
 /// The connection is to be closed; there is nobody to tell why.
 struct Over;
 
 /// The session whose end keeps a reply from leaving.
-type Gate<'a> = Option<(&'a EpochGate, u64)>;
+type Gate = (EpochGate, u64);
 
 /// A connection that was accepted from a known caller.
 pub(super) struct Connection {
@@ -139,60 +139,28 @@ impl Connection {
 
     async fn answer(&mut self, request: Request) -> Result<(), Over> {
         let caller = self.caller().await;
-        let (sender, news) = mpsc::channel(NEWS);
-        match request {
-            Request::Follow {
-                ask,
-                again,
-                with_token,
-            } => {
-                let command = AgentCommand::Follow {
-                    ask,
-                    again,
-                    caller,
-                    news: sender,
-                };
-                self.follow(command, news, with_token).await
-            }
-            Request::Watch { ask } => {
-                let command = AgentCommand::Watch {
-                    ask,
-                    caller,
-                    news: sender,
-                };
-                self.follow(command, news, false).await
-            }
-            Request::Login {
-                org,
-                store,
-                or_next_best,
-                by,
-            } => {
-                let (sender, news) = mpsc::channel(NEWS);
-                let command = AgentCommand::Login(LoginRequest {
-                    org,
-                    store: wish(store, or_next_best),
-                    by,
-                    caller,
-                    news: sender,
-                });
-                self.login(command, news).await
-            }
-            request => self.answer_once(request, caller).await,
+        let (answers, heard) = mpsc::channel(ANSWERS);
+        let follows = matches!(request, Request::Follow { .. } | Request::Watch { .. });
+        let several = follows || matches!(request, Request::Login { .. });
+        let asked = AgentCommand::Asked(ClientRequest {
+            request,
+            caller,
+            answers,
+        });
+        if let Err(refusal) = self.hand_over(asked) {
+            return self.refuse(refusal, 0).await;
+        }
+        if several {
+            self.relay(heard, follows).await
+        } else {
+            self.answer_once(heard).await
         }
     }
 
-    async fn answer_once(&mut self, request: Request, caller: Caller) -> Result<(), Over> {
-        let (reply, outcome) = oneshot::channel();
-        let Some(command) = translate::command(request, caller, reply) else {
-            return Ok(());
-        };
-        if let Err(refusal) = self.hand_over(command) {
-            return self.refuse(refusal, 0).await;
-        }
-        match outcome.await {
-            Ok(outcome) => self.tell(outcome).await,
-            Err(_) => self.refuse(stopping(), 0).await,
+    async fn answer_once(&mut self, mut heard: mpsc::Receiver<GatedReply>) -> Result<(), Over> {
+        match heard.recv().await {
+            Some(GatedReply { reply, gate }) => self.write_while(reply, gate).await.map(|_| ()),
+            None => self.refuse(stopping(), 0).await,
         }
     }
 
@@ -204,143 +172,57 @@ impl Connection {
         })
     }
 
-    async fn tell(&mut self, outcome: CommandOutcome) -> Result<(), Over> {
-        match translate::reply(outcome) {
-            (reply, Some((gate, epoch))) => self.write(reply, Some((&gate, epoch))).await,
-            (reply, None) => self.write(reply, None).await,
-        }
-    }
-
-    /// A following that never began ends with [`Reply::Refused`], one that did with [`Reply::Withdrawn`].
-    async fn follow(
+    /// Passes on one answer after the other. A following that never began ends with [`Reply::Refused`], one that did with
+    /// [`Reply::Withdrawn`].
+    async fn relay(
         &mut self,
-        command: AgentCommand,
-        mut news: mpsc::Receiver<News>,
-        with_token: bool,
+        mut heard: mpsc::Receiver<GatedReply>,
+        follows: bool,
     ) -> Result<(), Over> {
-        if let Err(refusal) = self.hand_over(command) {
-            return self.refuse(refusal, 0).await;
-        }
         let mut began = false;
         loop {
-            let heard = tokio::select! {
-                heard = news.recv() => heard,
+            let answer = tokio::select! {
+                answer = heard.recv() => answer,
                 () = self.gone() => return Err(Over),
             };
-            match heard {
-                Some(News::Following(started, gate)) => {
-                    let epoch = started.granted.epoch;
-                    let reply = Reply::Following(following(*started, with_token));
-                    began = self.write_while(reply, Some((&gate, epoch))).await?;
-                    if !began {
-                        return Ok(());
-                    }
-                }
-                Some(News::Watching(watched)) => {
-                    let watching = translate::watching(*watched);
-                    self.write(Reply::Watching(watching), None).await?;
-                    began = true;
-                }
-                Some(News::Renewed { expires_at }) => {
-                    self.write(Reply::Renewed { expires_at }, None).await?;
-                }
-                Some(News::NotOurs) => return self.write(Reply::NotOurs, None).await,
-                Some(News::Paused(refusal)) if began => {
-                    self.write(Reply::Paused { refusal }, None).await?;
-                }
-                Some(News::Withdrawn(refusal)) if began => {
-                    return self.write(Reply::Withdrawn { refusal }, None).await;
-                }
-                Some(News::Paused(refusal) | News::Withdrawn(refusal)) => {
+            let Some(GatedReply { reply, gate }) = answer else {
+                let refusal = stopping();
+                return if began {
+                    self.write(Reply::Withdrawn { refusal }).await
+                } else {
+                    self.refuse(refusal, 0).await
+                };
+            };
+            let reply = match reply {
+                Reply::Paused { refusal } | Reply::Withdrawn { refusal } if !began => {
                     return self.refuse(refusal, 0).await;
                 }
-                None if began => {
-                    return self
-                        .write(
-                            Reply::Withdrawn {
-                                refusal: stopping(),
-                            },
-                            None,
-                        )
-                        .await;
-                }
-                None => return self.refuse(stopping(), 0).await,
-            }
-        }
-    }
-
-    async fn login(
-        &mut self,
-        command: AgentCommand,
-        mut news: mpsc::Receiver<LoginNews>,
-    ) -> Result<(), Over> {
-        if let Err(refusal) = self.hand_over(command) {
-            return self.refuse(refusal, 0).await;
-        }
-        loop {
-            let heard = tokio::select! {
-                heard = news.recv() => heard,
-                () = self.gone() => return Err(Over),
+                reply => reply,
             };
-            match heard {
-                Some(LoginNews::Challenge {
-                    url,
-                    org,
-                    issuer,
-                    device,
-                    kept_in,
-                }) => {
-                    let challenge = Reply::Challenge {
-                        url,
-                        org,
-                        issuer,
-                        device,
-                        kept_in: Some(told(kept_in)),
-                    };
-                    self.write(challenge, None).await?;
-                }
-                Some(LoginNews::SignedIn {
-                    org,
-                    subject,
-                    email,
-                    roles,
-                    unread,
-                }) => {
-                    return self
-                        .write(
-                            Reply::SignedIn {
-                                org,
-                                subject,
-                                email,
-                                roles,
-                                roles_unread: unread,
-                            },
-                            None,
-                        )
-                        .await;
-                }
-                Some(LoginNews::Refused(refusal)) => return self.refuse(refusal, 0).await,
-                None => return self.refuse(stopping(), 0).await,
+            let last = is_last(&reply);
+            if !self.write_while(reply, gate).await? || last {
+                return Ok(());
             }
+            began = follows;
         }
     }
 
     async fn refuse(&mut self, refusal: Refusal, epoch: u64) -> Result<(), Over> {
-        self.write(Reply::Refused { refusal, epoch }, None).await
+        self.write(Reply::Refused { refusal, epoch }).await
     }
 
-    async fn write(&mut self, reply: Reply, gate: Gate<'_>) -> Result<(), Over> {
-        self.write_while(reply, gate).await.map(|_| ())
+    async fn write(&mut self, reply: Reply) -> Result<(), Over> {
+        self.write_while(reply, None).await.map(|_| ())
     }
 
     /// Writes a reply. One with a token leaves only while its caller lives and its epoch stands;
     /// `false`: the session ended meanwhile, and a refusal left in its stead.
-    async fn write_while(&mut self, reply: Reply, gate: Gate<'_>) -> Result<bool, Over> {
+    async fn write_while(&mut self, reply: Reply, gate: Option<Gate>) -> Result<bool, Over> {
         let bytes = match frame::encode(&ReplyFrame::new(reply)) {
             Ok(bytes) => bytes,
             Err(_) => encode_refusal(too_long(), 0)?,
         };
-        if self.write_bytes(bytes.bytes(), gate).await? {
+        if self.write_bytes(bytes.bytes(), gate.as_ref()).await? {
             return Ok(true);
         }
         let epoch = gate.map_or(0, |(gate, _)| gate.now());
@@ -350,7 +232,7 @@ impl Connection {
     }
 
     /// `false`: the session ended before the first byte left.
-    async fn write_bytes(&self, bytes: &[u8], gate: Gate<'_>) -> Result<bool, Over> {
+    async fn write_bytes(&self, bytes: &[u8], gate: Option<&Gate>) -> Result<bool, Over> {
         let writing = async {
             let mut rest = bytes;
             while !rest.is_empty() {
@@ -360,7 +242,7 @@ impl Connection {
                     if !self.peer.alive() {
                         return Err(Over);
                     }
-                    if !gate.lets(epoch) {
+                    if !gate.lets(*epoch) {
                         // Half a frame can't be read as a token, and closing leaves it so.
                         return if rest.len() == bytes.len() {
                             Ok(false)
@@ -385,6 +267,18 @@ impl Connection {
             .await
             .unwrap_or(Err(Over))
     }
+}
+
+/// Whether nothing follows this one of several answers.
+const fn is_last(reply: &Reply) -> bool {
+    !matches!(
+        reply,
+        Reply::Following(_)
+            | Reply::Watching(_)
+            | Reply::Renewed { .. }
+            | Reply::Paused { .. }
+            | Reply::Challenge { .. }
+    )
 }
 
 fn encode_refusal(refusal: Refusal, epoch: u64) -> Result<Buffer, Over> {

@@ -25,5 +25,4 @@ pub mod settings;
 pub mod socket;
 mod socket_watch;
 pub mod state_lock;
-mod translate;
 pub mod vault;

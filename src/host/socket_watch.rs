@@ -7,7 +7,9 @@ use super::listen::{Hold, ListenOutcome, Listening, take};
 #[cfg(target_os = "linux")]
 use super::settings::watch::SettingsWatch;
 use super::state_lock::StateLock;
-use oam_agent::command::{AgentCommand, CommandOutcome, Mailbox};
+use oam_agent::command::{AgentCommand, ClientRequest, Mailbox};
+use oam_model::caller::Caller;
+use oam_wire::message::{Reply, Request};
 use oam_wire::socket_path::SocketPath;
 use std::cell::RefCell;
 use std::io;
@@ -15,7 +17,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::UnixListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 /// A folder is removed file by file: what was made anew in the middle of that would be in its way.
 const REMOVAL: Duration = Duration::from_millis(300);
@@ -149,16 +151,17 @@ impl Keeping {
 
     /// Asks the agent to end in order; `false`: it has something in the works.
     async fn ends(&self) -> bool {
-        let (reply, answer) = oneshot::channel();
-        if self
-            .mailbox
-            .send(AgentCommand::Retire { reply })
-            .await
-            .is_err()
-        {
+        let (answers, mut heard) = mpsc::channel(1);
+        let retire = AgentCommand::Asked(ClientRequest {
+            request: Request::Retire,
+            caller: Caller::default(),
+            answers,
+        });
+        if self.mailbox.send(retire).await.is_err() {
             return true;
         }
-        !matches!(answer.await, Ok(CommandOutcome::Refused(..)))
+        let reply = heard.recv().await.map(|answer| answer.reply);
+        !matches!(reply, Some(Reply::Refused { .. }))
     }
 
     /// Gives the place up: the socket goes.

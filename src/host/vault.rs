@@ -14,11 +14,12 @@ use super::files::{durable_remove, durable_write, private, private_folder, sweep
 use super::reserve::with_room;
 use super::state_lock::StateLock;
 use memory::{OpenVault, SealingKey};
-use oam_agent::ports::{LocalBoxFuture, Meanwhile, SessionStore, StoreWish, Vault};
+use oam_agent::ports::{LocalBoxFuture, Meanwhile, StoreWish, Vault};
 use oam_agent::state::{Sealed, Tombstone};
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
 use oam_system::clock;
+use oam_wire::message::StoreChoice;
 use refusals::{Obstacle, lost_key, unusable};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -78,7 +79,7 @@ impl FileVault {
                 tombs_seen: Cell::new(None),
                 state: RefCell::new(State {
                     now: OpenVault {
-                        store: SessionStore::default(),
+                        store: StoreChoice::default(),
                         key: None,
                     },
                     prepared: None,
@@ -92,7 +93,7 @@ impl FileVault {
 }
 
 impl Vault for FileVault {
-    fn prepare(&self, wish: StoreWish) -> LocalBoxFuture<Result<SessionStore, Refusal>> {
+    fn prepare(&self, wish: StoreWish) -> LocalBoxFuture<Result<StoreChoice, Refusal>> {
         let inner = Rc::clone(&self.inner);
         Box::pin(async move { inner.prepare(wish).await })
     }
@@ -140,7 +141,7 @@ impl Vault for FileVault {
         self.inner.state.borrow().kernel_forgot
     }
 
-    fn store(&self) -> SessionStore {
+    fn store(&self) -> StoreChoice {
         self.inner.state.borrow().now.store
     }
 
@@ -193,23 +194,23 @@ impl Inner {
         }
     }
 
-    async fn prepare(&self, wish: StoreWish) -> Result<SessionStore, Refusal> {
+    async fn prepare(&self, wish: StoreWish) -> Result<StoreChoice, Refusal> {
         let now = self.in_use();
         // Before the keyring is asked: a state folder that can't be written is known first, too.
         private_folder(&self.folder)
             .map_err(|words| Refusal::unavailable(words, "repair the folder, then try again"))?;
-        let mut store = wish.store;
+        let mut wish = wish;
         let key = loop {
-            match key_in(store, &now).await {
+            match key_in(wish.store, &now).await {
                 Ok(key) => break key,
                 Err(obstacle) => {
-                    let next = store.next_best().filter(|_| {
-                        wish.or_next_best && obstacle.is_absence() && !self.is_sealed_by(store)
-                    });
-                    store = next.ok_or_else(|| obstacle.into_refusal())?;
+                    let gone = obstacle.is_absence() && !self.is_sealed_by(wish.store);
+                    let next = wish.next_best().filter(|_| gone);
+                    wish = next.ok_or_else(|| obstacle.into_refusal())?;
                 }
             }
         };
+        let store = wish.store;
         let same = now.store == store
             && match (&now.key, &key) {
                 (Some(held), Some(key)) => held.bytes() == key.bytes(),
@@ -224,7 +225,7 @@ impl Inner {
 
     /// Whether sessions lie here whose key `store` keeps. They are not given up because it is away: it may
     /// come back, and a person who wants another store can name it.
-    fn is_sealed_by(&self, store: SessionStore) -> bool {
+    fn is_sealed_by(&self, store: StoreChoice) -> bool {
         let file = read_private(&self.sealed());
         file.is_ok_and(|file| sealed::store(&file).is_ok_and(|by| by == store))
     }
@@ -250,11 +251,11 @@ impl Inner {
         };
         let store = sealed::store(&file).map_err(|broken| unusable(&path, broken))?;
         let key = match store {
-            SessionStore::Kernel => kernel::fetch(),
-            SessionStore::Keyring | SessionStore::Memory => keyring::fetch().await,
+            StoreChoice::Kernel => kernel::fetch(),
+            StoreChoice::Keyring | StoreChoice::Memory => keyring::fetch().await,
         };
         let key = key.map_err(Obstacle::into_refusal)?;
-        self.state.borrow_mut().kernel_forgot = key.is_none() && store == SessionStore::Kernel;
+        self.state.borrow_mut().kernel_forgot = key.is_none() && store == StoreChoice::Kernel;
         let key = key.ok_or_else(|| lost_key(&path, store))?;
         let opened = sealed::open(&file, &key).map_err(|broken| unusable(&path, broken))?;
         let mut state = self.state.borrow_mut();
@@ -279,10 +280,10 @@ impl Inner {
             }
             with_room(&self.folder, || durable_write(&path, &file, 0o600))?;
             state.ours = true;
-            if holding.store == SessionStore::Kernel {
+            if holding.store == StoreChoice::Kernel {
                 kernel::touch();
             }
-        } else if holding.store != SessionStore::Memory {
+        } else if holding.store != StoreChoice::Memory {
             return Err("no store was prepared for the session".into());
         } else if state.ours {
             // Memory only means that nothing stays on disk.
@@ -337,13 +338,13 @@ impl Inner {
     }
 }
 
-/// The key that `store` keeps, none for [`SessionStore::Memory`]. Where it keeps none it gets the one in memory, which may
+/// The key that `store` keeps, none for [`StoreChoice::Memory`]. Where it keeps none it gets the one in memory, which may
 /// already seal a session, or else a new one.
-async fn key_in(store: SessionStore, now: &OpenVault) -> Result<Option<Rc<SealingKey>>, Obstacle> {
+async fn key_in(store: StoreChoice, now: &OpenVault) -> Result<Option<Rc<SealingKey>>, Obstacle> {
     let found = match store {
-        SessionStore::Memory => return Ok(None),
-        SessionStore::Kernel => kernel::fetch()?,
-        SessionStore::Keyring => keyring::fetch().await?,
+        StoreChoice::Memory => return Ok(None),
+        StoreChoice::Kernel => kernel::fetch()?,
+        StoreChoice::Keyring => keyring::fetch().await?,
     };
     if let Some(key) = found {
         return Ok(Some(Rc::new(key)));
@@ -351,9 +352,9 @@ async fn key_in(store: SessionStore, now: &OpenVault) -> Result<Option<Rc<Sealin
     let held = now.key.clone().filter(|_| now.store == store);
     let key = held.unwrap_or_else(|| Rc::new(SealingKey::random()));
     match store {
-        SessionStore::Memory => {}
-        SessionStore::Kernel => kernel::keep(&key)?,
-        SessionStore::Keyring => keyring::keep(&key).await?,
+        StoreChoice::Memory => {}
+        StoreChoice::Kernel => kernel::keep(&key)?,
+        StoreChoice::Keyring => keyring::keep(&key).await?,
     }
     Ok(Some(key))
 }

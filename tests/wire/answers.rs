@@ -1,32 +1,29 @@
 //! What goes back and forth between the client and the server.
 
-use crate::support::{Agent, LONG, done, get, granted, reply_of, token};
-use oam_agent::command::{
-    AgentCommand, CommandOutcome, EpochGate, LoginNews, LoginRequest, News, Started,
+use crate::support::{
+    Agent, LONG, answers_of, asked, done, get, granted, say, token, token_answer,
 };
-use oam_agent::ports::SessionStore;
+use oam_agent::command::{ClientRequest, EpochGate, GatedReply};
 use oam_host::socket::ConnectionLimits;
 use oam_model::refusal::{Refusal, RefusalCode};
-use oam_model::secret::Secret;
 use oam_model::sign_in::SignInBy;
-use oam_wire::message::{Reply, Request, StoreChoice, VERSION};
-use std::sync::{Arc, mpsc};
+use oam_wire::message::{Following, Reply, Request, StoreChoice, VERSION};
+use std::sync::mpsc;
 
 #[test]
 fn a_token_comes_back_and_the_agent_knows_who_asked() {
     let (tell, told) = mpsc::channel();
     let agent = Agent::new(ConnectionLimits::default(), move |command| {
-        let AgentCommand::Get {
-            ask,
-            front,
+        let ClientRequest {
+            request: Request::Get { ask, front },
             caller,
-            reply,
-        } = command
+            answers,
+        } = asked(command)
         else {
-            panic!("another command");
+            panic!("another request");
         };
         tell.send((ask.path, front, caller)).unwrap();
-        let _ = reply.send(CommandOutcome::Token(token(3, "t0ken"), EpochGate::new(3)));
+        say(&answers, token(3, "t0ken", EpochGate::new(3)));
     });
     let mut client = agent.client();
     assert_eq!(client.agent_version(), None);
@@ -77,7 +74,7 @@ fn refusal(reply: Result<Reply, Refusal>) -> Refusal {
 fn no_token_leaves_after_its_epoch() {
     let agent = Agent::new(ConnectionLimits::default(), move |command| {
         let gate = EpochGate::new(3);
-        let _ = reply_of(command).send(CommandOutcome::Token(token(3, "t0ken"), gate.clone()));
+        say(&answers_of(command), token(3, "t0ken", gate.clone()));
         // The session ends after the core answered and before the answer is written.
         gate.set(4);
     });
@@ -113,16 +110,18 @@ fn an_agent_that_ended_is_a_refusal() {
     assert_eq!(refusal(reply).code, RefusalCode::Unreachable);
 }
 
-fn started() -> Started {
-    Started {
+/// A following that began, with its token if that was asked for.
+fn began(with_token: bool, gate: EpochGate) -> GatedReply {
+    let reply = Reply::Following(Following {
         granted: granted(3),
-        token: Arc::new(Secret::new("t0ken".into())),
         path: "/run/x/token".into(),
         name: "x".into(),
-        hub_kind: "huggingface",
+        hub_kind: "huggingface".into(),
         variables: vec!["HF_TOKEN".into()],
         on_disk: false,
-    }
+        token: with_token.then(|| token_answer(3, "t0ken")),
+    });
+    GatedReply::gated(reply, &granted(3), gate)
 }
 
 fn follow(with_token: bool) -> Request {
@@ -137,19 +136,19 @@ fn follow(with_token: bool) -> Request {
 #[test]
 fn a_follower_hears_of_renewal_and_withdrawal() {
     let agent = Agent::new(ConnectionLimits::default(), |command| {
-        let AgentCommand::Follow { news, .. } = command else {
-            return done(command);
+        let ClientRequest {
+            request, answers, ..
+        } = asked(command);
+        let Request::Follow { with_token, .. } = request else {
+            return say(&answers, Reply::Done);
         };
-        let revoked = Refusal::new(RefusalCode::Revoked, "it is over", "ask why");
-        news.try_send(News::Following(Box::new(started()), EpochGate::new(3)))
-            .unwrap_or_default();
-        news.try_send(News::Renewed { expires_at: 9 })
-            .unwrap_or_default();
+        let refusal = Refusal::new(RefusalCode::Revoked, "it is over", "ask why");
         let unproven = Refusal::new(RefusalCode::Unproven, "not confirmed", "wait");
-        news.try_send(News::Paused(unproven)).unwrap_or_default();
-        news.try_send(News::Renewed { expires_at: 19 })
-            .unwrap_or_default();
-        news.try_send(News::Withdrawn(revoked)).unwrap_or_default();
+        say(&answers, began(with_token, EpochGate::new(3)));
+        say(&answers, Reply::Renewed { expires_at: 9 });
+        say(&answers, Reply::Paused { refusal: unproven });
+        say(&answers, Reply::Renewed { expires_at: 19 });
+        say(&answers, Reply::Withdrawn { refusal });
     });
     for with_token in [false, true] {
         let mut client = agent.client();
@@ -188,16 +187,19 @@ fn a_follower_hears_of_renewal_and_withdrawal() {
 #[test]
 fn a_following_that_never_began_is_a_refusal() {
     let agent = Agent::new(ConnectionLimits::default(), |command| {
-        let AgentCommand::Follow { news, again, .. } = command else {
+        let ClientRequest {
+            request: Request::Follow { again, .. },
+            answers,
+            ..
+        } = asked(command)
+        else {
             panic!()
         };
-        let news_item = if again.is_some() {
-            News::NotOurs
+        if again.is_some() {
+            say(&answers, Reply::NotOurs);
         } else {
-            let gate = EpochGate::new(4);
-            News::Following(Box::new(started()), gate)
-        };
-        let _ = news.try_send(news_item);
+            say(&answers, began(true, EpochGate::new(4)));
+        }
     });
     let mut client = agent.client();
     client.send(follow(true)).unwrap();
@@ -222,13 +224,11 @@ fn a_following_that_never_began_is_a_refusal() {
 fn a_follower_that_goes_is_noticed_at_once() {
     let (tell, told) = mpsc::channel();
     let agent = Agent::new(ConnectionLimits::default(), move |command| {
-        let AgentCommand::Follow { news, .. } = command else {
-            panic!()
-        };
+        let answers = answers_of(command);
         let tell = tell.clone();
-        let _ = news.try_send(News::Following(Box::new(started()), EpochGate::new(3)));
+        say(&answers, began(false, EpochGate::new(3)));
         tokio::task::spawn_local(async move {
-            news.closed().await;
+            answers.closed().await;
             tell.send(()).unwrap();
         });
     });
@@ -253,7 +253,12 @@ fn login(org: Option<&str>) -> Request {
 fn somebody_signing_in_gets_the_address_and_the_end_and_leaving_cancels() {
     let (tell, told) = mpsc::channel();
     let agent = Agent::new(ConnectionLimits::default(), move |command| {
-        let AgentCommand::Login(LoginRequest { org, news, .. }) = command else {
+        let ClientRequest {
+            request: Request::Login { org, .. },
+            answers,
+            ..
+        } = asked(command)
+        else {
             panic!()
         };
         let acme = || "acme".parse().unwrap();
@@ -261,27 +266,27 @@ fn somebody_signing_in_gets_the_address_and_the_end_and_leaving_cancels() {
             "https://id.example/a".to_owned(),
             "https://id.example".to_owned(),
         );
-        let _ = news.try_send(LoginNews::Challenge {
+        let challenge = Reply::Challenge {
             url,
             org: acme(),
             issuer,
             device: None,
-            kept_in: SessionStore::Memory,
-        });
+            kept_in: Some(StoreChoice::Memory),
+        };
+        say(&answers, challenge);
         if org.is_some() {
-            let (subject, roles) = ("u".to_owned(), vec![]);
-            let _ = news.try_send(LoginNews::SignedIn {
+            let signed_in = Reply::SignedIn {
                 org: acme(),
-                subject,
+                subject: "u".to_owned(),
                 email: None,
-                roles,
-                unread: None,
-            });
-            return;
+                roles: vec![],
+                roles_unread: None,
+            };
+            return say(&answers, signed_in);
         }
         let tell = tell.clone();
         tokio::task::spawn_local(async move {
-            news.closed().await;
+            answers.closed().await;
             tell.send(()).unwrap();
         });
     });
@@ -308,13 +313,14 @@ fn somebody_signing_in_gets_the_address_and_the_end_and_leaving_cancels() {
 fn an_answer_in_the_works_leaves_before_the_server_stops() {
     let (tell, told) = mpsc::channel();
     let mut agent = Agent::new(ConnectionLimits::default(), move |command| {
-        tell.send(reply_of(command)).unwrap();
+        tell.send(answers_of(command)).unwrap();
     });
     let mut client = agent.client();
     client.send(Request::Status).unwrap();
-    let reply = told.recv_timeout(LONG).unwrap();
+    let answers = told.recv_timeout(LONG).unwrap();
     let stopping = std::thread::spawn(move || agent.stop());
-    let _ = reply.send(CommandOutcome::Done);
+    say(&answers, Reply::Done);
+    drop(answers);
     assert!(client.next(Some(LONG)).is_ok());
     stopping.join().unwrap();
     assert_eq!(

@@ -1,7 +1,6 @@
 //! What one client can't do to the agent or to others (R27).
 
-use crate::support::{Agent, LONG, done, get, line, reply_of};
-use oam_agent::command::CommandOutcome;
+use crate::support::{Agent, LONG, answers_of, done, get, line, say};
 use oam_host::socket::ConnectionLimits;
 use oam_model::refusal::RefusalCode;
 use oam_wire::message::{Reply, Request};
@@ -117,7 +116,9 @@ fn when_all_are_busy_a_newcomer_is_turned_away_with_a_word() {
         reserve: 1,
         ..ConnectionLimits::default()
     };
-    let agent = Agent::new(limits, move |command| tell.send(reply_of(command)).unwrap());
+    let agent = Agent::new(limits, move |command| {
+        tell.send(answers_of(command)).unwrap();
+    });
     let mut waiting = Vec::new();
     let mut replies = Vec::new();
     for _ in 0..4 {
@@ -131,7 +132,7 @@ fn when_all_are_busy_a_newcomer_is_turned_away_with_a_word() {
         matches!(reply, Ok(Reply::Refused { refusal, .. }) if refusal.code == RefusalCode::Busy)
     );
     for reply in replies {
-        let _ = reply.send(CommandOutcome::Done);
+        say(&reply, Reply::Done);
     }
     for mut client in waiting {
         assert!(client.next(Some(LONG)).is_ok());

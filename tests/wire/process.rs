@@ -1,9 +1,10 @@
 //! The helper as a process: how it reaches, starts and identifies itself to the agent, and what git makes of it.
 
-use crate::support::{Agent, token};
-use oam_agent::command::{AgentCommand as Asked, CommandOutcome, EpochGate};
+use crate::support::{Agent, answers_of, asked, say, token};
+use oam_agent::command::{ClientRequest, EpochGate};
 use oam_host::socket::ConnectionLimits;
 use oam_model::refusal::Refusal;
+use oam_wire::message::Reply;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -43,11 +44,11 @@ fn runtime(agent: &Agent) -> PathBuf {
 fn the_helper_gets_a_token_and_is_known_with_its_repository() {
     let (tell, told) = mpsc::channel();
     let agent = Agent::new(ConnectionLimits::default(), move |command| {
-        let Asked::Get { caller, reply, .. } = command else {
-            panic!()
-        };
+        let ClientRequest {
+            caller, answers, ..
+        } = asked(command);
         tell.send(caller).unwrap();
-        let _ = reply.send(CommandOutcome::Token(token(1, "t0ken"), EpochGate::new(1)));
+        say(&answers, token(1, "t0ken", EpochGate::new(1)));
     });
     let work = agent.home.path().canonicalize().unwrap().join("work");
     std::fs::create_dir_all(work.join(".git")).unwrap();
@@ -73,7 +74,7 @@ fn the_helper_gets_a_token_and_is_known_with_its_repository() {
 fn git_stops_at_a_refusal_and_asks_nobody_else() {
     let agent = Agent::new(ConnectionLimits::default(), |command| {
         let refusal = Refusal::denied("no role covers acme/model", "ask for the role");
-        let _ = crate::support::reply_of(command).send(CommandOutcome::Refused(refusal, 1));
+        say(&answers_of(command), Reply::Refused { refusal, epoch: 1 });
     });
     let mut command = Command::new("git");
     command.args([
@@ -105,11 +106,11 @@ fn git_stops_at_a_refusal_and_asks_nobody_else() {
 fn the_agent_is_told_what_git_is_doing() {
     let (tell, told) = mpsc::channel();
     let agent = Agent::new(ConnectionLimits::default(), move |command| {
-        let Asked::Get { caller, reply, .. } = command else {
-            panic!()
-        };
+        let ClientRequest {
+            caller, answers, ..
+        } = asked(command);
         tell.send(caller.ancestry).unwrap();
-        let _ = reply.send(CommandOutcome::NotOurs);
+        say(&answers, Reply::NotOurs);
     });
     // An alias of git's own, so that git stands above the helper as it does in a push.
     let alias = format!("alias.push-x=!{} get", oam::program("git-credential-oam"));

@@ -1,6 +1,6 @@
 //! A served socket whose core is a closure.
 
-use oam_agent::command::{AgentCommand, CommandOutcome};
+use oam_agent::command::{AgentCommand, ClientRequest, EpochGate, GatedReply, ReplySender};
 use oam_host::listen::{ListenOutcome, Listening, take};
 use oam_host::socket::{ConnectionLimits, serve};
 use oam_model::granted::{Granted, Scheme, TokenAnswer};
@@ -8,7 +8,7 @@ use oam_model::role::Action;
 use oam_model::secret::Secret;
 use oam_model::token_request::{HubRef, Intent, TokenRequest};
 use oam_wire::client::Client;
-use oam_wire::message::Request;
+use oam_wire::message::{Reply, Request};
 use oam_wire::socket_path::SocketPath;
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
@@ -152,26 +152,38 @@ pub fn granted(epoch: u64) -> Granted {
     }
 }
 
-pub fn token(epoch: u64, text: &str) -> TokenAnswer {
+pub fn token_answer(epoch: u64, text: &str) -> TokenAnswer {
     TokenAnswer {
         granted: granted(epoch),
         token: Arc::new(Secret::new(text.to_owned())),
     }
 }
 
-/// Where the one answer of a command goes.
-pub fn reply_of(command: AgentCommand) -> oneshot::Sender<CommandOutcome> {
-    match command {
-        AgentCommand::Get { reply, .. }
-        | AgentCommand::Erase { reply, .. }
-        | AgentCommand::Logout { reply, .. }
-        | AgentCommand::Report { reply, .. }
-        | AgentCommand::Retire { reply } => reply,
-        _ => panic!("a command without one answer"),
-    }
+/// A token behind this gate.
+pub fn token(epoch: u64, text: &str, gate: EpochGate) -> GatedReply {
+    let reply = Reply::Token(token_answer(epoch, text));
+    GatedReply::gated(reply, &granted(epoch), gate)
 }
 
-/// Answers everything with [`CommandOutcome::Done`].
+/// Where the answers go.
+pub fn answers_of(command: AgentCommand) -> ReplySender {
+    asked(command).answers
+}
+
+/// What a client asked.
+pub fn asked(command: AgentCommand) -> ClientRequest {
+    let AgentCommand::Asked(asked) = command else {
+        panic!("nobody asked");
+    };
+    asked
+}
+
+/// Says one thing.
+pub fn say(answers: &ReplySender, answer: impl Into<GatedReply>) {
+    assert!(answers.try_send(answer.into()).is_ok());
+}
+
+/// Answers everything with [`Reply::Done`].
 pub fn done(command: AgentCommand) {
-    let _ = reply_of(command).send(CommandOutcome::Done);
+    say(&answers_of(command), Reply::Done);
 }

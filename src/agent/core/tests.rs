@@ -14,8 +14,7 @@ mod setup;
 mod warned;
 
 use super::*;
-use crate::command::{CommandOutcome, LoginNews, LoginRequest, News, ReportKind};
-use crate::ports::SessionStore;
+use crate::command::{EpochGate, GatedReply};
 use crate::ports::{Arrived, Minted, UserInfo};
 use crate::state::{SessionTokens, Tombstone};
 use oam_model::answer::EndpointFault;
@@ -29,12 +28,42 @@ use oam_model::standing::StandingWord;
 use oam_model::token_request::{HubRef, Intent, TokenRequest};
 use oam_session::machine::IssuerEvent;
 use oam_session::machine::fixture::{START, identity, settings};
+use oam_wire::message::{Reply, Request, StoreChoice};
 use outside::Fake;
+use tokio::sync::oneshot;
 
 /// A core with its outside.
 struct TestAgent {
     core: AgentCore,
     fake: Rc<Fake>,
+}
+
+/// What a client hears.
+struct Heard {
+    answers: mpsc::Receiver<GatedReply>,
+    /// Of the last answer with a token.
+    gate: Option<(EpochGate, u64)>,
+}
+
+impl Heard {
+    /// An answer that is there; one with a token passes its gate.
+    fn try_recv(&mut self) -> Result<Reply, mpsc::error::TryRecvError> {
+        let answer = self.answers.try_recv()?;
+        if let Some((gate, epoch)) = &answer.gate {
+            assert!(gate.lets(*epoch));
+            self.gate = Some((gate.clone(), *epoch));
+        }
+        Ok(answer.reply)
+    }
+}
+
+impl IntoFuture for Heard {
+    type Output = Option<Reply>;
+    type IntoFuture = std::pin::Pin<Box<dyn Future<Output = Option<Reply>>>>;
+
+    fn into_future(mut self) -> Self::IntoFuture {
+        Box::pin(async move { self.answers.recv().await.map(|answer| answer.reply) })
+    }
 }
 
 /// Runs a story on one thread, as the agent does.
@@ -85,10 +114,22 @@ fn ask() -> TokenRequest {
 
 impl TestAgent {
     /// A report that is made at once.
-    fn reported(&mut self, kind: ReportKind) -> CommandOutcome {
-        let (reply, mut outcome) = oneshot::channel();
-        self.core.command(AgentCommand::Report { kind, reply });
-        outcome.try_recv().unwrap()
+    fn reported(&mut self, request: Request) -> Reply {
+        self.asks(request).try_recv().unwrap()
+    }
+
+    /// What a client asks.
+    fn asks(&mut self, request: Request) -> Heard {
+        let (answers, heard) = mpsc::channel(8);
+        self.core.command(AgentCommand::Asked(ClientRequest {
+            request,
+            caller: Caller::default(),
+            answers,
+        }));
+        Heard {
+            answers: heard,
+            gate: None,
+        }
     }
 
     /// A core that read the disk.
@@ -140,69 +181,55 @@ impl TestAgent {
         }
     }
 
-    fn login_to(&mut self, org: &str, store: SessionStore) -> mpsc::Receiver<LoginNews> {
-        let (news, heard) = mpsc::channel(8);
-        self.core.command(AgentCommand::Login(LoginRequest {
+    fn login_to(&mut self, org: &str, store: StoreChoice) -> Heard {
+        self.asks(Request::Login {
             org: Some(org.parse().unwrap()),
-            store: store.into(),
+            store,
+            or_next_best: false,
             by: oam_model::sign_in::SignInBy::Browser,
-            caller: Caller::default(),
-            news,
-        }));
-        heard
+        })
     }
 
-    fn logout(&mut self) -> oneshot::Receiver<CommandOutcome> {
+    fn logout(&mut self) -> Heard {
         self.logout_of("acme")
     }
 
-    fn logout_of(&mut self, org: &str) -> oneshot::Receiver<CommandOutcome> {
-        let (reply, outcome) = oneshot::channel();
-        self.core.command(AgentCommand::Logout {
+    fn logout_of(&mut self, org: &str) -> Heard {
+        self.asks(Request::Logout {
             org: Some(org.parse().unwrap()),
-            caller: Caller::default(),
-            reply,
-        });
-        outcome
+        })
     }
 
     async fn sign_in(&mut self, refresh: &str, identity: Identity) {
-        let mut heard = self.login_to("acme", SessionStore::Keyring);
+        let mut heard = self.login_to("acme", StoreChoice::Keyring);
         self.settle().await;
         let arrival = self.fake.logins.borrow_mut().pop().unwrap();
         arrival.send(Ok(arrived(refresh, identity))).ok().unwrap();
         self.settle().await;
-        assert!(matches!(heard.try_recv(), Ok(LoginNews::Challenge { .. })));
-        assert!(matches!(heard.try_recv(), Ok(LoginNews::SignedIn { .. })));
+        assert!(matches!(heard.try_recv(), Ok(Reply::Challenge { .. })));
+        assert!(matches!(heard.try_recv(), Ok(Reply::SignedIn { .. })));
     }
 
-    fn get(&mut self) -> oneshot::Receiver<CommandOutcome> {
+    fn get(&mut self) -> Heard {
         self.get_of("acme/model")
     }
 
-    fn get_of(&mut self, path: &str) -> oneshot::Receiver<CommandOutcome> {
-        let (reply, outcome) = oneshot::channel();
-        self.core.command(AgentCommand::Get {
+    fn get_of(&mut self, path: &str) -> Heard {
+        self.asks(Request::Get {
             ask: TokenRequest {
                 path: Some(path.into()),
                 ..ask()
             },
             front: "git".into(),
-            caller: Caller::default(),
-            reply,
-        });
-        outcome
+        })
     }
 
-    fn follow(&mut self) -> mpsc::Receiver<News> {
-        let (news, heard) = mpsc::channel(8);
-        self.core.command(AgentCommand::Follow {
+    fn follow(&mut self) -> Heard {
+        self.asks(Request::Follow {
             ask: ask(),
             again: None,
-            caller: Caller::default(),
-            news,
-        });
-        heard
+            with_token: false,
+        })
     }
 
     async fn mint(&mut self, token: &str) {
@@ -232,21 +259,18 @@ impl TestAgent {
     }
 }
 
-fn token_of(outcome: CommandOutcome) -> String {
+fn token_of(outcome: Reply) -> String {
     match outcome {
-        CommandOutcome::Token(answer, gate) => {
-            assert!(gate.lets(answer.granted.epoch));
-            answer.token.expose().to_owned()
-        }
-        CommandOutcome::Refused(refusal, _) => panic!("refused: {refusal:?}"),
+        Reply::Token(answer) => answer.token.expose().to_owned(),
+        Reply::Refused { refusal, .. } => panic!("refused: {refusal:?}"),
         _ => panic!("another outcome"),
     }
 }
 
-fn code_of(outcome: CommandOutcome) -> RefusalCode {
+fn code_of(outcome: Reply) -> RefusalCode {
     match outcome {
-        CommandOutcome::Refused(refusal, _) => refusal.code,
-        CommandOutcome::Token(..) => panic!("a token left"),
+        Reply::Refused { refusal, .. } => refusal.code,
+        Reply::Token(..) => panic!("a token left"),
         _ => panic!("another outcome"),
     }
 }
@@ -265,10 +289,10 @@ fn refused() -> EndpointFault {
     }
 }
 
-fn is_withdrawn(heard: &mut mpsc::Receiver<News>, for_good: bool) -> bool {
+fn is_withdrawn(heard: &mut Heard, for_good: bool) -> bool {
     match heard.try_recv() {
-        Ok(News::Withdrawn(_)) => for_good,
-        Ok(News::Paused(_)) => !for_good,
+        Ok(Reply::Withdrawn { .. }) => for_good,
+        Ok(Reply::Paused { .. }) => !for_good,
         _ => false,
     }
 }

@@ -3,17 +3,17 @@
 use super::{Accepted, Failed};
 use crate::answers::PortAnswer;
 use crate::aside::Aside;
-use crate::command::LoginNews;
+use crate::command::ReplySender;
 use crate::first::first_answer;
 use crate::ports::{
     Arrived, Authentication, IdentityProvider, IssuerApi, StoreWish, UserInfo, Vault,
 };
 use oam_config::agent::Org;
 use oam_model::sign_in::{SignInBy, SignedInBy};
+use oam_wire::message::Reply;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 /// The slow part of a sign-in: key, provider, browser, and the issuer's word.
 pub(super) struct Attempt {
@@ -28,11 +28,7 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    pub(super) async fn sign_in(
-        self,
-        org: &Org,
-        news: mpsc::Sender<LoginNews>,
-    ) -> Result<Accepted, Failed> {
+    pub(super) async fn sign_in(self, org: &Org, answers: ReplySender) -> Result<Accepted, Failed> {
         let kept_in = self.vault.prepare(self.store).await?;
         if let Some(aside) = &self.reopen {
             // The keyring may be back: what was sealed before must not be written over unread.
@@ -49,14 +45,14 @@ impl Attempt {
             Some(_) => SignedInBy::Device,
             None => SignedInBy::Browser,
         };
-        let challenge = LoginNews::Challenge {
+        let challenge = Reply::Challenge {
             url: pending.url,
             org: org.name.clone(),
             issuer: org.provider.issuer.clone(),
             device: pending.device,
-            kept_in,
+            kept_in: Some(kept_in),
         };
-        let _ = news.send(challenge).await;
+        let _ = answers.send(challenge.into()).await;
         let returned = pending.arrival.await.map_err(|refusal| Failed {
             by: Some(by),
             ..refusal.into()

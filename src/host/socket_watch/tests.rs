@@ -1,10 +1,11 @@
 use super::Keeping;
 use crate::listen::{self, Listening};
 use crate::state_lock::{LockOutcome, StateLock, take};
-use oam_agent::command::{AgentCommand, CommandOutcome, Mailbox};
+use oam_agent::command::{AgentCommand, Mailbox};
 use oam_model::refusal::Refusal;
 use oam_wire::client::Client;
 use oam_wire::host::Holder;
+use oam_wire::message::{Reply, Request};
 use oam_wire::socket_path::SocketPath;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -63,12 +64,13 @@ impl Agent {
         self.listener = other.unwrap().unwrap();
     }
 
-    async fn asked_to_end(&mut self, outcome: CommandOutcome) {
+    async fn asked_to_end(&mut self, reply: Reply) {
         let command = tokio::time::timeout(LONG, self.commands.recv()).await;
-        let Some(AgentCommand::Retire { reply }) = command.unwrap() else {
+        let Some(AgentCommand::Asked(asked)) = command.unwrap() else {
             panic!("another command");
         };
-        assert!(reply.send(outcome).is_ok());
+        assert!(matches!(asked.request, Request::Retire));
+        assert!(asked.answers.try_send(reply.into()).is_ok());
     }
 
     fn recorded(&self) -> Option<PathBuf> {
@@ -102,7 +104,7 @@ fn an_agent_whose_runtime_folder_is_gone_is_asked_to_end() {
         let mut agent = Agent::start();
         tokio::task::yield_now().await;
         std::fs::remove_dir_all(&agent.runtime).unwrap();
-        agent.asked_to_end(CommandOutcome::Done).await;
+        agent.asked_to_end(Reply::Done).await;
         // Nothing is bound for an agent that ends.
         assert!(agent.others.recv().await.is_none());
         assert!(!agent.runtime.exists());
@@ -116,7 +118,11 @@ fn one_that_is_in_use_listens_in_the_state_folder_until_the_runtime_folder_is_ba
         tokio::task::yield_now().await;
         std::fs::remove_dir_all(&agent.runtime).unwrap();
         let busy = Refusal::unavailable("in use", "wait");
-        agent.asked_to_end(CommandOutcome::Refused(busy, 0)).await;
+        let busy = Reply::Refused {
+            refusal: busy,
+            epoch: 0,
+        };
+        agent.asked_to_end(busy).await;
         agent.bound_anew().await;
         let refuge = SocketPath::of_socket(&agent.recorded().unwrap()).unwrap();
         assert!(refuge.folder.starts_with(agent.lock.folder()));

@@ -1,6 +1,6 @@
 //! What the vault holds in memory: the key, and where it is kept otherwise.
 
-use oam_agent::ports::SessionStore;
+use oam_wire::message::StoreChoice;
 use std::rc::Rc;
 use zeroize::Zeroizing;
 
@@ -48,10 +48,10 @@ impl SealingKey {
     }
 }
 
-/// A store and its key; [`SessionStore::Memory`] has none.
+/// A store and its key; [`StoreChoice::Memory`] has none.
 #[derive(Clone)]
 pub(super) struct OpenVault {
-    pub(super) store: SessionStore,
+    pub(super) store: StoreChoice,
     pub(super) key: Option<Rc<SealingKey>>,
 }
 

@@ -1,8 +1,8 @@
 //! Why the sealed state is of no use now, in words.
 
 use super::sealed::Broken;
-use oam_agent::ports::SessionStore;
 use oam_model::refusal::Refusal;
+use oam_wire::message::StoreChoice;
 use std::path::Path;
 
 pub(super) fn unusable(path: &Path, broken: Broken) -> Refusal {
@@ -28,9 +28,9 @@ pub(super) fn unusable(path: &Path, broken: Broken) -> Refusal {
     Refusal::unavailable(sentence, next)
 }
 
-pub(super) fn lost_key(path: &Path, store: SessionStore) -> Refusal {
+pub(super) fn lost_key(path: &Path, store: StoreChoice) -> Refusal {
     let path = path.display();
-    if store == SessionStore::Kernel {
+    if store == StoreChoice::Kernel {
         return Refusal::unavailable(
             format!(
                 "the kernel no longer holds the key of {path} (the machine was restarted, or the key expired)"

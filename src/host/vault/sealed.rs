@@ -8,9 +8,9 @@
 
 use super::memory::SealingKey;
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use oam_agent::ports::SessionStore;
 use oam_agent::state::Sealed;
 use oam_system::clock;
+use oam_wire::message::StoreChoice;
 use std::io;
 use zeroize::Zeroizing;
 
@@ -33,12 +33,12 @@ pub(super) enum Broken {
 }
 
 /// The store that holds the key of this file.
-pub(super) fn store(file: &[u8]) -> Result<SessionStore, Broken> {
+pub(super) fn store(file: &[u8]) -> Result<StoreChoice, Broken> {
     let rest = file.strip_prefix(MAGIC).ok_or(Broken::Foreign)?;
     match rest {
         [VERSION, store, ..] if file.len() >= HEADER + NONCE_LEN + TAG => match *store {
-            1 => Ok(SessionStore::Keyring),
-            2 => Ok(SessionStore::Kernel),
+            1 => Ok(StoreChoice::Keyring),
+            2 => Ok(StoreChoice::Kernel),
             _ => Err(Broken::Foreign),
         },
         [version, ..] if *version > VERSION => Err(Broken::Newer),
@@ -47,11 +47,11 @@ pub(super) fn store(file: &[u8]) -> Result<SessionStore, Broken> {
 }
 
 /// Seals the state. `None` for a store that keeps nothing, or when the state can't be written.
-pub(super) fn seal(state: &Sealed, store: SessionStore, key: &SealingKey) -> Option<Vec<u8>> {
+pub(super) fn seal(state: &Sealed, store: StoreChoice, key: &SealingKey) -> Option<Vec<u8>> {
     let store = match store {
-        SessionStore::Keyring => 1,
-        SessionStore::Kernel => 2,
-        SessionStore::Memory => return None,
+        StoreChoice::Keyring => 1,
+        StoreChoice::Kernel => 2,
+        StoreChoice::Memory => return None,
     };
     let mut nonce = [0; NONCE_LEN];
     clock::fill(&mut nonce);
@@ -113,8 +113,8 @@ impl io::Write for Count {
 mod tests {
     use super::{Broken, SealingKey, open, seal, store};
     use crate::vault::tests::state;
-    use oam_agent::ports::SessionStore;
     use oam_agent::state::Sealed;
+    use oam_wire::message::StoreChoice;
 
     fn broken(file: &[u8], key: &SealingKey) -> Option<Broken> {
         open(file, key).err()
@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn what_was_sealed_comes_back_and_no_token_stands_in_the_file() {
         let key = SealingKey::random();
-        let file = seal(&state("the-refresh-token"), SessionStore::Kernel, &key).unwrap();
-        assert_eq!(store(&file), Ok(SessionStore::Kernel));
+        let file = seal(&state("the-refresh-token"), StoreChoice::Kernel, &key).unwrap();
+        assert_eq!(store(&file), Ok(StoreChoice::Kernel));
         for word in ["the-refresh-token", "acme", "sessions"] {
             let found = file.windows(word.len()).any(|part| part == word.as_bytes());
             assert!(!found, "{word}");
@@ -138,16 +138,16 @@ mod tests {
     #[test]
     fn the_same_state_never_looks_the_same_twice() {
         let key = SealingKey::random();
-        let one = seal(&Sealed::default(), SessionStore::Keyring, &key).unwrap();
-        let two = seal(&Sealed::default(), SessionStore::Keyring, &key).unwrap();
+        let one = seal(&Sealed::default(), StoreChoice::Keyring, &key).unwrap();
+        let two = seal(&Sealed::default(), StoreChoice::Keyring, &key).unwrap();
         assert_ne!(one, two);
-        assert!(seal(&Sealed::default(), SessionStore::Memory, &key).is_none());
+        assert!(seal(&Sealed::default(), StoreChoice::Memory, &key).is_none());
     }
 
     #[test]
     fn no_changed_byte_and_no_other_key_opens_it() {
         let key = SealingKey::random();
-        let file = seal(&state("t"), SessionStore::Keyring, &key).unwrap();
+        let file = seal(&state("t"), StoreChoice::Keyring, &key).unwrap();
         for at in 0..file.len() {
             let mut changed = file.clone();
             changed[at] ^= 3;

@@ -1,10 +1,11 @@
 use super::{FileVault, OpenVault, SealingKey};
-use oam_agent::ports::{LocalBoxFuture, Meanwhile, SessionStore, Vault};
+use oam_agent::ports::{LocalBoxFuture, Meanwhile, Vault};
 use oam_agent::state::{AuditAnchor, Sealed, SealedSession, SessionTokens, Tombstone};
 use oam_model::identity::Identity;
 use oam_model::refusal::RefusalCode;
 use oam_model::secret::Secret;
 use oam_model::standing::{EndReason, StandingWord};
+use oam_wire::message::StoreChoice;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -57,7 +58,7 @@ fn wait<T>(later: LocalBoxFuture<T>) -> T {
 }
 
 /// As after `prepare` with a keyring that answered `key`.
-fn prepared(folder: &Path, store: SessionStore, key: &Rc<SealingKey>) -> FileVault {
+fn prepared(folder: &Path, store: StoreChoice, key: &Rc<SealingKey>) -> FileVault {
     let vault = FileVault::alone(folder);
     vault.inner.state.borrow_mut().next = Some(OpenVault {
         store,
@@ -104,10 +105,10 @@ fn a_save_replaces_the_private_sealed_file_and_needs_no_keyring() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("oam");
     let key = Rc::new(SealingKey::random());
-    let vault = prepared(&folder, SessionStore::Keyring, &key);
+    let vault = prepared(&folder, StoreChoice::Keyring, &key);
     vault.save(&state("first")).unwrap();
     vault.save(&state("second")).unwrap();
-    assert_eq!(vault.store(), SessionStore::Keyring);
+    assert_eq!(vault.store(), StoreChoice::Keyring);
     assert_eq!(refresh_in(&folder, &key), "second");
     assert_eq!(names(&folder), ["sealed"]);
     assert_eq!(
@@ -136,7 +137,7 @@ fn a_sealed_file_that_could_not_be_opened_is_kept_until_a_new_session_is_saved_a
         assert!(refusal.sentence.contains("is not a sealed session"));
         assert_eq!(fs::read(home.path().join("sealed")).unwrap(), garbage);
         let key = Rc::new(SealingKey::random());
-        let vault = prepared(home.path(), SessionStore::Kernel, &key);
+        let vault = prepared(home.path(), StoreChoice::Kernel, &key);
         vault.save(&state("new")).unwrap();
         assert_eq!(refresh_in(home.path(), &key), "new");
     }
@@ -158,18 +159,18 @@ fn a_sealed_file_that_could_not_be_opened_is_kept_until_a_new_session_is_saved_a
 fn memory_only_leaves_nothing_on_disk() {
     let home = tempfile::tempdir().unwrap();
     let key = Rc::new(SealingKey::random());
-    let vault = prepared(home.path(), SessionStore::Keyring, &key);
+    let vault = prepared(home.path(), StoreChoice::Keyring, &key);
     vault.save(&state("t")).unwrap();
-    wait(vault.prepare(SessionStore::Memory.into())).unwrap();
+    wait(vault.prepare(StoreChoice::Memory.into())).unwrap();
     assert_eq!(
         vault.store(),
-        SessionStore::Keyring,
+        StoreChoice::Keyring,
         "a sign-in that waits changes nothing yet"
     );
     assert_eq!(names(home.path()), ["sealed"]);
     vault.adopt();
     vault.save(&state("t")).unwrap();
-    assert_eq!(vault.store(), SessionStore::Memory);
+    assert_eq!(vault.store(), StoreChoice::Memory);
     assert!(names(home.path()).is_empty());
     vault.save(&state("t")).unwrap();
     assert!(names(home.path()).is_empty());
@@ -179,9 +180,9 @@ fn memory_only_leaves_nothing_on_disk() {
 fn a_sign_in_that_was_given_up_changes_nothing() {
     let home = tempfile::tempdir().unwrap();
     let key = Rc::new(SealingKey::random());
-    let vault = prepared(home.path(), SessionStore::Keyring, &key);
+    let vault = prepared(home.path(), StoreChoice::Keyring, &key);
     vault.save(&state("first")).unwrap();
-    wait(vault.prepare(SessionStore::Memory.into())).unwrap();
+    wait(vault.prepare(StoreChoice::Memory.into())).unwrap();
     // A renewal of the session that is in use falls into the sign-in.
     vault.save(&state("second")).unwrap();
     vault.abandon();
@@ -189,7 +190,7 @@ fn a_sign_in_that_was_given_up_changes_nothing() {
     vault.save(&state("third")).unwrap();
     assert_eq!(
         (vault.store(), refresh_in(home.path(), &key).as_str()),
-        (SessionStore::Keyring, "third")
+        (StoreChoice::Keyring, "third")
     );
 }
 
@@ -198,13 +199,13 @@ fn an_earlier_session_that_was_never_opened_does_not_come_back_after_memory_only
     let home = tempfile::tempdir().unwrap();
     prepared(
         home.path(),
-        SessionStore::Keyring,
+        StoreChoice::Keyring,
         &Rc::new(SealingKey::random()),
     )
     .save(&state("old"))
     .unwrap();
     let vault = FileVault::alone(home.path());
-    wait(vault.prepare(SessionStore::Memory.into())).unwrap();
+    wait(vault.prepare(StoreChoice::Memory.into())).unwrap();
     vault.adopt();
     vault.save(&state("new")).unwrap();
     assert!(
@@ -220,7 +221,7 @@ fn an_earlier_session_that_was_never_opened_does_not_come_back_after_memory_only
 fn a_save_that_fails_keeps_the_old_state_and_says_why() {
     let home = tempfile::tempdir().unwrap();
     let key = Rc::new(SealingKey::random());
-    let vault = prepared(home.path(), SessionStore::Keyring, &key);
+    let vault = prepared(home.path(), StoreChoice::Keyring, &key);
     vault.save(&state("first")).unwrap();
     fs::remove_file(home.path().join("sealed")).unwrap();
     fs::create_dir(home.path().join("sealed")).unwrap();
@@ -276,7 +277,7 @@ fn tombstones_are_read_back_whatever_the_store_and_garbled_ones_are_a_fault() {
         ("acme".parse().unwrap(), stone),
         ("other".parse().unwrap(), aged),
     ]);
-    wait(vault.prepare(SessionStore::Memory.into())).unwrap();
+    wait(vault.prepare(StoreChoice::Memory.into())).unwrap();
     vault.persist_tombstone(&stones).unwrap();
     assert_eq!(FileVault::alone(&folder).tombstones().unwrap(), stones);
     let path = folder.join("tombstones.json");
@@ -334,7 +335,7 @@ fn what_was_moved_aside_goes_with_an_end_and_the_session_stays() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("oam");
     let key = Rc::new(SealingKey::random());
-    let vault = prepared(&folder, SessionStore::Keyring, &key);
+    let vault = prepared(&folder, StoreChoice::Keyring, &key);
     vault.save(&state("t")).unwrap();
     for name in ["sealed.unreadable-1", "sealed.unreadable"] {
         fs::write(folder.join(name), "older").unwrap();

@@ -8,7 +8,7 @@ fn an_end_is_carried_out_in_the_order_of_promise_1() {
         let mut agent = TestAgent::signed_in(&settings()).await;
         let mut heard = agent.follow();
         agent.mint("token").await;
-        let Ok(News::Following(started, gate)) = heard.try_recv() else {
+        let Ok(Reply::Following(started)) = heard.try_recv() else {
             panic!("no file");
         };
         agent.fake.pass(61_000);
@@ -34,7 +34,8 @@ fn an_end_is_carried_out_in_the_order_of_promise_1() {
             from += at.unwrap_or_else(|| panic!("{step} is not in its place: {trace:?}"));
         }
         assert!(agent.fake.files.borrow().is_empty());
-        assert!(!gate.lets(started.granted.epoch));
+        let (gate, epoch) = heard.gate.unwrap();
+        assert!(!gate.lets(epoch) && epoch == started.granted.epoch);
         assert_eq!(code_of(outcome.try_recv().unwrap()), RefusalCode::Ended);
         assert!(agent.fake.on_disk().unwrap().sessions.is_empty());
     });
@@ -155,7 +156,7 @@ fn a_sign_out_where_nobody_is_signed_in_discards_what_was_moved_aside() {
         let mut agent = TestAgent::start(&fake, &settings()).await;
         let mut outcome = agent.logout();
         agent.settle().await;
-        let Ok(CommandOutcome::SignedOut { was_signed_in, .. }) = outcome.try_recv() else {
+        let Ok(Reply::SignedOut { was_signed_in, .. }) = outcome.try_recv() else {
             panic!("not signed out");
         };
         assert!(!was_signed_in);

@@ -1,7 +1,6 @@
 //! Promise 4, and what happens when the disk or the keyring does not do its part.
 
 use super::*;
-use crate::command::ReportKind;
 
 fn with_other() -> Settings {
     let mut two = settings();
@@ -121,7 +120,7 @@ fn a_sign_in_waits_for_the_sealed_state_that_is_being_read() {
         drop(agent);
         fake.breaks("open");
         let mut agent = TestAgent::start(&fake, &with_other()).await;
-        let mut heard = agent.login_to("other", SessionStore::Keyring);
+        let mut heard = agent.login_to("other", StoreChoice::Keyring);
         agent.settle().await;
         fake.mend();
         fake.slow_open.set(true);
@@ -139,14 +138,14 @@ fn a_sign_in_waits_for_the_sealed_state_that_is_being_read() {
         // What was parked is carried out, on the session that was read.
         let signed_out = matches!(
             parked.try_recv(),
-            Ok(CommandOutcome::SignedOut {
+            Ok(Reply::SignedOut {
                 was_signed_in: true,
                 ..
             })
         );
         assert!(signed_out);
-        assert!(matches!(heard.try_recv(), Ok(LoginNews::Challenge { .. })));
-        assert!(matches!(heard.try_recv(), Ok(LoginNews::SignedIn { .. })));
+        assert!(matches!(heard.try_recv(), Ok(Reply::Challenge { .. })));
+        assert!(matches!(heard.try_recv(), Ok(Reply::SignedIn { .. })));
         assert_eq!(fake.refresh_on_disk().as_deref(), Some("rt-other"));
     });
 }
@@ -158,14 +157,14 @@ fn a_sign_in_with_another_store_does_not_begin_while_one_is_under_way() {
         let mut agent = TestAgent::start(&Fake::new(), &with_other()).await;
         let mut clients = Vec::new();
         for (org, store, refused) in [
-            ("acme", SessionStore::Keyring, false),
-            ("other", SessionStore::Memory, true),
-            ("other", SessionStore::Keyring, false),
-            ("acme", SessionStore::Memory, true),
+            ("acme", StoreChoice::Keyring, false),
+            ("other", StoreChoice::Memory, true),
+            ("other", StoreChoice::Keyring, false),
+            ("acme", StoreChoice::Memory, true),
         ] {
             let mut heard = agent.login_to(org, store);
             agent.settle().await;
-            let said = matches!(heard.try_recv(), Ok(LoginNews::Refused(_)));
+            let said = matches!(heard.try_recv(), Ok(Reply::Refused { .. }));
             assert_eq!(said, refused, "{org} {store:?}");
             clients.push(heard);
         }
@@ -176,7 +175,9 @@ fn a_sign_in_with_another_store_does_not_begin_while_one_is_under_way() {
 fn the_provider_of_an_organization_that_is_not_configured_is_not_asked() {
     story(async {
         let mut agent = TestAgent::signed_in(&settings()).await;
-        let kind = ReportKind::Provider("nobody".parse().unwrap());
+        let kind = Request::Provider {
+            org: "nobody".parse().unwrap(),
+        };
         assert_eq!(code_of(agent.reported(kind)), RefusalCode::BadRequest);
     });
 }
@@ -189,7 +190,7 @@ fn a_status_with_many_tokens_fits_a_message() {
             let _outcome = agent.get_of(&format!("acme/model{n}"));
             agent.mint(&format!("token {n}")).await;
         }
-        let CommandOutcome::Status(report) = agent.reported(ReportKind::Status) else {
+        let Reply::Status(report) = agent.reported(Request::Status) else {
             panic!("no status");
         };
         assert!(serde_json::to_vec(&report).unwrap().len() < 48 * 1024);
@@ -227,12 +228,9 @@ fn no_secret_stands_in_a_record_or_report() {
         let mut agent = TestAgent::signed_in(&settings()).await;
         let _heard = agent.follow();
         agent.mint("s3cret-role").await;
-        let (reply, _outcome) = oneshot::channel();
-        agent.core.command(AgentCommand::Erase {
+        let _done = agent.asks(Request::Erase {
             ask: ask(),
             token: Secret::new("s3cret-role".into()),
-            caller: Caller::default(),
-            reply,
         });
         agent.fake.pass(61_000);
         let _outcome = agent.get();
@@ -240,18 +238,18 @@ fn no_secret_stands_in_a_record_or_report() {
             .answer(Ok(arrived("s3cret-refresh", identity())))
             .await;
         let reports = [
-            ReportKind::Status,
-            ReportKind::Roles,
-            ReportKind::Why(ask(), Caller::default()),
-            ReportKind::Anchor,
+            Request::Status,
+            Request::Roles,
+            Request::Why { ask: ask() },
+            Request::Anchor,
         ];
         let mut said = agent.fake.lines.borrow().join("\n");
         for kind in reports {
             said += &match agent.reported(kind) {
-                CommandOutcome::Status(report) => serde_json::to_string(&report),
-                CommandOutcome::Roles(report) => serde_json::to_string(&report),
-                CommandOutcome::Why(report) => serde_json::to_string(&report),
-                CommandOutcome::Anchor(report) => serde_json::to_string(&report),
+                Reply::Status(report) => serde_json::to_string(&report),
+                Reply::Roles(report) => serde_json::to_string(&report),
+                Reply::Why(report) => serde_json::to_string(&report),
+                Reply::Anchor(report) => serde_json::to_string(&report),
                 _ => panic!("no report"),
             }
             .unwrap();

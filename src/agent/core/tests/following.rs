@@ -2,11 +2,11 @@
 
 use super::*;
 
-async fn with_child() -> (TestAgent, mpsc::Receiver<News>) {
+async fn with_child() -> (TestAgent, Heard) {
     let mut agent = TestAgent::signed_in(&settings()).await;
     let mut heard = agent.follow();
     agent.mint("token").await;
-    assert!(matches!(heard.try_recv(), Ok(News::Following(..))));
+    assert!(matches!(heard.try_recv(), Ok(Reply::Following(..))));
     assert_eq!(agent.fake.files.borrow().len(), 1);
     (agent, heard)
 }
@@ -20,7 +20,7 @@ fn a_file_withdrawn_by_the_lease_comes_back_with_a_proof() {
         assert!(is_withdrawn(&mut heard, false));
         assert!(agent.fake.files.borrow().is_empty());
         agent.answer(Ok(arrived("rt2", identity()))).await;
-        assert!(matches!(heard.try_recv(), Ok(News::Renewed { .. })));
+        assert!(matches!(heard.try_recv(), Ok(Reply::Renewed { .. })));
         assert_eq!(agent.fake.files.borrow().len(), 1);
     });
 }

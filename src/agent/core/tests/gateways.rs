@@ -4,31 +4,24 @@ use super::*;
 use oam_model::refusal::Refusal;
 use oam_model::served::{ServedRepository, ServedTraffic};
 
-fn watch(agent: &mut TestAgent) -> mpsc::Receiver<News> {
-    let (news, heard) = mpsc::channel(8);
-    agent.core.command(AgentCommand::Watch {
-        ask: ask(),
-        caller: Caller::default(),
-        news,
-    });
-    heard
+fn watch(agent: &mut TestAgent) -> Heard {
+    agent.asks(Request::Watch { ask: ask() })
 }
 
-fn withdrawn(heard: &mut mpsc::Receiver<News>) -> Refusal {
+fn withdrawn(heard: &mut Heard) -> Refusal {
     match heard.try_recv() {
-        Ok(News::Withdrawn(refusal)) => refusal,
+        Ok(Reply::Withdrawn { refusal }) => refusal,
         _ => panic!("not withdrawn"),
     }
 }
 
 fn served(agent: &mut TestAgent, until: Option<u64>) {
-    let (reply, mut outcome) = oneshot::channel();
     let repository = ServedRepository {
         repository: "acme/model".parse().ok(),
         reads: 2,
         ..ServedRepository::default()
     };
-    agent.core.command(AgentCommand::Served {
+    let mut outcome = agent.asks(Request::Served {
         org: acme(),
         hub: "hub".parse().unwrap(),
         served: ServedTraffic {
@@ -36,15 +29,13 @@ fn served(agent: &mut TestAgent, until: Option<u64>) {
             outstanding_until: until,
             ..ServedTraffic::default()
         },
-        caller: Caller::default(),
-        reply,
     });
-    assert!(matches!(outcome.try_recv(), Ok(CommandOutcome::Done)));
+    assert!(matches!(outcome.try_recv(), Ok(Reply::Done)));
 }
 
 fn elsewhere(agent: &mut TestAgent) -> Option<u64> {
-    match agent.reported(ReportKind::Status) {
-        CommandOutcome::Status(report) => report.orgs[0].elsewhere_until,
+    match agent.reported(Request::Status) {
+        Reply::Status(report) => report.orgs[0].elsewhere_until,
         _ => panic!("no status"),
     }
 }
@@ -55,7 +46,7 @@ fn every_gateway_hears_of_the_end_once_and_later_ones_are_refused() {
         let mut agent = TestAgent::signed_in(&settings()).await;
         let (mut one, mut two) = (watch(&mut agent), watch(&mut agent));
         for heard in [&mut one, &mut two] {
-            assert!(matches!(heard.try_recv(), Ok(News::Watching(_))));
+            assert!(matches!(heard.try_recv(), Ok(Reply::Watching(_))));
         }
         let over = IssuerEvent::Over(StandingWord::Revoked, None);
         agent.core.step(&acme(), over);

@@ -215,7 +215,7 @@ impl TestAgent {
     async fn at_issuer() -> Self {
         let fake = Fake::new();
         let mut agent = Self::start(&fake, &with_issuer()).await;
-        let mut heard = agent.login_to("acme", SessionStore::Keyring);
+        let mut heard = agent.login_to("acme", StoreChoice::Keyring);
         agent.settle().await;
         let arrival = fake.logins.borrow_mut().pop().unwrap();
         let arrived = with_id("id1", "rt1", live_until(&fake, 3600));
@@ -227,9 +227,9 @@ impl TestAgent {
                 held("publisher", Action::Write),
             ])
             .await;
-        assert!(matches!(heard.try_recv(), Ok(LoginNews::Challenge { .. })));
+        assert!(matches!(heard.try_recv(), Ok(Reply::Challenge { .. })));
         match heard.try_recv() {
-            Ok(LoginNews::SignedIn { roles, .. }) => assert_eq!(roles, ["reader", "publisher"]),
+            Ok(Reply::SignedIn { roles, .. }) => assert_eq!(roles, ["reader", "publisher"]),
             _ => panic!("not signed in"),
         }
         fake.trace.borrow_mut().clear();
@@ -285,13 +285,8 @@ impl TestAgent {
     }
 
     fn status(&mut self) -> StatusReport {
-        let (reply, mut outcome) = oneshot::channel();
-        self.core.command(AgentCommand::Report {
-            kind: crate::command::ReportKind::Status,
-            reply,
-        });
-        match outcome.try_recv() {
-            Ok(CommandOutcome::Status(report)) => report,
+        match self.asks(Request::Status).try_recv() {
+            Ok(Reply::Status(report)) => report,
             _ => panic!("no status"),
         }
     }

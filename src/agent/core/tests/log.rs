@@ -1,7 +1,6 @@
 //! Promise 4: a log that is not as it was left is found at every later start, and never certified.
 
 use super::*;
-use crate::command::ReportKind;
 use oam_audit::record::{GENESIS, KnownEntry, Verifier, chain};
 use oam_model::log_break::{BreakKind, LogBreak};
 use oam_model::record::{Entry, EventKind, Record};
@@ -9,15 +8,15 @@ use oam_model::report::AnchorReport;
 use proptest::prelude::*;
 
 fn anchor_of(agent: &mut TestAgent) -> AnchorReport {
-    match agent.reported(ReportKind::Anchor) {
-        CommandOutcome::Anchor(report) => report,
+    match agent.reported(Request::Anchor) {
+        Reply::Anchor(report) => report,
         _ => panic!("another outcome"),
     }
 }
 
 fn warnings_of(agent: &mut TestAgent) -> Vec<String> {
-    match agent.reported(ReportKind::Status) {
-        CommandOutcome::Status(report) => report.warnings,
+    match agent.reported(Request::Status) {
+        Reply::Status(report) => report.warnings,
         _ => panic!("another outcome"),
     }
 }
@@ -152,12 +151,12 @@ fn a_log_of_an_agent_that_nobody_signed_in_to_or_that_sealed_nothing_is_no_alarm
         let mut agent = TestAgent::start(&fake, &settings()).await;
         assert!(anchor_of(&mut agent).breaks.is_empty());
 
-        let mut heard = agent.login_to("acme", SessionStore::Memory);
+        let mut heard = agent.login_to("acme", StoreChoice::Memory);
         agent.settle().await;
         let arrival = fake.logins.borrow_mut().pop().unwrap();
         arrival.send(Ok(arrived("rt1", identity()))).ok().unwrap();
         agent.settle().await;
-        assert!(matches!(heard.try_recv(), Ok(LoginNews::Challenge { .. })));
+        assert!(matches!(heard.try_recv(), Ok(Reply::Challenge { .. })));
         agent.core.sync_log();
         *fake.sealed.borrow_mut() = None;
         let mut agent = TestAgent::start(&fake, &settings()).await;

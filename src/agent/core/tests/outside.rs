@@ -51,7 +51,7 @@ pub(super) struct Fake {
     pub(super) tombstones: RefCell<BTreeMap<OrgName, Tombstone>>,
     pub(super) lines: RefCell<Vec<String>>,
     pub(super) files: RefCell<BTreeMap<String, String>>,
-    pub(super) store: Cell<SessionStore>,
+    pub(super) store: Cell<StoreChoice>,
     /// Held back until the test lets the sealed state open.
     pub(super) opens: RefCell<Vec<oneshot::Sender<()>>>,
     pub(super) slow_open: Cell<bool>,
@@ -80,7 +80,7 @@ impl Fake {
             tombstones: RefCell::default(),
             lines: RefCell::default(),
             files: RefCell::default(),
-            store: Cell::new(SessionStore::Keyring),
+            store: Cell::new(StoreChoice::Keyring),
             opens: RefCell::default(),
             slow_open: Cell::new(false),
             meanwhile: RefCell::default(),
@@ -232,7 +232,7 @@ impl TokenEndpoint for Fake {
 }
 
 impl Vault for Fake {
-    fn prepare(&self, wish: StoreWish) -> LocalBoxFuture<Result<SessionStore, Refusal>> {
+    fn prepare(&self, wish: StoreWish) -> LocalBoxFuture<Result<StoreChoice, Refusal>> {
         self.store.set(wish.store);
         Box::pin(async move { Ok(wish.store) })
     }
@@ -265,7 +265,7 @@ impl Vault for Fake {
 
     fn save(&self, sealed: &Sealed) -> Result<(), String> {
         self.call("save")?;
-        if self.store.get() != SessionStore::Memory {
+        if self.store.get() != StoreChoice::Memory {
             *self.sealed.borrow_mut() = Some(serde_json::to_string(sealed).unwrap());
         }
         Ok(())
@@ -285,7 +285,7 @@ impl Vault for Fake {
         Ok(())
     }
 
-    fn store(&self) -> SessionStore {
+    fn store(&self) -> StoreChoice {
         self.store.get()
     }
 

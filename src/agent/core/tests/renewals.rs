@@ -147,7 +147,7 @@ fn after_a_crash_with_a_mark_there_is_one_attempt_and_its_refusal_says_why() {
         let mut agent = TestAgent::start(&fake, &settings()).await;
         let mut outcome = agent.get();
         agent.answer(Err(refused())).await;
-        let Ok(CommandOutcome::Refused(refusal, _)) = outcome.try_recv() else {
+        let Ok(Reply::Refused { refusal, .. }) = outcome.try_recv() else {
             panic!("no refusal");
         };
         assert!(refusal.sentence.contains("was lost"), "{refusal:?}");
@@ -159,20 +159,16 @@ fn after_a_crash_with_a_mark_there_is_one_attempt_and_its_refusal_says_why() {
 fn an_agent_that_keeps_the_session_in_memory_only_is_not_replaced() {
     story(async {
         let mut agent = TestAgent::signed_in(&settings()).await;
-        agent.fake.store.set(SessionStore::Memory);
-        let (reply, mut outcome) = oneshot::channel();
-        agent.core.command(AgentCommand::Retire { reply });
+        agent.fake.store.set(StoreChoice::Memory);
+        let mut outcome = agent.asks(Request::Retire);
         assert_eq!(code_of(outcome.try_recv().unwrap()), RefusalCode::Busy);
         assert!(!agent.core.retired);
     });
 }
 
 fn warnings(agent: &mut TestAgent) -> String {
-    let (reply, mut outcome) = oneshot::channel();
-    let kind = ReportKind::Status;
-    agent.core.command(AgentCommand::Report { kind, reply });
-    match outcome.try_recv() {
-        Ok(CommandOutcome::Status(report)) => report.warnings.join("\n"),
+    match agent.asks(Request::Status).try_recv() {
+        Ok(Reply::Status(report)) => report.warnings.join("\n"),
         _ => panic!("no status"),
     }
 }
@@ -188,8 +184,7 @@ fn a_renewed_token_that_can_not_be_stored_is_said_and_stored_as_soon_as_there_is
         agent.answer(Ok(arrived("rt2", identity()))).await;
         assert_eq!(agent.fake.refresh_on_disk().as_deref(), Some("rt1"));
         assert!(warnings(&mut agent).contains("is in memory only and is lost"));
-        let (reply, mut outcome) = oneshot::channel();
-        agent.core.command(AgentCommand::Retire { reply });
+        let mut outcome = agent.asks(Request::Retire);
         assert_eq!(code_of(outcome.try_recv().unwrap()), RefusalCode::Busy);
         agent.fake.pass(800);
         agent.core.tick();

@@ -41,7 +41,7 @@ fn a_late_refresh_does_not_serve_children_through_an_edited_exchange() {
         let mut agent = TestAgent::signed_in(&settings()).await;
         let mut heard = agent.follow();
         agent.mint("token").await;
-        assert!(matches!(heard.try_recv(), Ok(News::Following(..))));
+        assert!(matches!(heard.try_recv(), Ok(Reply::Following(..))));
         agent.fake.pass(61_000);
         let _outcome = agent.get();
         agent.settle().await;
@@ -83,7 +83,7 @@ fn a_session_restored_under_an_edited_configuration_sends_nothing_and_says_so_at
         let mut outcome = agent.logout();
         agent.settle().await;
         nothing_went_astray(&fake);
-        let Ok(CommandOutcome::SignedOut { warning, .. }) = outcome.try_recv() else {
+        let Ok(Reply::SignedOut { warning, .. }) = outcome.try_recv() else {
             panic!("not signed out");
         };
         assert!(warning.unwrap().contains("configuration"));
@@ -97,7 +97,7 @@ fn a_role_taken_out_of_the_configuration_takes_the_childs_file_with_it() {
         let mut agent = TestAgent::signed_in(&settings()).await;
         let mut heard = agent.follow();
         agent.mint("token").await;
-        assert!(matches!(heard.try_recv(), Ok(News::Following(..))));
+        assert!(matches!(heard.try_recv(), Ok(Reply::Following(..))));
         let mut narrower = settings();
         narrower.orgs[0].fresh_ms = 30_000;
         agent.configure(&narrower);

@@ -2,10 +2,8 @@
 
 use super::*;
 
-fn reload(agent: &mut TestAgent) -> CommandOutcome {
-    let (reply, mut outcome) = oneshot::channel();
-    agent.core.command(AgentCommand::Reload { reply });
-    outcome.try_recv().unwrap()
+fn reload(agent: &mut TestAgent) -> Reply {
+    agent.reported(Request::Reload)
 }
 
 #[test]
@@ -14,7 +12,7 @@ fn what_was_written_is_in_force_when_the_answer_is_there() {
         let fake = Fake::new();
         let mut agent = TestAgent::start(&fake, &Settings::default()).await;
         *fake.written.borrow_mut() = settings();
-        assert!(matches!(reload(&mut agent), CommandOutcome::Done));
+        assert!(matches!(reload(&mut agent), Reply::Done));
         // Not one turn of the loop later: a sign-in follows at once.
         assert!(agent.core.org_sessions.contains_key(&acme()));
         agent.sign_in("rt1", identity()).await;
@@ -26,7 +24,7 @@ fn a_file_with_a_fault_leaves_everything_as_it_was_and_says_so() {
     story(async {
         let mut agent = TestAgent::signed_in(&settings()).await;
         agent.fake.breaks("load");
-        let CommandOutcome::Refused(refusal, _) = reload(&mut agent) else {
+        let Reply::Refused { refusal, .. } = reload(&mut agent) else {
             panic!("a broken file was taken");
         };
         assert!(refusal.sentence.contains("load is broken"), "{refusal:?}");
@@ -41,13 +39,8 @@ fn an_organization_is_asked_for_before_anything_is_configured_and_leaves_no_trac
     story(async {
         let fake = Fake::new();
         let mut agent = TestAgent::starting(&fake, &Settings::default());
-        let (reply, outcome) = oneshot::channel();
         let url = "https://issuer.example".to_owned();
-        agent.core.command(AgentCommand::Organization {
-            url,
-            route: None,
-            reply,
-        });
+        let outcome = agent.asks(Request::Organization { url, route: None });
         agent.settle().await;
         assert_eq!(code_of(outcome.await.unwrap()), RefusalCode::Unavailable);
         let trace = fake.trace.borrow().join("\n");

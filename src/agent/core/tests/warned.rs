@@ -5,8 +5,8 @@ use oam_config::agent::{Exchange, SubjectToken};
 use oam_model::report::OrgWarning;
 
 fn warned(agent: &mut TestAgent) -> Vec<OrgWarning> {
-    match agent.reported(ReportKind::Status) {
-        CommandOutcome::Status(mut report) => report.orgs.remove(0).warnings,
+    match agent.reported(Request::Status) {
+        Reply::Status(mut report) => report.orgs.remove(0).warnings,
         _ => panic!("no status"),
     }
 }

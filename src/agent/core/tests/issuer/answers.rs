@@ -38,11 +38,7 @@ fn whoever_waits_for_roles_that_do_not_come_is_told_so() {
 fn the_issuers_reason_is_the_answer_to_why() {
     story(async {
         let mut agent = TestAgent::at_issuer().await;
-        let (reply, outcome) = oneshot::channel();
-        agent.core.command(AgentCommand::Report {
-            kind: crate::command::ReportKind::Why(ask(), Caller::default()),
-            reply,
-        });
+        let outcome = agent.asks(Request::Why { ask: ask() });
         let (question, answer) = agent.issuer().whys.borrow_mut().pop().unwrap();
         assert_eq!(
             (question.hub.as_str(), question.action, question.role),
@@ -60,7 +56,7 @@ fn the_issuers_reason_is_the_answer_to_why() {
         answer.send(Ok(said)).ok().unwrap();
         agent.settle().await;
         match outcome.await.unwrap() {
-            CommandOutcome::Why(report) => {
+            Reply::Why(report) => {
                 assert_eq!((report.role, report.refusal), (None, Some(refusal)));
             }
             _ => panic!("another outcome"),
@@ -69,20 +65,16 @@ fn the_issuers_reason_is_the_answer_to_why() {
 }
 
 impl TestAgent {
-    fn why(&mut self) -> (oneshot::Receiver<CommandOutcome>, Answer<WhyAnswer>) {
-        let (reply, outcome) = oneshot::channel();
-        self.core.command(AgentCommand::Report {
-            kind: crate::command::ReportKind::Why(ask(), Caller::default()),
-            reply,
-        });
+    fn why(&mut self) -> (Heard, Answer<WhyAnswer>) {
+        let outcome = self.asks(Request::Why { ask: ask() });
         let (_, answer) = self.issuer().whys.borrow_mut().pop().unwrap();
         (outcome, answer)
     }
 }
 
-fn refusal_of(outcome: CommandOutcome) -> Refusal {
+fn refusal_of(outcome: Reply) -> Refusal {
     match outcome {
-        CommandOutcome::Why(report) => {
+        Reply::Why(report) => {
             assert_eq!((report.role, report.rule), (None, None));
             report.refusal.expect("a refusal")
         }

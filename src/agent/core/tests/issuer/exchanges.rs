@@ -28,7 +28,7 @@ fn the_issuers_denial_is_the_answer_and_is_on_record_under_its_request() {
             )))
             .await;
         match outcome.await.unwrap() {
-            CommandOutcome::Refused(refusal, _) => {
+            Reply::Refused { refusal, .. } => {
                 assert_eq!(refusal.code, RefusalCode::Denied);
                 assert_eq!(refusal.sentence, "reader grants nothing there");
             }
@@ -55,7 +55,7 @@ fn an_exchange_that_says_revoked_ends_the_session() {
             .mint_as(Err(revoked("this account is closed", "left")))
             .await;
         match outcome.await.unwrap() {
-            CommandOutcome::Refused(refusal, _) => {
+            Reply::Refused { refusal, .. } => {
                 assert_eq!(refusal.code, RefusalCode::Revoked);
                 assert_eq!(refusal.sentence, "access to acme was revoked: left");
             }

@@ -29,7 +29,7 @@ fn a_revocation_on_the_feed_ends_the_session_at_once() {
         agent.beat(0).await;
         let mut heard = agent.follow();
         agent.mint_as(Ok(granted("t1"))).await;
-        assert!(matches!(heard.try_recv(), Ok(News::Following(..))));
+        assert!(matches!(heard.try_recv(), Ok(Reply::Following(..))));
         let event = FeedEvent::Revoked {
             at_ms: 1,
             reason: "account-disabled".into(),
@@ -38,7 +38,7 @@ fn a_revocation_on_the_feed_ends_the_session_at_once() {
         assert!(is_withdrawn(&mut heard, true));
         assert!(agent.fake.files.borrow().is_empty());
         match agent.get().await.unwrap() {
-            CommandOutcome::Refused(refusal, _) => {
+            Reply::Refused { refusal, .. } => {
                 assert!(refusal.sentence.ends_with("the account was disabled"));
             }
             _ => panic!("another outcome"),
@@ -56,7 +56,7 @@ fn a_doubt_takes_tokens_and_files_away_until_the_provider_proves_the_session() {
         agent.beat(0).await;
         let mut heard = agent.follow();
         agent.mint_as(Ok(granted("t1"))).await;
-        assert!(matches!(heard.try_recv(), Ok(News::Following(..))));
+        assert!(matches!(heard.try_recv(), Ok(Reply::Following(..))));
         let event = FeedEvent::Doubt {
             at_ms: 1,
             reason: "logout".into(),
@@ -74,7 +74,7 @@ fn a_doubt_takes_tokens_and_files_away_until_the_provider_proves_the_session() {
             .answer(Ok(with_id("id2", "rt2", live_until(&agent.fake, 3600))))
             .await;
         agent.mint_as(Ok(granted("t2"))).await;
-        assert!(matches!(heard.try_recv(), Ok(News::Renewed { .. })));
+        assert!(matches!(heard.try_recv(), Ok(Reply::Renewed { .. })));
         let issuer = agent.issuer();
         let feeds = issuer.feeds.borrow();
         assert_eq!(
@@ -112,7 +112,7 @@ fn a_lost_role_goes_from_a_running_child_and_the_others_stay() {
         agent.beat(0).await;
         let mut heard = agent.follow();
         agent.mint_as(Ok(granted("t1"))).await;
-        assert!(matches!(heard.try_recv(), Ok(News::Following(..))));
+        assert!(matches!(heard.try_recv(), Ok(Reply::Following(..))));
         let event = FeedEvent::RolesChanged {
             at_ms: 1,
             held: vec!["publisher".parse().unwrap()],
@@ -120,7 +120,7 @@ fn a_lost_role_goes_from_a_running_child_and_the_others_stay() {
         };
         agent.feed(Some("1.3"), event).await;
         match heard.try_recv() {
-            Ok(News::Withdrawn(refusal)) => {
+            Ok(Reply::Withdrawn { refusal }) => {
                 assert_eq!(refusal.code, RefusalCode::Denied);
                 assert!(
                     refusal.sentence.contains("no longer hold reader"),

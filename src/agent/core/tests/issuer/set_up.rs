@@ -67,7 +67,7 @@ fn a_request_by_the_old_set_up_that_the_issuer_refuses_names_the_update() {
             "`audience` is no hub of this issuer",
         );
         agent.mint_as(Err(fault)).await;
-        let CommandOutcome::Refused(refusal, _) = outcome.await.unwrap() else {
+        let Reply::Refused { refusal, .. } = outcome.await.unwrap() else {
             panic!("granted");
         };
         assert!(refusal.next.contains("oam update acme"), "{refusal:?}");

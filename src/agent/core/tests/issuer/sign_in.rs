@@ -7,7 +7,7 @@ use oam_model::standing::StandingWord;
 
 /// Ada comes back from the provider, and the issuer answers so.
 async fn answered(agent: &mut TestAgent, answer: EndpointFault) -> Refusal {
-    let mut heard = agent.login_to("acme", SessionStore::Keyring);
+    let mut heard = agent.login_to("acme", StoreChoice::Keyring);
     agent.settle().await;
     let arrival = agent.fake.logins.borrow_mut().pop().unwrap();
     let arrived = with_id("id1", "rt1", live_until(&agent.fake, 3600));
@@ -18,9 +18,9 @@ async fn answered(agent: &mut TestAgent, answer: EndpointFault) -> Refusal {
     assert_eq!(bearer, "id1");
     first.send(Err(answer)).ok().unwrap();
     agent.settle().await;
-    assert!(matches!(heard.try_recv(), Ok(LoginNews::Challenge { .. })));
+    assert!(matches!(heard.try_recv(), Ok(Reply::Challenge { .. })));
     match heard.try_recv() {
-        Ok(LoginNews::Refused(refusal)) => refusal,
+        Ok(Reply::Refused { refusal, .. }) => refusal,
         _ => panic!("not refused"),
     }
 }
@@ -85,13 +85,13 @@ fn an_end_asks_for_a_new_authentication_and_a_sign_out_does_not() {
             .await;
         // A sign-in of the second of the end would count as from before it.
         agent.fake.pass(1_000);
-        let _heard = agent.login_to("acme", SessionStore::Keyring);
+        let _heard = agent.login_to("acme", StoreChoice::Keyring);
         agent.settle().await;
         let mut other = TestAgent::at_issuer().await;
         drop(other.logout());
         other.settle().await;
         other.fake.pass(1_000);
-        let _also = other.login_to("acme", SessionStore::Keyring);
+        let _also = other.login_to("acme", StoreChoice::Keyring);
         other.settle().await;
         let asked = |agent: &TestAgent| agent.fake.authentications.borrow().last().copied();
         assert_eq!(asked(&agent), Some(Authentication::Anew));
@@ -125,7 +125,7 @@ fn a_sign_out_and_an_end_are_told_to_the_issuer() {
         let (token, answer) = agent.issuer().sign_outs.borrow_mut().pop().unwrap();
         assert_eq!(token, "id1");
         answer.send(Err(lost())).ok().unwrap();
-        let Ok(CommandOutcome::SignedOut { issuer_warning, .. }) = outcome.await else {
+        let Some(Reply::SignedOut { issuer_warning, .. }) = outcome.await else {
             panic!("not signed out");
         };
         assert!(issuer_warning.unwrap().contains("its answer was lost"));

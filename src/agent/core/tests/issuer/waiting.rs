@@ -41,15 +41,11 @@ fn an_agent_that_is_asked_to_go_answers_those_who_wait_for_roles_first() {
         let mut agent = TestAgent::at_issuer().await;
         agent.wait(61_000).await;
         let outcome = agent.get_of("other/model");
-        let retire = |agent: &mut TestAgent| {
-            let (reply, mut told) = oneshot::channel();
-            agent.core.command(AgentCommand::Retire { reply });
-            told.try_recv().unwrap()
-        };
+        let retire = |agent: &mut TestAgent| agent.asks(Request::Retire).try_recv().unwrap();
         assert_eq!(code_of(retire(&mut agent)), RefusalCode::Busy);
         agent.tell_roles(vec![held("reader", Action::Read)]).await;
         assert_eq!(code_of(outcome.await.unwrap()), RefusalCode::Denied);
-        assert!(matches!(retire(&mut agent), CommandOutcome::Done));
+        assert!(matches!(retire(&mut agent), Reply::Done));
     });
 }
 
@@ -57,17 +53,21 @@ fn an_agent_that_is_asked_to_go_answers_those_who_wait_for_roles_first() {
 async fn greeted(answers: impl AsyncFnOnce(&mut TestAgent)) -> (Vec<String>, Option<String>) {
     let fake = Fake::new();
     let mut agent = TestAgent::start(&fake, &with_issuer()).await;
-    let mut heard = agent.login_to("acme", SessionStore::Keyring);
+    let mut heard = agent.login_to("acme", StoreChoice::Keyring);
     agent.settle().await;
     let arrival = fake.logins.borrow_mut().pop().unwrap();
     let arrived = with_id("id1", "rt1", live_until(&fake, 3600));
     arrival.send(Ok(arrived)).ok().unwrap();
     agent.settle().await;
-    assert!(matches!(heard.try_recv(), Ok(LoginNews::Challenge { .. })));
+    assert!(matches!(heard.try_recv(), Ok(Reply::Challenge { .. })));
     assert!(heard.try_recv().is_err(), "told before the roles are there");
     answers(&mut agent).await;
     match heard.try_recv() {
-        Ok(LoginNews::SignedIn { roles, unread, .. }) => (roles, unread),
+        Ok(Reply::SignedIn {
+            roles,
+            roles_unread: unread,
+            ..
+        }) => (roles, unread),
         _ => panic!("not signed in"),
     }
 }
