@@ -1,7 +1,10 @@
 //! A CI job in the place of a person: who it is, and its exchange with the issuer. No agent, no
 //! stored secret.
 
+mod aws;
 mod expiry;
+#[cfg(test)]
+mod tests;
 
 use super::args::JobArgs;
 use super::when;
@@ -34,6 +37,8 @@ enum Identity {
     Variable(String),
     /// GitHub, asked with the runner's own token.
     Actions,
+    /// AWS, asked by its own program with the role that is there.
+    Aws,
 }
 
 /// A job at its organization's issuer.
@@ -113,6 +118,7 @@ impl JobClient {
                 };
                 self.outside.actions_token(&request, audience)
             }
+            Identity::Aws => id_token(aws::token(audience)?, "the answer of `aws`", audience),
         }
     }
 }
@@ -129,7 +135,7 @@ pub fn secrets(args: &JobArgs) -> impl Iterator<Item = &str> {
     args.id_token_env.as_deref().into_iter().chain([ID_TOKEN])
 }
 
-/// What is named wins; then the variable that is for nobody but us; then what GitHub offers.
+/// What is named wins; then the variable that is for nobody but us; then what GitHub offers; then a role at AWS.
 fn identity(args: &JobArgs, get: &dyn Fn(&str) -> Option<String>) -> Result<Identity, Refusal> {
     if let Some(path) = &args.id_token_file {
         return Ok(Identity::File(path.clone()));
@@ -151,7 +157,23 @@ fn identity(args: &JobArgs, get: &dyn Fn(&str) -> Option<String>) -> Result<Iden
     {
         return Ok(Identity::Actions);
     }
+    // A job of another system has that one's identity: it can hold a role at AWS besides.
+    if !is_of_ci(get) && aws::is_here(get) {
+        return Ok(Identity::Aws);
+    }
     Err(nobody(get))
+}
+
+/// Whether a CI system whose identity is another one runs this.
+fn is_of_ci(get: &dyn Fn(&str) -> Option<String>) -> bool {
+    let systems = [
+        "GITHUB_ACTIONS",
+        "GITLAB_CI",
+        "CIRCLECI",
+        "BUILDKITE",
+        "BITBUCKET_BUILD_NUMBER",
+    ];
+    systems.iter().any(|name| get(name).is_some())
 }
 
 fn nobody(get: &dyn Fn(&str) -> Option<String>) -> Refusal {
@@ -269,130 +291,4 @@ fn hub<'a>(
         }
     };
     found.ok_or_else(|| Refusal::bad_request(what, format!("name one with --hub: {names}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn args() -> JobArgs {
-        JobArgs {
-            issuer: None,
-            id_token_env: None,
-            id_token_file: None,
-        }
-    }
-
-    fn env_of<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
-        move |name| {
-            let found = pairs.iter().find(|(key, _)| *key == name);
-            found.map(|(_, value)| (*value).to_owned())
-        }
-    }
-
-    const GITHUB: [(&str, &str); 3] = [
-        ("GITHUB_ACTIONS", "true"),
-        ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://x"),
-        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t"),
-    ];
-
-    #[test]
-    fn what_is_named_wins_over_what_is_found() {
-        let all = [&GITHUB[..], &[("OAM_ID_TOKEN", "a.b.c"), ("MINE", "a.b.c")]].concat();
-        let get = env_of(&all);
-        let mut named = args();
-        assert_eq!(
-            identity(&named, &get),
-            Ok(Identity::Variable("OAM_ID_TOKEN".into()))
-        );
-        named.id_token_env = Some("MINE".into());
-        assert_eq!(
-            identity(&named, &get),
-            Ok(Identity::Variable("MINE".into()))
-        );
-        named.id_token_file = Some("/var/run/token".into());
-        assert_eq!(
-            identity(&named, &get),
-            Ok(Identity::File("/var/run/token".into()))
-        );
-        assert_eq!(identity(&args(), &env_of(&GITHUB)), Ok(Identity::Actions));
-    }
-
-    #[test]
-    fn a_job_without_identity_is_told_what_its_ci_system_needs() {
-        for (env, said) in [
-            (&[("GITHUB_ACTIONS", "true")][..], "id-token: write"),
-            (&[("GITLAB_CI", "true")], "id_tokens: OAM_ID_TOKEN"),
-            (&[("CIRCLECI", "true")], "circleci run oidc get"),
-            (&[("BUILDKITE", "true")], "oidc request-token --audience"),
-            (&[("BITBUCKET_BUILD_NUMBER", "7")], "oidc: true"),
-            (&[], "--id-token-file"),
-        ] {
-            let refusal = identity(&args(), &env_of(env)).unwrap_err();
-            assert!(refusal.next.contains(said), "{refusal:?}");
-        }
-        let mut named = args();
-        named.id_token_env = Some("MINE".into());
-        assert!(
-            identity(&named, &env_of(&GITHUB)).is_err(),
-            "no silent other way"
-        );
-    }
-
-    #[test]
-    fn a_file_is_read_again_and_what_is_no_token_is_not_sent() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("token");
-        assert!(from_file(&path).is_err());
-        for (text, good) in [
-            ("a.b.c\n", true),
-            ("", false),
-            ("hunter2", false),
-            ("a.b c.d", false),
-        ] {
-            std::fs::write(&path, text).unwrap();
-            let read = from_file(&path);
-            assert_eq!(read.is_ok(), good, "{text}");
-            if let Err(refusal) = read {
-                assert!(!format!("{refusal:?}").contains("hunter2"));
-            }
-        }
-    }
-
-    fn acme() -> Organization {
-        serde_json::from_value(serde_json::json!({
-            "v": 1, "org": "acme", "issuer": "https://i.example",
-            "sign_in": {"issuer": "https://l.example", "client_id": "oam", "scopes": [],
-                "redirect_path": "/", "groups_claim": "groups", "subject": "id-token",
-                "fresh_s": 60, "lease_s": 600, "session_age_s": 6000, "device_login": false},
-            "token_endpoint": "https://i.example/t", "revocation_endpoint": "", "roles_endpoint": "",
-            "why_endpoint": "", "feed_endpoint": "", "records_endpoint": "", "job_audience": "a",
-            "hubs": [
-                {"name": "models", "url": "https://h.example", "kind": "huggingface", "username": "u"},
-                {"name": "code", "url": "https://g.example:8443", "kind": "git", "username": "u"}
-            ]
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn an_order_names_the_hub_and_the_repository_and_reads_unless_told() {
-        let ask = super::super::wish::ask(
-            Some("https://g.example:8443/acme/code.git"),
-            None,
-            None,
-            Intent::Read,
-        )
-        .unwrap();
-        let ordered = order(&acme(), &ask).unwrap();
-        assert_eq!(ordered.hub.name.as_str(), "code");
-        assert_eq!(ordered.repository.unwrap().as_str(), "acme/code");
-        assert_eq!(ordered.action, Action::Read);
-        let only = super::super::wish::ask(Some("acme/model"), None, None, Intent::Write).unwrap();
-        let refusal = order(&acme(), &only).unwrap_err();
-        assert!(refusal.next.contains("models, code"), "{refusal:?}");
-        let foreign =
-            super::super::wish::ask(Some("https://evil.example/a/b"), None, None, Intent::Read);
-        assert!(order(&acme(), &foreign.unwrap()).is_err());
-    }
 }

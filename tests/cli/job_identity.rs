@@ -3,6 +3,8 @@
 use super::home::Home;
 use super::issuer::{Issuer, granted};
 use super::job::{HUB, job, ran};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn on_github_the_runner_is_told_to_hide_the_token_before_it_is_printed() {
@@ -32,6 +34,60 @@ fn an_id_token_that_is_over_is_told_without_asking_anybody() {
         assert!(got.err.contains(said), "{said}: {got:?}");
     }
     assert_eq!(issuer.exchanges(), 0);
+}
+
+#[test]
+fn a_role_at_aws_shows_the_token_that_its_own_program_gives() {
+    let home = Home::new();
+    let issuer = Issuer::start("huggingface", HUB, |_| granted("role-tok", 900, "read"));
+    let tools = home.path("tools");
+    fs::create_dir_all(&tools).unwrap();
+    let aws = |script: &str| {
+        fs::write(tools.join("aws"), format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(tools.join("aws"), fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let asked = home.path("asked");
+    aws(&format!(
+        "echo \"$@\" > {}; echo aws.id.token",
+        asked.display()
+    ));
+    let run = || {
+        let mut command = home.oam(&["token"]);
+        command.env("OAM_ISSUER", &issuer.base);
+        command.env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/Trainer");
+        ran(command.env("PATH", &tools))
+    };
+    let got = run();
+    assert_eq!(
+        (got.code, got.out.as_str()),
+        (Some(0), "role-tok\n"),
+        "{got:?}"
+    );
+    let asked = fs::read_to_string(asked).unwrap();
+    assert!(
+        asked.starts_with("sts get-web-identity-token --audience "),
+        "{asked}"
+    );
+    assert!(
+        issuer
+            .seen
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|seen| format!("{seen:?}").contains("aws.id.token"))
+    );
+    // Its own words are not shown: they can hold anything.
+    aws("echo secret-words >&2; exit 254");
+    let got = run();
+    assert_eq!(got.code, Some(1), "{got:?}");
+    assert!(
+        got.err.contains("enable-outbound-web-identity-federation"),
+        "{got:?}"
+    );
+    assert!(!got.err.contains("secret-words"), "{got:?}");
+    fs::remove_file(tools.join("aws")).unwrap();
+    let got = run();
+    assert!(got.err.contains("the program `aws`"), "{got:?}");
 }
 
 #[test]

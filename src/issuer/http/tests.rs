@@ -1,6 +1,7 @@
 //! Every route over a real connection, with a real database.
 
 mod at_once;
+mod aws;
 mod bounds;
 mod exchange;
 mod feed;

@@ -4,7 +4,9 @@ use crate::outbound::OutboundClient;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+};
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -38,6 +40,14 @@ impl Signer {
             Algorithm::ES256,
             kid,
         )
+    }
+
+    pub(crate) fn ec384(kid: &str) -> Self {
+        let pair =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &SystemRandom::new())
+                .unwrap();
+        let private = EncodingKey::from_ec_der(pair.as_ref());
+        Self::of(private, Algorithm::ES384, kid)
     }
 
     pub(crate) fn rsa(kid: &str) -> Self {

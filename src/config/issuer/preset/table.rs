@@ -216,7 +216,8 @@ const AWS: Preset = Preset {
     algorithms: &["RS256", "ES384"],
     key_claim: None,
     username_claim: "sub",
-    pins: &["sub"],
+    // Where a token is asked for an origin identity, `sub` is whom the session acts for, and not the role.
+    pins: &["sub", "https://sts.amazonaws.com/.principal_id"],
     because: "every role of the account has the same issuer",
     callers_words: &["https://sts.amazonaws.com/.request_tags"],
     required: &[],
