@@ -6,6 +6,7 @@ use crate::backup::BackupArgs;
 use crate::client::ClientArgs;
 use crate::config::ConfigArgs;
 use crate::doctor::DoctorArgs;
+use crate::github::GitHubArgs;
 use crate::init::InitArgs;
 use crate::keys::KeysArgs;
 use crate::policy::PolicyArgs;
@@ -113,6 +114,11 @@ pub enum Command {
         after_help = "Examples:\n  oam-issuer scim token okta --overlap 24h\n  oam-issuer scim list\n\nThe token is printed once."
     )]
     Scim(ScimArgs),
+    /// The teams of the organization at GitHub: how they were read, and reading them now.
+    #[command(
+        after_help = "Examples:\n  oam-issuer github list\n  oam-issuer github read okta --dry-run"
+    )]
+    Github(GitHubArgs),
     /// Verify, export, follow or prune the audit log.
     #[command(
         after_help = "Examples:\n  oam-issuer audit verify\n  oam-issuer audit export --format csv --person ada --since 30d\n  oam-issuer audit tail -f"

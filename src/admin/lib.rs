@@ -7,6 +7,7 @@ pub mod client;
 pub mod config;
 mod database;
 pub mod doctor;
+pub mod github;
 pub mod init;
 pub mod keys;
 pub mod opening;
@@ -73,6 +74,7 @@ fn dispatch(show: &Printer, command: &Command) -> u8 {
         Command::Secret(args) => secret::run(show, args),
         Command::Client(args) => client::run(show, args),
         Command::Scim(args) => scim::run(show, args),
+        Command::Github(args) => github::run(show, args),
         Command::Audit(args) => audit::run(show, args),
         Command::Version => {
             show.line(format!("oam-issuer {}", env!("CARGO_PKG_VERSION")));

@@ -1,5 +1,6 @@
 //! From the issuer's two files to its settings and its policy.
 
+mod accounts;
 mod cases;
 mod hub;
 mod include;
@@ -15,6 +16,7 @@ mod transmitter;
 pub use super::agent::SourceText;
 use super::fault::ConfigFault;
 use super::tree::{FaultCollector, Node, Span};
+pub use accounts::read_accounts;
 use oam_model::issuer::IssuerSettings;
 use oam_model::line::is_mark;
 use oam_model::name::OrgName;
@@ -102,6 +104,8 @@ fn invisible(source: &SourceText<'_>, report: &mut FaultCollector<'_>) {
 mod directory_tests;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod github_tests;
 #[cfg(test)]
 mod pin_tests;
 #[cfg(test)]

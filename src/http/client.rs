@@ -144,6 +144,23 @@ impl HttpClient {
         send(client.get(url).headers(headers), within.1).await
     }
 
+    /// One GET of a JSON document whose answer is told with its headers.
+    ///
+    /// # Errors
+    /// As [`HttpClient::post`].
+    pub async fn get_with_headers(
+        &self,
+        via: &Via,
+        url: &str,
+        headers: HeaderMap,
+        within: (Moment, Duration),
+    ) -> Result<(HeaderMap, Answer), EndpointFault> {
+        let (client, url) = self.client(via, url, within.0)?;
+        let response = sent(client.get(url).headers(headers), within.1).await?;
+        let headers = response.headers().clone();
+        Ok((headers, collect(response).await?))
+    }
+
     /// The client for an address that a request may go to.
     ///
     /// # Errors
@@ -224,8 +241,15 @@ fn build(key: &Key, policy: ClientPolicy) -> Result<reqwest::Client, String> {
 }
 
 async fn send(request: reqwest::RequestBuilder, total: Duration) -> Result<Answer, EndpointFault> {
+    collect(sent(request, total).await?).await
+}
+
+async fn sent(
+    request: reqwest::RequestBuilder,
+    total: Duration,
+) -> Result<reqwest::Response, EndpointFault> {
     let request = request.header(ACCEPT, "application/json").timeout(total);
-    collect(request.send().await.map_err(|e| fault::of(&e))?).await
+    request.send().await.map_err(|e| fault::of(&e))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Whether a verified claimant is still admitted, by what the store keeps; and what their sight changes
 //! there.
 
+use super::github;
 use super::record;
 use super::refused::Refused;
 use super::signal_processor;
@@ -59,7 +60,7 @@ pub async fn admit(
 ) -> Result<AuthorizedPrincipal, AuthorizeError> {
     let unknown =
         |fault: StoreFault| AuthorizeError::Unknown(Refused::of_exchange(fault.refusal(), false));
-    let row = person(issuer, &claimant).await.map_err(unknown)?;
+    let row = person(issuer, in_force, &claimant).await.map_err(unknown)?;
     let since = session_since(issuer, &claimant, row.as_ref()).await;
     admit_by(in_force, claimant, row, since.map_err(unknown)?)
 }
@@ -94,8 +95,18 @@ pub async fn admit_and_keep(
 }
 
 /// What is kept of a claimant. One who comes for the first time takes over what the provider said of them before.
-async fn person(issuer: &Issuer, claimant: &Principal) -> Result<Option<PersonRow>, StoreFault> {
-    let row = issuer.store.person(claimant.key.clone()).await?;
+async fn person(
+    issuer: &Issuer,
+    in_force: &LiveConfig,
+    claimant: &Principal,
+) -> Result<Option<PersonRow>, StoreFault> {
+    let mut row = issuer.store.person(claimant.key.clone()).await?;
+    // In a place of its own: hardly any exchange tells another account.
+    if let Some(account) = github::news(in_force, claimant, row.as_ref())
+        && Box::pin(github::link(issuer, &claimant.key, account)).await?
+    {
+        row = issuer.store.person(claimant.key.clone()).await?;
+    }
     if row.as_ref().is_some_and(|row| !row.is_never_seen()) {
         return Ok(row);
     }

@@ -18,6 +18,7 @@ pub mod files;
     reason = "samples for tests"
 )]
 pub mod fixture;
+pub mod github;
 pub mod grant;
 pub mod history;
 pub mod http;

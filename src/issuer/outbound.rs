@@ -11,6 +11,7 @@ use oam_model::issuer::IssuerSettings;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_system::clock;
+use reqwest::header::HeaderMap;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -75,6 +76,21 @@ impl OutboundClient {
         bearer: Option<&Secret>,
     ) -> Result<Answer, EndpointFault> {
         self.within(TOTAL).get_json(url, bearer).await
+    }
+
+    /// One GET of a JSON document with these headers, in [`TOTAL`]; the answer is told with its own.
+    ///
+    /// # Errors
+    /// As [`DeadlineClient::get_json`].
+    pub async fn get_with_headers(
+        &self,
+        url: &str,
+        headers: HeaderMap,
+    ) -> Result<(HeaderMap, Answer), EndpointFault> {
+        let within = (clock::now(), TOTAL);
+        self.http
+            .get_with_headers(&self.via, url, headers, within)
+            .await
     }
 
     /// One POST of a form. As [`DeadlineClient::post_form`], in [`TOTAL`].

@@ -3,6 +3,7 @@
 use super::anchors;
 use super::feed;
 use super::files::IssuerFiles;
+use super::github;
 use super::history;
 use super::http::{Gate, router, tls};
 use super::keys::SigningKeys;
@@ -87,7 +88,10 @@ pub async fn serve(config: PathBuf, files: IssuerFiles) -> Result<(), Refusal> {
 }
 
 /// Store, keys and configuration. The database is there, or nothing is served: see `oam-issuer init`. Whatever is wrong is said before anything is served.
-pub(super) async fn open(files: IssuerFiles) -> Result<Issuer, Refusal> {
+///
+/// # Errors
+/// What is wrong.
+pub async fn open(files: IssuerFiles) -> Result<Issuer, Refusal> {
     let org = &files.policy.org.name;
     let settings = &files.settings;
     let store = SqliteStore::open_existing(settings, org)?;
@@ -128,6 +132,7 @@ fn begin(
     tls: Option<(TlsFiles, RustlsConfig)>,
 ) {
     tasks.spawn(feed::wake_all(Arc::clone(issuer)));
+    tasks.spawn(github::keep(Arc::clone(issuer)));
     tasks.spawn(upkeep::keys(Arc::clone(issuer)));
     tasks.spawn(upkeep::sweep(Arc::clone(issuer)));
     tasks.spawn(upkeep::refusals(Arc::clone(issuer)));

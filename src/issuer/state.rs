@@ -1,6 +1,7 @@
 //! What the whole server shares: the store, the keys, and the configuration in force.
 
 use super::feed::Feeds;
+use super::github::{self, GitHubApp, TeamNews};
 use super::history::Heads;
 use super::http::address;
 use super::http::body::ROOM_KIB;
@@ -54,6 +55,8 @@ pub struct LiveConfig {
     pub identities: Arc<Identities>,
     /// Who signals.
     pub signals: SignalReceiver,
+    /// Whose teams are read at GitHub, by source.
+    pub github: BTreeMap<SourceName, GitHubApp>,
     /// Who makes tokens.
     pub mint: Mint,
     /// `/.well-known/oam`.
@@ -68,15 +71,12 @@ pub struct LiveConfig {
 
 /// What stays the same while the configuration changes.
 pub struct Issuer {
-    /// Storage.
     pub store: Arc<dyn Store>,
     /// Seals what is at rest.
     pub master: Arc<MasterKey>,
-    /// Signs.
     pub keys: Arc<SigningKeys>,
     /// Open streams.
     pub feeds: Arc<Feeds>,
-    /// Counters.
     pub metrics: Metrics,
     /// What is wrong.
     pub health: Health,
@@ -86,9 +86,10 @@ pub struct Issuer {
     pub bearer_limiter: Limiter<PrincipalKey>,
     /// What directories send.
     pub directories: DirectoryTraffic,
+    /// What GitHub's events named.
+    pub team_news: TeamNews,
     /// The failures of each address.
     pub failure_limiter: Limiter<IpAddr>,
-    /// Open connections.
     pub connections: Arc<ConnectionLimiter>,
     /// What all large bodies share, KiB.
     pub room: Arc<Semaphore>,
@@ -119,11 +120,9 @@ pub struct Issuer {
 
 /// What an [`Issuer`] is made from.
 pub struct Deps {
-    /// Storage.
     pub store: Arc<dyn Store>,
     /// Seals what is at rest.
     pub master: Arc<MasterKey>,
-    /// Signs.
     pub keys: Arc<SigningKeys>,
 }
 
@@ -141,6 +140,7 @@ impl LiveConfig {
         let outside = Arc::new(OutboundClient::new(&settings)?);
         let identities = Arc::new(Identities::new(&settings, &outside)?);
         let signals = SignalReceiver::new(&settings, &outside, Arc::clone(&identities))?;
+        let github = github::apps(&settings, &outside)?;
         let mint = Mint::new(Parts {
             url: settings.url.clone(),
             org: policy.org.name.clone(),
@@ -172,6 +172,7 @@ impl LiveConfig {
             settings,
             identities,
             signals,
+            github,
             mint,
             proxies,
             metrics_token,
@@ -220,6 +221,7 @@ impl Issuer {
             exchange_limiter: Limiter::new(IDENTITIES),
             bearer_limiter: Limiter::new(IDENTITIES),
             directories: DirectoryTraffic::default(),
+            team_news: TeamNews::default(),
             failure_limiter: Limiter::new(ADDRESSES),
             connections: Arc::new(connections),
             room: Arc::new(Semaphore::new(ROOM_KIB)),

@@ -142,6 +142,38 @@ pub struct IdentitySource {
     pub longest_age_ms: u64,
     /// The company's directory tells here who is active and in which groups (SCIM); none: it does not.
     pub scim: Option<DirectorySettings>,
+    /// The teams of a GitHub organization are groups here; none: of no organization.
+    pub github: Option<GitHubSettings>,
+}
+
+/// How the teams of a GitHub organization are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitHubSettings {
+    /// Its name, the first part of the groups.
+    pub organization: String,
+    /// Its number: a name can be given up and be taken by others.
+    pub organization_id: u64,
+    /// The App that may read its members.
+    pub app_id: u64,
+    /// The App's private key, PEM.
+    pub private_key: SecretPlace,
+    /// With what GitHub signs its events; none: no events are taken.
+    pub webhook_secret: Option<SecretPlace>,
+    /// Base of the API's addresses, without trailing slash.
+    pub api: String,
+    /// Whose account is whose.
+    pub accounts: AccountsBy,
+    /// How often everything is read, ms.
+    pub every_ms: u64,
+}
+
+/// What tells which account at GitHub is a person's. Never a login: one that is given up can be taken by others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountsBy {
+    /// A claim of the person's token: the number.
+    Claim(String),
+    /// A file of the operator's: a line `"KEY" = NUMBER` for each person, TOML.
+    File(String),
 }
 
 /// How a directory's words are read (RFC 7643, RFC 7644).

@@ -5,6 +5,7 @@
 //! and its new token would be refused as if the session were over.
 
 use crate::evidence::{GroupOrigin, ToldGroups, deciding};
+use crate::teams::beside;
 use oam_model::name::RoleName;
 use oam_model::policy::OrgRules;
 use oam_model::principal::{Groups, Principal, PrincipalKind};
@@ -39,6 +40,8 @@ pub struct Facts {
     pub groups_changed_at_ms: Option<u64>,
     /// The groups that the directory says, if it said any.
     pub directory_groups: Option<Vec<String>>,
+    /// The groups that their teams at GitHub are.
+    pub teams: Vec<String>,
 }
 
 /// Admits a claimant, or says why not. `facts` is none for somebody never seen; `now_ms` Unix ms.
@@ -181,8 +184,13 @@ const fn is_later(seconds: u64, than_ms: u64) -> bool {
 
 /// The groups that count, as [`deciding`] says: the directory's, or those of a signal until a token that is later
 /// than it, and of two tokens those of the later one, as far as they are kept: an older token grants nothing that
-/// a later one took.
+/// a later one took. The teams of GitHub are beside them, whoever says the others.
 pub fn groups(facts: Option<&Facts>, claimant: &Principal) -> Groups {
+    let teams = facts.map_or(&[][..], |facts| &facts.teams);
+    beside(deciding_groups(facts, claimant), teams)
+}
+
+fn deciding_groups(facts: Option<&Facts>, claimant: &Principal) -> Groups {
     let by_directory = facts.and_then(|facts| facts.directory_groups.as_ref());
     let by_signal = facts.and_then(|facts| of_signal(facts, claimant));
     let told = ToldGroups {

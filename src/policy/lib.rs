@@ -10,5 +10,6 @@ pub mod pattern;
 pub mod policy;
 pub mod rate;
 pub mod signal;
+pub mod teams;
 pub mod tie;
 pub mod wanted;

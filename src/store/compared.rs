@@ -17,6 +17,8 @@ pub struct Compared {
     groups_changed_at_ms: Option<u64>,
     /// The directory's groups.
     directory: Option<Vec<String>>,
+    /// The groups that teams are.
+    teams: Vec<String>,
 }
 
 impl Compared {
@@ -35,6 +37,7 @@ impl PersonRow {
             proven_at: self.seen.proven_at,
             groups_changed_at_ms: self.groups_changed_at_ms,
             directory: self.directory_groups().map(<[String]>::to_vec),
+            teams: self.team_groups().to_vec(),
         }
     }
 

@@ -26,6 +26,7 @@ mod question;
 mod secret;
 pub mod sqlite;
 mod step;
+mod teams;
 #[cfg(test)]
 mod tests;
 
@@ -38,10 +39,12 @@ pub use ends::{EndKind, Ended};
 pub use fault::StoreFault;
 pub use nouns::{
     AgentRecords, AuditTrail, Directories, IssuedTokens, People, Policies, Revocations, Secrets,
+    Teams,
 };
 pub use person::{KeptGroups, PersonRow, PersonSeen};
 pub use question::{AuditFilter, AuditLine, Cursor, FeedOfAll, FeedPage, Pruned};
 pub use secret::{KeyRow, SecretOwner, SecretRow};
+pub use teams::TeamsState;
 
 use oam_model::audit::AuditRecord;
 use oam_model::feed::FeedEvent;
@@ -50,6 +53,7 @@ use oam_model::principal::PrincipalKey;
 use oam_model::role::Action;
 use oam_model::signal::SignalSubject;
 use oam_policy::account::{AccountEvent, Author, Reinstated};
+use oam_policy::teams::Team;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -241,6 +245,37 @@ pub enum StoreChange {
     },
     /// Everything that a directory said of users and groups goes; the accounts that it ended stay ended.
     ForgetDirectory(SourceName),
+    /// GitHub made or changed a team.
+    PutTeam {
+        source: SourceName,
+        team: Team,
+        /// Accounts.
+        added: Vec<u64>,
+        /// Accounts.
+        removed: Vec<u64>,
+    },
+    /// A team is no more.
+    DropTeam { source: SourceName, id: u64 },
+    /// Whose account one is; none: it is not known any more. Refused as taken where it is somebody else's.
+    Account {
+        key: PrincipalKey,
+        account: Option<u64>,
+    },
+    /// All teams were read to their end, or could not be: why.
+    TeamsRead {
+        source: SourceName,
+        fault: Option<String>,
+        /// Unix milliseconds.
+        at_ms: u64,
+    },
+    /// GitHub sent an event.
+    TeamsHeard {
+        source: SourceName,
+        /// Unix milliseconds.
+        at_ms: u64,
+    },
+    /// Everything that GitHub said of teams goes, and whose account each is.
+    ForgetTeams(SourceName),
     /// A directory was heard.
     DirectoryHeard {
         source: SourceName,
@@ -288,6 +323,7 @@ pub trait Store:
     + Policies
     + AuditTrail
     + Directories
+    + Teams
     + Send
     + Sync
 {

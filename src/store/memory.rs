@@ -4,6 +4,7 @@
 mod apply;
 mod directory;
 mod read;
+mod teams;
 
 use super::agent_log::DayUse;
 use super::person::SessionRow;
@@ -23,6 +24,7 @@ use oam_model::signal::SignalSubject;
 use oam_policy::account::Account;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
+use teams::TeamRows;
 use tokio::sync::watch;
 
 /// Rows as they lie.
@@ -53,6 +55,7 @@ pub struct Rows {
     /// Every name, in lower case, under which a stable key stands in the log.
     names: BTreeSet<(String, String)>,
     directory: DirectoryRows,
+    teams: TeamRows,
 }
 
 #[derive(Clone)]
@@ -96,6 +99,7 @@ impl Default for Rows {
             },
             names: BTreeSet::new(),
             directory: DirectoryRows::default(),
+            teams: TeamRows::default(),
         }
     }
 }

@@ -4,12 +4,14 @@
 use super::{
     AgentLogRow, AuditFilter, AuditLine, BoxFuture, Cursor, DirectoryFilter, DirectoryGroup,
     DirectoryPage, DirectoryState, DirectoryUser, FeedOfAll, FeedPage, KeyRow, PersonRow,
-    PersonSeen, Pruned, SecretOwner, SecretRow, TokenRow,
+    PersonSeen, Pruned, SecretOwner, SecretRow, TeamsState, TokenRow,
 };
 use oam_audit::history::History;
 use oam_model::name::SourceName;
 use oam_model::principal::PrincipalKey;
 use oam_model::signal::SignalSubject;
+use oam_policy::teams::Team;
+use std::collections::BTreeSet;
 
 /// Who was seen, and what the provider said of whom.
 pub trait People {
@@ -144,6 +146,23 @@ pub trait Directories {
     fn directory_seen(&self, source: SourceName, ids: Vec<String>)
     -> BoxFuture<'_, Vec<PersonRow>>;
     fn directory_state(&self, source: SourceName) -> BoxFuture<'_, DirectoryState>;
+}
+
+/// What GitHub says of teams.
+pub trait Teams {
+    /// The teams of a source's organization, by number.
+    fn teams(&self, source: SourceName) -> BoxFuture<'_, Vec<Team>>;
+    /// Accounts in a team.
+    fn team_members(&self, source: SourceName, team: u64) -> BoxFuture<'_, BTreeSet<u64>>;
+    /// Whose these accounts are, of those who came here already.
+    fn team_people(&self, source: SourceName, accounts: Vec<u64>) -> BoxFuture<'_, Vec<PersonRow>>;
+    /// Stable keys with their accounts.
+    fn accounts(&self, source: SourceName) -> BoxFuture<'_, Vec<(String, u64)>>;
+    /// The stable key of whom an account is.
+    fn account_owner(&self, source: SourceName, account: u64) -> BoxFuture<'_, Option<String>>;
+    /// The groups of the teams that an account is in, in order.
+    fn account_teams(&self, source: SourceName, account: u64) -> BoxFuture<'_, Vec<String>>;
+    fn teams_state(&self, source: SourceName) -> BoxFuture<'_, TeamsState>;
 }
 
 /// What is remembered of the policy.

@@ -5,6 +5,7 @@ use oam_model::name::RoleName;
 use oam_model::principal::PrincipalKey;
 use oam_policy::account::{Account, AccountEvent};
 use oam_policy::evidence::{DirectoryEvidence, GroupOrigin, ToldGroups, deciding};
+use oam_policy::teams::TeamEvidence;
 
 /// A person or job as last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,17 +46,28 @@ pub struct PersonRow {
     pub groups_changed_at_ms: Option<u64>,
     /// What the company's directory says of them, if it knows them.
     pub directory: Option<DirectoryEvidence>,
+    /// What GitHub says of their teams, if it is known which account is theirs.
+    pub teams: Option<TeamEvidence>,
 }
 
 /// The groups of somebody that count, as far as they are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptGroups<'a> {
-    /// None: they are unknown.
+    /// Those that are no teams; none: they are unknown.
     pub groups: Option<&'a [String]>,
+    /// Their teams at GitHub, which count beside the others.
+    pub teams: &'a [String],
     /// Who says them.
     pub origin: GroupOrigin,
     /// Of when that word is, Unix milliseconds.
     pub at_ms: u64,
+}
+
+impl KeptGroups<'_> {
+    /// All of them; none: they are unknown.
+    pub fn all(&self) -> Option<Vec<String>> {
+        self.groups.map(|groups| [groups, self.teams].concat())
+    }
 }
 
 impl PersonRow {
@@ -87,6 +99,7 @@ impl PersonRow {
         };
         KeptGroups {
             groups,
+            teams: self.team_groups(),
             origin,
             at_ms,
         }
@@ -134,6 +147,7 @@ impl PersonRow {
             account: Account::default(),
             groups_changed_at_ms: None,
             directory: None,
+            teams: None,
         }
     }
 

@@ -15,6 +15,7 @@ mod read;
 mod reader;
 mod rows;
 mod sweep;
+mod teams;
 #[cfg(test)]
 mod tests;
 mod words;

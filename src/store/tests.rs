@@ -10,6 +10,7 @@ mod fixture;
 mod kept;
 mod people;
 mod strangers;
+mod teams;
 mod tokens;
 
 use super::memory::MemoryStore;
@@ -122,6 +123,12 @@ conformance! {
         what_a_directory_said_is_forgotten_and_its_leavers_stay_out
         a_groups_name_is_one_groups_and_another_one_is_told_of_every_member
         roles_that_were_decided_before_a_membership_changed_are_refused;
+    teams:
+        teams_are_the_groups_of_whose_account_is_in_them
+        a_team_is_renamed_left_and_dropped_by_its_number
+        an_account_is_one_persons_and_can_change_hands_in_one_batch
+        how_teams_were_read_is_known_until_they_are_forgotten
+        roles_that_were_decided_before_a_team_changed_are_refused;
     kept:
         a_stream_knows_its_latest_verification
         signing_keys_are_put_replaced_and_dropped

@@ -109,6 +109,35 @@ fn a_clients_secret_is_printed_once_and_verifies() {
 }
 
 #[test]
+fn teams_at_github_are_listed_and_read_by_command_only_where_they_are_configured() {
+    let office = Office::started();
+    let (code, said) = office.refused(&["github", "read", "okta"], "");
+    assert!(
+        code == 2 && said.contains("[sources.NAME.github]"),
+        "{said}"
+    );
+    assert_eq!(office.refused(&["github", "forget", "okta"], "").0, 2);
+    let settings = std::fs::read_to_string(office.path("issuer.toml")).unwrap();
+    let table = "[sources.okta.github]\norganization = \"acme\"\norganization_id = 34\napp_id = 12\n\
+        private_key = { env = \"NOBODYS_KEY\" }\naccount_claim = \"github_id\"\n\n[hubs.models]";
+    let with = settings.replace("[hubs.models]", table);
+    std::fs::write(office.path("issuer.toml"), with).unwrap();
+    let listed = office.json(&["github", "list"], "");
+    let one = &listed["organizations"][0];
+    assert_eq!(
+        (&one["organization"], &one["teams"]),
+        (&"acme".into(), &0.into()),
+        "{listed}"
+    );
+    assert!(
+        one["read_at"].is_null() && one["fault"].is_null(),
+        "{listed}"
+    );
+    let (_, said) = office.refused(&["github", "read", "okta", "--dry-run"], "");
+    assert!(said.contains("NOBODYS_KEY"), "{said}");
+}
+
+#[test]
 fn a_directorys_token_is_printed_once_and_the_next_one_overlaps() {
     let office = Office::started();
     let (code, said) = office.refused(&["scim", "token", "okta"], "");

@@ -55,6 +55,12 @@ fn secret_places(settings: &IssuerSettings) -> Vec<(String, &SecretPlace)> {
                 client_secret,
             ));
         }
+        if let Some(github) = &source.github {
+            let part = |key: &str| format!("{key} of source {}", source.name);
+            places.push((part("private_key"), &github.private_key));
+            let hook = github.webhook_secret.iter();
+            places.extend(hook.map(|place| (part("webhook_secret"), place)));
+        }
     }
     for one in &settings.transmitters {
         let part = || format!("authorization of transmitter {}", one.issuer);

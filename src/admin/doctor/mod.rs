@@ -4,6 +4,7 @@
 pub mod certificate;
 mod directory;
 mod endpoints;
+mod github;
 mod local;
 mod remote;
 #[cfg(test)]
@@ -132,6 +133,8 @@ async fn all(files: &IssuerFiles, findings: &mut Vec<Finding>) {
     if let Some(tls) = &files.settings.tls {
         findings.push(certificate::look(tls, clock::now_s()));
     }
+    let org = &files.policy.org.name;
+    github::look(&files.settings, org, clock::now_ms(), findings).await;
     match OutboundClient::new(&files.settings) {
         Ok(outside) => remote::look(&files.settings, &outside, findings).await,
         Err(refusal) => findings.push(Finding::of("outside", &refusal)),

@@ -1,12 +1,14 @@
 //! Each planted fault is found, and its finding says what helps.
 
 use super::endpoints::{judge_introspection, judge_token_endpoint};
+use super::github::read;
 use super::local::judge_room;
 use super::remote::{judge_clock, judge_discovery, judge_keys, judge_ready};
 use super::{Finding, State};
 use oam_config::issuer::{SourceText as Text, read_settings};
 use oam_model::answer::EndpointFault;
 use oam_model::issuer::IdentitySource;
+use oam_store::TeamsState;
 use oam_terminal::moment::local;
 use serde_json::{Value, json};
 
@@ -174,6 +176,46 @@ fn what_the_running_server_warns_of_is_passed_on() {
     assert!(found[0].sentence.contains("the disk is full"), "{found:?}");
 }
 
+#[test]
+fn an_app_that_is_refused_or_silent_is_told() {
+    let state = |read_at_ms, accounts, fault: Option<&str>| TeamsState {
+        teams: 2,
+        members: 5,
+        accounts,
+        read_at_ms,
+        heard_at_ms: None,
+        fault: fault.map(|why| (why.to_owned(), 7)),
+    };
+    let told = |state: TeamsState, now_ms| read("part", 600_000, &state, now_ms);
+    let now = 100_000_000;
+    assert_eq!(told(state(Some(now), 3, None), now).state, State::Ok);
+    for (state, bad, said) in [
+        (state(None, 3, None), State::Warning, "never read"),
+        (
+            state(Some(now - 1_900_000), 3, None),
+            State::Warning,
+            "was not read for long",
+        ),
+        (
+            state(Some(now), 0, None),
+            State::Warning,
+            "nobody's account",
+        ),
+        (
+            state(Some(now), 3, Some("the App is suspended")),
+            State::Fault,
+            "the App is suspended",
+        ),
+    ] {
+        let found = told(state, now);
+        assert_eq!(found.state, bad, "{found:?}");
+        assert!(
+            found.sentence.contains(said) && found.next.is_some(),
+            "{found:?}"
+        );
+    }
+}
+
 mod directories {
     use crate::doctor::State;
     use crate::doctor::directory::{contradicts, heard, unknown};
@@ -253,6 +295,7 @@ mod directories {
             epoch: 0,
             account: Account::default(),
             groups_changed_at_ms: None,
+            teams: None,
             directory: Some(DirectoryEvidence {
                 active: true,
                 groups: directory.map(|all| all.iter().map(|one| (*one).to_owned()).collect()),

@@ -46,16 +46,22 @@ struct GroupsReport {
     /// Of when that is.
     at: String,
     because: &'static str,
+    /// Those of them that are teams at GitHub, which alone says them.
+    teams: Vec<String>,
+    /// When GitHub was read; null: its teams count for nobody whose account is unknown.
+    teams_at: Option<String>,
 }
 
 impl GroupsReport {
     fn of(row: &PersonRow) -> Self {
         let counting = row.counting_groups();
         Self {
-            groups: counting.groups.map(<[String]>::to_vec),
+            groups: counting.all(),
             by: counting.origin.word(),
             at: when(counting.at_ms),
             because: counting.origin.because(),
+            teams: counting.teams.to_vec(),
+            teams_at: row.teams.as_ref().map(|said| when(said.at_ms)),
         }
     }
 
@@ -65,8 +71,15 @@ impl GroupsReport {
             Some([]) => "none".to_owned(),
             Some(groups) => groups.join(", "),
         };
+        let teams = match &self.teams_at {
+            Some(at) if !self.teams.is_empty() => {
+                let teams = self.teams.join(", ");
+                format!("; GitHub says {teams} ({})", of_rfc3339(at))
+            }
+            _ => String::new(),
+        };
         format!(
-            "groups: {groups}; {} ({})",
+            "groups: {groups}; {} ({}){teams}",
             self.because,
             of_rfc3339(&self.at)
         )
@@ -210,8 +223,8 @@ fn known(settings: &IssuerSettings, row: &PersonRow, args: &WhyArgs) -> Result<P
     person.key = seen.key.clone();
     person.username.clone_from(&seen.username);
     if args.groups.is_empty() {
-        person.groups = match row.counting_groups().groups {
-            Some(groups) => Groups::Known(groups.to_vec()),
+        person.groups = match row.counting_groups().all() {
+            Some(groups) => Groups::Known(groups),
             None => Groups::Unknown {
                 sentence: "the last token of this person did not say the groups".to_owned(),
                 next: "have the provider put fewer or only the assigned groups into the token"

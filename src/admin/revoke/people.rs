@@ -97,7 +97,7 @@ impl PersonReport {
             standing,
             reason: ended.map(|ended| ended.reason.clone()),
             since: ended.map(|ended| when(ended.at_ms)),
-            groups: counting.groups.map(<[String]>::to_vec),
+            groups: counting.all(),
             groups_by: counting.origin.word(),
             groups_at: (counting.at_ms > 0).then(|| when(counting.at_ms)),
             groups_of_token: row.seen.groups.clone().filter(|_| by_directory),

@@ -2,6 +2,7 @@
 
 mod access_tokens;
 mod directory;
+mod github;
 
 use super::member::claims;
 use super::place::{keys, some_texts};
@@ -13,6 +14,7 @@ use crate::suggest;
 use crate::tree::{FaultCollector, KeyEntry, Span, shown};
 use access_tokens::{access_tokens, check_access};
 use directory::read_directory;
+use github::read_github;
 use oam_model::issuer::IdentitySource;
 use oam_model::name::SourceName;
 use oam_model::organization::SubjectKind;
@@ -30,7 +32,7 @@ const USUAL_ALGORITHMS: [&str; 2] = ["RS256", "ES256"];
 
 const DAY_MS: u64 = 86_400_000;
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "every_job",
     "kind",
     "preset",
@@ -50,6 +52,7 @@ const KEYS: [&str; 19] = [
     "required",
     "longest_age",
     "scim",
+    "github",
 ];
 
 /// Reads all sources. `url` is the issuer's own: the audience that a job's token has unless others are named.
@@ -156,6 +159,7 @@ fn read_source(
         every_job: table.yes("every_job", false, report),
         longest_age_ms: table.duration("longest_age", 60_000..=30 * DAY_MS, usual_age, report),
         scim: read_directory(&table, kind, report),
+        github: read_github(&table, kind, report),
     };
     check_strangers(&table, &source, report);
     Some(source)

@@ -10,6 +10,7 @@ mod discovery;
 mod envelope;
 mod feed;
 mod forward_auth;
+mod github;
 mod health;
 mod introspect;
 pub mod limiter;
@@ -57,6 +58,7 @@ pub fn router(issuer: &Arc<Issuer>) -> Router {
         .route("/v1/records", post(records::records))
         .route("/signals/ssf", post(signals::security_event))
         .route("/signals/logout", post(signals::logout))
+        .route("/v1/github/{source}", post(github::event))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

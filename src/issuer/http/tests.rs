@@ -6,6 +6,8 @@ mod bounds;
 mod exchange;
 mod feed;
 mod forward_auth;
+mod github;
+mod github_events;
 mod history;
 mod hub_made;
 mod hubs;

@@ -9,7 +9,7 @@ mod users;
 use super::ScimError;
 use crate::grant::RequestOrigin;
 use crate::state::{Issuer, LiveConfig};
-use draft::DirectoryDraft;
+pub(crate) use draft::DirectoryDraft;
 use oam_model::issuer::DirectorySettings;
 use oam_model::name::SourceName;
 use oam_store::{StoreChange, StoreFault};
@@ -111,7 +111,7 @@ impl Directory<'_> {
     }
 
     fn draft<'a>(&'a self, turn: &'a Turn<'_>) -> DirectoryDraft<'a> {
-        DirectoryDraft::new(self, &turn.in_force)
+        DirectoryDraft::new(self.issuer, Some(self.origin), &self.source, &turn.in_force)
     }
 
     /// A fresh id of a record.

@@ -27,6 +27,7 @@ pub fn facts(row: &PersonRow, session_since: Option<u64>) -> Facts {
         groups: row.seen.groups.clone(),
         groups_changed_at_ms: row.groups_changed_at_ms,
         directory_groups: row.directory_groups().map(<[String]>::to_vec),
+        teams: row.team_groups().to_vec(),
     }
 }
 
@@ -147,7 +148,10 @@ pub(super) fn roles_with(
 ) -> RolesAfter {
     let relaxed = relaxed(policy, Some(policy), &row.held);
     let said = row.directory_groups().map(<[String]>::to_vec);
-    roles_by(&relaxed, row, said.or(groups))
+    let all = said
+        .or(groups)
+        .map(|groups| [&groups, row.team_groups()].concat());
+    roles_by(&relaxed, row, all)
 }
 
 /// The policy for people and jobs of whom only groups and these held roles are kept, as [`roles_with`] says.
@@ -182,8 +186,7 @@ impl<'a> Relaxed<'a> {
 
 /// The roles of a person under such a policy, with the groups as kept.
 pub(crate) fn roles_under(relaxed: &Index, row: &PersonRow) -> RolesAfter {
-    let groups = row.counting_groups().groups;
-    roles_by(relaxed, row, groups.map(<[String]>::to_vec))
+    roles_by(relaxed, row, row.counting_groups().all())
 }
 
 /// The same with these groups.

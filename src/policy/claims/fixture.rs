@@ -46,6 +46,7 @@ pub fn okta() -> IdentitySource {
         every_job: false,
         longest_age_ms: 24 * 3600 * 1000,
         scim: None,
+        github: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The groups of a token: known, or known not to be told. "Unknown" is never "none".
 
 use super::{Claims, is_plain, read, wrong};
+use crate::teams::is_of;
 use oam_model::issuer::IdentitySource;
 use oam_model::principal::{Groups, PrincipalKind};
 use oam_model::refusal::Refusal;
@@ -80,7 +81,10 @@ pub(super) fn of(
             ),
             next: "let the provider send only the groups that are assigned to this application, or app roles with `groups_claim = \"roles\"`".to_owned(),
         }),
-        GroupClaims::Known { groups, .. } => Ok(Groups::Known(groups)),
+        GroupClaims::Known { mut groups, .. } => {
+            groups.retain(|group| !is_team(source, group));
+            Ok(Groups::Known(groups))
+        }
         GroupClaims::Absent if elsewhere && source.kind == PrincipalKind::Person => Ok(Groups::Unknown {
             sentence: format!(
                 "the groups of {} come from userinfo, which an ID token does not open",
@@ -92,6 +96,12 @@ pub(super) fn of(
         GroupClaims::Absent => Ok(Groups::Known(Vec::new())),
         GroupClaims::Unreadable { object } => Err(unreadable(source, object)),
     }
+}
+
+/// Whether a group of this source can only be a team at GitHub: no token, signal or directory says it.
+pub fn is_team(source: &IdentitySource, group: &str) -> bool {
+    let github = source.github.as_ref();
+    github.is_some_and(|github| is_of(&github.organization, group))
 }
 
 /// OIDC Core §5.6.2 as Entra uses it, and its two older markers.

@@ -326,6 +326,7 @@ fn somebody_described_has_the_key_that_a_token_would_give() {
         every_job: false,
         longest_age_ms: 3_600_000,
         scim: None,
+        github: None,
     };
     let claims = |value| serde_json::from_value(value).unwrap();
     let job = claimant(

@@ -1,6 +1,7 @@
 //! What follows from each type of event.
 
 use super::{Rejected, code};
+use crate::claims::groups::is_team;
 use crate::claims::{Claims, read};
 use oam_model::issuer::IdentitySource;
 use oam_model::signal::SignalMeaning;
@@ -111,6 +112,10 @@ fn claims_change(
             .collect(),
         _ => None,
     };
+    let groups = groups.map(|mut groups: Vec<String>| {
+        groups.retain(|group| !is_team(source, group));
+        groups
+    });
     Ok((
         SignalMeaning::ClaimsChanged { groups },
         format!("{words} (groups)"),

@@ -144,6 +144,12 @@ impl Rows {
             | StoreChange::DropDirectoryGroup { .. }
             | StoreChange::ForgetDirectory(_)
             | StoreChange::DirectoryHeard { .. } => self.change_directory(change),
+            StoreChange::PutTeam { .. }
+            | StoreChange::DropTeam { .. }
+            | StoreChange::Account { .. }
+            | StoreChange::TeamsRead { .. }
+            | StoreChange::TeamsHeard { .. }
+            | StoreChange::ForgetTeams(_) => return self.change_teams(change),
         }
         Ok(())
     }

@@ -39,10 +39,11 @@ impl Rows {
         self.people.get(key).map(|person| self.shown(person))
     }
 
-    /// A person with what the directory says.
+    /// A person with what the directory and GitHub say.
     fn shown(&self, person: &Person) -> PersonRow {
         PersonRow {
             directory: self.directory.evidence(&person.row.seen.key),
+            teams: self.teams.evidence(&person.row.seen.key),
             ..person.row.clone()
         }
     }

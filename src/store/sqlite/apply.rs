@@ -3,6 +3,7 @@
 mod agent_log;
 mod directory;
 mod people;
+mod teams;
 mod unmatched;
 
 use super::rows::{TOKEN, algorithm, claimant, int, owner_columns, short, token};
@@ -118,6 +119,12 @@ pub(super) fn change(
         | StoreChange::DropDirectoryGroup { .. }
         | StoreChange::ForgetDirectory(_)
         | StoreChange::DirectoryHeard { .. } => directory::change(database, change),
+        StoreChange::PutTeam { .. }
+        | StoreChange::DropTeam { .. }
+        | StoreChange::Account { .. }
+        | StoreChange::TeamsRead { .. }
+        | StoreChange::TeamsHeard { .. }
+        | StoreChange::ForgetTeams(_) => teams::change(database, change),
         StoreChange::PolicyDigest(digest) => run(
             database,
             "INSERT OR REPLACE INTO meta (name, value) VALUES ('policy_digest', ?1)",

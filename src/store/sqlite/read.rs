@@ -3,6 +3,7 @@
 pub(super) mod audit;
 pub(super) mod directory;
 pub(super) mod people;
+pub(super) mod teams;
 
 use super::generation::DbGeneration;
 use super::rows::{self, AGENT_LOG, TOKEN, int, key, owner_columns};

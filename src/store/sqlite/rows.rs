@@ -10,6 +10,7 @@ use oam_model::role::Action;
 use oam_policy::account::Account;
 use oam_policy::admission::End;
 use oam_policy::evidence::DirectoryEvidence;
+use oam_policy::teams::TeamEvidence;
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
 use serde::Serialize;
@@ -22,11 +23,15 @@ pub(super) const PERSON: &str = "p.source, p.key, p.issuer, p.subject, p.usernam
      p.account_restored_at_ms, p.admin_at_ms, p.admin_reason, p.directory_at_ms, p.directory_reason, \
      d.active, ifnull(d.groups_at_ms, d.changed_at_ms), d.groups_at_ms IS NOT NULL, (SELECT json_group_array(g.name) \
          FROM directory_members m JOIN directory_groups g ON g.number = m.directory_group \
-         WHERE m.directory_user = d.number)";
+         WHERE m.directory_user = d.number), \
+     a.account, (SELECT json_group_array(t.name) FROM team_members tm \
+         JOIN teams t ON t.source = tm.source AND t.id = tm.team \
+         WHERE tm.source = p.source AND tm.account = a.account), \
+     (SELECT read_at_ms FROM team_readings r WHERE a.account IS NOT NULL AND r.source = p.source)";
 
-/// The table of [`PERSON`], with what the directory says.
-pub(super) const PEOPLE: &str =
-    "people p LEFT JOIN directory_users d ON d.source = p.source AND d.key = p.key";
+/// The table of [`PERSON`], with what the directory says, and whose account at GitHub is theirs.
+pub(super) const PEOPLE: &str = "people p LEFT JOIN directory_users d ON d.source = p.source AND d.key = p.key \
+     LEFT JOIN accounts a ON a.source = p.source AND a.key = p.key";
 
 /// Columns of [`token`].
 pub(super) const TOKEN: &str = "sha256, source, key, name, role, hub, repository, action, issued_at_s, \
@@ -137,6 +142,7 @@ pub(super) fn person(row: &Row<'_>) -> Result<PersonRow> {
         },
         groups_changed_at_ms: number_or_none(row, 18)?,
         directory: said_by_directory(row, 24)?,
+        teams: said_by_github(row, 28)?,
     })
 }
 
@@ -157,6 +163,20 @@ fn said_by_directory(row: &Row<'_>, at: usize) -> Result<Option<DirectoryEvidenc
         active,
         groups,
         at_ms: number(row, at + 1)?,
+    }))
+}
+
+/// What GitHub says of a person.
+fn said_by_github(row: &Row<'_>, at: usize) -> Result<Option<TeamEvidence>> {
+    let Some(account) = number_or_none(row, at)? else {
+        return Ok(None);
+    };
+    let mut groups: Vec<String> = parsed(row, at + 1)?;
+    groups.sort();
+    Ok(Some(TeamEvidence {
+        account,
+        groups,
+        at_ms: number_or_none(row, at + 2)?.unwrap_or(0),
     }))
 }
 

@@ -1,19 +1,24 @@
 //! The batch of a change as it is put together.
 
-use super::Directory;
+use crate::grant::RequestOrigin;
 use crate::record;
 use crate::signal_processor::{Relaxed, end, listed, roles_by, shown};
-use crate::state::LiveConfig;
+use crate::state::{Issuer, LiveConfig};
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::feed::FeedEvent;
+use oam_model::name::SourceName;
 use oam_model::principal::PrincipalKey;
 use oam_policy::account::{Author, Reinstated};
 use oam_store::{Batch, DirectoryUser, EndKind, Ended, PersonRow, StoreChange, StoreFault};
 use oam_system::clock;
 use std::collections::BTreeSet;
 
-pub(super) struct DirectoryDraft<'a> {
-    directory: &'a Directory<'a>,
+/// A batch for whoever speaks of people and groups: a directory, or GitHub of its teams.
+pub(crate) struct DirectoryDraft<'a> {
+    issuer: &'a Issuer,
+    /// The request that says it; none: it was read.
+    origin: Option<&'a RequestOrigin>,
+    source: &'a SourceName,
     in_force: &'a LiveConfig,
     pub(super) now_ms: u64,
     batch: Batch,
@@ -23,10 +28,17 @@ pub(super) struct DirectoryDraft<'a> {
 }
 
 impl<'a> DirectoryDraft<'a> {
-    pub(super) fn new(directory: &'a Directory<'a>, in_force: &'a LiveConfig) -> Self {
+    pub(crate) fn new(
+        issuer: &'a Issuer,
+        origin: Option<&'a RequestOrigin>,
+        source: &'a SourceName,
+        in_force: &'a LiveConfig,
+    ) -> Self {
         let policy = &in_force.policy;
         Self {
-            directory,
+            issuer,
+            origin,
+            source,
             in_force,
             now_ms: clock::now_ms(),
             batch: Batch::default(),
@@ -40,7 +52,7 @@ impl<'a> DirectoryDraft<'a> {
     }
 
     /// Adds a change of a record, with its entry.
-    pub(super) fn change(
+    pub(crate) fn change(
         &mut self,
         change: StoreChange,
         user: Option<&DirectoryUser>,
@@ -58,8 +70,10 @@ impl<'a> DirectoryDraft<'a> {
     fn entry(&self, event: AuditEvent, detail: String) -> AuditRecord {
         let org = self.in_force.org().name.clone();
         let mut entry = AuditRecord::new(event, org, self.now_ms);
-        record::origin(&mut entry, self.directory.origin);
-        entry.source = Some(self.directory.source.clone());
+        if let Some(origin) = self.origin {
+            record::origin(&mut entry, origin);
+        }
+        entry.source = Some(self.source.clone());
         entry.detail = Some(detail);
         entry
     }
@@ -130,10 +144,41 @@ impl<'a> DirectoryDraft<'a> {
         self.entry_of(AuditEvent::Revocation, key, name, detail);
     }
 
-    /// The roles of somebody with these groups of the directory.
-    pub(super) fn roles(&mut self, row: &PersonRow, groups: BTreeSet<String>, why: &str) {
+    /// Adds a change that is a part of another one, without an entry.
+    pub(crate) fn quietly(&mut self, change: StoreChange) {
+        self.batch.changes.push(change);
+    }
+
+    /// The roles of somebody with these groups of the directory, and their teams as they are.
+    pub(super) fn roles(&mut self, row: &PersonRow, mut groups: BTreeSet<String>, why: &str) {
+        groups.extend(row.team_groups().iter().cloned());
+        self.compare(row, Some(groups.into_iter().collect()), why);
+    }
+
+    /// The roles of somebody who is no longer in one team, and is in another.
+    pub(crate) fn team_roles(
+        &mut self,
+        row: &PersonRow,
+        was: Option<&String>,
+        is: Option<&String>,
+        why: &str,
+    ) {
+        let teams = row.team_groups().iter();
+        let mut teams: Vec<String> = teams.filter(|team| Some(*team) != was).cloned().collect();
+        teams.extend(is.cloned());
+        self.all_team_roles(row, &teams, why);
+    }
+
+    /// The roles of somebody with these teams, and the other groups that count as they are.
+    pub(crate) fn all_team_roles(&mut self, row: &PersonRow, teams: &[String], why: &str) {
+        let others = row.counting_groups().groups;
+        let groups = others.map(|others| [others, teams].concat());
+        self.compare(row, groups, why);
+    }
+
+    fn compare(&mut self, row: &PersonRow, groups: Option<Vec<String>>, why: &str) {
         let relaxed = self.relaxed.of(&row.held);
-        let after = roles_by(relaxed, row, Some(groups.into_iter().collect()));
+        let after = roles_by(relaxed, row, groups);
         if !after.changed {
             return;
         }
@@ -156,11 +201,11 @@ impl<'a> DirectoryDraft<'a> {
     }
 
     /// Writes it, and tells agents and hubs.
-    pub(super) async fn commit(self) -> Result<(), StoreFault> {
+    pub(crate) async fn commit(self) -> Result<(), StoreFault> {
         if self.is_empty() {
             return Ok(());
         }
-        let issuer = self.directory.issuer;
+        let issuer = self.issuer;
         let committed = issuer.commit(self.batch).await?;
         for key in &self.people {
             issuer.feeds.wake(key);

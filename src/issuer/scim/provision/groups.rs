@@ -3,6 +3,7 @@
 use super::{Directory, DirectoryDraft, IfMatch, ProvisionError, Turn, until_kept};
 use crate::scim::ScimError;
 use crate::scim::group::{GroupDocument, Members};
+use oam_policy::claims::groups::is_team;
 use oam_store::{DirectoryGroup, StoreChange};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -128,7 +129,7 @@ impl Directory<'_> {
         if group == Some(&after) && added.is_empty() && removed.is_empty() {
             return Ok(after);
         }
-        self.check_group(&after, &added).await?;
+        self.check_group(turn, &after, &added).await?;
         let renamed = group.is_some_and(|group| group.name != after.name);
         let mut draft = self.draft(turn);
         after.version = group.map_or(1, |group| group.version + 1);
@@ -155,9 +156,15 @@ impl Directory<'_> {
     /// The name is free, and whoever is added is known.
     async fn check_group(
         &self,
+        turn: &Turn<'_>,
         after: &DirectoryGroup,
         added: &[String],
     ) -> Result<(), ProvisionError> {
+        let source = turn.in_force.identities.source(&self.source);
+        if source.is_some_and(|source| is_team(source, &after.name)) {
+            let why = "this name is a team's at GitHub, which alone says who is in it";
+            return Err(ScimError::taken(why).into());
+        }
         let store = &self.issuer.store;
         let twin = store.directory_group_named(self.source.clone(), after.name.clone());
         if let Some(twin) = twin.await?.filter(|twin| twin.id != after.id) {
