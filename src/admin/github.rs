@@ -103,11 +103,12 @@ pub fn run(show: &Printer, args: &GitHubArgs) -> u8 {
 }
 
 fn read(show: &Printer, source: &SourceName, dry_run: bool) -> Result<u8, Refusal> {
+    let settings = opening::settings(show)?;
+    let outside = Arc::new(OutboundClient::new(&settings)?);
+    let apps = github::apps(&settings, &outside)?;
+    let app = apps.get(source).ok_or_else(|| unknown(&settings))?;
     let read = files::read(show.config());
     let files = read.map_err(|faults| opening::told(show, show.config(), &faults))?;
-    let outside = Arc::new(OutboundClient::new(&files.settings)?);
-    let apps = github::apps(&files.settings, &outside)?;
-    let app = apps.get(source).ok_or_else(|| unknown(&files.settings))?;
     let waiting = show.waiting("GitHub, which is asked");
     let report = opening::wait(async {
         let issuer = serve::open(files).await?;

@@ -5,6 +5,7 @@ use crate::support::parts::tool;
 use crate::support::wait::until_true;
 use crate::support::{Company, Plan, Run};
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 /// `oam ARGS` as a step of a GitHub job: the runner's variables, no agent, no configuration.
@@ -245,4 +246,56 @@ fn a_policy_that_takes_a_jobs_role_away_holds_at_its_next_ask() {
     run(step(&company, &args)).expect(0);
     company.write_policy(&company.policy().replace("\"98765\"", "\"1\""));
     until_true("the new policy", || run(step(&company, &args)).code == 5);
+}
+
+/// The issuer of an account at AWS, as STS names it.
+const STS: &str = "https://1f2e3d4c-aaaa-bbbb-cccc-000011112222.tokens.sts.global.api.aws";
+
+#[test]
+fn a_role_at_aws_gets_its_token_by_the_program_that_is_there() {
+    let company = Plan::default()
+        .settings(|text| {
+            let github = "preset = \"github-actions\"\nissuer = \"";
+            let (before, rest) = text.split_once(github).unwrap();
+            let (ci, after) = rest.split_once('"').unwrap();
+            format!("{before}preset = \"aws\"\nissuer = \"{STS}\"\njwks_uri = \"{ci}/jwks\"{after}")
+        })
+        .policy(|text| {
+            let pinned = "sub = \"arn:aws:iam::123456789012:role/Trainer\"";
+            let github = "repository_id = \"98765\", ref = \"refs/heads/main\"";
+            text.replace(github, pinned)
+        })
+        .start();
+    let tools = company.world.home.join("tools");
+    std::fs::create_dir_all(&tools).unwrap();
+    let program = tools.join("aws");
+    // What STS answers to this role.
+    let role = |name: &str| {
+        let claims = json!({
+            "iss": STS, "aud": company.url, "sub": format!("arn:aws:iam::123456789012:role/{name}"),
+            "https://sts.amazonaws.com/": {
+                "aws_account": "123456789012", "source_region": "eu-central-1",
+                "request_tags": { "sub": "arn:aws:iam::123456789012:role/Trainer" },
+            },
+        });
+        let made = company.ci.control("mint", &json!({ "claims": claims }));
+        let token = made["token"].as_str().unwrap();
+        std::fs::write(&program, format!("#!/bin/sh\necho {token}\n")).unwrap();
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&program, executable).unwrap();
+        let args = ["token", "--hub", "hub", "--repo", "acme/model", "--write"];
+        let mut command = company.world.oam_command(&args);
+        command
+            .env("OAM_ISSUER", &company.url)
+            .env("OAM_NO_AUTOSTART", "1")
+            .env("AWS_REGION", "eu-central-1")
+            .env("PATH", format!("{}:/usr/bin:/bin", tools.display()));
+        run(command)
+    };
+    let got = role("Trainer").expect(0);
+    let served = company.at_the_hub(got.stdout.trim(), "acme/model", "receive-pack");
+    assert_eq!(served, 200);
+    role("Other").expect(5);
+    let entry = &company.audited("exchange")[0];
+    assert_eq!(entry["person"], "arn:aws:iam::123456789012:role/Trainer");
 }
