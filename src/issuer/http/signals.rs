@@ -16,7 +16,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::response::Response;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
-use oam_model::signal::Signal;
+use oam_model::signal::{Signal, SignalMeaning};
 use oam_system::clock;
 use serde_json::json;
 use std::sync::Arc;
@@ -105,6 +105,11 @@ async fn left(
 /// Carries a verified signal out. What hubs have to be told is told afterwards: the sender does not
 /// wait for it.
 async fn applied(issuer: &Issuer, origin: &RequestOrigin, signal: &Signal) -> Result<(), Turned> {
+    // Other groups and another policy together can take a role that neither takes alone.
+    let _alone = match signal.meaning {
+        SignalMeaning::ClaimsChanged { .. } => Some(issuer.directories.turn().await),
+        _ => None,
+    };
     let in_force = issuer.in_force();
     let standing = SignalProcessor {
         store: &*issuer.store,

@@ -170,3 +170,31 @@ async fn without_a_database_nothing_is_granted_and_readiness_says_so() {
     world.exchange("x.y.z", MODEL, "write").await.expect(400);
     assert_eq!(world.get("/healthz").await.status, 200);
 }
+
+#[tokio::test]
+async fn groups_of_a_signal_and_another_policy_are_decided_in_turn() {
+    let world = World::start().await;
+    let ada = world.id_token("ada", &json!({}));
+    world.exchange(&ada, MODEL, "write").await.expect(200);
+    let turn = world.issuer.directories.turn().await;
+    let kind = "https://schemas.openid.net/secevent/caep/event-type/token-claims-change";
+    let event = world.event(kind, "ada", &json!({ "claims": { "groups": ["ml"] } }));
+    let signal = world.post("/signals/ssf", "application/secevent+jwt", event);
+    let before = world.issuer.in_force().policy_digest.clone();
+    let other = async {
+        let policy = POLICY.replace("groups = [\"ml\"]", "groups = [\"research\"]");
+        world.policy(&policy).await;
+        let is_in_force = async || world.issuer.in_force().policy_digest != before;
+        until("another policy", is_in_force).await;
+        let row = world.person("ada").await.unwrap();
+        assert_eq!(row.groups_changed_at_ms, None, "its turn has not come");
+        drop(turn);
+    };
+    let (told, ()) = tokio::join!(signal, other);
+    told.expect(202);
+    until("the roles of both", async || {
+        let row = world.person("ada").await.unwrap();
+        row.groups_changed_at_ms.is_some() && row.held == ["reader".parse().unwrap()]
+    })
+    .await;
+}
