@@ -41,6 +41,19 @@ pub fn is_in_memory(_folder: &Path) -> Option<bool> {
     None
 }
 
+/// Keeps what the command starts below this process, also where whoever started it has ended (`PR_SET_CHILD_SUBREAPER`,
+/// prctl(2)): by the process tree a gateway knows who may use it. Those that end leave an entry in the process table
+/// until this process ends.
+#[cfg(target_os = "linux")]
+pub fn keep_descendants() {
+    // Where that fails, a process that was left behind is refused as a stranger.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+/// No other system tells whose a connection is.
+#[cfg(not(target_os = "linux"))]
+pub fn keep_descendants() {}
+
 #[cfg(unix)]
 mod unix {
     use super::FileAccess;

@@ -224,6 +224,19 @@ fn another_user_that_knows_address_and_capability_gets_no_answer_as_root() {
     assert!(child.wait().unwrap().success());
 }
 
+/// As a program that puts itself into the background: whoever started it has ended before it asks.
+#[test]
+fn a_process_that_its_parent_left_behind_is_still_one_of_the_command() {
+    let world = World::signed_in();
+    let script = "mkfifo answer
+        OWN='while kill -0 $PARENT 2>/dev/null; do :; done
+             curl -s -o /dev/null -w \"%{http_code}\\n\" -H \"Authorization: Bearer $HF_TOKEN\" $HF_ENDPOINT/api/models/acme/model' \
+          sh -c 'PARENT=$$ setsid sh -c \"$OWN\" >answer & exit 0'
+        cat answer";
+    let run = run(exec(&world, &["--repo", "acme/model"], script)).expect(0);
+    assert_eq!(run.stdout, "200\n", "{}", run.stderr);
+}
+
 #[test]
 fn one_child_goes_on_over_three_tokens() {
     let world = World::start();

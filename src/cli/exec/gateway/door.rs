@@ -1,6 +1,7 @@
 //! A gateway at work beside a child.
 
 use super::super::set;
+use crate::system;
 use oam_gateway::forward::Gateway;
 use oam_gateway::held::Held;
 use oam_gateway::hub::Upstream;
@@ -47,6 +48,7 @@ impl Door {
         let (end, ended) = watch::channel(None);
         let gateway = Arc::new(Gateway::new(hub, own, Arc::new(source), ended).limited_to(limit));
         start(listener, Arc::clone(&gateway)).map_err(fault)?;
+        system::keep_descendants();
         Ok(Self { own, gateway, end })
     }
 
