@@ -2,8 +2,6 @@
 
 mod bearing;
 pub(crate) mod fault;
-#[cfg(test)]
-pub(crate) mod stand_in;
 mod streaming;
 pub(crate) mod tokens;
 

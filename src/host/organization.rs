@@ -70,8 +70,9 @@ fn unreached(url: &str, fault: &EndpointFault) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::super::http::stand_in::{Canned, StandIn, Still};
     use super::*;
+    use oam_standin::clock::Still;
+    use oam_standin::server::{Canned, StandIn};
     use serde_json::{Value, json};
 
     fn acme(base: &str) -> Value {

@@ -1,5 +1,4 @@
 use super::super::http::Http;
-use super::super::http::stand_in::{Canned, StandIn, Still};
 use super::TokenExchange;
 use oam_agent::ports::{Minted, TokenEndpoint as _, TokenKey};
 use oam_config::agent::{Body, Exchange, Org, Rfc8693, SubjectToken};
@@ -7,6 +6,8 @@ use oam_model::answer::EndpointFault;
 use oam_model::role::Action;
 use oam_model::secret::Secret;
 use oam_session::machine::fixture::provider;
+use oam_standin::clock::Still;
+use oam_standin::server::{Canned, StandIn};
 use serde_json::{Value, json};
 use std::rc::Rc;
 use std::sync::Arc;

@@ -1,4 +1,3 @@
-use super::super::http::stand_in::{Canned, Seen, StandIn, Still};
 use super::OwnIssuer;
 use crate::exchange::TokenExchange;
 use crate::http::Http;
@@ -9,6 +8,8 @@ use oam_model::feed::{FeedEvent, FeedItem, Upload};
 use oam_model::refusal::RefusalCode;
 use oam_model::role::Action;
 use oam_model::secret::Secret;
+use oam_standin::clock::Still;
+use oam_standin::server::{Canned, Seen, StandIn};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,6 +1,7 @@
-use super::stand_in::{Canned, StandIn, Still};
 use super::{Answer, Http, Payload, TOTAL, Via};
 use oam_model::answer::EndpointFault;
+use oam_standin::clock::Still;
+use oam_standin::server::{Canned, StandIn};
 use std::time::Duration;
 
 async fn post_to(url: &str, total: Duration) -> Result<Answer, EndpointFault> {

@@ -1,8 +1,8 @@
-use super::super::http::stand_in::{Canned, Seen, StandIn};
 use super::*;
 use oam_model::organization::OrgHub;
 use oam_model::refusal::RefusalCode;
 use oam_model::role::Action;
+use oam_standin::server::{Canned, Seen, StandIn};
 use serde_json::{Value, json};
 
 const ISSUED: &str = "urn:ietf:params:oauth:token-type:access_token";

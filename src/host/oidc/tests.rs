@@ -1,9 +1,5 @@
 use super::super::http::Http;
-use super::super::http::stand_in::{Canned, Seen, StandIn, Still};
 use super::Oidc;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use oam_agent::ports::{Arrived, Authentication, IdentityProvider as _};
 use oam_agent::state::SessionTokens;
 use oam_config::agent::{Body, Exchange, Org, Provider, Rfc8693, SubjectToken};
@@ -13,6 +9,9 @@ use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_model::sign_in::SignInBy;
 use oam_session::machine::fixture::provider;
+use oam_standin::clock::Still;
+use oam_standin::server::{Canned, Seen, StandIn};
+use oam_standin::signer::Signer;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -39,32 +38,23 @@ struct Script {
 struct Idp {
     server: StandIn,
     script: Arc<Mutex<Script>>,
-    key: EncodingKey,
+    key: Signer,
     clock: Rc<Still>,
     oidc: Oidc,
 }
 
-fn new_key() -> EncodingKey {
-    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-    EncodingKey::from_ec_der(pair.to_pkcs8v1().unwrap().as_ref())
-}
-
-fn jwks(keys: &[(&str, &EncodingKey)]) -> Canned {
+fn jwks(keys: &[&Signer]) -> Canned {
     let mut list = vec![json!({"kty": "future", "kid": "a", "use": "sig"})];
-    for (kid, key) in keys {
-        let mut jwk = Jwk::from_encoding_key(key, Algorithm::ES256).unwrap();
-        jwk.common.key_id = Some((*kid).to_owned());
-        list.push(serde_json::to_value(jwk).unwrap());
-    }
+    list.extend(keys.iter().map(|key| key.jwk.clone()));
     Canned::json(&json!({"keys": list}))
 }
 
 impl Idp {
     async fn start() -> Self {
-        let key = new_key();
+        let key = Signer::ec("k1");
         let script = Arc::new(Mutex::new(Script {
             metadata: Value::Null,
-            jwks: jwks(&[("k1", &key)]),
+            jwks: jwks(&[&key]),
             token: Canned::Reset,
             revocation: Canned::Say(200, "", String::new()),
             userinfo: Canned::Reset,
@@ -139,11 +129,7 @@ impl Idp {
     }
 
     fn signed(&self, claims: &Value) -> String {
-        let header = Header {
-            kid: Some("k1".into()),
-            ..Header::new(Algorithm::ES256)
-        };
-        jsonwebtoken::encode(&header, claims, &self.key).unwrap()
+        self.key.sign(Some("JWT"), claims)
     }
 
     async fn refresh(&self) -> Result<Arrived, EndpointFault> {

@@ -3,7 +3,7 @@
 mod access;
 mod keys;
 
-use super::stand_in::{Provider, Signer, outside, settings};
+use super::stand_in::{outbound, settings};
 use super::{Identities, LONGEST_TOKEN, SubjectTokenKind};
 use base64_of::encode;
 use oam_model::issuer::IdentitySource;
@@ -12,6 +12,8 @@ use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
 use oam_model::time::Moment;
 use oam_policy::claims::fixture::{NOW, name, okta};
+use oam_standin::provider::StandInProvider;
+use oam_standin::signer::Signer;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -27,20 +29,20 @@ const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A provider with one key, and the sources that trust it.
 struct World {
-    provider: Provider,
+    provider: StandInProvider,
     signer: Signer,
     identities: Identities,
 }
 
 impl World {
     async fn with(change: impl Fn(IdentitySource) -> Vec<IdentitySource>) -> Self {
-        let provider = Provider::start().await;
+        let provider = StandInProvider::start().await;
         let signer = Signer::ec("k1");
         provider.answers().keys.push(signer.jwk.clone());
         let mut source = okta();
         source.issuer.clone_from(&provider.issuer);
         let settings = settings(change(source), Vec::new());
-        let identities = Identities::new(&settings, &outside(&settings))
+        let identities = Identities::new(&settings, &outbound(&settings))
             .unwrap_or_else(|r| panic!("{}", r.sentence));
         Self {
             provider,

@@ -2,7 +2,7 @@
 
 use super::{LoggedOut, SignalError, SignalReceiver};
 use crate::identity::Identities;
-use crate::identity::stand_in::{Provider, Signer, outside, settings};
+use crate::identity::stand_in::{outbound, settings};
 use oam_model::issuer::{IdentitySource, SecretPlace, SourceKeys, Transmitter};
 use oam_model::secret::Secret;
 use oam_model::signal::{Signal, SignalMeaning};
@@ -10,6 +10,8 @@ use oam_model::time::Moment;
 use oam_policy::claims::fixture::{NOW, okta};
 use oam_policy::signal::SetError;
 use oam_policy::signal::fixture::{CAEP, transmitter};
+use oam_standin::provider::StandInProvider;
+use oam_standin::signer::Signer;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::Arc;
@@ -19,7 +21,7 @@ const NOW_AT: Moment = Moment::new(NOW_MS, NOW_MS);
 const SHARED: &str = "Bearer s3cret";
 
 struct World {
-    provider: Provider,
+    provider: StandInProvider,
     signer: Signer,
     signals: SignalReceiver,
 }
@@ -33,7 +35,7 @@ impl World {
         change: impl Fn(&mut Transmitter),
         sources: impl FnOnce(IdentitySource) -> Vec<IdentitySource>,
     ) -> Self {
-        let provider = Provider::start().await;
+        let provider = StandInProvider::start().await;
         let signer = Signer::rsa("k1");
         provider.answers().keys.push(signer.jwk.clone());
         provider.answers().ssf = Some(json!({ "critical_subject_members": ["device"] }));
@@ -42,7 +44,7 @@ impl World {
         let mut transmitter = transmitter(&provider.issuer);
         change(&mut transmitter);
         let settings = settings(sources(source), vec![transmitter]);
-        let outside = outside(&settings);
+        let outside = outbound(&settings);
         let identities = Identities::new(&settings, &outside).map_err(|r| r.sentence);
         let signals = SignalReceiver::new(&settings, &outside, Arc::new(identities.unwrap()));
         Self {
@@ -273,7 +275,7 @@ fn err(told: LoggedOut) -> SetError {
 
 #[tokio::test]
 async fn a_set_is_of_the_transmitter_that_its_audience_names_or_of_none() {
-    let provider = Provider::start().await;
+    let provider = StandInProvider::start().await;
     let signer = Signer::rsa("k1");
     provider.answers().keys.push(signer.jwk.clone());
     provider.answers().ssf = Some(json!({}));
@@ -288,7 +290,7 @@ async fn a_set_is_of_the_transmitter_that_its_audience_names_or_of_none() {
     second.source = partners.name.clone();
     second.audiences = vec!["https://partners.example".to_owned()];
     let settings = settings(vec![source, partners], vec![first, second]);
-    let outside = outside(&settings);
+    let outside = outbound(&settings);
     let identities = Identities::new(&settings, &outside).map_err(|r| r.sentence);
     let signals = SignalReceiver::new(&settings, &outside, Arc::new(identities.unwrap()));
     let world = World {

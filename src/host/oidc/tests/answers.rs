@@ -1,8 +1,8 @@
 //! Whatever an answer to a renewal is, what is kept of the session and what is proven by it.
 
-use super::super::super::http::stand_in::Canned;
 use super::{Idp, answer};
 use oam_session::standing::{Meaning, of_refresh};
+use oam_standin::server::Canned;
 use serde_json::{Value, json};
 
 /// What an answer to a renewal comes to: the refresh token that counts afterwards, and what it proves.

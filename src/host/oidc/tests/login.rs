@@ -1,8 +1,8 @@
-use super::super::super::http::stand_in::Canned;
 use super::{Idp, NOW, answer};
 use oam_agent::ports::Authentication::AsItStands;
 use oam_agent::ports::IdentityProvider as _;
 use oam_model::sign_in::SignInBy;
+use oam_standin::server::Canned;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -1,10 +1,10 @@
 //! What is told of a provider that nobody has signed in to.
 
-use super::super::super::http::stand_in::Canned;
 use super::Idp;
 use oam_agent::ports::IdentityProvider as _;
 use oam_config::agent::{Exchange, IssuerExchange, Org};
 use oam_model::report::ProviderFault;
+use oam_standin::server::Canned;
 use serde_json::json;
 
 fn at_issuer(idp: &Idp) -> Org {

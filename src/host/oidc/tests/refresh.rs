@@ -1,11 +1,11 @@
-use super::super::super::http::stand_in::Canned;
-use super::{Idp, NOW, answer, check_name, jwks, new_key};
-use jsonwebtoken::jwk::Jwk;
+use super::{Idp, NOW, answer, check_name, jwks};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use oam_agent::ports::IdentityProvider as _;
 use oam_config::agent::{Exchange, IssuerExchange};
 use oam_model::answer::EndpointFault;
 use oam_model::secret::Secret;
+use oam_standin::server::Canned;
+use oam_standin::signer::Signer;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -85,7 +85,7 @@ async fn algorithms_and_signatures_are_checked_by_name() {
             assert_eq!(check_name(idp.refreshed(&token).await), "alg");
         }
     }
-    let public = serde_json::to_vec(&Jwk::from_encoding_key(&idp.key, Algorithm::ES256).unwrap());
+    let public = serde_json::to_vec(&idp.key.jwk);
     let keyed = EncodingKey::from_secret(&public.unwrap());
     for alg in [Algorithm::HS256, Algorithm::HS512] {
         let header = Header {
@@ -95,11 +95,7 @@ async fn algorithms_and_signatures_are_checked_by_name() {
         let token = jsonwebtoken::encode(&header, &idp.claims(), &keyed).unwrap();
         assert_eq!(check_name(idp.refreshed(&token).await), "alg");
     }
-    let header = Header {
-        kid: Some("k1".into()),
-        ..Header::new(Algorithm::ES256)
-    };
-    let forged = jsonwebtoken::encode(&header, &idp.claims(), &new_key()).unwrap();
+    let forged = Signer::ec("k1").sign(Some("JWT"), &idp.claims());
     assert_eq!(check_name(idp.refreshed(&forged).await), "signature");
     let mut other = idp.claims();
     other["sub"] = json!("u2");
@@ -121,18 +117,14 @@ async fn an_unknown_key_asks_once_more_and_not_more_often_than_every_thirty_seco
         .await
         .ok()
         .unwrap();
-    let next = new_key();
-    let header = Header {
-        kid: Some("k2".into()),
-        ..Header::new(Algorithm::ES256)
-    };
-    let token = jsonwebtoken::encode(&header, &idp.claims(), &next).unwrap();
+    let next = Signer::ec("k2");
+    let token = next.sign(Some("JWT"), &idp.claims());
     assert_eq!(check_name(idp.refreshed(&token).await), "kid");
     assert_eq!(idp.server.count("/jwks"), 1, "rate-limited");
     idp.clock.pass(31);
     assert_eq!(check_name(idp.refreshed(&token).await), "kid");
     assert_eq!(idp.server.count("/jwks"), 2);
-    idp.set(|script| script.jwks = jwks(&[("k1", &new_key()), ("k2", &next)]));
+    idp.set(|script| script.jwks = jwks(&[&Signer::ec("k1"), &next]));
     idp.clock.pass(31);
     assert_eq!(check_name(idp.refreshed(&token).await), "right");
     assert_eq!(idp.server.count("/jwks"), 3);
@@ -141,14 +133,13 @@ async fn an_unknown_key_asks_once_more_and_not_more_often_than_every_thirty_seco
 #[tokio::test]
 async fn a_token_without_key_id_is_taken_only_when_there_is_no_choice() {
     let idp = Idp::start().await;
-    let header = Header::new(Algorithm::ES256);
-    let token = jsonwebtoken::encode(&header, &idp.claims(), &idp.key).unwrap();
+    let token = idp.key.sign_as(Some("JWT"), None, &idp.claims());
     assert_eq!(check_name(idp.refreshed(&token).await), "right");
-    idp.set(|script| script.jwks = jwks(&[("k1", &idp.key), ("k2", &new_key())]));
+    idp.set(|script| script.jwks = jwks(&[&idp.key, &Signer::ec("k2")]));
     idp.clock.pass(3600);
     let mut claims = idp.claims();
     claims["exp"] = json!(NOW + 7200);
-    let token = jsonwebtoken::encode(&header, &claims, &idp.key).unwrap();
+    let token = idp.key.sign_as(Some("JWT"), None, &claims);
     assert_eq!(check_name(idp.refreshed(&token).await), "kid");
 }
 
@@ -254,13 +245,9 @@ async fn another_key_under_the_same_name_is_asked_for_once_in_thirty_seconds() {
     let idp = Idp::start().await;
     let token = idp.signed(&idp.claims());
     assert_eq!(check_name(idp.refreshed(&token).await), "right");
-    let next = new_key();
-    idp.set(|script| script.jwks = jwks(&[("k1", &next)]));
-    let header = Header {
-        kid: Some("k1".into()),
-        ..Header::new(Algorithm::ES256)
-    };
-    let other = jsonwebtoken::encode(&header, &idp.claims(), &next).unwrap();
+    let next = Signer::ec("k1");
+    idp.set(|script| script.jwks = jwks(&[&next]));
+    let other = next.sign(Some("JWT"), &idp.claims());
     assert_eq!(check_name(idp.refreshed(&other).await), "signature");
     assert_eq!(idp.server.count("/jwks"), 1, "rate-limited");
     idp.clock.pass(31);

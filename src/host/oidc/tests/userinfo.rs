@@ -1,9 +1,9 @@
 //! Groups where a renewal brings no ID token.
 
-use super::super::super::http::stand_in::Canned;
 use super::{Idp, answer};
 use oam_agent::ports::{IdentityProvider as _, UserInfo};
 use oam_model::secret::Secret;
+use oam_standin::server::Canned;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 //! role's ARN, people by the source identity of their session.
 
 use super::world::{POLICY, World};
-use crate::identity::stand_in::Signer;
+use oam_standin::signer::Signer;
 use oam_system::clock;
 use serde_json::{Value, json};
 

@@ -3,13 +3,13 @@
 use crate::feed;
 use crate::files;
 use crate::history;
-use crate::identity::stand_in::Signer;
 use crate::reload;
 use crate::seal::MasterKey;
 use crate::serve::{Served, open};
 use crate::signal_processor::{self, Order};
 use crate::state::Issuer;
 use oam_model::principal::PrincipalKey;
+use oam_standin::signer::Signer;
 use oam_store::sqlite::SqliteStore;
 use oam_store::{AuditFilter, PersonRow};
 use oam_system::clock;

@@ -1,12 +1,13 @@
 //! Keys: rotated, withdrawn, out of reach, and asked for by attackers.
 
-use super::super::stand_in::{Signer, outside, settings};
+use super::super::stand_in::{outbound, settings};
 use super::super::{Identities, SubjectTokenKind};
 use super::{HERE, NOW_MS, World, at};
 use oam_model::issuer::SourceKeys;
 use oam_model::refusal::RefusalCode;
 use oam_model::secret::Secret;
 use oam_policy::claims::fixture::{NOW, okta};
+use oam_standin::signer::Signer;
 use serde_json::{Value, json};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -195,7 +196,7 @@ async fn keys_may_lie_in_a_file_or_at_an_address() {
     let mut source = okta();
     source.keys = SourceKeys::File(path.to_string_lossy().into_owned());
     let settings = settings(vec![source], Vec::new());
-    let identities = Identities::new(&settings, &outside(&settings))
+    let identities = Identities::new(&settings, &outbound(&settings))
         .unwrap_or_else(|r| panic!("{}", r.sentence));
     let claims = json!({ "iss": "https://acme.okta.example", "aud": "oam", "sub": "1",
         "iat": NOW, "exp": NOW + 60 });

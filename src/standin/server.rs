@@ -1,4 +1,4 @@
-//! A loopback server with canned answers, for tests only.
+//! A loopback server with canned answers.
 
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// What a request is answered with.
 #[derive(Clone)]
-pub(crate) enum Canned {
+pub enum Canned {
     /// Status, content type, body.
     Say(u16, &'static str, String),
     /// The whole answer's bytes.
@@ -21,12 +21,12 @@ pub(crate) enum Canned {
 
 impl Canned {
     /// Status 200 with this JSON.
-    pub(crate) fn json(value: &serde_json::Value) -> Self {
+    pub fn json(value: &serde_json::Value) -> Self {
         Self::Say(200, "application/json", value.to_string())
     }
 
     /// An OAuth error.
-    pub(crate) fn error(status: u16, code: &str) -> Self {
+    pub fn error(status: u16, code: &str) -> Self {
         let body = serde_json::json!({"error": code, "error_description": "SELECT token"});
         Self::Say(status, "application/json", body.to_string())
     }
@@ -34,17 +34,17 @@ impl Canned {
 
 /// A request as it arrived.
 #[derive(Clone)]
-pub(crate) struct Seen {
+pub struct Seen {
     /// `GET /path?query`.
-    pub(crate) line: String,
+    pub line: String,
     /// The header lines.
-    pub(crate) head: String,
-    pub(crate) body: String,
+    pub head: String,
+    pub body: String,
 }
 
 impl Seen {
     /// The body's parameters.
-    pub(crate) fn form(&self) -> std::collections::BTreeMap<String, String> {
+    pub fn form(&self) -> std::collections::BTreeMap<String, String> {
         url::form_urlencoded::parse(self.body.as_bytes())
             .into_owned()
             .collect()
@@ -52,17 +52,15 @@ impl Seen {
 }
 
 /// The server. It ends with the test's runtime.
-pub(crate) struct StandIn {
+pub struct StandIn {
     /// `http://127.0.0.1:PORT`.
-    pub(crate) base: String,
+    pub base: String,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl StandIn {
     /// Answers every request with what `script` says about it (and about the server's own base).
-    pub(crate) async fn start(
-        script: impl Fn(&str, &Seen) -> Canned + Send + Sync + 'static,
-    ) -> Self {
+    pub async fn start(script: impl Fn(&str, &Seen) -> Canned + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -84,12 +82,12 @@ impl StandIn {
     }
 
     /// All requests so far.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
+    pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
     /// How many requests so far had this path.
-    pub(crate) fn count(&self, path: &str) -> usize {
+    pub fn count(&self, path: &str) -> usize {
         let hit = |s: &Seen| s.line.split(' ').nth(1) == Some(path);
         self.seen().iter().filter(|s| hit(s)).count()
     }
@@ -152,27 +150,5 @@ async fn answer(mut stream: TcpStream, canned: Canned) {
             // Dropped without a byte; the client sees its connection end.
         }
         Canned::Silence => std::future::pending().await,
-    }
-}
-
-/// A clock that stands where the test puts it.
-pub(crate) struct Still(pub(crate) std::cell::Cell<oam_model::time::Moment>);
-
-impl Still {
-    /// At this Unix time, seconds.
-    pub(crate) fn at(unix: u64) -> std::rc::Rc<Self> {
-        let moment = oam_model::time::Moment::new(1_000_000, unix * 1000);
-        std::rc::Rc::new(Self(std::cell::Cell::new(moment)))
-    }
-
-    /// Goes on by so many seconds.
-    pub(crate) fn pass(&self, seconds: u64) {
-        self.0.set(self.0.get().plus(seconds * 1000));
-    }
-}
-
-impl oam_agent::ports::Clock for Still {
-    fn now(&self) -> oam_model::time::Moment {
-        self.0.get()
     }
 }
