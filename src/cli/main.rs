@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let line = std::env::args_os();
-    ExitCode::from(oam_cli::run(line, &oam_host::job::Jobs))
+    ExitCode::from(oam_cli::run(line, &oam_client::job::Jobs))
 }

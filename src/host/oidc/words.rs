@@ -1,26 +1,10 @@
 //! Faults of a provider in our own words.
 
+pub(crate) use oam_client::words::of;
+
 use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
 use oam_model::refusal::{Refusal, RefusalCode};
-
-/// What happened, without a full stop, nothing of the endpoint's own prose in it.
-pub(crate) fn of(fault: &EndpointFault) -> String {
-    match fault {
-        EndpointFault::NotSent { why }
-        | EndpointFault::Lost { why }
-        | EndpointFault::Unfit { why }
-        | EndpointFault::Unreadable { why } => why.clone(),
-        EndpointFault::Status {
-            status,
-            error: Some(code),
-            ..
-        } => format!("it answered {status}, `{code}`"),
-        EndpointFault::Status { status, .. } => format!("it answered {status}"),
-        EndpointFault::Denied { denial, .. } => denial.sentence.clone(),
-        EndpointFault::Check { name, why } => format!("the check of `{name}` failed: {why}"),
-    }
-}
 
 /// The refusal of a sign-in whose discovery failed.
 pub(super) fn discovery(org: &str, issuer: &str, fault: &EndpointFault) -> Refusal {

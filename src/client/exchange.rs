@@ -6,11 +6,11 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use answer::plain as plain_token;
-pub(crate) use issuer::{ExchangedToken, IssuerTokenRequest};
+pub use answer::plain as plain_token;
+pub use issuer::{ExchangedToken, IssuerTokenRequest};
 
 use super::http::{Answer, Http, Payload, TOTAL, Tokens, Via, way_of};
-use super::oidc::words;
+use super::words;
 use oam_agent::ports::{LocalBoxFuture, Minted, TokenEndpoint, TokenKey};
 use oam_config::agent::{Body, Exchange as Kind, Org, Rfc8693, SubjectToken};
 use oam_model::answer::EndpointFault;

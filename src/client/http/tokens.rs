@@ -251,7 +251,7 @@ fn expires_in(value: Value) -> ExpiresIn {
 }
 
 /// Whole seconds of a number's text; a fraction is cut. Times in JSON may have one (RFC 7519 §2).
-pub(crate) fn whole_seconds(text: &str) -> Option<u64> {
+pub fn whole_seconds(text: &str) -> Option<u64> {
     let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
     let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(fraction) {

@@ -1,12 +1,12 @@
 //! The agent's requests: by the client of both sides, each on a connection of its own.
 
 mod bearing;
-pub(crate) mod fault;
+pub mod fault;
 mod streaming;
-pub(crate) mod tokens;
+pub mod tokens;
 
-pub(crate) use bearing::bearing;
-pub(crate) use oam_http::ca_sha256;
+pub use bearing::bearing;
+pub use oam_http::ca_sha256;
 pub use oam_http::{Answer, Payload, TOTAL, Via, endpoint};
 pub use streaming::Streaming;
 pub use tokens::{ExpiresIn, Tokens};
@@ -27,7 +27,7 @@ const POLICY: ClientPolicy = ClientPolicy {
 };
 
 /// As the organization's provider settings say; they hold for its exchange too.
-pub(crate) fn way_of(provider: &Provider) -> Via {
+pub fn way_of(provider: &Provider) -> Via {
     Via {
         ca_file: provider.ca_file.clone(),
         ca_sha256: provider.ca_sha256.clone(),

@@ -1,7 +1,7 @@
 //! What an organization publishes about itself, asked at its issuer.
 
 use super::http::{Http, TOTAL, Via, way_of};
-use super::oidc::words;
+use super::words;
 use oam_agent::ports::{LocalBoxFuture, Published};
 use oam_config::agent::Org;
 use oam_config::organization::{document, issuer_url, understood};

@@ -21,23 +21,23 @@ use std::sync::Arc;
 const LONGEST_S: u64 = 86_400;
 
 /// What is asked of the issuer.
-pub(crate) struct IssuerTokenRequest<'a> {
-    pub(crate) hub_url: &'a str,
+pub struct IssuerTokenRequest<'a> {
+    pub hub_url: &'a str,
     /// None: the whole hub.
-    pub(crate) repository: Option<&'a Repository>,
+    pub repository: Option<&'a Repository>,
     /// None: the issuer chooses, as for a job whose author named none.
-    pub(crate) role: Option<&'a RoleName>,
-    pub(crate) action: Action,
+    pub role: Option<&'a RoleName>,
+    pub action: Action,
     /// By which both sides' records find each other.
-    pub(crate) request_id: &'a str,
+    pub request_id: &'a str,
 }
 
 /// A role token of the issuer that is what was asked for.
-pub(crate) struct ExchangedToken {
-    pub(crate) token: Arc<Secret>,
-    pub(crate) sha256: String,
-    pub(crate) expires_in_s: u64,
-    pub(crate) granting: Granting,
+pub struct ExchangedToken {
+    pub token: Arc<Secret>,
+    pub sha256: String,
+    pub expires_in_s: u64,
+    pub granting: Granting,
 }
 
 pub(super) async fn mint(
@@ -71,7 +71,7 @@ pub(super) async fn mint(
 
 impl IssuerTokenRequest<'_> {
     /// Sends the exchange of a token of this type (RFC 8693 §2.1).
-    pub(crate) async fn send(
+    pub async fn send(
         &self,
         http: &Http,
         via: &Via,
@@ -101,11 +101,7 @@ impl IssuerTokenRequest<'_> {
     }
 
     /// The token of a successful answer, checked against what was asked, at `now`, Unix seconds.
-    pub(crate) fn granted(
-        &self,
-        answer: Answer,
-        now: u64,
-    ) -> Result<ExchangedToken, EndpointFault> {
+    pub fn granted(&self, answer: Answer, now: u64) -> Result<ExchangedToken, EndpointFault> {
         let mut tokens = Tokens::read_of_issuer(answer)?;
         let granting = self.granting(tokens.oam.take())?;
         // Both say what the token is good for: where they differ, one of them is not the issuer's word.

@@ -1,7 +1,7 @@
 //! Refusals of the organization's own issuer, kept in the words that people read.
 
 use oam_http::Answer;
-pub(crate) use oam_http::fault::plain_code;
+pub use oam_http::fault::plain_code;
 use oam_model::answer::EndpointFault;
 use oam_model::organization::Denial;
 
@@ -9,7 +9,7 @@ use oam_model::organization::Denial;
 ///
 /// # Errors
 /// [`EndpointFault::Denied`], or as [`Answer::ok`] when something else answered in its place.
-pub(crate) fn ok_of_issuer(answer: Answer) -> Result<Answer, EndpointFault> {
+pub fn ok_of_issuer(answer: Answer) -> Result<Answer, EndpointFault> {
     if answer.status != 200
         && let Some((error, denial)) = denial(&answer.body)
         // From 500 on nothing was decided, whatever stands in the body.
@@ -50,7 +50,7 @@ fn denial(body: &[u8]) -> Option<(Option<String>, Denial)> {
 }
 
 /// Text of the issuer's as it may be shown and logged.
-pub(crate) fn plain_text(text: &str) -> String {
+pub fn plain_text(text: &str) -> String {
     let turns = |c: char| {
         matches!(
             c,
@@ -65,7 +65,7 @@ pub(crate) fn plain_text(text: &str) -> String {
 }
 
 /// A request id as the contract has it; empty when it is none.
-pub(crate) fn plain_id(id: &str) -> String {
+pub fn plain_id(id: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if id.len() <= 64 && id.chars().all(plain) {
         id.to_owned()
