@@ -165,6 +165,7 @@ impl Asked {
     }
 
     async fn serve(&self, kind: Kind, method: Method, id: Option<String>, body: Body) -> Response {
+        let changes = method != Method::GET && !matches!(kind, Kind::Search(_));
         let answer = match kind {
             Kind::Users => users::answer(self, method, id, body).await,
             Kind::Groups => groups::answer(self, method, id, body).await,
@@ -185,8 +186,12 @@ impl Asked {
         };
         match answer {
             Ok(response) => response,
-            // What is malformed is on record: a directory whose words are not taken leaves a leaver active.
-            Err(error) if matches!(error.status, 400 | 413 | 415) => {
+            // On record: a directory whose words are not taken leaves a leaver active, also where they are about a
+            // record that is not there, is another's, or has another version. To look for such a record is no word.
+            Err(error)
+                if matches!(error.status, 400 | 413 | 415)
+                    || (changes && matches!(error.status, 403 | 404 | 409 | 412 | 501)) =>
+            {
                 let told = refuse(&self.issuer, &self.origin, Some(&self.source), error).await;
                 reply::error(&told)
             }

@@ -278,6 +278,36 @@ async fn memberships_that_change_at_once_are_all_kept() {
     assert_eq!(scim.members(&path).await, second.iter().cloned().collect());
 }
 
+/// Either alone leaves the role: another policy, by which one of two groups gives it, and the loss of that group.
+#[tokio::test]
+async fn a_reload_that_races_a_lost_membership_leaves_no_role_that_neither_gives() {
+    let scim = Scim::start().await;
+    let a = scim.user("ada").await;
+    let both = POLICY.replace("groups = [\"ml\"]", "groups = [\"ml\", \"research\"]");
+    let path = scim.group("ml", &[&a]).await;
+    scim.group("research", &[&a]).await;
+    let token = scim.world.id_token("ada", &json!({}));
+    let held = async || {
+        let row = scim.world.person("ada").await.unwrap();
+        row.held.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for round in 0..4 {
+        let add = json!([{ "op": "add", "path": "members", "value": [{ "value": a }] }]);
+        scim.patch(&path, add).await.expect(200);
+        scim.world.policy(&both).await;
+        until("both groups give the role", async || {
+            asked(&scim, &token, "role:publisher write").await == 200 && held().await.len() == 2
+        })
+        .await;
+        let remove = json!([{ "op": "remove", "path": format!("members[value eq \"{a}\"]") }]);
+        let narrower = format!("{POLICY}# {round}\n");
+        tokio::join!(scim.world.policy(&narrower), async {
+            scim.patch(&path, remove).await.expect(200);
+        });
+        until("the role is gone", async || held().await == ["reader"]).await;
+    }
+}
+
 /// Waits for all of them, which go on together.
 async fn join_all<F: Future>(futures: Vec<F>) {
     let mut all: Vec<_> = futures.into_iter().map(Box::pin).collect();

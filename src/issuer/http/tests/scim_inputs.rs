@@ -145,3 +145,24 @@ async fn pages_are_bounded_and_a_quota_keeps_the_rest_out() {
         (&json!(5), &json!(0))
     );
 }
+
+#[tokio::test]
+async fn a_change_of_what_is_not_there_is_taken_or_has_another_version_is_on_record_and_a_look_is_not()
+ {
+    let scim = Scim::start().await;
+    let path = format!("/Users/{}", scim.user("ada").await);
+    let off = json!([{ "op": "replace", "value": { "active": false } }]);
+    scim.get("/Users/nobody").await.expect(404);
+    assert!(scim.world.audit("refusal").await.is_empty());
+    scim.patch("/Users/nobody", off).await.expect(404);
+    let twin = json!({ "userName": "ada", "externalId": "ada" });
+    scim.ask("POST", "/Users", &twin).await.expect(409);
+    let stale = [("if-match", "W/\"7\"")];
+    scim.ask_with("PUT", &path, &twin, &stale).await.expect(412);
+    let refused = scim.world.audit("refusal").await;
+    assert_eq!(refused.len(), 3, "{refused:?}");
+    let okta = refused
+        .iter()
+        .all(|entry| entry["source"] == "okta" && entry["request_id"].is_string());
+    assert!(okta, "{refused:?}");
+}
