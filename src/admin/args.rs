@@ -5,6 +5,7 @@ use crate::audit::AuditArgs;
 use crate::backup::BackupArgs;
 use crate::client::ClientArgs;
 use crate::config::ConfigArgs;
+use crate::directory::DirectoryArgs;
 use crate::doctor::DoctorArgs;
 use crate::github::GitHubArgs;
 use crate::init::InitArgs;
@@ -119,6 +120,11 @@ pub enum Command {
         after_help = "Examples:\n  oam-issuer github list\n  oam-issuer github read okta --dry-run"
     )]
     Github(GitHubArgs),
+    /// Read the company's directory (LDAP, Keycloak, Okta, Entra ID, Google) where the provider pushes nothing.
+    #[command(
+        after_help = "Examples:\n  oam-issuer directory poll company --dry-run\n  oam-issuer directory list"
+    )]
+    Directory(DirectoryArgs),
     /// Verify, export, follow or prune the audit log.
     #[command(
         after_help = "Examples:\n  oam-issuer audit verify\n  oam-issuer audit export --format csv --person ada --since 30d\n  oam-issuer audit tail -f"

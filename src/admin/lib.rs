@@ -6,6 +6,7 @@ pub mod backup;
 pub mod client;
 pub mod config;
 mod database;
+pub mod directory;
 pub mod doctor;
 pub mod github;
 pub mod init;
@@ -75,6 +76,7 @@ fn dispatch(show: &Printer, command: &Command) -> u8 {
         Command::Client(args) => client::run(show, args),
         Command::Scim(args) => scim::run(show, args),
         Command::Github(args) => github::run(show, args),
+        Command::Directory(args) => directory::run(show, args),
         Command::Audit(args) => audit::run(show, args),
         Command::Version => {
             show.line(format!("oam-issuer {}", env!("CARGO_PKG_VERSION")));

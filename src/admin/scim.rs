@@ -152,7 +152,7 @@ fn token(
     Ok(0)
 }
 
-fn forget(show: &Printer, source: &SourceName) -> Result<u8, Refusal> {
+pub(super) fn forget(show: &Printer, source: &SourceName) -> Result<u8, Refusal> {
     let Database { org, store, .. } = database::open(show)?;
     let state = opening::wait(store.directory_state(source.clone()))?;
     let state = state.map_err(|fault| fault.refusal())?;

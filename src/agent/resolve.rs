@@ -228,6 +228,7 @@ impl Resolver<'_> {
             role: None,
             rule: None,
             refusal: None,
+            groups: Vec::new(),
         };
         match self.resolve(ask, "why", caller) {
             Resolved::NotOurs => WhyReport {
@@ -253,7 +254,7 @@ impl Resolver<'_> {
                 action: Some(chosen.choice.action),
                 role: Some(chosen.choice.role),
                 rule: Some(chosen.choice.rule),
-                refusal: None,
+                ..empty
             },
         }
     }

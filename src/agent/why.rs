@@ -133,6 +133,7 @@ fn told(own: WhyReport, answer: Result<WhyAnswer, EndpointFault>) -> WhyReport {
                 role: decision.as_ref().map(|d| d.role.clone()),
                 rule: decision.map(|d| format!("{}; {}", d.rule, d.because)),
                 refusal: answer.refusal,
+                groups: answer.groups,
                 ..own
             }
         }

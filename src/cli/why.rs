@@ -3,7 +3,8 @@
 use super::Done;
 use super::agent_client::{AgentClient, OtherVersion, astray};
 use super::args::WhyArgs;
-use super::wish;
+use super::{when, wish};
+use oam_model::organization::GroupSource;
 use oam_model::report::WhyReport;
 use oam_model::token_request::{HubRef, Intent, TokenRequest};
 use oam_terminal::{Line, Show, Style};
@@ -58,6 +59,19 @@ fn print(show: &Show, asked: &TokenRequest, report: &WhyReport) {
     if let Some(rule) = &report.rule {
         show.line(format!("because: {rule}"));
     }
+    for one in &report.groups {
+        show.line(group(one));
+    }
+}
+
+/// A group with who says it and of when, and why that counts or not.
+fn group(one: &GroupSource) -> String {
+    let counts = if one.counts { "" } else { ", does not count" };
+    let at = when::full(one.at_ms / 1000);
+    format!(
+        "group {} by the {}, {at}{counts}: {}",
+        one.group, one.by, one.because
+    )
 }
 
 /// The question as it was understood; where it was not, as it was asked.
@@ -101,6 +115,7 @@ mod tests {
             role: None,
             rule: None,
             refusal: None,
+            groups: Vec::new(),
         };
         assert_eq!(understood(&asked, &report), "asked: write acme/model");
     }

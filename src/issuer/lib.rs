@@ -7,6 +7,7 @@
 
 pub mod anchors;
 pub mod authorize;
+pub mod directory;
 pub mod feed;
 pub mod files;
 #[cfg(any(test, feature = "fixture"))]

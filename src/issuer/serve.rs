@@ -1,6 +1,7 @@
 //! `oam-issuer serve`: everything put together, until somebody wants it to end.
 
 use super::anchors;
+use super::directory;
 use super::feed;
 use super::files::IssuerFiles;
 use super::github;
@@ -135,6 +136,7 @@ fn begin(
     tasks.spawn(github::keep(Arc::clone(issuer)));
     tasks.spawn(upkeep::keys(Arc::clone(issuer)));
     tasks.spawn(upkeep::sweep(Arc::clone(issuer)));
+    tasks.spawn(directory::schedule::run(Arc::clone(issuer)));
     tasks.spawn(upkeep::refusals(Arc::clone(issuer)));
     tasks.spawn(history::follow(Arc::clone(issuer)));
     tasks.spawn(anchors::write_all(Arc::clone(issuer)));

@@ -1,5 +1,6 @@
 //! The issuer's settings as nouns: what `config::issuer` reads from `issuer.toml`.
 
+use super::directory::DirectoryPoll;
 use super::granted::Scheme;
 use super::name::{HubName, SourceName};
 use super::organization::{Reauth, SubjectKind};
@@ -144,6 +145,8 @@ pub struct IdentitySource {
     pub scim: Option<DirectorySettings>,
     /// The teams of a GitHub organization are groups here; none: of no organization.
     pub github: Option<GitHubSettings>,
+    /// The issuer reads the company's directory; none: it does not.
+    pub directory: Option<DirectoryPoll>,
 }
 
 /// How the teams of a GitHub organization are read.

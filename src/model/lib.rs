@@ -8,6 +8,7 @@ pub mod answer;
 pub mod audit;
 pub mod caller;
 pub mod count;
+pub mod directory;
 pub mod feed;
 pub mod granted;
 pub mod identity;

@@ -208,6 +208,21 @@ pub struct HeldGrant {
     pub action: Action,
 }
 
+/// A group of somebody, with who says it and of when, and whether that counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSource {
+    /// As the policy names it.
+    pub group: String,
+    /// `directory`, `poll`, `team`, `signal` or `token`.
+    pub by: String,
+    /// Of when that word is, Unix milliseconds.
+    pub at_ms: u64,
+    /// Whether it counts.
+    pub counts: bool,
+    /// Why it counts, or why not.
+    pub because: String,
+}
+
 /// `GET /v1/why?hub=&repository=&action=&role=`: the decision, or what is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhyAnswer {
@@ -223,6 +238,9 @@ pub struct WhyAnswer {
     pub decision: Option<super::policy::Decision>,
     /// The reason, when it would be refused.
     pub refusal: Option<super::refusal::Refusal>,
+    /// The person's groups, each with its source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupSource>,
 }
 
 /// Member `oam` of a token answer: what RFC 8693 has no field for.

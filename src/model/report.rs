@@ -286,6 +286,9 @@ pub struct WhyReport {
     pub rule: Option<String>,
     /// The refusal, when it would be refused.
     pub refusal: Option<Refusal>,
+    /// The person's groups, each with its source, as the issuer knows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<super::organization::GroupSource>,
 }
 
 /// The head of the audit log as the agent knows it.

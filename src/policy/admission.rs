@@ -4,7 +4,7 @@
 //! token of the same second; a doubt does not, because the agent renews at once when it hears of one,
 //! and its new token would be refused as if the session were over.
 
-use crate::evidence::{GroupOrigin, ToldGroups, deciding};
+use crate::evidence::{DirectoryEvidence, GroupOrigin, ToldGroups, deciding};
 use crate::teams::beside;
 use oam_model::name::RoleName;
 use oam_model::policy::OrgRules;
@@ -38,8 +38,8 @@ pub struct Facts {
     pub groups: Option<Vec<String>>,
     /// Unix milliseconds of the last signal that the groups changed.
     pub groups_changed_at_ms: Option<u64>,
-    /// The groups that the directory says, if it said any.
-    pub directory_groups: Option<Vec<String>>,
+    /// What the directory says, if it knows them.
+    pub directory: Option<DirectoryEvidence>,
     /// The groups that their teams at GitHub are.
     pub teams: Vec<String>,
 }
@@ -191,14 +191,17 @@ pub fn groups(facts: Option<&Facts>, claimant: &Principal) -> Groups {
 }
 
 fn deciding_groups(facts: Option<&Facts>, claimant: &Principal) -> Groups {
-    let by_directory = facts.and_then(|facts| facts.directory_groups.as_ref());
+    let said = facts.and_then(|facts| facts.directory.as_ref());
+    let by_directory = said.and_then(|said| said.groups.as_ref());
     let by_signal = facts.and_then(|facts| of_signal(facts, claimant));
     let told = ToldGroups {
-        by_directory: by_directory.is_some(),
+        by_directory: said
+            .filter(|said| said.groups.is_some())
+            .map(|said| said.kind),
         by_signal: by_signal.is_some(),
     };
     let counting = match deciding(told) {
-        GroupOrigin::Directory => {
+        GroupOrigin::Directory(_) => {
             return by_directory.map_or_else(
                 || claimant.groups.clone(),
                 |groups| Groups::Known(groups.clone()),

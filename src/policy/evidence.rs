@@ -6,14 +6,26 @@
 //! signal that is later than the token. Groups are never added up: nobody is in a group only because two sources
 //! disagree.
 
+/// How the company's directory comes to be known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum EvidenceKind {
+    /// It pushes what changes (SCIM).
+    #[default]
+    Scim,
+    /// The issuer reads it now and then.
+    Poll,
+}
+
 /// What a directory says of somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectoryEvidence {
+    /// How it is known.
+    pub kind: EvidenceKind,
     /// Whether it calls the account active.
     pub active: bool,
     /// Their groups as the policy names them, in order; none: it never said anything of their groups.
     pub groups: Option<Vec<String>>,
-    /// When it last changed what it says, Unix milliseconds.
+    /// Pushed: when it last changed what it says. Read: when the last reading began that was whole. Unix milliseconds.
     pub at_ms: u64,
 }
 
@@ -21,7 +33,7 @@ pub struct DirectoryEvidence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum GroupOrigin {
     /// The company's directory.
-    Directory,
+    Directory(EvidenceKind),
     /// A signal of the provider.
     Signal,
     /// The token, or what was kept of the last one.
@@ -32,7 +44,7 @@ pub enum GroupOrigin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ToldGroups {
     /// The directory said which groups they are in.
-    pub by_directory: bool,
+    pub by_directory: Option<EvidenceKind>,
     /// A signal that is later than the token said that the groups changed.
     pub by_signal: bool,
 }
@@ -41,16 +53,38 @@ pub struct ToldGroups {
 pub const fn deciding(told: ToldGroups) -> GroupOrigin {
     match told {
         ToldGroups {
-            by_directory: true, ..
-        } => GroupOrigin::Directory,
+            by_directory: Some(kind),
+            ..
+        } => GroupOrigin::Directory(kind),
         ToldGroups {
-            by_directory: false,
+            by_directory: None,
             by_signal: true,
         } => GroupOrigin::Signal,
         ToldGroups {
-            by_directory: false,
+            by_directory: None,
             by_signal: false,
         } => GroupOrigin::Token,
+    }
+}
+
+impl EvidenceKind {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Scim, Self::Poll];
+
+    /// As it is kept.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Scim => "scim",
+            Self::Poll => "poll",
+        }
+    }
+
+    /// As the origin of groups is called.
+    const fn origin(self) -> &'static str {
+        match self {
+            Self::Scim => "directory",
+            Self::Poll => "poll",
+        }
     }
 }
 
@@ -58,7 +92,7 @@ impl GroupOrigin {
     /// In one word, for programs.
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Directory => "directory",
+            Self::Directory(kind) => kind.origin(),
             Self::Signal => "signal",
             Self::Token => "token",
         }
@@ -67,7 +101,10 @@ impl GroupOrigin {
     /// Why this word counts, for people.
     pub const fn because(self) -> &'static str {
         match self {
-            Self::Directory => {
+            Self::Directory(EvidenceKind::Poll) => {
+                "the directory, which is read now and then, says this person's groups, so those of tokens do not count"
+            }
+            Self::Directory(EvidenceKind::Scim) => {
                 "the directory says this person's groups, so those of tokens do not count"
             }
             Self::Signal => "the provider said that the groups changed, later than the last token",

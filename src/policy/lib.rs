@@ -3,6 +3,7 @@
 pub mod account;
 pub mod admission;
 pub mod claims;
+pub mod directory;
 pub mod evidence;
 pub mod feed;
 pub mod keys;

@@ -4,12 +4,16 @@
 use super::{PersonRow, StoreChange, StoreFault};
 use oam_model::name::SourceName;
 use oam_model::principal::PrincipalKey;
+use oam_policy::evidence::EvidenceKind;
+use serde::{Deserialize, Serialize};
 
 /// Somebody as a directory knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectoryUser {
     /// Of which source.
     pub source: SourceName,
+    /// How the directory that it is of is known.
+    pub kind: EvidenceKind,
     /// The issuer's own random name for the record; never the directory's choice.
     pub id: String,
     /// The stable key of the person ([`PrincipalKey::key`]).
@@ -80,6 +84,40 @@ pub struct DirectoryState {
     pub changed_at_ms: Option<u64>,
 }
 
+/// What the reading of a directory came to, as far as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PollState {
+    /// When the last reading began that was whole and taken, Unix milliseconds: as old is what it says.
+    #[serde(skip)]
+    pub as_of_ms: Option<u64>,
+    /// When it was last tried, Unix milliseconds.
+    pub tried_at_ms: Option<u64>,
+    /// Why the last try was not taken.
+    pub fault: Option<String>,
+    /// Since when no try was taken, Unix milliseconds.
+    pub fault_since_ms: Option<u64>,
+    /// It says that so much is gone that somebody has to confirm it first.
+    pub held: Option<HeldFall>,
+    /// As much may be gone in the next reading.
+    pub confirmed: Option<HeldFall>,
+    /// Where the provider goes on with what changed.
+    pub cursor: Option<String>,
+}
+
+/// What is gone by a reading of a directory that was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HeldFall {
+    /// People who were active before and are gone or not active.
+    pub people: u64,
+    pub people_of: u64,
+    /// Memberships that were there before.
+    pub memberships: u64,
+    pub memberships_of: u64,
+    /// Unix milliseconds of the reading, or of its confirmation.
+    pub at_ms: u64,
+}
+
 impl DirectoryUser {
     /// The person that it speaks of.
     pub fn principal(&self) -> PrincipalKey {
@@ -107,6 +145,36 @@ impl PersonRow {
         }
         row.seen.username = name;
         Some(row)
+    }
+}
+
+/// Of when what a directory says of somebody is.
+pub(super) struct ToldAt {
+    pub(super) kind: EvidenceKind,
+    /// When it last changed, Unix milliseconds.
+    pub(super) at_ms: u64,
+    /// Whether anything was written of their groups.
+    pub(super) groups: bool,
+    /// When the last reading began that was taken.
+    pub(super) as_of_ms: Option<u64>,
+}
+
+impl ToldAt {
+    /// Whether the groups count: of a first reading that is not yet written as a whole they do not, for it would take
+    /// the roles of every group that is still to come.
+    pub(super) const fn groups(&self) -> bool {
+        match self.kind {
+            EvidenceKind::Scim => self.groups,
+            EvidenceKind::Poll => self.groups && self.as_of_ms.is_some(),
+        }
+    }
+
+    /// Unix milliseconds.
+    pub(super) fn at_ms(&self) -> u64 {
+        match self.kind {
+            EvidenceKind::Scim => self.at_ms,
+            EvidenceKind::Poll => self.as_of_ms.unwrap_or(self.at_ms),
+        }
     }
 }
 

@@ -33,7 +33,8 @@ mod tests;
 pub use agent_log::{AgentLogRow, RecordQuota};
 pub use compared::Compared;
 pub use directory::{
-    DirectoryFilter, DirectoryGroup, DirectoryPage, DirectoryState, DirectoryUser,
+    DirectoryFilter, DirectoryGroup, DirectoryPage, DirectoryState, DirectoryUser, HeldFall,
+    PollState,
 };
 pub use ends::{EndKind, Ended};
 pub use fault::StoreFault;
@@ -281,6 +282,19 @@ pub enum StoreChange {
         source: SourceName,
         /// Unix milliseconds.
         at_ms: u64,
+    },
+    /// A reading of a directory began at this moment, and all that it says is written: it is as old as that. With
+    /// `groups`, who is in none of its groups is in none; without, it says nothing of groups.
+    PollTaken {
+        source: SourceName,
+        /// Unix milliseconds.
+        as_of_ms: u64,
+        groups: bool,
+    },
+    /// What the last reading of a directory came to; `as_of_ms` in it is passed over.
+    PollNoted {
+        source: SourceName,
+        state: PollState,
     },
     /// Remembers the digest of the policy that everybody's roles were compared with, so that a change while
     /// stopped, or one whose comparison failed, is made up for.

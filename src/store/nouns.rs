@@ -4,7 +4,7 @@
 use super::{
     AgentLogRow, AuditFilter, AuditLine, BoxFuture, Cursor, DirectoryFilter, DirectoryGroup,
     DirectoryPage, DirectoryState, DirectoryUser, FeedOfAll, FeedPage, KeyRow, PersonRow,
-    PersonSeen, Pruned, SecretOwner, SecretRow, TeamsState, TokenRow,
+    PersonSeen, PollState, Pruned, SecretOwner, SecretRow, TeamsState, TokenRow,
 };
 use oam_audit::history::History;
 use oam_model::name::SourceName;
@@ -146,6 +146,8 @@ pub trait Directories {
     fn directory_seen(&self, source: SourceName, ids: Vec<String>)
     -> BoxFuture<'_, Vec<PersonRow>>;
     fn directory_state(&self, source: SourceName) -> BoxFuture<'_, DirectoryState>;
+    /// What the readings of a directory came to.
+    fn directory_poll(&self, source: SourceName) -> BoxFuture<'_, PollState>;
 }
 
 /// What GitHub says of teams.

@@ -2,9 +2,10 @@
 //! the row that it reads in its own transaction.
 
 use oam_model::name::RoleName;
+use oam_model::organization::GroupSource;
 use oam_model::principal::PrincipalKey;
 use oam_policy::account::{Account, AccountEvent};
-use oam_policy::evidence::{DirectoryEvidence, GroupOrigin, ToldGroups, deciding};
+use oam_policy::evidence::{DirectoryEvidence, EvidenceKind, GroupOrigin, ToldGroups, deciding};
 use oam_policy::teams::TeamEvidence;
 
 /// A person or job as last seen.
@@ -76,15 +77,21 @@ impl PersonRow {
         self.directory.as_ref()?.groups.as_deref()
     }
 
+    /// How its groups are known; none where it says none.
+    fn directory_kind(&self) -> Option<EvidenceKind> {
+        let said = self.directory.as_ref()?;
+        said.groups.as_ref().map(|_| said.kind)
+    }
+
     /// The groups that count until the next token, by the one table.
     pub fn counting_groups(&self) -> KeptGroups<'_> {
         let told = ToldGroups {
-            by_directory: self.directory_groups().is_some(),
+            by_directory: self.directory_kind(),
             by_signal: self.groups_changed_at_ms.is_some(),
         };
         let origin = deciding(told);
         let (groups, at_ms) = match origin {
-            GroupOrigin::Directory => (
+            GroupOrigin::Directory(_) => (
                 self.directory_groups(),
                 self.directory.as_ref().map_or(0, |said| said.at_ms),
             ),
@@ -103,6 +110,44 @@ impl PersonRow {
             origin,
             at_ms,
         }
+    }
+
+    /// Every group that anybody says of them, with its source. Those that count come first; of the token only what the
+    /// directory does not say too.
+    pub fn group_sources(&self) -> Vec<GroupSource> {
+        let counting = self.counting_groups();
+        let of = |group: &String, origin: GroupOrigin, at_ms, counts| GroupSource {
+            group: group.clone(),
+            by: origin.word().to_owned(),
+            at_ms,
+            counts,
+            because: counting.origin.because().to_owned(),
+        };
+        let said = counting.groups.unwrap_or_default();
+        let counted = said
+            .iter()
+            .map(|group| of(group, counting.origin, counting.at_ms, true));
+        let by_directory = matches!(counting.origin, GroupOrigin::Directory(_));
+        let others = self.seen.groups.iter().flatten();
+        let others = others.filter(|group| by_directory && !said.contains(group));
+        let at_ms = self.seen.proven_at.saturating_mul(1000);
+        counted
+            .chain(self.team_sources())
+            .chain(others.map(|group| of(group, GroupOrigin::Token, at_ms, false)))
+            .collect()
+    }
+
+    /// Their teams at GitHub, which count beside the other groups.
+    pub fn team_sources(&self) -> Vec<GroupSource> {
+        let at_ms = self.teams.as_ref().map_or(0, |said| said.at_ms);
+        let of = |group: &String| GroupSource {
+            group: group.clone(),
+            by: "team".to_owned(),
+            at_ms,
+            counts: true,
+            because: "GitHub says this team, which counts beside other groups".to_owned(),
+        };
+        self.team_groups().iter().map(of).collect()
     }
 
     /// Whether there is a row only because an order named the stable key.

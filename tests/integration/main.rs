@@ -43,6 +43,7 @@ mod issuer_jobs;
 mod issuer_leaver;
 mod issuer_outage;
 mod issuer_people;
+mod issuer_poll;
 mod issuer_signals;
 mod issuer_tokens;
 mod keyring;

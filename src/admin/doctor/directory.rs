@@ -3,9 +3,10 @@
 use super::{Finding, State};
 use oam_issuer::secrets::is_good;
 use oam_issuer::when::when;
+use oam_model::directory::DirectoryPoll;
 use oam_model::issuer::{DirectorySettings, IssuerSettings};
 use oam_model::name::SourceName;
-use oam_store::{DirectoryState, PersonRow, SecretOwner, SecretRow, Store, StoreFault};
+use oam_store::{DirectoryState, PersonRow, PollState, SecretOwner, SecretRow, Store, StoreFault};
 
 /// People who are looked at.
 const PEOPLE: usize = 5_000;
@@ -21,6 +22,9 @@ pub(super) async fn look(
     findings: &mut Vec<Finding>,
 ) {
     for source in &settings.sources {
+        if let Some(directory) = &source.directory {
+            read(&source.name, directory, store, now_ms, findings).await;
+        }
         let Some(directory) = source.scim else {
             continue;
         };
@@ -29,10 +33,86 @@ pub(super) async fn look(
                 let part = format!("directory of {}", source.name);
                 findings.push(heard(&part, &directory, state, &tokens, now_ms));
                 findings.extend(contradicts(&part, &source.name, &people));
-                findings.extend(unknown(&part, &source.name, &directory, state, &people));
+                let words = format!(
+                    "let `{}` at the provider be what tokens say in `key_claim`, else `sub`, or choose another `subject`",
+                    directory.subject.word()
+                );
+                findings.extend(unknown(&part, &source.name, &words, state, &people));
             }
             Err(fault) => findings.push(Finding::of("directory", &fault.refusal())),
         }
+    }
+}
+
+/// A directory that is read.
+async fn read(
+    source: &SourceName,
+    settings: &DirectoryPoll,
+    store: &dyn Store,
+    now_ms: u64,
+    findings: &mut Vec<Finding>,
+) {
+    let part = format!("directory of {source}");
+    let asked = async {
+        let poll = store.directory_poll(source.clone()).await?;
+        Ok::<_, StoreFault>((poll, asked(store, source, now_ms).await?))
+    };
+    match asked.await {
+        Ok((poll, (state, _, people))) => {
+            findings.push(taken(&part, source, settings, state, &poll, now_ms));
+            findings.extend(contradicts(&part, source, &people));
+            let next = format!(
+                "let `subject` (now `{}`) be the attribute that tokens say in `key_claim`, else `sub`",
+                settings.subject
+            );
+            findings.extend(unknown(&part, source, &next, state, &people));
+        }
+        Err(fault) => findings.push(Finding::of("directory", &fault.refusal())),
+    }
+}
+
+/// Whether a directory that is read is read as often as is expected, and what it says is taken.
+pub(super) fn taken(
+    part: &str,
+    source: &SourceName,
+    settings: &DirectoryPoll,
+    state: DirectoryState,
+    poll: &PollState,
+    now_ms: u64,
+) -> Finding {
+    let as_of = poll.as_of_ms.map(when);
+    let words = format!(
+        "{} users and {} groups, as of {}",
+        state.users,
+        state.groups,
+        as_of.as_deref().unwrap_or("never")
+    );
+    if poll.held.is_some() {
+        let why = poll.fault.as_deref().unwrap_or("what was read is held");
+        return Finding::bad(
+            part,
+            State::Fault,
+            format!("{why}; {words}"),
+            format!(
+                "look at its filter and at what the reader may see; where it is true, run `oam-issuer directory confirm {source}`"
+            ),
+        );
+    }
+    let next = format!("`oam-issuer directory poll {source} --dry-run` tells what is wrong now");
+    let silent = poll
+        .as_of_ms
+        .is_none_or(|at_ms| now_ms.saturating_sub(at_ms) > settings.expect_every_ms);
+    let late = silent && settings.expect_every_ms > 0;
+    match (&poll.fault, late) {
+        (Some(why), late) => {
+            let grade = if late { State::Fault } else { State::Warning };
+            Finding::bad(part, grade, format!("{why}; {words}"), next)
+        }
+        (None, true) => {
+            let why = "it has gone silent, so nobody who leaves is heard of";
+            Finding::bad(part, State::Warning, format!("{why}: {words}"), next)
+        }
+        (None, false) => Finding::ok(part, words),
     }
 }
 
@@ -92,7 +172,7 @@ pub(super) fn heard(
 pub(super) fn unknown(
     part: &str,
     source: &SourceName,
-    settings: &DirectorySettings,
+    next: &str,
     state: DirectoryState,
     people: &[PersonRow],
 ) -> Option<Finding> {
@@ -107,16 +187,13 @@ pub(super) fn unknown(
     let count = unknown.len();
     let who = &first.seen.key;
     if known.is_empty() {
-        let word = settings.subject.word();
         return Some(Finding::bad(
             part,
             State::Fault,
             format!(
                 "it knows none of the {count} people who came lately, so none of them is ended by it; one is {who}"
             ),
-            format!(
-                "let `{word}` at the provider be what tokens say in `key_claim`, else `sub`, or choose another `subject`"
-            ),
+            next,
         ));
     }
     Some(Finding::bad(
@@ -125,7 +202,8 @@ pub(super) fn unknown(
         format!(
             "it does not know {count} people who came lately, so nobody hears when they leave; one is {who}"
         ),
-        "assign them to the application whose provisioning it is, or revoke whoever has left",
+        "let the directory tell of them too (the application whose provisioning it is, the filter), or revoke whoever \
+         has left",
     ))
 }
 

@@ -6,6 +6,7 @@ use crate::show::{Line, Printer, Style};
 use oam_issuer::when::when;
 use oam_model::issuer::{IdentitySource, IssuerSettings};
 use oam_model::name::{HubName, Repository};
+use oam_model::organization::GroupSource;
 use oam_model::policy::{OrgRules, Policy, PolicyRequest};
 use oam_model::principal::{Groups, Principal};
 use oam_model::refusal::{Refusal, RefusalCode};
@@ -41,7 +42,7 @@ struct WhyReport<'a> {
 struct GroupsReport {
     /// Null: they are unknown.
     groups: Option<Vec<String>>,
-    /// `directory`, `signal` or `token`.
+    /// `directory`, `poll`, `signal` or `token`.
     by: &'static str,
     /// Of when that is.
     at: String,
@@ -50,6 +51,8 @@ struct GroupsReport {
     teams: Vec<String>,
     /// When GitHub was read; null: its teams count for nobody whose account is unknown.
     teams_at: Option<String>,
+    /// Every group that anybody says, with its source.
+    said: Vec<GroupSource>,
 }
 
 impl GroupsReport {
@@ -62,6 +65,7 @@ impl GroupsReport {
             because: counting.origin.because(),
             teams: counting.teams.to_vec(),
             teams_at: row.teams.as_ref().map(|said| when(said.at_ms)),
+            said: row.group_sources(),
         }
     }
 

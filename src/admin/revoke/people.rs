@@ -3,6 +3,7 @@
 use super::report::{last_seen, look, standing};
 use crate::show::{Line, Style};
 use oam_issuer::when::when;
+use oam_model::organization::GroupSource;
 use oam_model::refusal::Refusal;
 use oam_policy::evidence::GroupOrigin;
 use oam_store::{PersonRow, TokenRow};
@@ -29,10 +30,12 @@ pub(super) struct PersonReport {
     since: Option<String>,
     /// Those that count; null: they are unknown.
     groups: Option<Vec<String>>,
-    /// Who says them: `directory`, `signal` or `token`.
+    /// Who says them: `directory`, `poll`, `signal` or `token`.
     groups_by: &'static str,
     /// Of when that is.
     groups_at: Option<String>,
+    /// Every group that anybody says, with its source.
+    group_sources: Vec<GroupSource>,
     /// The groups of the last token, where others count.
     groups_of_token: Option<Vec<String>>,
     /// What the directory says of the account: `active` or `not-active`; null: it does not know the person.
@@ -83,7 +86,7 @@ impl PersonReport {
     ) -> Self {
         let (standing, ended) = standing(row);
         let counting = row.counting_groups();
-        let by_directory = counting.origin == GroupOrigin::Directory;
+        let by_directory = matches!(counting.origin, GroupOrigin::Directory(_));
         let still_good = |(row, until_s): &(TokenRow, Option<u64>)| Outstanding {
             token: Live::of(row),
             revoked_at: row.revoked_at_ms.map(when),
@@ -100,6 +103,7 @@ impl PersonReport {
             groups: counting.all(),
             groups_by: counting.origin.word(),
             groups_at: (counting.at_ms > 0).then(|| when(counting.at_ms)),
+            group_sources: row.group_sources(),
             groups_of_token: row.seen.groups.clone().filter(|_| by_directory),
             directory: row
                 .directory

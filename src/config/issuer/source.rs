@@ -3,6 +3,7 @@
 mod access_tokens;
 mod directory;
 mod github;
+mod poll;
 
 use super::member::claims;
 use super::place::{keys, some_texts};
@@ -19,6 +20,7 @@ use oam_model::issuer::IdentitySource;
 use oam_model::name::SourceName;
 use oam_model::organization::SubjectKind;
 use oam_model::principal::PrincipalKind;
+use poll::read_poll;
 use std::collections::BTreeMap;
 
 /// What is taken: asymmetric algorithms only. With `none` anybody signs, and with HMAC everybody who knows
@@ -32,7 +34,7 @@ const USUAL_ALGORITHMS: [&str; 2] = ["RS256", "ES256"];
 
 const DAY_MS: u64 = 86_400_000;
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "every_job",
     "kind",
     "preset",
@@ -53,6 +55,7 @@ const KEYS: [&str; 20] = [
     "longest_age",
     "scim",
     "github",
+    "directory",
 ];
 
 /// Reads all sources. `url` is the issuer's own: the audience that a job's token has unless others are named.
@@ -140,6 +143,7 @@ fn read_source(
         kind,
         preset: preset.map(|preset| preset.word),
         reauth: reauth(&table, &issuer, report),
+        directory: read_poll(&table, kind, &issuer, report),
         issuer,
         audiences,
         algorithms,

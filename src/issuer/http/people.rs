@@ -9,12 +9,14 @@ use crate::state::{Issuer, LiveConfig};
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use oam_model::organization::{EffectiveRoles, VERSION, WhyAnswer};
+use oam_model::organization::{EffectiveRoles, GroupSource, VERSION, WhyAnswer};
 use oam_model::policy::PolicyRequest;
-use oam_model::principal::Groups;
+use oam_model::principal::{Groups, Principal};
 use oam_model::refusal::Refusal;
 use oam_model::role::Action;
+use oam_policy::evidence::GroupOrigin;
 use oam_policy::policy;
+use oam_store::PersonRow;
 use std::sync::Arc;
 
 /// What the bearer may do.
@@ -73,12 +75,35 @@ pub async fn why(
             action: wanted.action,
             decision,
             refusal,
+            groups: groups(admitted.row.as_ref(), &admitted.claimant),
         })
     };
     match answered.await {
         Ok(why) => answer::json(200, &why),
         Err(refused) => answer::refused(&refused, &origin.request_id),
     }
+}
+
+/// The groups of whoever asks, each with its source: the token that is shown, where nobody else says them.
+fn groups(row: Option<&PersonRow>, claimant: &Principal) -> Vec<GroupSource> {
+    if let Some(row) = row.filter(|row| row.counting_groups().origin != GroupOrigin::Token) {
+        return row.group_sources();
+    }
+    let Groups::Known(groups) = &claimant.groups else {
+        return Vec::new();
+    };
+    let of = |group: &String| GroupSource {
+        group: group.clone(),
+        by: GroupOrigin::Token.word().to_owned(),
+        at_ms: claimant.proven_at.saturating_mul(1000),
+        counts: true,
+        because: GroupOrigin::Token.because().to_owned(),
+    };
+    let teams = row.map(PersonRow::team_sources).unwrap_or_default();
+    let own = groups
+        .iter()
+        .filter(|group| teams.iter().all(|team| team.group != **group));
+    own.map(of).chain(teams.iter().cloned()).collect()
 }
 
 fn wanted(in_force: &LiveConfig, query: &str) -> Result<PolicyRequest, Refused> {

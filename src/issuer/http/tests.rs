@@ -3,6 +3,10 @@
 mod at_once;
 mod aws;
 mod bounds;
+mod directory;
+mod directory_dialects;
+mod directory_faults;
+mod directory_stand_in;
 mod exchange;
 mod feed;
 mod forward_auth;

@@ -115,7 +115,7 @@ impl Directory<'_> {
     }
 
     /// A fresh id of a record.
-    fn fresh_id() -> String {
+    pub(crate) fn fresh_id() -> String {
         let mut bytes = [0; 16];
         clock::fill(&mut bytes);
         hex::encode(bytes)

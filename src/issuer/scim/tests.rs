@@ -3,6 +3,7 @@
 use super::group::{GroupDocument, Members};
 use super::user::UserDocument;
 use oam_model::issuer::{DirectorySettings, GroupAttribute, UserAttribute};
+use oam_policy::evidence::EvidenceKind;
 use oam_store::{DirectoryGroup, DirectoryUser};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -19,6 +20,7 @@ const SETTINGS: DirectorySettings = DirectorySettings {
 fn user(active: bool) -> DirectoryUser {
     DirectoryUser {
         source: "okta".parse().unwrap(),
+        kind: EvidenceKind::Scim,
         id: "id".into(),
         key: "00u1".into(),
         user_name: "ada".into(),

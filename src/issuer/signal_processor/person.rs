@@ -26,8 +26,8 @@ pub fn facts(row: &PersonRow, session_since: Option<u64>) -> Facts {
         proven_at: row.seen.proven_at,
         groups: row.seen.groups.clone(),
         groups_changed_at_ms: row.groups_changed_at_ms,
-        directory_groups: row.directory_groups().map(<[String]>::to_vec),
         teams: row.team_groups().to_vec(),
+        directory: row.directory.clone(),
     }
 }
 

@@ -1,5 +1,6 @@
 use super::{End, Facts, admit, groups, roles_after_signal};
 use crate::claims::fixture::{NOW, ada, claimant, name, okta};
+use crate::evidence::{DirectoryEvidence, EvidenceKind};
 use oam_model::name::RoleName;
 use oam_model::policy::OrgRules;
 use oam_model::principal::{Groups, Principal, PrincipalKind};
@@ -256,7 +257,13 @@ proptest! {
             proven_at: NOW - 600 + newest,
             ..Facts::default()
         };
-        let with = Facts { directory_groups: directory.clone(), ..without.clone() };
+        let said = directory.clone().map(|groups| DirectoryEvidence {
+            kind: if unknown { EvidenceKind::Scim } else { EvidenceKind::Poll },
+            active: true,
+            groups: Some(groups),
+            at_ms: 1,
+        });
+        let with = Facts { directory: said, ..without.clone() };
         let expected = match directory {
             Some(groups) => Groups::Known(groups),
             None => groups(Some(&without), &who),

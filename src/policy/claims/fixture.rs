@@ -47,6 +47,7 @@ pub fn okta() -> IdentitySource {
         longest_age_ms: 24 * 3600 * 1000,
         scim: None,
         github: None,
+        directory: None,
     }
 }
 

@@ -327,6 +327,7 @@ fn somebody_described_has_the_key_that_a_token_would_give() {
         longest_age_ms: 3_600_000,
         scim: None,
         github: None,
+        directory: None,
     };
     let claims = |value| serde_json::from_value(value).unwrap();
     let job = claimant(

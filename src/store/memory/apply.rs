@@ -5,7 +5,8 @@ use crate::ends::{changes_something, verification_after};
 use crate::person::SessionRow;
 use crate::step::Ends;
 use crate::{
-    AgentLogRow, Batch, Committed, PersonRow, Pruned, SecretRow, StoreChange, StoreFault, TokenRow,
+    AgentLogRow, Batch, Committed, KeyRow, PersonRow, Pruned, SecretRow, StoreChange, StoreFault,
+    TokenRow,
 };
 use oam_audit::record::{self, KnownEntry};
 use oam_audit::retention::{self, Marks};
@@ -122,10 +123,7 @@ impl Rows {
                 self.quotas.insert(quota.key.clone(), after);
             }
             StoreChange::AgentLog(row, lines) => return self.hold(row, lines),
-            StoreChange::PutKey(row) => {
-                self.keys.retain(|known| known.kid != row.kid);
-                self.keys.push(row.clone());
-            }
+            StoreChange::PutKey(row) => self.put_key(row),
             StoreChange::DropKey(kid) => self.keys.retain(|row| row.kid != *kid),
             StoreChange::PutSecret(row) => self.put_secret(row),
             StoreChange::DropSecret { owner, number } => self
@@ -142,6 +140,8 @@ impl Rows {
             | StoreChange::DropDirectoryUser { .. }
             | StoreChange::PutDirectoryGroup { .. }
             | StoreChange::DropDirectoryGroup { .. }
+            | StoreChange::PollTaken { .. }
+            | StoreChange::PollNoted { .. }
             | StoreChange::ForgetDirectory(_)
             | StoreChange::DirectoryHeard { .. } => self.change_directory(change),
             StoreChange::PutTeam { .. }
@@ -161,6 +161,11 @@ impl Rows {
             // One that expired is dead at its hub too.
             revoked.extend((row.expires_at > at_ms / 1000).then(|| row.clone()));
         }
+    }
+
+    fn put_key(&mut self, row: &KeyRow) {
+        self.keys.retain(|known| known.kid != row.kid);
+        self.keys.push(row.clone());
     }
 
     fn put_secret(&mut self, row: &SecretRow) {

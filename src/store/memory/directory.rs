@@ -1,13 +1,12 @@
 //! What directories say, in memory.
 
-use super::{MemoryStore, Rows};
-use crate::directory::same_version;
-use crate::{
-    BoxFuture, Directories, DirectoryFilter, DirectoryGroup, DirectoryPage, DirectoryState,
-    DirectoryUser, PersonRow, StoreChange, StoreFault,
-};
+mod nouns;
+
+use super::Rows;
+use crate::directory::{ToldAt, same_version};
+use crate::{DirectoryGroup, DirectoryUser, PersonRow, PollState, StoreChange, StoreFault};
 use oam_model::name::SourceName;
-use oam_policy::evidence::DirectoryEvidence;
+use oam_policy::evidence::{DirectoryEvidence, EvidenceKind};
 use std::collections::BTreeMap;
 
 /// The rows of all directories, in the order in which they were made.
@@ -17,6 +16,7 @@ pub(super) struct DirectoryRows {
     groups: Vec<GroupRow>,
     /// When each was heard, and when it changed something.
     heard: BTreeMap<SourceName, (u64, Option<u64>)>,
+    polls: BTreeMap<SourceName, PollState>,
 }
 
 #[derive(Clone)]
@@ -73,10 +73,17 @@ impl DirectoryRows {
             .map(|group| group.group.name.clone())
             .collect();
         groups.sort();
-        Some(DirectoryEvidence {
-            active: row.user.active,
-            groups: row.groups_at_ms.map(|_| groups),
+        let said = ToldAt {
+            kind: row.user.kind,
             at_ms: row.groups_at_ms.unwrap_or(row.user.changed_at_ms),
+            groups: row.groups_at_ms.is_some(),
+            as_of_ms: self.polls.get(&key.source).and_then(|poll| poll.as_of_ms),
+        };
+        Some(DirectoryEvidence {
+            kind: said.kind,
+            active: row.user.active,
+            groups: said.groups().then_some(groups),
+            at_ms: said.at_ms(),
         })
     }
 
@@ -132,6 +139,16 @@ impl DirectoryRows {
             self.told(source, &before, at_ms);
         }
         self.changed(source, at_ms);
+    }
+
+    fn taken(&mut self, source: &SourceName, as_of_ms: u64, groups: bool) {
+        let poll = self.polls.entry(source.clone()).or_default();
+        poll.as_of_ms = poll.as_of_ms.max(Some(as_of_ms));
+        for row in &mut self.users {
+            if row.user.source == *source && row.user.kind == EvidenceKind::Poll {
+                row.groups_at_ms = groups.then(|| row.groups_at_ms.unwrap_or(as_of_ms));
+            }
+        }
     }
 
     fn drop_user(&mut self, source: &SourceName, id: &str, at_ms: u64) {
@@ -224,165 +241,26 @@ impl Rows {
                 rows.users.retain(|row| row.user.source != *source);
                 rows.groups.retain(|row| row.group.source != *source);
                 rows.heard.remove(source);
+                rows.polls.remove(source);
             }
             StoreChange::DirectoryHeard { source, at_ms } => {
                 let heard = &mut self.directory.heard;
                 let entry = heard.entry(source.clone()).or_insert((*at_ms, None));
                 entry.0 = entry.0.max(*at_ms);
             }
+            StoreChange::PollTaken {
+                source,
+                as_of_ms,
+                groups,
+            } => self.directory.taken(source, *as_of_ms, *groups),
+            StoreChange::PollNoted { source, state } => {
+                let poll = self.directory.polls.entry(source.clone()).or_default();
+                *poll = PollState {
+                    as_of_ms: poll.as_of_ms,
+                    ..state.clone()
+                };
+            }
             _ => {}
         }
-    }
-}
-
-fn page<T: Clone>(found: Vec<&T>, skip: u64, limit: usize) -> DirectoryPage<T> {
-    let skipped = usize::try_from(skip).unwrap_or(usize::MAX);
-    DirectoryPage {
-        total: found.len() as u64,
-        rows: found
-            .into_iter()
-            .skip(skipped)
-            .take(limit)
-            .cloned()
-            .collect(),
-    }
-}
-
-fn is(wanted: Option<&String>, has: Option<&str>) -> bool {
-    wanted.is_none_or(|wanted| has == Some(wanted))
-}
-
-fn is_named(wanted: Option<&String>, has: &str) -> bool {
-    wanted.is_none_or(|wanted| has.eq_ignore_ascii_case(wanted))
-}
-
-impl Directories for MemoryStore {
-    fn directory_user(
-        &self,
-        source: SourceName,
-        id: String,
-    ) -> BoxFuture<'_, Option<DirectoryUser>> {
-        self.read(|rows| {
-            rows.directory
-                .user(&source, &id)
-                .map(|row| row.user.clone())
-        })
-    }
-
-    fn directory_users(
-        &self,
-        source: SourceName,
-        filter: DirectoryFilter,
-        skip: u64,
-        limit: usize,
-    ) -> BoxFuture<'_, DirectoryPage<DirectoryUser>> {
-        self.read(|rows| {
-            let users = rows.directory.users.iter().map(|row| &row.user);
-            let meant = users.filter(|user| {
-                let mut emails = user.emails.iter();
-                let email = filter.email.as_ref();
-                user.source == source
-                    && is(filter.id.as_ref(), Some(&user.id))
-                    && is(filter.external_id.as_ref(), user.external_id.as_deref())
-                    && is_named(filter.name.as_ref(), &user.user_name)
-                    && email.is_none_or(|email| emails.any(|one| one.eq_ignore_ascii_case(email)))
-            });
-            page(meant.collect(), skip, limit)
-        })
-    }
-
-    fn directory_twin(&self, user: DirectoryUser) -> BoxFuture<'_, Option<DirectoryUser>> {
-        self.read(|rows| rows.directory.twin(&user).cloned())
-    }
-
-    fn directory_group(
-        &self,
-        source: SourceName,
-        id: String,
-    ) -> BoxFuture<'_, Option<DirectoryGroup>> {
-        self.read(|rows| {
-            rows.directory
-                .group(&source, &id)
-                .map(|row| row.group.clone())
-        })
-    }
-
-    fn directory_group_named(
-        &self,
-        source: SourceName,
-        name: String,
-    ) -> BoxFuture<'_, Option<DirectoryGroup>> {
-        self.read(|rows| rows.directory.group_named(&source, &name).cloned())
-    }
-
-    fn directory_groups(
-        &self,
-        source: SourceName,
-        filter: DirectoryFilter,
-        skip: u64,
-        limit: usize,
-    ) -> BoxFuture<'_, DirectoryPage<DirectoryGroup>> {
-        self.read(|rows| {
-            let groups = rows.directory.groups.iter().map(|row| &row.group);
-            let meant = groups.filter(|group| {
-                group.source == source
-                    && is(filter.id.as_ref(), Some(&group.id))
-                    && is(filter.external_id.as_ref(), group.external_id.as_deref())
-                    && is_named(filter.name.as_ref(), &group.display_name)
-            });
-            page(meant.collect(), skip, limit)
-        })
-    }
-
-    fn directory_members(&self, source: SourceName, group: String) -> BoxFuture<'_, Vec<String>> {
-        self.read(|rows| {
-            let rows = &rows.directory;
-            let Some(group) = rows.group(&source, &group) else {
-                return Vec::new();
-            };
-            let users = rows.users.iter().filter(|row| row.user.source == source);
-            let ids = users.map(|row| &row.user.id);
-            ids.filter(|id| group.members.contains(id))
-                .cloned()
-                .collect()
-        })
-    }
-
-    fn directory_known(&self, source: SourceName, ids: Vec<String>) -> BoxFuture<'_, Vec<String>> {
-        self.read(|rows| {
-            let users = rows.directory.users.iter();
-            let known = users.filter(|row| row.user.source == source && ids.contains(&row.user.id));
-            known.map(|row| row.user.id.clone()).collect()
-        })
-    }
-
-    fn directory_seen(
-        &self,
-        source: SourceName,
-        ids: Vec<String>,
-    ) -> BoxFuture<'_, Vec<PersonRow>> {
-        self.read(|rows| {
-            let users = rows.directory.users.iter();
-            let meant = users.filter(|row| row.user.source == source && ids.contains(&row.user.id));
-            let known = meant.filter_map(|row| rows.person(&row.user.principal()));
-            let mut seen: Vec<_> = known.filter(|row| !row.is_never_seen()).collect();
-            seen.sort_by(|a, b| a.seen.key.cmp(&b.seen.key));
-            seen
-        })
-    }
-
-    fn directory_state(&self, source: SourceName) -> BoxFuture<'_, DirectoryState> {
-        self.read(|rows| {
-            let rows = &rows.directory;
-            let users = rows.users.iter().filter(|row| row.user.source == source);
-            let groups = rows.groups.iter().filter(|row| row.group.source == source);
-            let heard = rows.heard.get(&source);
-            DirectoryState {
-                users: users.count() as u64,
-                groups: groups.count() as u64,
-                heard_at_ms: heard.map(|heard| heard.0),
-                changed_at_ms: heard.and_then(|heard| heard.1),
-            }
-        })
     }
 }

@@ -117,6 +117,8 @@ pub(super) fn change(
         | StoreChange::DropDirectoryUser { .. }
         | StoreChange::PutDirectoryGroup { .. }
         | StoreChange::DropDirectoryGroup { .. }
+        | StoreChange::PollTaken { .. }
+        | StoreChange::PollNoted { .. }
         | StoreChange::ForgetDirectory(_)
         | StoreChange::DirectoryHeard { .. } => directory::change(database, change),
         StoreChange::PutTeam { .. }

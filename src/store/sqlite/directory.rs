@@ -5,7 +5,7 @@ use super::read::directory as read;
 use super::reader::Kind;
 use crate::{
     BoxFuture, Directories, DirectoryFilter, DirectoryGroup, DirectoryPage, DirectoryState,
-    DirectoryUser, PersonRow,
+    DirectoryUser, PersonRow, PollState,
 };
 use oam_model::name::SourceName;
 
@@ -88,6 +88,10 @@ impl Directories for SqliteStore {
         self.read(Kind::Search, move |database, _| {
             read::seen(database, &source, &ids)
         })
+    }
+
+    fn directory_poll(&self, source: SourceName) -> BoxFuture<'_, PollState> {
+        self.read(Kind::Key, move |database, _| read::poll(database, &source))
     }
 
     fn directory_state(&self, source: SourceName) -> BoxFuture<'_, DirectoryState> {

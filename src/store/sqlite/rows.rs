@@ -1,5 +1,6 @@
 //! Rows as the database keeps them and as the trait tells them.
 
+use crate::directory::ToldAt;
 use crate::{AgentLogRow, KeyRow, PersonRow, PersonSeen, SecretOwner, SecretRow, TokenRow};
 use aws_lc_rs::digest::{Context, SHA256};
 use oam_audit::record::KnownEntry;
@@ -9,7 +10,7 @@ use oam_model::principal::PrincipalKey;
 use oam_model::role::Action;
 use oam_policy::account::Account;
 use oam_policy::admission::End;
-use oam_policy::evidence::DirectoryEvidence;
+use oam_policy::evidence::{DirectoryEvidence, EvidenceKind};
 use oam_policy::teams::TeamEvidence;
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
@@ -21,7 +22,8 @@ pub(super) const PERSON: &str = "p.source, p.key, p.issuer, p.subject, p.usernam
      p.session, p.proven_at_s, p.seen_at_ms, p.held, p.epoch, p.account_at_ms, p.account_reason, \
      p.session_at_ms, p.session_reason, p.doubt_at_ms, p.doubt_reason, p.groups_changed_at_ms, \
      p.account_restored_at_ms, p.admin_at_ms, p.admin_reason, p.directory_at_ms, p.directory_reason, \
-     d.active, ifnull(d.groups_at_ms, d.changed_at_ms), d.groups_at_ms IS NOT NULL, (SELECT json_group_array(g.name) \
+     d.active, ifnull(d.groups_at_ms, d.changed_at_ms), d.groups_at_ms IS NOT NULL, d.kind, \
+     (SELECT o.as_of_ms FROM directory_polls o WHERE o.source = d.source), (SELECT json_group_array(g.name) \
          FROM directory_members m JOIN directory_groups g ON g.number = m.directory_group \
          WHERE m.directory_user = d.number), \
      a.account, (SELECT json_group_array(t.name) FROM team_members tm \
@@ -142,7 +144,7 @@ pub(super) fn person(row: &Row<'_>) -> Result<PersonRow> {
         },
         groups_changed_at_ms: number_or_none(row, 18)?,
         directory: said_by_directory(row, 24)?,
-        teams: said_by_github(row, 28)?,
+        teams: said_by_github(row, 30)?,
     })
 }
 
@@ -151,18 +153,24 @@ fn said_by_directory(row: &Row<'_>, at: usize) -> Result<Option<DirectoryEvidenc
     let Some(active) = row.get(at)? else {
         return Ok(None);
     };
-    let told: bool = row.get(at + 2)?;
-    let groups = if told {
-        let mut groups: Vec<String> = parsed(row, at + 3)?;
+    let said = ToldAt {
+        kind: evidence_kind(row, at + 3)?,
+        at_ms: number(row, at + 1)?,
+        groups: row.get(at + 2)?,
+        as_of_ms: number_or_none(row, at + 4)?,
+    };
+    let groups = if said.groups() {
+        let mut groups: Vec<String> = parsed(row, at + 5)?;
         groups.sort();
         Some(groups)
     } else {
         None
     };
     Ok(Some(DirectoryEvidence {
+        kind: said.kind,
         active,
         groups,
-        at_ms: number(row, at + 1)?,
+        at_ms: said.at_ms(),
     }))
 }
 
@@ -178,6 +186,15 @@ fn said_by_github(row: &Row<'_>, at: usize) -> Result<Option<TeamEvidence>> {
         groups,
         at_ms: number_or_none(row, at + 2)?.unwrap_or(0),
     }))
+}
+
+/// How a directory is known.
+pub(super) fn evidence_kind(row: &Row<'_>, at: usize) -> Result<EvidenceKind> {
+    let word: String = row.get(at)?;
+    let known = EvidenceKind::ALL
+        .into_iter()
+        .find(|kind| kind.word() == word);
+    known.ok_or_else(|| unreadable(at, NameFault("a kind of evidence".to_owned())))
 }
 
 /// What a provider said of somebody: its last end of the account, the time of its last lifting, its last end of a

@@ -9,7 +9,7 @@ use oam_model::feed::FeedEvent;
 use oam_model::name::SourceName;
 use oam_model::signal::SignalSubject;
 use oam_policy::account::{Author, Reinstated};
-use oam_policy::evidence::GroupOrigin;
+use oam_policy::evidence::{EvidenceKind, GroupOrigin};
 
 fn okta() -> SourceName {
     "okta".parse().unwrap()
@@ -18,6 +18,7 @@ fn okta() -> SourceName {
 fn user(name: &str) -> DirectoryUser {
     DirectoryUser {
         source: okta(),
+        kind: EvidenceKind::Scim,
         id: format!("id-{name}"),
         key: format!("00u-{name}"),
         user_name: name.to_owned(),
@@ -218,7 +219,7 @@ pub async fn members_make_the_groups_of_a_person(store: &dyn Store) {
     assert_eq!(counting.groups.unwrap(), ["eng", "ml"]);
     assert_eq!(
         (counting.origin, counting.at_ms),
-        (GroupOrigin::Directory, NOW_MS)
+        (GroupOrigin::Directory(EvidenceKind::Scim), NOW_MS)
     );
     let listed = store
         .directory_members(okta(), "id-ml".into())

@@ -20,7 +20,7 @@ pub(crate) struct DirectoryDraft<'a> {
     origin: Option<&'a RequestOrigin>,
     source: &'a SourceName,
     in_force: &'a LiveConfig,
-    pub(super) now_ms: u64,
+    pub(crate) now_ms: u64,
     batch: Batch,
     /// Who has to hear of it.
     people: Vec<PrincipalKey>,
@@ -47,7 +47,7 @@ impl<'a> DirectoryDraft<'a> {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.batch.changes.is_empty()
     }
 
@@ -95,7 +95,7 @@ impl<'a> DirectoryDraft<'a> {
     }
 
     /// Ends or lifts what the directory says of the account, where that is another than what is kept.
-    pub(super) fn standing(&mut self, row: Option<&PersonRow>, user: &DirectoryUser) {
+    pub(crate) fn standing(&mut self, row: Option<&PersonRow>, user: &DirectoryUser) {
         let ended = row.is_some_and(|row| row.account.directory.is_some());
         if !user.active && !ended {
             self.end(
@@ -124,7 +124,7 @@ impl<'a> DirectoryDraft<'a> {
     }
 
     /// Ends an account.
-    pub(super) fn end(
+    pub(crate) fn end(
         &mut self,
         key: &PrincipalKey,
         row: Option<&PersonRow>,
@@ -150,7 +150,7 @@ impl<'a> DirectoryDraft<'a> {
     }
 
     /// The roles of somebody with these groups of the directory, and their teams as they are.
-    pub(super) fn roles(&mut self, row: &PersonRow, mut groups: BTreeSet<String>, why: &str) {
+    pub(crate) fn roles(&mut self, row: &PersonRow, mut groups: BTreeSet<String>, why: &str) {
         groups.extend(row.team_groups().iter().cloned());
         self.compare(row, Some(groups.into_iter().collect()), why);
     }

@@ -3,6 +3,7 @@
 use super::{Directory, IfMatch, ProvisionError, Turn, until_kept};
 use crate::scim::ScimError;
 use crate::scim::user::UserDocument;
+use oam_policy::evidence::EvidenceKind;
 use oam_store::{DirectoryUser, PersonRow, StoreChange};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -39,6 +40,7 @@ impl Directory<'_> {
         }
         let empty = DirectoryUser {
             source: self.source.clone(),
+            kind: EvidenceKind::Scim,
             id: Self::fresh_id(),
             key: String::new(),
             user_name: String::new(),

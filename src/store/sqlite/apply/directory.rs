@@ -64,6 +64,17 @@ pub(super) fn change(database: &Connection, change: &StoreChange) -> Done {
              ON CONFLICT DO UPDATE SET heard_at_ms = max(heard_at_ms, ?2)",
             params![source.as_str(), int(*at_ms)],
         ),
+        StoreChange::PollTaken {
+            source,
+            as_of_ms,
+            groups,
+        } => taken(database, source, *as_of_ms, *groups),
+        StoreChange::PollNoted { source, state } => run(
+            database,
+            "INSERT INTO directory_polls (source, state) VALUES (?1, ?2)
+             ON CONFLICT DO UPDATE SET state = ?2",
+            params![source.as_str(), json(state)?],
+        ),
         _ => Ok(()),
     }
 }
@@ -73,10 +84,10 @@ fn put_user(database: &Connection, user: &DirectoryUser) -> Done {
     run(
         database,
         "INSERT INTO directory_users (source, id, key, user_name, external_id, active, attributes,
-             version, created_at_ms, changed_at_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             version, created_at_ms, changed_at_ms, kind)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
          ON CONFLICT (source, id) DO UPDATE SET key = ?3, user_name = ?4, external_id = ?5, active = ?6,
-             attributes = ?7, version = ?8, changed_at_ms = ?10",
+             attributes = ?7, version = ?8, changed_at_ms = ?10, kind = ?11",
         params![
             source,
             user.id,
@@ -88,6 +99,7 @@ fn put_user(database: &Connection, user: &DirectoryUser) -> Done {
             int(user.version),
             int(user.created_at_ms),
             int(user.changed_at_ms),
+            user.kind.word(),
         ],
     )?;
     let of = "directory_user = (SELECT number FROM directory_users WHERE source = ?1 AND id = ?2)";
@@ -209,11 +221,34 @@ fn drop_group(database: &Connection, source: &SourceName, id: &str, at_ms: u64) 
 }
 
 fn forget(database: &Connection, source: &SourceName) -> Done {
-    for table in ["directory_groups", "directory_users", "directories"] {
+    for table in [
+        "directory_groups",
+        "directory_users",
+        "directories",
+        "directory_polls",
+    ] {
         let sql = format!("DELETE FROM {table} WHERE source = ?1");
         run(database, &sql, [source.as_str()])?;
     }
     Ok(())
+}
+
+/// A reading was written as a whole.
+fn taken(database: &Connection, source: &SourceName, as_of_ms: u64, groups: bool) -> Done {
+    run(
+        database,
+        "INSERT INTO directory_polls (source, as_of_ms, state) VALUES (?1, ?2, '{}')
+         ON CONFLICT DO UPDATE SET as_of_ms = max(ifnull(as_of_ms, 0), ?2)",
+        params![source.as_str(), int(as_of_ms)],
+    )?;
+    // Without groups, what an earlier reading said of them is no word of today.
+    let told = groups.then(|| int(as_of_ms));
+    run(
+        database,
+        "UPDATE directory_users SET groups_at_ms = ?2
+         WHERE source = ?1 AND kind = 'poll' AND (groups_at_ms IS NULL) = (?2 IS NOT NULL)",
+        params![source.as_str(), told],
+    )
 }
 
 /// A directory that changes something was heard too.

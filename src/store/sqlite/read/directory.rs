@@ -4,12 +4,13 @@ use super::{all, limited, one};
 use crate::sqlite::rows::{PEOPLE, PERSON, int, json, named, number, number_or_none, person};
 use crate::{
     DirectoryFilter, DirectoryGroup, DirectoryPage, DirectoryState, DirectoryUser, PersonRow,
+    PollState,
 };
 use oam_model::name::SourceName;
 use rusqlite::{Connection, Result, Row, ToSql, params};
 
 const USER: &str = "u.source, u.id, u.key, u.user_name, u.external_id, u.active, u.attributes, \
-     u.version, u.created_at_ms, u.changed_at_ms, (SELECT json_group_array(email) FROM \
+     u.version, u.created_at_ms, u.changed_at_ms, u.kind, (SELECT json_group_array(email) FROM \
          (SELECT email FROM directory_emails WHERE directory_user = u.number ORDER BY place))";
 
 const GROUP: &str = "u.source, u.id, u.name, u.display_name, u.external_id, u.version, \
@@ -27,7 +28,8 @@ fn user(row: &Row<'_>) -> Result<DirectoryUser> {
         version: number(row, 7)?,
         created_at_ms: number(row, 8)?,
         changed_at_ms: number(row, 9)?,
-        emails: crate::sqlite::rows::parsed(row, 10)?,
+        kind: crate::sqlite::rows::evidence_kind(row, 10)?,
+        emails: crate::sqlite::rows::parsed(row, 11)?,
     })
 }
 
@@ -266,6 +268,21 @@ pub(in super::super) fn state(
                 groups: number(row, 1)?,
                 heard_at_ms: number_or_none(row, 2)?,
                 changed_at_ms: number_or_none(row, 3)?,
+            })
+        },
+    )?;
+    Ok(state.unwrap_or_default())
+}
+
+pub(in super::super) fn poll(database: &Connection, source: &SourceName) -> Result<PollState> {
+    let state = one(
+        database,
+        "SELECT as_of_ms, state FROM directory_polls WHERE source = ?1",
+        params![source.as_str()],
+        |row| {
+            Ok(PollState {
+                as_of_ms: number_or_none(row, 0)?,
+                ..crate::sqlite::rows::parsed(row, 1)?
             })
         },
     )?;

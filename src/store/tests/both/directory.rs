@@ -5,6 +5,7 @@ use crate::tests::fixture::{NOW_MS, changes};
 use crate::{DirectoryFilter, DirectoryGroup, DirectoryUser, StoreChange};
 use oam_model::name::SourceName;
 use oam_model::principal::PrincipalKey;
+use oam_policy::evidence::EvidenceKind;
 use proptest::prelude::*;
 
 /// What a directory says, right or wrong.
@@ -26,6 +27,9 @@ enum Said {
         stale: bool,
     },
     NoGroup(u8),
+    Read {
+        groups: bool,
+    },
 }
 
 fn said() -> impl Strategy<Value = Said> {
@@ -43,6 +47,7 @@ fn said() -> impl Strategy<Value = Said> {
             }
         ),
         1 => (0u8..2).prop_map(Said::NoGroup),
+        2 => any::<bool>().prop_map(|groups| Said::Read { groups }),
     ]
 }
 
@@ -80,6 +85,7 @@ fn user(both: &Both, source: SourceName, said: &Said, at_ms: u64) -> StoreChange
     let id = format!("u{id}");
     let from = user_version(both, &source, &id).map(|from| from + u64::from(*stale));
     let user = DirectoryUser {
+        kind: EvidenceKind::ALL[usize::from(*key) % 2],
         key: format!("key-{key}"),
         // Letter case is no difference.
         user_name: if *stale {
@@ -153,6 +159,11 @@ fn change(both: &Both, source: &SourceName, said: &Said, number: u64) -> StoreCh
                 at_ms,
             }
         }
+        Said::Read { groups } => StoreChange::PollTaken {
+            source,
+            as_of_ms: at_ms,
+            groups: *groups,
+        },
     }
 }
 
@@ -197,6 +208,7 @@ fn any_words_of_a_directory_come_to_the_same_in_both_stores() {
             });
         }
         both.ask(&async |store| store.directory_state(source.clone()).await.unwrap());
+        both.ask(&async |store| store.directory_poll(source.clone()).await.unwrap());
         both.ask(&async |store| {
             let known = store
                 .directory_known(source.clone(), ids(&[3, 0, 9, 1]))

@@ -52,6 +52,7 @@ fn the_issuers_reason_is_the_answer_to_why() {
             action: question.action,
             decision: None,
             refusal: Some(refusal.clone()),
+            groups: Vec::new(),
         };
         answer.send(Ok(said)).ok().unwrap();
         agent.settle().await;

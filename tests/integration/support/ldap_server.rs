@@ -1,0 +1,208 @@
+//! `slapd` with a company in it, by TLS, with a folder and certificates of its own.
+
+use super::port::Port;
+use super::wait::until_true;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+const SUFFIX: &str = "dc=acme,dc=example";
+const SECRET: &str = "t1ger";
+
+/// A directory that runs.
+pub struct LdapServer {
+    child: Child,
+    port: Port,
+    // Last, so that it goes after the process.
+    folder: tempfile::TempDir,
+}
+
+impl LdapServer {
+    /// With these people, and groups with their members.
+    pub fn start(people: &[&str], groups: &[(&str, &[&str])]) -> Self {
+        let folder = tempfile::Builder::new().prefix("oam-l").tempdir().unwrap();
+        let port = Port::take();
+        certificates(folder.path());
+        std::fs::create_dir(folder.path().join("db")).unwrap();
+        std::fs::write(folder.path().join("secret"), SECRET).unwrap();
+        super::world::set_mode(&folder.path().join("secret"), 0o600);
+        let config = folder.path().join("slapd.conf");
+        std::fs::write(&config, settings(folder.path())).unwrap();
+        let mut add = Command::new("/usr/sbin/slapadd");
+        add.arg("-f").arg(&config).stdin(Stdio::piped());
+        let mut add = add.spawn().expect("slapadd (package slapd)");
+        let text = entries(people, groups);
+        add.stdin
+            .take()
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        assert!(add.wait().unwrap().success());
+        let child = serve(&config, &port);
+        Self {
+            child,
+            port,
+            folder,
+        }
+    }
+
+    /// The table of a source's directory that is read there every second.
+    pub fn settings(&self, source: &str) -> String {
+        let at = |name: &str| self.folder.path().join(name).display().to_string();
+        format!(
+            "[sources.{source}.directory]\nkind = \"ldap\"\nurl = \"ldaps://127.0.0.1:{}\"\nca_file = \"{}\"\n\
+             bind_dn = \"cn=admin,{SUFFIX}\"\nsecret = {{ file = \"{}\" }}\nbase = \"{SUFFIX}\"\n\
+             disabled = \"employeeType\"\ndisabled_values = [\"left\"]\nevery = \"1s\"\n",
+            self.port.number,
+            at("ca.pem"),
+            at("secret"),
+        )
+    }
+
+    /// Changes somebody's entry as an administrator does.
+    pub fn modify(&self, who: &str, change: &str) {
+        let url = format!("ldaps://127.0.0.1:{}", self.port.number);
+        let mut modify = Command::new("ldapmodify")
+            .args([
+                "-x",
+                "-H",
+                &url,
+                "-D",
+                &format!("cn=admin,{SUFFIX}"),
+                "-w",
+                SECRET,
+            ])
+            .env("LDAPTLS_CACERT", self.folder.path().join("ca.pem"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("ldapmodify (package ldap-utils)");
+        let text = format!("dn: {who},{SUFFIX}\nchangetype: modify\n{change}\n");
+        modify
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        assert!(modify.wait().unwrap().success(), "{text}");
+    }
+
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for LdapServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn serve(config: &Path, port: &Port) -> Child {
+    let url = format!("ldaps://127.0.0.1:{}", port.number);
+    let child = Command::new("/usr/sbin/slapd")
+        .args(["-h", &url, "-d", "0", "-f"])
+        .arg(config)
+        .spawn()
+        .expect("slapd (package slapd)");
+    until_true("slapd to listen", || {
+        TcpStream::connect(("127.0.0.1", port.number)).is_ok()
+    });
+    child
+}
+
+fn settings(folder: &Path) -> String {
+    let folder = folder.display();
+    let schema: String = ["core", "cosine", "inetorgperson"]
+        .iter()
+        .map(|name| format!("include /etc/ldap/schema/{name}.schema\n"))
+        .collect();
+    format!(
+        "{schema}modulepath /usr/lib/ldap\nmoduleload back_mdb\npidfile {folder}/pid\n\
+         TLSCACertificateFile {folder}/ca.pem\nTLSCertificateFile {folder}/server.pem\n\
+         TLSCertificateKeyFile {folder}/server.key\ndatabase mdb\nsuffix \"{SUFFIX}\"\n\
+         rootdn \"cn=admin,{SUFFIX}\"\nrootpw {SECRET}\ndirectory {folder}/db\n"
+    )
+}
+
+fn entries(people: &[&str], groups: &[(&str, &[&str])]) -> String {
+    let mut text = format!(
+        "dn: {SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\no: Acme\ndc: acme\n\n"
+    );
+    for name in people {
+        let _ = write!(
+            text,
+            "dn: uid={name},{SUFFIX}\nobjectClass: inetOrgPerson\nuid: {name}\ncn: {name}\nsn: {name}\nmail: {name}@acme.example\n\n"
+        );
+    }
+    for (name, members) in groups {
+        let _ = write!(
+            text,
+            "dn: cn={name},{SUFFIX}\nobjectClass: groupOfNames\ncn: {name}\n"
+        );
+        for member in *members {
+            let _ = writeln!(text, "member: uid={member},{SUFFIX}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// A root, and a certificate of 127.0.0.1 by it.
+fn certificates(folder: &Path) {
+    let at = |name: &str| -> PathBuf { folder.join(name) };
+    let run = |args: &[&str]| {
+        let run = Command::new("openssl")
+            .args(args)
+            .current_dir(folder)
+            .output()
+            .expect("openssl");
+        assert!(
+            run.status.success(),
+            "{}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+    };
+    let new = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+    ];
+    let ca = [
+        "req", "-x509", "-days", "2", "-subj", "/CN=Acme", "-keyout", "ca.key", "-out", "ca.pem",
+    ];
+    run(&[&ca[..], &new[..]].concat());
+    let request = [
+        "req",
+        "-subj",
+        "/CN=127.0.0.1",
+        "-keyout",
+        "server.key",
+        "-out",
+        "server.csr",
+    ];
+    run(&[&request[..], &new[..]].concat());
+    std::fs::write(at("server.ext"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+    run(&[
+        "x509",
+        "-req",
+        "-days",
+        "2",
+        "-in",
+        "server.csr",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-extfile",
+        "server.ext",
+        "-out",
+        "server.pem",
+    ]);
+}
