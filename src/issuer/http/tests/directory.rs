@@ -12,6 +12,8 @@ const READS: &str = "role:reader read";
 pub struct Read {
     pub world: World,
     pub stand_in: StandIn,
+    /// With the secret that the settings name.
+    _folder: tempfile::TempDir,
 }
 
 impl Read {
@@ -24,8 +26,6 @@ impl Read {
             settings.replacen("[sources.ci]", &format!("{table}[sources.ci]"), 1)
         })
         .await;
-        // The settings name the secret there.
-        std::mem::forget(folder);
         {
             let mut company = stand_in.company();
             for name in ["ada", "bob", "cyd"] {
@@ -36,7 +36,11 @@ impl Read {
                 vec!["ada".into(), "bob".into(), "a-device".into()],
             );
         }
-        Self { world, stand_in }
+        Self {
+            world,
+            stand_in,
+            _folder: folder,
+        }
     }
 
     pub async fn poll_as(&self, mode: PollMode) -> PollOutcome {
