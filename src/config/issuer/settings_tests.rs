@@ -80,31 +80,55 @@ fn the_example_file_is_read_without_a_fault() {
     assert_eq!(settings.limits.exchanges_per_minute, 120);
 }
 
-#[test]
-fn the_commented_lines_of_the_example_are_right_too() {
-    let mut text = String::new();
-    for line in EXAMPLE.lines() {
+/// The lines that are settings without the mark before them; the rest stays as it is.
+fn uncommented(text: &str) -> String {
+    let mut bare_text = String::new();
+    for line in text.lines() {
         let bare = line.strip_prefix("# ").unwrap_or(line);
         let key = bare.split(" = ").next().unwrap_or_default();
         let plain = |c: char| c.is_ascii_lowercase() || c == '_';
         let setting = key != bare && !key.is_empty() && key.chars().all(plain);
         let keep = setting || (bare.starts_with('[') && bare.ends_with(']'));
-        text.push_str(if keep { bare } else { line });
-        text.push('\n');
+        bare_text.push_str(if keep { bare } else { line });
+        bare_text.push('\n');
     }
+    bare_text
+}
+
+/// The example in three: what stands before and after the table of a directory that is read, and that table.
+fn around_directory() -> (&'static str, &'static str, &'static str) {
+    let (before, rest) = EXAMPLE.split_once("# [sources.okta.directory]").unwrap();
+    let (table, after) = rest.split_once("\n\n").unwrap();
+    (before, table, after)
+}
+
+/// In the place of `scim` and of each other, so not among the rest.
+#[test]
+fn the_examples_directories_that_are_read_are_right_for_their_kinds() {
+    let (before, table, after) = around_directory();
+    let (common, _) = table.split_once("\n# Okta:").unwrap();
+    let (_, ldap) = table.split_once("\n# LDAP:").unwrap();
+    let (_, ldap) = ldap.split_once('\n').unwrap();
+    let as_ldap = common.replace("\"okta\"", "\"ldap\"") + "\n" + ldap;
+    for (kind, table) in [("okta", common), ("ldap", &as_ldap)] {
+        let table = uncommented(table);
+        let text = format!("{before}[sources.okta.directory]{table}\n{after}");
+        assert!(text.contains(&format!("\nkind = \"{kind}\"")), "{text}");
+        let settings = issuer_of(&text).unwrap_or_else(|faults| panic!("{}", told(&faults)));
+        assert!(settings.sources[0].directory.is_some());
+    }
+}
+
+#[test]
+fn the_commented_lines_of_the_example_are_right_too() {
+    let (before, _, after) = around_directory();
+    let text = uncommented(&format!("{before}\n{after}"));
     assert!(text.contains("\nca_file") && text.contains("\n[sources.google]"));
     let settings = issuer_of(&text).unwrap_or_else(|faults| panic!("{}", told(&faults)));
     assert!(settings.proxy.is_some() && settings.tls.is_some());
     assert!(settings.sources[0].scim.is_some());
     let names: Vec<&str> = settings.sources.iter().map(|s| s.name.as_str()).collect();
-    for wanted in [
-        "entra",
-        "keycloak",
-        "google",
-        "gitlab",
-        "buildkite",
-        "kubernetes",
-    ] {
+    for wanted in "entra keycloak google gitlab buildkite kubernetes".split(' ') {
         assert!(names.contains(&wanted), "{wanted} is not in {names:?}");
     }
 }
