@@ -3,12 +3,18 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { load } from './modules.mjs';
+import { rsaFromPrimes } from './primes.mjs';
 
 const jose = await load('jose');
 
 export async function newKey(alg) {
+  const secret = (alg === 'RS256' && rsaFromPrimes()) || (await generated(alg));
+  return { ...secret, alg, use: 'sig', kid: `${alg.toLowerCase()}-${randomBytes(6).toString('hex')}` };
+}
+
+async function generated(alg) {
   const { privateKey } = await jose.generateKeyPair(alg, { extractable: true });
-  return { ...(await jose.exportJWK(privateKey)), alg, use: 'sig', kid: `${alg.toLowerCase()}-${randomBytes(6).toString('hex')}` };
+  return jose.exportJWK(privateKey);
 }
 
 const newSet = async () => [await newKey('RS256'), await newKey('ES256')];

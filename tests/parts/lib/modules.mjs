@@ -15,6 +15,9 @@ function folder() {
   }
 }
 
+/** The path of what `install` put beside the packages. */
+export const installed = (name) => join(folder(), '..', name);
+
 const resolve = createRequire(join(folder(), 'resolve.cjs')).resolve;
 
 export const load = (name) => import(pathToFileURL(resolve(name)).href);
