@@ -1,4 +1,4 @@
-//! Whether a verified claimant is still admitted, by what the store keeps; and what their sight changes
+//! Whether a verified principal is still admitted, by what the store keeps; and what their sight changes
 //! there.
 
 use super::github;
@@ -21,20 +21,20 @@ const ATTEMPTS: usize = 4;
 /// How exact the time of the last sight of a person is kept, milliseconds.
 const SEEN_AGAIN_MS: u64 = 60_000;
 
-/// A claimant that may ask.
+/// A principal that may ask.
 pub struct AuthorizedPrincipal {
     /// With the groups that count: those of a later signal, where there is one.
-    pub claimant: Principal,
+    pub principal: Principal,
     /// The groups of the token itself, for the store.
     groups: Groups,
     /// As kept; none for who was never seen.
     pub row: Option<PersonRow>,
 }
 
-/// A claimant that may not.
+/// A principal that may not.
 pub struct DeniedPrincipal {
     /// As verified.
-    pub claimant: Principal,
+    pub principal: Principal,
     /// Why.
     pub refusal: Refusal,
     /// As kept, with the end.
@@ -49,20 +49,22 @@ pub enum AuthorizeError {
     Unknown(Refused),
 }
 
-/// Admits a claimant by what the store says now.
+/// Admits a principal by what the store says now.
 ///
 /// # Errors
 /// Why not.
 pub async fn admit(
     issuer: &Issuer,
     in_force: &LiveConfig,
-    claimant: Principal,
+    principal: Principal,
 ) -> Result<AuthorizedPrincipal, AuthorizeError> {
     let unknown =
         |fault: StoreFault| AuthorizeError::Unknown(Refused::of_exchange(fault.refusal(), false));
-    let row = person(issuer, in_force, &claimant).await.map_err(unknown)?;
-    let since = session_since(issuer, &claimant, row.as_ref()).await;
-    admit_by(in_force, claimant, row, since.map_err(unknown)?)
+    let row = person(issuer, in_force, &principal)
+        .await
+        .map_err(unknown)?;
+    let since = session_since(issuer, &principal, row.as_ref()).await;
+    admit_by(in_force, principal, row, since.map_err(unknown)?)
 }
 
 /// Admits a bearer, and writes the sight of them when it is news: a person who only listens must be found by a
@@ -72,13 +74,13 @@ pub async fn admit(
 /// Why not.
 pub async fn admit_and_keep(
     issuer: &Issuer,
-    claimant: Principal,
+    principal: Principal,
 ) -> Result<AuthorizedPrincipal, AuthorizeError> {
     let mut fault = StoreFault::Overtaken;
     for _ in 0..ATTEMPTS {
         // By the policy of now: another one can be what overtook it.
         let in_force = issuer.in_force();
-        let admitted = admit(issuer, &in_force, claimant.clone()).await?;
+        let admitted = admit(issuer, &in_force, principal.clone()).await?;
         match admitted.keep(issuer, &in_force).await {
             Ok(()) => return Ok(admitted),
             Err(StoreFault::Overtaken) => {}
@@ -94,23 +96,23 @@ pub async fn admit_and_keep(
     )))
 }
 
-/// What is kept of a claimant. One who comes for the first time takes over what the provider said of them before.
+/// What is kept of a principal. One who comes for the first time takes over what the provider said of them before.
 async fn person(
     issuer: &Issuer,
     in_force: &LiveConfig,
-    claimant: &Principal,
+    principal: &Principal,
 ) -> Result<Option<PersonRow>, StoreFault> {
-    let mut row = issuer.store.person(claimant.key.clone()).await?;
+    let mut row = issuer.store.person(principal.key.clone()).await?;
     // In a place of its own: hardly any exchange tells another account.
-    if let Some(account) = github::news(in_force, claimant, row.as_ref())
-        && Box::pin(github::link(issuer, &claimant.key, account)).await?
+    if let Some(account) = github::news(in_force, principal, row.as_ref())
+        && Box::pin(github::link(issuer, &principal.key, account)).await?
     {
-        row = issuer.store.person(claimant.key.clone()).await?;
+        row = issuer.store.person(principal.key.clone()).await?;
     }
     if row.as_ref().is_some_and(|row| !row.is_never_seen()) {
         return Ok(row);
     }
-    let seen = seen(claimant, &claimant.groups, clock::now_ms());
+    let seen = seen(principal, &principal.groups, clock::now_ms());
     if !issuer.store.is_spoken_of(seen.clone()).await? {
         return Ok(row);
     }
@@ -119,36 +121,37 @@ async fn person(
         entries: Vec::new(),
     };
     issuer.commit(batch).await?;
-    issuer.store.person(claimant.key.clone()).await
+    issuer.store.person(principal.key.clone()).await
 }
 
-/// The first evidence of the claimant's session, where the answer depends on it.
+/// The first evidence of the principal's session, where the answer depends on it.
 ///
 /// # Errors
 /// The store is not there.
 pub async fn session_since(
     issuer: &Issuer,
-    claimant: &Principal,
+    principal: &Principal,
     row: Option<&PersonRow>,
 ) -> Result<Option<u64>, StoreFault> {
-    match &claimant.session {
+    match &principal.session {
         Some(sid)
-            if claimant.auth_time.is_none() && row.is_some_and(|r| r.account.session.is_some()) =>
+            if principal.auth_time.is_none()
+                && row.is_some_and(|r| r.account.session.is_some()) =>
         {
-            let key = claimant.key.clone();
+            let key = principal.key.clone();
             issuer.store.session_since(key, sid.clone()).await
         }
         _ => Ok(None),
     }
 }
 
-/// Admits a claimant by this row, and by [`session_since`].
+/// Admits a principal by this row, and by [`session_since`].
 ///
 /// # Errors
 /// [`AuthorizeError::Denied`].
 pub fn admit_by(
     in_force: &LiveConfig,
-    mut claimant: Principal,
+    mut principal: Principal,
     row: Option<PersonRow>,
     session_since: Option<u64>,
 ) -> Result<AuthorizedPrincipal, AuthorizeError> {
@@ -156,18 +159,18 @@ pub fn admit_by(
         .as_ref()
         .map(|row| signal_processor::facts(row, session_since));
     let org = in_force.org();
-    if let Err(refusal) = admission::admit(facts.as_ref(), &claimant, org, clock::now_ms()) {
+    if let Err(refusal) = admission::admit(facts.as_ref(), &principal, org, clock::now_ms()) {
         let barred = DeniedPrincipal {
-            claimant,
+            principal,
             refusal,
             row,
         };
         return Err(AuthorizeError::Denied(Box::new(barred)));
     }
-    let counting = admission::groups(facts.as_ref(), &claimant);
-    let groups = std::mem::replace(&mut claimant.groups, counting);
+    let counting = admission::groups(facts.as_ref(), &principal);
+    let groups = std::mem::replace(&mut principal.groups, counting);
     Ok(AuthorizedPrincipal {
-        claimant,
+        principal,
         groups,
         row,
     })
@@ -182,7 +185,7 @@ impl AuthorizedPrincipal {
     /// Whether later evidence than this one is kept: it gave the roles that are held, and this one gives no
     /// other.
     pub fn is_older(&self) -> bool {
-        let proven_at = self.claimant.proven_at;
+        let proven_at = self.principal.proven_at;
         let row = self.row.as_ref();
         row.is_some_and(|row| proven_at < row.seen.proven_at)
     }
@@ -192,13 +195,13 @@ impl AuthorizedPrincipal {
     /// an older token would take away and give back the same role with every ask.
     pub fn sight(&self, in_force: &LiveConfig) -> Vec<StoreChange> {
         let at_ms = clock::now_ms();
-        let seen = seen(&self.claimant, &self.groups, at_ms);
+        let seen = seen(&self.principal, &self.groups, at_ms);
         let mut changes = Vec::with_capacity(2);
         if !self.row.as_ref().is_some_and(|row| is_kept(row, &seen)) {
             changes.push(StoreChange::Seen(seen));
         }
         if !self.is_older() {
-            let held = policy::held_names(&in_force.policy, &self.claimant);
+            let held = policy::held_names(&in_force.policy, &self.principal);
             let before = self.row.as_ref().map_or(&[][..], |row| &row.held);
             let after = admission::roles_after_signal(before, held);
             if after.changed {
@@ -209,7 +212,7 @@ impl AuthorizedPrincipal {
                     lost: after.lost.clone(),
                 });
                 changes.push(StoreChange::Held {
-                    key: self.claimant.key.clone(),
+                    key: self.principal.key.clone(),
                     from: Compared::of(self.row.as_ref()),
                     held: after.held,
                     lost: after.lost,
@@ -225,7 +228,7 @@ impl AuthorizedPrincipal {
     fn is_news(&self) -> bool {
         self.row
             .as_ref()
-            .is_none_or(|row| row.seen.proven_at < self.claimant.proven_at || row.is_never_seen())
+            .is_none_or(|row| row.seen.proven_at < self.principal.proven_at || row.is_never_seen())
     }
 
     async fn keep(&self, issuer: &Issuer, in_force: &LiveConfig) -> Result<(), StoreFault> {
@@ -234,7 +237,7 @@ impl AuthorizedPrincipal {
         }
         let mut changes = self.sight(in_force);
         changes.push(StoreChange::AtEpoch {
-            key: self.claimant.key.clone(),
+            key: self.principal.key.clone(),
             epoch: self.epoch(),
         });
         let batch = Batch {
@@ -247,19 +250,19 @@ impl AuthorizedPrincipal {
     }
 }
 
-fn seen(claimant: &Principal, groups: &Groups, at_ms: u64) -> PersonSeen {
+fn seen(principal: &Principal, groups: &Groups, at_ms: u64) -> PersonSeen {
     PersonSeen {
-        key: claimant.key.clone(),
-        issuer: claimant.issuer.clone(),
-        subject: claimant.subject.clone(),
-        username: claimant.username.clone(),
-        email: claimant.email.clone(),
+        key: principal.key.clone(),
+        issuer: principal.issuer.clone(),
+        subject: principal.subject.clone(),
+        username: principal.username.clone(),
+        email: principal.email.clone(),
         groups: match groups {
             Groups::Known(groups) => Some(groups.clone()),
             Groups::Unknown { .. } => None,
         },
-        session: claimant.session.clone(),
-        proven_at: claimant.proven_at,
+        session: principal.session.clone(),
+        proven_at: principal.proven_at,
         at_ms,
     }
 }
@@ -300,8 +303,11 @@ impl DeniedPrincipal {
 }
 
 /// Adds who asks to an entry.
-pub fn name(entry: &mut AuditRecord, claimant: &Principal) {
-    entry.source = Some(claimant.key.source.clone());
-    entry.person = Some(claimant.key.key.clone());
-    entry.name = claimant.username.clone().or_else(|| claimant.email.clone());
+pub fn name(entry: &mut AuditRecord, principal: &Principal) {
+    entry.source = Some(principal.key.source.clone());
+    entry.person = Some(principal.key.key.clone());
+    entry.name = principal
+        .username
+        .clone()
+        .or_else(|| principal.email.clone());
 }

@@ -108,13 +108,13 @@ async fn granted(
     ask: &ExchangeRequest,
     entry: &mut AuditRecord,
 ) -> Result<IssuedToken, Refused> {
-    let claimant = identity(in_force, ask).await?;
-    authorize::name(entry, &claimant);
-    pace(issuer, in_force, &claimant)?;
+    let principal = identity(in_force, ask).await?;
+    authorize::name(entry, &principal);
+    pace(issuer, in_force, &principal)?;
     // Once more, for an end or another policy that came in between: a second one is answered with a refusal.
     for _ in 0..2 {
         let in_force = issuer.in_force();
-        match attempt(issuer, &in_force, ask, claimant.clone(), entry).await {
+        match attempt(issuer, &in_force, ask, principal.clone(), entry).await {
             Err(Stop::Overtaken) => {}
             Err(Stop::Refused(refused)) => return Err(refused),
             Ok(grant) => return Ok(grant),
@@ -128,19 +128,19 @@ async fn identity(in_force: &LiveConfig, ask: &ExchangeRequest) -> Result<Princi
     let verified = in_force
         .identities
         .verify(&ask.token, ask.kind, ask.origin.from, clock::now());
-    let claimant = verified
+    let principal = verified
         .await
         .map_err(|refusal| Refused::of_exchange(refusal, false))?;
-    ask.origin.proven(&claimant.key);
-    Ok(claimant)
+    ask.origin.proven(&principal.key);
+    Ok(principal)
 }
 
-fn pace(issuer: &Issuer, in_force: &LiveConfig, claimant: &Principal) -> Result<(), Refused> {
+fn pace(issuer: &Issuer, in_force: &LiveConfig, principal: &Principal) -> Result<(), Refused> {
     let limits = &in_force.settings.limits;
     let rate = Rate::new(limits.exchanges_per_minute, limits.burst);
     issuer
         .exchange_limiter
-        .ask(rate, &claimant.key, clock::steady_us())
+        .ask(rate, &principal.key, clock::steady_us())
         .map_err(|wait_s| Refused::too_many("this identity", wait_s))
 }
 
@@ -149,12 +149,12 @@ async fn attempt(
     issuer: &Issuer,
     in_force: &LiveConfig,
     ask: &ExchangeRequest,
-    claimant: Principal,
+    principal: Principal,
     entry: &mut AuditRecord,
 ) -> Result<IssuedToken, Stop> {
-    let admitted = admission(issuer, in_force, claimant).await?;
+    let admitted = admission(issuer, in_force, principal).await?;
     let wanted = &ask.wanted;
-    let decision = decision(in_force, &admitted.claimant, wanted)?;
+    let decision = decision(in_force, &admitted.principal, wanted)?;
     newest(&admitted, &decision)?;
     decided(entry, &decision);
     let hub = in_force.hub(&wanted.hub).ok_or_else(gone)?;
@@ -163,14 +163,14 @@ async fn attempt(
     }
     let now_ms = clock::now_ms();
     let order = MintRequest {
-        claimant: &admitted.claimant,
+        principal: &admitted.principal,
         decision: &decision,
         hub,
         repository: wanted.repository.as_ref(),
         request_id: &ask.origin.request_id,
         now_ms,
         // Only a hub can be unable to make a token that reads.
-        may_write: mint::asks_hub(hub) && may_write(in_force, &admitted.claimant, wanted),
+        may_write: mint::asks_hub(hub) && may_write(in_force, &admitted.principal, wanted),
     };
     let minted = minted(in_force, &order).await?;
     on_record::kept(issuer, in_force, &admitted, &order, minted, entry)
@@ -182,9 +182,9 @@ async fn attempt(
 async fn admission(
     issuer: &Issuer,
     in_force: &LiveConfig,
-    claimant: Principal,
+    principal: Principal,
 ) -> Result<AuthorizedPrincipal, Refused> {
-    let admitted = authorize::admit(issuer, in_force, claimant).await;
+    let admitted = authorize::admit(issuer, in_force, principal).await;
     admitted.map_err(|not| match not {
         AuthorizeError::Denied(barred) => Refused::of_exchange(barred.refusal, false),
         AuthorizeError::Unknown(refused) => refused,
@@ -194,11 +194,11 @@ async fn admission(
 /// Step 3: whether they may.
 fn decision(
     in_force: &LiveConfig,
-    claimant: &Principal,
+    principal: &Principal,
     wanted: &PolicyRequest,
 ) -> Result<Decision, Refused> {
-    policy::decide(&in_force.policy, claimant, wanted).map_err(|refusal| {
-        let role_at_fault = is_beyond_the_role(in_force, claimant, wanted);
+    policy::decide(&in_force.policy, principal, wanted).map_err(|refusal| {
+        let role_at_fault = is_beyond_the_role(in_force, principal, wanted);
         Refused::of_exchange(refusal, role_at_fault)
     })
 }
@@ -221,9 +221,13 @@ fn newest(admitted: &AuthorizedPrincipal, decision: &Decision) -> Result<(), Ref
 
 /// Whether the role that is named is what can't be had: it is not held, or allows the action nowhere on this
 /// hub. Otherwise it is the repository that it does not cover.
-fn is_beyond_the_role(in_force: &LiveConfig, claimant: &Principal, wanted: &PolicyRequest) -> bool {
+fn is_beyond_the_role(
+    in_force: &LiveConfig,
+    principal: &Principal,
+    wanted: &PolicyRequest,
+) -> bool {
     wanted.role.as_ref().is_some_and(|name| {
-        let held = policy::holdings(&in_force.policy, claimant);
+        let held = policy::holdings(&in_force.policy, principal);
         let mut grants = held
             .iter()
             .filter(|held| held.role == *name)
@@ -233,13 +237,13 @@ fn is_beyond_the_role(in_force: &LiveConfig, claimant: &Principal, wanted: &Poli
 }
 
 /// A read may be served by a token that can write only to somebody who may write there anyway.
-fn may_write(in_force: &LiveConfig, claimant: &Principal, wanted: &PolicyRequest) -> bool {
+fn may_write(in_force: &LiveConfig, principal: &Principal, wanted: &PolicyRequest) -> bool {
     let write = PolicyRequest {
         action: Action::Write,
         role: None,
         ..wanted.clone()
     };
-    wanted.action >= Action::Write || policy::covers(&in_force.policy, claimant, &write)
+    wanted.action >= Action::Write || policy::covers(&in_force.policy, principal, &write)
 }
 
 /// Step 4: a token.

@@ -115,9 +115,9 @@ impl Identities {
                 if kind == SubjectTokenKind::Jwt && read.header.is_access_token() {
                     return Box::pin(self.asked(token, digest, from, now)).await;
                 }
-                let claimant = self.signed(token, &read, now).await?;
-                self.remembered.put(digest, &claimant, now);
-                Ok(claimant)
+                let principal = self.signed(token, &read, now).await?;
+                self.remembered.put(digest, &principal, now);
+                Ok(principal)
             }
         }
     }
@@ -170,7 +170,7 @@ impl Identities {
         let mut refusal = None;
         for trusted in tried {
             match trusted.verified(token, read, now).await {
-                Ok(claimant) => return Ok(claimant),
+                Ok(principal) => return Ok(principal),
                 Err(first) => refusal = refusal.or(Some(first)),
             }
         }
@@ -202,7 +202,7 @@ impl Identities {
         match (takers.next(), takers.next()) {
             (Some((source, access)), None) => {
                 let shown = PresentedToken { digest, from };
-                access.claimant(source, token, shown, now).await
+                access.principal(source, token, shown, now).await
             }
             (None, _) => Err(Refusal::bad_request(
                 "no identity source takes access tokens of this kind",
@@ -262,7 +262,7 @@ impl Trusted {
         {
             tracing::warn!(source = %self.source.name, unusable, "entries that can be nobody's group are skipped");
         }
-        claims::claimant(&self.source, typ, claims, now.unix())
+        claims::principal(&self.source, typ, claims, now.unix())
     }
 
     /// The claims, after the signature fitted a key of this source.

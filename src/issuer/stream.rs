@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// A bearer with its place in the feed.
 pub struct Listener {
     issuer: Arc<Issuer>,
-    claimant: Principal,
+    principal: Principal,
     cursor: Option<Cursor>,
     /// The cursor that was told last.
     told: Option<Cursor>,
@@ -29,17 +29,17 @@ pub struct StreamBatch {
 
 impl Listener {
     /// A listener from `after` on; none: from now on.
-    pub fn new(issuer: Arc<Issuer>, mut claimant: Principal, after: Option<Cursor>) -> Self {
+    pub fn new(issuer: Arc<Issuer>, mut principal: Principal, after: Option<Cursor>) -> Self {
         // What a stream keeps for hours is little: of the claims only what admission looks at.
         let mut looked_at = Claims::new();
-        if let Some(iat) = claimant.claims.get("iat") {
+        if let Some(iat) = principal.claims.get("iat") {
             looked_at.insert("iat".to_owned(), iat.clone());
         }
-        claimant.claims = Arc::new(looked_at);
-        claimant.groups = Groups::Known(Vec::new());
+        principal.claims = Arc::new(looked_at);
+        principal.groups = Groups::Known(Vec::new());
         Self {
             issuer,
-            claimant,
+            principal,
             cursor: after,
             told: None,
         }
@@ -47,7 +47,7 @@ impl Listener {
 
     /// Unix seconds at which the bearer expires.
     pub const fn expires_at(&self) -> u64 {
-        self.claimant.expires_at
+        self.principal.expires_at
     }
 
     /// Looks what came since the last look; with `beat` a heartbeat follows. The feed is read before the
@@ -58,16 +58,16 @@ impl Listener {
     pub async fn look(&mut self, beat: bool) -> Result<StreamBatch, StoreFault> {
         let in_force = self.issuer.in_force();
         let store = &self.issuer.store;
-        let key = &self.claimant.key;
+        let key = &self.principal.key;
         let page = store.feed(key.clone(), self.cursor.clone()).await?;
         let row = store.person(key.clone()).await?;
         // A proof of another session says nothing of this one: the provider may have ended just this one.
         let proven_at = row
             .as_ref()
-            .filter(|row| row.seen.session.is_some() && row.seen.session == self.claimant.session)
+            .filter(|row| row.seen.session.is_some() && row.seen.session == self.principal.session)
             .map_or(0, |row| row.seen.proven_at);
-        let since = authorize::session_since(&self.issuer, &self.claimant, row.as_ref()).await?;
-        let bearer = match authorize::admit_by(&in_force, self.claimant.clone(), row, since) {
+        let since = authorize::session_since(&self.issuer, &self.principal, row.as_ref()).await?;
+        let bearer = match authorize::admit_by(&in_force, self.principal.clone(), row, since) {
             Err(AuthorizeError::Denied(barred)) => StreamAccess::Over(barred.event()),
             Ok(_) | Err(AuthorizeError::Unknown(_)) => StreamAccess::Admitted,
         };
@@ -94,7 +94,7 @@ impl Listener {
         proven_at: u64,
     ) -> Result<FeedItem, StoreFault> {
         let mut stream: Option<(u64, u64)> = None;
-        for (transmitter, live_for_ms) in in_force.streams_of(&self.claimant.key) {
+        for (transmitter, live_for_ms) in in_force.streams_of(&self.principal.key) {
             let verified = self.issuer.store.stream_verified(transmitter.to_owned());
             if let Some(at_ms) = verified.await? {
                 stream = stream.max(Some((at_ms, live_for_ms)));
@@ -102,7 +102,7 @@ impl Listener {
         }
         let now_ms = clock::now_ms();
         let evidence = Evidence {
-            bearer_ms: self.claimant.proven_at.saturating_mul(1000),
+            bearer_ms: self.principal.proven_at.saturating_mul(1000),
             proven_ms: proven_at.saturating_mul(1000),
             stream,
         };

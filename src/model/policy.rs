@@ -106,7 +106,7 @@ pub struct Decision {
     pub action: Action,
     /// The rule in words, with its line: `model-publisher grants write on models for acme/* (line 31)`.
     pub rule: String,
-    /// Why the claimant holds the role: `member of ml-publishers at okta (line 28)`.
+    /// Why the principal holds the role: `member of ml-publishers at okta (line 28)`.
     pub because: String,
     /// Longest life of a token, seconds.
     pub lifetime_s: u64,
@@ -119,7 +119,7 @@ pub struct Decision {
 pub struct PolicyCase {
     /// 1-based line of the table's file.
     pub line: usize,
-    /// Name of the claimant: its key, subject and user name.
+    /// Name of the principal: its key, subject and user name.
     pub who: String,
     /// Its source.
     pub source: SourceName,

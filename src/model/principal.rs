@@ -33,7 +33,7 @@ impl fmt::Display for PrincipalKey {
     }
 }
 
-/// The groups of a claimant. "Unknown" is never "none": Entra sends an overage marker instead of
+/// The groups of a principal. "Unknown" is never "none": Entra sends an overage marker instead of
 /// the groups of whoever is in more than 200.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -49,7 +49,7 @@ pub enum Groups {
     },
 }
 
-/// A claimant: nothing in it is a secret, and all of it was verified.
+/// A principal: nothing in it is a secret, and all of it was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     /// Source and stable key.
@@ -71,7 +71,7 @@ pub struct Principal {
     /// The provider's session (`sid`), to match a logout.
     pub session: Option<String>,
     /// All claims of the token (and of userinfo where it was asked), for conditions of the policy. Shared:
-    /// there can be a hundred of them, and a claimant is handed on several times in one exchange.
+    /// there can be a hundred of them, and a principal is handed on several times in one exchange.
     pub claims: Arc<Map<String, Value>>,
     /// The time that the evidence speaks of (`iat`, or the moment of an introspection), Unix seconds.
     pub proven_at: u64,

@@ -1,4 +1,4 @@
-//! Whether a verified claimant is still admitted: what ended before, and whether this evidence is later.
+//! Whether a verified principal is still admitted: what ended before, and whether this evidence is later.
 //!
 //! Ends are told in milliseconds, tokens in whole seconds. An end of a session or account wins over a
 //! token of the same second; a doubt does not, because the agent renews at once when it hears of one,
@@ -44,24 +44,24 @@ pub struct Facts {
     pub teams: Vec<String>,
 }
 
-/// Admits a claimant, or says why not. `facts` is none for somebody never seen; `now_ms` Unix ms.
+/// Admits a principal, or says why not. `facts` is none for somebody never seen; `now_ms` Unix ms.
 ///
 /// # Errors
 /// `revoked` for an account or a session that was ended by a signal, `ended` for a doubt without a newer
 /// token and for a session older than the organization allows.
 pub fn admit(
     facts: Option<&Facts>,
-    claimant: &Principal,
+    principal: &Principal,
     org: &OrgRules,
     now_ms: u64,
 ) -> Result<(), Refusal> {
     if let Some(facts) = facts {
-        not_ended(facts, claimant, org)?;
+        not_ended(facts, principal, org)?;
     }
-    not_too_old(claimant, org, now_ms)
+    not_too_old(principal, org, now_ms)
 }
 
-fn not_ended(facts: &Facts, claimant: &Principal, org: &OrgRules) -> Result<(), Refusal> {
+fn not_ended(facts: &Facts, principal: &Principal, org: &OrgRules) -> Result<(), Refusal> {
     let org = org.name.as_str();
     if let Some(end) = &facts.account {
         return Err(Refusal::new(
@@ -74,12 +74,12 @@ fn not_ended(facts: &Facts, claimant: &Principal, org: &OrgRules) -> Result<(), 
         .because(Some(&end.reason)));
     }
     if let Some(end) = &facts.session
-        && !is_later(signed_in_at(facts, claimant), end.at_ms)
+        && !is_later(signed_in_at(facts, principal), end.at_ms)
     {
-        if signed_in_at(facts, claimant) == end.at_ms / 1000 {
+        if signed_in_at(facts, principal) == end.at_ms / 1000 {
             return Err(within_its_second(org, end));
         }
-        if is_untold(claimant) {
+        if is_untold(principal) {
             return Err(untold(org, end));
         }
         return Err(Refusal::standing(
@@ -89,7 +89,7 @@ fn not_ended(facts: &Facts, claimant: &Principal, org: &OrgRules) -> Result<(), 
         ));
     }
     if let Some(end) = &facts.doubt
-        && proven_at(claimant) < end.at_ms / 1000
+        && proven_at(principal) < end.at_ms / 1000
     {
         return Err(Refusal::new(
             RefusalCode::Ended,
@@ -102,8 +102,8 @@ fn not_ended(facts: &Facts, claimant: &Principal, org: &OrgRules) -> Result<(), 
 }
 
 /// The organization's session age (design §1): whatever the provider says, a person must sign in again.
-fn not_too_old(claimant: &Principal, org: &OrgRules, now_ms: u64) -> Result<(), Refusal> {
-    let Some(auth_time) = claimant.auth_time else {
+fn not_too_old(principal: &Principal, org: &OrgRules, now_ms: u64) -> Result<(), Refusal> {
+    let Some(auth_time) = principal.auth_time else {
         return Ok(());
     };
     let age_ms = now_ms.saturating_sub(auth_time.saturating_mul(1000));
@@ -122,22 +122,22 @@ fn not_too_old(claimant: &Principal, org: &OrgRules, now_ms: u64) -> Result<(), 
 /// renewed token is younger than its sign-in. A person's token that tells neither could be a renewed one, and
 /// is from before every end; a job has no session, and each of its tokens stands for itself. An answer about a
 /// token proves it alive now and says nothing of a new sign-in.
-fn signed_in_at(facts: &Facts, claimant: &Principal) -> u64 {
-    if let Some(at) = claimant.auth_time {
+fn signed_in_at(facts: &Facts, principal: &Principal) -> u64 {
+    if let Some(at) = principal.auth_time {
         return at;
     }
-    if is_untold(claimant) {
+    if is_untold(principal) {
         return 0;
     }
-    let made = made_at(claimant).unwrap_or(0);
+    let made = made_at(principal).unwrap_or(0);
     facts.session_since.map_or(made, |since| since.min(made))
 }
 
 /// Whether nothing in a person's token tells a new sign-in from a renewal.
-fn is_untold(claimant: &Principal) -> bool {
-    claimant.kind == PrincipalKind::Person
-        && claimant.auth_time.is_none()
-        && claimant.session.is_none()
+fn is_untold(principal: &Principal) -> bool {
+    principal.kind == PrincipalKind::Person
+        && principal.auth_time.is_none()
+        && principal.session.is_none()
 }
 
 fn untold(org: &str, end: &End) -> Refusal {
@@ -167,12 +167,12 @@ fn within_its_second(org: &str, end: &End) -> Refusal {
 
 /// When the provider last stood for the session. By its own clock where the token says it: an end by
 /// a signal is told by the same clock.
-fn proven_at(claimant: &Principal) -> u64 {
-    made_at(claimant).unwrap_or(0).max(claimant.proven_at)
+fn proven_at(principal: &Principal) -> u64 {
+    made_at(principal).unwrap_or(0).max(principal.proven_at)
 }
 
-fn made_at(claimant: &Principal) -> Option<u64> {
-    claimant
+fn made_at(principal: &Principal) -> Option<u64> {
+    principal
         .claims
         .get("iat")
         .and_then(super::claims::read::seconds)
@@ -185,15 +185,15 @@ const fn is_later(seconds: u64, than_ms: u64) -> bool {
 /// The groups that count, as [`deciding`] says: the directory's, or those of a signal until a token that is later
 /// than it, and of two tokens those of the later one, as far as they are kept: an older token grants nothing that
 /// a later one took. The teams of GitHub are beside them, whoever says the others.
-pub fn groups(facts: Option<&Facts>, claimant: &Principal) -> Groups {
+pub fn groups(facts: Option<&Facts>, principal: &Principal) -> Groups {
     let teams = facts.map_or(&[][..], |facts| &facts.teams);
-    beside(deciding_groups(facts, claimant), teams)
+    beside(deciding_groups(facts, principal), teams)
 }
 
-fn deciding_groups(facts: Option<&Facts>, claimant: &Principal) -> Groups {
+fn deciding_groups(facts: Option<&Facts>, principal: &Principal) -> Groups {
     let said = facts.and_then(|facts| facts.directory.as_ref());
     let by_directory = said.and_then(|said| said.groups.as_ref());
-    let by_signal = facts.and_then(|facts| of_signal(facts, claimant));
+    let by_signal = facts.and_then(|facts| of_signal(facts, principal));
     let told = ToldGroups {
         by_directory: said
             .filter(|said| said.groups.is_some())
@@ -203,15 +203,15 @@ fn deciding_groups(facts: Option<&Facts>, claimant: &Principal) -> Groups {
     let counting = match deciding(told) {
         GroupOrigin::Directory(_) => {
             return by_directory.map_or_else(
-                || claimant.groups.clone(),
+                || principal.groups.clone(),
                 |groups| Groups::Known(groups.clone()),
             );
         }
-        GroupOrigin::Signal => by_signal.unwrap_or_else(|| claimant.groups.clone()),
-        GroupOrigin::Token => claimant.groups.clone(),
+        GroupOrigin::Signal => by_signal.unwrap_or_else(|| principal.groups.clone()),
+        GroupOrigin::Token => principal.groups.clone(),
     };
     match (facts, counting) {
-        (Some(facts), Groups::Known(groups)) if claimant.proven_at < facts.proven_at => {
+        (Some(facts), Groups::Known(groups)) if principal.proven_at < facts.proven_at => {
             Groups::Known(both(groups, facts.groups.as_deref()))
         }
         (_, counting) => counting,
@@ -226,13 +226,13 @@ fn both(mut groups: Vec<String>, kept: Option<&[String]>) -> Vec<String> {
 }
 
 /// What a signal that is later than the token says.
-fn of_signal(facts: &Facts, claimant: &Principal) -> Option<Groups> {
+fn of_signal(facts: &Facts, principal: &Principal) -> Option<Groups> {
     let changed_ms = facts.groups_changed_at_ms?;
     match &facts.groups {
-        Some(groups) if !is_later(proven_at(claimant), changed_ms) => {
+        Some(groups) if !is_later(proven_at(principal), changed_ms) => {
             Some(Groups::Known(groups.clone()))
         }
-        None if proven_at(claimant) < changed_ms / 1000 => Some(Groups::Unknown {
+        None if proven_at(principal) < changed_ms / 1000 => Some(Groups::Unknown {
             sentence:
                 "the identity provider said that the groups changed, and this token is from before"
                     .to_owned(),

@@ -1,4 +1,4 @@
-//! From the verified claims of a subject token to a claimant, each check by name (R30; OIDC Core
+//! From the verified claims of a subject token to a principal, each check by name (R30; OIDC Core
 //! §3.1.3.7, RFC 7662 §2.2, OIDC Core §5.3).
 //!
 //! The signature was checked before, or the provider was asked; nothing here trusts anything else. A
@@ -28,12 +28,12 @@ const LONGEST_TEXT: usize = 1024;
 /// Claims of a token, or an answer about one.
 pub type Claims = Map<String, Value>;
 
-/// The claimant of an ID token, or of a job's or workload's token, whose signature was verified with a
+/// The principal of an ID token, or of a job's or workload's token, whose signature was verified with a
 /// key of this source. `typ` is the header's; `now_s` Unix seconds.
 ///
 /// # Errors
 /// A refusal of kind `bad-request` that names the claim.
-pub fn claimant(
+pub fn principal(
     source: &IdentitySource,
     typ: Option<&str>,
     claims: &Arc<Claims>,
@@ -47,7 +47,7 @@ pub fn claimant(
     built(source, Arc::clone(claims), times, groups_elsewhere)
 }
 
-/// The claimant of an access token by the provider's answer to an introspection (RFC 7662 §2.2) made at
+/// The principal of an access token by the provider's answer to an introspection (RFC 7662 §2.2) made at
 /// `now_s`, and by its userinfo where the source wants that too.
 ///
 /// # Errors
@@ -73,7 +73,7 @@ pub fn introspected(
     built(source, Arc::new(claims), times, groups_elsewhere)
 }
 
-/// The claimant of an access token by the provider's userinfo (OIDC Core §5.3), asked at `now_s`. `token`
+/// The principal of an access token by the provider's userinfo (OIDC Core §5.3), asked at `now_s`. `token`
 /// holds the claims of the access token itself where it is a JWT: the provider has just taken exactly
 /// these bytes, so what they say of client, audience and times counts, and their identity does not. One
 /// that is no JWT could have been issued to any client of the provider, whose operator could show it here:

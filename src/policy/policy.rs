@@ -1,6 +1,6 @@
 //! The organization's policy compiled, and every decision made by it: deny by default.
 //!
-//! [`Index`] is made once for a policy. A decision then looks only at the claimant's own groups and at grants
+//! [`Index`] is made once for a policy. A decision then looks only at the principal's own groups and at grants
 //! whose literal beginning is that of the repository, so that it does not grow with the file.
 
 pub mod cases;
@@ -54,7 +54,7 @@ impl Index {
     }
 }
 
-/// Decides by the narrowest grant that covers `wanted`, among the roles that the claimant holds. It never
+/// Decides by the narrowest grant that covers `wanted`, among the roles that the principal holds. It never
 /// gives more than was asked: not another action, not another repository.
 ///
 /// # Errors
@@ -62,15 +62,15 @@ impl Index {
 /// is held without them covers it. The words say what is missing.
 pub fn decide(
     index: &Index,
-    claimant: &Principal,
+    principal: &Principal,
     wanted: &PolicyRequest,
 ) -> Result<Decision, Refusal> {
-    let held = index.members.holdings(&index.policy, claimant);
+    let held = index.members.holdings(&index.policy, principal);
     let named = match &wanted.role {
         None => None,
         Some(name) => match index.by_name.get(name) {
             Some(at) => Some(*at),
-            None => return Err(refuse::unknown_role(claimant, name, &held)),
+            None => return Err(refuse::unknown_role(principal, name, &held)),
         },
     };
     let allowed = |role: usize| {
@@ -79,7 +79,7 @@ pub fn decide(
     };
     let best = index.grants.narrowest(wanted, allowed);
     match best.as_slice() {
-        [] => Err(refuse::nothing(index, claimant, wanted, &held)),
+        [] => Err(refuse::nothing(index, principal, wanted, &held)),
         [one] => Ok(decision(index, one, held.get(one.role), wanted)),
         rivals => match settled(index, rivals) {
             Some(one) => Ok(decision(index, one, held.get(one.role), wanted)),
@@ -105,10 +105,10 @@ fn settled<'c>(index: &Index, rivals: &'c [Cover]) -> Option<&'c Cover> {
     rivals.get(tie::settle(&all)?)
 }
 
-/// Whether any role that the claimant holds, or the one that is named, covers `wanted`. Where two cover it
+/// Whether any role that the principal holds, or the one that is named, covers `wanted`. Where two cover it
 /// equally well [`decide`] can't choose, and it is covered all the same.
-pub fn covers(index: &Index, claimant: &Principal, wanted: &PolicyRequest) -> bool {
-    let held = index.members.holdings(&index.policy, claimant);
+pub fn covers(index: &Index, principal: &Principal, wanted: &PolicyRequest) -> bool {
+    let held = index.members.holdings(&index.policy, principal);
     let chosen = |role: usize| {
         let name = &index.role(role).name;
         wanted.role.as_ref().is_none_or(|named| named == name) && held.contains(role)
@@ -139,9 +139,9 @@ fn decision(
     }
 }
 
-/// The roles that a claimant holds, in the order of the file, for display and for an agent's choice.
-pub fn holdings(index: &Index, claimant: &Principal) -> Vec<HeldRole> {
-    let held = index.members.holdings(&index.policy, claimant);
+/// The roles that a principal holds, in the order of the file, for display and for an agent's choice.
+pub fn holdings(index: &Index, principal: &Principal) -> Vec<HeldRole> {
+    let held = index.members.holdings(&index.policy, principal);
     held.iter()
         .map(|holding| {
             let role = index.role(holding.role);
@@ -166,9 +166,9 @@ pub fn holdings(index: &Index, claimant: &Principal) -> Vec<HeldRole> {
         .collect()
 }
 
-/// Names of the roles that a claimant holds, in the order of names: for comparing them over time.
-pub fn held_names(index: &Index, claimant: &Principal) -> Vec<RoleName> {
-    let held = index.members.holdings(&index.policy, claimant);
+/// Names of the roles that a principal holds, in the order of names: for comparing them over time.
+pub fn held_names(index: &Index, principal: &Principal) -> Vec<RoleName> {
+    let held = index.members.holdings(&index.policy, principal);
     let mut names: Vec<RoleName> = held
         .iter()
         .map(|holding| index.role(holding.role).name.clone())

@@ -68,7 +68,7 @@ impl Tie {
 const MOST: usize = 50;
 const PAIRS: usize = 2_000_000;
 
-/// The ties of a policy: pairs of roles that one claimant can hold, of equal priority, with grants that are equally
+/// The ties of a policy: pairs of roles that one principal can hold, of equal priority, with grants that are equally
 /// wide, differ, and overlap.
 pub fn ties(policy: &Policy) -> Vec<Tie> {
     let mut equal: BTreeMap<_, Vec<(&PolicyRole, &str, usize)>> = BTreeMap::new();

@@ -133,7 +133,7 @@ pub enum StoreChange {
         /// Whose end.
         restored: Reinstated,
     },
-    /// Nothing but a condition: the batch is refused as overtaken when the claimant's epoch is another.
+    /// Nothing but a condition: the batch is refused as overtaken when the principal's epoch is another.
     AtEpoch {
         /// Whose.
         key: PrincipalKey,

@@ -38,6 +38,8 @@ const FORMER: &[(&str, &str)] = &[
     ("Happening", "EventKind"),
     ("Occasion", "NotificationKind"),
     ("Claimant", "Principal"),
+    ("claimant", "principal"),
+    ("claimants", "principals"),
     ("bury", "persist_tombstone"),
     ("strays", "orphaned"),
     ("paces", "exchange_limiter"),

@@ -14,7 +14,7 @@ use oam_model::role::Action;
 use oam_policy::account::Author;
 use oam_policy::pattern;
 use oam_policy::policy::Index;
-use oam_policy::policy::cases::claimant;
+use oam_policy::policy::cases::principal;
 use oam_policy::policy::explain::{Considered, Explanation, explain};
 use oam_store::People;
 use oam_store::PersonRow;
@@ -98,7 +98,7 @@ pub(super) fn run(
 ) -> Result<u8, Refusal> {
     let policy = opening::policy(show, settings, path(settings, args.policy.as_deref()))?;
     let seen = seen(settings, &policy.org, args)?;
-    let claimant = match &seen {
+    let principal = match &seen {
         Some(row) => known(settings, row, args)?,
         None => described(settings, &policy.org, args)?,
     };
@@ -108,7 +108,7 @@ pub(super) fn run(
         action: action(args),
         role: args.role.clone(),
     };
-    let said = explain(&Index::new(policy), &claimant, &wanted);
+    let said = explain(&Index::new(policy), &principal, &wanted);
     let ended = seen.as_ref().and_then(|row| row.account.ended());
     let by_provider = matches!(ended, Some((Author::Provider | Author::Directory, _)));
     let ended = ended.map(|(_, end)| end);
@@ -223,7 +223,7 @@ fn known(settings: &IssuerSettings, row: &PersonRow, args: &WhyArgs) -> Result<P
             .entry("email".to_owned())
             .or_insert_with(|| email.clone().into());
     }
-    let mut person = claimant(source, &seen.key.key, args.groups.clone(), claims);
+    let mut person = principal(source, &seen.key.key, args.groups.clone(), claims);
     person.key = seen.key.clone();
     person.username.clone_from(&seen.username);
     if args.groups.is_empty() {
@@ -254,7 +254,7 @@ fn described(
             format!("use one of {}", names.join(", ")),
         ));
     };
-    Ok(claimant(
+    Ok(principal(
         source,
         &args.who,
         args.groups.clone(),

@@ -57,10 +57,10 @@ pub(super) async fn by_file(
 
 /// The account that a token says and that is not known, where the source takes that. Older evidence than what is kept
 /// says nothing; without the claim nothing is said.
-pub fn news(in_force: &LiveConfig, claimant: &Principal, row: Option<&PersonRow>) -> Option<u64> {
-    let account = told(in_force, claimant)?;
+pub fn news(in_force: &LiveConfig, principal: &Principal, row: Option<&PersonRow>) -> Option<u64> {
+    let account = told(in_force, principal)?;
     let known = row.and_then(|row| row.teams.as_ref());
-    let is_older = row.is_some_and(|row| claimant.proven_at < row.seen.proven_at);
+    let is_older = row.is_some_and(|row| principal.proven_at < row.seen.proven_at);
     let is_known = known.is_some_and(|known| known.account == account);
     (!is_known && !is_older).then_some(account)
 }
@@ -80,12 +80,12 @@ pub async fn link(issuer: &Issuer, key: &PrincipalKey, account: u64) -> Result<b
     }
 }
 
-fn told(in_force: &LiveConfig, claimant: &Principal) -> Option<u64> {
-    let source = in_force.identities.source(&claimant.key.source)?;
+fn told(in_force: &LiveConfig, principal: &Principal) -> Option<u64> {
+    let source = in_force.identities.source(&principal.key.source)?;
     let AccountsBy::Claim(claim) = &source.github.as_ref()?.accounts else {
         return None;
     };
-    let account = match read::at(&claimant.claims, claim)? {
+    let account = match read::at(&principal.claims, claim)? {
         Value::Number(number) => number.as_u64(),
         Value::String(text) => text.parse().ok(),
         _ => None,

@@ -27,16 +27,16 @@ pub async fn verified(
     headers: &HeaderMap,
     origin: &RequestOrigin,
 ) -> Result<Principal, Refused> {
-    let claimant = match claimant(in_force, headers, origin).await {
-        Ok(claimant) => claimant,
+    let principal = match principal(in_force, headers, origin).await {
+        Ok(principal) => principal,
         Err(refused) => return Err(refuse(issuer, origin, None, refused).await),
     };
-    origin.proven(&claimant.key);
-    match paced(issuer, in_force, &claimant) {
-        Ok(()) => Ok(claimant),
+    origin.proven(&principal.key);
+    match paced(issuer, in_force, &principal) {
+        Ok(()) => Ok(principal),
         Err(wait_s) => {
             let refused = Refused::too_many("this identity", wait_s);
-            Err(refuse(issuer, origin, Some(&claimant), refused).await)
+            Err(refuse(issuer, origin, Some(&principal), refused).await)
         }
     }
 }
@@ -45,7 +45,7 @@ pub async fn verified(
 ///
 /// # Errors
 /// There were too many: seconds to wait.
-pub fn paced(issuer: &Issuer, in_force: &LiveConfig, claimant: &Principal) -> Result<(), u64> {
+pub fn paced(issuer: &Issuer, in_force: &LiveConfig, principal: &Principal) -> Result<(), u64> {
     let limits = &in_force.settings.limits;
     let rate = Rate::new(
         limits.exchanges_per_minute.saturating_mul(SHARE),
@@ -53,10 +53,10 @@ pub fn paced(issuer: &Issuer, in_force: &LiveConfig, claimant: &Principal) -> Re
     );
     issuer
         .bearer_limiter
-        .ask(rate, &claimant.key, clock::steady_us())
+        .ask(rate, &principal.key, clock::steady_us())
 }
 
-async fn claimant(
+async fn principal(
     in_force: &LiveConfig,
     headers: &HeaderMap,
     origin: &RequestOrigin,
@@ -65,15 +65,15 @@ async fn claimant(
     let verified = in_force
         .identities
         .bearer(&token, origin.from, clock::now());
-    let claimant = verified.await.map_err(Refused::of_bearer)?;
+    let principal = verified.await.map_err(Refused::of_bearer)?;
     // The leeway of clocks is for an exchange. A stream ends with its bearer, and must not begin again by it.
-    if claimant.expires_at <= clock::now_s() {
+    if principal.expires_at <= clock::now_s() {
         return Err(Refused::of_bearer(Refusal::bad_request(
             "this bearer is over",
             "renew the token and try again",
         )));
     }
-    Ok(claimant)
+    Ok(principal)
 }
 
 /// The bearer, admitted and kept. A refusal is on record.
@@ -86,16 +86,16 @@ pub async fn admitted(
     headers: &HeaderMap,
     origin: &RequestOrigin,
 ) -> Result<AuthorizedPrincipal, Refused> {
-    let claimant = verified(issuer, in_force, headers, origin).await?;
-    match authorize::admit_and_keep(issuer, claimant).await {
+    let principal = verified(issuer, in_force, headers, origin).await?;
+    match authorize::admit_and_keep(issuer, principal).await {
         Ok(admitted) => Ok(admitted),
         Err(AuthorizeError::Unknown(refused)) => Err(refused),
         Err(AuthorizeError::Denied(barred)) => {
             let DeniedPrincipal {
-                claimant, refusal, ..
+                principal, refusal, ..
             } = *barred;
             let refused = Refused::of_bearer(refusal);
-            Err(refuse(issuer, origin, Some(&claimant), refused).await)
+            Err(refuse(issuer, origin, Some(&principal), refused).await)
         }
     }
 }
@@ -104,13 +104,13 @@ pub async fn admitted(
 pub async fn refuse(
     issuer: &Issuer,
     origin: &RequestOrigin,
-    claimant: Option<&Principal>,
+    principal: Option<&Principal>,
     refused: Refused,
 ) -> Refused {
     let mut entry = issuer.entry(AuditEvent::Refusal);
     record::origin(&mut entry, origin);
-    if let Some(claimant) = claimant {
-        authorize::name(&mut entry, claimant);
+    if let Some(principal) = principal {
+        authorize::name(&mut entry, principal);
     }
     let refused = record::refusal(issuer, entry, refused, origin.from).await;
     issuer.metrics.refused(refused.refusal.code);

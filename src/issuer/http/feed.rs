@@ -52,16 +52,16 @@ pub async fn feed(
         .and_then(|value| value.to_str().ok())
         .is_some_and(|kinds| kinds.contains("application/json"));
     let opened = async {
-        let claimant = subject(&issuer, &headers, &origin).await?;
+        let principal = subject(&issuer, &headers, &origin).await?;
         let after = after(query.as_deref(), &headers)?;
         if let Some(head) = headers.get(HEAD_HEADER).and_then(|head| head.to_str().ok()) {
-            history::shown(&issuer, &format!("the agent of {}", claimant.key), head).await;
+            history::shown(&issuer, &format!("the agent of {}", principal.key), head).await;
         }
-        let listener = Listener::new(Arc::clone(&issuer), claimant.clone(), after);
+        let listener = Listener::new(Arc::clone(&issuer), principal.clone(), after);
         if poll {
             return polled(&issuer, listener).await;
         }
-        let seat = issuer.feeds.sit(&claimant.key).ok_or_else(full)?;
+        let seat = issuer.feeds.sit(&principal.key).ok_or_else(full)?;
         streamed(&issuer, listener, seat).await
     };
     match opened.await {
@@ -77,19 +77,19 @@ async fn subject(
     origin: &RequestOrigin,
 ) -> Result<Principal, Refused> {
     let in_force = issuer.in_force();
-    let claimant = bearer::verified(issuer, &in_force, headers, origin).await?;
-    if claimant.kind == PrincipalKind::Job {
+    let principal = bearer::verified(issuer, &in_force, headers, origin).await?;
+    if principal.kind == PrincipalKind::Job {
         let refusal = Refusal::denied(
             "a job has no feed",
             "its tokens are short-lived: ask for a new one when one is refused",
         );
         let refused = Refused::new(OAuthError::AccessDenied, refusal);
-        return Err(bearer::refuse(issuer, origin, Some(&claimant), refused).await);
+        return Err(bearer::refuse(issuer, origin, Some(&principal), refused).await);
     }
-    match authorize::admit_and_keep(issuer, claimant).await {
-        Ok(admitted) => Ok(admitted.claimant),
+    match authorize::admit_and_keep(issuer, principal).await {
+        Ok(admitted) => Ok(admitted.principal),
         Err(AuthorizeError::Unknown(refused)) => Err(refused),
-        Err(AuthorizeError::Denied(barred)) => Ok(barred.claimant),
+        Err(AuthorizeError::Denied(barred)) => Ok(barred.principal),
     }
 }
 

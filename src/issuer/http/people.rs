@@ -29,21 +29,22 @@ pub async fn roles(
     match bearer::admitted(&issuer, &in_force, &headers, &origin).await {
         Err(refused) => answer::refused(&refused, &origin.request_id),
         Ok(admitted) => {
-            let claimant = &admitted.claimant;
-            let roles = policy::holdings(&in_force.policy, claimant);
-            if let (true, Groups::Unknown { sentence, next }) = (roles.is_empty(), &claimant.groups)
+            let principal = &admitted.principal;
+            let roles = policy::holdings(&in_force.policy, principal);
+            if let (true, Groups::Unknown { sentence, next }) =
+                (roles.is_empty(), &principal.groups)
             {
                 // "No roles" would be a lie: nobody knows.
                 let refusal = Refusal::denied(sentence.clone(), next.clone());
                 let refused = Refused::new(OAuthError::AccessDenied, refusal);
-                let refused = bearer::refuse(&issuer, &origin, Some(claimant), refused).await;
+                let refused = bearer::refuse(&issuer, &origin, Some(principal), refused).await;
                 return answer::refused(&refused, &origin.request_id);
             }
             answer::json(
                 200,
                 &EffectiveRoles {
                     v: VERSION,
-                    subject: claimant.key.to_string(),
+                    subject: principal.key.to_string(),
                     roles,
                     setup: Some(in_force.setup.clone()),
                 },
@@ -63,7 +64,7 @@ pub async fn why(
     let answered = async {
         let admitted = bearer::admitted(&issuer, &in_force, &headers, &origin).await?;
         let wanted = wanted(&in_force, query.as_deref().unwrap_or_default())?;
-        let decided = policy::decide(&in_force.policy, &admitted.claimant, &wanted);
+        let decided = policy::decide(&in_force.policy, &admitted.principal, &wanted);
         let (decision, refusal) = match decided {
             Ok(decision) => (Some(decision), None),
             Err(refusal) => (None, Some(refusal)),
@@ -75,7 +76,7 @@ pub async fn why(
             action: wanted.action,
             decision,
             refusal,
-            groups: groups(admitted.row.as_ref(), &admitted.claimant),
+            groups: groups(admitted.row.as_ref(), &admitted.principal),
         })
     };
     match answered.await {
@@ -85,17 +86,17 @@ pub async fn why(
 }
 
 /// The groups of whoever asks, each with its source: the token that is shown, where nobody else says them.
-fn groups(row: Option<&PersonRow>, claimant: &Principal) -> Vec<GroupSource> {
+fn groups(row: Option<&PersonRow>, principal: &Principal) -> Vec<GroupSource> {
     if let Some(row) = row.filter(|row| row.counting_groups().origin != GroupOrigin::Token) {
         return row.group_sources();
     }
-    let Groups::Known(groups) = &claimant.groups else {
+    let Groups::Known(groups) = &principal.groups else {
         return Vec::new();
     };
     let of = |group: &String| GroupSource {
         group: group.clone(),
         by: GroupOrigin::Token.word().to_owned(),
-        at_ms: claimant.proven_at.saturating_mul(1000),
+        at_ms: principal.proven_at.saturating_mul(1000),
         counts: true,
         because: GroupOrigin::Token.because().to_owned(),
     };

@@ -66,21 +66,21 @@ async fn taken(
     let in_force = issuer.in_force();
     // Who asks comes before what they send: a stranger's megabyte is not read.
     let admitted = bearer::admitted(issuer, &in_force, headers, origin).await?;
-    let claimant = &admitted.claimant;
+    let principal = &admitted.principal;
     let outcome = async {
-        may_send(&in_force, claimant)?;
-        let share = issuer.uploads.take(&claimant.key, AT_ONCE);
+        may_send(&in_force, principal)?;
+        let share = issuer.uploads.take(&principal.key, AT_ONCE);
         let _share = share.ok_or_else(|| Refused::too_many("this identity", 5))?;
         let upload = read(issuer, headers, body).await?;
-        is_own(issuer, claimant, &upload).await?;
+        is_own(issuer, principal, &upload).await?;
         if let Some(head) = &upload.known_head {
-            history::shown(issuer, &format!("the agent of {}", claimant.key), head).await;
+            history::shown(issuer, &format!("the agent of {}", principal.key), head).await;
         }
         for _ in 0..TRIES {
-            match hold(issuer, origin, claimant, &upload).await {
+            match hold(issuer, origin, principal, &upload).await {
                 Err(NotHeld::Store(StoreFault::Overtaken)) => {}
                 Err(NotHeld::Store(fault)) => {
-                    return Err(not_held(issuer, origin, claimant, &fault).await);
+                    return Err(not_held(issuer, origin, principal, &fault).await);
                 }
                 Err(NotHeld::Slowed(wait_s)) => {
                     return Err(Refused::too_many("the alarms of this log", wait_s));
@@ -92,7 +92,7 @@ async fn taken(
     };
     match outcome.await {
         Ok(answer) => Ok(answer),
-        Err(refused) => Err(bearer::refuse(issuer, origin, Some(claimant), refused).await),
+        Err(refused) => Err(bearer::refuse(issuer, origin, Some(principal), refused).await),
     }
 }
 
@@ -111,13 +111,13 @@ impl From<StoreFault> for NotHeld {
 
 /// Records are sent by the agents of people who hold a role: a job has no agent, and of a shared CI system
 /// it may be anybody's.
-fn may_send(in_force: &LiveConfig, claimant: &Principal) -> Result<(), Refused> {
-    let refusal = if claimant.kind == PrincipalKind::Job {
+fn may_send(in_force: &LiveConfig, principal: &Principal) -> Result<(), Refused> {
+    let refusal = if principal.kind == PrincipalKind::Job {
         Refusal::denied(
             "a job has no records to send",
             "its requests are on record here already",
         )
-    } else if policy::held_names(&in_force.policy, claimant).is_empty() {
+    } else if policy::held_names(&in_force.policy, principal).is_empty() {
         Refusal::denied(
             "records are taken from people who hold a role, and this one holds none",
             "ask the administrators for a role; the agent keeps its records until then",
@@ -132,7 +132,7 @@ fn may_send(in_force: &LiveConfig, claimant: &Principal) -> Result<(), Refused> 
 async fn not_held(
     issuer: &Issuer,
     origin: &RequestOrigin,
-    claimant: &Principal,
+    principal: &Principal,
     fault: &StoreFault,
 ) -> Refused {
     let mut refused = Refused::of_exchange(fault.refusal(), false);
@@ -141,23 +141,26 @@ async fn not_held(
     }
     refused.retry_after_s = Some(3_600);
     let now_us = clock::steady_us();
-    let first = issuer.full_days.ask(USED_UP, &claimant.key, now_us).is_ok();
+    let first = issuer
+        .full_days
+        .ask(USED_UP, &principal.key, now_us)
+        .is_ok();
     if first {
         issuer.metrics.alarm("record-quota");
-        tracing::error!(person = %claimant.key, "a person's agents sent as many records as are taken in a day");
+        tracing::error!(person = %principal.key, "a person's agents sent as many records as are taken in a day");
         let words = "the agents of this person sent as many records as are taken in one day; more are refused until tomorrow";
         let batch = Batch {
             changes: Vec::new(),
             entries: vec![entry(
                 issuer,
                 origin,
-                claimant,
+                principal,
                 AuditEvent::Alarm,
                 words.to_owned(),
             )],
         };
         if issuer.commit(batch).await.is_err() {
-            issuer.full_days.give_back(USED_UP, &claimant.key);
+            issuer.full_days.give_back(USED_UP, &principal.key);
         }
     }
     refused
@@ -204,17 +207,17 @@ async fn read(issuer: &Issuer, headers: &HeaderMap, body: Body) -> Result<Upload
 }
 
 /// A log belongs to whoever sent it first: nobody else adds to it under their own name.
-async fn is_own(issuer: &Issuer, claimant: &Principal, upload: &Upload) -> Result<(), Refused> {
+async fn is_own(issuer: &Issuer, principal: &Principal, upload: &Upload) -> Result<(), Refused> {
     let unavailable = |fault: StoreFault| Refused::of_exchange(fault.refusal(), false);
     let owner = issuer.store.agent_log_owner(upload.log.clone()).await;
     let refusal = match owner.map_err(unavailable)? {
-        Some(owner) if owner == claimant.key => return Ok(()),
+        Some(owner) if owner == principal.key => return Ok(()),
         Some(_) => Refusal::denied(
             "this log belongs to somebody else",
             "an agent sends its records with the token of the person whose log it is",
         ),
         None => {
-            let begun = issuer.store.agent_logs_of(claimant.key.clone()).await;
+            let begun = issuer.store.agent_logs_of(principal.key.clone()).await;
             if begun.map_err(unavailable)? < LOGS {
                 return Ok(());
             }
@@ -231,16 +234,16 @@ async fn is_own(issuer: &Issuer, claimant: &Principal, upload: &Upload) -> Resul
 async fn hold(
     issuer: &Issuer,
     origin: &RequestOrigin,
-    claimant: &Principal,
+    principal: &Principal,
     upload: &Upload,
 ) -> Result<UploadAnswer, NotHeld> {
-    let held = held(issuer, &claimant.key, &upload.log).await?;
+    let held = held(issuer, &principal.key, &upload.log).await?;
     let kept = match agent_log::needs(&held, upload) {
         None => None,
         Some(seq) => {
             let store = &issuer.store;
             store
-                .agent_record(claimant.key.clone(), upload.log.clone(), seq)
+                .agent_record(principal.key.clone(), upload.log.clone(), seq)
                 .await?
         }
     };
@@ -258,11 +261,11 @@ async fn hold(
     }
     if taken.alarm.is_some() {
         let now_us = clock::steady_us();
-        let may = issuer.alarms.ask(ALARMS, &claimant.key, now_us);
+        let may = issuer.alarms.ask(ALARMS, &principal.key, now_us);
         may.map_err(NotHeld::Slowed)?;
     }
     let count = taken.lines.len();
-    let batch = batch(issuer, origin, claimant, upload, taken);
+    let batch = batch(issuer, origin, principal, upload, taken);
     let committed = issuer.commit(batch).await?;
     record::settle(issuer, committed.revoked);
     issuer
@@ -271,7 +274,7 @@ async fn hold(
         .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     if let Some(why) = &answer.alarm {
         issuer.metrics.alarm("agent-log");
-        tracing::error!(person = %claimant.key, why, "an agent's log is not as it must be");
+        tracing::error!(person = %principal.key, why, "an agent's log is not as it must be");
     }
     Ok(answer)
 }
@@ -291,7 +294,7 @@ async fn held(issuer: &Issuer, key: &PrincipalKey, log: &str) -> Result<Accepted
 fn entry(
     issuer: &Issuer,
     origin: &RequestOrigin,
-    claimant: &Principal,
+    principal: &Principal,
     event: AuditEvent,
     detail: String,
 ) -> AuditRecord {
@@ -300,18 +303,18 @@ fn entry(
         ..issuer.entry(event)
     };
     record::origin(&mut entry, origin);
-    crate::authorize::name(&mut entry, claimant);
+    crate::authorize::name(&mut entry, principal);
     entry
 }
 
 fn batch(
     issuer: &Issuer,
     origin: &RequestOrigin,
-    claimant: &Principal,
+    principal: &Principal,
     upload: &Upload,
     taken: AcceptedBatch,
 ) -> Batch {
-    let entry = |event, detail| entry(issuer, origin, claimant, event, detail);
+    let entry = |event, detail| entry(issuer, origin, principal, event, detail);
     let mut entries = Vec::new();
     if !taken.lines.is_empty() {
         entries.push(entry(
@@ -329,7 +332,7 @@ fn batch(
         entries.push(entry(AuditEvent::Alarm, words));
     }
     let row = AgentLogRow {
-        key: claimant.key.clone(),
+        key: principal.key.clone(),
         log: upload.log.clone(),
         seq: taken.held.last.seq,
         hash: taken.held.last.hash,
@@ -339,7 +342,7 @@ fn batch(
     };
     let limits = issuer.now_in_force().settings.limits;
     let quota = RecordQuota {
-        key: claimant.key.clone(),
+        key: principal.key.clone(),
         day: row.at_ms / DAY_MS,
         records: taken.lines.len() as u64,
         bytes: taken.lines.iter().map(|line| line.len() as u64).sum(),

@@ -32,26 +32,26 @@ pub async fn signed_out(
 ) -> Result<(), Refused> {
     let in_force = issuer.in_force();
     let now_ms = clock::now_ms();
-    let claimant = match in_force
+    let principal = match in_force
         .identities
         .bearer(token, origin.from, clock::now())
         .await
     {
-        Ok(claimant) => claimant,
+        Ok(principal) => principal,
         Err(refusal) if matches!(refusal.code, RefusalCode::Unavailable | RefusalCode::Busy) => {
             return Err(Refused::of_exchange(refusal, false));
         }
         Err(_) => return Ok(()),
     };
-    if claimant.kind == PrincipalKind::Job {
+    if principal.kind == PrincipalKind::Job {
         return Ok(());
     }
-    bearer::paced(issuer, &in_force, &claimant)
+    bearer::paced(issuer, &in_force, &principal)
         .map_err(|wait_s| Refused::too_many("this identity", wait_s))?;
-    let (change, detail) = signal_processor::signed_out(&claimant.key, before(&claimant, now_ms));
+    let (change, detail) = signal_processor::signed_out(&principal.key, before(&principal, now_ms));
     let mut entry = issuer.entry(AuditEvent::Revocation);
     record::origin(&mut entry, origin);
-    authorize::name(&mut entry, &claimant);
+    authorize::name(&mut entry, &principal);
     entry.detail = Some(detail);
     let batch = Batch {
         changes: vec![change],
@@ -65,11 +65,11 @@ pub async fn signed_out(
 
 /// Everything made before this is of before the sign-out: now, or the end of the second in which this token was
 /// made, for providers tell times in seconds, and their clocks may be ahead.
-fn before(claimant: &Principal, now_ms: u64) -> u64 {
-    let told = claimant
+fn before(principal: &Principal, now_ms: u64) -> u64 {
+    let told = principal
         .claims
         .get("iat")
         .and_then(serde_json::Value::as_u64);
-    let made = told.unwrap_or(claimant.proven_at);
+    let made = told.unwrap_or(principal.proven_at);
     now_ms.max(made.saturating_add(1).saturating_mul(1000))
 }

@@ -122,7 +122,7 @@ impl AccessTokenChecker {
     /// Who the token speaks of. One question for all who show the same token within a few seconds. One that
     /// was good before is asked about first; of those that nobody knows each address has a rate and a share,
     /// so that a stranger's garbage neither floods the provider nor keeps people waiting.
-    pub(super) async fn claimant(
+    pub(super) async fn principal(
         &self,
         source: &IdentitySource,
         token: &Secret,

@@ -78,7 +78,7 @@ impl World {
 
     async fn refused(&self, token: String, words: &str) {
         match self.ask(token, SubjectTokenKind::Id).await {
-            Ok(claimant) => panic!("taken: {claimant:?}"),
+            Ok(principal) => panic!("taken: {principal:?}"),
             Err(refusal) => {
                 assert_eq!(refusal.code, RefusalCode::BadRequest);
                 assert!(refusal.sentence.contains(words), "{}", refusal.sentence);
@@ -118,16 +118,16 @@ fn unsigned(header: &Value, claims: &Value, signature: &[u8]) -> String {
 async fn a_token_of_the_source_is_taken() {
     let world = World::start().await;
     for kind in [SubjectTokenKind::Id, SubjectTokenKind::Jwt] {
-        let claimant = world
+        let principal = world
             .ask(world.token(&json!({})), kind)
             .await
             .unwrap_or_else(|r| panic!("{}", r.sentence));
-        assert_eq!(claimant.key.to_string(), "okta:00u1");
-        assert_eq!(claimant.issuer, world.provider.issuer);
+        assert_eq!(principal.key.to_string(), "okta:00u1");
+        assert_eq!(principal.issuer, world.provider.issuer);
     }
     let bearer = Secret::new(world.token(&json!({ "sub": "00u2" })));
-    let claimant = world.identities.bearer(&bearer, HERE, at(NOW_MS)).await;
-    assert_eq!(claimant.map(|c| c.subject), Ok("00u2".to_owned()));
+    let principal = world.identities.bearer(&bearer, HERE, at(NOW_MS)).await;
+    assert_eq!(principal.map(|c| c.subject), Ok("00u2".to_owned()));
 }
 
 #[tokio::test]
@@ -264,9 +264,9 @@ async fn a_token_of_another_sources_key_is_refused() {
     let posing = other.signer.sign(Some("JWT"), &world.claims(&json!({})));
     world.refused(posing, "signature").await;
     let own = other.signer.sign(Some("JWT"), &other.claims(&json!({})));
-    let claimant = world.ask(own, SubjectTokenKind::Id).await;
+    let principal = world.ask(own, SubjectTokenKind::Id).await;
     assert_eq!(
-        claimant.map(|c| c.key.to_string()),
+        principal.map(|c| c.key.to_string()),
         Ok("other:00u1".to_owned())
     );
 }
@@ -283,8 +283,8 @@ async fn people_and_jobs_of_one_issuer_are_told_apart_by_audience() {
     .await;
     for (audience, key) in [("oam", "okta:00u1"), ("https://oam", "jobs:00u1")] {
         let token = world.token(&json!({ "aud": audience }));
-        let claimant = world.ask(token, SubjectTokenKind::Jwt).await;
-        assert_eq!(claimant.map(|c| c.key.to_string()), Ok(key.to_owned()));
+        let principal = world.ask(token, SubjectTokenKind::Jwt).await;
+        assert_eq!(principal.map(|c| c.key.to_string()), Ok(key.to_owned()));
     }
     world
         .refused(world.token(&json!({ "aud": "neither" })), "`aud`")

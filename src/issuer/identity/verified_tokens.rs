@@ -14,7 +14,7 @@ const MOST: usize = 8192;
 
 struct Minute {
     began: Moment,
-    claimants: HashMap<[u8; 32], Principal>,
+    principals: HashMap<[u8; 32], Principal>,
 }
 
 impl Minute {
@@ -24,23 +24,23 @@ impl Minute {
     }
 }
 
-/// Claimants by their token's SHA-256.
+/// Principals by their token's SHA-256.
 #[derive(Default)]
 pub(super) struct VerifiedTokenCache {
     minute: Mutex<Option<Minute>>,
 }
 
 impl VerifiedTokenCache {
-    /// The claimant of a token that was verified in this minute and has not expired since.
+    /// The principal of a token that was verified in this minute and has not expired since.
     pub(super) fn get(&self, digest: &[u8; 32], now: Moment) -> Option<Principal> {
         let minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
-        let claimant = minute.as_ref()?.at(now)?.claimants.get(digest)?;
-        let current = claimant.expires_at.saturating_add(SKEW_S) > now.unix();
-        current.then(|| claimant.clone())
+        let principal = minute.as_ref()?.at(now)?.principals.get(digest)?;
+        let current = principal.expires_at.saturating_add(SKEW_S) > now.unix();
+        current.then(|| principal.clone())
     }
 
     /// Remembers it, if there is room.
-    pub(super) fn put(&self, digest: [u8; 32], claimant: &Principal, now: Moment) {
+    pub(super) fn put(&self, digest: [u8; 32], principal: &Principal, now: Moment) {
         let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
         if minute
             .as_ref()
@@ -50,10 +50,10 @@ impl VerifiedTokenCache {
         }
         let minute = minute.get_or_insert_with(|| Minute {
             began: now,
-            claimants: HashMap::new(),
+            principals: HashMap::new(),
         });
-        if minute.claimants.len() < MOST {
-            minute.claimants.insert(digest, claimant.clone());
+        if minute.principals.len() < MOST {
+            minute.principals.insert(digest, principal.clone());
         }
     }
 }

@@ -100,8 +100,8 @@ pub(super) fn publisher<'a>(
 
 fn actor<'a>(order: &MintRequest<'a>) -> Actor<'a> {
     Actor {
-        iss: &order.claimant.issuer,
-        sub: &order.claimant.subject,
+        iss: &order.principal.issuer,
+        sub: &order.principal.subject,
     }
 }
 

@@ -62,7 +62,7 @@ pub struct Mint {
 #[derive(Clone, Copy)]
 pub struct MintRequest<'a> {
     /// On whose behalf.
-    pub claimant: &'a Principal,
+    pub principal: &'a Principal,
     /// What the policy allows.
     pub decision: &'a Decision,
     /// For which hub.
@@ -73,7 +73,7 @@ pub struct MintRequest<'a> {
     pub request_id: &'a str,
     /// Unix milliseconds.
     pub now_ms: u64,
-    /// The claimant holds write there too: a read may be served by a token that can write, where the hub
+    /// The principal holds write there too: a read may be served by a token that can write, where the hub
     /// makes no other.
     pub may_write: bool,
 }
@@ -129,11 +129,14 @@ impl MintRequest<'_> {
 
     /// What is kept of the token that was made for this order.
     pub fn row(&self, minted: &MintedToken) -> TokenRow {
-        let claimant = self.claimant;
+        let principal = self.principal;
         TokenRow {
             sha256: minted.sha256.clone(),
-            key: claimant.key.clone(),
-            name: claimant.username.clone().or_else(|| claimant.email.clone()),
+            key: principal.key.clone(),
+            name: principal
+                .username
+                .clone()
+                .or_else(|| principal.email.clone()),
             role: self.decision.role.clone(),
             hub: self.hub.name.clone(),
             repository: self.repository.cloned(),

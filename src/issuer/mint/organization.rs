@@ -146,15 +146,15 @@ impl Mint {
 /// nobody vouches for can be somebody else's.
 fn email<'a>(order: &MintRequest<'a>) -> Result<&'a str, Refusal> {
     let hub = &order.hub.name;
-    let claimant = order.claimant;
-    if claimant.kind != PrincipalKind::Person {
+    let principal = order.principal;
+    if principal.kind != PrincipalKind::Person {
         return Err(Refusal::denied(
             format!("hub {hub} makes tokens for members of the organization, and a job is none"),
             "use a hub with trusted publishers for jobs",
         ));
     }
-    let email = claimant.email.as_deref().filter(|email| !email.is_empty());
-    let email = email.filter(|_| claimant.email_verified);
+    let email = principal.email.as_deref().filter(|email| !email.is_empty());
+    let email = email.filter(|_| principal.email_verified);
     email.ok_or_else(|| {
         Refusal::denied(
             format!("hub {hub} knows members by e-mail, and the identity has no verified one"),

@@ -49,7 +49,7 @@ pub(super) struct World {
     pub(super) memory: Arc<MemoryStore>,
     pub(super) keys: Arc<SigningKeys>,
     pub(super) hub: IssuerHub,
-    pub(super) claimant: Principal,
+    pub(super) principal: Principal,
     pub(super) decision: Decision,
     pub(super) repository: Option<Repository>,
     pub(super) may_write: bool,
@@ -152,7 +152,7 @@ impl World {
             memory,
             keys,
             hub,
-            claimant: person(),
+            principal: person(),
             decision: decision(Action::Write),
             repository: Some("acme/model".parse().unwrap()),
             may_write: true,
@@ -166,7 +166,7 @@ impl World {
 
     pub(super) fn order(&self) -> MintRequest<'_> {
         MintRequest {
-            claimant: &self.claimant,
+            principal: &self.principal,
             decision: &self.decision,
             hub: &self.hub,
             repository: self.repository.as_ref(),

@@ -1,4 +1,4 @@
-//! One person: as kept, as a claimant, and what an end of theirs is.
+//! One person: as kept, as a principal, and what an end of theirs is.
 
 use oam_model::audit::AuditEvent;
 use oam_model::feed::FeedEvent;
@@ -195,8 +195,8 @@ pub(crate) fn roles_by(
     row: &PersonRow,
     groups: Option<Vec<String>>,
 ) -> RolesAfter {
-    let claimant = claimant(row, groups);
-    roles_after_signal(&row.held, held_names(relaxed, &claimant))
+    let principal = principal(row, groups);
+    roles_after_signal(&row.held, held_names(relaxed, &principal))
 }
 
 fn without_claims(policy: &Policy, was: Option<&Index>, held: &[RoleName]) -> Policy {
@@ -227,7 +227,7 @@ fn without_claims(policy: &Policy, was: Option<&Index>, held: &[RoleName]) -> Po
     policy
 }
 
-fn claimant(row: &PersonRow, groups: Option<Vec<String>>) -> Principal {
+fn principal(row: &PersonRow, groups: Option<Vec<String>>) -> Principal {
     let seen = &row.seen;
     Principal {
         key: seen.key.clone(),

@@ -1,5 +1,5 @@
 use super::{End, Facts, admit, groups, roles_after_signal};
-use crate::claims::fixture::{NOW, ada, claimant, name, okta};
+use crate::claims::fixture::{NOW, ada, name, okta, principal};
 use crate::evidence::{DirectoryEvidence, EvidenceKind};
 use oam_model::name::RoleName;
 use oam_model::policy::OrgRules;
@@ -36,7 +36,7 @@ fn person(auth_time: Option<u64>, iat: u64) -> Principal {
         claims.insert("auth_time".to_owned(), json!(at));
     }
     claims.insert("iat".to_owned(), json!(iat));
-    claimant(&okta(), None, &claims, NOW).unwrap_or_else(|r| panic!("{}", r.sentence))
+    principal(&okta(), None, &claims, NOW).unwrap_or_else(|r| panic!("{}", r.sentence))
 }
 
 fn end(seconds: u64) -> End {

@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 pub const NOW: u64 = 1_790_000_000;
 
-pub fn claimant(
+pub fn principal(
     source: &IdentitySource,
     typ: Option<&str>,
     claims: &Claims,
     now_s: u64,
 ) -> Result<Principal, Refusal> {
-    super::claimant(source, typ, &Arc::new(claims.clone()), now_s)
+    super::principal(source, typ, &Arc::new(claims.clone()), now_s)
 }
 
 pub fn name(text: &str) -> SourceName {

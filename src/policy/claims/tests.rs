@@ -4,7 +4,7 @@ mod access;
 mod jobs;
 
 use super::Claims;
-use super::fixture::{NOW, ada, ada_but, claimant, okta};
+use super::fixture::{NOW, ada, ada_but, okta, principal};
 use oam_model::issuer::IdentitySource;
 use oam_model::principal::{Groups, Principal, PrincipalKind};
 use oam_model::refusal::RefusalCode;
@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 
 #[track_caller]
 fn taken(source: &IdentitySource, claims: &Claims) -> Principal {
-    claimant(source, Some("JWT"), claims, NOW).unwrap_or_else(|r| panic!("{}", r.sentence))
+    principal(source, Some("JWT"), claims, NOW).unwrap_or_else(|r| panic!("{}", r.sentence))
 }
 
 #[track_caller]
 fn refused(source: &IdentitySource, claims: &Claims, word: &str) {
-    match claimant(source, Some("JWT"), claims, NOW) {
-        Ok(claimant) => panic!("taken: {claimant:?}"),
+    match principal(source, Some("JWT"), claims, NOW) {
+        Ok(principal) => panic!("taken: {principal:?}"),
         Err(refusal) => {
             assert_eq!(refusal.code, RefusalCode::BadRequest);
             assert!(refusal.sentence.contains(word), "{}", refusal.sentence);
@@ -119,10 +119,10 @@ fn other_kinds_of_token_are_refused() {
         "logout+jwt",
         "dpop+jwt",
     ] {
-        assert!(claimant(&okta(), Some(typ), &ada(), NOW).is_err(), "{typ}");
+        assert!(principal(&okta(), Some(typ), &ada(), NOW).is_err(), "{typ}");
     }
     for typ in [None, Some("JWT"), Some("JOSE")] {
-        assert!(claimant(&okta(), typ, &ada(), NOW).is_ok(), "{typ:?}");
+        assert!(principal(&okta(), typ, &ada(), NOW).is_ok(), "{typ:?}");
     }
     for inner in ["Bearer", "Refresh", "Offline", "Logout"] {
         refused(&okta(), &ada_but("typ", json!(inner)), "typ");
@@ -284,7 +284,7 @@ proptest! {
         ],
         value in any_json(),
     ) {
-        if let Ok(person) = claimant(&okta(), Some("JWT"), &ada_but(claim, value.clone()), NOW) {
+        if let Ok(person) = principal(&okta(), Some("JWT"), &ada_but(claim, value.clone()), NOW) {
             prop_assert_eq!(&person.issuer, "https://acme.okta.example");
             prop_assert!(claim == "sub" || person.key.key == "00u1");
             prop_assert!(!person.key.key.chars().any(char::is_control));
@@ -309,7 +309,7 @@ proptest! {
         source.longest_age_ms = longest;
         let mut token = ada_but("iat", json!(NOW - age));
         token.insert("exp".to_owned(), json!(NOW - age + life));
-        if let Ok(person) = claimant(&source, None, &token, NOW) {
+        if let Ok(person) = principal(&source, None, &token, NOW) {
             prop_assert!(person.expires_at <= NOW - age + life);
             prop_assert!(person.expires_at <= NOW - age + longest / 1000);
             prop_assert!(person.expires_at + super::SKEW_S >= NOW);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub struct CaseResult {
     /// 1-based line of the case.
     pub line: usize,
-    /// The claimant, `source:key`.
+    /// The principal, `source:key`.
     pub subject: String,
     /// What was asked: `write acme/model on models`.
     pub asked: String,
@@ -28,7 +28,7 @@ pub struct CaseResult {
 }
 
 /// Somebody as an administrator describes them: verified by nobody, so for questions only.
-pub fn claimant(
+pub fn principal(
     source: &IdentitySource,
     who: &str,
     groups: Vec<String>,
@@ -76,8 +76,8 @@ pub fn judge(index: &Index, sources: &[IdentitySource], cases: &[PolicyCase]) ->
 }
 
 fn judge_one(index: &Index, source: &IdentitySource, case: &PolicyCase) -> CaseResult {
-    let claimant = claimant(source, &case.who, case.groups.clone(), case.claims.clone());
-    let (answer, why) = match decide(index, &claimant, &case.wanted) {
+    let principal = principal(source, &case.who, case.groups.clone(), case.claims.clone());
+    let (answer, why) = match decide(index, &principal, &case.wanted) {
         Ok(decision) => (
             ExpectedAnswer::Role(decision.role),
             format!("{}; {}", decision.rule, decision.because),
@@ -90,7 +90,7 @@ fn judge_one(index: &Index, source: &IdentitySource, case: &PolicyCase) -> CaseR
     let repository = case.wanted.repository.as_ref();
     CaseResult {
         line: case.line,
-        subject: claimant.key.to_string(),
+        subject: principal.key.to_string(),
         asked: format!(
             "{} {} on {}",
             case.wanted.action.word(),

@@ -12,7 +12,7 @@ use serde::Serialize;
 /// What the policy says of an ask, and of every role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// The claimant, `source:key`.
+    /// The principal, `source:key`.
     pub subject: String,
     pub hub: HubName,
     /// The repository; null: the whole hub.
@@ -33,7 +33,7 @@ pub struct Considered {
     pub role: RoleName,
     /// Whether it is the one chosen.
     pub chosen: bool,
-    /// Whether the claimant holds it.
+    /// Whether the principal holds it.
     pub held: bool,
     /// By which rule it is held, or what is missing, in words.
     pub membership: String,
@@ -44,15 +44,15 @@ pub struct Considered {
 }
 
 /// Explains the decision on `wanted`.
-pub fn explain(index: &Index, claimant: &Principal, wanted: &PolicyRequest) -> Explanation {
-    let decided = decide(index, claimant, wanted);
-    let held = index.members.holdings(&index.policy, claimant);
+pub fn explain(index: &Index, principal: &Principal, wanted: &PolicyRequest) -> Explanation {
+    let decided = decide(index, principal, wanted);
+    let held = index.members.holdings(&index.policy, principal);
     let roles = index.policy.roles.iter().enumerate();
     let roles = roles.map(|(at, role)| {
         let cover = index.grants.narrowest(wanted, |role| role == at);
         let membership = match held.get(at) {
             Some(holding) => words::because(role, holding),
-            None => missing(role, claimant),
+            None => missing(role, principal),
         };
         Considered {
             role: role.name.clone(),
@@ -71,7 +71,7 @@ pub fn explain(index: &Index, claimant: &Principal, wanted: &PolicyRequest) -> E
         Err(refusal) => (None, Some(refusal)),
     };
     Explanation {
-        subject: claimant.key.to_string(),
+        subject: principal.key.to_string(),
         hub: wanted.hub.clone(),
         repository: wanted.repository.clone(),
         action: wanted.action,
@@ -81,17 +81,17 @@ pub fn explain(index: &Index, claimant: &Principal, wanted: &PolicyRequest) -> E
     }
 }
 
-/// Why a role is not held: what each of its rules asks for and the claimant does not have.
-fn missing(role: &PolicyRole, claimant: &Principal) -> String {
+/// Why a role is not held: what each of its rules asks for and the principal does not have.
+fn missing(role: &PolicyRole, principal: &Principal) -> String {
     if role.members.is_empty() {
         return "nobody holds it: it is there to be included".to_owned();
     }
-    let own = |member: &&Member| member.source == claimant.key.source;
+    let own = |member: &&Member| member.source == principal.key.source;
     let lacks: Vec<String> = role
         .members
         .iter()
         .filter(own)
-        .map(|member| lack(member, claimant))
+        .map(|member| lack(member, principal))
         .collect();
     if lacks.is_empty() {
         let mut sources: Vec<&str> = role.members.iter().map(|m| m.source.as_str()).collect();
@@ -102,10 +102,10 @@ fn missing(role: &PolicyRole, claimant: &Principal) -> String {
     lacks.join("; or ")
 }
 
-fn lack(member: &Member, claimant: &Principal) -> String {
+fn lack(member: &Member, principal: &Principal) -> String {
     let mut lacks = Vec::new();
     let wanted = member.groups.join(" or ");
-    match &claimant.groups {
+    match &principal.groups {
         Groups::Known(groups) if !member.groups.iter().any(|group| groups.contains(group)) => {
             if !member.groups.is_empty() {
                 lacks.push(format!("not in {wanted}"));
@@ -117,8 +117,8 @@ fn lack(member: &Member, claimant: &Principal) -> String {
         Groups::Known(_) | Groups::Unknown { .. } => {}
     }
     for (name, patterns) in &member.claims {
-        if !claims::holds(name, patterns, &claimant.claims) {
-            let what = match claims::find(name, &claimant.claims) {
+        if !claims::holds(name, patterns, &principal.claims) {
+            let what = match claims::find(name, &principal.claims) {
                 None => "is not there",
                 Some(_) => "is another",
             };

@@ -1,4 +1,4 @@
-//! Which roles a claimant holds, found by its groups.
+//! Which roles a principal holds, found by its groups.
 
 use super::claims;
 use oam_model::name::SourceName;
@@ -82,12 +82,12 @@ impl MemberIndex {
         Self { by_source }
     }
 
-    /// The roles that `claimant` holds. Of several rules for one role the first of the file is named.
-    pub(super) fn holdings(&self, policy: &Policy, claimant: &Principal) -> HeldRoles {
-        let Some(of_source) = self.by_source.get(&claimant.key.source) else {
+    /// The roles that `principal` holds. Of several rules for one role the first of the file is named.
+    pub(super) fn holdings(&self, policy: &Policy, principal: &Principal) -> HeldRoles {
+        let Some(of_source) = self.by_source.get(&principal.key.source) else {
             return HeldRoles(Vec::new());
         };
-        let groups: &[String] = match &claimant.groups {
+        let groups: &[String] = match &principal.groups {
             Groups::Known(groups) => groups,
             Groups::Unknown { .. } => &[],
         };
@@ -99,7 +99,7 @@ impl MemberIndex {
             .without_group
             .iter()
             .chain(by_group)
-            .filter(|rule| claims::hold(&member(policy, rule).claims, &claimant.claims))
+            .filter(|rule| claims::hold(&member(policy, rule).claims, &principal.claims))
             .map(|rule| RoleMembership {
                 role: rule.role,
                 member: rule.member,

@@ -63,20 +63,20 @@ fn a_policy() -> impl Strategy<Value = Policy> {
     })
 }
 
-fn a_claimant() -> impl Strategy<Value = Principal> {
+fn a_principal() -> impl Strategy<Value = Principal> {
     let groups = proptest::sample::subsequence(GROUPS.to_vec(), 0..4);
     (groups, any::<bool>(), 0..4u8).prop_map(|(groups, claim, unknown)| {
-        let mut claimant = person(&groups);
+        let mut principal = person(&groups);
         if claim {
-            Arc::make_mut(&mut claimant.claims).insert("c".to_owned(), "x".into());
+            Arc::make_mut(&mut principal.claims).insert("c".to_owned(), "x".into());
         }
         if unknown == 0 {
-            claimant.groups = Groups::Unknown {
+            principal.groups = Groups::Unknown {
                 sentence: "too many".to_owned(),
                 next: "fewer".to_owned(),
             };
         }
-        claimant
+        principal
     })
 }
 
@@ -96,14 +96,14 @@ fn a_wanted() -> impl Strategy<Value = PolicyRequest> {
 }
 
 /// Whether a role is held, by looking at everything.
-fn is_held(role: &PolicyRole, claimant: &Principal) -> bool {
+fn is_held(role: &PolicyRole, principal: &Principal) -> bool {
     role.members.iter().any(|member| {
-        let in_group = match &claimant.groups {
+        let in_group = match &principal.groups {
             Groups::Known(groups) => member.groups.iter().any(|group| groups.contains(group)),
             Groups::Unknown { .. } => false,
         };
-        let claim = member.claims.is_empty() || claimant.claims.contains_key("c");
-        member.source == claimant.key.source && (member.groups.is_empty() || in_group) && claim
+        let claim = member.claims.is_empty() || principal.claims.contains_key("c");
+        member.source == principal.key.source && (member.groups.is_empty() || in_group) && claim
     })
 }
 
@@ -127,11 +127,11 @@ fn covers(role: &PolicyRole, wanted: &PolicyRequest) -> Option<Rank> {
 /// The roles that fit best, by looking at everything.
 fn best<'p>(
     policy: &'p Policy,
-    claimant: &Principal,
+    principal: &Principal,
     wanted: &PolicyRequest,
 ) -> Vec<&'p PolicyRole> {
     let fits = |role: &&PolicyRole| {
-        is_held(role, claimant) && wanted.role.as_ref().is_none_or(|name| *name == role.name)
+        is_held(role, principal) && wanted.role.as_ref().is_none_or(|name| *name == role.name)
     };
     let found: Vec<_> = policy
         .roles
@@ -149,7 +149,7 @@ fn best<'p>(
 proptest! {
     #[test]
     fn the_index_decides_as_a_look_at_everything_does(
-        policy in a_policy(), who in a_claimant(), wanted in a_wanted(),
+        policy in a_policy(), who in a_principal(), wanted in a_wanted(),
     ) {
         let decided = decide(&Index::new(policy.clone()), &who, &wanted);
         match (best(&policy, &who, &wanted).as_slice(), decided) {
@@ -192,7 +192,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_granted_by_an_empty_policy(who in a_claimant(), wanted in a_wanted()) {
+    fn nothing_is_granted_by_an_empty_policy(who in a_principal(), wanted in a_wanted()) {
         let index = Index::new(Policy { org: org(), roles: Vec::new() });
         prop_assert!(decide(&index, &who, &wanted).is_err());
         prop_assert!(holdings(&index, &who).is_empty());
@@ -200,7 +200,7 @@ proptest! {
 
     #[test]
     fn one_more_role_takes_nothing_away_unless_it_ties(
-        policy in a_policy(), more in a_role(), who in a_claimant(), wanted in a_wanted(),
+        policy in a_policy(), more in a_role(), who in a_principal(), wanted in a_wanted(),
     ) {
         let before = decide(&Index::new(policy.clone()), &who, &wanted);
         let mut wider = policy;
@@ -219,7 +219,7 @@ proptest! {
 
     #[test]
     fn the_order_of_the_file_does_not_matter(
-        policy in a_policy(), who in a_claimant(), wanted in a_wanted(), turn in 0..6usize,
+        policy in a_policy(), who in a_principal(), wanted in a_wanted(), turn in 0..6usize,
     ) {
         let mut turned = policy.clone();
         for role in &mut turned.roles {
@@ -235,7 +235,7 @@ proptest! {
     }
 
     #[test]
-    fn who_is_told_to_hold_a_role_holds_it(policy in a_policy(), who in a_claimant()) {
+    fn who_is_told_to_hold_a_role_holds_it(policy in a_policy(), who in a_principal()) {
         let index = Index::new(policy.clone());
         let told: Vec<String> = holdings(&index, &who).iter().map(|h| h.role.to_string()).collect();
         let held = policy.roles.iter().filter(|role| is_held(role, &who));

@@ -27,13 +27,13 @@ pub(super) fn tie(index: &Index, rivals: &[Cover], wanted: &PolicyRequest) -> Re
 }
 
 /// The role that was named is not in the policy.
-pub(super) fn unknown_role(claimant: &Principal, name: &RoleName, held: &HeldRoles) -> Refusal {
-    if is_stranger(claimant, held) {
+pub(super) fn unknown_role(principal: &Principal, name: &RoleName, held: &HeldRoles) -> Refusal {
+    if is_stranger(principal, held) {
         return stranger();
     }
     Refusal::denied(
         format!("there is no role {name} here"),
-        match claimant.kind {
+        match principal.kind {
             PrincipalKind::Person => "`oam roles` lists yours",
             PrincipalKind::Job => STRANGER,
         },
@@ -42,8 +42,8 @@ pub(super) fn unknown_role(claimant: &Principal, name: &RoleName, held: &HeldRol
 
 /// A job that holds nothing. Every refusal of its is the same: another one for a role that there is would tell
 /// it the names of roles one by one.
-fn is_stranger(claimant: &Principal, held: &HeldRoles) -> bool {
-    claimant.kind == PrincipalKind::Job && held.is_empty()
+fn is_stranger(principal: &Principal, held: &HeldRoles) -> bool {
+    principal.kind == PrincipalKind::Job && held.is_empty()
 }
 
 fn stranger() -> Refusal {
@@ -57,34 +57,34 @@ const STRANGER: &str = "ask the administrators to name this job's claims in a ro
 /// No role held covers it.
 pub(super) fn nothing(
     index: &Index,
-    claimant: &Principal,
+    principal: &Principal,
     wanted: &PolicyRequest,
     held: &HeldRoles,
 ) -> Refusal {
-    if is_stranger(claimant, held) {
+    if is_stranger(principal, held) {
         return stranger();
     }
     // Groups that are not known are not "none": a role that they may give is not denied for want of them.
-    if let Groups::Unknown { sentence, next } = &claimant.groups {
+    if let Groups::Unknown { sentence, next } = &principal.groups {
         let by_group = |member: &Member| !member.groups.is_empty();
-        if would_cover(index, claimant, wanted, by_group).is_some() {
+        if would_cover(index, principal, wanted, by_group).is_some() {
             return Refusal::denied(sentence.clone(), next.clone());
         }
     }
     if let Some(name) = &wanted.role {
-        return named(index, claimant, wanted, held, name);
+        return named(index, principal, wanted, held, name);
     }
     if wanted.repository.is_none() {
         return Refusal::denied(
             format!(
                 "no repository was named, and no role of {} covers all of {}",
-                whose(claimant),
+                whose(principal),
                 wanted.hub
             ),
             "name the repository with --repo; for git run `oam setup git`, so that it tells the path",
         );
     }
-    let next = match would_cover(index, claimant, wanted, |_| true) {
+    let next = match would_cover(index, principal, wanted, |_| true) {
         None => format!(
             "no role of {} grants that to anybody; ask its administrators for one",
             index.policy.org.name
@@ -94,7 +94,7 @@ pub(super) fn nothing(
     Refusal::denied(
         format!(
             "no role of {} grants {} on {} for {}",
-            whose(claimant),
+            whose(principal),
             wanted.action.word(),
             wanted.hub,
             words::resource(wanted)
@@ -106,7 +106,7 @@ pub(super) fn nothing(
 /// What is wrong with the role that was named.
 fn named(
     index: &Index,
-    claimant: &Principal,
+    principal: &Principal,
     wanted: &PolicyRequest,
     held: &HeldRoles,
     name: &RoleName,
@@ -123,19 +123,19 @@ fn named(
         );
     }
     let Some(role) = index.by_name.get(name).map(|at| index.role(*at)) else {
-        return unknown_role(claimant, name, held);
+        return unknown_role(principal, name, held);
     };
     Refusal::denied(
-        format!("{name} is not held by {}", whom(claimant)),
+        format!("{name} is not held by {}", whom(principal)),
         format!("it is for {}; ask for that", holders(role)),
     )
 }
 
-/// The narrowest role that would cover it, among those that claimants of the same source can hold by a rule
+/// The narrowest role that would cover it, among those that principals of the same source can hold by a rule
 /// that `fits`.
 fn would_cover<'i>(
     index: &'i Index,
-    claimant: &Principal,
+    principal: &Principal,
     wanted: &PolicyRequest,
     fits: impl Fn(&Member) -> bool,
 ) -> Option<&'i PolicyRole> {
@@ -144,7 +144,7 @@ fn would_cover<'i>(
         .as_ref()
         .and_then(|name| index.by_name.get(name));
     let reachable = |role: usize| {
-        let rule = |member: &Member| member.source == claimant.key.source && fits(member);
+        let rule = |member: &Member| member.source == principal.key.source && fits(member);
         named.is_none_or(|named| *named == role) && index.role(role).members.iter().any(rule)
     };
     let covers = index.grants.narrowest(wanted, reachable);
@@ -164,15 +164,15 @@ fn holders(role: &PolicyRole) -> String {
     }
 }
 
-const fn whose(claimant: &Principal) -> &'static str {
-    match claimant.kind {
+const fn whose(principal: &Principal) -> &'static str {
+    match principal.kind {
         PrincipalKind::Person => "yours",
         PrincipalKind::Job => "this job",
     }
 }
 
-const fn whom(claimant: &Principal) -> &'static str {
-    match claimant.kind {
+const fn whom(principal: &Principal) -> &'static str {
+    match principal.kind {
         PrincipalKind::Person => "you",
         PrincipalKind::Job => "this job",
     }

@@ -1,4 +1,4 @@
-use super::cases::claimant;
+use super::cases::principal;
 use super::diff::{AccessEffect, diff};
 use super::explain::explain;
 use super::fixture::{grant, index, job, member, person, policy, role, wanted};
@@ -330,7 +330,7 @@ fn somebody_described_has_the_key_that_a_token_would_give() {
         directory: None,
     };
     let claims = |value| serde_json::from_value(value).unwrap();
-    let job = claimant(
+    let job = principal(
         &source,
         "job",
         Vec::new(),
@@ -340,7 +340,7 @@ fn somebody_described_has_the_key_that_a_token_would_give() {
         (job.key.to_string(), job.subject),
         ("github:7".to_owned(), "job".to_owned())
     );
-    let unnamed = claimant(
+    let unnamed = principal(
         &source,
         "job",
         Vec::new(),

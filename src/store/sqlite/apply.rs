@@ -6,7 +6,7 @@ mod people;
 mod teams;
 mod unmatched;
 
-use super::rows::{TOKEN, algorithm, claimant, int, owner_columns, short, token};
+use super::rows::{TOKEN, algorithm, int, owner_columns, principal_hash, short, token};
 use crate::ends::verification_after;
 use crate::{KeyRow, SecretOwner, SecretRow, StoreChange, StoreFault, TokenRow};
 use oam_model::feed::FeedEvent;
@@ -186,7 +186,7 @@ fn issue(database: &Connection, token: &TokenRow) -> Done {
             token.revoked_at_ms.map(int),
             token.sealed,
             hash,
-            claimant(&token.key),
+            principal_hash(&token.key),
         ],
     )
 }

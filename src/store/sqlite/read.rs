@@ -60,25 +60,25 @@ pub(super) fn token(database: &Connection, sha256: &str) -> Result<Option<TokenR
 
 pub(super) fn live_tokens(
     database: &Connection,
-    claimant: &PrincipalKey,
+    principal: &PrincipalKey,
     now_s: u64,
 ) -> Result<Vec<TokenRow>> {
     let live = "revoked_at_ms IS NULL AND expires_at_s > ?3";
-    tokens_of(database, claimant, live, now_s)
+    tokens_of(database, principal, live, now_s)
 }
 
 pub(super) fn outstanding_tokens(
     database: &Connection,
-    claimant: &PrincipalKey,
+    principal: &PrincipalKey,
     now_s: u64,
 ) -> Result<Vec<TokenRow>> {
     let over = "sealed IS NOT NULL AND (revoked_at_ms IS NOT NULL OR expires_at_s <= ?3)";
-    tokens_of(database, claimant, over, now_s)
+    tokens_of(database, principal, over, now_s)
 }
 
 fn tokens_of(
     database: &Connection,
-    claimant: &PrincipalKey,
+    principal: &PrincipalKey,
     condition: &str,
     now_s: u64,
 ) -> Result<Vec<TokenRow>> {
@@ -91,10 +91,10 @@ fn tokens_of(
         database,
         &sql,
         params![
-            claimant.source.as_str(),
-            claimant.key,
+            principal.source.as_str(),
+            principal.key,
             int(now_s),
-            rows::claimant(claimant)
+            rows::principal_hash(principal)
         ],
         rows::token,
     )
@@ -195,13 +195,13 @@ pub(super) fn stream_verified(database: &Connection, transmitter: &str) -> Resul
 
 pub(super) fn agent_log(
     database: &Connection,
-    claimant: &PrincipalKey,
+    principal: &PrincipalKey,
     log: &str,
 ) -> Result<Option<AgentLogRow>> {
     one(
         database,
         &format!("SELECT {AGENT_LOG} FROM agent_logs WHERE source = ?1 AND key = ?2 AND log = ?3"),
-        (claimant.source.as_str(), &claimant.key, log),
+        (principal.source.as_str(), &principal.key, log),
         rows::agent_log,
     )
 }
@@ -219,11 +219,11 @@ pub(super) fn agent_logs(
     )
 }
 
-pub(super) fn agent_logs_of(database: &Connection, claimant: &PrincipalKey) -> Result<u64> {
+pub(super) fn agent_logs_of(database: &Connection, principal: &PrincipalKey) -> Result<u64> {
     let count = one(
         database,
         "SELECT count(*) FROM agent_logs WHERE source = ?1 AND key = ?2",
-        (claimant.source.as_str(), &claimant.key),
+        (principal.source.as_str(), &principal.key),
         |row| rows::number(row, 0),
     )?;
     Ok(count.unwrap_or(0))
@@ -241,7 +241,7 @@ pub(super) fn agent_log_owner(database: &Connection, log: &str) -> Result<Option
 
 pub(super) fn agent_record(
     database: &Connection,
-    claimant: &PrincipalKey,
+    principal: &PrincipalKey,
     log: &str,
     seq: u64,
 ) -> Result<Option<String>> {
@@ -249,7 +249,7 @@ pub(super) fn agent_record(
         database,
         "SELECT r.line FROM agent_records r JOIN agent_logs l ON l.id = r.log
          WHERE l.source = ?1 AND l.key = ?2 AND l.log = ?3 AND r.seq = ?4",
-        params![claimant.source.as_str(), claimant.key, log, int(seq)],
+        params![principal.source.as_str(), principal.key, log, int(seq)],
         |row| row.get(0),
     )
 }

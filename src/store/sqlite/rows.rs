@@ -56,8 +56,8 @@ pub(super) fn short(texts: &[&str]) -> i64 {
     i64::from_be_bytes(first)
 }
 
-/// [`short`] of a claimant.
-pub(super) fn claimant(key: &PrincipalKey) -> i64 {
+/// [`short`] of a principal: the column `claimant`.
+pub(super) fn principal_hash(key: &PrincipalKey) -> i64 {
     short(&[key.source.as_str(), &key.key])
 }
 

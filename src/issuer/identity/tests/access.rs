@@ -96,18 +96,18 @@ async fn groups_come_from_userinfo_where_the_source_says_so() {
         answers.introspection.1 = active(&json!({ "groups": ["old"] }));
         answers.userinfo = (200, json!({ "sub": "00u1", "groups": ["new"] }));
     }
-    let claimant = world
+    let principal = world
         .ask("opaque".to_owned(), SubjectTokenKind::Access)
         .await;
-    let groups = claimant.map(|claimant| claimant.groups);
+    let groups = principal.map(|principal| principal.groups);
     assert_eq!(groups, Ok(Groups::Known(vec!["new".to_owned()])));
     // A thin ID token of the same source is no "no groups".
     let mut thin = world.claims(&json!({}));
     thin.as_object_mut().unwrap().remove("groups");
     let token = world.signer.sign(None, &thin);
-    let claimant = world.ask(token, SubjectTokenKind::Id).await;
+    let principal = world.ask(token, SubjectTokenKind::Id).await;
     assert!(matches!(
-        claimant.map(|c| c.groups),
+        principal.map(|c| c.groups),
         Ok(Groups::Unknown { .. })
     ));
 }
@@ -169,8 +169,8 @@ async fn a_bearer_is_read_as_what_its_source_sends() {
     world.provider.answers().introspection.1 = active(&json!({ "sub": "00u9" }));
     for token in ["opaque".to_owned(), world.token(&json!({}))] {
         let bearer = Secret::new(token);
-        let claimant = world.identities.bearer(&bearer, HERE, at(NOW_MS)).await;
-        assert_eq!(claimant.map(|c| c.subject), Ok("00u9".to_owned()));
+        let principal = world.identities.bearer(&bearer, HERE, at(NOW_MS)).await;
+        assert_eq!(principal.map(|c| c.subject), Ok("00u9".to_owned()));
     }
 }
 

@@ -230,16 +230,16 @@ async fn who_is_no_member_is_told_so() {
     let unknown = world.refused().await.refusal;
     assert_eq!(unknown.code, RefusalCode::Denied);
     assert!(unknown.sentence.contains("no member"));
-    world.claimant.email_verified = false;
+    world.principal.email_verified = false;
     let unverified = world.refused().await.refusal;
     assert!(unverified.sentence.contains("no verified one"));
     assert!(unverified.next.contains("email_verified"));
-    world.claimant.email_verified = true;
-    world.claimant.email = None;
+    world.principal.email_verified = true;
+    world.principal.email = None;
     let unnamed = world.refused().await.refusal.sentence;
     assert!(unnamed.contains("no verified one"), "{unnamed}");
-    world.claimant.email = Some("job@acme.example".into());
-    world.claimant.kind = PrincipalKind::Job;
+    world.principal.email = Some("job@acme.example".into());
+    world.principal.kind = PrincipalKind::Job;
     assert!(
         world
             .refused()

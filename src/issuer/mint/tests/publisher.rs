@@ -59,7 +59,7 @@ async fn a_token_that_the_hub_makes_longer_lived_is_answered_with_the_roles_life
 }
 
 #[tokio::test]
-async fn a_read_gets_the_write_token_only_of_a_claimant_who_holds_write() {
+async fn a_read_gets_the_write_token_only_of_a_principal_who_holds_write() {
     let mut world = world(token("hf_jwt_1", 3600)).await;
     world.decision = decision(Action::Read);
     assert!(world.ask().await.ok().unwrap().wider_than_asked);

@@ -2,7 +2,7 @@
 //! decided by [`StoreChange::step`]; here it is read and written.
 
 use super::super::read::people::{by_key, unmatched};
-use super::super::rows::{TOKEN, claimant, int, json, number, token};
+use super::super::rows::{TOKEN, int, json, number, principal_hash, token};
 use super::{Done, append, run};
 use crate::ends::changes_something;
 use crate::person::SessionRow;
@@ -12,7 +12,7 @@ use oam_model::principal::PrincipalKey;
 use oam_policy::admission::End;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-/// The epoch of a claimant; of one who was never seen it is 0.
+/// The epoch of a principal; of one who was never seen it is 0.
 pub(super) fn epoch(database: &Connection, key: &PrincipalKey) -> Result<u64> {
     let epoch: Option<i64> = database
         .prepare_cached("SELECT epoch FROM people WHERE source = ?1 AND key = ?2")?
@@ -87,7 +87,7 @@ pub(super) fn put(database: &Connection, row: &PersonRow) -> Done {
         params![
             seen.key.source.as_str(),
             seen.key.key,
-            claimant(&seen.key),
+            principal_hash(&seen.key),
             seen.issuer,
             seen.subject,
             seen.username,
@@ -152,7 +152,7 @@ fn session(database: &Connection, seen: &PersonSeen) -> Done {
     )
 }
 
-/// Makes tokens of a claimant inactive; tells those that live at that moment.
+/// Makes tokens of a principal inactive; tells those that live at that moment.
 fn inactive(database: &Connection, key: &PrincipalKey, ends: &Ends<'_>) -> Result<Vec<TokenRow>> {
     let sql = format!(
         "UPDATE tokens SET revoked_at_ms = ?3
@@ -168,7 +168,7 @@ fn inactive(database: &Connection, key: &PrincipalKey, ends: &Ends<'_>) -> Resul
             int(ends.at_ms),
             int(ends.at_ms / 1000),
             ends.but.map(json).transpose()?,
-            claimant(key),
+            principal_hash(key),
         ],
         token,
     )?;

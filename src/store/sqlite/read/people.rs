@@ -11,13 +11,13 @@ use rusqlite::{Connection, Result, ToSql, params};
 
 pub(in super::super) fn by_key(
     database: &Connection,
-    claimant: &PrincipalKey,
+    principal: &PrincipalKey,
 ) -> Result<Option<PersonRow>> {
     let sql = format!("SELECT {PERSON} FROM {PEOPLE} WHERE p.source = ?1 AND p.key = ?2");
     one(
         database,
         &sql,
-        (claimant.source.as_str(), &claimant.key),
+        (principal.source.as_str(), &principal.key),
         person,
     )
 }
@@ -25,14 +25,14 @@ pub(in super::super) fn by_key(
 /// The first evidence of a session.
 pub(in super::super) fn session_since(
     database: &Connection,
-    claimant: &PrincipalKey,
+    principal: &PrincipalKey,
     session: &str,
 ) -> Result<Option<u64>> {
     one(
         database,
         "SELECT s.first_s FROM people p JOIN sessions s ON s.person = p.id
          WHERE p.source = ?1 AND p.key = ?2 AND s.sid = ?3",
-        (claimant.source.as_str(), &claimant.key, session),
+        (principal.source.as_str(), &principal.key, session),
         |row| number(row, 0),
     )
 }
