@@ -209,11 +209,11 @@ impl AgentCore {
     /// Kept, and tried again later and later.
     fn not_taken(&mut self, name: &OrgName, why: String) {
         let now = self.now();
-        let roll = u64::try_from(self.ports.dice.roll() % 1000).unwrap_or(0);
+        let random = u64::try_from(self.ports.rng.random() % 1000).unwrap_or(0);
         if let Some(org_session) = self.org_sessions.get_mut(name) {
             let again = org_session.issuer_client.bearer.is_some();
             let records = &mut org_session.issuer_client.uploads;
-            records.not_taken(why, again.then_some(now), roll);
+            records.not_taken(why, again.then_some(now), random);
         }
     }
 
@@ -297,11 +297,11 @@ impl OrgSession {
 
 impl Uploads {
     /// Kept, and tried `again` later and later, if at all.
-    fn not_taken(&mut self, why: String, again: Option<Moment>, roll: u64) {
+    fn not_taken(&mut self, why: String, again: Option<Moment>, random: u64) {
         let wait = (FIRST_WAIT_MS << self.failures.min(6)).min(LONGEST_WAIT_MS);
         self.failures = self.failures.saturating_add(1);
         self.trouble = Some(why);
-        self.due = again.map(|now| now.plus(wait - wait / 4 + wait / 2 * roll / 1000));
+        self.due = again.map(|now| now.plus(wait - wait / 4 + wait / 2 * random / 1000));
     }
 
     /// Number of the last record that the organization holds as far as is known; 0: none.

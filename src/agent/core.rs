@@ -36,7 +36,7 @@ pub struct Ports {
     /// Both clocks.
     pub clock: Rc<dyn Clock>,
     /// Names and jitter.
-    pub dice: Rc<dyn Rng>,
+    pub rng: Rc<dyn Rng>,
     /// The identity provider.
     pub idp: Rc<dyn IdentityProvider>,
     /// The token endpoint.

@@ -156,7 +156,7 @@ impl AgentCore {
 
     fn start_following(&mut self, chosen: Chosen, wanted: FollowRequest, answers: ReplySender) {
         let follower = self.number();
-        let fresh = self.ports.dice.roll();
+        let fresh = self.ports.rng.random();
         let name = self.followers.name(wanted.again, fresh);
         let (org, order, offline) = (chosen.org.clone(), chosen.order(), chosen.offline());
         let (gone, hung_up) = (answers.clone(), org.clone());

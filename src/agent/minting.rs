@@ -24,7 +24,7 @@ impl AgentCore {
             };
             return Some(event.into());
         };
-        let request_id = format!("{:032x}", self.ports.dice.roll());
+        let request_id = format!("{:032x}", self.ports.rng.random());
         let name = name.clone();
         let minting = self
             .ports

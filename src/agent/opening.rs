@@ -50,7 +50,7 @@ impl AgentCore {
     }
 
     pub(super) fn add_org_session(&mut self, org: &Org) {
-        let jitter = u16::try_from(self.ports.dice.roll() % 200).unwrap_or(0);
+        let jitter = u16::try_from(self.ports.rng.random() % 200).unwrap_or(0);
         let org_session = OrgSession::new(org, self.durable.tombstones.get(&org.name), jitter);
         self.org_sessions.insert(org.name.clone(), org_session);
     }

@@ -34,7 +34,7 @@ pub trait Clock {
 /// Randomness for names and jitter.
 pub trait Rng {
     /// 128 random bits.
-    fn roll(&self) -> u128;
+    fn random(&self) -> u128;
 }
 
 /// What a sign-in or refresh brought.

@@ -116,14 +116,14 @@ impl AgentCore {
         {
             return;
         }
-        let roll = match input {
+        let random = match input {
             SubscriptionInput::Bearer(None) => 0,
-            _ => u64::try_from(self.ports.dice.roll() & u128::from(u64::MAX)).unwrap_or(0),
+            _ => u64::try_from(self.ports.rng.random() & u128::from(u64::MAX)).unwrap_or(0),
         };
         let epoch = org_session.machine.epoch();
         let subscription = &mut org_session.issuer_client.subscription;
         let decided = subscription
-            .step(input, wanted, now, roll)
+            .step(input, wanted, now, random)
             .into_iter()
             .map(|effect| Work::SubscriptionEffect(epoch, effect));
         self.queue.push_decided(org, decided);

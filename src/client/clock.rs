@@ -19,7 +19,7 @@ impl Clock for SystemClock {
 pub struct SystemRng;
 
 impl Rng for SystemRng {
-    fn roll(&self) -> u128 {
+    fn random(&self) -> u128 {
         let mut bytes = [0; 16];
         clock::fill(&mut bytes);
         u128::from_ne_bytes(bytes)
@@ -32,7 +32,7 @@ mod tests {
     use oam_agent::ports::Rng;
 
     #[test]
-    fn two_rolls_differ() {
-        assert_ne!(SystemRng.roll(), SystemRng.roll());
+    fn two_numbers_differ() {
+        assert_ne!(SystemRng.random(), SystemRng.random());
     }
 }

@@ -2,7 +2,7 @@
 //! binaries as separate processes, the issuer among them, and no code outside this crate knows that it
 //! is a demo.
 //!
-//! `idp`, `hub` and `ci` decide, `world` and `gate` serve them, `company` runs the issuer between them;
+//! `idp`, `hub` and `ci` decide, `world` and `hub_server` serve them, `company` runs the issuer between them;
 //! `home`, `programs` and `browser` are the person's side; `scenario` is the order of the steps, `alive`,
 //! `forged`, `job`, `teams`, `ended` and `audits` the steps themselves.
 
@@ -15,9 +15,9 @@ pub mod ci;
 pub mod company;
 pub mod ended;
 pub mod forged;
-pub mod gate;
 pub mod home;
 pub mod hub;
+pub mod hub_server;
 pub mod idp;
 pub mod job;
 pub mod keep;

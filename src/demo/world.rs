@@ -3,8 +3,8 @@
 
 use super::cgi::GitBackend;
 use super::ci::Ci;
-use super::gate;
 use super::hub::{HubCounts, HubServer};
+use super::hub_server;
 use super::idp::{Authorized, Idp, Traffic};
 use super::key::SigningKey;
 use super::oauth::{OauthError, Params};
@@ -88,7 +88,7 @@ impl World {
         });
         let tasks = vec![
             serve(idp_door, provider_routes(shared.clone())),
-            serve(hub_door, gate::routes(shared.clone())),
+            serve(hub_door, hub_server::routes(shared.clone())),
             serve(ci_door, ci_routes(shared.clone())),
         ];
         Ok(Self {

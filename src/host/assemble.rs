@@ -223,7 +223,7 @@ fn core(place: &SocketPath, lock: &Rc<StateLock>, mailbox: &Mailbox) -> AgentCor
     let http = Rc::new(Http::new(Rc::clone(&clock)));
     let ports = Ports {
         clock,
-        dice: Rc::new(SystemRng),
+        rng: Rc::new(SystemRng),
         idp: Rc::new(Oidc::new(Rc::clone(&http))),
         exchange: Rc::new(TokenExchange::new(Rc::clone(&http))),
         issuer: Rc::new(OwnIssuer::new(Rc::clone(&http))),

@@ -61,7 +61,7 @@ pub async fn write_all(issuer: Arc<Issuer>) {
             () = tokio::time::sleep(LOOK) => false,
             _ = stopping.wait_for(|stopping| *stopping) => true,
         };
-        let anchors = issuer.in_force().settings.anchors.clone();
+        let anchors = issuer.live_config().settings.anchors.clone();
         if let Some(anchors) = anchors
             && (over || Instant::now() >= due)
         {
@@ -100,7 +100,7 @@ async fn one(issuer: &Issuer, anchors: &Anchors, written: &mut Option<Position>)
 
 /// The last anchor of the file may be of a later database than this one.
 async fn known(issuer: &Issuer) {
-    let settings = issuer.in_force().settings.anchors.clone();
+    let settings = issuer.live_config().settings.anchors.clone();
     let file = settings.and_then(|anchors| anchors.file);
     let Some(last) = file.and_then(|file| read(Path::new(&file)).ok()?.pop()) else {
         return;

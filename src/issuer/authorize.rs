@@ -55,16 +55,16 @@ pub enum AuthorizeError {
 /// Why not.
 pub async fn admit(
     issuer: &Issuer,
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     principal: Principal,
 ) -> Result<AuthorizedPrincipal, AuthorizeError> {
     let unknown =
         |fault: StoreFault| AuthorizeError::Unknown(Refused::of_exchange(fault.refusal(), false));
-    let row = person(issuer, in_force, &principal)
+    let row = person(issuer, live_config, &principal)
         .await
         .map_err(unknown)?;
     let since = session_since(issuer, &principal, row.as_ref()).await;
-    admit_by(in_force, principal, row, since.map_err(unknown)?)
+    admit_by(live_config, principal, row, since.map_err(unknown)?)
 }
 
 /// Admits a bearer, and writes the sight of them when it is news: a person who only listens must be found by a
@@ -79,9 +79,9 @@ pub async fn admit_and_keep(
     let mut fault = StoreFault::Overtaken;
     for _ in 0..ATTEMPTS {
         // By the policy of now: another one can be what overtook it.
-        let in_force = issuer.in_force();
-        let admitted = admit(issuer, &in_force, principal.clone()).await?;
-        match admitted.keep(issuer, &in_force).await {
+        let live_config = issuer.live_config();
+        let admitted = admit(issuer, &live_config, principal.clone()).await?;
+        match admitted.keep(issuer, &live_config).await {
             Ok(()) => return Ok(admitted),
             Err(StoreFault::Overtaken) => {}
             Err(other) => {
@@ -99,12 +99,12 @@ pub async fn admit_and_keep(
 /// What is kept of a principal. One who comes for the first time takes over what the provider said of them before.
 async fn person(
     issuer: &Issuer,
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     principal: &Principal,
 ) -> Result<Option<PersonRow>, StoreFault> {
     let mut row = issuer.store.person(principal.key.clone()).await?;
     // In a place of its own: hardly any exchange tells another account.
-    if let Some(account) = github::news(in_force, principal, row.as_ref())
+    if let Some(account) = github::news(live_config, principal, row.as_ref())
         && Box::pin(github::link(issuer, &principal.key, account)).await?
     {
         row = issuer.store.person(principal.key.clone()).await?;
@@ -150,7 +150,7 @@ pub async fn session_since(
 /// # Errors
 /// [`AuthorizeError::Denied`].
 pub fn admit_by(
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     mut principal: Principal,
     row: Option<PersonRow>,
     session_since: Option<u64>,
@@ -158,7 +158,7 @@ pub fn admit_by(
     let facts = row
         .as_ref()
         .map(|row| signal_processor::facts(row, session_since));
-    let org = in_force.org();
+    let org = live_config.org();
     if let Err(refusal) = admission::admit(facts.as_ref(), &principal, org, clock::now_ms()) {
         let barred = DeniedPrincipal {
             principal,
@@ -193,7 +193,7 @@ impl AuthorizedPrincipal {
     /// What this sight changes in the store: the person or job as seen, and the roles where they are others
     /// than when last compared. Evidence older than what is kept compares nothing: a second session with
     /// an older token would take away and give back the same role with every ask.
-    pub fn sight(&self, in_force: &LiveConfig) -> Vec<StoreChange> {
+    pub fn seen_changes(&self, live_config: &LiveConfig) -> Vec<StoreChange> {
         let at_ms = clock::now_ms();
         let seen = seen(&self.principal, &self.groups, at_ms);
         let mut changes = Vec::with_capacity(2);
@@ -201,7 +201,7 @@ impl AuthorizedPrincipal {
             changes.push(StoreChange::Seen(seen));
         }
         if !self.is_older() {
-            let held = policy::held_names(&in_force.policy, &self.principal);
+            let held = policy::held_names(&live_config.policy, &self.principal);
             let before = self.row.as_ref().map_or(&[][..], |row| &row.held);
             let after = admission::roles_after_signal(before, held);
             if after.changed {
@@ -231,11 +231,11 @@ impl AuthorizedPrincipal {
             .is_none_or(|row| row.seen.proven_at < self.principal.proven_at || row.is_never_seen())
     }
 
-    async fn keep(&self, issuer: &Issuer, in_force: &LiveConfig) -> Result<(), StoreFault> {
+    async fn keep(&self, issuer: &Issuer, live_config: &LiveConfig) -> Result<(), StoreFault> {
         if !self.is_news() {
             return Ok(());
         }
-        let mut changes = self.sight(in_force);
+        let mut changes = self.seen_changes(live_config);
         changes.push(StoreChange::AtEpoch {
             key: self.principal.key.clone(),
             epoch: self.epoch(),

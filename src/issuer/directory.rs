@@ -35,8 +35,8 @@ pub async fn once(
     mode: poll::PollMode,
 ) -> Result<poll::PollOutcome, Refusal> {
     let issuer = crate::serve::open(files).await?;
-    let in_force = issuer.in_force();
-    let sources = &in_force.settings.sources;
+    let live_config = issuer.live_config();
+    let sources = &live_config.settings.sources;
     let found = sources.iter().find(|one| one.name == source);
     let settings = found
         .and_then(|one| one.directory.as_ref())

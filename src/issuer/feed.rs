@@ -69,7 +69,7 @@ impl Feeds {
 
     /// Takes a place for `key`. Where all are taken, whoever has most gives up the one that was taken first,
     /// unless the newcomer has as many: nobody can shut the others out, and nobody's only stream is ended.
-    pub fn sit(self: &Arc<Self>, key: &PrincipalKey) -> Option<Subscriber> {
+    pub fn subscribe(self: &Arc<Self>, key: &PrincipalKey) -> Option<Subscriber> {
         let most = self.most.load(Ordering::Relaxed);
         let mut people = self.people.lock().unwrap_or_else(PoisonError::into_inner);
         let own = people.get(key).map_or(0, Vec::len);
@@ -227,12 +227,12 @@ mod tests {
     #[test]
     fn places_are_bounded_and_given_back() {
         let feeds = Arc::new(Feeds::new(2));
-        let one = feeds.sit(&key("ada")).unwrap();
-        let _two = feeds.sit(&key("bob")).unwrap();
-        assert!(feeds.sit(&key("cy")).is_none());
+        let one = feeds.subscribe(&key("ada")).unwrap();
+        let _two = feeds.subscribe(&key("bob")).unwrap();
+        assert!(feeds.subscribe(&key("cy")).is_none());
         drop(one);
         assert_eq!(feeds.open(), 1);
-        assert!(feeds.sit(&key("cy")).is_some());
+        assert!(feeds.subscribe(&key("cy")).is_some());
         assert_eq!(feeds.people.lock().unwrap().len(), 1);
     }
 
@@ -241,11 +241,11 @@ mod tests {
         let feeds = Arc::new(Feeds::new(100));
         let mut held = Vec::new();
         for name in ["ada", "bob", "cy", "dan"] {
-            let own: Vec<_> = std::iter::from_fn(|| feeds.sit(&key(name))).collect();
+            let own: Vec<_> = std::iter::from_fn(|| feeds.subscribe(&key(name))).collect();
             assert_eq!(own.len(), 25);
             held.push(own);
         }
-        let eve = feeds.sit(&key("eve")).unwrap();
+        let eve = feeds.subscribe(&key("eve")).unwrap();
         let greedy: Vec<usize> = {
             let people = feeds.people.lock().unwrap();
             people
@@ -268,17 +268,17 @@ mod tests {
     fn nobodys_only_stream_is_ended() {
         let feeds = Arc::new(Feeds::new(8));
         let held: Vec<_> = (0..8)
-            .filter_map(|n| feeds.sit(&key(&n.to_string())))
+            .filter_map(|n| feeds.subscribe(&key(&n.to_string())))
             .collect();
         assert_eq!(held.len(), 8);
-        assert!(feeds.sit(&key("late")).is_none());
+        assert!(feeds.subscribe(&key("late")).is_none());
     }
 
     #[tokio::test]
     async fn only_the_streams_of_the_person_are_woken_and_no_wake_is_lost() {
         let feeds = Arc::new(Feeds::new(10));
-        let ada = feeds.sit(&key("ada")).unwrap();
-        let bob = feeds.sit(&key("bob")).unwrap();
+        let ada = feeds.subscribe(&key("ada")).unwrap();
+        let bob = feeds.subscribe(&key("bob")).unwrap();
         feeds.wake(&key("ada"));
         timeout(Duration::from_secs(5), ada.woken()).await.unwrap();
         assert!(timeout(Duration::ZERO, bob.woken()).await.is_err());

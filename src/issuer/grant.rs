@@ -84,11 +84,11 @@ impl From<Refused> for Stop {
 /// # Errors
 /// The refusal.
 pub async fn exchange(issuer: Arc<Issuer>, ask: ExchangeRequest) -> Result<IssuedToken, Refused> {
-    let in_force = issuer.in_force();
+    let live_config = issuer.live_config();
     let mut entry = issuer.entry(AuditEvent::Exchange);
     record::origin(&mut entry, &ask.origin);
     wanted(&mut entry, &ask.wanted);
-    let granted = granted(&issuer, &in_force, &ask, &mut entry).await;
+    let granted = granted(&issuer, &live_config, &ask, &mut entry).await;
     match granted {
         Ok(grant) => {
             issuer.metrics.issued();
@@ -104,17 +104,17 @@ pub async fn exchange(issuer: Arc<Issuer>, ask: ExchangeRequest) -> Result<Issue
 
 async fn granted(
     issuer: &Arc<Issuer>,
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     ask: &ExchangeRequest,
     entry: &mut AuditRecord,
 ) -> Result<IssuedToken, Refused> {
-    let principal = identity(in_force, ask).await?;
+    let principal = identity(live_config, ask).await?;
     authorize::name(entry, &principal);
-    pace(issuer, in_force, &principal)?;
+    pace(issuer, live_config, &principal)?;
     // Once more, for an end or another policy that came in between: a second one is answered with a refusal.
     for _ in 0..2 {
-        let in_force = issuer.in_force();
-        match attempt(issuer, &in_force, ask, principal.clone(), entry).await {
+        let live_config = issuer.live_config();
+        match attempt(issuer, &live_config, ask, principal.clone(), entry).await {
             Err(Stop::Overtaken) => {}
             Err(Stop::Refused(refused)) => return Err(refused),
             Ok(grant) => return Ok(grant),
@@ -124,10 +124,11 @@ async fn granted(
 }
 
 /// Step 1: who asks.
-async fn identity(in_force: &LiveConfig, ask: &ExchangeRequest) -> Result<Principal, Refused> {
-    let verified = in_force
-        .identities
-        .verify(&ask.token, ask.kind, ask.origin.from, clock::now());
+async fn identity(live_config: &LiveConfig, ask: &ExchangeRequest) -> Result<Principal, Refused> {
+    let verified =
+        live_config
+            .identities
+            .verify(&ask.token, ask.kind, ask.origin.from, clock::now());
     let principal = verified
         .await
         .map_err(|refusal| Refused::of_exchange(refusal, false))?;
@@ -135,8 +136,8 @@ async fn identity(in_force: &LiveConfig, ask: &ExchangeRequest) -> Result<Princi
     Ok(principal)
 }
 
-fn pace(issuer: &Issuer, in_force: &LiveConfig, principal: &Principal) -> Result<(), Refused> {
-    let limits = &in_force.settings.limits;
+fn pace(issuer: &Issuer, live_config: &LiveConfig, principal: &Principal) -> Result<(), Refused> {
+    let limits = &live_config.settings.limits;
     let rate = Rate::new(limits.exchanges_per_minute, limits.burst);
     issuer
         .exchange_limiter
@@ -147,17 +148,17 @@ fn pace(issuer: &Issuer, in_force: &LiveConfig, principal: &Principal) -> Result
 /// Steps 2 to 5.
 async fn attempt(
     issuer: &Issuer,
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     ask: &ExchangeRequest,
     principal: Principal,
     entry: &mut AuditRecord,
 ) -> Result<IssuedToken, Stop> {
-    let admitted = admission(issuer, in_force, principal).await?;
+    let admitted = admission(issuer, live_config, principal).await?;
     let wanted = &ask.wanted;
-    let decision = decision(in_force, &admitted.principal, wanted)?;
+    let decision = decision(live_config, &admitted.principal, wanted)?;
     newest(&admitted, &decision)?;
     decided(entry, &decision);
-    let hub = in_force.hub(&wanted.hub).ok_or_else(gone)?;
+    let hub = live_config.hub(&wanted.hub).ok_or_else(gone)?;
     if mint::asks_hub(hub) {
         on_record::announced(issuer, entry).await?;
     }
@@ -170,10 +171,10 @@ async fn attempt(
         request_id: &ask.origin.request_id,
         now_ms,
         // Only a hub can be unable to make a token that reads.
-        may_write: mint::asks_hub(hub) && may_write(in_force, &admitted.principal, wanted),
+        may_write: mint::asks_hub(hub) && may_write(live_config, &admitted.principal, wanted),
     };
-    let minted = minted(in_force, &order).await?;
-    on_record::kept(issuer, in_force, &admitted, &order, minted, entry)
+    let minted = minted(live_config, &order).await?;
+    on_record::kept(issuer, live_config, &admitted, &order, minted, entry)
         .await
         .map(|minted| grant(ask, decision, minted))
 }
@@ -181,10 +182,10 @@ async fn attempt(
 /// Step 2: whether they are still admitted.
 async fn admission(
     issuer: &Issuer,
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     principal: Principal,
 ) -> Result<AuthorizedPrincipal, Refused> {
-    let admitted = authorize::admit(issuer, in_force, principal).await;
+    let admitted = authorize::admit(issuer, live_config, principal).await;
     admitted.map_err(|not| match not {
         AuthorizeError::Denied(barred) => Refused::of_exchange(barred.refusal, false),
         AuthorizeError::Unknown(refused) => refused,
@@ -193,12 +194,12 @@ async fn admission(
 
 /// Step 3: whether they may.
 fn decision(
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     principal: &Principal,
     wanted: &PolicyRequest,
 ) -> Result<Decision, Refused> {
-    policy::decide(&in_force.policy, principal, wanted).map_err(|refusal| {
-        let role_at_fault = is_beyond_the_role(in_force, principal, wanted);
+    policy::decide(&live_config.policy, principal, wanted).map_err(|refusal| {
+        let role_at_fault = is_beyond_the_role(live_config, principal, wanted);
         Refused::of_exchange(refusal, role_at_fault)
     })
 }
@@ -222,12 +223,12 @@ fn newest(admitted: &AuthorizedPrincipal, decision: &Decision) -> Result<(), Ref
 /// Whether the role that is named is what can't be had: it is not held, or allows the action nowhere on this
 /// hub. Otherwise it is the repository that it does not cover.
 fn is_beyond_the_role(
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     principal: &Principal,
     wanted: &PolicyRequest,
 ) -> bool {
     wanted.role.as_ref().is_some_and(|name| {
-        let held = policy::holdings(&in_force.policy, principal);
+        let held = policy::holdings(&live_config.policy, principal);
         let mut grants = held
             .iter()
             .filter(|held| held.role == *name)
@@ -237,18 +238,18 @@ fn is_beyond_the_role(
 }
 
 /// A read may be served by a token that can write only to somebody who may write there anyway.
-fn may_write(in_force: &LiveConfig, principal: &Principal, wanted: &PolicyRequest) -> bool {
+fn may_write(live_config: &LiveConfig, principal: &Principal, wanted: &PolicyRequest) -> bool {
     let write = PolicyRequest {
         action: Action::Write,
         role: None,
         ..wanted.clone()
     };
-    wanted.action >= Action::Write || policy::covers(&in_force.policy, principal, &write)
+    wanted.action >= Action::Write || policy::covers(&live_config.policy, principal, &write)
 }
 
 /// Step 4: a token.
-async fn minted(in_force: &LiveConfig, order: &MintRequest<'_>) -> Result<MintedToken, Refused> {
-    in_force.mint.mint(order).await.map_err(|fault| {
+async fn minted(live_config: &LiveConfig, order: &MintRequest<'_>) -> Result<MintedToken, Refused> {
+    live_config.mint.mint(order).await.map_err(|fault| {
         if let Some(answer) = &fault.at_hub {
             tracing::warn!(
                 request_id = order.request_id,

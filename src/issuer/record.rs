@@ -83,8 +83,8 @@ enum Paced {
 }
 
 fn of_identity(issuer: &Issuer, key: &PrincipalKey, now_us: u64) -> Paced {
-    let in_force = issuer.now_in_force();
-    let source = in_force.identities.source(&key.source);
+    let live_config = issuer.peek_live_config();
+    let source = live_config.identities.source(&key.source);
     let job = source.is_some_and(|source| source.kind == PrincipalKind::Job);
     let own = issuer.denials.ask(DENIALS, key, now_us);
     let paced = own.and_then(|()| {
@@ -167,10 +167,10 @@ pub fn settle(issuer: &Issuer, mut rows: Vec<TokenRow>) {
     if rows.is_empty() {
         return;
     }
-    let (in_force, settling) = (issuer.in_force(), issuer.settling.clone());
+    let (live_config, settling) = (issuer.live_config(), issuer.settling.clone());
     settling.send_modify(|count| *count += 1);
     tokio::spawn(async move {
-        if let Err(refusal) = in_force.mint.settle(&rows, clock::now_ms()).await {
+        if let Err(refusal) = live_config.mint.settle(&rows, clock::now_ms()).await {
             tracing::warn!(why = refusal.sentence, "outcomes at hubs are not on record");
         }
         settling.send_modify(|count| *count = count.saturating_sub(1));
@@ -192,8 +192,8 @@ pub async fn settled(settling: &watch::Sender<usize>, limit: Duration) {
 /// The sweep of tokens that outlive their role at a hub, and of revocations that failed before. `sure_ms`: see
 /// [`super::mint::Mint::due_revocations`].
 pub async fn sweep(issuer: &Arc<Issuer>, sure_ms: u64) {
-    let in_force = issuer.in_force();
-    if let Err(refusal) = in_force
+    let live_config = issuer.live_config();
+    if let Err(refusal) = live_config
         .mint
         .due_revocations(clock::now_ms(), sure_ms)
         .await

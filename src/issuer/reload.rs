@@ -96,8 +96,8 @@ async fn broken(issuer: &Issuer, refusal: &Refusal) {
 }
 
 fn stamps(issuer: &Issuer, config: &Path) -> FileWatch {
-    let in_force = issuer.in_force();
-    FileWatch::of([config, Path::new(&in_force.settings.policy)])
+    let live_config = issuer.live_config();
+    FileWatch::of([config, Path::new(&live_config.settings.policy)])
 }
 
 /// Reads the files and puts them in force.
@@ -131,7 +131,7 @@ pub async fn apply(issuer: &Arc<Issuer>, config: &Path, cause: Cause) -> Result<
 }
 
 async fn put(issuer: &Arc<Issuer>, files: IssuerFiles, cause: Cause) -> Result<(), Refusal> {
-    let old = issuer.in_force();
+    let old = issuer.live_config();
     let IssuerFiles {
         mut settings,
         policy,
@@ -147,7 +147,7 @@ async fn put(issuer: &Arc<Issuer>, files: IssuerFiles, cause: Cause) -> Result<(
     for name in fixed(&mut settings, &old.settings) {
         tracing::warn!(setting = name, "this setting changes only with a restart");
     }
-    let new = LiveConfig::new(settings, policy, &policy_text, &issuer.foundation())?;
+    let new = LiveConfig::new(settings, policy, &policy_text, &issuer.deps())?;
     if new.policy_digest == old.policy_digest && new.settings == old.settings {
         return compared(issuer, None).await;
     }
@@ -162,7 +162,7 @@ async fn put(issuer: &Arc<Issuer>, files: IssuerFiles, cause: Cause) -> Result<(
     }
     issuer.feeds.limit(new.settings.limits.feeds);
     issuer.limit_connections(&new.settings.limits);
-    issuer.put_in_force(new);
+    issuer.replace_live_config(new);
     tracing::info!(
         policy = changed,
         cause = cause.word(),
@@ -236,7 +236,7 @@ fn differences(old: &Index, new: &Index) -> String {
 pub async fn found_at_start(issuer: &Arc<Issuer>) -> Result<(), Refusal> {
     let known = issuer.store.policy_digest().await;
     let known = known.map_err(|fault| fault.refusal())?.unwrap_or_default();
-    let digest = issuer.in_force().policy_digest.clone();
+    let digest = issuer.live_config().policy_digest.clone();
     if known == digest {
         return Ok(());
     }
@@ -260,20 +260,20 @@ async fn on_record(issuer: &Issuer, detail: String) -> Result<(), Refusal> {
 /// Compares everybody's roles with the policy in force, unless that was done. Its digest is kept only
 /// after that: a comparison that failed is owed, also to the next start. `old` was in force before.
 async fn compared(issuer: &Arc<Issuer>, old: Option<&LiveConfig>) -> Result<(), Refusal> {
-    let in_force = issuer.in_force();
+    let live_config = issuer.live_config();
     let known = issuer.store.policy_digest().await;
     let known = known.map_err(|fault| fault.refusal())?;
-    if known.as_ref() == Some(&in_force.policy_digest) {
+    if known.as_ref() == Some(&live_config.policy_digest) {
         return Ok(());
     }
     // Only where everybody was compared with it.
     let was = old.filter(|old| known.as_ref() == Some(&old.policy_digest));
     let turn = issuer.directories.turn().await;
-    let done = roles::compared(issuer, &in_force, was.map(|was| &was.policy)).await;
+    let done = roles::compared(issuer, &live_config, was.map(|was| &was.policy)).await;
     drop(turn);
     let done = match done {
         Ok(()) => {
-            let digest = StoreChange::PolicyDigest(in_force.policy_digest.clone());
+            let digest = StoreChange::PolicyDigest(live_config.policy_digest.clone());
             let batch = Batch {
                 changes: vec![digest],
                 entries: Vec::new(),

@@ -62,7 +62,7 @@ pub async fn serve(config: PathBuf, files: IssuerFiles) -> Result<(), Refusal> {
     let _one_server = one_server::take(Path::new(&files.settings.database))?;
     let issuer = Arc::new(open(files).await?);
     reload::found_at_start(&issuer).await?;
-    let tls = match &issuer.in_force().settings.tls {
+    let tls = match &issuer.live_config().settings.tls {
         Some(files) => Some((files.clone(), tls::read(files).await?)),
         None => None,
     };
@@ -72,7 +72,7 @@ pub async fn serve(config: PathBuf, files: IssuerFiles) -> Result<(), Refusal> {
     begin(&mut tasks, &issuer, config, asked, tls.clone());
     let served = Served::begin(&issuer, listeners, tls.as_ref().map(|(_, config)| config));
     for address in &served.addresses {
-        tracing::info!(%address, url = issuer.in_force().settings.url, "listening");
+        tracing::info!(%address, url = issuer.live_config().settings.url, "listening");
     }
     process::notify("READY=1");
     while signals.next().await == ProcessSignal::Reload {
@@ -110,18 +110,13 @@ pub async fn open(files: IssuerFiles) -> Result<Issuer, Refusal> {
         org.clone(),
         clock::now_ms(),
     );
-    let foundation = Deps {
+    let deps = Deps {
         keys: Arc::new(keys.await?),
         store,
         master,
     };
-    let in_force = LiveConfig::new(
-        files.settings,
-        files.policy,
-        &files.policy_text,
-        &foundation,
-    )?;
-    Ok(Issuer::new(foundation, in_force))
+    let live_config = LiveConfig::new(files.settings, files.policy, &files.policy_text, &deps)?;
+    Ok(Issuer::new(deps, live_config))
 }
 
 /// The tasks beside the requests.

@@ -137,7 +137,7 @@ impl SignalReceiver {
         };
         heard.authorized(authorization)?;
         let signed = heard.keys.verified(token, &read, &asymmetric(), now).await;
-        let claims = signed.map_err(|fault| untaken(&fault, &heard.transmitter.issuer))?;
+        let claims = signed.map_err(|fault| signal_error(&fault, &heard.transmitter.issuer))?;
         let critical = heard.critical(now).await;
         let channel = Channel {
             transmitter: &heard.transmitter,
@@ -153,11 +153,11 @@ impl SignalReceiver {
     pub async fn logout(&self, token: &Secret, now: Moment) -> LoggedOut {
         let read = match read(token) {
             Ok(read) => read,
-            Err(untaken) => return LoggedOut::untaken(untaken),
+            Err(error) => return LoggedOut::failed(error),
         };
         let of_issuer = || self.identities.of_issuer(&read);
         let mut verified = Vec::new();
-        let mut untaken = if of_issuer().next().is_some() {
+        let mut error = if of_issuer().next().is_some() {
             rejected(
                 SetError::InvalidAudience,
                 "`aud` is no audience of an identity source of this issuer",
@@ -176,7 +176,7 @@ impl SignalReceiver {
                 // Sent again, it does nothing anew where it was taken.
                 Err(fault) if !to_be_sent_again => {
                     to_be_sent_again = matches!(fault, SignalError::Unavailable(_));
-                    untaken = fault;
+                    error = fault;
                 }
                 Err(_) => {}
             }
@@ -184,7 +184,7 @@ impl SignalReceiver {
         let all = !verified.is_empty() && !to_be_sent_again;
         LoggedOut {
             verified,
-            untaken: (!all).then_some(untaken),
+            error: (!all).then_some(error),
         }
     }
 
@@ -238,14 +238,14 @@ pub struct LoggedOut {
     pub verified: Vec<Signal>,
     /// What the provider is told, once these were carried out: it could be verified for none, or the keys of one
     /// can't be had.
-    pub untaken: Option<SignalError>,
+    pub error: Option<SignalError>,
 }
 
 impl LoggedOut {
-    const fn untaken(untaken: SignalError) -> Self {
+    const fn failed(error: SignalError) -> Self {
         Self {
             verified: Vec::new(),
-            untaken: Some(untaken),
+            error: Some(error),
         }
     }
 }
@@ -257,7 +257,7 @@ async fn of_source(
     now: Moment,
 ) -> Result<Signal, SignalError> {
     let signed = trusted.claims(token, read, now).await;
-    let claims = signed.map_err(|fault| untaken(&fault, trusted.source.name.as_str()))?;
+    let claims = signed.map_err(|fault| signal_error(&fault, trusted.source.name.as_str()))?;
     let typ = read.header.typ.as_deref();
     Ok(signal::logout(&trusted.source, typ, claims, now.wall_ms)?)
 }
@@ -274,7 +274,7 @@ fn read(token: &Secret) -> Result<Token, SignalError> {
     })
 }
 
-fn untaken(fault: &Unsigned, whose: &str) -> SignalError {
+fn signal_error(fault: &Unsigned, whose: &str) -> SignalError {
     match fault {
         Unsigned::Algorithm => rejected(
             SetError::InvalidRequest,

@@ -115,7 +115,7 @@ pub struct Issuer {
     pub stopping: watch::Sender<bool>,
     /// How many changes are being carried to hubs.
     pub settling: watch::Sender<usize>,
-    in_force: ArcSwap<LiveConfig>,
+    live_config: ArcSwap<LiveConfig>,
 }
 
 /// What an [`Issuer`] is made from.
@@ -135,7 +135,7 @@ impl LiveConfig {
         settings: IssuerSettings,
         policy: Policy,
         text: &str,
-        foundation: &Deps,
+        deps: &Deps,
     ) -> Result<Self, Refusal> {
         let outside = Arc::new(OutboundClient::new(&settings)?);
         let identities = Arc::new(Identities::new(&settings, &outside)?);
@@ -145,10 +145,10 @@ impl LiveConfig {
             url: settings.url.clone(),
             org: policy.org.name.clone(),
             hubs: settings.hubs.clone(),
-            keys: Arc::clone(&foundation.keys),
+            keys: Arc::clone(&deps.keys),
             outside,
-            store: Arc::clone(&foundation.store),
-            master: Arc::clone(&foundation.master),
+            store: Arc::clone(&deps.store),
+            master: Arc::clone(&deps.master),
         });
         let proxies = settings
             .trusted_proxies
@@ -204,17 +204,17 @@ impl LiveConfig {
 
 impl Issuer {
     /// The shared state with a first configuration.
-    pub fn new(foundation: Deps, in_force: LiveConfig) -> Self {
-        let limits = in_force.settings.limits;
+    pub fn new(deps: Deps, live_config: LiveConfig) -> Self {
+        let limits = live_config.settings.limits;
         let feeds = Feeds::new(limits.feeds);
         let connections = ConnectionLimiter::new(
             below_descriptors(limits.connections, process::open_files()),
             limits.connections_per_address,
         );
         Self {
-            store: foundation.store,
-            master: foundation.master,
-            keys: foundation.keys,
+            store: deps.store,
+            master: deps.master,
+            keys: deps.keys,
             feeds: Arc::new(feeds),
             metrics: Metrics::default(),
             health: Health::default(),
@@ -236,27 +236,27 @@ impl Issuer {
             heads: Heads::default(),
             stopping: watch::Sender::new(false),
             settling: watch::Sender::new(0),
-            in_force: ArcSwap::from_pointee(in_force),
+            live_config: ArcSwap::from_pointee(live_config),
         }
     }
 
     /// The configuration in force, for a moment: it must not be held over an await.
-    pub fn now_in_force(&self) -> Guard<Arc<LiveConfig>> {
-        self.in_force.load()
+    pub fn peek_live_config(&self) -> Guard<Arc<LiveConfig>> {
+        self.live_config.load()
     }
 
     /// The configuration in force, for a whole request.
-    pub fn in_force(&self) -> Arc<LiveConfig> {
-        self.in_force.load_full()
+    pub fn live_config(&self) -> Arc<LiveConfig> {
+        self.live_config.load_full()
     }
 
     /// Puts another configuration in force.
-    pub fn put_in_force(&self, other: LiveConfig) {
-        self.in_force.store(Arc::new(other));
+    pub fn replace_live_config(&self, other: LiveConfig) {
+        self.live_config.store(Arc::new(other));
     }
 
     /// What a changed configuration is made from.
-    pub fn foundation(&self) -> Deps {
+    pub fn deps(&self) -> Deps {
         Deps {
             store: Arc::clone(&self.store),
             master: Arc::clone(&self.master),
@@ -277,7 +277,7 @@ impl Issuer {
 
     /// The organization.
     pub fn org_name(&self) -> OrgName {
-        self.now_in_force().org().name.clone()
+        self.peek_live_config().org().name.clone()
     }
 
     /// Commits, counts how long it took, and remembers whether the database is there.

@@ -56,7 +56,7 @@ impl Listener {
     /// # Errors
     /// The store is not there: nothing is known, so nothing is said, above all no heartbeat.
     pub async fn look(&mut self, beat: bool) -> Result<StreamBatch, StoreFault> {
-        let in_force = self.issuer.in_force();
+        let live_config = self.issuer.live_config();
         let store = &self.issuer.store;
         let key = &self.principal.key;
         let page = store.feed(key.clone(), self.cursor.clone()).await?;
@@ -67,7 +67,7 @@ impl Listener {
             .filter(|row| row.seen.session.is_some() && row.seen.session == self.principal.session)
             .map_or(0, |row| row.seen.proven_at);
         let since = authorize::session_since(&self.issuer, &self.principal, row.as_ref()).await?;
-        let bearer = match authorize::admit_by(&in_force, self.principal.clone(), row, since) {
+        let bearer = match authorize::admit_by(&live_config, self.principal.clone(), row, since) {
             Err(AuthorizeError::Denied(barred)) => StreamAccess::Over(barred.event()),
             Ok(_) | Err(AuthorizeError::Unknown(_)) => StreamAccess::Admitted,
         };
@@ -80,7 +80,7 @@ impl Listener {
         let mut items: Vec<FeedItem> = sent.items.into_iter().map(item).collect();
         self.cursor = Some(page.head);
         if beat && !sent.over {
-            items.push(self.heartbeat(&in_force, proven_at).await?);
+            items.push(self.heartbeat(&live_config, proven_at).await?);
         }
         Ok(StreamBatch {
             items,
@@ -90,11 +90,11 @@ impl Listener {
 
     async fn heartbeat(
         &mut self,
-        in_force: &LiveConfig,
+        live_config: &LiveConfig,
         proven_at: u64,
     ) -> Result<FeedItem, StoreFault> {
         let mut stream: Option<(u64, u64)> = None;
-        for (transmitter, live_for_ms) in in_force.streams_of(&self.principal.key) {
+        for (transmitter, live_for_ms) in live_config.streams_of(&self.principal.key) {
             let verified = self.issuer.store.stream_verified(transmitter.to_owned());
             if let Some(at_ms) = verified.await? {
                 stream = stream.max(Some((at_ms, live_for_ms)));
@@ -117,7 +117,7 @@ impl Listener {
             event: FeedEvent::Heartbeat {
                 as_of_ms: as_of_ms(evidence, now_ms),
                 sent_at_ms: now_ms,
-                setup: Some(in_force.setup.clone()),
+                setup: Some(live_config.setup.clone()),
             },
         })
     }

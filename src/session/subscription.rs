@@ -203,14 +203,14 @@ impl FeedSubscription {
         self.next_poll.is_some() || self.poll.is_some()
     }
 
-    /// One input. `wanted`: tokens are out or children follow, so that news must not be missed; `roll`:
+    /// One input. `wanted`: tokens are out or children follow, so that news must not be missed; `random`:
     /// random bits for jitter.
     pub fn step(
         &mut self,
         input: SubscriptionInput,
         wanted: bool,
         now: Moment,
-        roll: u64,
+        random: u64,
     ) -> Vec<SubscriptionEffect> {
         let mut steps = Vec::new();
         match input {
@@ -222,15 +222,15 @@ impl FeedSubscription {
             }
             SubscriptionInput::Closed(number, closed) => {
                 if number == self.numbers && matches!(self.phase, Phase::Open(_)) {
-                    self.lost(closed, now, roll);
+                    self.lost(closed, now, random);
                 }
             }
             SubscriptionInput::Polled(number, answer) => {
-                self.polled(number, answer, now, roll, &mut steps);
+                self.polled(number, answer, now, random, &mut steps);
             }
             SubscriptionInput::Tick => {}
         }
-        self.go_on(wanted, now, roll, &mut steps);
+        self.go_on(wanted, now, random, &mut steps);
         steps
     }
 
@@ -356,13 +356,13 @@ impl FeedSubscription {
         number: u64,
         answer: Result<Vec<FeedItem>, Closed>,
         now: Moment,
-        roll: u64,
+        random: u64,
         steps: &mut Vec<SubscriptionEffect>,
     ) {
         let Some(poll) = self.poll.take_if(|poll| poll.number == number) else {
             return;
         };
-        let mut wait = jittered(POLL_MS, roll);
+        let mut wait = jittered(POLL_MS, random);
         match answer {
             Ok(items) => {
                 for item in items {

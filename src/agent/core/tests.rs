@@ -143,7 +143,7 @@ impl TestAgent {
     fn starting(fake: &Rc<Fake>, settings: &Settings) -> Self {
         let ports = Ports {
             clock: Rc::<Fake>::clone(fake),
-            dice: Rc::<Fake>::clone(fake),
+            rng: Rc::<Fake>::clone(fake),
             idp: Rc::<Fake>::clone(fake),
             exchange: Rc::<Fake>::clone(fake),
             issuer: Rc::<issuer::FakeIssuer>::clone(&fake.issuer),

@@ -78,9 +78,9 @@ pub async fn poll(
     mode: PollMode,
 ) -> Result<PollOutcome, StoreFault> {
     let as_of_ms = clock::now_ms();
-    let in_force = issuer.in_force();
+    let live_config = issuer.live_config();
     let before = issuer.store.directory_poll(source.clone()).await?;
-    let read = whole(issuer, &in_force, source, settings, &before).await?;
+    let read = whole(issuer, &live_config, source, settings, &before).await?;
     // What others write of directories meanwhile would be compared with something else.
     let turn = issuer.directories.turn().await;
     let state = issuer.store.directory_poll(source.clone()).await?;
@@ -100,7 +100,7 @@ pub async fn poll(
             }
             let write = Written {
                 issuer,
-                in_force: &in_force,
+                live_config: &live_config,
                 source,
                 kept: &kept,
                 as_of_ms,
@@ -159,12 +159,12 @@ async fn judged(
 /// Reads it to its end.
 async fn whole(
     issuer: &Issuer,
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     source: &SourceName,
     settings: &DirectoryPoll,
     state: &PollState,
 ) -> Result<Result<WholeReading, String>, StoreFault> {
-    let own = &in_force.settings;
+    let own = &live_config.settings;
     let via = Via {
         ca_file: settings.ca_file.clone().or_else(|| own.ca_file.clone()),
         ca_sha256: None,
@@ -179,14 +179,14 @@ async fn whole(
         Some(_) => kept(issuer, source).await?.known,
         None => Known::default(),
     };
-    let wanted = wanted(in_force, source);
+    let wanted = wanted(live_config, source);
     let order = ReadOrder::new(settings, &outside, &wanted, &known, state.cursor.as_deref());
     Ok(read(&order).await.map_err(|fault| fault.to_string()))
 }
 
 /// The groups of this source that the policy names.
-fn wanted(in_force: &LiveConfig, source: &SourceName) -> BTreeSet<String> {
-    let roles = in_force.policy.policy().roles.iter();
+fn wanted(live_config: &LiveConfig, source: &SourceName) -> BTreeSet<String> {
+    let roles = live_config.policy.policy().roles.iter();
     let members = roles.flat_map(|role| &role.members);
     let own = members.filter(|member| member.source == *source);
     own.flat_map(|member| member.groups.iter().cloned())

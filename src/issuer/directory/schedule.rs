@@ -45,22 +45,22 @@ fn begin(
     begun: &mut HashMap<SourceName, Begun>,
     readings: &mut JoinSet<SourceName>,
 ) {
-    let in_force = issuer.in_force();
-    for source in &in_force.settings.sources {
+    let live_config = issuer.live_config();
+    for source in &live_config.settings.sources {
         let Some(settings) = &source.directory else {
             continue;
         };
         let last = begun.get(&source.name);
         let every = Duration::from_millis(settings.every_ms);
         let due = last.is_none_or(|last| {
-            let other = last.settings != *settings || last.policy != in_force.policy_digest;
+            let other = last.settings != *settings || last.policy != live_config.policy_digest;
             !last.running && (other || last.at.elapsed() >= every)
         });
         if due {
             let now = Begun {
                 at: Instant::now(),
                 settings: settings.clone(),
-                policy: in_force.policy_digest.clone(),
+                policy: live_config.policy_digest.clone(),
                 running: true,
             };
             begun.insert(source.name.clone(), now);

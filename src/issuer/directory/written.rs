@@ -18,7 +18,7 @@ const PEOPLE: usize = 200;
 /// What is to be written, and where.
 pub(super) struct Written<'a> {
     pub(super) issuer: &'a Issuer,
-    pub(super) in_force: &'a LiveConfig,
+    pub(super) live_config: &'a LiveConfig,
     pub(super) source: &'a SourceName,
     pub(super) kept: &'a KeptDirectory,
     pub(super) as_of_ms: u64,
@@ -60,7 +60,7 @@ pub(super) async fn write(
 
 impl Written<'_> {
     fn draft(&self) -> DirectoryDraft<'_> {
-        DirectoryDraft::new(self.issuer, None, self.source, self.in_force)
+        DirectoryDraft::new(self.issuer, None, self.source, self.live_config)
     }
 
     async fn person(&self, user: &DirectoryUser) -> Result<Option<PersonRow>, StoreFault> {

@@ -57,8 +57,12 @@ pub(super) async fn by_file(
 
 /// The account that a token says and that is not known, where the source takes that. Older evidence than what is kept
 /// says nothing; without the claim nothing is said.
-pub fn news(in_force: &LiveConfig, principal: &Principal, row: Option<&PersonRow>) -> Option<u64> {
-    let account = told(in_force, principal)?;
+pub fn news(
+    live_config: &LiveConfig,
+    principal: &Principal,
+    row: Option<&PersonRow>,
+) -> Option<u64> {
+    let account = told(live_config, principal)?;
     let known = row.and_then(|row| row.teams.as_ref());
     let is_older = row.is_some_and(|row| principal.proven_at < row.seen.proven_at);
     let is_known = known.is_some_and(|known| known.account == account);
@@ -80,8 +84,8 @@ pub async fn link(issuer: &Issuer, key: &PrincipalKey, account: u64) -> Result<b
     }
 }
 
-fn told(in_force: &LiveConfig, principal: &Principal) -> Option<u64> {
-    let source = in_force.identities.source(&principal.key.source)?;
+fn told(live_config: &LiveConfig, principal: &Principal) -> Option<u64> {
+    let source = live_config.identities.source(&principal.key.source)?;
     let AccountsBy::Claim(claim) = &source.github.as_ref()?.accounts else {
         return None;
     };
@@ -141,8 +145,8 @@ async fn attempt(
     source: &SourceName,
     accounts: &[(String, Option<u64>)],
 ) -> Result<(), StoreFault> {
-    let in_force = issuer.in_force();
-    let mut draft = DirectoryDraft::new(issuer, None, source, &in_force);
+    let live_config = issuer.live_config();
+    let mut draft = DirectoryDraft::new(issuer, None, source, &live_config);
     // All that go first: an account can be another one's in the same batch.
     for is_set in [false, true] {
         for (key, account) in accounts {

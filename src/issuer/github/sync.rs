@@ -95,8 +95,8 @@ async fn attempt(
     source: &SourceName,
     change: &PlannedChange,
 ) -> Result<(), StoreFault> {
-    let in_force = issuer.in_force();
-    let mut draft = DirectoryDraft::new(issuer, None, source, &in_force);
+    let live_config = issuer.live_config();
+    let mut draft = DirectoryDraft::new(issuer, None, source, &live_config);
     match change {
         PlannedChange::Put(change) => {
             let kept = StoreChange::PutTeam {

@@ -65,11 +65,11 @@ fn now_ms() -> u64 {
 
 /// Reads what is owed; tells when there is something again, in ms.
 async fn round(issuer: &Issuer, schedules: &mut BTreeMap<SourceName, Schedule>) -> u64 {
-    let in_force = issuer.in_force();
-    schedules.retain(|source, _| in_force.github.contains_key(source));
+    let live_config = issuer.live_config();
+    schedules.retain(|source, _| live_config.github.contains_key(source));
     let mut named = issuer.team_news.take();
     let mut wait_ms = LOOK_MS;
-    for (source, app) in &in_force.github {
+    for (source, app) in &live_config.github {
         let new = || Schedule::new(now_ms());
         let schedule = schedules.entry(source.clone()).or_insert_with(new);
         if let Some(scope) = named.remove(source) {

@@ -29,7 +29,7 @@ pub(super) async fn announced(issuer: &Issuer, entry: &AuditRecord) -> Result<()
 /// record is ended there.
 pub(super) async fn kept(
     issuer: &Issuer,
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     admitted: &AuthorizedPrincipal,
     order: &MintRequest<'_>,
     minted: MintedToken,
@@ -41,7 +41,7 @@ pub(super) async fn kept(
     if minted.wider_than_asked {
         entry.detail = Some("wider than asked: the hub makes no narrower token".to_owned());
     }
-    let mut changes = admitted.sight(in_force);
+    let mut changes = admitted.seen_changes(live_config);
     changes.push(StoreChange::Issue {
         token: row,
         epoch: Some(admitted.epoch()),
@@ -56,12 +56,12 @@ pub(super) async fn kept(
     let fault = match issuer.commit(batch).await {
         Ok(committed) => {
             record::settle(issuer, committed.revoked);
-            let Err(stop) = current(issuer, in_force, entry).await else {
+            let Err(stop) = current(issuer, live_config, entry).await else {
                 return Ok(minted);
             };
             // Overtaken: it is taken back, and its hub told already.
             if matches!(stop, Stop::Refused(_)) {
-                Box::pin(in_force.mint.discard(order, minted)).await;
+                Box::pin(live_config.mint.discard(order, minted)).await;
             }
             return Err(stop);
         }
@@ -70,7 +70,7 @@ pub(super) async fn kept(
     entry.token_sha256 = None;
     entry.expires_at = None;
     entry.detail = None;
-    Box::pin(in_force.mint.discard(order, minted)).await;
+    Box::pin(live_config.mint.discard(order, minted)).await;
     match fault {
         StoreFault::Overtaken => Err(Stop::Overtaken),
         other => Err(Stop::Refused(not_recorded(&other))),
@@ -82,10 +82,10 @@ pub(super) async fn kept(
 /// was there: the token is not handed out, whatever the new policy says.
 async fn current(
     issuer: &Issuer,
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     entry: &mut AuditRecord,
 ) -> Result<(), Stop> {
-    if issuer.in_force().policy_digest == in_force.policy_digest {
+    if issuer.live_config().policy_digest == live_config.policy_digest {
         return Ok(());
     }
     let at_ms = clock::now_ms();

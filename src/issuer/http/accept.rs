@@ -44,12 +44,12 @@ impl Gate {
 
     fn admit(&self, stream: &TcpStream) -> io::Result<Arc<ConnectionGuard>> {
         let peer = stream.peer_addr()?.ip();
-        let in_force = self.issuer.now_in_force();
-        let proxy = in_force
+        let live_config = self.issuer.peek_live_config();
+        let proxy = live_config
             .proxies
             .iter()
             .any(|network| network.contains(&peer.to_canonical()));
-        drop(in_force);
+        drop(live_config);
         let connection = self.issuer.connections.admit(peer, proxy);
         let (shed, outcome) = match connection {
             Some(connection) => {

@@ -23,16 +23,16 @@ const SHARE: u32 = 4;
 /// The refusal, with the error of RFC 6750 §3.1.
 pub async fn verified(
     issuer: &Issuer,
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     headers: &HeaderMap,
     origin: &RequestOrigin,
 ) -> Result<Principal, Refused> {
-    let principal = match principal(in_force, headers, origin).await {
+    let principal = match principal(live_config, headers, origin).await {
         Ok(principal) => principal,
         Err(refused) => return Err(refuse(issuer, origin, None, refused).await),
     };
     origin.proven(&principal.key);
-    match paced(issuer, in_force, &principal) {
+    match paced(issuer, live_config, &principal) {
         Ok(()) => Ok(principal),
         Err(wait_s) => {
             let refused = Refused::too_many("this identity", wait_s);
@@ -45,8 +45,8 @@ pub async fn verified(
 ///
 /// # Errors
 /// There were too many: seconds to wait.
-pub fn paced(issuer: &Issuer, in_force: &LiveConfig, principal: &Principal) -> Result<(), u64> {
-    let limits = &in_force.settings.limits;
+pub fn paced(issuer: &Issuer, live_config: &LiveConfig, principal: &Principal) -> Result<(), u64> {
+    let limits = &live_config.settings.limits;
     let rate = Rate::new(
         limits.exchanges_per_minute.saturating_mul(SHARE),
         limits.burst.saturating_mul(SHARE),
@@ -57,12 +57,12 @@ pub fn paced(issuer: &Issuer, in_force: &LiveConfig, principal: &Principal) -> R
 }
 
 async fn principal(
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     headers: &HeaderMap,
     origin: &RequestOrigin,
 ) -> Result<Principal, Refused> {
     let token = token(headers)?;
-    let verified = in_force
+    let verified = live_config
         .identities
         .bearer(&token, origin.from, clock::now());
     let principal = verified.await.map_err(Refused::of_bearer)?;
@@ -82,11 +82,11 @@ async fn principal(
 /// The refusal: 401 for a bearer that is not good, 403 for one whose identity ended.
 pub async fn admitted(
     issuer: &Issuer,
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     headers: &HeaderMap,
     origin: &RequestOrigin,
 ) -> Result<AuthorizedPrincipal, Refused> {
-    let principal = verified(issuer, in_force, headers, origin).await?;
+    let principal = verified(issuer, live_config, headers, origin).await?;
     match authorize::admit_and_keep(issuer, principal).await {
         Ok(admitted) => Ok(admitted),
         Err(AuthorizeError::Unknown(refused)) => Err(refused),

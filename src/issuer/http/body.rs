@@ -38,7 +38,7 @@ pub async fn read(
     most: usize,
 ) -> Result<Bytes, Refused> {
     typed(headers, content_types)?;
-    let limits = issuer.in_force().settings.limits;
+    let limits = issuer.live_config().settings.limits;
     // Before the deadline of the whole request: whoever sends too slowly is told so.
     let deadline = Duration::from_millis(limits.request_ms / 4 * 3);
     timeout(deadline, collect(issuer, headers, body, most))
@@ -190,7 +190,7 @@ impl Form {
     /// # Errors
     /// As [`read`]; a repeated parameter, or far too many.
     pub async fn read(issuer: &Issuer, headers: &HeaderMap, body: Body) -> Result<Self, Refused> {
-        let most = issuer.in_force().settings.limits.body_bytes.min(FORM);
+        let most = issuer.live_config().settings.limits.body_bytes.min(FORM);
         let form = "application/x-www-form-urlencoded";
         let bytes = read(issuer, headers, body, &[form], most).await?;
         Self::parse(&bytes)

@@ -44,8 +44,8 @@ pub async fn oauth(State(issuer): State<Arc<Issuer>>) -> Response {
 }
 
 fn metadata(issuer: &Issuer) -> Value {
-    let in_force = issuer.in_force();
-    let url = &in_force.settings.url;
+    let live_config = issuer.live_config();
+    let url = &live_config.settings.url;
     json!({
         "issuer": url,
         "jwks_uri": format!("{url}/jwks.json"),
@@ -86,5 +86,5 @@ pub async fn jwks(State(issuer): State<Arc<Issuer>>, headers: HeaderMap) -> Resp
 
 /// `/.well-known/oam`.
 pub async fn organization(State(issuer): State<Arc<Issuer>>) -> Response {
-    cached(json(200, &issuer.in_force().organization), SETUP_S)
+    cached(json(200, &issuer.live_config().organization), SETUP_S)
 }

@@ -40,8 +40,8 @@ pub async fn around(
     next: Next,
 ) -> Response {
     let began = Instant::now();
-    let in_force = issuer.in_force();
-    let origin = origin(&request, &in_force);
+    let live_config = issuer.live_config();
+    let origin = origin(&request, &live_config);
     let path = request.extensions().get::<MatchedPath>();
     let route = path.map_or("-", |path| path.as_str()).to_owned();
     let method = request.method().clone();
@@ -62,7 +62,7 @@ pub async fn around(
     } else if route == FEED {
         next.run(request).await
     } else {
-        let deadline = Duration::from_millis(in_force.settings.limits.request_ms);
+        let deadline = Duration::from_millis(live_config.settings.limits.request_ms);
         match timeout(deadline, next.run(request)).await {
             Ok(response) => response,
             Err(_) => answer::refused(&too_long(), &origin.request_id),
@@ -132,7 +132,7 @@ fn too_long() -> Refused {
     )
 }
 
-fn origin(request: &Request, in_force: &LiveConfig) -> RequestOrigin {
+fn origin(request: &Request, live_config: &LiveConfig) -> RequestOrigin {
     let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
@@ -145,7 +145,7 @@ fn origin(request: &Request, in_force: &LiveConfig) -> RequestOrigin {
         .collect();
     RequestOrigin {
         request_id: request_id(headers),
-        from: address::client(peer, &forwarded, &in_force.proxies),
+        from: address::client(peer, &forwarded, &live_config.proxies),
         connection: request.extensions().get::<Arc<ConnectionGuard>>().cloned(),
     }
 }

@@ -61,8 +61,8 @@ pub async fn feed(
         if poll {
             return polled(&issuer, listener).await;
         }
-        let seat = issuer.feeds.sit(&principal.key).ok_or_else(full)?;
-        streamed(&issuer, listener, seat).await
+        let subscriber = issuer.feeds.subscribe(&principal.key).ok_or_else(full)?;
+        streamed(&issuer, listener, subscriber).await
     };
     match opened.await {
         Ok(response) => response,
@@ -76,8 +76,8 @@ async fn subject(
     headers: &HeaderMap,
     origin: &RequestOrigin,
 ) -> Result<Principal, Refused> {
-    let in_force = issuer.in_force();
-    let principal = bearer::verified(issuer, &in_force, headers, origin).await?;
+    let live_config = issuer.live_config();
+    let principal = bearer::verified(issuer, &live_config, headers, origin).await?;
     if principal.kind == PrincipalKind::Job {
         let refusal = Refusal::denied(
             "a job has no feed",
@@ -138,15 +138,15 @@ async fn polled(issuer: &Issuer, mut listener: Listener) -> Result<Response, Ref
 async fn streamed(
     issuer: &Arc<Issuer>,
     mut listener: Listener,
-    seat: Subscriber,
+    subscriber: Subscriber,
 ) -> Result<Response, Refused> {
     let first = listener.look(true).await.map_err(|f| unavailable(&f))?;
     let (sender, frames) = mpsc::channel(1);
     let stream = Stream {
         stopping: issuer.stopping.subscribe(),
-        heartbeat_ms: issuer.in_force().settings.heartbeat_ms.max(1),
+        heartbeat_ms: issuer.live_config().settings.heartbeat_ms.max(1),
         listener,
-        seat,
+        subscriber,
         sender,
         issuer: Arc::clone(issuer),
         head: None,
@@ -162,7 +162,7 @@ async fn streamed(
 
 struct Stream {
     listener: Listener,
-    seat: Subscriber,
+    subscriber: Subscriber,
     sender: mpsc::Sender<Bytes>,
     stopping: tokio::sync::watch::Receiver<bool>,
     heartbeat_ms: u64,
@@ -186,8 +186,8 @@ impl Stream {
                 () = self.sender.closed() => return,
                 _ = self.stopping.wait_for(|stopping| *stopping) => return,
                 () = sleep_until(expiry) => return,
-                () = self.seat.given_away() => return,
-                () = self.seat.woken() => false,
+                () = self.subscriber.given_away() => return,
+                () = self.subscriber.woken() => false,
                 () = sleep_until(retry_at.unwrap_or(expiry)), if retry_at.is_some() => false,
                 () = sleep_until(beat_at) => true,
             };
@@ -195,7 +195,7 @@ impl Stream {
                 beat_at = in_ms(self.heartbeat_ms);
             }
             let look = {
-                let _turn = self.seat.turn().await;
+                let _turn = self.subscriber.turn().await;
                 self.listener.look(beat).await
             };
             retry_at = match look {

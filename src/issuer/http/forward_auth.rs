@@ -76,8 +76,8 @@ async fn decided(
     let hub = introspect::client(issuer, headers, origin).await?;
     let method = one(headers, METHOD).ok_or_else(|| incomplete(METHOD))?;
     let uri = one(headers, URI).ok_or_else(|| incomplete(URI))?;
-    let in_force = issuer.in_force();
-    let url = in_force.hub(&hub).map(|hub| hub.url.as_str());
+    let live_config = issuer.live_config();
+    let url = live_config.hub(&hub).map(|hub| hub.url.as_str());
     let Some(token) = one(headers, AUTHORIZATION).and_then(presented) else {
         return Ok(Decision::NoToken);
     };

@@ -54,12 +54,12 @@ async fn taken(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(), Refused> {
-    let in_force = issuer.in_force();
+    let live_config = issuer.live_config();
     let named: Option<SourceName> = source.parse().ok();
-    let app = named.and_then(|source| in_force.github.get(&source));
+    let app = named.and_then(|source| live_config.github.get(&source));
     let app = app.and_then(|app| Some((app, app.webhook_secret()?)));
     let (app, secret) = app.ok_or_else(nobody)?;
-    let most = in_force.settings.limits.body_bytes.min(LARGEST);
+    let most = live_config.settings.limits.body_bytes.min(LARGEST);
     let bytes = body::read(issuer, headers, body, &["application/json"], most).await?;
     // Before anything of it is read.
     signed(secret, headers, &bytes)?;

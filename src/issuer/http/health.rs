@@ -52,7 +52,7 @@ pub async fn readyz(
     headers: HeaderMap,
 ) -> Response {
     probe(&issuer).await;
-    let in_force = issuer.in_force();
+    let live_config = issuer.live_config();
     let mut details = Vec::new();
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     for (part, why) in issuer.health.problems() {
@@ -63,7 +63,11 @@ pub async fn readyz(
             warnings.push(part);
         }
     }
-    let providers = [in_force.identities.problems(), in_force.signals.problems()].concat();
+    let providers = [
+        live_config.identities.problems(),
+        live_config.signals.problems(),
+    ]
+    .concat();
     if !providers.is_empty() {
         warnings.push(PROVIDERS);
         details.extend(providers);
@@ -76,7 +80,7 @@ pub async fn readyz(
         ready,
         problems,
         warnings,
-        details: is_insider(&in_force, &origin, &headers).then_some(details),
+        details: is_insider(&live_config, &origin, &headers).then_some(details),
     };
     json(if ready { 200 } else { 503 }, &readiness)
 }
@@ -87,7 +91,7 @@ async fn probe(issuer: &Issuer) {
     if !issuer.health.is_due(clock::now_ms()) {
         return;
     }
-    let digest = issuer.in_force().policy_digest.clone();
+    let digest = issuer.live_config().policy_digest.clone();
     let batch = Batch {
         changes: vec![StoreChange::PolicyDigest(digest)],
         entries: Vec::new(),
@@ -99,13 +103,13 @@ async fn probe(issuer: &Issuer) {
 /// Whether this is somebody who runs the issuer: with the scrape token or, where none is set, from this machine.
 /// A request that came through a proxy is not from this machine, also when the proxy is on it; and behind a
 /// proxy that says nothing of itself everybody seems to be.
-fn is_insider(in_force: &LiveConfig, origin: &RequestOrigin, headers: &HeaderMap) -> bool {
-    if let Some(wanted) = &in_force.metrics_token {
+fn is_insider(live_config: &LiveConfig, origin: &RequestOrigin, headers: &HeaderMap) -> bool {
+    if let Some(wanted) = &live_config.metrics_token {
         return bearer::token(headers).is_ok_and(|given| given.matches(wanted));
     }
     let proxied = ["x-forwarded-for", "forwarded", "via", "x-real-ip"];
     origin.from.is_loopback()
-        && in_force.proxies.is_empty()
+        && live_config.proxies.is_empty()
         && !proxied.iter().any(|name| headers.contains_key(*name))
 }
 
@@ -116,8 +120,8 @@ pub async fn metrics(
     Extension(origin): Extension<RequestOrigin>,
     headers: HeaderMap,
 ) -> Response {
-    let in_force = issuer.in_force();
-    if !is_insider(&in_force, &origin, &headers) {
+    let live_config = issuer.live_config();
+    if !is_insider(&live_config, &origin, &headers) {
         let refused = Refused::new(
             OAuthError::InvalidToken,
             Refusal::denied(

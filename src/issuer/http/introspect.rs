@@ -134,13 +134,13 @@ fn decoded(text: &str) -> Option<Cow<'_, str>> {
 /// The members of an active token. Claims of our own token may be read without a check: its SHA-256 is
 /// the row's, so it is the very token that was signed here.
 async fn active(issuer: &Issuer, token: &Secret, row: &TokenRow) -> Result<Value, Refused> {
-    let in_force = issuer.in_force();
+    let live_config = issuer.live_config();
     let own: Option<Value> = jsonwebtoken::dangerous::insecure_decode_claims(token.expose()).ok();
-    let audience = in_force.hub(&row.hub).map(|hub| hub.url.clone());
+    let audience = live_config.hub(&row.hub).map(|hub| hub.url.clone());
     let mut document = json!({
         "active": true,
         "token_type": "Bearer",
-        "iss": in_force.settings.url,
+        "iss": live_config.settings.url,
         "sub": format!("role:{}", row.role),
         "aud": audience,
         "client_id": "oam",
@@ -164,8 +164,8 @@ async fn active(issuer: &Issuer, token: &Secret, row: &TokenRow) -> Result<Value
 
 /// On whose behalf a hub's token is: issuer and subject, never an e-mail.
 async fn actor(issuer: &Issuer, row: &TokenRow) -> Result<Value, Refused> {
-    let in_force = issuer.in_force();
-    let sources = &in_force.settings.sources;
+    let live_config = issuer.live_config();
+    let sources = &live_config.settings.sources;
     let source = sources.iter().find(|source| source.name == row.key.source);
     let of_source = source.map(|source| source.issuer.clone());
     let job = source.is_some_and(|source| source.kind == PrincipalKind::Job);

@@ -25,12 +25,12 @@ pub async fn roles(
     Extension(origin): Extension<RequestOrigin>,
     headers: HeaderMap,
 ) -> Response {
-    let in_force = issuer.in_force();
-    match bearer::admitted(&issuer, &in_force, &headers, &origin).await {
+    let live_config = issuer.live_config();
+    match bearer::admitted(&issuer, &live_config, &headers, &origin).await {
         Err(refused) => answer::refused(&refused, &origin.request_id),
         Ok(admitted) => {
             let principal = &admitted.principal;
-            let roles = policy::holdings(&in_force.policy, principal);
+            let roles = policy::holdings(&live_config.policy, principal);
             if let (true, Groups::Unknown { sentence, next }) =
                 (roles.is_empty(), &principal.groups)
             {
@@ -46,7 +46,7 @@ pub async fn roles(
                     v: VERSION,
                     subject: principal.key.to_string(),
                     roles,
-                    setup: Some(in_force.setup.clone()),
+                    setup: Some(live_config.setup.clone()),
                 },
             )
         }
@@ -60,11 +60,11 @@ pub async fn why(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let in_force = issuer.in_force();
+    let live_config = issuer.live_config();
     let answered = async {
-        let admitted = bearer::admitted(&issuer, &in_force, &headers, &origin).await?;
-        let wanted = wanted(&in_force, query.as_deref().unwrap_or_default())?;
-        let decided = policy::decide(&in_force.policy, &admitted.principal, &wanted);
+        let admitted = bearer::admitted(&issuer, &live_config, &headers, &origin).await?;
+        let wanted = wanted(&live_config, query.as_deref().unwrap_or_default())?;
+        let decided = policy::decide(&live_config.policy, &admitted.principal, &wanted);
         let (decision, refusal) = match decided {
             Ok(decision) => (Some(decision), None),
             Err(refusal) => (None, Some(refusal)),
@@ -107,7 +107,7 @@ fn groups(row: Option<&PersonRow>, principal: &Principal) -> Vec<GroupSource> {
     own.map(of).chain(teams.iter().cloned()).collect()
 }
 
-fn wanted(in_force: &LiveConfig, query: &str) -> Result<PolicyRequest, Refused> {
+fn wanted(live_config: &LiveConfig, query: &str) -> Result<PolicyRequest, Refused> {
     let query = Form::parse(query.as_bytes())?;
     if query.unknown(&["hub", "repository", "action", "role"]) {
         return Err(Refused::bad_request(
@@ -116,7 +116,7 @@ fn wanted(in_force: &LiveConfig, query: &str) -> Result<PolicyRequest, Refused> 
         ));
     }
     let hub = query.need("hub")?;
-    let hub = in_force
+    let hub = live_config
         .settings
         .hubs
         .iter()

@@ -63,12 +63,12 @@ async fn taken(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<UploadAnswer, Refused> {
-    let in_force = issuer.in_force();
+    let live_config = issuer.live_config();
     // Who asks comes before what they send: a stranger's megabyte is not read.
-    let admitted = bearer::admitted(issuer, &in_force, headers, origin).await?;
+    let admitted = bearer::admitted(issuer, &live_config, headers, origin).await?;
     let principal = &admitted.principal;
     let outcome = async {
-        may_send(&in_force, principal)?;
+        may_send(&live_config, principal)?;
         let share = issuer.uploads.take(&principal.key, AT_ONCE);
         let _share = share.ok_or_else(|| Refused::too_many("this identity", 5))?;
         let upload = read(issuer, headers, body).await?;
@@ -111,13 +111,13 @@ impl From<StoreFault> for NotHeld {
 
 /// Records are sent by the agents of people who hold a role: a job has no agent, and of a shared CI system
 /// it may be anybody's.
-fn may_send(in_force: &LiveConfig, principal: &Principal) -> Result<(), Refused> {
+fn may_send(live_config: &LiveConfig, principal: &Principal) -> Result<(), Refused> {
     let refusal = if principal.kind == PrincipalKind::Job {
         Refusal::denied(
             "a job has no records to send",
             "its requests are on record here already",
         )
-    } else if policy::held_names(&in_force.policy, principal).is_empty() {
+    } else if policy::held_names(&live_config.policy, principal).is_empty() {
         Refusal::denied(
             "records are taken from people who hold a role, and this one holds none",
             "ask the administrators for a role; the agent keeps its records until then",
@@ -340,7 +340,7 @@ fn batch(
         at_ms: clock::now_ms(),
         dropped: KnownEntry::none(),
     };
-    let limits = issuer.now_in_force().settings.limits;
+    let limits = issuer.peek_live_config().settings.limits;
     let quota = RecordQuota {
         key: principal.key.clone(),
         day: row.at_ms / DAY_MS,

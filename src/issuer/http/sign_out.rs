@@ -30,9 +30,9 @@ pub async fn signed_out(
     token: &Secret,
     origin: &RequestOrigin,
 ) -> Result<(), Refused> {
-    let in_force = issuer.in_force();
+    let live_config = issuer.live_config();
     let now_ms = clock::now_ms();
-    let principal = match in_force
+    let principal = match live_config
         .identities
         .bearer(token, origin.from, clock::now())
         .await
@@ -46,7 +46,7 @@ pub async fn signed_out(
     if principal.kind == PrincipalKind::Job {
         return Ok(());
     }
-    bearer::paced(issuer, &in_force, &principal)
+    bearer::paced(issuer, &live_config, &principal)
         .map_err(|wait_s| Refused::too_many("this identity", wait_s))?;
     let (change, detail) = signal_processor::signed_out(&principal.key, before(&principal, now_ms));
     let mut entry = issuer.entry(AuditEvent::Revocation);

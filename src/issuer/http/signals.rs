@@ -22,7 +22,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// Why a signal was not taken: the word of its protocol, our sentence, the status.
-struct Turned {
+struct DeniedSignal {
     status: u16,
     word: &'static str,
     sentence: String,
@@ -38,10 +38,10 @@ pub async fn security_event(
 ) -> Response {
     match event(&issuer, &origin, &headers, body).await {
         Ok(()) => answer::empty(202),
-        Err(turned) => {
-            let turned = put_on_record(&issuer, &origin, turned).await;
-            let body = json!({ "err": turned.word, "description": turned.sentence });
-            answer::json(turned.status, &body)
+        Err(denied) => {
+            let denied = put_on_record(&issuer, &origin, denied).await;
+            let body = json!({ "err": denied.word, "description": denied.sentence });
+            answer::json(denied.status, &body)
         }
     }
 }
@@ -51,8 +51,13 @@ async fn event(
     origin: &RequestOrigin,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(), Turned> {
-    let most = issuer.in_force().settings.limits.body_bytes.min(body::FORM);
+) -> Result<(), DeniedSignal> {
+    let most = issuer
+        .live_config()
+        .settings
+        .limits
+        .body_bytes
+        .min(body::FORM);
     let bytes = body::read(issuer, headers, body, &["application/secevent+jwt"], most).await;
     let bytes = bytes.map_err(malformed)?;
     let token = text(&bytes)?;
@@ -60,11 +65,11 @@ async fn event(
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .map(|value| Secret::new(value.to_owned()));
-    let in_force = issuer.in_force();
-    let verified = in_force
+    let live_config = issuer.live_config();
+    let verified = live_config
         .signals
         .security_event(&token, shown.as_ref(), clock::now());
-    let signal = verified.await.map_err(untaken)?;
+    let signal = verified.await.map_err(denied_by)?;
     applied(issuer, origin, &signal).await
 }
 
@@ -77,10 +82,10 @@ pub async fn logout(
 ) -> Response {
     match left(&issuer, &origin, &headers, body).await {
         Ok(()) => answer::empty(200),
-        Err(turned) => {
-            let turned = put_on_record(&issuer, &origin, turned).await;
-            let body = json!({ "error": turned.word, "error_description": turned.sentence });
-            answer::json(turned.status, &body)
+        Err(denied) => {
+            let denied = put_on_record(&issuer, &origin, denied).await;
+            let body = json!({ "error": denied.word, "error_description": denied.sentence });
+            answer::json(denied.status, &body)
         }
     }
 }
@@ -90,30 +95,34 @@ async fn left(
     origin: &RequestOrigin,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(), Turned> {
+) -> Result<(), DeniedSignal> {
     let form = Form::read(issuer, headers, body).await;
     let token = form.and_then(|mut form| form.secret("logout_token"));
     let token = token.map_err(malformed)?;
-    let in_force = issuer.in_force();
-    let told = in_force.signals.logout(&token, clock::now()).await;
+    let live_config = issuer.live_config();
+    let told = live_config.signals.logout(&token, clock::now()).await;
     for signal in &told.verified {
         applied(issuer, origin, signal).await?;
     }
-    told.untaken.map_or(Ok(()), |fault| Err(untaken(fault)))
+    told.error.map_or(Ok(()), |error| Err(denied_by(error)))
 }
 
 /// Carries a verified signal out. What hubs have to be told is told afterwards: the sender does not
 /// wait for it.
-async fn applied(issuer: &Issuer, origin: &RequestOrigin, signal: &Signal) -> Result<(), Turned> {
+async fn applied(
+    issuer: &Issuer,
+    origin: &RequestOrigin,
+    signal: &Signal,
+) -> Result<(), DeniedSignal> {
     // Other groups and another policy together can take a role that neither takes alone.
     let _alone = match signal.meaning {
         SignalMeaning::ClaimsChanged { .. } => Some(issuer.directories.turn().await),
         _ => None,
     };
-    let in_force = issuer.in_force();
+    let live_config = issuer.live_config();
     let standing = SignalProcessor {
         store: &*issuer.store,
-        policy: &in_force.policy,
+        policy: &live_config.policy,
     };
     let from = origin.from.to_string();
     let of = signal_processor::SignalOrigin {
@@ -148,7 +157,7 @@ async fn applied(issuer: &Issuer, origin: &RequestOrigin, signal: &Signal) -> Re
     Ok(())
 }
 
-fn text(bytes: &[u8]) -> Result<Secret, Turned> {
+fn text(bytes: &[u8]) -> Result<Secret, DeniedSignal> {
     std::str::from_utf8(bytes)
         .map(|text| Secret::new(text.trim().to_owned()))
         .map_err(|_| {
@@ -159,11 +168,11 @@ fn text(bytes: &[u8]) -> Result<Secret, Turned> {
         })
 }
 
-fn malformed(refused: Refused) -> Turned {
+fn malformed(refused: Refused) -> DeniedSignal {
     if refused.refusal.code == RefusalCode::Unavailable {
         return unavailable(&refused.refusal);
     }
-    Turned {
+    DeniedSignal {
         // RFC 8935 §2.3 knows 400 only.
         status: if refused.status == Some(408) {
             408
@@ -176,9 +185,9 @@ fn malformed(refused: Refused) -> Turned {
     }
 }
 
-fn untaken(untaken: SignalError) -> Turned {
-    match untaken {
-        SignalError::Rejected(rejected) => Turned {
+fn denied_by(error: SignalError) -> DeniedSignal {
+    match error {
+        SignalError::Rejected(rejected) => DeniedSignal {
             status: 400,
             word: rejected.err.word(),
             sentence: rejected.description,
@@ -188,8 +197,8 @@ fn untaken(untaken: SignalError) -> Turned {
     }
 }
 
-fn unavailable(refusal: &Refusal) -> Turned {
-    Turned {
+fn unavailable(refusal: &Refusal) -> DeniedSignal {
+    DeniedSignal {
         status: 503,
         word: "temporarily_unavailable",
         sentence: refusal.sentence.clone(),
@@ -197,23 +206,27 @@ fn unavailable(refusal: &Refusal) -> Turned {
     }
 }
 
-async fn put_on_record(issuer: &Issuer, origin: &RequestOrigin, turned: Turned) -> Turned {
+async fn put_on_record(
+    issuer: &Issuer,
+    origin: &RequestOrigin,
+    denied: DeniedSignal,
+) -> DeniedSignal {
     issuer.metrics.signal("refused");
     let refusal = Refusal::new(
-        turned.code,
-        format!("a signal was refused: {}", turned.sentence),
+        denied.code,
+        format!("a signal was refused: {}", denied.sentence),
         "compare the transmitter's settings with the issuer's",
     );
     let refused = Refused::of_exchange(refusal, false);
     let told = bearer::refuse(issuer, origin, None, refused).await;
-    if told.error == OAuthError::SlowDown && turned.status != 503 {
+    if told.error == OAuthError::SlowDown && denied.status != 503 {
         // Its sender tries again, as after an outage.
-        return Turned {
+        return DeniedSignal {
             status: 503,
             word: "temporarily_unavailable",
             sentence: told.refusal.sentence,
             code: told.refusal.code,
         };
     }
-    turned
+    denied
 }

@@ -155,9 +155,9 @@ async fn ask(
             ));
         }
     };
-    let in_force = issuer.in_force();
+    let live_config = issuer.live_config();
     let wanted = wanted::read(
-        &in_force.settings.hubs,
+        &live_config.settings.hubs,
         form.get("audience"),
         form.get("resource"),
         form.get("scope"),

@@ -25,11 +25,11 @@ const RECENT_MS: u64 = 14 * 24 * 3600 * 1000;
 /// meanwhile is not handed out (`grant`).
 pub(super) async fn compared(
     issuer: &Arc<Issuer>,
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     was: Option<&Index>,
 ) -> Result<(), StoreFault> {
     let since_ms = clock::now_ms().saturating_sub(RECENT_MS);
-    let mut relaxed = Relaxed::new(&in_force.policy, was);
+    let mut relaxed = Relaxed::new(&live_config.policy, was);
     let mut after = None;
     loop {
         let page = issuer

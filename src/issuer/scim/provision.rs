@@ -97,7 +97,7 @@ impl ProvisionError {
 
 /// The time in which nobody else's word is decided, and the policy of it.
 struct Turn<'a> {
-    in_force: Arc<LiveConfig>,
+    live_config: Arc<LiveConfig>,
     _alone: MutexGuard<'a, ()>,
 }
 
@@ -105,13 +105,18 @@ impl Directory<'_> {
     async fn turn(&self) -> Turn<'_> {
         let alone = self.issuer.directories.turn().await;
         Turn {
-            in_force: self.issuer.in_force(),
+            live_config: self.issuer.live_config(),
             _alone: alone,
         }
     }
 
     fn draft<'a>(&'a self, turn: &'a Turn<'_>) -> DirectoryDraft<'a> {
-        DirectoryDraft::new(self.issuer, Some(self.origin), &self.source, &turn.in_force)
+        DirectoryDraft::new(
+            self.issuer,
+            Some(self.origin),
+            &self.source,
+            &turn.live_config,
+        )
     }
 
     /// A fresh id of a record.

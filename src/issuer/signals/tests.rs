@@ -191,7 +191,7 @@ async fn a_logout_token_is_verified_with_the_keys_of_its_source() {
     let post = async |text: String| world.signals.logout(&Secret::new(text), NOW_AT).await;
     let good = world.signer.sign(Some("logout+jwt"), &token(&json!({})));
     let told = post(good).await;
-    assert_eq!(told.untaken, None);
+    assert_eq!(told.error, None);
     assert_eq!(told.verified[0].meaning, SignalMeaning::SessionDoubtful);
     let stranger = Signer::rsa("k1").sign(Some("logout+jwt"), &token(&json!({})));
     assert_eq!(err(post(stranger).await), SetError::InvalidKey);
@@ -220,7 +220,7 @@ async fn of_two_sources_of_one_issuer_the_one_that_a_logout_token_is_for_verifie
         Secret::new(world.signer.sign(Some("logout+jwt"), &token))
     };
     let told = world.signals.logout(&signed(&json!({})), NOW_AT).await;
-    assert_eq!((told.verified.len(), &told.untaken), (1, &None));
+    assert_eq!((told.verified.len(), &told.error), (1, &None));
     assert_eq!(told.verified[0].source, okta().name);
     let nobodys = signed(&json!({ "aud": "nobody" }));
     let told = world.signals.logout(&nobodys, NOW_AT).await;
@@ -257,17 +257,17 @@ async fn a_logout_token_is_for_every_source_that_it_can_be_verified_for() {
     };
     let told = post(&json!({})).await;
     assert_eq!(sources(&told), ["okta", "second"]);
-    assert_eq!(told.untaken, None);
+    assert_eq!(told.error, None);
     // None is a replay of the other.
     assert_ne!(told.verified[0].id, told.verified[1].id);
     // Where one can't be verified now it is to be sent again, and counts for the others at once.
     let told = post(&json!({ "aud": ["later", "oam"] })).await;
     assert_eq!(sources(&told), ["okta", "second"]);
-    assert!(matches!(told.untaken, Some(SignalError::Unavailable(_))));
+    assert!(matches!(told.error, Some(SignalError::Unavailable(_))));
 }
 
 fn err(told: LoggedOut) -> SetError {
-    match (told.verified.is_empty(), told.untaken) {
+    match (told.verified.is_empty(), told.error) {
         (true, Some(SignalError::Rejected(rejected))) => rejected.err,
         other => panic!("{other:?}"),
     }

@@ -27,7 +27,7 @@ const LATE_IN_A_ROW: u32 = 4;
 
 impl FeedSubscription {
     /// The connection is over: the next one after a while.
-    pub(super) fn lost(&mut self, closed: Closed, now: Moment, roll: u64) {
+    pub(super) fn lost(&mut self, closed: Closed, now: Moment, random: u64) {
         let Phase::Open(stream) = &self.phase else {
             return;
         };
@@ -37,9 +37,10 @@ impl FeedSubscription {
         }
         self.failures = self.failures.saturating_add(1);
         self.down = true;
-        self.phase = Phase::Waiting(now.plus(wait_ms(self.failures, closed.retry_after_ms, roll)));
+        self.phase =
+            Phase::Waiting(now.plus(wait_ms(self.failures, closed.retry_after_ms, random)));
         self.next_poll
-            .get_or_insert(now.plus(jittered(POLL_MS, roll)));
+            .get_or_insert(now.plus(jittered(POLL_MS, random)));
     }
 
     /// A younger bearer is wanted; this is the one refresh in the life of a subject token that the
@@ -57,13 +58,13 @@ impl FeedSubscription {
         &mut self,
         wanted: bool,
         now: Moment,
-        roll: u64,
+        random: u64,
         steps: &mut Vec<SubscriptionEffect>,
     ) {
         let Some(bearer) = self.bearer else { return };
         let usable = is_usable(bearer, now);
         self.kept |= usable;
-        self.end_silent(now, roll, steps);
+        self.end_silent(now, random, steps);
         let refused = self.refused == Some(bearer.generation);
         if self.kept && (refused || ends_soon(bearer, now)) {
             self.ask_renewal(now, steps);
@@ -77,17 +78,17 @@ impl FeedSubscription {
     }
 
     /// Two heartbeats that did not come, or came through a buffer again and again.
-    fn end_silent(&mut self, now: Moment, roll: u64, steps: &mut Vec<SubscriptionEffect>) {
+    fn end_silent(&mut self, now: Moment, random: u64, steps: &mut Vec<SubscriptionEffect>) {
         let Phase::Open(stream) = &self.phase else {
             return;
         };
         if now.reached(stream.last.plus(silence_ms(stream))) {
             steps.push(SubscriptionEffect::Hangup);
-            self.lost(Closed::default(), now, roll);
+            self.lost(Closed::default(), now, random);
             self.next_poll = Some(now);
         } else if stream.late_in_a_row >= LATE_IN_A_ROW {
             steps.push(SubscriptionEffect::Hangup);
-            self.lost(Closed::default(), now, roll);
+            self.lost(Closed::default(), now, random);
         } else if stream.late_in_a_row > 0 {
             self.next_poll.get_or_insert(now);
         }
@@ -196,16 +197,16 @@ fn ends_soon(bearer: IssuerBearer, now: Moment) -> bool {
 }
 
 /// Exponential backoff with jitter: a fleet must not come back in step.
-fn wait_ms(failures: u32, retry_after_ms: Option<u64>, roll: u64) -> u64 {
+fn wait_ms(failures: u32, retry_after_ms: Option<u64>, random: u64) -> u64 {
     let doubled = FIRST_WAIT_MS << failures.saturating_sub(1).min(6);
     let most = doubled.min(LONGEST_WAIT_MS);
-    let own = (most / 2 + roll % (most / 2 + 1)).max(FIRST_WAIT_MS);
+    let own = (most / 2 + random % (most / 2 + 1)).max(FIRST_WAIT_MS);
     let asked = retry_after_ms.unwrap_or(0).min(LONGEST_ASKED_MS);
     // Asked for by the issuer: never sooner, and not all at that second either.
-    own.max(asked + asked / 10 * (roll % 11) / 10)
+    own.max(asked + asked / 10 * (random % 11) / 10)
 }
 
 /// Up to a fifth shorter or longer.
-pub(super) const fn jittered(ms: u64, roll: u64) -> u64 {
-    ms - ms / 5 + roll % (2 * ms / 5 + 1)
+pub(super) const fn jittered(ms: u64, random: u64) -> u64 {
+    ms - ms / 5 + random % (2 * ms / 5 + 1)
 }

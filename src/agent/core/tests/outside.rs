@@ -141,7 +141,7 @@ impl Clock for Fake {
 }
 
 impl Rng for Fake {
-    fn roll(&self) -> u128 {
+    fn random(&self) -> u128 {
         self.rolls.set(self.rolls.get() + 1);
         self.rolls.get()
     }

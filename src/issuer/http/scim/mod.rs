@@ -99,7 +99,7 @@ pub(super) fn routes() -> Router<Arc<Issuer>> {
 /// A request whose directory is known.
 struct Asked {
     issuer: Arc<Issuer>,
-    in_force: Arc<LiveConfig>,
+    live_config: Arc<LiveConfig>,
     origin: RequestOrigin,
     source: SourceName,
     settings: DirectorySettings,
@@ -116,9 +116,12 @@ impl Asked {
         headers: HeaderMap,
         query: Option<String>,
     ) -> Result<Self, ScimError> {
-        let in_force = issuer.in_force();
-        let source = directory(&issuer, &in_force, &origin, &headers).await?;
-        let settings = in_force.identities.source(&source).and_then(|one| one.scim);
+        let live_config = issuer.live_config();
+        let source = directory(&issuer, &live_config, &origin, &headers).await?;
+        let settings = live_config
+            .identities
+            .source(&source)
+            .and_then(|one| one.scim);
         let settings = settings.ok_or_else(unconfigured)?;
         let rate = Rate::new(
             settings.requests_per_minute,
@@ -132,7 +135,7 @@ impl Asked {
         let asked = Self {
             expected: IfMatch::read(expected),
             issuer,
-            in_force,
+            live_config,
             origin,
             source,
             settings,
@@ -157,7 +160,7 @@ impl Asked {
 
     /// Base of the addresses that are told.
     fn url(&self) -> String {
-        url(&self.in_force)
+        url(&self.live_config)
     }
 
     fn query(&self) -> Result<Query, ScimError> {
@@ -226,7 +229,7 @@ impl Asked {
     }
 
     async fn body(&self, body: Body) -> Result<Value, ScimError> {
-        let most = self.in_force.settings.limits.body_bytes.min(MOST);
+        let most = self.live_config.settings.limits.body_bytes.min(MOST);
         let types = ["application/scim+json", "application/json"];
         let bytes = body::read(&self.issuer, &self.headers, body, &types, most).await;
         let bytes: Bytes = bytes.map_err(|refused| ScimError {
@@ -242,18 +245,18 @@ impl Asked {
     }
 }
 
-fn url(in_force: &LiveConfig) -> String {
-    format!("{}/scim/v2", in_force.settings.url)
+fn url(live_config: &LiveConfig) -> String {
+    format!("{}/scim/v2", live_config.settings.url)
 }
 
 /// The source whose directory's token the request shows.
 async fn directory(
     issuer: &Issuer,
-    in_force: &LiveConfig,
+    live_config: &LiveConfig,
     origin: &RequestOrigin,
     headers: &HeaderMap,
 ) -> Result<SourceName, ScimError> {
-    let sources = in_force.settings.sources.iter();
+    let sources = live_config.settings.sources.iter();
     let sources: Vec<&SourceName> = sources
         .filter(|source| source.scim.is_some())
         .map(|source| &source.name)

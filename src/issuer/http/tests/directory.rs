@@ -45,8 +45,8 @@ impl Read {
 
     pub async fn poll_as(&self, mode: PollMode) -> PollOutcome {
         let source = "okta".parse().unwrap();
-        let in_force = self.world.issuer.in_force();
-        let settings = in_force.settings.sources[0].directory.as_ref().unwrap();
+        let live_config = self.world.issuer.live_config();
+        let settings = live_config.settings.sources[0].directory.as_ref().unwrap();
         poll(&self.world.issuer, &source, settings, mode)
             .await
             .unwrap()

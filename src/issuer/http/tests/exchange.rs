@@ -256,9 +256,9 @@ async fn a_policy_that_takes_a_role_from_a_job_ends_its_tokens() {
     assert!(is_active().await);
     world.policy(&format!("{POLICY}\n# a comment\n")).await;
     until("the comparison", async || {
-        let in_force = world.issuer.in_force().policy_digest.clone();
+        let live_config = world.issuer.live_config().policy_digest.clone();
         world.audit("policy-change").await.len() > 1
-            && world.issuer.store.policy_digest().await == Ok(Some(in_force))
+            && world.issuer.store.policy_digest().await == Ok(Some(live_config))
     })
     .await;
     assert!(is_active().await, "the same conditions");

@@ -49,7 +49,7 @@ impl Company {
         until("the policy", async || {
             world
                 .issuer
-                .in_force()
+                .live_config()
                 .policy
                 .policy()
                 .roles
@@ -65,8 +65,8 @@ impl Company {
     }
 
     pub async fn read(&self, scope: Scope) -> Result<(), GitHubFault> {
-        let in_force = self.world.issuer.in_force();
-        let app = in_force.github.values().next().unwrap();
+        let live_config = self.world.issuer.live_config();
+        let app = live_config.github.values().next().unwrap();
         sync(&self.world.issuer, app, &scope).await
     }
 

@@ -180,7 +180,7 @@ async fn a_token_that_is_not_handed_out_and_that_its_hub_did_not_end_is_tried_ag
     );
     hub.broken.store(false, Ordering::SeqCst);
     let later = clock::now_ms() + 60_000;
-    let mint = &world.issuer.in_force().mint;
+    let mint = &world.issuer.live_config().mint;
     mint.due_revocations(later, later).await.unwrap();
     assert!(due(&world).await.is_empty());
     assert_eq!(hub.revoked.lock().unwrap().len(), 2);
@@ -191,11 +191,11 @@ async fn a_policy_that_changes_while_the_hub_is_asked_ends_its_token_and_refuses
     let mut hub = hub().await;
     let world = world(&hub).await;
     let (asked, go) = under_way(&mut hub, &world).await;
-    let before = world.issuer.in_force().policy_digest.clone();
+    let before = world.issuer.live_config().policy_digest.clone();
     // Nobody of hers is on record yet, so that the comparison of everybody's roles passes her.
     world.policy(&POLICY.replace("\"ml\"", "\"others\"")).await;
     until("the new policy", async || {
-        let now = world.issuer.in_force().policy_digest.clone();
+        let now = world.issuer.live_config().policy_digest.clone();
         now != before && world.issuer.store.policy_digest().await == Ok(Some(now))
     })
     .await;

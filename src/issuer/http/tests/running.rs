@@ -51,14 +51,14 @@ async fn a_changed_policy_file_is_noticed_by_itself_and_on_record_with_both_dige
     let world = World::start().await;
     let ada = world.id_token("ada", &json!({}));
     world.exchange(&ada, MODEL, "write").await.expect(200);
-    let old = world.issuer.in_force().policy_digest.clone();
+    let old = world.issuer.live_config().policy_digest.clone();
     let path = world.folder.path().join("policy.toml");
     std::fs::write(path, POLICY.replace("\"ml\"", "\"others\"")).unwrap();
     until("the new policy", async || {
         world.exchange(&ada, MODEL, "write").await.status == 400
     })
     .await;
-    let new = world.issuer.in_force().policy_digest.clone();
+    let new = world.issuer.live_config().policy_digest.clone();
     let entries = world.audit("policy-change").await;
     let detail = entries.last().unwrap()["detail"].as_str().unwrap();
     assert!(detail.contains(&old) && detail.contains(&new), "{detail}");
@@ -124,7 +124,7 @@ async fn a_comparison_of_roles_that_was_not_finished_is_owed() {
     world.policy(POLICY).await;
     until("the comparison", async || {
         world.issuer.store.policy_digest().await
-            == Ok(Some(world.issuer.in_force().policy_digest.clone()))
+            == Ok(Some(world.issuer.live_config().policy_digest.clone()))
     })
     .await;
     assert_eq!(world.person("ada").await.unwrap().held, row.held);
@@ -141,10 +141,10 @@ async fn a_setting_that_needs_a_restart_is_kept_and_the_others_change() {
         .replace("heartbeat = \"1s\"", "heartbeat = \"2s\"");
     std::fs::write(&path, text).unwrap();
     until("the new heartbeat", async || {
-        world.issuer.in_force().settings.heartbeat_ms == 2000
+        world.issuer.live_config().settings.heartbeat_ms == 2000
     })
     .await;
-    let database = world.issuer.in_force().settings.database.clone();
+    let database = world.issuer.live_config().settings.database.clone();
     assert!(database.ends_with("/issuer.db"), "{database}");
 }
 
@@ -180,12 +180,12 @@ async fn groups_of_a_signal_and_another_policy_are_decided_in_turn() {
     let kind = "https://schemas.openid.net/secevent/caep/event-type/token-claims-change";
     let event = world.event(kind, "ada", &json!({ "claims": { "groups": ["ml"] } }));
     let signal = world.post("/signals/ssf", "application/secevent+jwt", event);
-    let before = world.issuer.in_force().policy_digest.clone();
+    let before = world.issuer.live_config().policy_digest.clone();
     let other = async {
         let policy = POLICY.replace("groups = [\"ml\"]", "groups = [\"research\"]");
         world.policy(&policy).await;
-        let is_in_force = async || world.issuer.in_force().policy_digest != before;
-        until("another policy", is_in_force).await;
+        let is_replaced = async || world.issuer.live_config().policy_digest != before;
+        until("another policy", is_replaced).await;
         let row = world.person("ada").await.unwrap();
         assert_eq!(row.groups_changed_at_ms, None, "its turn has not come");
         drop(turn);

@@ -19,7 +19,7 @@ pub(crate) struct DirectoryDraft<'a> {
     /// The request that says it; none: it was read.
     origin: Option<&'a RequestOrigin>,
     source: &'a SourceName,
-    in_force: &'a LiveConfig,
+    live_config: &'a LiveConfig,
     pub(crate) now_ms: u64,
     batch: Batch,
     /// Who has to hear of it.
@@ -32,14 +32,14 @@ impl<'a> DirectoryDraft<'a> {
         issuer: &'a Issuer,
         origin: Option<&'a RequestOrigin>,
         source: &'a SourceName,
-        in_force: &'a LiveConfig,
+        live_config: &'a LiveConfig,
     ) -> Self {
-        let policy = &in_force.policy;
+        let policy = &live_config.policy;
         Self {
             issuer,
             origin,
             source,
-            in_force,
+            live_config,
             now_ms: clock::now_ms(),
             batch: Batch::default(),
             people: Vec::new(),
@@ -68,7 +68,7 @@ impl<'a> DirectoryDraft<'a> {
     }
 
     fn entry(&self, event: AuditEvent, detail: String) -> AuditRecord {
-        let org = self.in_force.org().name.clone();
+        let org = self.live_config.org().name.clone();
         let mut entry = AuditRecord::new(event, org, self.now_ms);
         if let Some(origin) = self.origin {
             record::origin(&mut entry, origin);

@@ -160,7 +160,7 @@ impl Directory<'_> {
         after: &DirectoryGroup,
         added: &[String],
     ) -> Result<(), ProvisionError> {
-        let source = turn.in_force.identities.source(&self.source);
+        let source = turn.live_config.identities.source(&self.source);
         if source.is_some_and(|source| is_team(source, &after.name)) {
             let why = "this name is a team's at GitHub, which alone says who is in it";
             return Err(ScimError::taken(why).into());

@@ -98,7 +98,7 @@ pub(super) fn change(who: &PersonSeen, step: &Step, number: usize, from: Compare
         vec![other.unwrap_or_else(|| role("publisher"))]
     };
     match step {
-        Step::Seen { proven, session } => StoreChange::Seen(sight(who, *proven, *session)),
+        Step::Seen { proven, session } => StoreChange::Seen(person_seen(who, *proven, *session)),
         Step::Ended(author, kind, at) => StoreChange::End {
             key,
             author: *author,
@@ -149,7 +149,7 @@ pub(super) fn change(who: &PersonSeen, step: &Step, number: usize, from: Compare
     }
 }
 
-fn sight(who: &PersonSeen, proven: u64, session: u8) -> PersonSeen {
+fn person_seen(who: &PersonSeen, proven: u64, session: u8) -> PersonSeen {
     PersonSeen {
         proven_at: NOW + proven,
         at_ms: at_ms(proven) + 1,
