@@ -9,7 +9,7 @@ use oam_model::record::{EventKind, Record};
 use oam_model::refusal::RefusalCode;
 use oam_model::secret::Secret;
 use oam_model::token_request::TokenRequest;
-use oam_session::machine::{Effect, PersonEvent, Who};
+use oam_session::machine::{PersonEvent, Who};
 use oam_wire::message::{Reply, Request};
 
 impl AgentCore {
@@ -108,17 +108,13 @@ impl AgentCore {
 
     /// Lets the session machine notify once when somebody is turned away because nobody is signed in.
     pub(super) fn notice_by_standing(&mut self, denied: &Denied, attended: bool) -> u64 {
-        let now = self.now();
         let Some(org) = &denied.org else { return 0 };
-        let Some(org_session) = self.org_sessions.get_mut(org) else {
+        let Some(org_session) = self.org_sessions.get(org) else {
             return 0;
         };
         let epoch = org_session.machine.epoch();
         if denied.by_standing && denied.refusal.code != RefusalCode::Unavailable {
-            let mut effects = org_session.machine.turn_away(Who::Ticket(0), attended, now);
-            effects.retain(|effect| !matches!(effect, Effect::Refuse { ticket: 0, .. }));
-            let org = org.clone();
-            self.carry_out(&org, effects);
+            self.step(org, PersonEvent::TurnedAway { attended });
         }
         epoch
     }

@@ -309,11 +309,8 @@ impl AgentCore {
             .filter(|role| holds(role, &had) && !holds(role, &identity.groups))
             .map(|role| role.name.clone())
             .collect();
-        if !lost.is_empty()
-            && let Some(org_session) = self.org_sessions.get_mut(name)
-        {
-            let effects = org_session.machine.lose_roles(&lost);
-            self.carry_out(name, effects);
+        if !lost.is_empty() {
+            self.step(name, ProviderEvent::RolesLost(lost));
         }
         let other_groups = had != identity.groups;
         self.step(

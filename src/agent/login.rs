@@ -279,7 +279,11 @@ impl AgentCore {
             org_session.machine.clone(),
             org_session.session.replace(session),
         );
-        let mut effects = org_session.machine.hand_over(&live.identity, &org.roles);
+        let hands_over = PersonEvent::HandsOver {
+            next: live.identity.clone(),
+            roles: org.roles.clone(),
+        };
+        let mut effects = org_session.machine.step(hands_over, now);
         effects.extend(org_session.machine.step(PersonEvent::SignedIn(live), now));
         self.durable.vault.adopt();
         if let Err(why) = self.save() {

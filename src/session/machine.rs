@@ -240,7 +240,10 @@ impl SessionMachine {
         let event = event.into();
         let mut effects = Vec::new();
         // A sign-in replaces a session, however old: an end here would be carried out on the new one.
-        if !matches!(event, Event::Person(PersonEvent::SignedIn(_))) {
+        if !matches!(
+            event,
+            Event::Person(PersonEvent::SignedIn(_) | PersonEvent::HandsOver { .. })
+        ) {
             self.end_when_too_old(now, &mut effects);
         }
         match event {
@@ -267,6 +270,12 @@ impl SessionMachine {
                 }
             }
             PersonEvent::SignedOut => self.end(StandingWord::SignedOut, None, now, effects),
+            PersonEvent::HandsOver { next, roles } => self.hand_over(&next, &roles, effects),
+            PersonEvent::TurnedAway { attended } => {
+                if !attended {
+                    self.notify_of_sign_in(now, effects);
+                }
+            }
         }
     }
 
@@ -286,6 +295,7 @@ impl SessionMachine {
             } => {
                 self.refresh_failed(flight, meaning, words, now, effects);
             }
+            ProviderEvent::RolesLost(lost) => self.lose_roles(&lost, effects),
         }
     }
 

@@ -96,10 +96,9 @@ impl SessionMachine {
     /// Before a sign-in of `next` while a session lives: whoever waits or follows chose a role by the
     /// groups of the session before. Of somebody else's nothing is taken over; of the same person's,
     /// what belongs to roles that are lost goes.
-    pub fn hand_over(&mut self, next: &Identity, roles: &[Role]) -> Vec<Effect> {
-        let mut effects = Vec::new();
+    pub(super) fn hand_over(&mut self, next: &Identity, roles: &[Role], effects: &mut Vec<Effect>) {
         let Some(live) = self.standing.live() else {
-            return effects;
+            return;
         };
         let before = &live.identity;
         if (&before.issuer, &before.subject) == (&next.issuer, &next.subject) {
@@ -108,16 +107,15 @@ impl SessionMachine {
                 .filter(|role| holds(role, &before.groups) && !holds(role, &next.groups))
                 .map(|role| role.name.clone())
                 .collect();
-            return self.lose_roles(&lost);
+            return self.lose_roles(&lost, effects);
         }
         let refusal = Refusal::new(
             RefusalCode::Ended,
             format!("somebody else signed in to {} meanwhile", self.org),
             "ask again",
         );
-        let asks = self.send_all_away(&refusal, &mut effects);
+        let asks = self.send_all_away(&refusal, effects);
         effects.extend(asks);
-        effects
     }
 
     /// The organization's session age is a limit whatever the provider says.
@@ -135,8 +133,7 @@ impl SessionMachine {
     }
 
     /// The person lost these roles: only what belongs to them goes.
-    pub fn lose_roles(&mut self, lost: &[RoleName]) -> Vec<Effect> {
-        let mut effects = Vec::new();
+    pub(super) fn lose_roles(&mut self, lost: &[RoleName], effects: &mut Vec<Effect>) {
         let (tokens, waiters) = self.cache.clear_roles(lost);
         effects.extend(tokens.into_iter().map(Effect::Drop));
         let is_lost = |order: &TokenKey| lost.contains(&order.role);
@@ -170,7 +167,6 @@ impl SessionMachine {
                 });
             }
         }
-        effects
     }
 
     fn lost_role(&self, order: &TokenKey) -> Refusal {
@@ -181,20 +177,6 @@ impl SessionMachine {
                 self.org
             ),
         )
-    }
-
-    /// Refuses an ask by the standing alone: nobody is signed in, or the configuration was edited.
-    /// One that runs in the foreground of a terminal (`attended`) is read there: no notification is due for it.
-    pub fn turn_away(&mut self, ticket: Who, attended: bool, now: Moment) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        self.end_when_too_old(now, &mut effects);
-        if attended {
-            let refusal = self.standing.refusal(&self.org, now, &self.limits);
-            self.refuse(ticket, refusal, &mut effects);
-        } else {
-            self.refuse_standing(ticket, now, &mut effects);
-        }
-        effects
     }
 
     /// Promise 9: an edited configuration takes effect only with a new login. The session is kept,

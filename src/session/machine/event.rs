@@ -7,7 +7,7 @@ use crate::state::{Live, SessionLimits};
 use oam_model::identity::Identity;
 use oam_model::name::RoleName;
 use oam_model::refusal::Refusal;
-use oam_model::role::OfflineRule;
+use oam_model::role::{OfflineRule, Role};
 use oam_model::standing::{EndReason, StandingWord};
 use oam_model::time::Moment;
 use oam_model::token_key::TokenKey;
@@ -44,6 +44,17 @@ pub enum PersonEvent {
     Rejected(TokenId),
     /// The person signed out.
     SignedOut,
+    /// The session that lives gives way to one of `next`; [`Self::SignedIn`] comes right after it.
+    HandsOver {
+        next: Identity,
+        /// The organization's roles by its configuration.
+        roles: Vec<Role>,
+    },
+    /// An ask was refused by the standing alone; `attended`: its caller runs in the foreground of a terminal.
+    TurnedAway {
+        /// The refusal is read there: no notification is due for it.
+        attended: bool,
+    },
 }
 
 /// What the identity provider answers.
@@ -67,6 +78,8 @@ pub enum ProviderEvent {
         /// Our words for it.
         words: String,
     },
+    /// By the renewed identity the person no longer holds these roles.
+    RolesLost(Vec<RoleName>),
 }
 
 /// What the token endpoint answers, and what the issuer says.

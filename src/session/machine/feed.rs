@@ -128,7 +128,7 @@ impl SessionMachine {
             .collect();
         gone.sort();
         gone.dedup();
-        effects.extend(self.lose_roles(&gone));
+        self.lose_roles(&gone, effects);
     }
 
     /// The issuer denies what it granted before: the token held goes, and the files of children.

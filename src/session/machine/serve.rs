@@ -327,6 +327,13 @@ impl SessionMachine {
     }
 
     pub(super) fn refuse_standing(&mut self, who: Who, now: Moment, effects: &mut Vec<Effect>) {
+        self.notify_of_sign_in(now, effects);
+        let refusal = self.standing.refusal(&self.org, now, &self.limits);
+        self.refuse(who, refusal, effects);
+    }
+
+    /// Tells the person that somebody is refused because nobody is signed in, and not with every one.
+    pub(super) fn notify_of_sign_in(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         let refusal = self.standing.refusal(&self.org, now, &self.limits);
         let needs_login = matches!(
             refusal.code,
@@ -334,10 +341,8 @@ impl SessionMachine {
         );
         if needs_login && self.sign_in_noticed.is_due(now) {
             self.sign_in_noticed = SignInNotice::At(now);
-            let occasion = NotificationKind::SignInNeeded(refusal.clone());
-            effects.push(Effect::Notify(occasion));
+            effects.push(Effect::Notify(NotificationKind::SignInNeeded(refusal)));
         }
-        self.refuse(who, refusal, effects);
     }
 
     /// Refuses an ask, or takes a follower's file away. A follower that has had a token stays, and

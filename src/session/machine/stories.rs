@@ -284,14 +284,11 @@ fn a_caller_without_a_session_causes_one_notification_an_hour_unless_somebody_wa
     assert_eq!(refusals(&effects).len(), 200);
     let told = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Notify(_)));
     let hour = START.plus(3_600_000);
+    let mut turned_away = |attended, now| machine.step(PersonEvent::TurnedAway { attended }, now);
     assert!(
-        !told(&machine.turn_away(Who::Ticket(1), true, hour)),
+        !told(&turned_away(true, hour)),
         "it is read in the terminal"
     );
-    assert!(!told(&machine.turn_away(
-        Who::Ticket(1),
-        false,
-        START.plus(3_599_999)
-    )));
-    assert!(told(&machine.turn_away(Who::Ticket(1), false, hour)));
+    assert!(!told(&turned_away(false, START.plus(3_599_999))));
+    assert!(told(&turned_away(false, hour)));
 }
