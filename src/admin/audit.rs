@@ -21,8 +21,7 @@ use oam_issuer::when;
 use oam_model::audit::AuditRecord;
 use oam_model::issuer::IssuerSettings;
 use oam_model::refusal::Refusal;
-use oam_store::AuditTrail;
-use oam_store::{AuditFilter, AuditLine, Pruned, Store};
+use oam_store::{AuditFilter, AuditLine, AuditTrail, Pruned};
 use oam_system::clock;
 use oam_terminal::moment::local;
 use serde::Serialize;
@@ -155,7 +154,10 @@ fn work(show: &Printer, args: &AuditArgs) -> Result<u8, Refusal> {
 }
 
 /// The last anchor that the issuer wrote to the file that the settings name; not one that a restore gave up.
-fn written(settings: &IssuerSettings, store: &dyn Store) -> Result<Option<KnownEntry>, Refusal> {
+fn written(
+    settings: &IssuerSettings,
+    store: &dyn AuditTrail,
+) -> Result<Option<KnownEntry>, Refusal> {
     let file = settings
         .anchors
         .as_ref()
@@ -184,7 +186,7 @@ fn written(settings: &IssuerSettings, store: &dyn Store) -> Result<Option<KnownE
 }
 
 /// When the last entry was written; none: there is no entry.
-async fn last_at(store: &dyn Store) -> Result<Option<u64>, Refusal> {
+async fn last_at(store: &dyn AuditTrail) -> Result<Option<u64>, Refusal> {
     let end = reading::head(store).await?;
     let last = tail::last(store, &AuditFilter::default(), 1, end).await?;
     let at = |line: &AuditLine| serde_json::from_str::<AuditRecord>(&line.line).ok();

@@ -12,7 +12,7 @@ use oam_model::issuer::{Backend, IssuerSettings};
 use oam_model::name::HubName;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
-use oam_store::{SecretOwner, SecretRow, Store};
+use oam_store::{SecretOwner, SecretRow, Secrets};
 use oam_system::clock;
 use oam_terminal::moment::of_rfc3339;
 use serde::Serialize;
@@ -205,7 +205,7 @@ pub(super) fn list(show: &Printer, of_clients: bool) -> Result<u8, Refusal> {
     Ok(0)
 }
 
-async fn rows(store: &dyn Store, of_clients: bool) -> Result<Vec<SecretRow>, Refusal> {
+async fn rows(store: &dyn Secrets, of_clients: bool) -> Result<Vec<SecretRow>, Refusal> {
     let owners = store
         .secret_owners()
         .await

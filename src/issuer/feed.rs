@@ -3,7 +3,7 @@
 
 use super::state::Issuer;
 use oam_model::principal::PrincipalKey;
-use oam_store::Store;
+use oam_store::Revocations;
 use oam_system::clock;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -181,7 +181,7 @@ struct Seen {
     seq: u64,
 }
 
-async fn news(store: &dyn Store, feeds: &Feeds, seen: &mut Seen) -> Result<(), ()> {
+async fn news(store: &dyn Revocations, feeds: &Feeds, seen: &mut Seen) -> Result<(), ()> {
     loop {
         let page = store.feed_of_all(seen.seq, PAGE).await.map_err(drop)?;
         if seen.generation.as_ref() != Some(&page.generation) {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use oam_audit::history::{History, LONGEST_HEAD, Position, Verdict, claims_of, judge};
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::name::OrgName;
-use oam_store::{Batch, Store, StoreFault};
+use oam_store::{AuditTrail, Batch, StoreFault};
 use oam_system::clock;
 use serde_json::json;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -148,7 +148,7 @@ pub async fn refresh(issuer: &Issuer) -> Result<SignedHead, StoreFault> {
 }
 
 async fn verdict(
-    store: &dyn Store,
+    store: &dyn AuditTrail,
     history: &History,
     known: &Position,
 ) -> Result<Verdict, StoreFault> {

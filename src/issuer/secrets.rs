@@ -11,7 +11,7 @@ use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::name::{HubName, OrgName, SourceName};
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
-use oam_store::{Batch, SecretOwner, SecretRow, Store, StoreChange, StoreFault};
+use oam_store::{Batch, SecretOwner, SecretRow, Secrets, Store, StoreChange, StoreFault};
 use zeroize::Zeroizing;
 
 /// Bytes of salt before a client's hash.
@@ -22,7 +22,7 @@ const SALT: usize = 16;
 /// # Errors
 /// The store is not there, or the master key does not open one.
 pub async fn of_hub(
-    store: &dyn Store,
+    store: &dyn Secrets,
     master: &MasterKey,
     hub: &HubName,
     now_ms: u64,
@@ -45,7 +45,7 @@ pub async fn of_hub(
 ///
 /// # Errors
 /// As [`of_hub`].
-pub async fn check(store: &dyn Store, master: &MasterKey) -> Result<(), Refusal> {
+pub async fn check(store: &dyn Secrets, master: &MasterKey) -> Result<(), Refusal> {
     let owners = store
         .secret_owners()
         .await
@@ -63,7 +63,7 @@ pub async fn check(store: &dyn Store, master: &MasterKey) -> Result<(), Refusal>
 /// # Errors
 /// The store is not there.
 pub async fn verify_client(
-    store: &dyn Store,
+    store: &dyn Secrets,
     name: &str,
     secret: &Secret,
     now_ms: u64,
@@ -95,7 +95,7 @@ pub enum DirectoryToken {
 /// # Errors
 /// The store is not there.
 pub async fn verify_directory(
-    store: &dyn Store,
+    store: &dyn Secrets,
     sources: &[&SourceName],
     token: &Secret,
     now_ms: u64,

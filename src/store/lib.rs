@@ -338,8 +338,6 @@ pub trait Store:
     + AuditTrail
     + Directories
     + Teams
-    + Send
-    + Sync
 {
     /// Writes a batch durably; answers when it is on disk.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Committed>;

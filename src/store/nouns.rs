@@ -14,7 +14,7 @@ use oam_policy::teams::Team;
 use std::collections::BTreeSet;
 
 /// Who was seen, and what the provider said of whom.
-pub trait People {
+pub trait People: Send + Sync {
     /// The time of the first evidence of a session (`sid`) of a person, Unix seconds, in whatever order evidence
     /// arrived; 0: from before it was kept.
     fn session_since(&self, key: PrincipalKey, session: String) -> BoxFuture<'_, Option<u64>>;
@@ -36,7 +36,7 @@ pub trait People {
 }
 
 /// Tokens that were issued, and where they still count.
-pub trait IssuedTokens {
+pub trait IssuedTokens: Send + Sync {
     /// A token by its SHA-256.
     fn token(&self, sha256: String) -> BoxFuture<'_, Option<TokenRow>>;
     /// Tokens of a person that live at `now_s`, Unix seconds.
@@ -56,7 +56,7 @@ pub trait IssuedTokens {
 }
 
 /// What agents are told by the feed, and when a provider's stream was heard last.
-pub trait Revocations {
+pub trait Revocations: Send + Sync {
     /// Events of one subject after a cursor; none: only where the end is.
     fn feed(&self, key: PrincipalKey, after: Option<Cursor>) -> BoxFuture<'_, FeedPage>;
     /// Events of all subjects after a number, for one task that wakes the streams.
@@ -66,7 +66,7 @@ pub trait Revocations {
 }
 
 /// Agents' logs, and up to where each is held.
-pub trait AgentRecords {
+pub trait AgentRecords: Send + Sync {
     /// Up to where an agent's log is held.
     fn agent_log(&self, key: PrincipalKey, log: String) -> BoxFuture<'_, Option<AgentLogRow>>;
     /// How many logs somebody has begun.
@@ -92,7 +92,7 @@ pub trait AgentRecords {
 }
 
 /// Signing keys, and secrets of hubs and clients.
-pub trait Secrets {
+pub trait Secrets: Send + Sync {
     /// All signing keys.
     fn keys(&self) -> BoxFuture<'_, Vec<KeyRow>>;
     /// Secrets of an owner, newest first.
@@ -102,7 +102,7 @@ pub trait Secrets {
 }
 
 /// What the directories say of people and groups.
-pub trait Directories {
+pub trait Directories: Send + Sync {
     /// Somebody by the issuer's id of the record.
     fn directory_user(
         &self,
@@ -151,7 +151,7 @@ pub trait Directories {
 }
 
 /// What GitHub says of teams.
-pub trait Teams {
+pub trait Teams: Send + Sync {
     /// The teams of a source's organization, by number.
     fn teams(&self, source: SourceName) -> BoxFuture<'_, Vec<Team>>;
     /// Accounts in a team.
@@ -168,13 +168,13 @@ pub trait Teams {
 }
 
 /// What is remembered of the policy.
-pub trait Policies {
+pub trait Policies: Send + Sync {
     /// The digest of the policy that was last in force.
     fn policy_digest(&self) -> BoxFuture<'_, Option<String>>;
 }
 
 /// The issuer's own audit log.
-pub trait AuditTrail {
+pub trait AuditTrail: Send + Sync {
     /// Lines of the audit log after `after`, at most `limit`, that match.
     fn audit(&self, filter: AuditFilter, after: u64, limit: usize)
     -> BoxFuture<'_, Vec<AuditLine>>;

@@ -6,7 +6,7 @@ use oam_audit::retention::{DroppedRecords, Marks};
 use oam_issuer::keys::sha256;
 use oam_model::principal::PrincipalKey;
 use oam_model::refusal::Refusal;
-use oam_store::{AgentLogRow, Store};
+use oam_store::{AgentLogRow, AgentRecords, Store};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -127,7 +127,7 @@ pub(super) async fn check(
 }
 
 /// All logs, each at its beginning.
-async fn begun(store: &dyn Store) -> Result<Logs, Refusal> {
+async fn begun(store: &dyn AgentRecords) -> Result<Logs, Refusal> {
     let mut logs = Logs::new();
     let mut after = 0;
     loop {

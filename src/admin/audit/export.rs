@@ -7,7 +7,7 @@ use oam_issuer::when::when;
 use oam_model::count::counted;
 use oam_model::line::escaped;
 use oam_model::refusal::Refusal;
-use oam_store::{AuditFilter, AuditLine, Store};
+use oam_store::{AuditFilter, AuditLine, AuditTrail};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -41,7 +41,7 @@ const COLUMNS: [&str; 20] = [
 /// The store's fault.
 pub(super) async fn run(
     show: &Printer,
-    store: &dyn Store,
+    store: &dyn AuditTrail,
     filter: AuditFilter,
     format: Format,
 ) -> Result<u8, Refusal> {

@@ -2,7 +2,7 @@
 
 use crate::show::Printer;
 use oam_model::refusal::Refusal;
-use oam_store::{AuditFilter, AuditLine, Store};
+use oam_store::{AuditFilter, AuditLine, AuditTrail};
 use std::time::{Duration, Instant};
 
 /// Entries of one page.
@@ -48,7 +48,7 @@ impl Drop for Progress<'_> {
 /// # Errors
 /// The store's fault.
 pub(super) async fn pages(
-    store: &dyn Store,
+    store: &dyn AuditTrail,
     filter: &AuditFilter,
     mut after: u64,
     mut each: impl FnMut(&[AuditLine]) -> bool,
@@ -72,7 +72,7 @@ pub(super) async fn pages(
 ///
 /// # Errors
 /// The store's fault.
-pub(super) async fn head(store: &dyn Store) -> Result<u64, Refusal> {
+pub(super) async fn head(store: &dyn AuditTrail) -> Result<u64, Refusal> {
     let (mut least, mut most) = (0u64, u64::from(u32::MAX) << 16);
     while least < most {
         let middle = least + (most - least) / 2;

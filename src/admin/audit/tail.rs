@@ -5,7 +5,7 @@ use super::reading::{PAGE, head, pages};
 use crate::show::{Line, Printer, Style};
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::refusal::Refusal;
-use oam_store::{AuditFilter, AuditLine, Store};
+use oam_store::{AuditFilter, AuditLine, AuditTrail, Store};
 use oam_terminal::moment::local;
 use std::collections::VecDeque;
 
@@ -51,7 +51,7 @@ pub(super) async fn run(
 /// The last `count` entries up to `end` that match: looked for in a window before the end that grows, so
 /// that the whole log is read only when there are not as many in it.
 pub(super) async fn last(
-    store: &dyn Store,
+    store: &dyn AuditTrail,
     filter: &AuditFilter,
     count: usize,
     end: u64,

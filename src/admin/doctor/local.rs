@@ -12,8 +12,8 @@ use oam_issuer::secrets;
 use oam_model::issuer::{AccessTokenCheck, IssuerSettings, SecretPlace};
 use oam_model::refusal::Refusal;
 use oam_store::Secrets;
-use oam_store::Store;
 use oam_store::sqlite::{DatabaseFiles, SqliteStore};
+use oam_store::{AuditTrail, Policies};
 use oam_system::clock;
 use std::path::Path;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ async fn database(
     directory::look(settings, &*store, clock::now_ms(), findings).await;
 }
 
-async fn history(settings: &IssuerSettings, store: &dyn Store) -> Finding {
+async fn history(settings: &IssuerSettings, store: &dyn AuditTrail) -> Finding {
     let marker = DatabaseFiles::from(settings).marker;
     match store.history().await {
         Ok(history) => {
@@ -136,7 +136,7 @@ async fn sealed(
 }
 
 /// The policy on disk, and the one that was in force last.
-async fn policy(files: &IssuerFiles, store: &dyn Store) -> Finding {
+async fn policy(files: &IssuerFiles, store: &dyn Policies) -> Finding {
     let own = sha256(files.policy_text.as_bytes());
     match store.policy_digest().await {
         Ok(Some(digest)) if digest != own => Finding::bad(
@@ -152,7 +152,7 @@ async fn policy(files: &IssuerFiles, store: &dyn Store) -> Finding {
 }
 
 /// The last anchor of the file: that there is one, and that the database holds it.
-async fn anchored(settings: &IssuerSettings, store: &dyn Store) -> Option<Finding> {
+async fn anchored(settings: &IssuerSettings, store: &dyn AuditTrail) -> Option<Finding> {
     let file = settings.anchors.as_ref()?.file.as_ref()?;
     let last = anchors::read(Path::new(file))
         .ok()

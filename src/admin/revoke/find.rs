@@ -3,7 +3,7 @@
 use oam_model::issuer::IdentitySource;
 use oam_model::principal::PrincipalKey;
 use oam_model::refusal::{Refusal, RefusalCode};
-use oam_store::{PersonRow, Store, TokenRow};
+use oam_store::{People, PersonRow, Store, TokenRow};
 
 /// Who matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) enum PersonMatch {
 /// key wins over other people's names that look like it. With `never_seen` the name is the stable key of somebody
 /// who is to be refused before they ever come.
 pub(super) async fn one(
-    store: &dyn Store,
+    store: &dyn People,
     sources: &[IdentitySource],
     user: &str,
     never_seen: bool,
@@ -40,7 +40,7 @@ pub(super) async fn one(
 
 /// Everybody whom the text names, and after `source:` everybody of that source whom the rest names: a stable
 /// key may have a colon in it too.
-async fn matching(store: &dyn Store, user: &str) -> Result<Vec<PersonRow>, Refusal> {
+async fn matching(store: &dyn People, user: &str) -> Result<Vec<PersonRow>, Refusal> {
     let found = |text: &str| store.find_people(text.to_owned());
     let mut rows = found(user).await.map_err(|fault| fault.refusal())?;
     if let Some((source, name)) = user.split_once(':') {

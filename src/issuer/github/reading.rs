@@ -3,7 +3,7 @@
 use super::api::{GitHubApp, ListEntry, WholeList};
 use super::fault::GitHubFault;
 use oam_policy::teams::{EVERYBODY, ListedTeam, Scope, Team, group, is_settled};
-use oam_store::Store;
+use oam_store::Teams;
 use std::collections::BTreeSet;
 
 /// Entries in a page: the most that GitHub gives.
@@ -24,7 +24,7 @@ impl GitHubApp {
     /// can be another team's by then.
     pub(super) async fn read(
         &self,
-        store: &dyn Store,
+        store: &dyn Teams,
         scope: &Scope,
     ) -> Result<TeamReading, GitHubFault> {
         let kept = store.teams(self.source.clone()).await?;
@@ -93,7 +93,7 @@ impl GitHubApp {
     /// an earlier page between two requests is on neither, so that whoever would be lost is looked for once more.
     async fn members(
         &self,
-        store: &dyn Store,
+        store: &dyn Teams,
         team: u64,
         path: &str,
     ) -> Result<BTreeSet<u64>, GitHubFault> {

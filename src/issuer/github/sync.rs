@@ -8,7 +8,7 @@ use crate::state::Issuer;
 use oam_model::issuer::AccountsBy;
 use oam_model::name::SourceName;
 use oam_policy::teams::{Scope, Team, TeamChange};
-use oam_store::{PersonRow, Store, StoreChange, StoreFault};
+use oam_store::{PersonRow, StoreChange, StoreFault, Teams};
 use std::collections::BTreeSet;
 
 /// How often a change is decided anew that others overtake.
@@ -30,7 +30,7 @@ pub enum PlannedChange {
 /// # Errors
 /// Nothing changes.
 pub async fn plan(
-    store: &dyn Store,
+    store: &dyn Teams,
     app: &GitHubApp,
     scope: &Scope,
 ) -> Result<(Vec<PlannedChange>, usize), GitHubFault> {
