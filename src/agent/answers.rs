@@ -1,18 +1,19 @@
-//! What comes back from calls that run aside, and who takes it.
+//! What comes back from calls that run aside.
 
-use super::core::AgentCore;
-use super::feeding::FeedNews;
-use super::login::{Accepted, Failed};
-use super::opening::Opening;
+use super::command::ReplySender;
 use super::ports::{Arrived, Minted, UserInfo};
 use super::state::Sealed;
-use super::why::Explained;
 use oam_model::answer::EndpointFault;
-use oam_model::feed::UploadAnswer;
+use oam_model::caller::Caller;
+use oam_model::feed::{FeedItem, Poll, UploadAnswer};
 use oam_model::identity::Identity;
 use oam_model::name::OrgName;
-use oam_model::organization::EffectiveRoles;
+use oam_model::organization::{EffectiveRoles, Organization, WhyAnswer};
 use oam_model::refusal::Refusal;
+use oam_model::secret::Secret;
+use oam_model::sign_in::SignedInBy;
+use oam_model::token_request::TokenRequest;
+use std::sync::Arc;
 
 /// What comes back from calls that run aside.
 pub(super) enum PortAnswer {
@@ -45,7 +46,7 @@ pub(super) enum PortAnswer {
         result: Result<UploadAnswer, EndpointFault>,
     },
     Explained(Box<Explained>),
-    SetUp(OrgName, Box<super::setup::SetUpRead>),
+    SetUp(OrgName, Box<SetUpRead>),
     HungUp {
         org: OrgName,
         follower: u64,
@@ -65,54 +66,64 @@ pub(super) enum PortAnswer {
     },
 }
 
-impl AgentCore {
-    /// Every answer goes where it was asked for.
-    pub(super) fn answered(&mut self, inner: PortAnswer) {
-        if !self.state_is_ours() {
-            return;
-        }
-        match inner {
-            PortAnswer::Opened(result) => self.opened(result),
-            PortAnswer::Refreshed {
-                org,
-                flight,
-                result,
-            } => self.refreshed(&org, flight, result),
-            PortAnswer::UserInfo(org, flight, said) => self.userinfo_said(&org, flight, *said),
-            PortAnswer::Minted {
-                org,
-                flight,
-                request_id,
-                result,
-            } => self.minted(&org, flight, request_id, result),
-            PortAnswer::Feed { org, number, news } => self.feed_says(&org, number, news),
-            PortAnswer::EffectiveRoles {
-                org,
-                generation,
-                result,
-            } => self.roles_read(&org, generation, result),
-            PortAnswer::Uploaded {
-                org,
-                generation,
-                result,
-            } => self.uploaded(&org, generation, result),
-            PortAnswer::Explained(explained) => self.explained(*explained),
-            PortAnswer::SetUp(org, read) => self.set_up_read(&org, *read),
-            PortAnswer::HungUp { org, follower } => self.hung_up(&org, follower),
-            PortAnswer::LoggedIn { .. } if matches!(self.durable.opening, Opening::UnderWay) => {
-                // To store it now would write over sessions that are just being read.
-                self.arrived.push(inner);
-            }
-            PortAnswer::LoggedIn { org, login, result } => self.logged_in(&org, login, result),
-            PortAnswer::LoginGone { org, login } => self.login_gone(&org, login),
-            PortAnswer::TokenRevoked { org, sha256 } => self.token_revoked(&org, &sha256),
-        }
-    }
+/// What the issuer said by the feed, or how a connection to it ended.
+pub(super) enum FeedNews {
+    /// A message.
+    Heard(FeedItem),
+    /// The connection is over; the bearer that it was made with.
+    Closed(u64, Result<(), EndpointFault>),
+    /// A poll's answer; the bearer that it was made with.
+    Polled(u64, Result<Poll, EndpointFault>),
+}
 
-    /// Sign-ins that waited for the sealed state to be read.
-    pub(super) fn take_arrived(&mut self) {
-        for inner in std::mem::take(&mut self.arrived) {
-            self.answered(inner);
+/// The issuer's answer to a question, and whose answer waits for it.
+pub(super) struct Explained {
+    pub org: OrgName,
+    /// Of the session that asked.
+    pub epoch: u64,
+    pub generation: u64,
+    pub ask: TokenRequest,
+    pub caller: Caller,
+    pub answers: ReplySender,
+    pub result: Result<WhyAnswer, EndpointFault>,
+}
+
+/// What a sign-in brought, and what the organization's issuer said to it; none where there is no issuer.
+pub(super) struct Accepted {
+    pub arrived: Arrived,
+    pub said: Option<FirstAnswer>,
+    pub by: SignedInBy,
+    /// Userinfo named the groups.
+    pub groups_by_userinfo: bool,
+}
+
+/// A sign-in that came to nothing.
+pub(super) struct Failed {
+    pub refusal: Refusal,
+    /// The provider's session, when there was one: nobody keeps it.
+    pub refresh: Option<Arc<Secret>>,
+    /// The organization's issuer refused it.
+    pub by_issuer: bool,
+    /// How the person was to sign in, when it came to that.
+    pub by: Option<SignedInBy>,
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            refresh: None,
+            by_issuer: false,
+            by: None,
         }
     }
 }
+
+/// What the issuer published when its digest was another.
+pub(super) struct SetUpRead {
+    pub digest: String,
+    pub result: Result<Organization, Refusal>,
+}
+
+/// What the issuer said: the roles, or why it could not say them now.
+pub(super) type FirstAnswer = Result<EffectiveRoles, EndpointFault>;

@@ -1,8 +1,8 @@
 //! Asks for one token: from what is asked to the session machine, and the records of it.
 
-use super::command::{AgentCommand, ClientRequest, ReplySender, refused, say};
-use super::core::{AgentCore, Ticket};
-use super::effective_roles::WaitPolicy;
+use super::command::{AgentCommand, ClientRequest, ReplySender, WaitPolicy, refused, say};
+use super::core::AgentCore;
+use super::org_session::Ticket;
 use super::resolve::{Denied, Resolved};
 use oam_model::caller::Caller;
 use oam_model::record::{EventKind, Record};
@@ -117,14 +117,6 @@ impl AgentCore {
             self.step(org, PersonEvent::TurnedAway { attended });
         }
         epoch
-    }
-
-    /// Writes the record of a grant. While the log can't be made durable it counts as written only when
-    /// it is durable at once (promise 4).
-    pub(super) fn write_grant(&mut self, record: &Record) -> bool {
-        self.write(record)
-            && (self.durable.audit_chain.not_durable.is_none()
-                || self.durable.audit_chain.sync().is_ok())
     }
 
     /// Writes a record; a failure is kept for `status`.

@@ -13,20 +13,20 @@
 mod sent;
 
 use super::answers::PortAnswer;
-use super::core::AgentCore;
 use super::issuer_client::Uploads;
+use super::org_context::OrgContext;
 use super::org_session::{OrgSession, OrgSessions};
+use super::ports::LocalBoxFuture;
 use super::state::AuditAnchor;
+use super::work::Work;
 use oam_audit::record::GENESIS;
 use oam_model::answer::EndpointFault;
 use oam_model::feed::{Upload, UploadAnswer};
-use oam_model::name::OrgName;
 use oam_model::organization::VERSION;
 use oam_model::report::HeldAt;
 use oam_model::time::Moment;
 use oam_session::standing::{ISSUER, words};
 use sent::{for_eyes_of, name_at};
-use std::time::Duration;
 
 /// A batch goes this long after the first of its records is durable, ms.
 const BATCH_AFTER_MS: u64 = 3_000;
@@ -37,60 +37,22 @@ const BATCH_BYTES: usize = 500 * 1024;
 /// First and longest wait after a batch that was not taken, ms.
 const FIRST_WAIT_MS: u64 = 5_000;
 const LONGEST_WAIT_MS: u64 = 300_000;
-/// The last batch at the end of the agent may take this long.
-const PARTING: Duration = Duration::from_secs(1);
-
-impl AgentCore {
-    pub(super) fn sync_log(&mut self) {
-        self.durable.sync_at = None;
-        if self.durable.trouble.is_some() {
-            // An end that could not be written, or a renewed token.
-            let _ = self
-                .durable
-                .vault
-                .persist_tombstone(&self.durable.tombstones);
-            self.save_quietly();
-        }
-        if self.durable.sync(self.now()) {
-            self.save_quietly();
-            let names: Vec<OrgName> = self.org_sessions.keys().cloned().collect();
-            for name in names {
-                self.records_are_due(&name);
-            }
+impl OrgSession {
+    /// Sends a batch when one is due.
+    pub(super) fn send_records(&mut self, cx: &mut OrgContext<'_>) {
+        let due = self.issuer_client.uploads.due;
+        if due.is_some_and(|at| cx.now().reached(at)) {
+            self.send_batch(cx);
         }
     }
 
-    /// There may be records that the organization does not hold yet.
-    pub(super) fn records_are_due(&mut self, name: &OrgName) {
-        let (now, written) = (self.now(), self.durable.audit_chain.sequence());
-        if let Some(org_session) = self.org_sessions.get_mut(name) {
-            org_session.records_are_due(written, now);
-        }
-    }
-
-    /// Sends the batches that are due.
-    pub(super) fn send_records(&mut self, now: Moment) {
-        let due = |at: Option<Moment>| at.is_some_and(|at| now.reached(at));
-        let names: Vec<OrgName> = self
-            .org_sessions
-            .iter()
-            .filter(|(_, org_session)| due(org_session.issuer_client.uploads.due))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in names {
-            self.send_batch(&name);
-        }
-    }
-
-    fn send_batch(&mut self, name: &OrgName) {
-        if let Some(org_session) = self.org_sessions.get_mut(name) {
-            org_session.issuer_client.uploads.due = None;
-        }
-        let Some((sending, generation)) = self.batch(name) else {
+    fn send_batch(&mut self, cx: &mut OrgContext<'_>) {
+        self.issuer_client.uploads.due = None;
+        let Some((sending, generation)) = self.batch(cx) else {
             return;
         };
-        let org = name.clone();
-        self.aside.run(async move {
+        let org = self.name.clone();
+        cx.aside.run(async move {
             PortAnswer::Uploaded {
                 org,
                 generation,
@@ -100,67 +62,57 @@ impl AgentCore {
     }
 
     /// The next batch, on its way; none when there is none or it can't go now.
-    fn batch(
+    pub(super) fn batch(
         &mut self,
-        name: &OrgName,
-    ) -> Option<(
-        super::ports::LocalBoxFuture<Result<UploadAnswer, EndpointFault>>,
-        u64,
-    )> {
+        cx: &mut OrgContext<'_>,
+    ) -> Option<(LocalBoxFuture<Result<UploadAnswer, EndpointFault>>, u64)> {
         // The organization must not hold what a crash could take from the disk.
-        if self.durable.audit_chain.dirty {
-            self.sync_log();
+        if cx.durable.audit_chain.dirty {
+            cx.sync_log(self);
         }
-        let end = self
+        let end = cx
             .durable
             .audit_chain
             .durable_head()
-            .filter(|_| !self.durable.audit_chain.dirty)?;
-        let now = self.now();
-        let org_session = self.org_sessions.get(name)?;
-        let (org, bearer) = org_session.usable_bearer(now)?;
-        let records = &org_session.issuer_client.uploads;
+            .filter(|_| !cx.durable.audit_chain.dirty)?;
+        let (org, bearer) = self.usable_bearer(cx.now())?;
+        let records = &self.issuer_client.uploads;
         let held = records.held_seq();
         if records.under_way.is_some() || (held >= end.seq && !records.unsure) {
             return None;
         }
-        let upload = match self.upload(name, held, end) {
+        let upload = match self.upload(cx, held, end) {
             Ok(upload) => upload,
             Err(why) => {
-                self.not_taken(name, why);
+                self.not_taken(cx, why);
                 return None;
             }
         };
-        let generation = self.org_sessions.get(name)?.issuer_client.generation;
-        let count = upload.lines.len();
-        let sending = self.ports.issuer.upload(&org, bearer, upload);
-        self.org_sessions
-            .get_mut(name)?
-            .issuer_client
-            .uploads
-            .under_way = Some(count);
-        Some((sending, generation))
+        self.issuer_client.uploads.under_way = Some(upload.lines.len());
+        let sending = cx.ports.issuer.upload(&org, bearer, upload);
+        Some((sending, self.issuer_client.generation))
     }
 
-    fn upload(&mut self, name: &OrgName, held: u64, end: AuditAnchor) -> Result<Upload, String> {
-        let alone = self.settings.orgs.len() == 1 && self.durable.orphaned.is_empty();
-        let journal = &self.ports.journal;
+    fn upload(
+        &self,
+        cx: &mut OrgContext<'_>,
+        held: u64,
+        end: AuditAnchor,
+    ) -> Result<Upload, String> {
+        let alone = cx.settings.orgs.len() == 1 && cx.durable.orphaned.is_empty();
         let lines = if held < end.seq {
-            journal.lines(held + 1, BATCH_LINES, BATCH_BYTES)?
+            cx.ports.journal.lines(held + 1, BATCH_LINES, BATCH_BYTES)?
         } else {
             Vec::new()
         };
-        let subject = self.subject_of(name).unwrap_or_default();
+        let (name, subject) = (&self.name, self.person().unwrap_or_default());
         Ok(Upload {
             v: VERSION,
-            log: name_at(self.durable.audit_chain.first()?, name, &subject),
+            log: name_at(cx.durable.audit_chain.first()?, name, &subject),
             head_seq: end.seq,
             head_hash: end.hash,
             after_seq: held,
-            known_head: self
-                .org_sessions
-                .get(name)
-                .and_then(|org_session| org_session.issuer_client.head.clone()),
+            known_head: self.issuer_client.head.clone(),
             lines: lines
                 .into_iter()
                 .map(|line| for_eyes_of(name, line, alone))
@@ -170,32 +122,30 @@ impl AgentCore {
 
     pub(super) fn uploaded(
         &mut self,
-        name: &OrgName,
+        cx: &mut OrgContext<'_>,
         generation: u64,
         result: Result<UploadAnswer, EndpointFault>,
     ) {
-        let now = self.now();
-        let written = self.durable.audit_chain.sequence();
-        let Some(org_session) = self.org_sessions.get_mut(name) else {
-            return;
-        };
-        let sent = org_session.issuer_client.uploads.under_way.take();
-        if org_session.issuer_client.generation != generation {
+        let now = cx.now();
+        let written = cx.durable.audit_chain.sequence();
+        let sent = self.issuer_client.uploads.under_way.take();
+        if self.issuer_client.generation != generation {
             // Perhaps of the session before: what is held is asked for again.
-            return self.records_are_due(name);
+            return self.records_are_due(written, now);
         }
         match result {
             Err(fault) => {
-                self.heed(name, generation, &fault);
-                self.not_taken(name, words(ISSUER, &fault));
+                self.heed(cx, generation, &fault);
+                let not_taken = Work::RecordsNotTaken(words(ISSUER, &fault));
+                cx.queue.push(&self.name, not_taken);
             }
             Ok(answer) => {
-                org_session.issuer_client.told_head(answer.head.clone());
-                let records = &mut org_session.issuer_client.uploads;
+                self.issuer_client.told_head(answer.head.clone());
+                let records = &mut self.issuer_client.uploads;
                 let before = records.held_seq();
                 records.hold(answer, written);
                 if records.held_seq() == before && sent.is_some_and(|count| count > 0) {
-                    return self.not_taken(name, "no record was taken".into());
+                    return self.not_taken(cx, "no record was taken".into());
                 }
                 // Also where less is held than before: from there on they are sent again.
                 records.failures = 0;
@@ -207,66 +157,15 @@ impl AgentCore {
     }
 
     /// Kept, and tried again later and later.
-    fn not_taken(&mut self, name: &OrgName, why: String) {
-        let now = self.now();
-        let random = u64::try_from(self.ports.rng.random() % 1000).unwrap_or(0);
-        if let Some(org_session) = self.org_sessions.get_mut(name) {
-            let again = org_session.issuer_client.bearer.is_some();
-            let records = &mut org_session.issuer_client.uploads;
-            records.not_taken(why, again.then_some(now), random);
-        }
+    pub(super) fn not_taken(&mut self, cx: &OrgContext<'_>, why: String) {
+        let random = u64::try_from(cx.ports.rng.random() % 1000).unwrap_or(0);
+        let again = self.issuer_client.bearer.is_some();
+        let records = &mut self.issuer_client.uploads;
+        records.not_taken(why, again.then_some(cx.now()), random);
     }
 
-    /// The orderly end: files withdrawn, log durable and anchored, and the last records sent.
-    pub(super) async fn close(&mut self) {
-        if self.durable.lost.is_some() {
-            // Files and log may be another agent's by now.
-            return self.followers.delete_own_files();
-        }
-        let _ = self.followers.sweep();
-        self.sync_log();
-        let names: Vec<OrgName> = self.org_sessions.keys().cloned().collect();
-        let mut sendings = Vec::new();
-        for name in names {
-            if let Some((sending, _)) = self.batch(&name) {
-                sendings.push((name, sending));
-            }
-        }
-        if sendings.is_empty() {
-            return;
-        }
-        let written = self.durable.audit_chain.sequence();
-        let parting = async {
-            for (name, sending) in sendings {
-                if let Ok(answer) = sending.await
-                    && let Some(org_session) = self.org_sessions.get_mut(&name)
-                {
-                    org_session.issuer_client.uploads.hold(answer, written);
-                }
-            }
-        };
-        let _ = tokio::time::timeout(PARTING, parting).await;
-        self.save_quietly();
-    }
-}
-
-/// What organizations hold, for `oam log --verify`.
-pub(super) fn held_at(org_sessions: &OrgSessions) -> Vec<HeldAt> {
-    let held = org_sessions.iter().filter_map(|(name, org_session)| {
-        let held = org_session.issuer_client.uploads.held.as_ref()?;
-        let real = held.seq > 0 && held.hash != GENESIS;
-        real.then(|| HeldAt {
-            org: name.clone(),
-            sequence: held.seq,
-            hash: held.hash.clone(),
-        })
-    });
-    held.collect()
-}
-
-impl OrgSession {
     /// There may be records that the organization does not hold yet, of `written`.
-    fn records_are_due(&mut self, written: u64, now: Moment) {
+    pub(super) fn records_are_due(&mut self, written: u64, now: Moment) {
         // With an old bearer they wait for its renewal: the session is not renewed for them.
         let may = self.usable_bearer(now).is_some();
         let records = &mut self.issuer_client.uploads;
@@ -295,6 +194,20 @@ impl OrgSession {
     }
 }
 
+/// What organizations hold, for `oam log --verify`.
+pub(super) fn held_at(org_sessions: &OrgSessions) -> Vec<HeldAt> {
+    let held = org_sessions.iter().filter_map(|(name, org_session)| {
+        let held = org_session.issuer_client.uploads.held.as_ref()?;
+        let real = held.seq > 0 && held.hash != GENESIS;
+        real.then(|| HeldAt {
+            org: name.clone(),
+            sequence: held.seq,
+            hash: held.hash.clone(),
+        })
+    });
+    held.collect()
+}
+
 impl Uploads {
     /// Kept, and tried `again` later and later, if at all.
     fn not_taken(&mut self, why: String, again: Option<Moment>, random: u64) {
@@ -310,7 +223,7 @@ impl Uploads {
     }
 
     /// The organization's own word on what it holds, of a log of `written` records.
-    fn hold(&mut self, answer: UploadAnswer, written: u64) {
+    pub(super) fn hold(&mut self, answer: UploadAnswer, written: u64) {
         self.unsure = false;
         self.trouble = None;
         self.alarm = answer.alarm;

@@ -29,6 +29,15 @@ pub struct ClientRequest {
     pub answers: ReplySender,
 }
 
+/// Whether a command may wait until roles are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WaitPolicy {
+    /// It waits if that may change its answer.
+    Waits,
+    /// It has waited: it is answered by what is known.
+    IsOver,
+}
+
 /// Where answers go: one, or several for [`Request::Follow`], [`Request::Watch`] and [`Request::Login`], which end when
 /// the receiver is dropped.
 pub type ReplySender = mpsc::Sender<GatedReply>;

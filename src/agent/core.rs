@@ -2,16 +2,12 @@
 
 use super::answers::PortAnswer;
 use super::aside::Aside;
-use super::command::{AgentCommand, ClientRequest, ReplySender, say};
+use super::command::{AgentCommand, ClientRequest, WaitPolicy, say};
 use super::durable::Durable;
-use super::effective_roles::WaitPolicy;
 use super::followers::{FollowRequest, Followers};
 use super::login::Logins;
-use super::org_session::{Chosen, OrgSessions};
-use super::ports::{
-    AuditFile, ChildTokenFiles, Clock, Configuration, IdentityProvider, IssuerApi, Notices,
-    Published, Rng, StoreWish, TokenEndpoint, Vault,
-};
+use super::org_session::{OrgSession, OrgSessions, Ticket};
+use super::ports::{Ports, StoreWish};
 use super::settings::LiveSettings;
 use super::work::WorkQueue;
 use oam_config::agent::Settings;
@@ -30,39 +26,6 @@ use tokio::sync::mpsc;
 /// While a child of `oam exec` uses a token, the session machines are looked at this often at least, ms.
 const LONGEST_WITH_CHILDREN_MS: u64 = 15_000;
 
-/// Everything outside.
-#[derive(Clone)]
-pub struct Ports {
-    /// Both clocks.
-    pub clock: Rc<dyn Clock>,
-    /// Names and jitter.
-    pub rng: Rc<dyn Rng>,
-    /// The identity provider.
-    pub idp: Rc<dyn IdentityProvider>,
-    /// The token endpoint.
-    pub exchange: Rc<dyn TokenEndpoint>,
-    /// The organization's own issuer, where it has one.
-    pub issuer: Rc<dyn IssuerApi>,
-    /// Sealed state and tombstones.
-    pub vault: Rc<dyn Vault>,
-    /// The audit log's file.
-    pub journal: Rc<dyn AuditFile>,
-    /// The desktop.
-    pub notices: Rc<dyn Notices>,
-    /// Token files.
-    pub files: Rc<dyn ChildTokenFiles>,
-    /// What organizations publish about themselves.
-    pub published: Rc<dyn Published>,
-    /// The configuration's files.
-    pub configuration: Rc<dyn Configuration>,
-}
-
-/// An ask that waits for its one answer.
-pub(super) struct Ticket {
-    pub chosen: Chosen,
-    pub answers: ReplySender,
-}
-
 pub struct AgentCore {
     pub(super) ports: Ports,
     pub(super) version: String,
@@ -74,8 +37,6 @@ pub struct AgentCore {
     pub(super) logins: Logins,
     pub(super) numbers: u64,
     pub(super) parked: Vec<AgentCommand>,
-    /// Request id of the exchange whose refusal is being carried out.
-    pub(super) request_in_hand: Option<String>,
     pub(super) retired: bool,
     pub(super) queue: WorkQueue,
     ticked: Moment,
@@ -106,7 +67,6 @@ impl AgentCore {
             logins: Logins::default(),
             numbers: 0,
             parked: Vec::new(),
-            request_in_hand: None,
             retired: false,
             queue: WorkQueue::default(),
             aside,
@@ -176,6 +136,15 @@ impl AgentCore {
         machines.chain(children).chain(sync).chain(links).min()
     }
 
+    /// Milliseconds until something of an issuer wants to be looked at.
+    fn subscription_wake(&self, now: Moment) -> Option<u64> {
+        let wakes = self.org_sessions.iter().filter_map(|(name, org_session)| {
+            let wanted = org_session.wants_news(self.followers.uses(name), now);
+            org_session.issuer_client.next_wake(wanted, now)
+        });
+        wakes.min()
+    }
+
     fn tick(&mut self) {
         if !self.state_is_ours() {
             return;
@@ -186,12 +155,17 @@ impl AgentCore {
             self.sync_log();
         }
         let orgs: Vec<OrgName> = self.org_sessions.keys().cloned().collect();
-        for org in orgs {
-            self.step(&org, HostEvent::Tick);
-            self.subscription_step(&org, SubscriptionInput::Tick);
+        for org in &orgs {
+            self.step(org, HostEvent::Tick);
+            self.subscription_step(org, SubscriptionInput::Tick);
         }
-        self.release_overdue(now);
-        self.send_records(now);
+        for org in &orgs {
+            self.of_org(org, OrgSession::release_overdue);
+        }
+        self.drain();
+        for org in &orgs {
+            self.of_org(org, OrgSession::send_records);
+        }
     }
 
     fn command(&mut self, command: AgentCommand) {
@@ -205,6 +179,7 @@ impl AgentCore {
         } else {
             self.admit(command);
         }
+        self.drain();
     }
 
     /// A command that need not wait for the sealed state; for roles it may have to.
@@ -214,6 +189,11 @@ impl AgentCore {
         } else {
             self.execute(command, WaitPolicy::Waits);
         }
+    }
+
+    /// Keeps a command until the roles are there, or it has waited long enough.
+    pub(super) fn park_for_roles(&mut self, org: &OrgName, command: AgentCommand) {
+        self.of_org(org, |own, cx| own.park_for_roles(cx, command));
     }
 
     pub(super) fn execute(&mut self, command: AgentCommand, patience: WaitPolicy) {
@@ -283,6 +263,16 @@ async fn sleep(ms: Option<u64>) {
         tokio::time::sleep(Duration::from_millis(ms)).await;
     }
 }
+
+mod answered;
+mod closing;
+mod configured;
+mod meanwhile;
+mod opening;
+mod reports;
+mod retiring;
+mod turn;
+mod why;
 
 #[cfg(test)]
 mod tests;

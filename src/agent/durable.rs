@@ -1,8 +1,7 @@
 //! What outlives the agent, as one: the sealed state, the ends beside it, and the audit log that both are written with.
 
 use super::audit_chain::AuditChain;
-use super::opening::Opening;
-use super::org_session::OrgSessions;
+use super::org_session::OrgSession;
 use super::ports::{AuditFile, Vault};
 use super::state::{Sealed, SealedSession, Tombstone};
 use oam_model::log_break::LogBreak;
@@ -17,6 +16,18 @@ use std::rc::Rc;
 
 /// A record is made durable this long after it was written, ms (promise 4: within one second).
 const SYNC_AFTER_MS: u64 = 800;
+
+/// Whether the sealed state was read.
+pub(super) enum Opening {
+    /// Not tried.
+    NotYet,
+    /// Being read.
+    UnderWay,
+    /// Read, or there is none.
+    Open,
+    /// The keyring is missing or locked, or the file can't be read.
+    Failed(Refusal),
+}
 
 pub(super) struct Durable {
     pub vault: Rc<dyn Vault>,
@@ -154,10 +165,10 @@ impl Durable {
     }
 
     /// The sealed state as it should be now.
-    fn sealed(&self, org_sessions: &OrgSessions) -> Sealed {
+    fn sealed(&self, org_sessions: &[&mut OrgSession]) -> Sealed {
         let sessions = org_sessions
             .iter()
-            .filter_map(|(name, org_session)| Some((name.clone(), org_session.sealed()?)));
+            .filter_map(|org_session| Some((org_session.name.clone(), org_session.sealed()?)));
         let orphaned = self
             .orphaned
             .iter()
@@ -169,13 +180,13 @@ impl Durable {
         }
     }
 
-    /// Writes the sealed state durably.
+    /// Writes the sealed state of all sessions durably.
     ///
     /// # Errors
     /// Our words for why it could not be written.
     pub(super) fn save(
         &mut self,
-        org_sessions: &mut OrgSessions,
+        org_sessions: &mut [&mut OrgSession],
         now: Moment,
     ) -> Result<(), String> {
         if !self.is_open() {
@@ -200,13 +211,13 @@ impl Durable {
             Ok(()) => {
                 self.audit_chain.anchored(sealed.anchor);
                 self.trouble = None;
-                let sessions = org_sessions.values_mut();
+                let sessions = org_sessions.iter_mut();
                 for session in sessions.filter_map(|org_session| org_session.session.as_mut()) {
                     session.durable = true;
                 }
             }
             Err(why) => {
-                let lost = if self.is_behind(org_sessions) {
+                let lost = if self.is_behind(org_sessions.iter().map(|own| &**own)) {
                     "; a renewed session is in memory only and is lost if the agent is killed before there is room"
                 } else {
                     ""
@@ -221,8 +232,8 @@ impl Durable {
     }
 
     /// Whether tokens that arrived are not on disk.
-    pub(super) fn is_behind(&self, org_sessions: &OrgSessions) -> bool {
-        let mut sessions = org_sessions.values().filter_map(|o| o.session.as_ref());
+    pub(super) fn is_behind<'a>(&self, org_sessions: impl Iterator<Item = &'a OrgSession>) -> bool {
+        let mut sessions = org_sessions.filter_map(|own| own.session.as_ref());
         let kept = self.vault.store() != StoreChoice::Memory;
         kept && sessions.any(|session| !session.durable)
     }
@@ -235,7 +246,7 @@ impl Durable {
     }
 
     /// Makes the lines of the log durable; `false`: there is none that was not, or it failed and is tried again.
-    pub(super) fn sync(&mut self, now: Moment) -> bool {
+    fn sync(&mut self, now: Moment) -> bool {
         if !self.audit_chain.dirty {
             return false;
         }
@@ -247,6 +258,35 @@ impl Durable {
                 false
             }
         }
+    }
+
+    /// Makes the log durable and seals its head, with whatever could not be written before; then there are lines to
+    /// send.
+    pub(super) fn sync_log(&mut self, org_sessions: &mut [&mut OrgSession], now: Moment) {
+        self.sync_at = None;
+        if self.trouble.is_some() {
+            // An end that could not be written, or a renewed token.
+            let _ = self.vault.persist_tombstone(&self.tombstones);
+            self.save_quietly(org_sessions, now);
+        }
+        if self.sync(now) {
+            self.save_quietly(org_sessions, now);
+            let written = self.audit_chain.sequence();
+            for org_session in org_sessions {
+                org_session.records_are_due(written, now);
+            }
+        }
+    }
+
+    fn save_quietly(&mut self, org_sessions: &mut [&mut OrgSession], now: Moment) {
+        if self.is_open() {
+            let _ = self.save(org_sessions, now);
+        }
+    }
+
+    /// Whether what was written to the log holds, as far as a grant needs it (promise 4).
+    pub(super) fn holds_records(&mut self) -> bool {
+        self.audit_chain.not_durable.is_none() || self.audit_chain.sync().is_ok()
     }
 
     /// Writes a record to the log; a failure is kept for `status`.

@@ -2,16 +2,15 @@
 //! issuer alone grants.
 
 use super::answers::PortAnswer;
-use super::command::AgentCommand;
-use super::core::AgentCore;
+use super::command::{AgentCommand, WaitPolicy};
 use super::entitlements::{Reading, RolesError, not_renewed};
+use super::org_context::OrgContext;
 use super::org_session::OrgSession;
 use super::resolve::{Denied, Resolved, Resolver};
 use super::work::Work;
 use oam_model::answer::EndpointFault;
 use oam_model::name::{OrgName, RoleName};
 use oam_model::organization::EffectiveRoles;
-use oam_model::refusal::RefusalCode;
 use oam_model::time::Moment;
 use oam_session::machine::IssuerEvent;
 use oam_session::state::Need;
@@ -19,15 +18,6 @@ use oam_wire::message::Request;
 
 /// Whoever needs the roles waits this long for them, ms.
 const PATIENCE_MS: u64 = 4_000;
-
-/// Whether a command may wait until roles are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WaitPolicy {
-    /// It waits if that may change its answer.
-    Waits,
-    /// It has waited: it is answered by what is known.
-    IsOver,
-}
 
 impl OrgSession {
     /// Whether the issuer may be asked now for the roles of this session.
@@ -78,24 +68,17 @@ impl Resolver<'_> {
     }
 }
 
-impl AgentCore {
+impl OrgSession {
     /// Keeps a command until the roles are there, or it has waited long enough.
-    pub(super) fn park_for_roles(&mut self, name: &OrgName, command: AgentCommand) {
-        let until = self.now().plus(PATIENCE_MS);
-        if let Some(org_session) = self.org_sessions.get_mut(name) {
-            let entitlements = &mut org_session.issuer_client.entitlements;
-            entitlements.park(command, until);
-        }
-        self.read_roles(name);
+    pub(super) fn park_for_roles(&mut self, cx: &mut OrgContext<'_>, command: AgentCommand) {
+        let until = cx.now().plus(PATIENCE_MS);
+        self.issuer_client.entitlements.park(command, until);
+        self.read_roles(cx);
     }
 
     /// Reads the roles, with a younger bearer where the one at hand is too old.
-    pub(super) fn read_roles(&mut self, name: &OrgName) {
-        let now = self.now();
-        let Some(org_session) = self.org_sessions.get_mut(name) else {
-            return;
-        };
-        let entitlements = &mut org_session.issuer_client.entitlements;
+    pub(super) fn read_roles(&mut self, cx: &mut OrgContext<'_>) {
+        let entitlements = &mut self.issuer_client.entitlements;
         match entitlements.reading {
             Reading::Asked | Reading::Overtaken => {
                 entitlements.reading = Reading::Overtaken;
@@ -103,151 +86,123 @@ impl AgentCore {
             }
             Reading::Idle | Reading::Renewing => {}
         }
-        if let Some((org, bearer)) = org_session.usable_bearer(now) {
-            org_session.issuer_client.entitlements.reading = Reading::Asked;
-            let generation = org_session.issuer_client.generation;
-            let asked = self.ports.issuer.roles(&org, bearer);
-            let org = name.clone();
-            self.aside.run(async move {
+        if let Some((org, bearer)) = self.usable_bearer(cx.now()) {
+            self.issuer_client.entitlements.reading = Reading::Asked;
+            let generation = self.issuer_client.generation;
+            let asked = cx.ports.issuer.roles(&org, bearer);
+            cx.aside.run(async move {
                 PortAnswer::EffectiveRoles {
-                    org,
+                    org: org.name,
                     generation,
                     result: asked.await,
                 }
             });
             return;
         }
-        org_session.issuer_client.entitlements.reading = Reading::Renewing;
-        self.queue
-            .push(name, Work::Session(IssuerEvent::Renew.into()));
-        self.queue.push(name, Work::RenewalAsked);
-        self.drain();
+        self.issuer_client.entitlements.reading = Reading::Renewing;
+        cx.queue.push(&self.name, IssuerEvent::Renew.into());
+        cx.queue.push(&self.name, Work::RenewalAsked);
     }
 
     /// A younger bearer was asked for: without a renewal under way none will come.
-    pub(super) fn renewal_asked(&mut self, name: &OrgName) {
-        let waits = self.org_sessions.get(name).is_some_and(|org_session| {
-            let live = org_session.machine.standing().live();
-            org_session.issuer_client.entitlements.reading == Reading::Renewing
-                && live.is_none_or(|live| live.flight.is_none())
-        });
-        if waits {
-            self.roles_unread(name, not_renewed(self.now()));
+    pub(super) fn renewal_asked(&mut self, cx: &mut OrgContext<'_>) {
+        let live = self.machine.standing().live();
+        let comes = live.is_some_and(|live| live.flight.is_some());
+        if self.issuer_client.entitlements.reading == Reading::Renewing && !comes {
+            self.roles_unread(cx, not_renewed(cx.now()));
         }
     }
 
     /// A renewal came to its end: whoever waited for a younger bearer goes on, or not.
-    pub(super) fn renewal_over(&mut self, name: &OrgName, renewed: bool) {
-        let waits = self.org_sessions.get(name).is_some_and(|org_session| {
-            org_session.issuer_client.entitlements.reading == Reading::Renewing
-        });
+    pub(super) fn renewal_over(&mut self, cx: &mut OrgContext<'_>, renewed: bool) {
+        let waits = self.issuer_client.entitlements.reading == Reading::Renewing;
         if waits && renewed {
-            self.read_roles(name);
+            self.read_roles(cx);
         } else if waits {
-            self.roles_unread(name, not_renewed(self.now()));
+            self.roles_unread(cx, not_renewed(cx.now()));
+        }
+    }
+
+    /// By other groups other roles may be held: the issuer says which.
+    pub(super) fn groups_changed(&mut self, cx: &mut OrgContext<'_>) {
+        if self.bearer().is_some() {
+            self.read_roles(cx);
         }
     }
 
     pub(super) fn roles_read(
         &mut self,
-        name: &OrgName,
+        cx: &mut OrgContext<'_>,
         generation: u64,
         result: Result<EffectiveRoles, EndpointFault>,
     ) {
-        let Some(org_session) = self.org_sessions.get_mut(name) else {
-            return;
-        };
-        let before = std::mem::take(&mut org_session.issuer_client.entitlements.reading);
-        if org_session.issuer_client.bearer.is_none() || before == Reading::Idle {
-            return self.release(name);
+        let before = std::mem::take(&mut self.issuer_client.entitlements.reading);
+        if self.issuer_client.bearer.is_none() || before == Reading::Idle {
+            return self.release(cx);
         }
-        let another = org_session.issuer_client.generation != generation;
+        let another = self.issuer_client.generation != generation;
         match result {
             // What was said to an older bearer, or before something changed, is asked for again.
-            _ if another || before == Reading::Overtaken => self.read_roles(name),
-            Ok(effective) => self.take_roles(name, effective),
+            _ if another || before == Reading::Overtaken => self.read_roles(cx),
+            Ok(effective) => self.take_roles(cx, effective),
             Err(fault) => {
-                self.heed(name, generation, &fault);
-                self.roles_unread(name, RolesError::of(&fault, self.now()));
+                self.heed(cx, generation, &fault);
+                let unread = RolesError::of(&fault, cx.now());
+                cx.queue.push(&self.name, Work::RolesUnread(unread));
             }
         }
     }
 
-    pub(super) fn roles_unread(&mut self, name: &OrgName, unread: RolesError) {
-        if let Some(org_session) = self.org_sessions.get_mut(name) {
-            org_session.issuer_client.entitlements.reading = Reading::Idle;
-            org_session.issuer_client.entitlements.unread = Some(unread);
-        }
-        self.release(name);
+    pub(super) fn roles_unread(&mut self, cx: &mut OrgContext<'_>, unread: RolesError) {
+        self.issuer_client.entitlements.reading = Reading::Idle;
+        self.issuer_client.entitlements.unread = Some(unread);
+        self.release(cx);
     }
 
-    pub(super) fn take_roles(&mut self, name: &OrgName, mut effective: EffectiveRoles) {
-        let now = self.now();
-        self.set_up_told(name, effective.setup.take());
-        let Some(org_session) = self.org_sessions.get_mut(name) else {
-            return;
-        };
+    pub(super) fn take_roles(&mut self, cx: &mut OrgContext<'_>, mut effective: EffectiveRoles) {
+        self.set_up_told(cx, effective.setup.take());
         let held: Vec<RoleName> = effective.roles.iter().map(|r| r.role.clone()).collect();
-        let entitlements = &mut org_session.issuer_client.entitlements;
-        let changed = entitlements.read(effective, now);
-        if changed {
-            self.save_quietly();
+        let now = cx.now();
+        if self.issuer_client.entitlements.read(effective, now) {
+            cx.save_quietly(self);
             let lost = Vec::new();
-            self.step(name, IssuerEvent::RolesChanged { held, lost });
-            if let Some(org) = self.settings.org(name).cloned() {
-                self.choose_again(&org);
-            }
+            let changed = IssuerEvent::RolesChanged { held, lost };
+            cx.queue.push(&self.name, changed.into());
+            cx.queue.push(&self.name, Work::ChooseAgain);
         }
-        self.release(name);
+        self.release(cx);
     }
 
     /// The feed said which roles are held: those that are not go at once, new ones are read.
-    pub(super) fn roles_are(&mut self, name: &OrgName, held: &[RoleName], lost: &[RoleName]) {
-        let Some(org_session) = self.org_sessions.get_mut(name) else {
-            return;
-        };
-        let entitlements = &mut org_session.issuer_client.entitlements;
-        entitlements.keep(held, lost);
-        self.save_quietly();
+    pub(super) fn roles_are(
+        &mut self,
+        cx: &mut OrgContext<'_>,
+        held: &[RoleName],
+        lost: &[RoleName],
+    ) {
+        self.issuer_client.entitlements.keep(held, lost);
+        cx.save_quietly(self);
     }
 
     /// Executes what waited for the roles; it does not wait again.
-    pub(super) fn release(&mut self, name: &OrgName) {
-        let Some(org_session) = self.org_sessions.get_mut(name) else {
-            return;
-        };
-        for command in org_session.issuer_client.entitlements.release() {
-            self.queue.push(name, Work::Command(command));
+    fn release(&mut self, cx: &mut OrgContext<'_>) {
+        for command in self.issuer_client.entitlements.release() {
+            cx.queue.push(&self.name, Work::Command(command));
         }
-        self.drain();
     }
 
     /// Releases those who have waited long enough.
-    pub(super) fn release_overdue(&mut self, now: Moment) {
-        let due = |at: Option<Moment>| at.is_some_and(|at| now.reached(at));
-        let names: Vec<OrgName> = self
-            .org_sessions
-            .iter()
-            .filter(|(_, org_session)| due(org_session.issuer_client.entitlements.parked_until()))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in names {
-            self.release(&name);
+    pub(super) fn release_overdue(&mut self, cx: &mut OrgContext<'_>) {
+        let until = self.issuer_client.entitlements.parked_until();
+        if until.is_some_and(|at| cx.now().reached(at)) {
+            self.release(cx);
         }
     }
 
-    /// The issuer denied an exchange that was chosen here: what is known of the roles is old.
-    pub(super) fn roles_are_old(&mut self, name: &OrgName, code: RefusalCode) {
-        if code != RefusalCode::Denied {
-            return;
-        }
-        let now = self.now();
-        let stale = self.org_sessions.get(name).is_some_and(|org_session| {
-            let entitlements = &org_session.issuer_client.entitlements;
-            entitlements.are_old(now)
-        });
-        if stale {
-            self.read_roles(name);
+    /// The issuer denied an exchange that was chosen here: what is known of the roles may be old.
+    pub(super) fn roles_may_be_old(&mut self, cx: &mut OrgContext<'_>) {
+        if self.issuer_client.entitlements.are_old(cx.now()) {
+            self.read_roles(cx);
         }
     }
 }

@@ -1,15 +1,12 @@
 //! What a person may do by the word of the organization's own issuer, as far as it was read, and who waits for it.
 
 use super::command::AgentCommand;
-use super::org_session::OrgSession;
-use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
 use oam_model::name::{OrgName, RoleName};
 use oam_model::organization::{EffectiveRoles, HeldRole};
 use oam_model::refusal::Refusal;
 use oam_model::role::{Grant, Role};
 use oam_model::time::Moment;
-use oam_session::role::Roles;
 use oam_session::standing::{ISSUER, words};
 use oam_session::state::FAILURE_MEMORY_MS;
 
@@ -87,8 +84,14 @@ impl Entitlements {
         self.effective.as_ref()
     }
 
-    fn roles(&self) -> Option<&[Role]> {
-        self.roles.as_deref()
+    /// The same as the session machine's rules choose among them.
+    ///
+    /// # Errors
+    /// The issuer of `org` has not said them.
+    pub(super) fn roles(&self, org: &OrgName) -> Result<&[Role], Refusal> {
+        let asked = self.reading != Reading::Idle;
+        let roles = self.roles.as_deref();
+        roles.ok_or_else(|| roles_unknown(org, self.unread.as_ref(), asked))
     }
 
     /// They were read; `true`: they are others than before.
@@ -156,27 +159,6 @@ impl Entitlements {
     }
 }
 
-/// The organization with the roles that count: its own, or those that its issuer says.
-///
-/// # Errors
-/// Its issuer has not said them.
-pub(super) fn with_roles<'a>(
-    org_session: Option<&'a OrgSession>,
-    org: &'a Org,
-) -> Result<Roles<'a>, Refusal> {
-    if org.exchange.issuer().is_none() {
-        let roles = &org.roles;
-        return Ok(Roles { org, roles });
-    }
-    let entitlements = org_session.map(|org_session| &org_session.issuer_client.entitlements);
-    if let Some(roles) = entitlements.and_then(Entitlements::roles) {
-        return Ok(Roles { org, roles });
-    }
-    let unread = entitlements.and_then(|entitlements| entitlements.unread.as_ref());
-    let asked = entitlements.is_some_and(|entitlements| entitlements.reading != Reading::Idle);
-    Err(roles_unknown(&org.name, unread, asked))
-}
-
 /// Whoever holds a role by the issuer's word holds it: there is no group to ask for here.
 fn roles_of(holdings: &EffectiveRoles) -> Vec<Role> {
     let role = |held: &HeldRole| Role {
@@ -200,7 +182,7 @@ fn roles_of(holdings: &EffectiveRoles) -> Vec<Role> {
 }
 
 /// Which roles are held is not known: it was not asked yet, or it could not be told.
-fn roles_unknown(org: &OrgName, unread: Option<&RolesError>, asked: bool) -> Refusal {
+pub(super) fn roles_unknown(org: &OrgName, unread: Option<&RolesError>, asked: bool) -> Refusal {
     let Some(unread) = unread else {
         if asked {
             return Refusal::unavailable(

@@ -1,14 +1,15 @@
 //! The feed of an organization's own issuer: carries out what the link decides.
 
-use super::answers::PortAnswer;
+use super::answers::{FeedNews, PortAnswer};
 use super::aside::Aside;
-use super::core::AgentCore;
+use super::org_context::OrgContext;
 use super::org_session::OrgSession;
 use super::ports::{IssuerApi, Since};
+use super::work::Work;
 use oam_config::agent::Org;
 use oam_model::answer::EndpointFault;
-use oam_model::feed::{FeedEvent, FeedItem, Poll};
-use oam_model::name::{OrgName, RoleName};
+use oam_model::feed::{FeedEvent, FeedItem};
+use oam_model::name::RoleName;
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::RefusalCode;
 use oam_model::secret::Secret;
@@ -16,138 +17,149 @@ use oam_model::standing::{EndReason, StandingWord};
 use oam_model::time::Moment;
 use oam_session::machine::IssuerEvent;
 use oam_session::standing::{ISSUER, words};
-use oam_session::subscription::{Closed, SubscriptionInput};
+use oam_session::subscription::{Closed, SubscriptionEffect, SubscriptionInput};
 use std::sync::Arc;
 
-/// What the issuer said by the feed, or how a connection to it ended.
-pub(super) enum FeedNews {
-    /// A message.
-    Heard(FeedItem),
-    /// The connection is over; the bearer that it was made with.
-    Closed(u64, Result<(), EndpointFault>),
-    /// A poll's answer; the bearer that it was made with.
-    Polled(u64, Result<Poll, EndpointFault>),
-}
-
-impl AgentCore {
-    /// The session of an organization is another than before, or none: its link follows.
-    pub(super) fn resubscribe(&mut self, name: &OrgName) {
-        let Some(org_session) = self.org_sessions.get_mut(name) else {
-            return;
-        };
-        let bearer = org_session.next_bearer();
-        self.subscription_step(name, SubscriptionInput::Bearer(bearer));
+impl OrgSession {
+    /// The session is another than before, or none: its subscription follows.
+    pub(super) fn resubscribe(&mut self, cx: &mut OrgContext<'_>) {
+        let bearer = self.next_bearer();
+        let input = SubscriptionInput::Bearer(bearer);
+        cx.queue.push(&self.name, Work::Subscription(input));
         if bearer.is_some() {
-            self.records_are_due(name);
+            self.records_are_due(cx.durable.audit_chain.sequence(), cx.now());
         }
-    }
-
-    /// The session is another person's, or begins anew: nothing of the subscription before is true.
-    pub(super) fn unlink(&mut self, name: &OrgName) {
-        self.subscription_step(name, SubscriptionInput::Bearer(None));
-        self.forget_issuer(name);
     }
 
     /// Nothing that the issuer said of the session is true any more.
-    pub(super) fn forget_issuer(&mut self, name: &OrgName) {
-        let now = self.now();
-        if let Some(org_session) = self.org_sessions.get_mut(name) {
-            org_session.issuer_client.forget(now);
-            org_session.issuer_client.bearer = None;
-        }
+    pub(super) fn forget_issuer(&mut self, now: Moment) {
+        self.issuer_client.forget(now);
+        self.issuer_client.bearer = None;
     }
 
-    /// Milliseconds until something of an issuer wants to be looked at.
-    pub(super) fn subscription_wake(&self, now: Moment) -> Option<u64> {
-        let wakes = self.org_sessions.iter().filter_map(|(name, org_session)| {
-            let wanted = org_session.wants_news(self.followers.uses(name), now);
-            org_session.issuer_client.next_wake(wanted, now)
-        });
-        wakes.min()
+    /// Lets the feed subscription decide.
+    pub(super) fn decide_subscription(
+        &mut self,
+        cx: &mut OrgContext<'_>,
+        input: SubscriptionInput,
+    ) {
+        let now = cx.now();
+        let wanted = self.wants_news(cx.followers.uses(&self.name), now);
+        if self.issuer_client.bearer.is_none() && !matches!(input, SubscriptionInput::Bearer(_)) {
+            return;
+        }
+        let random = match input {
+            SubscriptionInput::Bearer(None) => 0,
+            _ => u64::try_from(cx.ports.rng.random() & u128::from(u64::MAX)).unwrap_or(0),
+        };
+        let epoch = self.machine.epoch();
+        let subscription = &mut self.issuer_client.subscription;
+        let decided = subscription
+            .step(input, wanted, now, random)
+            .into_iter()
+            .map(|effect| Work::SubscriptionEffect(epoch, effect));
+        cx.queue.push_decided(&self.name, decided);
+    }
+
+    /// What a feed subscription decided is void once the session has ended, which the effect before may have brought.
+    pub(super) fn go_on(
+        &mut self,
+        cx: &mut OrgContext<'_>,
+        epoch: u64,
+        effect: SubscriptionEffect,
+    ) {
+        if self.machine.epoch() != epoch {
+            return;
+        }
+        let (now, by) = (cx.now(), (&*cx.ports.issuer, cx.aside));
+        match effect {
+            SubscriptionEffect::Tell(event) => {
+                self.record_news(cx, &event);
+                let decides = std::iter::once(Work::from(event));
+                cx.queue.push_decided(&self.name, decides);
+            }
+            SubscriptionEffect::Hangup => self.hang_up(),
+            SubscriptionEffect::Connect { number, after } => {
+                self.connect(by, (number, after), now);
+            }
+            SubscriptionEffect::Poll { number, after } => self.poll(by, (number, after), now),
+            SubscriptionEffect::ReadRoles => self.read_roles(cx),
+        }
     }
 
     /// That roles changed goes on record before the session machine acts on it; a doubt by the session machine's first effect.
     /// Heartbeats do not: the proof that a grant rests on would be four records a minute.
-    pub(super) fn record_news(&mut self, name: &OrgName, event: &IssuerEvent) {
+    fn record_news(&mut self, cx: &mut OrgContext<'_>, event: &IssuerEvent) {
         if let IssuerEvent::RolesChanged { held, lost } = event {
             let detail = if lost.is_empty() {
                 format!("held now: {}", listed(held))
             } else {
                 format!("lost: {}", listed(lost))
             };
-            self.record_of_issuer(name, EventKind::RolesChanged, detail);
-            self.roles_are(name, held, lost);
+            self.record_of_issuer(cx, EventKind::RolesChanged, detail);
+            self.roles_are(cx, held, lost);
         }
     }
 
-    pub(super) fn record_of_issuer(&mut self, name: &OrgName, what: EventKind, detail: String) {
-        let mut record = Record::new(what, self.now().wall_ms);
-        record.org = Some(name.clone());
-        record.subject = self.subject_of(name);
+    pub(super) fn record_of_issuer(
+        &self,
+        cx: &mut OrgContext<'_>,
+        what: EventKind,
+        detail: String,
+    ) {
+        let mut record = Record::new(what, cx.now().wall_ms);
+        record.org = Some(self.name.clone());
+        record.subject = self.person();
         record.detail = Some(detail);
-        record.request_id.clone_from(&self.request_in_hand);
-        self.write(&record);
+        record.request_id = cx.queue.request_in_hand();
+        cx.write(&record);
     }
 
-    pub(super) fn feed_says(&mut self, name: &OrgName, number: u64, news: FeedNews) {
-        let (now, written) = (self.now(), self.durable.audit_chain.sequence());
-        let org_session = self.org_sessions.get_mut(name);
+    pub(super) fn feed_says(&mut self, cx: &mut OrgContext<'_>, number: u64, news: FeedNews) {
+        let (now, written) = (cx.now(), cx.durable.audit_chain.sequence());
         let input = match news {
             FeedNews::Heard(FeedItem {
                 event: FeedEvent::Head { head },
                 ..
-            }) => {
-                if let Some(org_session) = org_session {
-                    org_session.issuer_client.told_head(Some(head));
-                }
-                return;
-            }
+            }) => return self.issuer_client.told_head(Some(head)),
             FeedNews::Heard(item) => {
                 let set_up = set_up_in(&item);
-                if let Some(org_session) = org_session {
-                    org_session.what_is_held_may_differ(Some(number), written, now);
-                }
-                self.set_up_told(name, set_up);
+                self.what_is_held_may_differ(Some(number), written, now);
+                self.set_up_told(cx, set_up);
                 SubscriptionInput::Heard(number, item)
             }
             FeedNews::Closed(generation, result) => {
                 if let Err(fault) = &result {
-                    tracing::debug!("the feed of {name} closed: {}", words(ISSUER, fault));
-                    self.heed(name, generation, fault);
+                    tracing::debug!("the feed of {} closed: {}", self.name, words(ISSUER, fault));
+                    self.heed(cx, generation, fault);
                 }
                 SubscriptionInput::Closed(number, closed(result.err().as_ref()))
             }
             FeedNews::Polled(_, Ok(poll)) => {
                 let reset = |item: &FeedItem| matches!(item.event, FeedEvent::Reset {});
-                if let Some(org_session) = org_session {
-                    org_session.issuer_client.told_head(poll.head);
-                    if poll.items.iter().any(reset) {
-                        org_session.what_is_held_may_differ(None, written, now);
-                    }
+                self.issuer_client.told_head(poll.head);
+                if poll.items.iter().any(reset) {
+                    self.what_is_held_may_differ(None, written, now);
                 }
-                self.set_up_told(name, poll.items.last().and_then(set_up_in));
+                self.set_up_told(cx, poll.items.last().and_then(set_up_in));
                 SubscriptionInput::Polled(number, Ok(poll.items))
             }
             FeedNews::Polled(generation, Err(fault)) => {
-                self.heed(name, generation, &fault);
+                self.heed(cx, generation, &fault);
                 SubscriptionInput::Polled(number, Err(closed(Some(&fault))))
             }
         };
-        self.subscription_step(name, input);
+        cx.queue.push(&self.name, Work::Subscription(input));
     }
 
     /// An answer of the issuer that the identity or session is over, to the bearer in use: it counts
     /// like the same word on the feed.
-    pub(super) fn heed(&mut self, name: &OrgName, generation: u64, fault: &EndpointFault) {
-        let org_session = self.org_sessions.get(name);
-        let heeded = org_session.and_then(|org_session| org_session.heeded(generation, fault));
-        if let Some(event) = heeded {
-            self.step(name, event);
+    pub(super) fn heed(&self, cx: &mut OrgContext<'_>, generation: u64, fault: &EndpointFault) {
+        if let Some(event) = self.heeded(generation, fault) {
+            cx.queue.push(&self.name, event.into());
         }
     }
-}
 
-impl OrgSession {
     /// What an answer to the bearer of this generation says of the session.
     fn heeded(&self, generation: u64, fault: &EndpointFault) -> Option<IssuerEvent> {
         let denial = fault.denial()?;
@@ -171,7 +183,7 @@ impl OrgSession {
     }
 
     /// Ends the connection to the feed.
-    pub(super) fn hang_up(&mut self) {
+    fn hang_up(&mut self) {
         if let Some(feed) = self.issuer_client.feed.take() {
             feed.abort();
         }
@@ -185,7 +197,7 @@ impl OrgSession {
     }
 
     /// Opens the feed.
-    pub(super) fn connect(
+    fn connect(
         &mut self,
         (issuer, aside): (&dyn IssuerApi, &Aside),
         (number, after): (u64, Option<String>),
@@ -214,7 +226,7 @@ impl OrgSession {
     }
 
     /// Asks once for what has come.
-    pub(super) fn poll(
+    fn poll(
         &self,
         (issuer, aside): (&dyn IssuerApi, &Aside),
         (number, after): (u64, Option<String>),

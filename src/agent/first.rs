@@ -1,21 +1,19 @@
 //! The first word of an organization's issuer about a sign-in: nobody is told that they are signed in when
 //! it refuses them.
 
-use super::core::AgentCore;
-use super::entitlements::{RolesError, with_roles};
-use super::org_session::subject_kind;
+use super::answers::FirstAnswer;
+use super::entitlements::RolesError;
+use super::org_context::OrgContext;
+use super::org_session::{OrgSession, subject_kind, with_roles};
 use super::ports::IssuerApi;
 use super::state::SessionTokens;
 use oam_config::agent::{Org, SubjectToken};
 use oam_model::answer::EndpointFault;
 use oam_model::identity::Identity;
-use oam_model::organization::{Denial, EffectiveRoles};
+use oam_model::organization::Denial;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_session::role::holds;
 use std::sync::Arc;
-
-/// What the issuer said: the roles, or why it could not say them now.
-pub(super) type FirstAnswer = Result<EffectiveRoles, EndpointFault>;
 
 /// Asks the issuer about the tokens that a sign-in brought; none where the organization has no issuer.
 pub(super) async fn first_answer(
@@ -76,15 +74,15 @@ pub(super) const fn until_later_than(at_ms: u64, now_ms: u64) -> u64 {
     if wait > 1000 { 0 } else { wait }
 }
 
-impl AgentCore {
+impl OrgSession {
     /// The roles that somebody holds who just signed in, or why they are not known.
     pub(super) fn roles_at_sign_in(
         &mut self,
+        cx: &mut OrgContext<'_>,
         org: &Org,
         identity: &Identity,
         said: Option<FirstAnswer>,
     ) -> (Vec<String>, Option<String>) {
-        let name = &org.name;
         match said {
             None => {
                 let held = org
@@ -96,12 +94,12 @@ impl AgentCore {
             Some(Ok(effective)) => {
                 let held = effective.roles.iter().map(|held| held.role.to_string());
                 let held = held.collect();
-                self.take_roles(name, effective);
+                self.take_roles(cx, effective);
                 (held, None)
             }
             Some(Err(fault)) => {
-                self.roles_unread(name, RolesError::of(&fault, self.now()));
-                let why = with_roles(self.org_sessions.get(name), org)
+                self.roles_unread(cx, RolesError::of(&fault, cx.now()));
+                let why = with_roles(Some(self), org)
                     .err()
                     .map(|refusal| refusal.sentence);
                 (Vec::new(), why)

@@ -1,26 +1,21 @@
 //! Children of `oam exec`: a private file that holds their token, for as long as they are connected.
 
 use super::answers::PortAnswer;
-use super::command::{AgentCommand, ClientRequest, GatedReply, ReplySender, say};
+use super::command::{AgentCommand, ClientRequest, ReplySender, WaitPolicy, say};
 use super::core::AgentCore;
-use super::effective_roles::WaitPolicy;
 use super::org_session::Chosen;
 use super::ports::ChildTokenFiles;
 use super::resolve::Resolved;
 use oam_config::agent::UnknownIntent;
 use oam_model::caller::Caller;
-use oam_model::granted::{Granted, TokenAnswer};
 use oam_model::name::{OrgName, RoleName};
-use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_model::token_request::TokenRequest;
-use oam_session::cache::TokenId;
-use oam_session::machine::{Event, PersonEvent, Who};
+use oam_session::machine::{PersonEvent, Who};
 use oam_session::role::{AccessRequest, Roles, choose};
-use oam_wire::message::{Following, Reply, Request};
+use oam_wire::message::{Reply, Request};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// A child of `oam exec`.
 pub(super) struct Follower {
@@ -43,8 +38,8 @@ pub(super) struct FollowRequest {
 
 /// All of them, and their files.
 pub(super) struct Followers {
-    files: Rc<dyn ChildTokenFiles>,
-    children: BTreeMap<u64, Follower>,
+    pub(super) files: Rc<dyn ChildTokenFiles>,
+    pub(super) children: BTreeMap<u64, Follower>,
 }
 
 impl Followers {
@@ -74,7 +69,7 @@ impl Followers {
         }
     }
 
-    fn delete_file(&self, name: &str) -> Result<(), String> {
+    pub(super) fn delete_file(&self, name: &str) -> Result<(), String> {
         let deleted = self.files.withdraw(name);
         deleted.map_err(|why| format!("a token file could not be deleted: {why}"))
     }
@@ -184,142 +179,6 @@ impl AgentCore {
                 offline,
             },
         );
-    }
-
-    /// The connection of an `oam exec` closed: its child is gone.
-    pub(super) fn hung_up(&mut self, org: &OrgName, follower: u64) {
-        if let Some(following) = self.followers.children.remove(&follower) {
-            self.delete_file(&following.name);
-            self.step(org, PersonEvent::Unfollowed(follower));
-        }
-    }
-
-    /// Deletes the file of one child; a failure is kept for `status`.
-    fn delete_file(&mut self, name: &str) {
-        if let Err(why) = self.followers.delete_file(name) {
-            self.durable.trouble = Some(why);
-        }
-    }
-
-    /// Record, file, news: in this order.
-    pub(super) fn deliver(
-        &mut self,
-        org: &OrgName,
-        follower: u64,
-        token: TokenId,
-    ) -> Option<Event> {
-        let now = self.now();
-        let org_session = self.org_sessions.get(org)?;
-        let (Some(held), Some(following)) = (
-            org_session.held.get(&token),
-            self.followers.children.get(&follower),
-        ) else {
-            return None;
-        };
-        let granted = following
-            .chosen
-            .granted(held, org_session.machine.epoch(), now);
-        let (secret, gate) = (Arc::clone(&held.token), org_session.gate.clone());
-        let name = following.name.clone();
-        let mut record = self.delivery(following, &granted, now.wall_ms);
-        held.sign(&mut record, &following.chosen.choice.rule);
-        if !self.write_grant(&record) {
-            return self.withdraw(follower, self.durable.unrecorded(), true);
-        }
-        let path = match self.followers.files.put(&name, &secret) {
-            Ok(path) => path,
-            Err(why) => {
-                let refusal = Refusal::unavailable(
-                    format!("the token file can't be written: {why}"),
-                    "make room in the runtime directory, then try again",
-                );
-                return self.withdraw(follower, refusal, true);
-            }
-        };
-        self.goes_out(org, &granted, now);
-        let on_disk = !self.followers.files.in_memory();
-        let following = self.followers.children.get_mut(&follower)?;
-        let answer = if std::mem::replace(&mut following.started, true) {
-            Reply::Renewed {
-                expires_at: granted.expires_at,
-            }
-            .into()
-        } else {
-            let token = following.with_token.then(|| TokenAnswer {
-                granted: granted.clone(),
-                token: secret,
-            });
-            let began = Reply::Following(Following {
-                granted: granted.clone(),
-                path,
-                name,
-                hub_kind: following.chosen.hub_kind.to_owned(),
-                variables: following.chosen.variables.clone(),
-                on_disk,
-                token,
-            });
-            GatedReply::gated(began, &granted, gate)
-        };
-        // A follower that reads no news keeps its file all the same.
-        say(&following.answers, answer);
-        None
-    }
-
-    fn delivery(&self, following: &Follower, granted: &Granted, now_ms: u64) -> Record {
-        let what = if following.started {
-            EventKind::Renewal
-        } else {
-            EventKind::Grant
-        };
-        let mut record = Record::new(what, now_ms).with_granted(granted);
-        record.subject = self.subject_of(&granted.org);
-        record.front = Some("exec".into());
-        record.caller = Some(following.chosen.caller.clone());
-        record.intent = Some(following.chosen.intent);
-        record
-    }
-
-    /// Takes a follower's file away; `last`: for good, and then the session machine has to know.
-    pub(super) fn withdraw(
-        &mut self,
-        follower: u64,
-        refusal: Refusal,
-        last: bool,
-    ) -> Option<Event> {
-        let following = self.followers.children.get(&follower)?;
-        let (chosen, name) = (&following.chosen, following.name.clone());
-        let what = if following.started {
-            EventKind::Withdrawal
-        } else {
-            EventKind::Refusal
-        };
-        let mut record = Record::new(what, self.now().wall_ms);
-        record.org = Some(chosen.org.clone());
-        record.front = Some("exec".into());
-        record.caller = Some(chosen.caller.clone());
-        record.hub = Some(chosen.hub.clone());
-        record.repository.clone_from(&chosen.repository);
-        record.role = Some(chosen.choice.role.clone());
-        record.intent = Some(chosen.intent);
-        record.refusal = Some(refusal.code);
-        record.detail = Some(refusal.sentence.clone());
-        record.request_id.clone_from(&self.request_in_hand);
-        // The file goes first: a full disk must not keep a token alive.
-        self.delete_file(&name);
-        self.write(&record);
-        if let Some(following) = self.followers.children.get(&follower) {
-            let reply = if last {
-                Reply::Withdrawn { refusal }
-            } else {
-                Reply::Paused { refusal }
-            };
-            say(&following.answers, reply);
-        }
-        if !last {
-            return None;
-        }
-        self.followers.children.remove(&follower);
-        Some(PersonEvent::Unfollowed(follower).into())
     }
 }
 

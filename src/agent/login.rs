@@ -2,14 +2,15 @@
 
 mod attempt;
 
-use super::answers::PortAnswer;
+use super::answers::{Accepted, Failed, PortAnswer};
 use super::command::{ReplySender, say};
 use super::core::AgentCore;
-use super::first::{FirstAnswer, until_later_than};
+use super::durable::Opening;
+use super::first::until_later_than;
 use super::issuer_client::Uploads;
-use super::opening::Opening;
 use super::org_session::{Session, live_of};
-use super::ports::{Arrived, Authentication, StoreWish};
+use super::ports::{Authentication, StoreWish};
+use super::work::Work;
 use attempt::Attempt;
 use oam_config::agent::Org;
 use oam_config::digest;
@@ -18,9 +19,10 @@ use oam_model::identity::Identity;
 use oam_model::name::OrgName;
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::{Refusal, RefusalCode};
-use oam_model::secret::Secret;
 use oam_model::sign_in::{SignInBy, SignedInBy};
-use oam_session::machine::PersonEvent;
+use oam_session::machine::{Effect, PersonEvent};
+use oam_session::state::Live;
+use oam_session::subscription::SubscriptionInput;
 use oam_wire::message::Reply;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -55,37 +57,6 @@ impl Logins {
     /// A sign-in is under way whose session is to be kept elsewhere: one key is in use at a time.
     fn is_elsewhere(&self, store: StoreWish) -> bool {
         self.under_way.values().any(|login| login.store != store)
-    }
-}
-
-/// What a sign-in brought, and what the organization's issuer said to it; none where there is no issuer.
-pub(super) struct Accepted {
-    arrived: Arrived,
-    said: Option<FirstAnswer>,
-    by: SignedInBy,
-    /// Userinfo named the groups.
-    groups_by_userinfo: bool,
-}
-
-/// A sign-in that came to nothing.
-pub(super) struct Failed {
-    refusal: Refusal,
-    /// The provider's session, when there was one: nobody keeps it.
-    refresh: Option<Arc<Secret>>,
-    /// The organization's issuer refused it.
-    by_issuer: bool,
-    /// How the person was to sign in, when it came to that.
-    by: Option<SignedInBy>,
-}
-
-impl From<Refusal> for Failed {
-    fn from(refusal: Refusal) -> Self {
-        Self {
-            refusal,
-            refresh: None,
-            by_issuer: false,
-            by: None,
-        }
     }
 }
 
@@ -140,6 +111,19 @@ impl AgentCore {
             task,
         };
         self.logins.under_way.insert(key, login);
+    }
+
+    pub(super) fn logout(&mut self, org: Option<OrgName>, caller: Caller, answers: ReplySender) {
+        let org = match self.settings.org_or_default(org) {
+            Ok(org) => org,
+            Err(refusal) => return say(&answers, refusal),
+        };
+        if let Some(refusal) = self.durable.closed_because() {
+            return say(&answers, refusal);
+        }
+        self.cancel_login(&org.name, "the person signed out");
+        self.of_org(&org.name, |own, cx| own.sign_out(cx, caller, answers));
+        self.drain();
     }
 
     /// What the sign-in asks of the provider: after an end, or where the issuer refused the last one, the
@@ -205,8 +189,8 @@ impl AgentCore {
                 Ok(accepted) => Some(accepted.arrived.tokens.refresh),
                 Err(failed) => failed.refresh,
             };
-            if let (Some(refresh), Some(org)) = (refresh, self.settings.org(name)) {
-                self.revoke_session(org, refresh);
+            if let (Some(refresh), Some(org)) = (refresh, self.settings.org(name).cloned()) {
+                self.of_org(name, |own, cx| own.revoke_session(cx, &org, refresh));
             }
             return;
         }
@@ -217,7 +201,7 @@ impl AgentCore {
             Ok(accepted) => (Some(accepted.by), self.take_in(name, &login, accepted)),
             Err(failed) => {
                 if let Some(refresh) = failed.refresh {
-                    self.revoke_session(&login.to, refresh);
+                    self.of_org(name, |own, cx| own.revoke_session(cx, &login.to, refresh));
                 }
                 if failed.by_issuer {
                     self.logins.refused.insert(name.clone());
@@ -263,17 +247,50 @@ impl AgentCore {
                 .was_replaced(by_itself, now.wall_ms);
         }
         self.durable.opening = Opening::Open;
-        let missing = || Refusal::unavailable("the organization is not there", "try again");
-        let org_session = self.org_sessions.get_mut(name).ok_or_else(missing)?;
         let identity = arrived.identity.clone();
         let (tokens, at) = (arrived.tokens, began_at(&identity, now.wall_ms));
-        let refresh = Arc::clone(&tokens.refresh);
         let live = live_of(&org, &tokens, arrived.identity, at, Some(now));
-        let digest = login.digest.clone();
         let session = Session {
             groups_by_userinfo,
-            ..Session::begun(tokens, at, digest)
+            ..Session::begun(tokens, at, login.digest.clone())
         };
+        let effects = self.keep(name, &org, session, live)?;
+        // The session is another person's, or begins anew: nothing of the subscription before is true.
+        self.subscription_step(name, SubscriptionInput::Bearer(None));
+        if let Some(org_session) = self.org_sessions.get_mut(name) {
+            org_session.forget_issuer(now);
+            // Perhaps another person, whose log has another name there: the issuer says what it holds.
+            org_session.issuer_client.uploads = Uploads::default();
+        }
+        self.take_effect(name, login, &identity, by);
+        self.carry_out(name, effects);
+        self.queue.push(name, Work::Resubscribe);
+        self.drain();
+        let told = self.at(name, |own, cx| {
+            own.roles_at_sign_in(cx, &org, &identity, said)
+        });
+        self.drain();
+        let (roles, unread) = told.ok_or_else(missing)?;
+        Ok(Reply::SignedIn {
+            org: name.clone(),
+            subject: identity.subject,
+            email: identity.email,
+            roles,
+            roles_unread: unread,
+        })
+    }
+
+    /// Makes the new session durable; what the session machine decided about it is still to be carried out.
+    fn keep(
+        &mut self,
+        name: &OrgName,
+        org: &Org,
+        session: Session,
+        live: Box<Live>,
+    ) -> Result<Vec<Effect>, Refusal> {
+        let now = self.now();
+        let org_session = self.org_sessions.get_mut(name).ok_or_else(missing)?;
+        let refresh = Arc::clone(&session.tokens.refresh);
         // The epoch grows with the sign-in, so the tombstone of the one before does not end it.
         let before = (
             org_session.machine.clone(),
@@ -286,33 +303,18 @@ impl AgentCore {
         let mut effects = org_session.machine.step(hands_over, now);
         effects.extend(org_session.machine.step(PersonEvent::SignedIn(live), now));
         self.durable.vault.adopt();
-        if let Err(why) = self.save() {
-            self.durable.vault.abandon();
-            if let Some(org_session) = self.org_sessions.get_mut(name) {
-                (org_session.machine, org_session.session) = before;
-            }
-            self.revoke_session(&org, refresh);
-            return Err(Refusal::unavailable(
-                format!("the session can't be stored: {why}"),
-                "make room or fix the folder's permissions, then sign in again",
-            ));
-        }
-        self.unlink(name);
+        let Err(why) = self.save() else {
+            return Ok(effects);
+        };
+        self.durable.vault.abandon();
         if let Some(org_session) = self.org_sessions.get_mut(name) {
-            // Perhaps another person, whose log has another name there: the issuer says what it holds.
-            org_session.issuer_client.uploads = Uploads::default();
+            (org_session.machine, org_session.session) = before;
         }
-        self.take_effect(name, login, &identity, by);
-        self.carry_out(name, effects);
-        self.resubscribe(name);
-        let (roles, unread) = self.roles_at_sign_in(&org, &identity, said);
-        Ok(Reply::SignedIn {
-            org: name.clone(),
-            subject: identity.subject,
-            email: identity.email,
-            roles,
-            roles_unread: unread,
-        })
+        self.of_org(name, |own, cx| own.revoke_session(cx, org, refresh));
+        Err(Refusal::unavailable(
+            format!("the session can't be stored: {why}"),
+            "make room or fix the folder's permissions, then sign in again",
+        ))
     }
 
     /// The session is durable: the gate opens for its epoch, the tombstone goes.
@@ -358,4 +360,8 @@ fn elsewhere() -> Refusal {
         "another sign-in is under way, and its session is to be kept elsewhere",
         "finish that one first, then try again",
     )
+}
+
+fn missing() -> Refusal {
+    Refusal::unavailable("the organization is not there", "try again")
 }

@@ -1,21 +1,22 @@
 //! Exchanges: sent aside, their answers on record under the request that both sides know.
 
 use super::answers::PortAnswer;
-use super::core::AgentCore;
-use super::org_session::CachedSecret;
+use super::org_context::OrgContext;
+use super::org_session::{CachedSecret, OrgSession};
 use super::ports::Minted;
+use super::work::Work;
 use oam_model::answer::EndpointFault;
-use oam_model::name::OrgName;
+use oam_model::refusal::RefusalCode;
 use oam_model::token_key::TokenKey;
 use oam_session::machine::{Event, IssuerEvent};
 use oam_session::standing::{IT, MintMeaning, of_exchange, words};
 
-impl AgentCore {
-    pub(super) fn mint(&self, name: &OrgName, flight: u64, order: TokenKey) -> Option<Event> {
-        let ready = self.org_sessions.get(name).and_then(|org_session| {
-            let org = org_session.signed_in_to.clone()?;
-            Some((org_session.subject(&org)?, org))
-        });
+impl OrgSession {
+    pub(super) fn mint(&self, cx: &OrgContext<'_>, flight: u64, order: TokenKey) -> Option<Event> {
+        let ready = self
+            .signed_in_to
+            .as_ref()
+            .and_then(|org| Some((self.subject(org)?, org)));
         let Some((subject, org)) = ready else {
             let event = IssuerEvent::MintFailed {
                 flight,
@@ -24,13 +25,13 @@ impl AgentCore {
             };
             return Some(event.into());
         };
-        let request_id = format!("{:032x}", self.ports.rng.random());
-        let name = name.clone();
-        let minting = self
+        let request_id = format!("{:032x}", cx.ports.rng.random());
+        let name = self.name.clone();
+        let minting = cx
             .ports
             .exchange
-            .mint(&org, subject, order, request_id.clone());
-        self.aside.run(async move {
+            .mint(org, subject, order, request_id.clone());
+        cx.aside.run(async move {
             PortAnswer::Minted {
                 org: name,
                 flight,
@@ -43,41 +44,33 @@ impl AgentCore {
 
     pub(super) fn minted(
         &mut self,
-        org: &OrgName,
+        cx: &mut OrgContext<'_>,
         flight: u64,
         request_id: String,
         result: Result<Minted, EndpointFault>,
     ) {
-        let now = self.now();
         match result {
             Ok(minted) => {
-                let token = self.number();
-                let Some(org_session) = self.org_sessions.get_mut(org) else {
-                    return;
-                };
-                if !org_session.machine.awaits_mint(flight) {
-                    return self.revoke_token(org, minted.token, minted.sha256);
+                let token = cx.number();
+                if !self.machine.awaits_mint(flight) {
+                    return self.revoke_token(cx, minted.token, minted.sha256);
                 }
                 let expires_in_s = minted.expires_in_s;
-                org_session
-                    .held
-                    .insert(token, CachedSecret::new(minted, now));
-                self.step(
-                    org,
-                    IssuerEvent::Minted {
-                        flight,
-                        token,
-                        expires_in_s,
-                    },
-                );
+                self.held.insert(token, CachedSecret::new(minted, cx.now()));
+                let event = IssuerEvent::Minted {
+                    flight,
+                    token,
+                    expires_in_s,
+                };
+                cx.queue.push(&self.name, event.into());
             }
-            Err(fault) => self.not_minted(org, flight, request_id, &fault),
+            Err(fault) => self.not_minted(cx, flight, request_id, &fault),
         }
     }
 
     fn not_minted(
-        &mut self,
-        org: &OrgName,
+        &self,
+        cx: &mut OrgContext<'_>,
         flight: u64,
         request_id: String,
         fault: &EndpointFault,
@@ -87,13 +80,10 @@ impl AgentCore {
             Some(refusal) => IssuerEvent::MintDenied {
                 flight,
                 meaning,
-                refusal: match self.org_sessions.get(org) {
-                    Some(o) => o
-                        .issuer_client
-                        .setup
-                        .remedy(self.settings.org(org), refusal),
-                    None => refusal,
-                },
+                refusal: self
+                    .issuer_client
+                    .setup
+                    .remedy(cx.configured(&self.name), refusal),
             },
             None => IssuerEvent::MintFailed {
                 flight,
@@ -102,17 +92,16 @@ impl AgentCore {
             },
         };
         // At the issuer the request is on record even when its answer was lost.
-        let has_issuer = self
-            .org_sessions
-            .get(org)
-            .is_some_and(|o| o.bearer().is_some());
         let said = fault.denial().map(|denial| denial.request_id.clone());
         let said = said.filter(|id| !id.is_empty());
-        self.request_in_hand = said.or_else(|| has_issuer.then_some(request_id));
-        self.step(org, event);
-        self.request_in_hand = None;
-        if let Some(denial) = fault.denial() {
-            self.roles_are_old(org, denial.code);
+        let request = said.or_else(|| self.bearer().is_some().then_some(request_id));
+        cx.queue.push_answer(&self.name, request, event.into());
+        // What was chosen by is old then, as far as it is known here.
+        if fault
+            .denial()
+            .is_some_and(|denial| denial.code == RefusalCode::Denied)
+        {
+            cx.queue.push(&self.name, Work::RolesMayBeOld);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! about.
 
 use super::command::{EpochGate, ReplySender};
+use super::entitlements::roles_unknown;
 use super::issuer_client::IssuerClientState;
 use super::ports::{Minted, UserInfo};
 use super::state::{SealedSession, SessionTokens, Tombstone};
@@ -11,6 +12,7 @@ use oam_model::granted::{Granted, Scheme};
 use oam_model::name::{HubName, OrgName, Repository};
 use oam_model::organization::Granting;
 use oam_model::record::Record;
+use oam_model::refusal::Refusal;
 use oam_model::report::{TokenOut, TokenState};
 use oam_model::role::OfflineRule;
 use oam_model::secret::Secret;
@@ -18,7 +20,7 @@ use oam_model::time::Moment;
 use oam_model::token_key::TokenKey;
 use oam_session::cache::TokenId;
 use oam_session::machine::SessionMachine;
-use oam_session::role::Choice;
+use oam_session::role::{Choice, Roles};
 use oam_session::state::{Live, SessionLimits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,8 +28,9 @@ use std::sync::Arc;
 /// All of them.
 pub(super) type OrgSessions = BTreeMap<OrgName, OrgSession>;
 
-/// One organization.
+/// One organization: its session, and all that is known and done with it.
 pub(super) struct OrgSession {
+    pub name: OrgName,
     /// Decides.
     pub machine: SessionMachine,
     /// Shared with the tasks that write answers.
@@ -136,6 +139,12 @@ pub(super) struct Chosen {
     pub caller: Caller,
 }
 
+/// An ask that waits for its one answer.
+pub(super) struct Ticket {
+    pub chosen: Chosen,
+    pub answers: ReplySender,
+}
+
 impl Chosen {
     pub(super) fn order(&self) -> TokenKey {
         TokenKey {
@@ -179,6 +188,7 @@ impl OrgSession {
             machine = machine.over(tombstone.standing, tombstone.detail.clone());
         }
         Self {
+            name: org.name.clone(),
             gate: EpochGate::new(machine.epoch()),
             machine,
             session: None,
@@ -213,6 +223,12 @@ impl OrgSession {
             state: TokenState::Held,
         });
         true
+    }
+
+    /// Who is signed in.
+    pub(super) fn person(&self) -> Option<String> {
+        let live = self.machine.standing().live()?;
+        Some(live.identity.subject.clone())
     }
 
     pub(super) fn forget_expired(&mut self, now: Moment) {
@@ -282,4 +298,23 @@ pub(super) fn live_of(
         flight: None,
         bound: true,
     })
+}
+
+/// The organization with the roles that count: its own, or those that its issuer says.
+///
+/// # Errors
+/// Its issuer has not said them.
+pub(super) fn with_roles<'a>(
+    org_session: Option<&'a OrgSession>,
+    org: &'a Org,
+) -> Result<Roles<'a>, Refusal> {
+    if org.exchange.issuer().is_none() {
+        let roles = &org.roles;
+        return Ok(Roles { org, roles });
+    }
+    let roles = match org_session {
+        Some(org_session) => org_session.issuer_client.entitlements.roles(&org.name)?,
+        None => return Err(roles_unknown(&org.name, None, false)),
+    };
+    Ok(Roles { org, roles })
 }

@@ -3,6 +3,10 @@
 //! Everything runs on one thread; a slow call returns a future that runs aside and comes back as
 //! an event. Calls that must be ordered with the answer (journal, vault, files) are synchronous.
 
+mod set;
+
+pub use set::Ports;
+
 use super::state::{Sealed, SessionTokens, Tombstone};
 use oam_config::agent::{Org, Settings};
 use oam_model::answer::EndpointFault;

@@ -1,22 +1,14 @@
 //! What reading commands are told.
 
-use super::audit_upload::held_at;
-use super::command::{ReplySender, refused, say};
-use super::core::AgentCore;
 use super::durable::Durable;
-use super::entitlements::with_roles;
 use super::followers::Followers;
-use super::org_session::{OrgSession, OrgSessions};
+use super::org_session::{OrgSession, OrgSessions, with_roles};
 use super::settings::LiveSettings;
 use oam_config::agent::Org;
-use oam_model::caller::Caller;
-use oam_model::log_break::LogBreak;
-use oam_model::name::OrgName;
 use oam_model::organization::HeldRole;
-use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
 use oam_model::report::{
-    AnchorReport, GrantRow, HubRow, OrgStatus, ProviderReport, RoleRow, RolesReport, StatusReport,
+    FeedStatus, GrantRow, HubRow, OrgStatus, RecordsStatus, RoleRow, RolesReport, StatusReport,
     TokenOut, TokenState, WithoutRoles,
 };
 use oam_model::role::Role;
@@ -24,75 +16,9 @@ use oam_model::standing::StandingWord;
 use oam_model::time::Moment;
 use oam_session::role::holds;
 use oam_session::state::Need;
-use oam_wire::message::{Reply, StoreChoice};
 
 /// A status names this many tokens, the newest of each organization: it must fit one message.
 const TOKENS_SHOWN: usize = 96;
-
-impl AgentCore {
-    pub(super) fn reports(&self) -> Reports<'_> {
-        Reports {
-            settings: &self.settings,
-            org_sessions: &self.org_sessions,
-            durable: &self.durable,
-            followers: &self.followers,
-            version: &self.version,
-            now: self.now(),
-        }
-    }
-
-    /// Asks aside, by the organization's own way out.
-    pub(super) fn ask_provider(&self, name: &OrgName, answers: ReplySender) {
-        let Some(org) = self.settings.org(name).cloned() else {
-            let none = Refusal::bad_request(
-                format!("no organization {name} is configured"),
-                "run `oam config check`",
-            );
-            return say(&answers, none);
-        };
-        let asked = self.ports.idp.look(&org);
-        tokio::task::spawn_local(async move {
-            let report = ProviderReport {
-                issuer: org.provider.issuer,
-                org: org.name,
-                faults: asked.await,
-            };
-            say(&answers, Reply::Provider(report));
-        });
-    }
-
-    /// A person acknowledges that the log is not as it was left: on record, and no warning after this.
-    pub(super) fn acknowledge_log(&mut self, caller: Caller) -> Reply {
-        let open: Vec<String> = self
-            .durable
-            .audit_chain
-            .breaks()
-            .filter(|found| found.is_open())
-            .map(LogBreak::sentence)
-            .collect();
-        if !open.is_empty() {
-            let now_ms = self.now().wall_ms;
-            let mut record = Record::new(EventKind::Acknowledgement, now_ms);
-            record.caller = Some(caller);
-            record.detail = Some(open.join("; "));
-            if !self.write(&record) {
-                return refused(self.durable.unrecorded(), 0);
-            }
-            self.durable.audit_chain.acknowledge(now_ms);
-            self.save_quietly();
-        }
-        Reply::Anchor(self.anchor_report())
-    }
-
-    pub(super) fn anchor_report(&mut self) -> AnchorReport {
-        // Who verifies wants all of the log anchored, not all but the last second.
-        self.sync_log();
-        let sealed = self.durable.vault.store() != StoreChoice::Memory && self.durable.is_open();
-        let mut report = self.durable.audit_chain.report(sealed);
-        report.held = held_at(&self.org_sessions);
-        report
-    }
-}
 
 /// What reports are made of, at one moment.
 pub(super) struct Reports<'a> {
@@ -245,6 +171,40 @@ impl Reports<'_> {
             why: refusal.sentence,
             next: refusal.next,
         }
+    }
+}
+
+impl Reports<'_> {
+    pub(super) fn feed_status(&self, org: &Org) -> Option<FeedStatus> {
+        org.exchange.issuer()?;
+        let now = self.now;
+        let org_session = self.org_sessions.get(&org.name)?;
+        let wanted = org_session.wants_news(self.followers.uses(&org.name), now);
+        let issuer_client = &org_session.issuer_client;
+        Some(FeedStatus {
+            state: issuer_client.subscription.word(now).word().to_owned(),
+            polling: issuer_client.subscription.polls() && wanted,
+            as_of: issuer_client.subscription.as_of().map(Moment::unix),
+            clock_ahead_ms: issuer_client.subscription.clock_ahead_ms(now),
+            roles_read_at: issuer_client.entitlements.read_at.map(Moment::unix),
+            roles_trouble: issuer_client
+                .entitlements
+                .unread
+                .as_ref()
+                .map(|unread| unread.why.clone()),
+        })
+    }
+
+    pub(super) fn records_status(&self, org: &Org) -> Option<RecordsStatus> {
+        org.exchange.issuer()?;
+        let records = &self.org_sessions.get(&org.name)?.issuer_client.uploads;
+        Some(RecordsStatus {
+            held: records.held.as_ref().map_or(0, |held| held.seq),
+            known: records.held.is_some(),
+            written: self.durable.audit_chain.sequence(),
+            alarm: records.alarm.clone(),
+            trouble: records.trouble.clone(),
+        })
     }
 }
 

@@ -1,9 +1,7 @@
 //! Which hub, repository, intent and role an ask is about: hub by host, repository by path, intent by ancestry, role by
 //! policy. It reads what is known, and changes nothing.
 
-use super::core::AgentCore;
-use super::entitlements::with_roles;
-use super::org_session::{Chosen, OrgSessions};
+use super::org_session::{Chosen, OrgSessions, with_roles};
 use super::ports::Question;
 use super::settings::LiveSettings;
 use oam_config::agent::{Hub, Org, UnknownIntent};
@@ -57,17 +55,6 @@ pub(super) struct Resolver<'a> {
     /// Why nothing can be served, if so.
     pub closed: Option<Refusal>,
     pub now: Moment,
-}
-
-impl AgentCore {
-    pub(super) fn resolver(&self) -> Resolver<'_> {
-        Resolver {
-            settings: &self.settings,
-            org_sessions: &self.org_sessions,
-            closed: self.durable.closed_because(),
-            now: self.now(),
-        }
-    }
 }
 
 impl Resolver<'_> {

@@ -1,7 +1,6 @@
 //! What people should know of a session before it is refused.
 
-use super::entitlements::with_roles;
-use super::org_session::{OrgSession, subject_kind};
+use super::org_session::{OrgSession, subject_kind, with_roles};
 use oam_config::agent::{Org, SubjectToken};
 use oam_model::report::OrgWarning;
 use oam_session::role::holds;

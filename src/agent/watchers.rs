@@ -72,22 +72,6 @@ impl AgentCore {
         record.served = Some(served);
         self.write(&record);
     }
-
-    /// The session of this organization is over.
-    pub(super) fn tell_watchers(&mut self, org: &OrgName) {
-        let now = self.now();
-        let Some(org_session) = self.org_sessions.get_mut(org) else {
-            return;
-        };
-        let machine = &org_session.machine;
-        let refusal = machine
-            .standing()
-            .refusal(org.as_str(), now, machine.limits());
-        for answers in org_session.watchers.drain(..) {
-            let refusal = refusal.clone();
-            say(&answers, Reply::Withdrawn { refusal });
-        }
-    }
 }
 
 impl Resolver<'_> {
@@ -145,6 +129,18 @@ impl Resolver<'_> {
 }
 
 impl OrgSession {
+    /// The session is over.
+    pub(super) fn tell_watchers(&mut self, now: Moment) {
+        let machine = &self.machine;
+        let refusal = machine
+            .standing()
+            .refusal(self.name.as_str(), now, machine.limits());
+        for answers in self.watchers.drain(..) {
+            let refusal = refusal.clone();
+            say(&answers, Reply::Withdrawn { refusal });
+        }
+    }
+
     /// Whether news must not be missed: a token is out, a child uses one (`follows`), or a gateway watches.
     pub(super) fn wants_news(&self, follows: bool, now: Moment) -> bool {
         let mut out = self.outstanding.iter();

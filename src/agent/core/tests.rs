@@ -15,7 +15,10 @@ mod warned;
 
 use super::*;
 use crate::command::{EpochGate, GatedReply};
-use crate::ports::{Arrived, Minted, UserInfo};
+use crate::ports::{
+    Arrived, AuditFile, ChildTokenFiles, Clock, IdentityProvider, Minted, Notices, Rng,
+    TokenEndpoint, UserInfo, Vault,
+};
 use crate::state::{SessionTokens, Tombstone};
 use oam_model::answer::EndpointFault;
 use oam_model::caller::Caller;

@@ -1,7 +1,6 @@
 //! One attempt to sign in, from the key to the issuer's word.
 
-use super::{Accepted, Failed};
-use crate::answers::PortAnswer;
+use crate::answers::{Accepted, Failed, PortAnswer};
 use crate::aside::Aside;
 use crate::command::ReplySender;
 use crate::first::first_answer;

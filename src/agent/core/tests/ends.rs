@@ -85,6 +85,34 @@ fn killed_after_the_tombstone_a_restart_finds_the_end_first() {
 }
 
 #[test]
+fn a_session_that_was_over_before_the_restart_costs_no_other_one() {
+    story(async {
+        let mut two = settings();
+        let mut other = two.orgs[0].clone();
+        other.name = "other".parse().unwrap();
+        two.orgs.push(other);
+        let mut agent = TestAgent::signed_in(&two).await;
+        let _heard = agent.login_to("other", StoreChoice::Keyring);
+        agent.settle().await;
+        let arrival = agent.fake.logins.borrow_mut().pop().unwrap();
+        arrival.send(Ok(arrived("rt2", identity()))).ok().unwrap();
+        agent.settle().await;
+        agent.fake.breaks("save");
+        agent
+            .core
+            .step(&acme(), IssuerEvent::Over(StandingWord::Revoked, None));
+        let fake = Rc::clone(&agent.fake);
+        drop(agent);
+        fake.mend();
+        assert_eq!(fake.on_disk().unwrap().sessions.len(), 2);
+        let _agent = TestAgent::start(&fake, &two).await;
+        let sessions = fake.on_disk().unwrap().sessions;
+        let names: Vec<&str> = sessions.keys().map(OrgName::as_str).collect();
+        assert_eq!(names, ["other"], "its only copy");
+    });
+}
+
+#[test]
 fn an_end_that_can_not_be_written_deletes_the_sealed_state() {
     story(async {
         let mut agent = TestAgent::signed_in(&settings()).await;

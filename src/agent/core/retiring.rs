@@ -1,12 +1,12 @@
 //! An agent of another version takes over when nothing is in the works.
 
-use super::command::GatedReply;
-use super::core::AgentCore;
+use super::AgentCore;
+use crate::command::GatedReply;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_wire::message::{Reply, StoreChoice};
 
 impl AgentCore {
-    pub(super) fn retire(&mut self) -> GatedReply {
+    pub(crate) fn retire(&mut self) -> GatedReply {
         let idle = self.tickets.is_empty()
             && self.followers.is_empty()
             && self.logins.is_empty()
@@ -39,6 +39,6 @@ impl AgentCore {
             .values()
             .any(|org_session| org_session.machine.standing().live().is_some());
         live && (self.durable.vault.store() == StoreChoice::Memory
-            || self.durable.is_behind(&self.org_sessions))
+            || self.durable.is_behind(self.org_sessions.values()))
     }
 }

@@ -1,17 +1,15 @@
 //! What another program did to the state meanwhile is looked at before anything is decided, and so
 //! before every save and every answer: an end holds whoever wrote it.
 
-use super::core::AgentCore;
-use super::ports::Meanwhile;
-use super::state::Tombstone;
+use super::AgentCore;
+use crate::ports::Meanwhile;
+use crate::state::Tombstone;
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
-use oam_session::machine::IssuerEvent;
-use std::sync::Arc;
 
 impl AgentCore {
     /// `false`: this agent must neither answer nor write any more, and ends.
-    pub(super) fn state_is_ours(&mut self) -> bool {
+    pub(crate) fn state_is_ours(&mut self) -> bool {
         if self.durable.lost.is_some() {
             return false;
         }
@@ -48,29 +46,19 @@ impl AgentCore {
             .orphaned
             .get(org)
             .is_some_and(|s| s.epoch <= epoch);
-        let event = IssuerEvent::Over(tombstone.standing, tombstone.detail.clone());
         let known = self.durable.tombstones.get(org);
         if known.is_none_or(|known| known.epoch < epoch) {
+            let tombstone = tombstone.clone();
             self.durable.tombstones.insert(org.clone(), tombstone);
         }
         if over {
             self.durable.orphaned.remove(org);
             self.save_quietly();
         }
-        let Some(org_session) = self.org_sessions.get_mut(org) else {
-            return;
-        };
-        if epoch < org_session.machine.epoch() {
-            return;
-        }
-        org_session.machine.resume_at(epoch);
-        let session = org_session.session.as_ref();
-        let refresh = session.map(|session| Arc::clone(&session.tokens.refresh));
-        let to = org_session.signed_in_to.clone();
-        self.step(org, event);
-        if let (Some(to), Some(refresh)) = (to, refresh) {
-            // It may be a younger one than whoever wrote the tombstone knew.
-            self.revoke_session(&to, refresh);
+        let ends = self.at(org, |own, cx| own.buried(cx, tombstone));
+        self.drain();
+        if let Some((to, refresh)) = ends.flatten() {
+            self.at(org, |own, cx| own.revoke_session(cx, &to, refresh));
         }
     }
 }

@@ -1,36 +1,20 @@
-//! What the organization's own issuer has to do with reports: its reasons, and how it is reached.
+//! Why an ask is granted or refused: by what is known here, and by the word of the organization's own issuer.
 
-use super::answers::PortAnswer;
-use super::command::{ReplySender, say};
-use super::core::AgentCore;
-use super::reports::Reports;
-use oam_config::agent::Org;
+use super::AgentCore;
+use crate::answers::{Explained, PortAnswer};
+use crate::command::{ReplySender, say};
 use oam_model::answer::EndpointFault;
 use oam_model::caller::Caller;
-use oam_model::name::OrgName;
 use oam_model::organization::WhyAnswer;
-use oam_model::report::{FeedStatus, RecordsStatus, WhyReport};
-use oam_model::time::Moment;
+use oam_model::report::WhyReport;
 use oam_model::token_request::TokenRequest;
 use oam_session::standing::{IT, words};
 use oam_wire::message::Reply;
 
-/// The issuer's answer to a question, and whose answer waits for it.
-pub(super) struct Explained {
-    org: OrgName,
-    /// Of the session that asked.
-    epoch: u64,
-    generation: u64,
-    ask: TokenRequest,
-    caller: Caller,
-    answers: ReplySender,
-    result: Result<WhyAnswer, EndpointFault>,
-}
-
 impl AgentCore {
     /// Asks the issuer where there is one: it alone grants. Without its answer it is said what would be
     /// asked for, and that it is only that.
-    pub(super) fn answer_why(&self, ask: TokenRequest, caller: Caller, answers: ReplySender) {
+    pub(crate) fn answer_why(&self, ask: TokenRequest, caller: Caller, answers: ReplySender) {
         let asked = self
             .resolver()
             .question(&ask, &caller)
@@ -64,7 +48,7 @@ impl AgentCore {
 
     /// The answer is there. That the identity or session is over counts like the same word on the feed; and
     /// when the session is another one than asked, its own standing is the answer.
-    pub(super) fn explained(&mut self, explained: Explained) {
+    pub(crate) fn explained(&mut self, explained: Explained) {
         let Explained {
             org,
             epoch,
@@ -75,7 +59,8 @@ impl AgentCore {
             result,
         } = explained;
         if let Err(fault) = &result {
-            self.heed(&org, generation, fault);
+            self.of_org(&org, |own, cx| own.heed(cx, generation, fault));
+            self.drain();
         }
         let own = self.resolver().why(&ask, &caller);
         let org_session = self.org_sessions.get(&org);
@@ -86,40 +71,6 @@ impl AgentCore {
             own
         };
         say(&answers, Reply::Why(report));
-    }
-}
-
-impl Reports<'_> {
-    pub(super) fn feed_status(&self, org: &Org) -> Option<FeedStatus> {
-        org.exchange.issuer()?;
-        let now = self.now;
-        let org_session = self.org_sessions.get(&org.name)?;
-        let wanted = org_session.wants_news(self.followers.uses(&org.name), now);
-        let issuer_client = &org_session.issuer_client;
-        Some(FeedStatus {
-            state: issuer_client.subscription.word(now).word().to_owned(),
-            polling: issuer_client.subscription.polls() && wanted,
-            as_of: issuer_client.subscription.as_of().map(Moment::unix),
-            clock_ahead_ms: issuer_client.subscription.clock_ahead_ms(now),
-            roles_read_at: issuer_client.entitlements.read_at.map(Moment::unix),
-            roles_trouble: issuer_client
-                .entitlements
-                .unread
-                .as_ref()
-                .map(|unread| unread.why.clone()),
-        })
-    }
-
-    pub(super) fn records_status(&self, org: &Org) -> Option<RecordsStatus> {
-        org.exchange.issuer()?;
-        let records = &self.org_sessions.get(&org.name)?.issuer_client.uploads;
-        Some(RecordsStatus {
-            held: records.held.as_ref().map_or(0, |held| held.seq),
-            known: records.held.is_some(),
-            written: self.durable.audit_chain.sequence(),
-            alarm: records.alarm.clone(),
-            trouble: records.trouble.clone(),
-        })
     }
 }
 

@@ -1,35 +1,22 @@
 //! What the disk tells at start: tombstones, leftovers, the sealed state.
 
-use super::answers::PortAnswer;
-use super::audit_chain::Vouched;
-use super::command::AgentCommand;
-use super::core::AgentCore;
-use super::org_session::{OrgSession, Session, live_of};
-use super::ports::Notice;
-use super::state::{Sealed, SealedSession};
+use super::AgentCore;
+use crate::answers::PortAnswer;
+use crate::audit_chain::Vouched;
+use crate::command::AgentCommand;
+use crate::durable::Opening;
+use crate::org_session::OrgSession;
+use crate::ports::Notice;
+use crate::state::{Sealed, SealedSession};
 use oam_config::agent::Org;
-use oam_config::digest;
 use oam_model::name::OrgName;
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
-use oam_session::machine::HostEvent;
 use oam_wire::message::Request;
 use std::rc::Rc;
 
-/// Whether the sealed state was read.
-pub(super) enum Opening {
-    /// Not tried.
-    NotYet,
-    /// Being read.
-    UnderWay,
-    /// Read, or there is none.
-    Open,
-    /// The keyring is missing or locked, or the file can't be read.
-    Failed(Refusal),
-}
-
 impl AgentCore {
-    pub(super) fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         if let Err(why) = self.followers.sweep() {
             self.durable.trouble = Some(format!(
                 "token files of an earlier agent could not be deleted: {why}"
@@ -49,14 +36,14 @@ impl AgentCore {
         self.write(&record);
     }
 
-    pub(super) fn add_org_session(&mut self, org: &Org) {
+    pub(crate) fn add_org_session(&mut self, org: &Org) {
         let jitter = u16::try_from(self.ports.rng.random() % 200).unwrap_or(0);
         let org_session = OrgSession::new(org, self.durable.tombstones.get(&org.name), jitter);
         self.org_sessions.insert(org.name.clone(), org_session);
     }
 
     /// Opens the sealed state aside; one attempt at a time.
-    pub(super) fn open_aside(&mut self) {
+    pub(crate) fn open_aside(&mut self) {
         if matches!(self.durable.opening, Opening::Open | Opening::UnderWay) {
             return;
         }
@@ -68,7 +55,7 @@ impl AgentCore {
 
     /// Everything waits for the first reading. Where the keyring was missing then, those that need
     /// a session make it be tried once more; reports are made without.
-    pub(super) const fn must_wait_for_opening(&self, command: &AgentCommand) -> bool {
+    pub(crate) const fn must_wait_for_opening(&self, command: &AgentCommand) -> bool {
         let AgentCommand::Asked(asked) = command else {
             return false;
         };
@@ -89,7 +76,7 @@ impl AgentCore {
         }
     }
 
-    pub(super) fn opened(&mut self, result: Result<Option<Sealed>, Refusal>) {
+    pub(crate) fn opened(&mut self, result: Result<Option<Sealed>, Refusal>) {
         if self.durable.is_open() {
             return;
         }
@@ -126,8 +113,13 @@ impl AgentCore {
         });
         // Not before all sessions are back: telling writes the sealed state, which must not lose one.
         let told = self.durable.audit_chain.take_news();
+        let mut is_over = false;
         for (name, session) in sealed.sessions {
-            self.restore_session(name, session);
+            is_over |= self.restore_session(name, session);
+        }
+        self.drain();
+        if is_over {
+            self.save_quietly();
         }
         self.tell_break(told);
     }
@@ -143,7 +135,7 @@ impl AgentCore {
 
     /// A log that is not as it was left: sealed at once, so that nothing which happens to the log after
     /// this hides it, and told once.
-    pub(super) fn tell_breaks(&mut self) {
+    pub(crate) fn tell_breaks(&mut self) {
         let told = self.durable.audit_chain.take_news();
         self.tell_break(told);
     }
@@ -161,60 +153,30 @@ impl AgentCore {
     }
 
     /// A session whose tombstone is as old or younger is over, whatever the sealed state says: the
-    /// agent was killed between the two.
-    pub(super) fn restore_session(&mut self, name: OrgName, sealed: SealedSession) {
+    /// agent was killed between the two. `true`: it is over, and still stands in the sealed state.
+    pub(crate) fn restore_session(&mut self, name: OrgName, sealed: SealedSession) -> bool {
         if self.durable.is_over(&name, sealed.epoch) {
-            self.save_quietly();
-            return;
+            return true;
         }
-        let settings = self.settings.now();
-        let Some(org) = settings.org(&name) else {
+        if self.settings.org(&name).is_none() {
             self.durable.orphaned.insert(name, sealed);
-            return;
-        };
-        let Some(org_session) = self.org_sessions.get_mut(&name) else {
-            return;
-        };
-        let bound = digest::binding(org) == sealed.digest;
-        let mut live = live_of(
-            org,
-            &sealed.tokens,
-            sealed.identity,
-            sealed.signed_in_at_ms,
-            None,
-        );
-        live.doubt = sealed.in_flight.is_some();
-        org_session.machine.resume_at(sealed.epoch);
-        org_session.gate.set(sealed.epoch);
-        org_session.outstanding = sealed.outstanding;
-        org_session.issuer_client.resume(sealed.issuer);
-        org_session.session = Some(Session {
-            tokens: sealed.tokens,
-            signed_in_at_ms: sealed.signed_in_at_ms,
-            digest: sealed.digest,
-            in_flight: sealed.in_flight,
-            durable: true,
-            id_not_renewed: false,
-            groups_by_userinfo: sealed.groups_by_userinfo,
-        });
-        org_session.signed_in_to = bound.then(|| org.clone());
-        self.step(&name, HostEvent::Restored(live));
-        if !bound {
-            self.step(&name, HostEvent::Bound(false));
+        } else {
+            self.of_org(&name, |own, cx| own.restore(cx, sealed));
         }
-        self.resubscribe(&name);
+        false
     }
 
     /// Writes the sealed state durably.
     ///
     /// # Errors
     /// Our words for why it could not be written.
-    pub(super) fn save(&mut self) -> Result<(), String> {
+    pub(crate) fn save(&mut self) -> Result<(), String> {
         let now = self.now();
-        self.durable.save(&mut self.org_sessions, now)
+        let mut all: Vec<&mut OrgSession> = self.org_sessions.values_mut().collect();
+        self.durable.save(&mut all, now)
     }
 
-    pub(super) fn save_quietly(&mut self) {
+    pub(crate) fn save_quietly(&mut self) {
         if self.durable.is_open() {
             let _ = self.save();
         }
