@@ -17,6 +17,7 @@ use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, LINK, LOCATION,
 };
 use http::{HeaderName, Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use oam_model::answer::EndpointFault;
 use oam_model::refusal::Refusal;
@@ -32,7 +33,7 @@ pub struct Gateway {
     pub(crate) capability: Capability,
     pub(crate) links: Links,
     source: Arc<dyn TokenSource>,
-    pub(crate) counts: Counts,
+    pub(crate) counts: Arc<Counts>,
     pub(crate) end: EndWatch,
     confirm: Duration,
     limit: Option<Target>,
@@ -58,7 +59,7 @@ impl Gateway {
             capability: Capability::new(),
             links: Links::new(),
             source,
-            counts: Counts::default(),
+            counts: Arc::default(),
             end,
             confirm: CONFIRM,
             limit: None,
@@ -79,13 +80,20 @@ impl Gateway {
         self
     }
 
+    /// Counts here, where others look too.
+    #[must_use]
+    pub fn counting_in(mut self, counts: Arc<Counts>) -> Self {
+        self.counts = counts;
+        self
+    }
+
     /// For the child's environment.
     pub const fn capability(&self) -> &Capability {
         &self.capability
     }
 
     /// What went through by now.
-    pub const fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
@@ -187,7 +195,7 @@ impl Gateway {
         &self,
         wanted: &mut AdmittedRequest,
         transfer: &Transfer,
-    ) -> Result<(reqwest::Response, HubCredential), Arc<Refusal>> {
+    ) -> Result<(Response<Incoming>, HubCredential), Arc<Refusal>> {
         let token = Arc::clone(&self.source)
             .token(wanted.target.clone())
             .await
@@ -198,7 +206,8 @@ impl Gateway {
                 "run `oam doctor`",
             ))
         };
-        let mut request = reqwest::Request::new(wanted.method.clone(), wanted.url.clone());
+        let mut request = Request::new(body::nothing());
+        *request.method_mut() = wanted.method.clone();
         request.headers_mut().clone_from(&wanted.headers);
         request.headers_mut().insert(
             AUTHORIZATION,
@@ -213,7 +222,7 @@ impl Gateway {
             Content::Nothing => {}
             Content::Whole(bytes) => {
                 transfer.tally.sent(bytes.len());
-                *request.body_mut() = Some(bytes.into());
+                *request.body_mut() = body::whole(bytes);
             }
             Content::Stream(stream) => {
                 let passing = Passing::new(
@@ -226,28 +235,28 @@ impl Gateway {
                     Changes::Push => passing.reading_refs(),
                     Changes::Untold | Changes::Ref(_) => passing,
                 };
-                *request.body_mut() = Some(reqwest::Body::wrap(passing));
+                *request.body_mut() = passing.boxed_unsync();
                 wanted.streamed = true;
             }
         }
         let answered = self
             .hub
             .client
-            .execute(request)
+            .send(&wanted.url, request)
             .await
-            .map_err(|fault| Arc::new(unreached(&fault)))?;
+            .map_err(|fault| Arc::new(unreached(fault)))?;
         Ok((answered, token))
     }
 
     /// The hub's answer on its way to the child.
     async fn back(
         &self,
-        answered: reqwest::Response,
+        answered: Response<Incoming>,
         token: &HubCredential,
         wanted: &AdmittedRequest,
         transfer: &Transfer,
     ) -> Response<AnswerBody> {
-        let (parts, content) = Response::<reqwest::Body>::from(answered).into_parts();
+        let (parts, content) = answered.into_parts();
         // A Xet token is for another host, and lives on whatever happens here.
         let xet = parts.headers.get("x-xet-token-expiration");
         let until = xet.and_then(|until| until.to_str().ok()?.parse().ok());
@@ -291,13 +300,13 @@ impl Gateway {
             Arc::clone(&transfer.tally),
             Direction::Back,
         );
-        *response.body_mut() = http_body_util::BodyExt::boxed_unsync(passing);
+        *response.body_mut() = passing.boxed_unsync();
         response
     }
 
     async fn batch(
         &self,
-        content: reqwest::Body,
+        content: Incoming,
         token: &HubCredential,
         wanted: &AdmittedRequest,
         transfer: &Transfer,
@@ -323,10 +332,9 @@ impl Gateway {
     }
 }
 
-fn unreached(fault: &reqwest::Error) -> Refusal {
-    let why = match oam_http::fault::of(fault) {
+fn unreached(fault: EndpointFault) -> Refusal {
+    let why = match fault {
         EndpointFault::NotSent { why } => format!("no connection to the hub could be made: {why}"),
-        _ if fault.is_timeout() => "the hub did not answer in time".to_owned(),
         _ => "the connection to the hub broke".to_owned(),
     };
     Refusal::unavailable(why, "try again; if it stays so, run `oam doctor`")
