@@ -51,6 +51,10 @@ pub(super) enum PortAnswer {
         org: OrgName,
         follower: u64,
     },
+    GatewayGone {
+        org: OrgName,
+        watcher: u64,
+    },
     LoggedIn {
         org: OrgName,
         login: u64,

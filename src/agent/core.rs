@@ -226,6 +226,10 @@ impl AgentCore {
                 self.follow(wanted, caller, answers, patience);
             }
             Request::Watch { ask } => self.watch(&ask, caller, &answers),
+            Request::Serving { org, served } => {
+                self.keep_served(&org, served, &caller);
+                say(&answers, Reply::Done);
+            }
             Request::Served { org, hub, served } => {
                 self.record_served(org, hub, served, caller);
                 say(&answers, Reply::Done);

@@ -6,6 +6,7 @@ use super::entitlements::roles_unknown;
 use super::issuer_client::IssuerClientState;
 use super::ports::{Minted, UserInfo};
 use super::state::{SealedSession, SessionTokens, Tombstone};
+use super::watchers::Watcher;
 use oam_config::agent::{Org, SubjectToken};
 use oam_model::caller::Caller;
 use oam_model::granted::{Granted, Scheme};
@@ -47,7 +48,7 @@ pub(super) struct OrgSession {
     /// Unix seconds until which the last link or token for another host is good that a gateway passed on.
     pub elsewhere_until: u64,
     /// Gateways that hear of the session's end.
-    pub watchers: Vec<ReplySender>,
+    pub watchers: Vec<Watcher>,
     /// What is known through the organization's own issuer.
     pub issuer_client: IssuerClientState,
 }

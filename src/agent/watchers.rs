@@ -1,5 +1,6 @@
 //! Gateways of `oam exec`: they hold no file, and must hear of the end of the session at once.
 
+use super::answers::PortAnswer;
 use super::command::{ReplySender, say};
 use super::core::AgentCore;
 use super::org_session::OrgSession;
@@ -18,16 +19,25 @@ use oam_wire::message::{Reply, Watching};
 /// For the record.
 const FRONT: &str = "gateway";
 
+/// A gateway whose process lives: its connection is open.
+pub(super) struct Watcher {
+    number: u64,
+    answers: ReplySender,
+    caller: Caller,
+    hub: HubName,
+    /// What it told last; none before its first token, and once its sum is on record.
+    served: Option<ServedTraffic>,
+    /// It was told of the session's end.
+    withdrawn: bool,
+}
+
 impl AgentCore {
     /// Tells which hub is meant and that its session stands, and later that it ended. Nothing is granted by it, so only a
     /// refusal is recorded: each token is asked for by itself.
     pub(super) fn watch(&mut self, ask: &TokenRequest, caller: Caller, answers: &ReplySender) {
         let reply = match self.resolver().watched(ask, &caller) {
             Ok(watched) => {
-                if let Some(org_session) = self.org_sessions.get_mut(&watched.org) {
-                    org_session.watchers.retain(|other| !other.is_closed());
-                    org_session.watchers.push(answers.clone());
-                }
+                self.begin_to_watch(&watched, caller, answers);
                 Reply::Watching(watched)
             }
             Err(denied) => {
@@ -40,6 +50,59 @@ impl AgentCore {
             }
         };
         say(answers, reply);
+    }
+
+    fn begin_to_watch(&mut self, watched: &Watching, caller: Caller, answers: &ReplySender) {
+        let number = self.number();
+        let Some(org_session) = self.org_sessions.get_mut(&watched.org) else {
+            return;
+        };
+        org_session.watchers.push(Watcher {
+            number,
+            answers: answers.clone(),
+            caller,
+            hub: watched.hub.clone(),
+            served: None,
+            withdrawn: false,
+        });
+        let (gone, org) = (answers.clone(), watched.org.clone());
+        self.aside.run(async move {
+            gone.closed().await;
+            PortAnswer::GatewayGone {
+                org,
+                watcher: number,
+            }
+        });
+    }
+
+    /// What a gateway told while it works, for the case that it is killed.
+    pub(super) fn keep_served(&mut self, org: &OrgName, served: ServedTraffic, caller: &Caller) {
+        let Some(org_session) = self.org_sessions.get_mut(org) else {
+            return;
+        };
+        org_session.hands_out_elsewhere(&served);
+        if let Some(watcher) = org_session.watcher(caller) {
+            watcher.served = Some(served.bounded());
+        }
+    }
+
+    /// The process of a gateway is gone. One that could not tell its sum is on record with what it told last.
+    pub(super) fn gateway_gone(&mut self, org: &OrgName, watcher: u64) {
+        let Some(org_session) = self.org_sessions.get_mut(org) else {
+            return;
+        };
+        let watchers = &mut org_session.watchers;
+        let at = watchers.iter().position(|one| one.number == watcher);
+        let Some(gone) = at.map(|at| watchers.swap_remove(at)) else {
+            return;
+        };
+        if let Some(served) = gone.served.filter(|served| !served.is_empty()) {
+            let served = ServedTraffic {
+                incomplete: true,
+                ..served
+            };
+            self.record_served(org.clone(), gone.hub, served, gone.caller);
+        }
     }
 
     /// The one record of a command that used a gateway. Any program of this user can tell such a sum, as it can ask for
@@ -55,8 +118,10 @@ impl AgentCore {
         let Some(org_session) = self.org_sessions.get_mut(&org) else {
             return;
         };
-        let until = served.outstanding_until.unwrap_or(0);
-        org_session.elsewhere_until = org_session.elsewhere_until.max(until);
+        org_session.hands_out_elsewhere(&served);
+        if let Some(watcher) = org_session.watcher(&caller) {
+            watcher.served = None;
+        }
         let mut record = Record::new(EventKind::Served, now.wall_ms);
         record.epoch = Some(org_session.machine.epoch());
         let live = org_session.machine.standing().live();
@@ -135,9 +200,11 @@ impl OrgSession {
         let refusal = machine
             .standing()
             .refusal(self.name.as_str(), now, machine.limits());
-        for answers in self.watchers.drain(..) {
-            let refusal = refusal.clone();
-            say(&answers, Reply::Withdrawn { refusal });
+        for watcher in &mut self.watchers {
+            if !std::mem::replace(&mut watcher.withdrawn, true) {
+                let refusal = refusal.clone();
+                say(&watcher.answers, Reply::Withdrawn { refusal });
+            }
         }
     }
 
@@ -149,6 +216,18 @@ impl OrgSession {
 
     /// Whether the end of this session must not be missed.
     fn is_watched(&self) -> bool {
-        self.watchers.iter().any(|answers| !answers.is_closed())
+        let mut watchers = self.watchers.iter();
+        watchers.any(|watcher| !watcher.withdrawn && !watcher.answers.is_closed())
+    }
+
+    /// The gateway in this process: while its connection is open no other has its number.
+    fn watcher(&mut self, caller: &Caller) -> Option<&mut Watcher> {
+        let mut watchers = self.watchers.iter_mut();
+        watchers.find(|watcher| caller.pid != 0 && watcher.caller.pid == caller.pid)
+    }
+
+    fn hands_out_elsewhere(&mut self, served: &ServedTraffic) {
+        let until = served.outstanding_until.unwrap_or(0);
+        self.elsewhere_until = self.elsewhere_until.max(until);
     }
 }

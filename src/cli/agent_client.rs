@@ -94,6 +94,7 @@ const fn awaited(request: &Request) -> &'static str {
         Request::Login { .. } | Request::Provider { .. } => "the identity provider",
         Request::Erase { .. }
         | Request::Watch { .. }
+        | Request::Serving { .. }
         | Request::Served { .. }
         | Request::Status
         | Request::Anchor

@@ -105,6 +105,7 @@ impl Counts {
             turned_away: self.turned_away.load(Ordering::Relaxed),
             handed_out: self.handed_out.load(Ordering::Relaxed),
             outstanding_until: (until > 0).then_some(until),
+            incomplete: false,
         };
         served.bounded()
     }

@@ -140,7 +140,8 @@ impl Connection {
     async fn answer(&mut self, request: Request) -> Result<(), Over> {
         let caller = self.caller().await;
         let (answers, heard) = mpsc::channel(ANSWERS);
-        let follows = matches!(request, Request::Follow { .. } | Request::Watch { .. });
+        let watches = matches!(request, Request::Watch { .. });
+        let follows = watches || matches!(request, Request::Follow { .. });
         let several = follows || matches!(request, Request::Login { .. });
         let asked = AgentCommand::Asked(ClientRequest {
             request,
@@ -151,7 +152,7 @@ impl Connection {
             return self.refuse(refusal, 0).await;
         }
         if several {
-            self.relay(heard, follows).await
+            self.relay(heard, follows, watches).await
         } else {
             self.answer_once(heard).await
         }
@@ -173,11 +174,12 @@ impl Connection {
     }
 
     /// Passes on one answer after the other. A following that never began ends with [`Reply::Refused`], one that did with
-    /// [`Reply::Withdrawn`].
+    /// [`Reply::Withdrawn`]. One that watches ends with the client: the core hears by it that the gateway is gone.
     async fn relay(
         &mut self,
         mut heard: mpsc::Receiver<GatedReply>,
         follows: bool,
+        watches: bool,
     ) -> Result<(), Over> {
         let mut began = false;
         loop {
@@ -199,7 +201,7 @@ impl Connection {
                 }
                 reply => reply,
             };
-            let last = is_last(&reply);
+            let last = is_last(&reply) && !(watches && began);
             if !self.write_while(reply, gate).await? || last {
                 return Ok(());
             }

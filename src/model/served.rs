@@ -25,6 +25,10 @@ pub struct ServedTraffic {
     /// Unix seconds until which the last of them is good, where the hub said so. Nobody can take it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outstanding_until: Option<u64>,
+    /// The gateway was killed before it could tell the sum: these are the counts that it told last, and more may have
+    /// passed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
 }
 
 /// What passed for one repository.

@@ -61,11 +61,19 @@ pub enum Request {
         #[serde(default)]
         with_token: bool,
     },
-    /// Whether the session behind a hub ends, for as long as this connection is open: [`Reply::Watching`], then
-    /// [`Reply::Withdrawn`].
+    /// Whether the session behind a hub ends: [`Reply::Watching`], then [`Reply::Withdrawn`]. The connection stays open for
+    /// as long as the gateway lives: one that closes without [`Request::Served`] was killed.
     Watch {
         /// The hub, and what would be asked there.
         ask: TokenRequest,
+    },
+    /// What passed a gateway by now, while its command runs: the agent's record of it where the gateway is killed.
+    /// [`Reply::Done`].
+    Serving {
+        /// The organization.
+        org: OrgName,
+        /// The sum so far.
+        served: ServedTraffic,
     },
     /// What passed a gateway, told when its command has ended: [`Reply::Done`].
     Served {

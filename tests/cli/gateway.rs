@@ -8,7 +8,10 @@ use super::job::{HUB, job, nothing_is_left, ran};
 use oam_wire::message::Request;
 use serde_json::json;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 /// An agent that lets a gateway watch, and gives tokens; `then` goes on on the connection that watches.
 fn watching(
@@ -165,6 +168,40 @@ fn a_job_gets_an_address_and_a_capability_and_keeps_its_own_secrets_from_the_com
     assert!(got.err.contains(told), "{got:?}");
     assert_eq!(issuer.exchanges(), 1, "before the command starts");
     nothing_is_left(&home);
+}
+
+/// A hub that answers one request with two bytes; its address.
+fn small_hub() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+        }
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn what_passed_the_gateway_of_a_job_stands_in_its_log() {
+    let home = Home::new();
+    let issuer = Issuer::start("huggingface", &small_hub(), |_| {
+        issuer::granted("role-tok", 900, "read")
+    });
+    let script = "ask() { curl -sS -H \"Authorization: Bearer $HF_TOKEN\" $HF_ENDPOINT/api/models/$1; }; \
+        ask acme/model; ask acme/other";
+    let line = ["exec", "--repo", "acme/model", "--", "sh", "-c", script];
+    let got = ran(&mut job(&home, &issuer, &line));
+    assert!(got.out.starts_with("{}oam: "), "{got:?}");
+    let passed = "oam: passed the gateway for acme/model: 1 read and 0 writes, 0 B sent, 2 B received\n\
+        oam: the gateway turned away 1 request\n";
+    assert!(got.err.ends_with(passed), "{got:?}");
 }
 
 #[test]

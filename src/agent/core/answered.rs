@@ -44,6 +44,7 @@ impl AgentCore {
             PortAnswer::HungUp { org, follower } => {
                 self.of_org(&org, |own, cx| own.hung_up(cx, follower));
             }
+            PortAnswer::GatewayGone { org, watcher } => self.gateway_gone(&org, watcher),
             PortAnswer::LoggedIn { .. } if matches!(self.durable.opening, Opening::UnderWay) => {
                 // To store it now would write over sessions that are just being read.
                 self.arrived.push(inner);

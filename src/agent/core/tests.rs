@@ -123,10 +123,14 @@ impl TestAgent {
 
     /// What a client asks.
     fn asks(&mut self, request: Request) -> Heard {
+        self.asks_as(Caller::default(), request)
+    }
+
+    fn asks_as(&mut self, caller: Caller, request: Request) -> Heard {
         let (answers, heard) = mpsc::channel(8);
         self.core.command(AgentCommand::Asked(ClientRequest {
             request,
-            caller: Caller::default(),
+            caller,
             answers,
         }));
         Heard {

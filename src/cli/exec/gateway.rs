@@ -3,6 +3,7 @@
 mod door;
 mod job;
 mod source;
+mod sum;
 
 use super::child;
 use super::reconnect::reconnect;
@@ -11,6 +12,7 @@ use crate::agent_client::{ANSWER, AgentClient, astray};
 use crate::args::ExecArgs;
 use door::Door;
 pub(super) use job::run as run_job;
+use oam_gateway::count::Counts;
 use oam_gateway::held::Held;
 use oam_gateway::source::{HubOperation, Target};
 use oam_helper::env;
@@ -65,20 +67,30 @@ pub(super) fn run(
         path: ask.path_at(&watching.hub_url).map(str::to_owned),
         ..ask
     };
-    let source = AgentTokens::new(named.clone(), show.talk());
+    let counts = Arc::new(Counts::default());
+    let source = AgentTokens::new(
+        named.clone(),
+        (watching.org.clone(), Arc::clone(&counts)),
+        show.talk(),
+    );
     // A command whose right is known to be missing is not started.
     let first = is_hf || named.path.is_some();
     let granted = first.then(|| source.first()).transpose()?;
     let source = Held::new(Arc::new(source), HELD);
-    let door = Door::open(&watching.hub_url, &via(watching), source, limit(&named))?;
+    let served = (source, counts);
+    let door = Door::open(&watching.hub_url, &via(watching), served, limit(&named))?;
     tell(show, &door, granted.as_ref(), &watching.hub, named.intent);
     door.equip(&mut command, &watching.hub_kind, &watching.hub_url);
     let (end, talk) = (door.end(), show.talk());
     thread::spawn(move || {
-        let refusal = until_the_end(link, &named, talk);
+        let (refusal, link) = until_the_end(link, &named, talk);
         // Cut before it is told.
         let _ = end.send(Some(Arc::new(refusal.clone())));
         talk.refusal(&refusal);
+        // Open for as long as this program runs: by its closing the agent knows of a kill.
+        if let Some(mut link) = link {
+            let _ = link.next(None);
+        }
     });
     let (org, hub) = (watching.org.clone(), watching.hub.clone());
     Ok(child::run(show, command, || {
@@ -149,24 +161,30 @@ fn via(watching: &Watching) -> Via {
     }
 }
 
-/// Waits for the end of the session.
-fn until_the_end(mut link: AgentClient, ask: &TokenRequest, talk: Talk) -> Refusal {
+/// Waits for the end of the session; with the connection that told it.
+fn until_the_end(
+    mut link: AgentClient,
+    ask: &TokenRequest,
+    talk: Talk,
+) -> (Refusal, Option<AgentClient>) {
     loop {
         match link.next(None) {
             Ok(Reply::Withdrawn { refusal }) if refusal.code != RefusalCode::Unreachable => {
-                return refusal;
+                return (refusal, Some(link));
             }
-            Err(refusal) if refusal.code != RefusalCode::Unreachable => return refusal,
+            Err(refusal) if refusal.code != RefusalCode::Unreachable => {
+                return (refusal, Some(link));
+            }
             // The agent is stopping, or gone.
             Ok(Reply::Withdrawn { .. }) | Err(_) => {
                 match reconnect(talk, out_of_reach(), |mut link, _| {
                     watch(&mut link, ask).map(|_| link)
                 }) {
                     Ok(found) => link = found,
-                    Err(refusal) => return refusal,
+                    Err(refusal) => return (refusal, None),
                 }
             }
-            Ok(_) => return astray(),
+            Ok(_) => return (astray(), Some(link)),
         }
     }
 }

@@ -171,6 +171,10 @@ fn outcome(entry: &Entry) -> Line {
         EventKind::Acknowledgement => (Style::Strong, "acknowledged"),
     };
     let line = Line::new().look(look, word);
+    let line = match &record.served {
+        Some(served) if served.incomplete => line.text(", at least"),
+        Some(_) | None => line,
+    };
     let line = match record.signed_in_by {
         Some(SignedInBy::Device) => line.text(" by device code"),
         Some(SignedInBy::Browser) | None => line,

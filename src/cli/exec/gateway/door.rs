@@ -2,6 +2,7 @@
 
 use super::super::set;
 use crate::system;
+use oam_gateway::count::Counts;
 use oam_gateway::forward::Gateway;
 use oam_gateway::held::Held;
 use oam_gateway::hub::Upstream;
@@ -30,11 +31,11 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Opens one before this hub, for no more than `limit`.
+    /// Opens one before this hub, for no more than `limit`. What passes is counted in `counts`.
     pub(super) fn open(
         hub_url: &str,
         via: &Via,
-        source: Held,
+        (source, counts): (Held, Arc<Counts>),
         limit: Option<Target>,
     ) -> Result<Self, Refusal> {
         let hub = Upstream::new(hub_url, via)?;
@@ -46,7 +47,8 @@ impl Door {
         };
         let (listener, own) = listen().map_err(fault)?;
         let (end, ended) = watch::channel(None);
-        let gateway = Arc::new(Gateway::new(hub, own, Arc::new(source), ended).limited_to(limit));
+        let gateway = Gateway::new(hub, own, Arc::new(source), ended);
+        let gateway = Arc::new(gateway.limited_to(limit).counting_in(counts));
         start(listener, Arc::clone(&gateway)).map_err(fault)?;
         system::keep_descendants();
         Ok(Self { own, gateway, end })

@@ -76,13 +76,18 @@ pub(in super::super) fn run(
         source.put(&target, hub_credential(token));
     }
     let limit = target.repository.is_some().then_some(target);
-    let door = Door::open(&hub.url, &Via::default(), source, limit)?;
+    let door = Door::open(&hub.url, &Via::default(), (source, Arc::default()), limit)?;
     super::tell(show, &door, granted.as_ref(), &hub.name, ask.intent);
     if let Some(why) = why {
         show.say(why);
     }
     door.equip(&mut command, &hub.kind, &hub.url);
-    Ok(child::run(show, command, || {}))
+    // The issuer has each exchange on record, and takes no records from jobs: the sum is the job's own word, for its log.
+    Ok(child::run(show, command, || {
+        for line in super::sum::lines(&door.served()) {
+            show.say(line);
+        }
+    }))
 }
 
 fn hub_credential(token: JobToken) -> HubCredential {

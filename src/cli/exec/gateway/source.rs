@@ -1,8 +1,10 @@
 //! Tokens of the agent, one question for each request: what it holds is the cache.
 
 use crate::agent_client::{ANSWER, AgentClient, astray};
+use oam_gateway::count::Counts;
 use oam_gateway::source::{HubCredential, HubOperation, Target, TokenFuture, TokenSource};
 use oam_model::granted::{Granted, TokenAnswer};
+use oam_model::name::OrgName;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
 use oam_model::token_request::{Intent, TokenRequest};
@@ -22,15 +24,24 @@ pub(super) struct AgentTokens(Arc<Inner>);
 struct Inner {
     /// The hub, the role, and the repository of requests that name none.
     wanted: TokenRequest,
+    /// What passed, for the record of a gateway that is killed.
+    org: OrgName,
+    counts: Arc<Counts>,
     kept: Mutex<Vec<AgentClient>>,
     talk: Talk,
 }
 
 impl AgentTokens {
-    /// Tokens as `wanted` says.
-    pub(super) fn new(wanted: TokenRequest, talk: Talk) -> Self {
+    /// Tokens as `wanted` says; with each question the agent is told what passed by then at this organization's hub.
+    pub(super) fn new(
+        wanted: TokenRequest,
+        (org, counts): (OrgName, Arc<Counts>),
+        talk: Talk,
+    ) -> Self {
         Self(Arc::new(Inner {
             wanted,
+            org,
+            counts,
             kept: Mutex::default(),
             talk,
         }))
@@ -56,6 +67,15 @@ impl Inner {
             },
             ..self.wanted.clone()
         }
+    }
+
+    /// An agent of a version that does not know this only lacks it where the gateway is killed.
+    fn tell_served(&self) {
+        let served = self.counts.served();
+        let _ = self.tell(&|| Request::Serving {
+            org: self.org.clone(),
+            served: served.clone(),
+        });
     }
 
     fn get(&self, ask: &TokenRequest) -> Result<TokenAnswer, Refusal> {
@@ -109,6 +129,7 @@ impl TokenSource for AgentTokens {
     fn token(self: Arc<Self>, target: Target) -> TokenFuture<Result<HubCredential, Refusal>> {
         let inner = Arc::clone(&self.0);
         Box::pin(aside(move || {
+            inner.tell_served();
             let answer = inner.get(&inner.ask(&target))?;
             Ok(HubCredential {
                 token: answer.token,
