@@ -1,4 +1,5 @@
-//! The hub of the benchmark: it answers as many bytes as it is asked for, and what it does besides costs nothing.
+//! The hub of the benchmark: it answers as many bytes as it is asked for, and what it does besides costs nothing. It can
+//! be held to the rate of a network.
 
 use super::MB;
 use rustls::ServerConfig;
@@ -11,10 +12,83 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
-/// A hub on loopback; its address. `open` makes of a connection what requests come through.
+/// What is read and written at once where a rate is held, bytes.
+const PIECE: usize = 64 * 1024;
+/// So long a hub that was late may be ahead of its rate.
+const BURST: Duration = Duration::from_millis(5);
+
+/// A connection; by TLS its socket is read in large pieces, which the TLS layer alone does not.
+pub struct Socket(BufReader<TcpStream>);
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.get_mut().write(bytes)
+    }
+
+    fn write_vectored(&mut self, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.0.get_mut().write_vectored(pieces)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.get_mut().flush()
+    }
+}
+
+/// Holds what passes to so many bits a second.
+struct Paced<S> {
+    inner: S,
+    rate: Option<u64>,
+    due: Instant,
+}
+
+impl<S> Paced<S> {
+    /// Waits until so many bytes more are due.
+    fn passed(&mut self, bytes: usize) {
+        let Some(rate) = self.rate else { return };
+        let now = Instant::now();
+        let span = Duration::from_nanos(bytes as u64 * 8_000_000_000 / rate);
+        self.due = self.due.max(now.checked_sub(BURST).unwrap_or(now)) + span;
+        thread::sleep(self.due.saturating_duration_since(now));
+    }
+
+    fn at_once(&self, length: usize) -> usize {
+        self.rate.map_or(length, |_| length.min(PIECE))
+    }
+}
+
+impl<S: Read> Read for Paced<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = self.at_once(buffer.len());
+        let count = self.inner.read(&mut buffer[..most])?;
+        self.passed(count);
+        Ok(count)
+    }
+}
+
+impl<S: Write> Write for Paced<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(&bytes[..self.at_once(bytes.len())])?;
+        self.passed(count);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// A hub on loopback, held to so many bits a second; its address. `open` makes of a connection what requests come through.
 pub fn start<S: Read + Write>(
-    open: impl Fn(TcpStream) -> io::Result<S> + Send + Sync + 'static,
+    rate: Option<u64>,
+    open: impl Fn(Socket) -> io::Result<S> + Send + Sync + 'static,
 ) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
@@ -24,7 +98,9 @@ pub fn start<S: Read + Write>(
             let open = Arc::clone(&open);
             thread::spawn(move || {
                 stream.set_nodelay(true)?;
-                answer(open(stream)?)
+                let inner = open(Socket(BufReader::with_capacity(MB / 4, stream)))?;
+                let due = Instant::now();
+                answer(Paced { inner, rate, due })
             });
         }
     });

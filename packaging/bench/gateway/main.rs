@@ -1,9 +1,10 @@
 //! What a gateway costs, beside direct access in the same run: `oam-bench-gateway [MEGABYTES]`.
 //!
 //! As in real life the gateway is the parent of the client. The hub runs in the program that starts both, so the
-//! memory that is told is the gateway's alone. Rates are told twice: of a client of ours by plain HTTP, where moving
-//! bytes is all there is to do, and of curl with a hub by TLS, as hubs are: there the gateway opens TLS in the
-//! client's place.
+//! memory that is told is the gateway's alone. Rates are told three times: of a client of ours by plain HTTP, where moving
+//! bytes is all there is to do, of curl with a hub by TLS, as hubs are: there the gateway opens TLS in the client's
+//! place, and of curl with such a hub at the rate of a network. Each is the median of some rounds, in each of which one
+//! way comes after the other.
 
 mod hub;
 
@@ -35,6 +36,10 @@ type Outcome = Result<(), Box<dyn Error>>;
 const MB: usize = 1 << 20;
 /// Requests whose median is told.
 const SMALL: usize = 300;
+/// Rounds of transfers whose median is told.
+const ROUNDS: usize = 3;
+/// Networks: bits a second, and what share of the size is sent over one.
+const NETWORKS: [(u64, usize); 2] = [(10_000_000_000, 2), (1_000_000_000, 8)];
 /// Where the client finds the capability: not among the arguments.
 const CAPABILITY: &str = "OAM_BENCH_CAPABILITY";
 
@@ -49,30 +54,36 @@ fn main() -> Outcome {
         [] => measure(2048),
         [megabytes] => measure(megabytes.parse()?),
         ["gateway", hub, megabytes] => gateway(hub, megabytes, &["client"], &Via::default()),
-        ["tls-gateway", hub, megabytes, ca] => {
+        ["tls-gateway", hub, megabytes, ca, network] => {
             let via = Via {
                 ca_file: Some((*ca).into()),
                 ..Via::default()
             };
-            gateway(hub, megabytes, &["curl", ca], &via)
+            gateway(hub, megabytes, &["curl", ca, network], &via)
         }
         ["client", hub, gateway, megabytes] => client(hub, gateway, megabytes.parse()?),
-        ["curl", ca, hub, gateway, megabytes] => curl(ca, [hub, gateway], megabytes.parse()?),
+        ["curl", ca, network, hub, gateway, megabytes] => {
+            curl((ca, network), [hub, gateway], megabytes.parse()?)
+        }
         _ => Err("usage: oam-bench-gateway [MEGABYTES]".into()),
     }
 }
 
 /// The hub, and a gateway with its client for each size.
 fn measure(megabytes: usize) -> Outcome {
-    let plain = format!("http://{}", hub::start(Ok)?);
+    let plain = format!("http://{}", hub::start(None, Ok)?);
     let folder = tempfile::tempdir()?;
     let ca = folder.path().join("hub.pem");
     let server = Arc::new(hub::tls(folder.path())?);
-    let tls = move |stream| {
-        let connection = ServerConnection::new(Arc::clone(&server)).map_err(io::Error::other)?;
-        Ok(StreamOwned::new(connection, stream))
+    let tls = |rate| {
+        let server = Arc::clone(&server);
+        let open = move |socket| {
+            let connection =
+                ServerConnection::new(Arc::clone(&server)).map_err(io::Error::other)?;
+            Ok(StreamOwned::new(connection, socket))
+        };
+        Ok::<_, io::Error>(format!("https://{}", hub::start(rate, open)?))
     };
-    let tls = format!("https://{}", hub::start(tls)?);
     let mut out = io::stdout();
     writeln!(
         out,
@@ -85,11 +96,21 @@ fn measure(megabytes: usize) -> Outcome {
             .status()?;
         kept &= status.success();
     }
-    let status = Command::new(env::current_exe()?)
-        .args(["tls-gateway", &tls, &megabytes.to_string()])
-        .arg(&ca)
-        .status()?;
-    told(kept & status.success())
+    let mut by_tls = |rate, size: usize, network: &str| -> Outcome {
+        let status = Command::new(env::current_exe()?)
+            .args(["tls-gateway", &tls(rate)?, &size.to_string()])
+            .arg(&ca)
+            .arg(network)
+            .status()?;
+        kept &= status.success();
+        Ok(())
+    };
+    by_tls(None, megabytes, "")?;
+    for (rate, share) in NETWORKS {
+        let network = format!(" at {} Gbit/s", rate / 1_000_000_000);
+        by_tls(Some(rate), (megabytes / share).max(1), &network)?;
+    }
+    told(kept)
 }
 
 fn told(kept: bool) -> Outcome {
@@ -169,12 +190,17 @@ fn gateway(hub: &str, megabytes: &str, with: &[&str], via: &Via) -> Outcome {
         .unwrap_or("?");
     let cells = [
         String::new(),
-        peak.trim().into(),
+        format!("{}, {}", peak.trim(), work(megabytes.parse()?)?),
         "the same for every size".into(),
     ];
     let how = hub.split_once(':').map_or("", |(scheme, _)| scheme);
+    let network = if let ["curl", _, network] = with {
+        network
+    } else {
+        ""
+    };
     row(
-        &format!("{megabytes} MB by {how}: memory at most"),
+        &format!("{megabytes} MB by {how}{network}: memory at most, and work"),
         cells,
         None,
     )?;
@@ -185,24 +211,52 @@ fn gateway(hub: &str, megabytes: &str, with: &[&str], via: &Via) -> Outcome {
     }
 }
 
+/// Time of processors that this process took for each gigabyte, both ways together.
+#[expect(clippy::cast_precision_loss, reason = "a figure for people to read")]
+fn work(megabytes: usize) -> Result<String, Box<dyn Error>> {
+    /// proc(5): hundredths of a second, as every Linux tells them.
+    const TICKS: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let behind = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let fields = behind.split_whitespace().skip(11).take(2);
+    let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
+    let passed = (megabytes * ROUNDS * 2) as f64 / 1024.0;
+    Ok(format!(
+        "{:.2} s of processors a GB",
+        ticks as f64 / TICKS / passed
+    ))
+}
+
 /// The same rates by curl, which opens the hub's TLS by itself where it goes there directly.
-fn curl(ca: &str, addresses: [&str; 2], megabytes: usize) -> Outcome {
+fn curl((ca, network): (&str, &str), addresses: [&str; 2], megabytes: usize) -> Outcome {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("zeros");
     File::create(&file)?.set_len((megabytes * MB) as u64)?;
     let mut kept = true;
     for (name, up) in [("down", false), ("up", true)] {
-        let mut rates = [0.0; 2];
-        for (rate, address) in rates.iter_mut().zip(addresses) {
-            *rate = by_curl(ca, address, megabytes, up.then_some(&file))?;
-        }
-        kept &= rate(
-            &format!("{megabytes} MB by curl, the hub by TLS: {name}"),
-            rates,
-            megabytes,
-        )?;
+        let file = up.then_some(&file);
+        let rates = rounds(addresses, |address| by_curl(ca, address, megabytes, file))?;
+        let what = format!("{megabytes} MB by curl, the hub by TLS{network}: {name}");
+        kept &= rate(&what, rates, megabytes)?;
     }
     told(kept)
+}
+
+/// Medians, directly and by the gateway.
+fn rounds(
+    addresses: [&str; 2],
+    mut transfer: impl FnMut(&str) -> io::Result<f64>,
+) -> io::Result<[f64; 2]> {
+    let mut all = [[0.0; ROUNDS]; 2];
+    for round in 0..ROUNDS {
+        for (rates, address) in all.iter_mut().zip(addresses) {
+            rates[round] = transfer(address)?;
+        }
+    }
+    Ok(all.map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        rates[ROUNDS / 2]
+    }))
 }
 
 /// MB/s. The capability stands in what curl reads, not among its arguments.
@@ -276,13 +330,8 @@ fn client(hub: &str, gateway: &str, megabytes: usize) -> Outcome {
         kept &= row(&what, cells, Some(through - direct <= 2.0))?;
     }
     for (name, up) in [("down", false), ("up", true)] {
-        let direct = transfer(hub, megabytes, up)?;
-        let through = transfer(gateway, megabytes, up)?;
-        kept &= rate(
-            &format!("{megabytes} MB: {name}"),
-            [direct, through],
-            megabytes,
-        )?;
+        let rates = rounds([hub, gateway], |address| transfer(address, megabytes, up))?;
+        kept &= rate(&format!("{megabytes} MB: {name}"), rates, megabytes)?;
     }
     told(kept)
 }
