@@ -13,6 +13,7 @@ use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
 use oam_model::sign_in::SignedInBy;
 use oam_model::token_request::TokenRequest;
+use oam_session::screen::ScreenState;
 use std::sync::Arc;
 
 /// What comes back from calls that run aside.
@@ -68,6 +69,10 @@ pub(super) enum PortAnswer {
         org: OrgName,
         sha256: String,
     },
+    /// Of the user's own desktop, for what is to be told.
+    Screen(ScreenState),
+    /// Of a caller that waits for a sign-in, by its number.
+    ScreenOfWaiter(u64, ScreenState),
 }
 
 /// What the issuer said by the feed, or how a connection to it ended.

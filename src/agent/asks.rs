@@ -1,6 +1,6 @@
 //! Asks for one token: from what is asked to the session machine, and the records of it.
 
-use super::command::{AgentCommand, ClientRequest, ReplySender, WaitPolicy, refused, say};
+use super::command::{ClientRequest, ReplySender, WaitPolicy, refused, say};
 use super::core::AgentCore;
 use super::org_session::Ticket;
 use super::resolve::{Denied, Resolved};
@@ -25,15 +25,18 @@ impl AgentCore {
             Resolved::NotOurs => {
                 say(&answers, Reply::NotOurs);
             }
-            Resolved::Refused(denied) => {
-                if let Some(org) = self.resolver().may_read_roles_for(&denied, patience) {
-                    let again = AgentCommand::Asked(ClientRequest {
-                        request: Request::Get { ask, front },
-                        caller,
-                        answers,
-                    });
-                    return self.park_for_roles(&org, again);
+            Resolved::Refused(mut denied) => {
+                if let Some(waits) = self.waits_for(&denied, patience) {
+                    return self.park(
+                        waits,
+                        ClientRequest {
+                            request: Request::Get { ask, front },
+                            caller,
+                            answers,
+                        },
+                    );
                 }
+                self.sign_in_not_awaited(&mut denied, patience);
                 let attended = caller.attended;
                 self.record_refusal(&denied, &front, caller);
                 let epoch = self.notice_by_standing(&denied, attended);

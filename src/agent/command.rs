@@ -4,6 +4,7 @@ use oam_config::agent::Settings;
 use oam_model::caller::Caller;
 use oam_model::granted::Granted;
 use oam_model::refusal::Refusal;
+use oam_session::screen::ScreenState;
 use oam_wire::message::{Reply, Request};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,13 +30,15 @@ pub struct ClientRequest {
     pub answers: ReplySender,
 }
 
-/// Whether a command may wait until roles are read.
+/// Whether a command may wait until roles are read, or a sign-in under way is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WaitPolicy {
     /// It waits if that may change its answer.
     Waits,
     /// It has waited: it is answered by what is known.
     IsOver,
+    /// It would wait for a person, and nobody is at its screen: it is answered by what is known.
+    Nobody(ScreenState),
 }
 
 /// Where answers go: one, or several for [`Request::Follow`], [`Request::Watch`] and [`Request::Login`], which end when

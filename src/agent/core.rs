@@ -14,6 +14,7 @@ use oam_config::agent::Settings;
 use oam_model::name::OrgName;
 use oam_model::time::Moment;
 use oam_session::machine::HostEvent;
+use oam_session::notice_queue::NoticeQueue;
 use oam_session::subscription::SubscriptionInput;
 use oam_wire::message::{Reply, Request};
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub struct AgentCore {
     pub(super) tickets: BTreeMap<u64, Ticket>,
     pub(super) followers: Followers,
     pub(super) logins: Logins,
+    pub(super) notices: NoticeQueue,
     pub(super) numbers: u64,
     pub(super) parked: Vec<AgentCommand>,
     pub(super) retired: bool,
@@ -65,6 +67,7 @@ impl AgentCore {
             tickets: BTreeMap::new(),
             followers,
             logins: Logins::default(),
+            notices: NoticeQueue::default(),
             numbers: 0,
             parked: Vec::new(),
             retired: false,
@@ -133,7 +136,9 @@ impl AgentCore {
             .then(|| now.until(self.ticked.plus(LONGEST_WITH_CHILDREN_MS)));
         let sync = self.durable.sync_at.map(|at| now.until(at));
         let links = self.subscription_wake(now);
-        machines.chain(children).chain(sync).chain(links).min()
+        let waiters = self.logins.waiters_wake(now);
+        let others = children.into_iter().chain(sync).chain(links);
+        machines.chain(others).chain(waiters).min()
     }
 
     /// Milliseconds until something of an issuer wants to be looked at.
@@ -166,6 +171,7 @@ impl AgentCore {
         for org in &orgs {
             self.of_org(org, OrgSession::send_records);
         }
+        self.release_waiters();
     }
 
     fn command(&mut self, command: AgentCommand) {
@@ -180,6 +186,7 @@ impl AgentCore {
             self.admit(command);
         }
         self.drain();
+        self.release_waiters();
     }
 
     /// A command that need not wait for the sealed state; for roles it may have to.
@@ -225,7 +232,7 @@ impl AgentCore {
                 };
                 self.follow(wanted, caller, answers, patience);
             }
-            Request::Watch { ask } => self.watch(&ask, caller, &answers),
+            Request::Watch { ask } => self.watch(ask, caller, answers, patience),
             Request::Serving { org, served } => {
                 self.keep_served(&org, served, &caller);
                 say(&answers, Reply::Done);

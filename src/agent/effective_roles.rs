@@ -187,7 +187,8 @@ impl OrgSession {
     /// Executes what waited for the roles; it does not wait again.
     fn release(&mut self, cx: &mut OrgContext<'_>) {
         for command in self.issuer_client.entitlements.release() {
-            cx.queue.push(&self.name, Work::Command(command));
+            cx.queue
+                .push(&self.name, Work::Command(command, WaitPolicy::IsOver));
         }
     }
 

@@ -3,7 +3,6 @@
 use super::command::{GatedReply, refused, say};
 use super::org_context::OrgContext;
 use super::org_session::{OrgSession, Ticket};
-use super::ports::Notice;
 use super::work::Work;
 use oam_model::granted::{Granted, TokenAnswer};
 use oam_model::record::{EventKind, Record};
@@ -11,7 +10,7 @@ use oam_model::refusal::Refusal;
 use oam_model::time::Moment;
 use oam_session::cache::TokenId;
 use oam_session::machine::{Effect, Event};
-use oam_session::notice;
+use oam_session::notice_queue::DueNotice;
 use oam_wire::message::Reply;
 use std::sync::Arc;
 
@@ -30,13 +29,7 @@ impl OrgSession {
                 last,
             } => return brought(cx.withdraw(follower, refusal, last)),
             Effect::Notify(occasion) => {
-                let text = notice::text(self.name.as_str(), &occasion);
-                let notice = Notice {
-                    title: text.title,
-                    body: text.body,
-                    urgent: text.urgent,
-                };
-                cx.ports.notices.show(notice);
+                return vec![Work::Tell(DueNotice::Session(self.name.clone(), occasion))];
             }
             Effect::Grant { ticket, token } => self.grant(cx, ticket, token),
             Effect::Deliver { follower, token } => {

@@ -1,7 +1,7 @@
 //! Children of `oam exec`: a private file that holds their token, for as long as they are connected.
 
 use super::answers::PortAnswer;
-use super::command::{AgentCommand, ClientRequest, ReplySender, WaitPolicy, say};
+use super::command::{ClientRequest, ReplySender, WaitPolicy, say};
 use super::core::AgentCore;
 use super::org_session::Chosen;
 use super::ports::ChildTokenFiles;
@@ -121,24 +121,28 @@ impl AgentCore {
     ) {
         match self.resolver().resolve(&wanted.ask, "exec", &caller) {
             Resolved::NotOurs => say(&answers, Reply::NotOurs),
-            Resolved::Refused(denied) => {
-                if let Some(org) = self.resolver().may_read_roles_for(&denied, patience) {
+            Resolved::Refused(mut denied) => {
+                if let Some(waits) = self.waits_for(&denied, patience) {
                     let FollowRequest {
                         ask,
                         again,
                         with_token,
                     } = wanted;
-                    let again = AgentCommand::Asked(ClientRequest {
-                        request: Request::Follow {
-                            ask,
-                            again,
-                            with_token,
+                    let request = Request::Follow {
+                        ask,
+                        again,
+                        with_token,
+                    };
+                    return self.park(
+                        waits,
+                        ClientRequest {
+                            request,
+                            caller,
+                            answers,
                         },
-                        caller,
-                        answers,
-                    });
-                    return self.park_for_roles(&org, again);
+                    );
                 }
+                self.sign_in_not_awaited(&mut denied, patience);
                 let attended = caller.attended;
                 self.record_refusal(&denied, "exec", caller);
                 self.notice_by_standing(&denied, attended);

@@ -26,6 +26,7 @@ mod followers;
 mod issuer_client;
 mod login;
 mod minting;
+mod notices;
 mod org_context;
 mod org_session;
 mod renewal;

@@ -1,6 +1,7 @@
 //! Signing in: one attempt per organization; a second one replaces the first.
 
 mod attempt;
+mod waiters;
 
 use super::answers::{Accepted, Failed, PortAnswer};
 use super::command::{ReplySender, say};
@@ -28,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::task::AbortHandle;
+use waiters::LoginWaiter;
 
 /// Sign-ins under way.
 #[derive(Default)]
@@ -36,6 +38,8 @@ pub(super) struct Logins {
     /// Where the organization's issuer refused the last sign-in: the session in the person's browser will
     /// not do, and the next sign-in asks for a new authentication.
     refused: BTreeSet<OrgName>,
+    /// Who waits for one of them.
+    waiters: Vec<LoginWaiter>,
 }
 
 struct Login {
@@ -82,6 +86,8 @@ impl AgentCore {
         let attempt = Attempt {
             vault: Rc::clone(&self.durable.vault),
             idp: Rc::clone(&self.ports.idp),
+            screen: Rc::clone(&self.ports.screen),
+            unattended: (!caller.attended).then_some(caller.pid),
             issuer: Rc::clone(&self.ports.issuer),
             store,
             by,

@@ -21,6 +21,7 @@ use oam_model::secret::Secret;
 use oam_model::sign_in::{DevicePrompt, SignInBy};
 use oam_model::time::Moment;
 pub use oam_model::token_key::TokenKey;
+use oam_session::screen::ScreenState;
 use oam_wire::message::StoreChoice;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -332,6 +333,14 @@ pub struct Notice {
 pub trait Notices {
     /// Shows it, aside, under a deadline; no notification service is no fault.
     fn show(&self, notice: Notice);
+}
+
+/// Who is at the screen. It is asked only where the answer decides something, and costs nothing in between.
+pub trait Screen {
+    /// How the screen of the login session of process `caller` is now; without one, of the user's own desktop.
+    fn state(&self, caller: Option<u32>) -> LocalBoxFuture<ScreenState>;
+    /// Resolves when somebody is at the user's desktop, with what is known then.
+    fn person(&self) -> LocalBoxFuture<ScreenState>;
 }
 
 /// Private token files for children of `oam exec`.

@@ -1,7 +1,7 @@
 //! Gateways of `oam exec`: they hold no file, and must hear of the end of the session at once.
 
 use super::answers::PortAnswer;
-use super::command::{ReplySender, say};
+use super::command::{ClientRequest, ReplySender, WaitPolicy, say};
 use super::core::AgentCore;
 use super::org_session::OrgSession;
 use super::resolve::{Denied, Resolver};
@@ -14,7 +14,7 @@ use oam_model::served::ServedTraffic;
 use oam_model::time::Moment;
 use oam_model::token_request::TokenRequest;
 use oam_session::state::Need;
-use oam_wire::message::{Reply, Watching};
+use oam_wire::message::{Reply, Request, Watching};
 
 /// For the record.
 const FRONT: &str = "gateway";
@@ -34,13 +34,31 @@ pub(super) struct Watcher {
 impl AgentCore {
     /// Tells which hub is meant and that its session stands, and later that it ended. Nothing is granted by it, so only a
     /// refusal is recorded: each token is asked for by itself.
-    pub(super) fn watch(&mut self, ask: &TokenRequest, caller: Caller, answers: &ReplySender) {
-        let reply = match self.resolver().watched(ask, &caller) {
+    pub(super) fn watch(
+        &mut self,
+        ask: TokenRequest,
+        caller: Caller,
+        answers: ReplySender,
+        patience: WaitPolicy,
+    ) {
+        let reply = match self.resolver().watched(&ask, &caller) {
             Ok(watched) => {
-                self.begin_to_watch(&watched, caller, answers);
+                self.begin_to_watch(&watched, caller, &answers);
                 Reply::Watching(watched)
             }
-            Err(denied) => {
+            Err(mut denied) => {
+                if let Some(waits) = self.sign_in_to_await(&denied, patience) {
+                    let request = Request::Watch { ask };
+                    return self.park(
+                        waits,
+                        ClientRequest {
+                            request,
+                            caller,
+                            answers,
+                        },
+                    );
+                }
+                self.sign_in_not_awaited(&mut denied, patience);
                 let attended = caller.attended;
                 self.record_refusal(&denied, FRONT, caller);
                 self.notice_by_standing(&denied, attended);
@@ -49,7 +67,7 @@ impl AgentCore {
                 }
             }
         };
-        say(answers, reply);
+        say(&answers, reply);
     }
 
     fn begin_to_watch(&mut self, watched: &Watching, caller: Caller, answers: &ReplySender) {

@@ -1,10 +1,11 @@
 //! What is still to be decided or carried out: one queue that one loop drains (`core::turn`). The loop alone asks a
 //! decider; what is carried out brings more work, and asks nobody by itself.
 
-use super::command::AgentCommand;
+use super::command::{AgentCommand, WaitPolicy};
 use super::entitlements::RolesError;
 use oam_model::name::OrgName;
 use oam_session::machine::{Effect, Event, HostEvent, IssuerEvent, PersonEvent, ProviderEvent};
+use oam_session::notice_queue::DueNotice;
 use oam_session::subscription::{SubscriptionEffect, SubscriptionInput};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -37,8 +38,10 @@ pub(super) enum Work {
     ChooseAgain,
     /// A batch of records was not taken, and why.
     RecordsNotTaken(String),
-    /// A command that has waited for the roles.
-    Command(AgentCommand),
+    /// Something is to be told on the desktop.
+    Tell(DueNotice),
+    /// A command that has waited, and whether it may wait again.
+    Command(AgentCommand, WaitPolicy),
 }
 
 impl From<Event> for Work {

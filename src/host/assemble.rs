@@ -11,6 +11,7 @@ use super::log_file::LogFile;
 use super::notice::Desktop;
 use super::oidc::Oidc;
 use super::organization::Issuers;
+use super::screen::DesktopScreen;
 use super::settings::{SettingsFiles, StandardFiles};
 use super::socket_watch::Keeping;
 use super::state_lock::{self, StateLock};
@@ -29,6 +30,10 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::{Notify, mpsc};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Commands that may wait for the core; a full mailbox is a refusal (R27).
 const MAILBOX: usize = 1024;
@@ -127,25 +132,28 @@ fn start(foreground: bool) -> Result<(), Refusal> {
     served
 }
 
-/// Readable by people who look for a fault: never a token, never a body (R24).
 fn log_to_terminal() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("OAM_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    use std::io::IsTerminal as _;
+    log_to(std::io::stderr, std::io::stderr().is_terminal());
 }
 
 fn log_to_file(log: LogFile) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("OAM_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .with_writer(std::sync::Mutex::new(log))
-        .init();
+    log_to(std::sync::Mutex::new(log), false);
     tracing::info!("the agent {VERSION} starts");
+}
+
+/// Readable by people who look for a fault: never a token, never a body (R24).
+fn log_to(writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static, colours: bool) {
+    // Levels by target alone: what else a filter can name would bring a regex engine into a program that sits idle.
+    let wanted = std::env::var("OAM_LOG").ok();
+    let wanted = wanted.and_then(|wanted| wanted.parse::<Targets>().ok());
+    let wanted = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let lines = fmt::layer().with_ansi(colours).with_writer(writer);
+    // Fails only when somebody logs already.
+    let _ = tracing_subscriber::registry()
+        .with(wanted)
+        .with(lines)
+        .try_init();
 }
 
 fn path_of(listener: &UnixListener) -> Option<PathBuf> {
@@ -230,6 +238,7 @@ fn core(place: &SocketPath, lock: &Rc<StateLock>, mailbox: &Mailbox) -> AgentCor
         vault: Rc::new(FileVault::new(Rc::clone(lock))),
         journal: Rc::new(DiskAuditFile::new(lock.folder(), ROTATE_AT)),
         notices: Rc::new(Desktop),
+        screen: Rc::new(DesktopScreen),
         files: Rc::new(TokenFiles::new(&place.folder)),
         published: Rc::new(Issuers::new(http)),
         configuration: Rc::new(StandardFiles),

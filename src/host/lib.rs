@@ -16,6 +16,7 @@ pub mod notice;
 pub mod oidc;
 pub mod process;
 mod reserve;
+mod screen;
 pub mod settings;
 pub mod socket;
 mod socket_watch;

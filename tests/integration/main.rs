@@ -54,6 +54,7 @@ mod parallel;
 mod provider;
 mod proxy;
 mod reading;
+mod screen;
 mod settings;
 mod setup_company;
 mod setup_git;

@@ -3,6 +3,7 @@
 use super::AgentCore;
 use crate::answers::PortAnswer;
 use crate::durable::Opening;
+use oam_session::notice_queue::NoticeEvent;
 
 impl AgentCore {
     /// Every answer goes where it was asked for.
@@ -54,8 +55,11 @@ impl AgentCore {
             PortAnswer::TokenRevoked { org, sha256 } => {
                 self.of_org(&org, |own, cx| own.token_revoked(cx, &sha256));
             }
+            PortAnswer::Screen(state) => self.notices_step(NoticeEvent::Screen(state)),
+            PortAnswer::ScreenOfWaiter(number, state) => self.waiter_seen(number, state),
         }
         self.drain();
+        self.release_waiters();
     }
 
     /// Sign-ins that waited for the sealed state to be read.

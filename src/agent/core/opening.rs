@@ -6,12 +6,12 @@ use crate::audit_chain::Vouched;
 use crate::command::AgentCommand;
 use crate::durable::Opening;
 use crate::org_session::OrgSession;
-use crate::ports::Notice;
 use crate::state::{Sealed, SealedSession};
 use oam_config::agent::Org;
 use oam_model::name::OrgName;
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::Refusal;
+use oam_session::notice_queue::DueNotice;
 use oam_wire::message::Request;
 use std::rc::Rc;
 
@@ -145,11 +145,7 @@ impl AgentCore {
             return;
         };
         self.save_quietly();
-        self.ports.notices.show(Notice {
-            title: "OAM: the audit log was changed".into(),
-            body: format!("{sentence}. Run `oam log --verify`."),
-            urgent: true,
-        });
+        self.tell(DueNotice::LogChanged(sentence));
     }
 
     /// A session whose tombstone is as old or younger is over, whatever the sealed state says: the

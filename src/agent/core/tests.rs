@@ -9,6 +9,7 @@ mod log;
 mod meanwhile;
 mod outside;
 mod renewals;
+mod screen;
 mod settings;
 mod setup;
 mod warned;
@@ -157,6 +158,7 @@ impl TestAgent {
             vault: Rc::<Fake>::clone(fake),
             journal: Rc::<Fake>::clone(fake),
             notices: Rc::<Fake>::clone(fake),
+            screen: Rc::<Fake>::clone(fake),
             files: Rc::<Fake>::clone(fake),
             published: Rc::<Fake>::clone(fake),
             configuration: Rc::<Fake>::clone(fake),

@@ -1,7 +1,6 @@
 //! One turn: what waits in the queue is decided and carried out, until nothing waits.
 
 use super::AgentCore;
-use crate::command::WaitPolicy;
 use crate::org_context::OrgContext;
 use crate::org_session::OrgSession;
 use crate::work::Work;
@@ -100,7 +99,8 @@ impl AgentCore {
             Work::RolesUnread(unread) => self.of_org(org, |own, cx| own.roles_unread(cx, unread)),
             Work::ChooseAgain => self.of_org(org, |own, cx| own.choose_again(cx)),
             Work::RecordsNotTaken(why) => self.of_org(org, |own, cx| own.not_taken(cx, why)),
-            Work::Command(command) => self.execute(command, WaitPolicy::IsOver),
+            Work::Tell(notice) => self.tell(notice),
+            Work::Command(command, patience) => self.execute(command, patience),
         }
     }
 

@@ -5,9 +5,10 @@ use crate::aside::Aside;
 use crate::command::ReplySender;
 use crate::first::first_answer;
 use crate::ports::{
-    Arrived, Authentication, IdentityProvider, IssuerApi, StoreWish, UserInfo, Vault,
+    Arrived, Authentication, IdentityProvider, IssuerApi, Screen, StoreWish, UserInfo, Vault,
 };
 use oam_config::agent::Org;
+use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::sign_in::{SignInBy, SignedInBy};
 use oam_wire::message::Reply;
 use std::rc::Rc;
@@ -19,6 +20,9 @@ pub(super) struct Attempt {
     pub(super) vault: Rc<dyn Vault>,
     pub(super) idp: Rc<dyn IdentityProvider>,
     pub(super) issuer: Rc<dyn IssuerApi>,
+    pub(super) screen: Rc<dyn Screen>,
+    /// Who started it, where that was not done in the foreground of a terminal.
+    pub(super) unattended: Option<u32>,
     pub(super) store: StoreWish,
     pub(super) by: SignInBy,
     pub(super) authentication: Authentication,
@@ -28,6 +32,7 @@ pub(super) struct Attempt {
 
 impl Attempt {
     pub(super) async fn sign_in(self, org: &Org, answers: ReplySender) -> Result<Accepted, Failed> {
+        self.is_awaited_by_somebody(org).await?;
         let kept_in = self.vault.prepare(self.store).await?;
         if let Some(aside) = &self.reopen {
             // The keyring may be back: what was sealed before must not be written over unread.
@@ -83,6 +88,20 @@ impl Attempt {
                 })
             }
         }
+    }
+
+    /// A program that signs in behind a locked screen would open a window that nobody sees (promise 7).
+    async fn is_awaited_by_somebody(&self, org: &Org) -> Result<(), Refusal> {
+        let Some(caller) = self.unattended else {
+            return Ok(());
+        };
+        let state = self.screen.state(Some(caller)).await;
+        let signed_out = Refusal::new(
+            RefusalCode::SignedOut,
+            format!("a program wants a sign-in to {}", org.name),
+            "",
+        );
+        state.refusal(&signed_out).map_or(Ok(()), Err)
     }
 
     /// The groups that userinfo names where the ID token names none. Where there is an issuer, it asks itself.

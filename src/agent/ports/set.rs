@@ -2,7 +2,7 @@
 
 use super::{
     AuditFile, ChildTokenFiles, Clock, Configuration, IdentityProvider, IssuerApi, Notices,
-    Published, Rng, TokenEndpoint, Vault,
+    Published, Rng, Screen, TokenEndpoint, Vault,
 };
 use std::rc::Rc;
 
@@ -25,6 +25,8 @@ pub struct Ports {
     pub journal: Rc<dyn AuditFile>,
     /// The desktop.
     pub notices: Rc<dyn Notices>,
+    /// Who is at the screen.
+    pub screen: Rc<dyn Screen>,
     /// Token files.
     pub files: Rc<dyn ChildTokenFiles>,
     /// What organizations publish about themselves.

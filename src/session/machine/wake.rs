@@ -2,6 +2,7 @@
 
 use super::{Effect, NotificationKind, SessionMachine, Who};
 use crate::state::{FAILURE_MEMORY_MS, Live, Need};
+use oam_model::standing::StandingWord;
 use oam_model::time::Moment;
 
 /// A failed renewal of a follower's token is tried again after this time, ms.
@@ -54,6 +55,19 @@ impl SessionMachine {
         if soon && !self.ends_soon_noticed {
             self.ends_soon_noticed = true;
             effects.push(Effect::Notify(NotificationKind::EndsSoon));
+        }
+    }
+
+    /// Whether what was to be told is still so: a notice can wait for hours until somebody is at the screen.
+    pub fn still_stands(&self, kind: &NotificationKind, now: Moment) -> bool {
+        let word = self.standing.word(now, &self.limits);
+        match kind {
+            NotificationKind::EndsSoon => self.ends_soon_noticed && self.standing.live().is_some(),
+            NotificationKind::Ended(_) => word == StandingWord::Ended,
+            NotificationKind::Revoked(_) => word == StandingWord::Revoked,
+            NotificationKind::SignInNeeded(_) => {
+                self.standing.need(now, &self.limits) == Need::Login
+            }
         }
     }
 

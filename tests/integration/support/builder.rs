@@ -11,6 +11,7 @@ pub struct Builder {
     hub: Value,
     keyring: bool,
     notifications: bool,
+    screen: bool,
     config: Box<dyn Fn(&str) -> String>,
     unconfigured: bool,
 }
@@ -22,6 +23,7 @@ impl Default for Builder {
             hub: json!({}),
             keyring: true,
             notifications: false,
+            screen: false,
             config: Box::new(str::to_owned),
             unconfigured: false,
         }
@@ -50,6 +52,12 @@ impl Builder {
     /// dunst under Xvfb.
     pub fn with_notifications(mut self) -> Self {
         self.notifications = true;
+        self
+    }
+
+    /// logind and a screen saver, whose hints the test sets.
+    pub fn with_screen(mut self) -> Self {
+        self.screen = true;
         self
     }
 
@@ -94,6 +102,9 @@ impl Builder {
             desktop.start_keyring();
             if self.notifications {
                 desktop.start_notifications();
+            }
+            if self.screen {
+                desktop.start_screen_services();
             }
             desktop
         });

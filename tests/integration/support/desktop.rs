@@ -1,5 +1,6 @@
 //! A private desktop: a D-Bus session, gnome-keyring in it, and dunst under Xvfb where wanted.
 
+use super::screen::ScreenServices;
 use super::wait::{self, until_true};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ pub struct Desktop {
     pub address: String,
     /// For `DISPLAY`, when dunst runs.
     pub display: Option<String>,
+    /// logind and the screen saver, where they run: this bus is the system's, too.
+    pub screen: Option<ScreenServices>,
     home: PathBuf,
     runtime: PathBuf,
     bus: Child,
@@ -75,6 +78,7 @@ impl Desktop {
         Self {
             address: address.trim().to_owned(),
             display: None,
+            screen: None,
             home: home.to_owned(),
             runtime: runtime.to_owned(),
             bus,
@@ -220,6 +224,11 @@ impl Desktop {
         self.wait_for_name("org.freedesktop.Notifications");
     }
 
+    /// Starts the stand-in of logind and of a screen saver.
+    pub fn start_screen_services(&mut self) {
+        self.screen = Some(ScreenServices::start(&self.address));
+    }
+
     /// Somebody takes the notification service's name and answers nothing.
     pub fn hang_notifications(&mut self) {
         let hung = self
@@ -323,6 +332,7 @@ impl Desktop {
 
 impl Drop for Desktop {
     fn drop(&mut self) {
+        self.screen = None;
         self.stop_keyring_quietly();
         for child in self
             .others

@@ -13,6 +13,7 @@ pub mod ldap_server;
 pub mod nginx;
 pub mod parts;
 pub mod port;
+pub mod screen;
 pub mod traces;
 pub mod wait;
 pub mod web_server;

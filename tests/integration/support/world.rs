@@ -148,6 +148,9 @@ impl World {
             if let Some(display) = &desktop.display {
                 command.env("DISPLAY", display);
             }
+            if desktop.screen.is_some() {
+                command.env("DBUS_SYSTEM_BUS_ADDRESS", &desktop.address);
+            }
         }
         command
     }

@@ -23,7 +23,6 @@ fn an_end_is_carried_out_in_the_order_of_promise_1() {
             "record End",
             "withdraw",
             "record Withdrawal",
-            "notice",
             "record Refusal",
             "revoke-token https://tokens.acme.example token",
         ];
@@ -33,6 +32,8 @@ fn an_end_is_carried_out_in_the_order_of_promise_1() {
             let at = trace[from..].iter().position(|t| t.starts_with(step));
             from += at.unwrap_or_else(|| panic!("{step} is not in its place: {trace:?}"));
         }
+        // It is shown once the screen's state is known.
+        assert_eq!(agent.fake.traced("notice"), 1);
         assert!(agent.fake.files.borrow().is_empty());
         let (gate, epoch) = heard.gate.unwrap();
         assert!(!gate.lets(epoch) && epoch == started.granted.epoch);
