@@ -17,8 +17,8 @@ mod warned;
 use super::*;
 use crate::command::{EpochGate, GatedReply};
 use crate::ports::{
-    Arrived, AuditFile, ChildTokenFiles, Clock, IdentityProvider, Minted, Notices, Rng,
-    TokenEndpoint, UserInfo, Vault,
+    Arrived, AuditFile, ChildTokenFiles, Clock, IdentityProvider, Minted, Rng, TokenEndpoint,
+    UserInfo, Vault,
 };
 use crate::state::{SessionTokens, Tombstone};
 use oam_model::answer::EndpointFault;

@@ -1,15 +1,15 @@
 //! Ports that only remember, and do what the test says.
 
 use super::issuer::FakeIssuer;
+use super::screen::FakeScreen;
 use super::*;
 use crate::ports::{
-    Authentication, Configuration, LocalBoxFuture, Meanwhile, Notice, PendingLogin, Published,
-    Returned, Screen, StoreWish, Tell, TokenKey, UserInfo,
+    Authentication, Configuration, LocalBoxFuture, Meanwhile, PendingLogin, Published, Returned,
+    StoreWish, Tell, TokenKey, UserInfo,
 };
 use crate::state::Sealed;
 use oam_config::agent::Org;
 use oam_model::report::ProviderFault;
-use oam_session::screen::ScreenState;
 use std::cell::{Cell, RefCell};
 
 /// A refresh that was sent: where to, with which token, and how to answer it.
@@ -60,10 +60,7 @@ pub(super) struct Fake {
     pub(super) meanwhile: RefCell<Option<Meanwhile>>,
     /// What the organization's own issuer is asked.
     pub(super) issuer: Rc<FakeIssuer>,
-    /// How the screen is.
-    pub(super) screen: Cell<ScreenState>,
-    /// Those who wait for somebody to be at it.
-    pub(super) absent: RefCell<Vec<oneshot::Sender<ScreenState>>>,
+    pub(super) screen: FakeScreen,
 }
 
 impl Fake {
@@ -90,8 +87,7 @@ impl Fake {
             slow_open: Cell::new(false),
             meanwhile: RefCell::default(),
             issuer: Rc::default(),
-            screen: Cell::default(),
-            absent: RefCell::default(),
+            screen: FakeScreen::default(),
         })
     }
 
@@ -347,25 +343,6 @@ impl AuditFile for Fake {
         let lines = self.lines.borrow();
         let after = lines.iter().skip(usize::try_from(from - 1).unwrap());
         Ok(after.take(most).cloned().collect())
-    }
-}
-
-impl Screen for Fake {
-    fn state(&self, _: Option<u32>) -> LocalBoxFuture<ScreenState> {
-        self.note("screen");
-        Box::pin(std::future::ready(self.screen.get()))
-    }
-
-    fn person(&self) -> LocalBoxFuture<ScreenState> {
-        let (back, returns) = oneshot::channel();
-        self.absent.borrow_mut().push(back);
-        Box::pin(async move { returns.await.unwrap_or_default() })
-    }
-}
-
-impl Notices for Fake {
-    fn show(&self, _: Notice) {
-        self.note("notice");
     }
 }
 

@@ -1,7 +1,37 @@
 //! What a person has to see or to do waits for one, and not without one (promise 7).
 
 use super::*;
+use crate::ports::{LocalBoxFuture, Notice, Notices, Screen};
 use oam_session::screen::ScreenState;
+use std::cell::{Cell, RefCell};
+
+/// The screen of the person's desktop.
+#[derive(Default)]
+pub(super) struct FakeScreen {
+    /// How it is.
+    pub(super) state: Cell<ScreenState>,
+    /// Those who wait for somebody to be at it.
+    absent: RefCell<Vec<oneshot::Sender<ScreenState>>>,
+}
+
+impl Screen for Fake {
+    fn state(&self, _: Option<u32>) -> LocalBoxFuture<ScreenState> {
+        self.note("screen");
+        Box::pin(std::future::ready(self.screen.state.get()))
+    }
+
+    fn person(&self) -> LocalBoxFuture<ScreenState> {
+        let (back, returns) = oneshot::channel();
+        self.screen.absent.borrow_mut().push(back);
+        Box::pin(async move { returns.await.unwrap_or_default() })
+    }
+}
+
+impl Notices for Fake {
+    fn show(&self, _: Notice) {
+        self.note("notice");
+    }
+}
 
 impl TestAgent {
     /// A sign-in that waits for its person.
@@ -21,8 +51,8 @@ impl TestAgent {
 
     /// Somebody is at the screen again.
     async fn is_back(&mut self) {
-        let back = self.fake.absent.borrow_mut().pop().unwrap();
-        self.fake.screen.set(ScreenState::InUse);
+        let back = self.fake.screen.absent.borrow_mut().pop().unwrap();
+        self.fake.screen.state.set(ScreenState::InUse);
         back.send(ScreenState::InUse).ok().unwrap();
         self.settle().await;
     }
@@ -43,7 +73,7 @@ fn refusal_of(heard: &mut Heard) -> Refusal {
 fn a_notice_is_held_until_somebody_is_at_the_screen_and_dropped_when_it_is_not_so_any_more() {
     story(async {
         let mut agent = nobody_signed_in().await;
-        agent.fake.screen.set(ScreenState::Locked);
+        agent.fake.screen.state.set(ScreenState::Locked);
         let mut asks: Vec<Heard> = (0..20).map(|_| agent.get()).collect();
         agent.settle().await;
         // They are answered at once; the notice waits.
@@ -56,10 +86,10 @@ fn a_notice_is_held_until_somebody_is_at_the_screen_and_dropped_when_it_is_not_s
         assert_eq!(agent.fake.traced("notice"), 1);
 
         agent.fake.pass(3_600_000);
-        agent.fake.screen.set(ScreenState::Idle);
+        agent.fake.screen.state.set(ScreenState::Idle);
         drop(agent.get());
         agent.settle().await;
-        agent.fake.screen.set(ScreenState::InUse);
+        agent.fake.screen.state.set(ScreenState::InUse);
         agent.sign_in("rt1", identity()).await;
         agent.is_back().await;
         assert_eq!(
@@ -138,7 +168,7 @@ fn without_somebody_at_its_screen_nothing_waits_for_a_person() {
     story(async {
         let mut agent = nobody_signed_in().await;
         let _login = agent.signing_in().await;
-        agent.fake.screen.set(ScreenState::Locked);
+        agent.fake.screen.state.set(ScreenState::Locked);
         let (mut git, mut child) = (agent.get(), agent.follow());
         agent.settle().await;
         for heard in [&mut git, &mut child] {
