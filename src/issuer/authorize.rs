@@ -2,6 +2,7 @@
 //! there.
 
 use super::github;
+use super::overtaken::until_kept;
 use super::record;
 use super::refused::Refused;
 use super::signal_processor;
@@ -76,24 +77,20 @@ pub async fn admit_and_keep(
     issuer: &Issuer,
     principal: Principal,
 ) -> Result<AuthorizedPrincipal, AuthorizeError> {
-    let mut fault = StoreFault::Overtaken;
-    for _ in 0..ATTEMPTS {
+    let kept = until_kept(ATTEMPTS, || async {
         // By the policy of now: another one can be what overtook it.
         let live_config = issuer.live_config();
-        let admitted = admit(issuer, &live_config, principal.clone()).await?;
-        match admitted.keep(issuer, &live_config).await {
-            Ok(()) => return Ok(admitted),
-            Err(StoreFault::Overtaken) => {}
-            Err(other) => {
-                fault = other;
-                break;
-            }
-        }
-    }
-    Err(AuthorizeError::Unknown(Refused::of_exchange(
-        fault.refusal(),
-        false,
-    )))
+        let admitted = match admit(issuer, &live_config, principal.clone()).await {
+            Ok(admitted) => admitted,
+            Err(error) => return Ok::<_, StoreFault>(Err(error)),
+        };
+        admitted.keep(issuer, &live_config).await?;
+        Ok(Ok(admitted))
+    });
+    kept.await.unwrap_or_else(|fault| {
+        let refused = Refused::of_exchange(fault.refusal(), false);
+        Err(AuthorizeError::Unknown(refused))
+    })
 }
 
 /// What is kept of a principal. One who comes for the first time takes over what the provider said of them before.

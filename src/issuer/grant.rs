@@ -7,6 +7,7 @@ use super::authorize::{self, AuthorizeError, AuthorizedPrincipal};
 use super::http::connections::ConnectionGuard;
 use super::identity::SubjectTokenKind;
 use super::mint::{self, MintRequest, MintedToken};
+use super::overtaken::{CanBeOvertaken, until_kept};
 use super::record;
 use super::refused::Refused;
 use super::state::{Issuer, LiveConfig};
@@ -23,6 +24,7 @@ use oam_store::StoreFault;
 use oam_system::clock;
 use std::net::IpAddr;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// What every request brings along.
 #[derive(Clone)]
@@ -72,6 +74,12 @@ enum Stop {
     Refused(Refused),
 }
 
+impl CanBeOvertaken for Stop {
+    fn is_overtaken(&self) -> bool {
+        matches!(self, Self::Overtaken)
+    }
+}
+
 impl From<Refused> for Stop {
     fn from(refused: Refused) -> Self {
         Self::Refused(refused)
@@ -112,15 +120,17 @@ async fn granted(
     authorize::name(entry, &principal);
     pace(issuer, live_config, &principal)?;
     // Once more, for an end or another policy that came in between: a second one is answered with a refusal.
-    for _ in 0..2 {
+    let entry = Mutex::new(entry);
+    let granted = until_kept(2, || async {
         let live_config = issuer.live_config();
-        match attempt(issuer, &live_config, ask, principal.clone(), entry).await {
-            Err(Stop::Overtaken) => {}
-            Err(Stop::Refused(refused)) => return Err(refused),
-            Ok(grant) => return Ok(grant),
-        }
-    }
-    Err(Refused::of_exchange(StoreFault::Overtaken.refusal(), false))
+        // One attempt at a time has it.
+        let mut entry = entry.lock().await;
+        attempt(issuer, &live_config, ask, principal.clone(), &mut entry).await
+    });
+    granted.await.map_err(|stop| match stop {
+        Stop::Overtaken => Refused::of_exchange(StoreFault::Overtaken.refusal(), false),
+        Stop::Refused(refused) => refused,
+    })
 }
 
 /// Step 1: who asks.

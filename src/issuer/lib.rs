@@ -31,6 +31,7 @@ pub mod mint;
 mod one_server;
 pub mod organization;
 pub mod outbound;
+pub mod overtaken;
 pub mod place;
 pub mod process;
 pub mod record;

@@ -9,6 +9,7 @@
 mod order;
 mod person;
 
+use crate::overtaken::until_kept;
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::feed::FeedEvent;
 use oam_model::name::OrgName;
@@ -68,14 +69,8 @@ impl SignalProcessor<'_> {
         origin: SignalOrigin<'_>,
         now_ms: u64,
     ) -> Result<Applied, StoreFault> {
-        for _ in 1..ATTEMPTS {
-            match self.attempt(signal, origin, now_ms).await {
-                // Whom it names came while it was looked for, or their roles became others.
-                Err(StoreFault::Overtaken) => {}
-                outcome => return outcome,
-            }
-        }
-        self.attempt(signal, origin, now_ms).await
+        // Whom it names can come while it is looked for, or their roles become others.
+        until_kept(ATTEMPTS, || self.attempt(signal, origin, now_ms)).await
     }
 
     async fn attempt(

@@ -2,6 +2,7 @@
 //! until the same way says otherwise.
 
 use super::fault::GitHubFault;
+use crate::overtaken::until_kept;
 use crate::scim::provision::DirectoryDraft;
 use crate::state::{Issuer, LiveConfig};
 use oam_config::issuer::{SourceText, read_accounts};
@@ -131,13 +132,7 @@ async fn put(
     accounts: &[(String, Option<u64>)],
 ) -> Result<(), StoreFault> {
     let _alone = issuer.directories.turn().await;
-    for _ in 0..ATTEMPTS {
-        match attempt(issuer, source, accounts).await {
-            Err(StoreFault::Overtaken) => {}
-            done => return done,
-        }
-    }
-    Err(StoreFault::Overtaken)
+    until_kept(ATTEMPTS, || attempt(issuer, source, accounts)).await
 }
 
 async fn attempt(

@@ -3,6 +3,7 @@
 use super::accounts;
 use super::api::GitHubApp;
 use super::fault::GitHubFault;
+use crate::overtaken::until_kept;
 use crate::scim::provision::DirectoryDraft;
 use crate::state::Issuer;
 use oam_model::issuer::AccountsBy;
@@ -81,13 +82,7 @@ pub async fn apply(
     change: &PlannedChange,
 ) -> Result<(), StoreFault> {
     let _alone = issuer.directories.turn().await;
-    for _ in 0..ATTEMPTS {
-        match attempt(issuer, source, change).await {
-            Err(StoreFault::Overtaken) => {}
-            done => return done,
-        }
-    }
-    Err(StoreFault::Overtaken)
+    until_kept(ATTEMPTS, || attempt(issuer, source, change)).await
 }
 
 async fn attempt(

@@ -6,6 +6,7 @@ use super::bearer;
 use super::body;
 use crate::grant::RequestOrigin;
 use crate::history;
+use crate::overtaken::{CanBeOvertaken, until_kept};
 use crate::record;
 use crate::refused::{OAuthError, Refused};
 use crate::state::{Issuer, LiveConfig};
@@ -42,7 +43,7 @@ const ALARMS: Rate = Rate::daily(100, 10);
 const USED_UP: Rate = Rate::daily(1, 1);
 const DAY_MS: u64 = 86_400_000;
 /// How often a batch is looked at again when another one of the same log came first.
-const TRIES: usize = 3;
+const ATTEMPTS: usize = 3;
 
 /// Takes a batch.
 pub async fn records(
@@ -76,19 +77,18 @@ async fn taken(
         if let Some(head) = &upload.known_head {
             history::shown(issuer, &format!("the agent of {}", principal.key), head).await;
         }
-        for _ in 0..TRIES {
-            match hold(issuer, origin, principal, &upload).await {
-                Err(NotHeld::Store(StoreFault::Overtaken)) => {}
-                Err(NotHeld::Store(fault)) => {
-                    return Err(not_held(issuer, origin, principal, &fault).await);
-                }
-                Err(NotHeld::Slowed(wait_s)) => {
-                    return Err(Refused::too_many("the alarms of this log", wait_s));
-                }
-                Ok(answer) => return Ok(answer),
+        let held = until_kept(ATTEMPTS, || hold(issuer, origin, principal, &upload));
+        match held.await {
+            Ok(answer) => Ok(answer),
+            Err(NotHeld::Store(StoreFault::Overtaken)) => {
+                let refusal = StoreFault::Overtaken.refusal();
+                Err(Refused::of_exchange(refusal, false))
+            }
+            Err(NotHeld::Store(fault)) => Err(not_held(issuer, origin, principal, &fault).await),
+            Err(NotHeld::Slowed(wait_s)) => {
+                Err(Refused::too_many("the alarms of this log", wait_s))
             }
         }
-        Err(Refused::of_exchange(StoreFault::Overtaken.refusal(), false))
     };
     match outcome.await {
         Ok(answer) => Ok(answer),
@@ -101,6 +101,12 @@ enum NotHeld {
     Store(StoreFault),
     /// It would raise one alarm too many: seconds to wait.
     Slowed(u64),
+}
+
+impl CanBeOvertaken for NotHeld {
+    fn is_overtaken(&self) -> bool {
+        matches!(self, Self::Store(fault) if fault.is_overtaken())
+    }
 }
 
 impl From<StoreFault> for NotHeld {

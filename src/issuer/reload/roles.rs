@@ -1,5 +1,6 @@
 //! What another policy takes from those who hold roles: a role, or a part of what a role allows.
 
+use crate::overtaken::until_kept;
 use crate::record;
 use crate::signal_processor::{Relaxed, listed, roles_under, shown};
 use crate::state::{Issuer, LiveConfig};
@@ -12,6 +13,7 @@ use oam_policy::policy::{Index, role_covers};
 use oam_store::{Batch, PersonRow, StoreChange, StoreFault, TokenRow};
 use oam_system::clock;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// People in one batch.
 const PEOPLE: usize = 200;
@@ -59,14 +61,14 @@ async fn alone(
     relaxed: &mut Relaxed<'_>,
     key: &PrincipalKey,
 ) -> Result<(), StoreFault> {
-    for _ in 0..ATTEMPTS {
+    // One attempt at a time has it.
+    let relaxed = Mutex::new(relaxed);
+    until_kept(ATTEMPTS, || async {
         let row = issuer.store.person(key.clone()).await?;
-        match written(issuer, relaxed, row.as_slice()).await {
-            Err(StoreFault::Overtaken) => {}
-            outcome => return outcome,
-        }
-    }
-    Err(StoreFault::Overtaken)
+        let mut relaxed = relaxed.lock().await;
+        written(issuer, &mut relaxed, row.as_slice()).await
+    })
+    .await
 }
 
 /// Compares these people in one batch.

@@ -8,6 +8,7 @@ mod users;
 
 use super::ScimError;
 use crate::grant::RequestOrigin;
+use crate::overtaken::{self, CanBeOvertaken};
 use crate::state::{Issuer, LiveConfig};
 pub(crate) use draft::DirectoryDraft;
 use oam_model::issuer::DirectorySettings;
@@ -86,6 +87,12 @@ impl From<StoreFault> for ProvisionError {
     }
 }
 
+impl CanBeOvertaken for ProvisionError {
+    fn is_overtaken(&self) -> bool {
+        matches!(self, Self::Overtaken)
+    }
+}
+
 impl ProvisionError {
     fn told(self) -> ScimError {
         match self {
@@ -93,6 +100,15 @@ impl ProvisionError {
             Self::Refused(error) => error,
         }
     }
+}
+
+/// Does it until nobody overtakes it.
+async fn until_kept<T, F>(attempt: impl FnMut() -> F) -> Result<T, ScimError>
+where
+    F: Future<Output = Result<T, ProvisionError>>,
+{
+    let kept = overtaken::until_kept(ATTEMPTS, attempt).await;
+    kept.map_err(ProvisionError::told)
 }
 
 /// The time in which nobody else's word is decided, and the policy of it.
@@ -140,22 +156,3 @@ impl Directory<'_> {
         }
     }
 }
-
-/// Does it until nobody overtakes it.
-macro_rules! until_kept {
-    ($attempt:expr) => {{
-        let mut undone = super::ProvisionError::Overtaken;
-        for _ in 0..super::ATTEMPTS {
-            match $attempt.await {
-                Ok(done) => return Ok(done),
-                Err(super::ProvisionError::Overtaken) => {}
-                Err(other) => {
-                    undone = other;
-                    break;
-                }
-            }
-        }
-        Err(undone.told())
-    }};
-}
-use until_kept;

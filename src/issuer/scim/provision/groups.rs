@@ -64,7 +64,7 @@ impl Directory<'_> {
             changed_at_ms: 0,
         };
         let group = document.record(&empty, &self.settings)?;
-        until_kept!(self.keep_group(&turn, None, group.clone(), &document.members))
+        until_kept(|| self.keep_group(&turn, None, group.clone(), &document.members)).await
     }
 
     /// Writes a group anew, or changes it.
@@ -78,7 +78,7 @@ impl Directory<'_> {
         change: impl Fn(&DirectoryGroup, Members) -> Result<GroupDocument, ScimError>,
     ) -> Result<DirectoryGroup, ScimError> {
         let turn = self.turn().await;
-        until_kept!(async {
+        until_kept(|| async {
             let before = self.group(id).await?;
             expected.check(before.version)?;
             let members: Members = self.members(id).await?.into_iter().collect();
@@ -87,6 +87,7 @@ impl Directory<'_> {
             self.keep_group(&turn, Some((&before, &members)), after, &document.members)
                 .await
         })
+        .await
     }
 
     /// Deletes a group: nobody is in it any more.
@@ -95,7 +96,7 @@ impl Directory<'_> {
     /// There is none, or another version than the one that was named.
     pub async fn delete_group(&self, id: &str, expected: &IfMatch) -> Result<(), ScimError> {
         let turn = self.turn().await;
-        until_kept!(async {
+        until_kept(|| async {
             let before = self.group(id).await?;
             expected.check(before.version)?;
             let members = self.members(id).await?;
@@ -112,6 +113,7 @@ impl Directory<'_> {
             draft.commit().await?;
             Ok::<(), ProvisionError>(())
         })
+        .await
     }
 
     async fn keep_group(

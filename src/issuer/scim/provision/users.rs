@@ -53,7 +53,7 @@ impl Directory<'_> {
             changed_at_ms: 0,
         };
         let user = document.record(&empty, &self.settings)?;
-        until_kept!(self.keep_user(&turn, None, user.clone()))
+        until_kept(|| self.keep_user(&turn, None, user.clone())).await
     }
 
     /// Writes a user anew, or changes it.
@@ -67,12 +67,13 @@ impl Directory<'_> {
         change: impl Fn(&DirectoryUser) -> Result<UserDocument, ScimError>,
     ) -> Result<DirectoryUser, ScimError> {
         let turn = self.turn().await;
-        until_kept!(async {
+        until_kept(|| async {
             let before = self.user(id).await?;
             expected.check(before.version)?;
             let after = change(&before)?.record(&before, &self.settings)?;
             self.keep_user(&turn, Some(&before), after).await
         })
+        .await
     }
 
     /// Deletes a user: the account ends.
@@ -81,7 +82,7 @@ impl Directory<'_> {
     /// There is none, or another version than the one that was named.
     pub async fn delete_user(&self, id: &str, expected: &IfMatch) -> Result<(), ScimError> {
         let turn = self.turn().await;
-        until_kept!(async {
+        until_kept(|| async {
             let before = self.user(id).await?;
             expected.check(before.version)?;
             let key = before.principal();
@@ -109,6 +110,7 @@ impl Directory<'_> {
             draft.commit().await?;
             Ok::<(), ProvisionError>(())
         })
+        .await
     }
 
     async fn keep_user(
