@@ -6,6 +6,7 @@ use super::scim;
 use crate::show::{Line, Printer, Style};
 use clap::{Args, Subcommand};
 use oam_issuer::directory::poll::{PollMode, PollOutcome, PollSummary};
+use oam_issuer::overtaken::until_kept;
 use oam_issuer::when::when;
 use oam_issuer::{directory, files};
 use oam_model::audit::{AuditEvent, AuditRecord};
@@ -14,11 +15,15 @@ use oam_model::issuer::IssuerSettings;
 use oam_model::name::SourceName;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_policy::directory::Fall;
-use oam_store::{Batch, Directories, DirectoryState, HeldFall, PollState, Store, StoreChange};
+use oam_store::{
+    Batch, Directories, DirectoryState, HeldFall, PollState, Store, StoreChange, StoreFault,
+};
 use oam_system::clock;
 use oam_terminal::moment::of_rfc3339;
 use serde::Serialize;
 
+/// How often a confirmation is written anew, when the server notes something else meanwhile.
+const ATTEMPTS: usize = 8;
 /// Most names that are shown of a list.
 const NAMED: usize = 20;
 
@@ -253,41 +258,49 @@ fn confirm(show: &Printer, source: &SourceName) -> Result<u8, Refusal> {
         store,
     } = database::open(show)?;
     settings_of(&settings, source)?;
-    let state = opening::wait(store.directory_poll(source.clone()))?;
-    let state = state.map_err(|fault| fault.refusal())?;
-    let Some(fall) = state.held else {
+    // The server reads on meanwhile, and notes what came of it.
+    let confirmed = until_kept(ATTEMPTS, || async {
+        let state = store.directory_poll(source.clone()).await?;
+        let Some(fall) = state.held else {
+            return Ok::<_, StoreFault>(None);
+        };
+        let words = format!(
+            "confirmed by an administrator: {} of {} people and {} of {} memberships may be gone",
+            fall.people, fall.people_of, fall.memberships, fall.memberships_of
+        );
+        let now_ms = clock::now_ms();
+        let entry = AuditRecord {
+            source: Some(source.clone()),
+            detail: Some(words.clone()),
+            ..AuditRecord::new(AuditEvent::Directory, org.clone(), now_ms)
+        };
+        let sure = PollState {
+            confirmed: Some(HeldFall {
+                at_ms: now_ms,
+                ..fall
+            }),
+            ..state.clone()
+        };
+        let noted = StoreChange::PollNoted {
+            source: source.clone(),
+            state: sure,
+            from: Some(Box::new(state)),
+        };
+        let batch = Batch {
+            changes: vec![noted],
+            entries: vec![entry],
+        };
+        store.commit(batch).await?;
+        Ok(Some(words))
+    });
+    let confirmed = opening::wait(confirmed)?.map_err(|fault| fault.refusal())?;
+    let Some(words) = confirmed else {
         return Err(Refusal::new(
             RefusalCode::BadRequest,
             format!("nothing is held of the directory of {source}"),
             "see how it stands with `oam-issuer directory list`",
         ));
     };
-    let words = format!(
-        "confirmed by an administrator: {} of {} people and {} of {} memberships may be gone",
-        fall.people, fall.people_of, fall.memberships, fall.memberships_of
-    );
-    let now_ms = clock::now_ms();
-    let state = PollState {
-        confirmed: Some(HeldFall {
-            at_ms: now_ms,
-            ..fall
-        }),
-        ..state
-    };
-    let entry = AuditRecord {
-        source: Some(source.clone()),
-        detail: Some(words.clone()),
-        ..AuditRecord::new(AuditEvent::Directory, org, now_ms)
-    };
-    let batch = Batch {
-        changes: vec![StoreChange::PollNoted {
-            source: source.clone(),
-            state,
-        }],
-        entries: vec![entry],
-    };
-    let written = opening::wait(store.commit(batch))?;
-    written.map_err(|fault| fault.refusal())?;
     show.say(format!("{words}; the next reading is taken"));
     Ok(0)
 }
@@ -307,8 +320,7 @@ fn list(show: &Printer) -> Result<u8, Refusal> {
         }
         Ok(found)
     };
-    let directories =
-        opening::wait(found)?.map_err(|fault: oam_store::StoreFault| fault.refusal())?;
+    let directories = opening::wait(found)?.map_err(|fault: StoreFault| fault.refusal())?;
     if show.json() {
         show.value(&ListReport { directories });
         return Ok(0);

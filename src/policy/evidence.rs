@@ -40,6 +40,11 @@ pub enum GroupOrigin {
     Token,
 }
 
+/// As the origin of a group is called that is a team at GitHub.
+pub const TEAM: &str = "team";
+/// Why such a group counts, for people.
+pub const TEAM_BECAUSE: &str = "GitHub says this team, which counts beside other groups";
+
 /// What is known of somebody's groups besides their token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ToldGroups {

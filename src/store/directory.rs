@@ -186,6 +186,20 @@ pub(super) fn same_version(from: Option<u64>, kept: Option<u64>) -> Result<(), S
     Err(StoreFault::Overtaken)
 }
 
+impl PollState {
+    /// Refuses what was decided from another note: else a confirmation could be lost to a reading that went on beside it.
+    pub(super) fn is_noted(&self, from: &Self) -> Result<(), StoreFault> {
+        let note = |state: &Self| Self {
+            as_of_ms: None,
+            ..state.clone()
+        };
+        if note(self) == note(from) {
+            return Ok(());
+        }
+        Err(StoreFault::Overtaken)
+    }
+}
+
 impl StoreChange {
     /// Which record of a directory it changes, and the version that it was decided from; none: there is none yet.
     pub(super) fn directory_record(&self) -> Option<(&SourceName, &str, Option<u64>)> {

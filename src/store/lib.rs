@@ -291,10 +291,13 @@ pub enum StoreChange {
         as_of_ms: u64,
         groups: bool,
     },
-    /// What the last reading of a directory came to; `as_of_ms` in it is passed over.
+    /// What the last reading of a directory came to, or that somebody confirmed it; `as_of_ms` in it is passed over.
+    /// Overtaken when it was decided from something else than what is kept.
     PollNoted {
         source: SourceName,
         state: PollState,
+        /// What it was decided from; none: from a whole reading, whatever was noted before.
+        from: Option<Box<PollState>>,
     },
     /// Remembers the digest of the policy that everybody's roles were compared with, so that a change while
     /// stopped, or one whose comparison failed, is made up for.

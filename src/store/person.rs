@@ -5,7 +5,9 @@ use oam_model::name::RoleName;
 use oam_model::organization::GroupSource;
 use oam_model::principal::PrincipalKey;
 use oam_policy::account::{Account, AccountEvent};
-use oam_policy::evidence::{DirectoryEvidence, EvidenceKind, GroupOrigin, ToldGroups, deciding};
+use oam_policy::evidence::{
+    DirectoryEvidence, EvidenceKind, GroupOrigin, TEAM, TEAM_BECAUSE, ToldGroups, deciding,
+};
 use oam_policy::teams::TeamEvidence;
 
 /// A person or job as last seen.
@@ -142,10 +144,10 @@ impl PersonRow {
         let at_ms = self.teams.as_ref().map_or(0, |said| said.at_ms);
         let of = |group: &String| GroupSource {
             group: group.clone(),
-            by: "team".to_owned(),
+            by: TEAM.to_owned(),
             at_ms,
             counts: true,
-            because: "GitHub says this team, which counts beside other groups".to_owned(),
+            because: TEAM_BECAUSE.to_owned(),
         };
         self.team_groups().iter().map(of).collect()
     }

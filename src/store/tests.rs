@@ -9,6 +9,7 @@ mod feed;
 mod fixture;
 mod kept;
 mod people;
+mod polls;
 mod strangers;
 mod teams;
 mod tokens;
@@ -123,11 +124,14 @@ conformance! {
         what_a_directory_said_is_forgotten_and_its_leavers_stay_out
         a_groups_name_is_one_groups_and_another_one_is_told_of_every_member
         roles_that_were_decided_before_a_membership_changed_are_refused;
+    polls:
+        a_confirmation_is_not_lost_to_a_reading_that_goes_on_beside_it;
     teams:
         teams_are_the_groups_of_whose_account_is_in_them
         a_team_is_renamed_left_and_dropped_by_its_number
         an_account_is_one_persons_and_can_change_hands_in_one_batch
         how_teams_were_read_is_known_until_they_are_forgotten
+        every_group_of_somebody_is_told_with_its_source_and_whether_it_counts
         roles_that_were_decided_before_a_team_changed_are_refused;
     kept:
         a_stream_knows_its_latest_verification

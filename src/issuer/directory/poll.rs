@@ -4,6 +4,7 @@
 use super::written::{self, Written};
 use super::{ReadOrder, WholeReading, read};
 use crate::outbound::OutboundClient;
+use crate::overtaken::until_kept;
 use crate::state::{Issuer, LiveConfig};
 use oam_http::Via;
 use oam_model::audit::{AuditEvent, AuditRecord};
@@ -23,6 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A confirmation is for the readings of this time, ms.
 const CONFIRMED_MS: u64 = 24 * 3_600_000;
+/// How often it is noted anew what a reading came to, when a command notes something else meanwhile.
+const ATTEMPTS: usize = 4;
 /// Rows of one question.
 const ROWS: usize = 10_000;
 
@@ -121,7 +124,7 @@ pub async fn poll(
         }
     };
     if mode == PollMode::Take {
-        note(issuer, source, state, &outcome, as_of_ms).await?;
+        until_kept(ATTEMPTS, || note(issuer, source, &outcome, as_of_ms)).await?;
     }
     drop(turn);
     Ok(outcome)
@@ -316,14 +319,14 @@ fn summary(
     }
 }
 
-/// Keeps why it was not taken; the first time with an alarm.
+/// Keeps why it was not taken; the first time with an alarm. A confirmation that came meanwhile stays.
 async fn note(
     issuer: &Issuer,
     source: &SourceName,
-    before: PollState,
     outcome: &PollOutcome,
     now_ms: u64,
 ) -> Result<(), StoreFault> {
+    let before = issuer.store.directory_poll(source.clone()).await?;
     let mut after = PollState {
         tried_at_ms: Some(now_ms),
         fault_since_ms: before.fault_since_ms.or(Some(now_ms)),
@@ -361,6 +364,7 @@ async fn note(
     let change = StoreChange::PollNoted {
         source: source.clone(),
         state: after,
+        from: Some(Box::new(before)),
     };
     let batch = Batch {
         changes: vec![change],

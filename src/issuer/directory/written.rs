@@ -221,6 +221,7 @@ impl Written<'_> {
         draft.quietly(StoreChange::PollNoted {
             source: self.source.clone(),
             state: self.state.clone(),
+            from: None,
         });
         draft.quietly(StoreChange::DirectoryHeard {
             source: self.source.clone(),

@@ -175,10 +175,19 @@ impl DirectoryRows {
 
 impl Rows {
     pub(super) fn check_directory(&self, change: &StoreChange) -> Result<(), StoreFault> {
+        let rows = &self.directory;
+        if let StoreChange::PollNoted {
+            source,
+            from: Some(from),
+            ..
+        } = change
+        {
+            let kept = rows.polls.get(source).cloned().unwrap_or_default();
+            return kept.is_noted(from);
+        }
         let Some((source, id, from)) = change.directory_record() else {
             return Ok(());
         };
-        let rows = &self.directory;
         let kept = match change {
             StoreChange::PutDirectoryUser { .. } | StoreChange::DropDirectoryUser { .. } => {
                 rows.user(source, id).map(|row| row.user.version)
@@ -253,7 +262,7 @@ impl Rows {
                 as_of_ms,
                 groups,
             } => self.directory.taken(source, *as_of_ms, *groups),
-            StoreChange::PollNoted { source, state } => {
+            StoreChange::PollNoted { source, state, .. } => {
                 let poll = self.directory.polls.entry(source.clone()).or_default();
                 *poll = PollState {
                     as_of_ms: poll.as_of_ms,

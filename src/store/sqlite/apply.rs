@@ -69,7 +69,8 @@ pub(super) fn check(database: &Connection, change: &StoreChange) -> Done {
         StoreChange::PutDirectoryUser { .. }
         | StoreChange::DropDirectoryUser { .. }
         | StoreChange::PutDirectoryGroup { .. }
-        | StoreChange::DropDirectoryGroup { .. } => directory::check(database, change),
+        | StoreChange::DropDirectoryGroup { .. }
+        | StoreChange::PollNoted { .. } => directory::check(database, change),
         _ => Ok(()),
     }
 }

@@ -15,7 +15,7 @@ fn okta() -> SourceName {
     "okta".parse().unwrap()
 }
 
-fn user(name: &str) -> DirectoryUser {
+pub fn user(name: &str) -> DirectoryUser {
     DirectoryUser {
         source: okta(),
         kind: EvidenceKind::Scim,
@@ -35,7 +35,7 @@ fn user(name: &str) -> DirectoryUser {
     }
 }
 
-fn group(name: &str) -> DirectoryGroup {
+pub fn group(name: &str) -> DirectoryGroup {
     DirectoryGroup {
         source: okta(),
         id: format!("id-{name}"),
@@ -48,11 +48,11 @@ fn group(name: &str) -> DirectoryGroup {
     }
 }
 
-fn put(user: DirectoryUser, from: Option<u64>) -> StoreChange {
+pub fn put(user: DirectoryUser, from: Option<u64>) -> StoreChange {
     StoreChange::PutDirectoryUser { user, from }
 }
 
-fn members(
+pub fn members(
     group: DirectoryGroup,
     from: Option<u64>,
     added: &[&str],

@@ -1,5 +1,6 @@
 //! What GitHub says of teams, and whose account each is.
 
+use super::directory::{group, members, put, user};
 use super::fixture::*;
 use crate::{Compared, Store, StoreChange, StoreFault, TeamsState};
 use oam_model::feed::FeedEvent;
@@ -82,6 +83,40 @@ pub async fn teams_are_the_groups_of_whose_account_is_in_them(store: &dyn Store)
     );
     let in_it = store.team_people(okta(), vec![1, 2, 3]).await.unwrap();
     assert_eq!(in_it.len(), 2);
+}
+
+/// Each group of somebody with who says it, and whether it counts.
+async fn sources(store: &dyn Store, name: &str) -> Vec<(String, String, bool)> {
+    let row = store.person(person(name)).await.unwrap().unwrap();
+    let told = row.group_sources().into_iter();
+    told.map(|one| (one.group, one.by, one.counts)).collect()
+}
+
+pub async fn every_group_of_somebody_is_told_with_its_source_and_whether_it_counts(
+    store: &dyn Store,
+) {
+    let is = |group: &str, by: &str, counts| (group.to_owned(), by.to_owned(), counts);
+    write(
+        store,
+        vec![
+            StoreChange::Seen(seen("ada")),
+            team(8, "acme/eng", &[1], &[]),
+            account("ada", Some(1)),
+        ],
+    )
+    .await;
+    let (own, eng) = (is("ml", "token", true), is("acme/eng", "team", true));
+    assert_eq!(sources(store, "ada").await, [own, eng.clone()]);
+    let row = store.person(person("ada")).await.unwrap().unwrap();
+    let teams = row.team_sources();
+    assert_eq!((teams.len(), teams[0].by.as_str()), (1, "team"));
+    assert!(teams[0].because.contains("beside other groups"));
+    // The directory says another group: the token's is told, and does not count. The team does.
+    write(store, vec![put(user("ada"), None)]).await;
+    write(store, vec![members(group("staff"), None, &["ada"], &[])]).await;
+    let told = sources(store, "ada").await;
+    let staff = is("staff", "directory", true);
+    assert_eq!(told, [staff, eng, is("ml", "token", false)]);
 }
 
 pub async fn a_team_is_renamed_left_and_dropped_by_its_number(store: &dyn Store) {

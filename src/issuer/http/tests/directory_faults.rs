@@ -22,7 +22,11 @@ async fn forget_cursor(read: &Read) {
     };
     let source = "okta".parse().unwrap();
     let batch = oam_store::Batch {
-        changes: vec![oam_store::StoreChange::PollNoted { source, state }],
+        changes: vec![oam_store::StoreChange::PollNoted {
+            source,
+            state,
+            from: None,
+        }],
         entries: Vec::new(),
     };
     read.world.issuer.commit(batch).await.unwrap();
@@ -118,6 +122,7 @@ async fn a_great_fall_is_held_until_it_is_confirmed_and_no_further() {
     let change = oam_store::StoreChange::PollNoted {
         source: "okta".parse().unwrap(),
         state: sure,
+        from: None,
     };
     let batch = oam_store::Batch {
         changes: vec![change],

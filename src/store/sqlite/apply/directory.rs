@@ -11,6 +11,15 @@ use rusqlite::{Connection, params};
 
 /// Whether a change of a record will be refused.
 pub(super) fn check(database: &Connection, change: &StoreChange) -> Done {
+    if let StoreChange::PollNoted {
+        source,
+        from: Some(from),
+        ..
+    } = change
+    {
+        let kept = super::super::read::directory::poll(database, source)?;
+        return kept.is_noted(from).map_err(ApplyError::Told);
+    }
     let Some((source, id, from)) = change.directory_record() else {
         return Ok(());
     };
@@ -69,7 +78,7 @@ pub(super) fn change(database: &Connection, change: &StoreChange) -> Done {
             as_of_ms,
             groups,
         } => taken(database, source, *as_of_ms, *groups),
-        StoreChange::PollNoted { source, state } => run(
+        StoreChange::PollNoted { source, state, .. } => run(
             database,
             "INSERT INTO directory_polls (source, state) VALUES (?1, ?2)
              ON CONFLICT DO UPDATE SET state = ?2",
