@@ -229,6 +229,63 @@ fn a_table_of_expected_answers_passes_or_says_which_one_is_wrong() {
 }
 
 #[test]
+fn a_case_tells_who_says_which_group_and_the_answer_whose_word_counts() {
+    let desk = Desk::new();
+    let table = |groups: &str, expect: &str| {
+        let case =
+            "[[case]]\nas = \"ada\"\nsource = \"okta\"\nrepo = \"acme/m\"\naction = \"write\"";
+        desk.file(
+            "cases.toml",
+            &format!("{case}\ngroups = {groups}\nexpect = \"{expect}\"\n"),
+        )
+    };
+    let left = "{ directory = [\"ml\"], token = [\"publishers\"] }";
+    let said = desk.run(&["policy", "test", &table(left, "denied")]);
+    assert_eq!(said.code, 1, "it has no directory: {}", said.out);
+    assert!(
+        said.err
+            .contains("the source `okta` has no directory that pushes")
+            && said.err.contains("[sources.okta.scim]"),
+        "{}",
+        said.err
+    );
+    let issuer = desk.issuer();
+    let issuer = issuer.replacen(
+        "[sources.github]",
+        "[sources.okta.scim]\n[sources.github]",
+        1,
+    );
+    desk.write("issuer.toml", &issuer);
+    let said = desk.run(&["policy", "test", &table(left, "denied")]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(
+        said.out
+            .contains("groups: ml; the directory says this person's groups")
+            && said.out.contains("publishers by the token does not count"),
+        "{}",
+        said.out
+    );
+    let joined = "{ directory = [\"publishers\"], token = [\"ml\"] }";
+    let json = desk.run(&["policy", "test", &table(joined, "publisher"), "--json"]);
+    assert_eq!(json.code, 0, "{}{}", json.out, json.err);
+    let groups = &json.json()["cases"][0]["groups"];
+    assert_eq!(groups["groups"], json!(["publishers"]));
+    assert_eq!(groups["by"], json!("directory"));
+    let token =
+        json!({ "group": "ml", "by": "token", "counts": false, "because": groups["because"] });
+    assert_eq!(groups["said"][1], token);
+    // A list is what the token says, as ever.
+    let said = desk.run(&["policy", "test", &table("[\"publishers\"]", "denied")]);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.out
+            .contains("groups: publishers; the last token says them"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
 fn a_difference_says_who_loses_and_who_gains() {
     let desk = Desk::new();
     let old = desk.file("old.toml", POLICY);

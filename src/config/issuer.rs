@@ -101,6 +101,8 @@ fn invisible(source: &SourceText<'_>, report: &mut FaultCollector<'_>) {
 }
 
 #[cfg(test)]
+mod case_tests;
+#[cfg(test)]
 mod directory_tests;
 #[cfg(test)]
 mod fixture;

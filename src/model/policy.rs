@@ -123,14 +123,29 @@ pub struct PolicyCase {
     pub who: String,
     /// Its source.
     pub source: SourceName,
-    /// Its groups.
-    pub groups: Vec<String>,
+    /// Its groups, by who says them.
+    pub groups: CaseGroups,
     /// Claims beside `sub`.
     pub claims: BTreeMap<String, serde_json::Value>,
     /// What is asked.
     pub wanted: PolicyRequest,
     /// The answer.
     pub expect: ExpectedAnswer,
+}
+
+/// Who says which groups of the principal of a [`PolicyCase`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CaseGroups {
+    /// The token.
+    pub token: Vec<String>,
+    /// A signal that is later than the token; none: there was none.
+    pub signal: Option<Vec<String>>,
+    /// The directory by SCIM; none: it says nothing of their groups.
+    pub directory: Option<Vec<String>>,
+    /// The directory that the issuer reads; none: likewise. A source has one of the two at most.
+    pub poll: Option<Vec<String>>,
+    /// GitHub, which says teams.
+    pub team: Vec<String>,
 }
 
 /// The expected answer.

@@ -8,7 +8,7 @@ use oam_model::issuer::IssuerSettings;
 use oam_model::refusal::Refusal;
 use oam_model::system_error::reason;
 use oam_policy::policy::Index;
-use oam_policy::policy::cases::{CaseResult, judge};
+use oam_policy::policy::cases::{CaseEvidence, CaseResult, SaidGroup, judge};
 use serde::Serialize;
 use std::path::Path;
 
@@ -64,6 +64,32 @@ pub(super) fn run(
     Ok(u8::from(!report.ok))
 }
 
+/// The groups that count with the reason, and each other one with its own.
+fn groups(evidence: &CaseEvidence) -> String {
+    let counting = if evidence.groups.is_empty() {
+        "none".to_owned()
+    } else {
+        evidence.groups.join(", ")
+    };
+    let others = evidence.said.iter().filter(|one| !one.counts);
+    let others: Vec<String> = others
+        .map(|one| {
+            let SaidGroup { group, by, .. } = one;
+            let why = if one.because == evidence.because {
+                String::new()
+            } else {
+                format!(": {}", one.because)
+            };
+            format!("; {group} by the {by} does not count{why}")
+        })
+        .collect();
+    format!(
+        "groups: {counting}; {}{}",
+        evidence.because,
+        others.concat()
+    )
+}
+
 /// The outcome as XML in the form of `JUnit`.
 fn xml(name: &str, report: &TestReport) -> String {
     let failed = report.cases.iter().filter(|case| !case.ok).count();
@@ -74,7 +100,13 @@ fn xml(name: &str, report: &TestReport) -> String {
         if case.ok {
             return format!("{head}/>\n");
         }
-        let words = format!("{} instead of {}: {}", case.answer, case.expected, case.why);
+        let words = format!(
+            "{} instead of {}: {}; {}",
+            case.answer,
+            case.expected,
+            case.why,
+            groups(&case.groups)
+        );
         let words = attribute(&words);
         format!("{head}>\n    <failure message=\"{words}\"/>\n  </testcase>\n")
     });
@@ -114,6 +146,12 @@ fn tell(show: &Printer, name: &str, report: &TestReport) {
         if !case.ok {
             show.line(format!("     expected {}; {}", case.expected, case.why));
         }
+        if !case.ok
+            || case.groups.said.iter().any(|one| one.by != "token")
+            || case.groups.by != "token"
+        {
+            show.line(format!("     {}", groups(&case.groups)));
+        }
     }
     let failed = report.cases.iter().filter(|case| !case.ok).count();
     show.line(format!(
@@ -126,7 +164,7 @@ fn tell(show: &Printer, name: &str, report: &TestReport) {
 #[cfg(test)]
 mod tests {
     use super::{TestReport, xml};
-    use oam_policy::policy::cases::CaseResult;
+    use oam_policy::policy::cases::{CaseEvidence, CaseResult, SaidGroup};
 
     #[test]
     fn a_ci_system_reads_each_case_and_why_it_failed() {
@@ -138,6 +176,19 @@ mod tests {
             expected: "denied".into(),
             answer: "publisher".into(),
             why: "rule \"a\" & more".into(),
+            groups: CaseEvidence {
+                groups: vec!["ml".into()],
+                by: "directory",
+                because: "the directory says so",
+                said: ["directory", "token"]
+                    .map(|by| SaidGroup {
+                        group: if by == "token" { "old" } else { "ml" }.into(),
+                        by,
+                        counts: by == "directory",
+                        because: "the directory says so",
+                    })
+                    .to_vec(),
+            },
         };
         let report = TestReport {
             ok: false,
@@ -150,7 +201,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("message=\"publisher instead of denied: rule &quot;a&quot; &amp; more\""),
+            text.contains("message=\"publisher instead of denied: rule &quot;a&quot; &amp; more; groups: ml; the directory says so; old by the token does not count\""),
             "{text}"
         );
     }

@@ -3,10 +3,10 @@
 use crate::fields::{Fields, Placed, choose, wrong_kind};
 use crate::role::{ACTIONS, owned};
 use crate::suggest;
-use crate::tree::{FaultCollector, Node, Value, YES_OR_NO, shown};
+use crate::tree::{FaultCollector, Node, Span, Value, YES_OR_NO, shown};
 use oam_model::issuer::IssuerSettings;
 use oam_model::name::{HubName, NameFault, RoleName, SourceName};
-use oam_model::policy::{ExpectedAnswer, Policy, PolicyCase, PolicyRequest};
+use oam_model::policy::{CaseGroups, ExpectedAnswer, Policy, PolicyCase, PolicyRequest};
 use oam_model::role::Action;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ fn read_case(
     let source = one_of(&table, "source", &sources, report);
     let hubs: Vec<&str> = settings.hubs.iter().map(|h| h.name.as_str()).collect();
     let hub = one_of(&table, "hub", &hubs, report);
-    let groups = owned(table.texts("groups", report));
+    let groups = groups(&table, settings, source, report);
     let claims = table
         .entry("claims")
         .map(|entry| claims(&entry.node, report))
@@ -76,6 +76,70 @@ fn read_case(
         },
         expect: expect?,
     })
+}
+
+/// A list is what the token says; a table tells who says which. Only those can say some who are set up for the source.
+fn groups(
+    table: &Fields<'_>,
+    settings: &IssuerSettings,
+    source: Option<&str>,
+    report: &mut FaultCollector<'_>,
+) -> CaseGroups {
+    const WORDS: [&str; 5] = ["token", "signal", "directory", "poll", "team"];
+    let Some(entry) = table.entry("groups") else {
+        return CaseGroups::default();
+    };
+    if !matches!(entry.node.value, Value::Table(_)) {
+        return CaseGroups {
+            token: owned(table.texts("groups", report)),
+            ..CaseGroups::default()
+        };
+    }
+    let said = Fields::open(&entry.node, entry.place, "case.groups", &WORDS, report);
+    if let Some(name) = source {
+        let of_it = settings.sources.iter().find(|s| s.name.as_str() == name);
+        let mut signals = settings.transmitters.iter();
+        let set_up = [
+            ("signal", signals.any(|t| t.source.as_str() == name)),
+            ("directory", of_it.is_some_and(|s| s.scim.is_some())),
+            ("poll", of_it.is_some_and(|s| s.directory.is_some())),
+            ("team", of_it.is_some_and(|s| s.github.is_some())),
+        ];
+        for (word, is_set_up) in set_up {
+            if let Some(entry) = said.entry(word).filter(|_| !is_set_up) {
+                nobody_says(entry.place, word, name, report);
+            }
+        }
+    }
+    let mut some = |word| said.entry(word).map(|_| owned(said.texts(word, report)));
+    CaseGroups {
+        token: some("token").unwrap_or_default(),
+        signal: some("signal"),
+        directory: some("directory"),
+        poll: some("poll"),
+        team: some("team").unwrap_or_default(),
+    }
+}
+
+fn nobody_says(place: Span, word: &str, source: &str, report: &mut FaultCollector<'_>) {
+    let source = shown(source);
+    let (what, table) = match word {
+        "signal" => ("signals", "[transmitters.NAME]".to_owned()),
+        "directory" => (
+            "a directory that pushes",
+            format!("[sources.{source}.scim]"),
+        ),
+        "poll" => (
+            "a directory that is read",
+            format!("[sources.{source}.directory]"),
+        ),
+        _ => ("teams at GitHub", format!("[sources.{source}.github]")),
+    };
+    report.add(
+        place,
+        format!("`case.groups.{word}`: the source `{source}` has no {what}"),
+        format!("set up `{table}` in the issuer's configuration, or say the groups by `token`"),
+    );
 }
 
 /// A name among `known`, or the only one when the key is left out.

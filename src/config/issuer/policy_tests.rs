@@ -1,7 +1,7 @@
-use super::fixture::{ISSUER, POLICY, cases_of, issuer_of, policy_of, told};
+use super::fixture::{ISSUER, POLICY, issuer_of, policy_of, told};
 use super::{SourceText, org_name, read_policy};
 use crate::fault::ConfigFault;
-use oam_model::policy::{ExpectedAnswer, Policy};
+use oam_model::policy::Policy;
 use oam_model::role::{Action, OfflineRule};
 use proptest::prelude::*;
 
@@ -335,48 +335,6 @@ fn limits_of_times_hold_here_too() {
         .contains("not true or false")
     );
     assert!(fault("[org]", "[organisation]\n[org]").contains("has no key `organisation`"));
-}
-
-#[test]
-fn a_table_of_expected_answers_is_read_and_its_faults_told() {
-    let text = "[[case]]\nas = \"ada\"\nsource = \"okta\"\ngroups = [\"ml-publishers\"]\nrepo = \"acme/model\"\naction = \"write\"\nexpect = \"publisher\"\n\
-        [[case]]\nas = \"job\"\nsource = \"github\"\nclaims = { repository_id = \"7\", on = true, tags = [\"a\"] }\nhub = \"models\"\naction = \"read\"\nexpect = \"denied\"\n";
-    let cases = cases_of(text).unwrap_or_else(|faults| panic!("{}", told(&faults)));
-    assert_eq!((cases[0].line, cases[1].line), (1, 8));
-    assert_eq!(
-        cases[0].wanted.hub.as_str(),
-        "models",
-        "the only hub needs no name"
-    );
-    assert_eq!(cases[1].claims["on"], serde_json::json!(true));
-    assert_eq!(cases[1].expect, ExpectedAnswer::Denied);
-    let bad = text
-        .replace("\"okta\"", "\"okto\"")
-        .replace("\"write\"", "\"rite\"")
-        .replace("expect = \"denied\"", "expects = \"denied\"");
-    let faults = cases_of(&bad).unwrap_err();
-    let lines: Vec<usize> = faults.iter().map(|fault| fault.line).collect();
-    assert_eq!(lines, [3, 6, 8, 14], "{}", told(&faults));
-}
-
-#[test]
-fn an_expected_answer_is_a_role_of_the_policy_or_denied() {
-    let case =
-        "[[case]]\nas = \"ada\"\nsource = \"okta\"\nrepo = \"acme/model\"\naction = \"write\"\n";
-    for word in ["allow", "granted", "publishr"] {
-        let faults = cases_of(&format!("{case}expect = \"{word}\"\n")).unwrap_err();
-        let told = told(&faults);
-        assert!(
-            told.contains(&format!("the policy has no role `{word}`")),
-            "{told}"
-        );
-        assert!(
-            told.contains("`publisher`") && told.contains("or \"denied\""),
-            "{told}"
-        );
-    }
-    let faults = cases_of(&format!("{case}role = \"allow\"\nexpect = \"denied\"\n")).unwrap_err();
-    assert!(told(&faults).contains("`case.role`"), "{}", told(&faults));
 }
 
 proptest! {

@@ -1,8 +1,10 @@
 //! A policy's answers compared with a table of expected ones, for `oam-issuer policy test`.
 
 use super::{Index, decide};
+use crate::claims::groups::is_team;
+use crate::evidence::{EvidenceKind, GroupOrigin, TEAM, TEAM_BECAUSE, ToldGroups, deciding};
 use oam_model::issuer::IdentitySource;
-use oam_model::policy::{ExpectedAnswer, PolicyCase};
+use oam_model::policy::{CaseGroups, ExpectedAnswer, PolicyCase};
 use oam_model::principal::{Groups, Principal, PrincipalKey};
 use serde::Serialize;
 use serde_json::Value;
@@ -25,6 +27,97 @@ pub struct CaseResult {
     pub answer: String,
     /// Why, in words.
     pub why: String,
+    /// The groups that the answer was made from.
+    pub groups: CaseEvidence,
+}
+
+/// Which of the groups that a case says count, as they would of somebody who comes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CaseEvidence {
+    /// Those that count, teams among them.
+    pub groups: Vec<String>,
+    /// Whose word on groups counts, beside GitHub's on teams: `directory`, `poll`, `signal` or `token`.
+    pub by: &'static str,
+    /// Why that word does.
+    pub because: &'static str,
+    /// Every group that anybody says.
+    pub said: Vec<SaidGroup>,
+}
+
+/// A group of a case, with who says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SaidGroup {
+    /// As the case names it.
+    pub group: String,
+    /// `directory`, `poll`, `signal`, `token` or `team`.
+    pub by: &'static str,
+    /// Whether it counts.
+    pub counts: bool,
+    /// Why it counts, or why not.
+    pub because: &'static str,
+}
+
+impl CaseEvidence {
+    /// By the one table ([`deciding`]), as of people who are kept.
+    pub fn of(source: &IdentitySource, said: &CaseGroups) -> Self {
+        let by_directory = match (&said.directory, &said.poll) {
+            (Some(_), _) => Some(EvidenceKind::Scim),
+            (None, Some(_)) => Some(EvidenceKind::Poll),
+            (None, None) => None,
+        };
+        let counting = deciding(ToldGroups {
+            by_directory,
+            by_signal: said.signal.is_some(),
+        });
+        let words = [
+            (
+                GroupOrigin::Directory(EvidenceKind::Scim),
+                said.directory.as_deref(),
+            ),
+            (
+                GroupOrigin::Directory(EvidenceKind::Poll),
+                said.poll.as_deref(),
+            ),
+            (GroupOrigin::Signal, said.signal.as_deref()),
+            (GroupOrigin::Token, Some(said.token.as_slice())),
+        ];
+        let mut all = Vec::new();
+        for (origin, groups) in words {
+            for group in groups.unwrap_or_default() {
+                let team = is_team(source, group);
+                all.push(SaidGroup {
+                    group: group.clone(),
+                    by: origin.word(),
+                    counts: origin == counting && !team,
+                    because: if team {
+                        "only GitHub says its teams, so another's word on one is passed over"
+                    } else {
+                        counting.because()
+                    },
+                });
+            }
+        }
+        for group in &said.team {
+            let counts = is_team(source, group);
+            all.push(SaidGroup {
+                group: group.clone(),
+                by: TEAM,
+                counts,
+                because: if counts {
+                    TEAM_BECAUSE
+                } else {
+                    "GitHub says ORGANIZATION/TEAM, or ORGANIZATION for everybody in it, of the organization that is set up"
+                },
+            });
+        }
+        let counted = all.iter().filter(|one| one.counts);
+        Self {
+            groups: counted.map(|one| one.group.clone()).collect(),
+            by: counting.word(),
+            because: counting.because(),
+            said: all,
+        }
+    }
 }
 
 /// Somebody as an administrator describes them: verified by nobody, so for questions only.
@@ -76,7 +169,13 @@ pub fn judge(index: &Index, sources: &[IdentitySource], cases: &[PolicyCase]) ->
 }
 
 fn judge_one(index: &Index, source: &IdentitySource, case: &PolicyCase) -> CaseResult {
-    let principal = principal(source, &case.who, case.groups.clone(), case.claims.clone());
+    let groups = CaseEvidence::of(source, &case.groups);
+    let principal = principal(
+        source,
+        &case.who,
+        groups.groups.clone(),
+        case.claims.clone(),
+    );
     let (answer, why) = match decide(index, &principal, &case.wanted) {
         Ok(decision) => (
             ExpectedAnswer::Role(decision.role),
@@ -101,6 +200,7 @@ fn judge_one(index: &Index, source: &IdentitySource, case: &PolicyCase) -> CaseR
         expected: word(&case.expect),
         answer: word(&answer),
         why,
+        groups,
     }
 }
 
@@ -108,5 +208,95 @@ fn word(answer: &ExpectedAnswer) -> String {
     match answer {
         ExpectedAnswer::Denied => "denied".to_owned(),
         ExpectedAnswer::Role(role) => role.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CaseEvidence;
+    use crate::claims::fixture::okta;
+    use oam_model::issuer::{AccountsBy, GitHubSettings, SecretPlace};
+    use oam_model::policy::CaseGroups;
+
+    fn groups(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_word_that_counts_is_the_one_that_counts_of_people_who_come() {
+        let token = groups(&["token"]);
+        let signal = Some(groups(&["signal"]));
+        let told = |directory: Option<Vec<String>>, poll: Option<Vec<String>>, signal| {
+            let said = CaseGroups {
+                token: token.clone(),
+                signal,
+                directory,
+                poll,
+                team: Vec::new(),
+            };
+            let told = CaseEvidence::of(&okta(), &said);
+            (told.by, told.groups.join(" "))
+        };
+        let is = |by: &'static str, groups: &str| (by, groups.to_owned());
+        assert_eq!(told(None, None, None), is("token", "token"));
+        assert_eq!(told(None, None, signal.clone()), is("signal", "signal"));
+        assert_eq!(
+            told(Some(groups(&["scim"])), None, signal.clone()),
+            is("directory", "scim")
+        );
+        assert_eq!(
+            told(None, Some(groups(&["read"])), signal),
+            is("poll", "read")
+        );
+        // It says that they are in none: that counts too.
+        assert_eq!(told(Some(groups(&[])), None, None), is("directory", ""));
+    }
+
+    #[test]
+    fn what_does_not_count_is_told_with_the_word_that_does() {
+        let said = CaseGroups {
+            token: groups(&["old", "both"]),
+            directory: Some(groups(&["both"])),
+            ..CaseGroups::default()
+        };
+        let told = CaseEvidence::of(&okta(), &said);
+        let each = told.said.iter();
+        let each: Vec<_> = each.map(|one| (&*one.group, one.by, one.counts)).collect();
+        let wanted = [
+            ("both", "directory", true),
+            ("old", "token", false),
+            ("both", "token", false),
+        ];
+        assert_eq!(each, wanted);
+        assert!(told.said.iter().all(|one| one.because == told.because));
+    }
+
+    #[test]
+    fn a_team_counts_beside_the_others_and_only_by_github() {
+        let mut source = okta();
+        source.github = Some(GitHubSettings {
+            organization: "acme".to_owned(),
+            organization_id: 1,
+            app_id: 1,
+            private_key: SecretPlace::Variable("KEY".to_owned()),
+            webhook_secret: None,
+            api: "https://api.github.com".to_owned(),
+            accounts: AccountsBy::Claim("account".to_owned()),
+            every_ms: 600_000,
+        });
+        let said = CaseGroups {
+            token: groups(&["ml", "acme/forged"]),
+            team: groups(&["acme/ml", "other/ml"]),
+            ..CaseGroups::default()
+        };
+        let told = CaseEvidence::of(&source, &said);
+        assert_eq!(told.groups, ["ml", "acme/ml"]);
+        let passed: Vec<&str> = told
+            .said
+            .iter()
+            .filter(|one| !one.counts)
+            .map(|one| &*one.group)
+            .collect();
+        assert_eq!(passed, ["acme/forged", "other/ml"]);
     }
 }
