@@ -21,6 +21,7 @@ mod running;
 mod scim;
 mod scim_groups;
 mod scim_inputs;
+mod scim_recorded;
 mod sign_out;
 mod tls;
 mod world;

@@ -5,6 +5,8 @@
 //! change, with what follows for the people that it is about.
 
 pub mod filter;
+#[cfg(test)]
+mod filter_tests;
 pub mod group;
 mod patch;
 pub mod provision;

@@ -8,7 +8,7 @@ use oam_store::{DirectoryGroup, DirectoryUser};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-const SETTINGS: DirectorySettings = DirectorySettings {
+pub(super) const SETTINGS: DirectorySettings = DirectorySettings {
     subject: UserAttribute::ExternalId,
     group: GroupAttribute::DisplayName,
     expect_every_ms: 0,
@@ -17,7 +17,7 @@ const SETTINGS: DirectorySettings = DirectorySettings {
     most_groups: 10,
 };
 
-fn user(active: bool) -> DirectoryUser {
+pub(super) fn user(active: bool) -> DirectoryUser {
     DirectoryUser {
         source: "okta".parse().unwrap(),
         kind: EvidenceKind::Scim,
