@@ -96,6 +96,8 @@ master_key = {{ env = "OAM_MASTER_KEY" }}
 issuer = "{provider}"
 audiences = ["{CLIENT}"]
 algorithms = ["ES256"]
+# The company's directory may speak too: `oam-issuer scim token company` prints its token.
+scim = {{ expect_every = "0s" }}
 
 # What `preset = "github-actions"` says, but for the address: the demo's CI host stands in for GitHub.
 [sources.ci]

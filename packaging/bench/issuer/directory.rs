@@ -241,7 +241,7 @@ impl Push {
 }
 
 /// A kept connection of the directory.
-struct Client {
+pub struct Client {
     address: String,
     token: String,
     reader: BufReader<TcpStream>,
@@ -249,7 +249,8 @@ struct Client {
 }
 
 impl Client {
-    fn new(address: &str, token: &str) -> Self {
+    /// A connection to `127.0.0.1:PORT` with the directory's token.
+    pub fn new(address: &str, token: &str) -> Self {
         let writer = TcpStream::connect(address).unwrap();
         writer.set_nodelay(true).unwrap();
         Self {
@@ -260,7 +261,8 @@ impl Client {
         }
     }
 
-    fn ask(&mut self, method: &str, path: &str, body: &Value, status: u16) -> Value {
+    /// The answer to a request; it has to have this status.
+    pub fn ask(&mut self, method: &str, path: &str, body: &Value, status: u16) -> Value {
         let (address, token) = (&self.address, &self.token);
         let body = if body.is_null() {
             String::new()
