@@ -169,10 +169,9 @@ fn until_the_end(
 ) -> (Refusal, Option<AgentClient>) {
     loop {
         match link.next(None) {
-            Ok(Reply::Withdrawn { refusal }) if refusal.code != RefusalCode::Unreachable => {
-                return (refusal, Some(link));
-            }
-            Err(refusal) if refusal.code != RefusalCode::Unreachable => {
+            Ok(Reply::Withdrawn { refusal }) | Err(refusal)
+                if refusal.code != RefusalCode::Unreachable =>
+            {
                 return (refusal, Some(link));
             }
             // The agent is stopping, or gone.
