@@ -9,11 +9,16 @@ use serde_json::{Value, json};
 pub struct Builder {
     idp: Value,
     hub: Value,
+    desktop: DesktopServices,
+    config: Box<dyn Fn(&str) -> String>,
+    unconfigured: bool,
+}
+
+/// What answers on the test's D-Bus.
+struct DesktopServices {
     keyring: bool,
     notifications: bool,
     screen: bool,
-    config: Box<dyn Fn(&str) -> String>,
-    unconfigured: bool,
 }
 
 impl Default for Builder {
@@ -21,9 +26,11 @@ impl Default for Builder {
         Self {
             idp: json!({}),
             hub: json!({}),
-            keyring: true,
-            notifications: false,
-            screen: false,
+            desktop: DesktopServices {
+                keyring: true,
+                notifications: false,
+                screen: false,
+            },
             config: Box::new(str::to_owned),
             unconfigured: false,
         }
@@ -45,19 +52,19 @@ impl Builder {
 
     /// No D-Bus, no keyring.
     pub fn without_desktop(mut self) -> Self {
-        self.keyring = false;
+        self.desktop.keyring = false;
         self
     }
 
     /// dunst under Xvfb.
     pub fn with_notifications(mut self) -> Self {
-        self.notifications = true;
+        self.desktop.notifications = true;
         self
     }
 
     /// logind and a screen saver, whose hints the test sets.
     pub fn with_screen(mut self) -> Self {
-        self.screen = true;
+        self.desktop.screen = true;
         self
     }
 
@@ -97,13 +104,14 @@ impl Builder {
             hub_options["repositories"] = json!(["acme/model", "datasets/acme/corpus"]);
         }
         let hub = Part::start("hub.mjs", &hub_options);
-        let desktop = self.keyring.then(|| {
+        let services = self.desktop;
+        let desktop = services.keyring.then(|| {
             let mut desktop = Desktop::bus(&home, &runtime);
             desktop.start_keyring();
-            if self.notifications {
+            if services.notifications {
                 desktop.start_notifications();
             }
-            if self.screen {
+            if services.screen {
                 desktop.start_screen_services();
             }
             desktop
