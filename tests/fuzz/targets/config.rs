@@ -31,9 +31,11 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// The issuer's files: a policy is read beside the example's settings, so that its names can be right.
+/// The issuer's files: a policy is read beside the example's settings and cases beside both, so that their names can
+/// be right.
 fn issuer(text: &str) {
     const EXAMPLE: &str = include_str!("../../../packaging/issuer.example.toml");
+    const POLICY: &str = include_str!("../../../packaging/policy.example.toml");
     let source = |text| SourceText {
         name: "issuer",
         text,
@@ -47,7 +49,10 @@ fn issuer(text: &str) {
     if let Err(faults) = read_policy(source(text), &settings) {
         told(&faults);
     }
-    if let Err(faults) = read_cases(source(text), &settings) {
+    let Ok(policy) = read_policy(source(POLICY), &settings) else {
+        return;
+    };
+    if let Err(faults) = read_cases(source(text), &settings, &policy) {
         told(&faults);
     }
 }
