@@ -5,6 +5,7 @@ use crate::support::screen::{Hint, ScreenServices};
 use crate::support::wait::until_true;
 use crate::support::world::read_line;
 use crate::support::{Builder, Run, World};
+use std::io::Write;
 use std::process::{Child, Stdio};
 
 fn with_screen() -> World {
@@ -109,17 +110,18 @@ fn a_sign_in_behind_a_locked_screen_is_refused_and_one_over_ssh_takes_the_held_n
 /// git's helper, asking for a token.
 fn helper(world: &World) -> Child {
     let host = world.hub.get("url").trim_start_matches("http://");
-    let input = world.home.join("ask");
     let text = format!("protocol=http\nhost={host}\npath=acme/model\n\n");
-    std::fs::write(&input, text).unwrap();
-    world
+    let mut helper = world
         .command(oam::program("git-credential-oam"))
         .args(["--hub", "hub", "get"])
-        .stdin(std::fs::File::open(&input).unwrap())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap()
+        .unwrap();
+    let mut input = helper.stdin.take().unwrap();
+    input.write_all(text.as_bytes()).unwrap();
+    helper
 }
 
 /// Helpers of ten pushes, two scripts and a child of `oam exec` ask while a sign-in waits for its person.

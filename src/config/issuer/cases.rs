@@ -125,12 +125,9 @@ fn nobody_says(place: Span, word: &str, source: &str, report: &mut FaultCollecto
     let source = shown(source);
     let (what, table) = match word {
         "signal" => ("signals", "[transmitters.NAME]".to_owned()),
-        "directory" => (
-            "a directory that pushes",
-            format!("[sources.{source}.scim]"),
-        ),
+        "directory" => ("directory that pushes", format!("[sources.{source}.scim]")),
         "poll" => (
-            "a directory that is read",
+            "directory that is read",
             format!("[sources.{source}.directory]"),
         ),
         _ => ("teams at GitHub", format!("[sources.{source}.github]")),
