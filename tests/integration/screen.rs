@@ -164,7 +164,9 @@ fn one_login_releases_all_who_wait_for_it_in_other_processes() {
         assert!(!run.stdout.trim().is_empty(), "a token: {}", run.stderr);
     }
     assert_eq!(world.idp.count("code"), 1, "one sign-in");
-    assert_eq!(world.idp.count("exchange"), 1, "one token for all");
+    // A helper that git did not start may be for a push.
+    let exchanges = world.idp.count("exchange");
+    assert_eq!(exchanges, 2, "one token of each role for all");
     assert!(shown(&world).is_empty(), "somebody was there");
 }
 
