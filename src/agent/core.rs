@@ -5,11 +5,11 @@ use super::aside::Aside;
 use super::command::{AgentCommand, ClientRequest, WaitPolicy, say};
 use super::durable::Durable;
 use super::followers::{FollowRequest, Followers};
-use super::login::Logins;
 use super::org_session::{OrgSession, OrgSessions, Ticket};
 use super::ports::{Ports, StoreWish};
 use super::settings::LiveSettings;
 use super::work::WorkQueue;
+use login::Logins;
 use oam_config::agent::Settings;
 use oam_model::name::OrgName;
 use oam_model::time::Moment;
@@ -35,7 +35,7 @@ pub struct AgentCore {
     pub(super) durable: Durable,
     pub(super) tickets: BTreeMap<u64, Ticket>,
     pub(super) followers: Followers,
-    pub(super) logins: Logins,
+    logins: Logins,
     pub(super) notices: NoticeQueue,
     pub(super) numbers: u64,
     pub(super) parked: Vec<AgentCommand>,
@@ -276,13 +276,18 @@ async fn sleep(ms: Option<u64>) {
 }
 
 mod answered;
+mod asks;
 mod closing;
 mod configured;
+mod follow;
+mod login;
 mod meanwhile;
+mod notices;
 mod opening;
 mod reports;
 mod retiring;
 mod turn;
+mod watch;
 mod why;
 
 #[cfg(test)]

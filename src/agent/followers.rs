@@ -1,19 +1,13 @@
 //! Children of `oam exec`: a private file that holds their token, for as long as they are connected.
 
-use super::answers::PortAnswer;
-use super::command::{ClientRequest, ReplySender, WaitPolicy, say};
-use super::core::AgentCore;
+use super::command::ReplySender;
 use super::org_session::Chosen;
 use super::ports::ChildTokenFiles;
-use super::resolve::Resolved;
 use oam_config::agent::UnknownIntent;
-use oam_model::caller::Caller;
 use oam_model::name::{OrgName, RoleName};
 use oam_model::refusal::Refusal;
 use oam_model::token_request::TokenRequest;
-use oam_session::machine::{PersonEvent, Who};
 use oam_session::role::{AccessRequest, Roles, choose};
-use oam_wire::message::{Reply, Request};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -75,7 +69,7 @@ impl Followers {
     }
 
     /// The name that a child asks for `again`, if nobody has it; else a fresh one.
-    fn name(&self, again: Option<String>, fresh: u128) -> String {
+    pub(super) fn name(&self, again: Option<String>, fresh: u128) -> String {
         let taken = |name: &String| self.children.values().any(|f| f.name == *name);
         again
             .filter(|name| is_file_name(name) && !taken(name))
@@ -108,81 +102,6 @@ impl Followers {
             }
         });
         changed.collect()
-    }
-}
-
-impl AgentCore {
-    pub(super) fn follow(
-        &mut self,
-        wanted: FollowRequest,
-        caller: Caller,
-        answers: ReplySender,
-        patience: WaitPolicy,
-    ) {
-        match self.resolver().resolve(&wanted.ask, "exec", &caller) {
-            Resolved::NotOurs => say(&answers, Reply::NotOurs),
-            Resolved::Refused(mut denied) => {
-                if let Some(waits) = self.waits_for(&denied, patience) {
-                    let FollowRequest {
-                        ask,
-                        again,
-                        with_token,
-                    } = wanted;
-                    let request = Request::Follow {
-                        ask,
-                        again,
-                        with_token,
-                    };
-                    return self.park(
-                        waits,
-                        ClientRequest {
-                            request,
-                            caller,
-                            answers,
-                        },
-                    );
-                }
-                self.sign_in_not_awaited(&mut denied, patience);
-                let attended = caller.attended;
-                self.record_refusal(&denied, "exec", caller);
-                self.notice_by_standing(&denied, attended);
-                let refusal = denied.refusal;
-                say(&answers, Reply::Withdrawn { refusal });
-            }
-            Resolved::Chosen(chosen) => self.start_following(*chosen, wanted, answers),
-        }
-    }
-
-    fn start_following(&mut self, chosen: Chosen, wanted: FollowRequest, answers: ReplySender) {
-        let follower = self.number();
-        let fresh = self.ports.rng.random();
-        let name = self.followers.name(wanted.again, fresh);
-        let (org, order, offline) = (chosen.org.clone(), chosen.order(), chosen.offline());
-        let (gone, hung_up) = (answers.clone(), org.clone());
-        self.aside.run(async move {
-            gone.closed().await;
-            PortAnswer::HungUp {
-                org: hung_up,
-                follower,
-            }
-        });
-        let following = Follower {
-            chosen,
-            name,
-            answers,
-            with_token: wanted.with_token,
-            started: false,
-        };
-        self.followers.children.insert(follower, following);
-        let who = Who::Follower(follower);
-        self.step(
-            &org,
-            PersonEvent::Asked {
-                who,
-                order,
-                offline,
-            },
-        );
     }
 }
 

@@ -6,7 +6,7 @@ use super::entitlements::roles_unknown;
 use super::issuer_client::IssuerClientState;
 use super::ports::{Minted, UserInfo};
 use super::state::{SealedSession, SessionTokens, Tombstone};
-use super::watchers::Watcher;
+use super::watcher::Watcher;
 use oam_config::agent::{Org, SubjectToken};
 use oam_model::caller::Caller;
 use oam_model::granted::{Granted, Scheme};

@@ -3,15 +3,15 @@
 mod attempt;
 mod waiters;
 
-use super::answers::{Accepted, Failed, PortAnswer};
-use super::command::{ReplySender, say};
-use super::core::AgentCore;
-use super::durable::Opening;
-use super::first::until_later_than;
-use super::issuer_client::Uploads;
-use super::org_session::{Session, live_of};
-use super::ports::{Authentication, StoreWish};
-use super::work::Work;
+use super::AgentCore;
+use crate::answers::{Accepted, Failed, PortAnswer};
+use crate::command::{ReplySender, say};
+use crate::durable::Opening;
+use crate::first::until_later_than;
+use crate::issuer_client::Uploads;
+use crate::org_session::{Session, live_of};
+use crate::ports::{Authentication, StoreWish};
+use crate::work::Work;
 use attempt::Attempt;
 use oam_config::agent::Org;
 use oam_config::digest;

@@ -1,9 +1,9 @@
 //! Asks for one token: from what is asked to the session machine, and the records of it.
 
-use super::command::{ClientRequest, ReplySender, WaitPolicy, refused, say};
-use super::core::AgentCore;
-use super::org_session::Ticket;
-use super::resolve::{Denied, Resolved};
+use super::AgentCore;
+use crate::command::{ClientRequest, ReplySender, WaitPolicy, refused, say};
+use crate::org_session::Ticket;
+use crate::resolve::{Denied, Resolved};
 use oam_model::caller::Caller;
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::RefusalCode;

@@ -1,9 +1,9 @@
 //! Who waits for a sign-in under way: one sign-in serves them all. Nobody waits for a sign-in that has not begun.
 
+use super::Logins;
 use crate::answers::PortAnswer;
 use crate::command::{AgentCommand, ClientRequest, WaitPolicy};
 use crate::core::AgentCore;
-use crate::login::Logins;
 use crate::resolve::Denied;
 use crate::work::Work;
 use oam_model::name::OrgName;

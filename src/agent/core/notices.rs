@@ -1,8 +1,8 @@
 //! What is told on the desktop: held until somebody is at the screen, and dropped if it is not so any more by then.
 
-use super::answers::PortAnswer;
-use super::core::AgentCore;
-use super::ports::Notice;
+use super::AgentCore;
+use crate::answers::PortAnswer;
+use crate::ports::Notice;
 use oam_model::log_break::LogBreak;
 use oam_session::notice_queue::{DueNotice, NoticeEffect, NoticeEvent};
 
