@@ -5,7 +5,7 @@ use crate::push::Commands;
 use crate::source::{Target, TokenSource};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Empty, Full, Limited, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Full, Limited, combinators::UnsyncBoxBody};
 use oam_model::refusal::Refusal;
 use std::error::Error;
 use std::fmt;
@@ -187,11 +187,6 @@ where
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
-}
-
-/// No body.
-pub fn nothing() -> AnswerBody {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
 }
 
 /// A body that is at hand.

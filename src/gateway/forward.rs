@@ -17,7 +17,6 @@ use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, LINK, LOCATION,
 };
 use http::{HeaderName, Request, Response, StatusCode};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use oam_model::answer::EndpointFault;
 use oam_model::refusal::Refusal;
@@ -195,7 +194,7 @@ impl Gateway {
         &self,
         wanted: &mut AdmittedRequest,
         transfer: &Transfer,
-    ) -> Result<(Response<Incoming>, HubCredential), Arc<Refusal>> {
+    ) -> Result<(reqwest::Response, HubCredential), Arc<Refusal>> {
         let token = Arc::clone(&self.source)
             .token(wanted.target.clone())
             .await
@@ -206,8 +205,7 @@ impl Gateway {
                 "run `oam doctor`",
             ))
         };
-        let mut request = Request::new(body::nothing());
-        *request.method_mut() = wanted.method.clone();
+        let mut request = reqwest::Request::new(wanted.method.clone(), wanted.url.clone());
         request.headers_mut().clone_from(&wanted.headers);
         request.headers_mut().insert(
             AUTHORIZATION,
@@ -222,7 +220,7 @@ impl Gateway {
             Content::Nothing => {}
             Content::Whole(bytes) => {
                 transfer.tally.sent(bytes.len());
-                *request.body_mut() = body::whole(bytes);
+                *request.body_mut() = Some(bytes.into());
             }
             Content::Stream(stream) => {
                 let passing = Passing::new(
@@ -235,28 +233,28 @@ impl Gateway {
                     Changes::Push => passing.reading_refs(),
                     Changes::Untold | Changes::Ref(_) => passing,
                 };
-                *request.body_mut() = passing.boxed_unsync();
+                *request.body_mut() = Some(reqwest::Body::wrap(passing));
                 wanted.streamed = true;
             }
         }
         let answered = self
             .hub
             .client
-            .send(&wanted.url, request)
+            .execute(request)
             .await
-            .map_err(|fault| Arc::new(unreached(fault)))?;
+            .map_err(|fault| Arc::new(unreached(&fault)))?;
         Ok((answered, token))
     }
 
     /// The hub's answer on its way to the child.
     async fn back(
         &self,
-        answered: Response<Incoming>,
+        answered: reqwest::Response,
         token: &HubCredential,
         wanted: &AdmittedRequest,
         transfer: &Transfer,
     ) -> Response<AnswerBody> {
-        let (parts, content) = answered.into_parts();
+        let (parts, content) = Response::<reqwest::Body>::from(answered).into_parts();
         // A Xet token is for another host, and lives on whatever happens here.
         let xet = parts.headers.get("x-xet-token-expiration");
         let until = xet.and_then(|until| until.to_str().ok()?.parse().ok());
@@ -300,13 +298,13 @@ impl Gateway {
             Arc::clone(&transfer.tally),
             Direction::Back,
         );
-        *response.body_mut() = passing.boxed_unsync();
+        *response.body_mut() = http_body_util::BodyExt::boxed_unsync(passing);
         response
     }
 
     async fn batch(
         &self,
-        content: Incoming,
+        content: reqwest::Body,
         token: &HubCredential,
         wanted: &AdmittedRequest,
         transfer: &Transfer,
@@ -332,9 +330,10 @@ impl Gateway {
     }
 }
 
-fn unreached(fault: EndpointFault) -> Refusal {
-    let why = match fault {
+fn unreached(fault: &reqwest::Error) -> Refusal {
+    let why = match oam_http::fault::of(fault) {
         EndpointFault::NotSent { why } => format!("no connection to the hub could be made: {why}"),
+        _ if fault.is_timeout() => "the hub did not answer in time".to_owned(),
         _ => "the connection to the hub broke".to_owned(),
     };
     Refusal::unavailable(why, "try again; if it stays so, run `oam doctor`")

@@ -1,8 +1,9 @@
 //! The one hub behind a gateway: its address, and the way there.
 
-use oam_http::{ClientPolicy, StreamClient, Via};
+use oam_http::{ClientPolicy, HttpClient, Via};
 use oam_model::answer::EndpointFault;
 use oam_model::refusal::Refusal;
+use oam_system::clock;
 use std::time::Duration;
 use url::Url;
 
@@ -21,7 +22,7 @@ pub struct Upstream {
     /// The address as it was read.
     url: Url,
     /// The client, which follows nothing and keeps connections.
-    pub(crate) client: StreamClient,
+    pub(crate) client: reqwest::Client,
 }
 
 impl Upstream {
@@ -30,7 +31,8 @@ impl Upstream {
     /// # Errors
     /// The address or the way there can't be used.
     pub fn new(url: &str, via: &Via) -> Result<Self, Refusal> {
-        let (client, parsed) = StreamClient::new(via, url, POLICY).map_err(|fault| {
+        let http = HttpClient::new(POLICY);
+        let (client, parsed) = http.client(via, url, clock::now()).map_err(|fault| {
             let why = match fault {
                 EndpointFault::NotSent { why } => why,
                 _ => String::from("its address can't be used"),

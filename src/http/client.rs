@@ -8,7 +8,6 @@ use oam_model::answer::EndpointFault;
 use oam_model::organization::Route;
 use oam_model::time::Moment;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
-use rustls::ClientConfig;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -210,15 +209,6 @@ fn changed_at(path: &str) -> Option<SystemTime> {
 const NO_ROOTS: &str =
     "the system's certificates can't be loaded: install the CA certificates of the system";
 
-/// TLS as the organization has it.
-pub(crate) fn tls_by(via: &Via) -> Result<ClientConfig, String> {
-    let roots = match &via.ca_file {
-        Some(path) => roots(path, via.ca_sha256.as_deref())?,
-        None => Vec::new(),
-    };
-    tls::config(roots).map_err(|_| NO_ROOTS.to_owned())
-}
-
 fn build(key: &Key, policy: ClientPolicy) -> Result<reqwest::Client, String> {
     let mut builder = reqwest::Client::builder()
         .user_agent(policy.user_agent)
@@ -235,9 +225,12 @@ fn build(key: &Key, policy: ClientPolicy) -> Result<reqwest::Client, String> {
     if key.plain {
         builder = builder.tls_certs_only([]);
     } else {
-        builder = builder
-            .https_only(true)
-            .tls_backend_preconfigured(tls_by(&key.via)?);
+        let roots = match &key.via.ca_file {
+            Some(path) => roots(path, key.via.ca_sha256.as_deref())?,
+            None => Vec::new(),
+        };
+        let tls = tls::config(roots).map_err(|_| NO_ROOTS.to_owned())?;
+        builder = builder.https_only(true).tls_backend_preconfigured(tls);
     }
     if key.direct {
         builder = builder.no_proxy();

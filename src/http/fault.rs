@@ -1,7 +1,6 @@
 //! From the HTTP client's errors to facts in our own words. Its own texts hold URLs and are not used.
 
 use crate::tls;
-use hyper_util::client::legacy;
 use oam_model::answer::EndpointFault;
 use std::error::Error;
 use std::io;
@@ -10,27 +9,14 @@ use std::io;
 pub fn of(error: &reqwest::Error) -> EndpointFault {
     // `is_connect`: name, proxy, TCP or TLS failed, so no byte of the request was written.
     if error.is_builder() || error.is_connect() {
-        not_sent(error)
+        let why = match tls::untrusted(error) {
+            Some(untrusted) => untrusted.words(),
+            None => connect_words(error).to_owned(),
+        };
+        EndpointFault::NotSent { why }
     } else {
         lost(error)
     }
-}
-
-/// A fault of a stream, from before the answer's head.
-pub(crate) fn of_stream(error: &legacy::Error) -> EndpointFault {
-    if error.is_connect() {
-        return not_sent(error);
-    }
-    let why = "the connection broke before the answer began".to_owned();
-    EndpointFault::Lost { why }
-}
-
-fn not_sent(error: &(dyn Error + 'static)) -> EndpointFault {
-    let why = match tls::untrusted(error) {
-        Some(untrusted) => untrusted.words(),
-        None => connect_words(error).to_owned(),
-    };
-    EndpointFault::NotSent { why }
 }
 
 /// A fault from after the request may have arrived.
@@ -58,11 +44,11 @@ pub fn too_long(status: u16) -> EndpointFault {
     }
 }
 
-fn connect_words(error: &(dyn Error + 'static)) -> &'static str {
+fn connect_words(error: &reqwest::Error) -> &'static str {
     if let Some(words) = proxy_words(error) {
         return words;
     }
-    if is_dns(error) {
+    if error.is_dns() {
         return "its name can't be resolved";
     }
     for cause in causes(error) {
@@ -74,32 +60,16 @@ fn connect_words(error: &(dyn Error + 'static)) -> &'static str {
             _ => {}
         }
     }
-    if is_timeout(error) {
+    if error.is_timeout() {
         "no connection in time"
     } else {
         "the connection could not be made"
     }
 }
 
-/// The client keeps the type of this error to itself too.
-fn is_dns(error: &(dyn Error + 'static)) -> bool {
-    let reqwest = error.downcast_ref::<reqwest::Error>();
-    reqwest.is_some_and(reqwest::Error::is_dns)
-        || causes(error).any(|cause| cause.to_string() == "dns error")
-}
-
-fn is_timeout(error: &(dyn Error + 'static)) -> bool {
-    let reqwest = error.downcast_ref::<reqwest::Error>();
-    reqwest.is_some_and(reqwest::Error::is_timeout)
-        || causes(error).any(|cause| {
-            let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
-            kind == Some(io::ErrorKind::TimedOut)
-        })
-}
-
 /// What became of the way through a proxy: without these words the fault of the proxy would pass for one of the
 /// server, which was never reached.
-fn proxy_words(error: &(dyn Error + 'static)) -> Option<&'static str> {
+fn proxy_words(error: &reqwest::Error) -> Option<&'static str> {
     let said = causes(error).map(ToString::to_string);
     // The client keeps the type of this error to itself; a test against a real proxy holds its words.
     let tunnel = said
@@ -115,7 +85,7 @@ fn proxy_words(error: &(dyn Error + 'static)) -> Option<&'static str> {
             "the proxy opens no way to it: ask whoever runs the proxy to allow this address",
         );
     }
-    if is_dns(error) {
+    if error.is_dns() {
         return Some("the proxy's name can't be resolved: look at `proxy`");
     }
     let refused = causes(error).any(|cause| {
@@ -129,7 +99,7 @@ fn proxy_words(error: &(dyn Error + 'static)) -> Option<&'static str> {
     })
 }
 
-fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(error.source(), |cause: &&'e (dyn Error + 'static)| {
         (**cause).source()
     })

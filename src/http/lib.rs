@@ -8,11 +8,9 @@ mod answer;
 mod auth;
 mod body;
 mod client;
-mod connect;
 pub mod fault;
 mod proxy;
 mod roots;
-mod stream;
 mod tls;
 
 pub use answer::{Answer, collect, content_type};
@@ -20,7 +18,6 @@ pub use auth::Auth;
 pub use body::Payload;
 pub use client::{ClientPolicy, HttpClient, Via};
 pub use roots::{ca_sha256, roots};
-pub use stream::{StreamBody, StreamClient};
 
 use std::time::Duration;
 use url::{Host, Url};
