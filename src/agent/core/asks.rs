@@ -6,7 +6,7 @@ use crate::org_session::Ticket;
 use crate::resolve::{Denied, Resolved};
 use oam_model::caller::Caller;
 use oam_model::record::{EventKind, Record};
-use oam_model::refusal::RefusalCode;
+use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
 use oam_model::token_request::TokenRequest;
 use oam_session::machine::{PersonEvent, Who};
@@ -25,7 +25,7 @@ impl AgentCore {
             Resolved::NotOurs => {
                 say(&answers, Reply::NotOurs);
             }
-            Resolved::Refused(mut denied) => {
+            Resolved::Refused(denied) => {
                 if let Some(waits) = self.waits_for(&denied, patience) {
                     return self.park(
                         waits,
@@ -36,11 +36,8 @@ impl AgentCore {
                         },
                     );
                 }
-                self.sign_in_not_awaited(&mut denied, patience);
-                let attended = caller.attended;
-                self.record_refusal(&denied, &front, caller);
-                let epoch = self.notice_by_standing(&denied, attended);
-                say(&answers, refused(denied.refusal, epoch));
+                let (refusal, epoch) = self.deny(*denied, &front, caller, patience);
+                say(&answers, refused(refusal, epoch));
             }
             Resolved::Chosen(chosen) => {
                 let ticket = self.number();
@@ -62,6 +59,21 @@ impl AgentCore {
                 );
             }
         }
+    }
+
+    /// Refuses who waits for nothing, or no longer: on record, with one notice. What is said, and the epoch it is of.
+    pub(super) fn deny(
+        &mut self,
+        mut denied: Denied,
+        front: &str,
+        caller: Caller,
+        patience: WaitPolicy,
+    ) -> (Refusal, u64) {
+        self.sign_in_not_awaited(&mut denied, patience);
+        let attended = caller.attended;
+        self.record_refusal(&denied, front, caller);
+        let epoch = self.notice_by_standing(&denied, attended);
+        (denied.refusal, epoch)
     }
 
     /// Drops the one token that the hub rejected. Nobody learns whether it was held.

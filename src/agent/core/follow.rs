@@ -20,7 +20,7 @@ impl AgentCore {
     ) {
         match self.resolver().resolve(&wanted.ask, "exec", &caller) {
             Resolved::NotOurs => say(&answers, Reply::NotOurs),
-            Resolved::Refused(mut denied) => {
+            Resolved::Refused(denied) => {
                 if let Some(waits) = self.waits_for(&denied, patience) {
                     let FollowRequest {
                         ask,
@@ -41,11 +41,7 @@ impl AgentCore {
                         },
                     );
                 }
-                self.sign_in_not_awaited(&mut denied, patience);
-                let attended = caller.attended;
-                self.record_refusal(&denied, "exec", caller);
-                self.notice_by_standing(&denied, attended);
-                let refusal = denied.refusal;
+                let (refusal, _) = self.deny(*denied, "exec", caller, patience);
                 say(&answers, Reply::Withdrawn { refusal });
             }
             Resolved::Chosen(chosen) => self.start_following(*chosen, wanted, answers),

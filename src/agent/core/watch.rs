@@ -33,7 +33,7 @@ impl AgentCore {
                 self.begin_to_watch(&watched, caller, &answers);
                 Reply::Watching(watched)
             }
-            Err(mut denied) => {
+            Err(denied) => {
                 if let Some(waits) = self.sign_in_to_await(&denied, patience) {
                     let request = Request::Watch { ask };
                     return self.park(
@@ -45,13 +45,8 @@ impl AgentCore {
                         },
                     );
                 }
-                self.sign_in_not_awaited(&mut denied, patience);
-                let attended = caller.attended;
-                self.record_refusal(&denied, FRONT, caller);
-                self.notice_by_standing(&denied, attended);
-                Reply::Withdrawn {
-                    refusal: denied.refusal,
-                }
+                let (refusal, _) = self.deny(*denied, FRONT, caller, patience);
+                Reply::Withdrawn { refusal }
             }
         };
         say(&answers, reply);
