@@ -112,21 +112,18 @@ fn start(foreground: bool) -> Result<(), Refusal> {
         let log = LogFile::open(lock.folder());
         log.into_iter().for_each(log_to_file);
     }
+    // A runtime that can be of this thread alone: the other scheduler, and the mathematics library that it asks for,
+    // are not linked.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build();
+        .build_local(tokio::runtime::LocalOptions::default());
     let runtime = runtime.map_err(|error| {
         Refusal::unavailable(
             format!("the agent can't start its event loop: {}", error.kind()),
             "look at the limits of open files and processes",
         )
     })?;
-    let local = tokio::task::LocalSet::new();
-    let served = local.block_on(
-        &runtime,
-        serve(listening, &place, &lock, foreground || managed),
-    );
-    drop(local);
+    let served = runtime.block_on(serve(listening, &place, &lock, foreground || managed));
     // A look at a folder whose server does not answer must not keep us here.
     runtime.shutdown_background();
     served
