@@ -9,7 +9,8 @@ use super::signal_processor;
 use super::state::{Issuer, LiveConfig};
 use oam_model::audit::AuditRecord;
 use oam_model::feed::FeedEvent;
-use oam_model::principal::{Groups, Principal};
+use oam_model::organization::Reauth;
+use oam_model::principal::{Groups, Principal, PrincipalKind};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_policy::account::Account;
 use oam_policy::admission;
@@ -64,7 +65,7 @@ pub async fn admit(
     let row = person(issuer, live_config, &principal)
         .await
         .map_err(unknown)?;
-    let since = session_since(issuer, &principal, row.as_ref()).await;
+    let since = session_since(issuer, live_config, &principal, row.as_ref()).await;
     admit_by(live_config, principal, row, since.map_err(unknown)?)
 }
 
@@ -121,25 +122,36 @@ async fn person(
     issuer.store.person(principal.key.clone()).await
 }
 
-/// The first evidence of the principal's session, where the answer depends on it.
+/// The first evidence of the principal's session, where the token does not tell its sign-in. At a provider that tells
+/// neither its time nor its session, that of the newest exchange of a code.
 ///
 /// # Errors
 /// The store is not there.
 pub async fn session_since(
     issuer: &Issuer,
+    live_config: &LiveConfig,
     principal: &Principal,
     row: Option<&PersonRow>,
 ) -> Result<Option<u64>, StoreFault> {
+    let Some(row) = row.filter(|_| principal.auth_time.is_none()) else {
+        return Ok(None);
+    };
+    let is_person = principal.kind == PrincipalKind::Person;
+    let key = || principal.key.clone();
     match &principal.session {
-        Some(sid)
-            if principal.auth_time.is_none()
-                && row.is_some_and(|r| r.account.session.is_some()) =>
-        {
-            let key = principal.key.clone();
-            issuer.store.session_since(key, sid.clone()).await
+        Some(sid) if is_person || row.account.session.is_some() => {
+            issuer.store.session_since(key(), sid.clone()).await
+        }
+        None if is_person && names_no_session(live_config, principal) => {
+            issuer.store.code_exchanged(key()).await
         }
         _ => Ok(None),
     }
+}
+
+fn names_no_session(live_config: &LiveConfig, principal: &Principal) -> bool {
+    let source = live_config.identities.source(&principal.key.source);
+    source.is_some_and(|source| source.reauth == Reauth::None)
 }
 
 /// Admits a principal by this row, and by [`session_since`].

@@ -66,7 +66,9 @@ impl Listener {
             .as_ref()
             .filter(|row| row.seen.session.is_some() && row.seen.session == self.principal.session)
             .map_or(0, |row| row.seen.proven_at);
-        let since = authorize::session_since(&self.issuer, &self.principal, row.as_ref()).await?;
+        let since =
+            authorize::session_since(&self.issuer, &live_config, &self.principal, row.as_ref());
+        let since = since.await?;
         let bearer = match authorize::admit_by(&live_config, self.principal.clone(), row, since) {
             Err(AuthorizeError::Denied(barred)) => StreamAccess::Over(barred.event()),
             Ok(_) | Err(AuthorizeError::Unknown(_)) => StreamAccess::Admitted,

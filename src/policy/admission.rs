@@ -30,7 +30,8 @@ pub struct Facts {
     pub session: Option<End>,
     /// The last doubt.
     pub doubt: Option<End>,
-    /// The first evidence of the session that the token has, Unix seconds; none: it is the first.
+    /// The first evidence of the session that the token has, Unix seconds; none: it is the first. Of a token that
+    /// tells none, at a provider that never does: the newest exchange of a code.
     pub session_since: Option<u64>,
     /// The time that the newest evidence speaks of, Unix seconds.
     pub proven_at: u64,
@@ -58,7 +59,7 @@ pub fn admit(
     if let Some(facts) = facts {
         not_ended(facts, principal, org)?;
     }
-    not_too_old(principal, org, now_ms)
+    not_too_old(facts, principal, org, now_ms)
 }
 
 fn not_ended(facts: &Facts, principal: &Principal, org: &OrgRules) -> Result<(), Refusal> {
@@ -102,11 +103,20 @@ fn not_ended(facts: &Facts, principal: &Principal, org: &OrgRules) -> Result<(),
 }
 
 /// The organization's session age (design §1): whatever the provider says, a person must sign in again.
-fn not_too_old(principal: &Principal, org: &OrgRules, now_ms: u64) -> Result<(), Refusal> {
-    let Some(auth_time) = principal.auth_time else {
+/// Where it tells no time of the sign-in, the first evidence of the session is the latest that it can be of.
+fn not_too_old(
+    facts: Option<&Facts>,
+    principal: &Principal,
+    org: &OrgRules,
+    now_ms: u64,
+) -> Result<(), Refusal> {
+    let since = facts.and_then(|facts| facts.session_since);
+    // 0: from before it was kept.
+    let since = since.filter(|since| *since > 0 && principal.kind == PrincipalKind::Person);
+    let Some(signed_in) = principal.auth_time.or(since) else {
         return Ok(());
     };
-    let age_ms = now_ms.saturating_sub(auth_time.saturating_mul(1000));
+    let age_ms = now_ms.saturating_sub(signed_in.saturating_mul(1000));
     if age_ms <= org.session_age_ms {
         return Ok(());
     }
@@ -119,17 +129,18 @@ fn not_too_old(principal: &Principal, org: &OrgRules, now_ms: u64) -> Result<(),
 }
 
 /// The sign-in that the token stands for: `auth_time`, else the first evidence of its session (`sid`), for a
-/// renewed token is younger than its sign-in. A person's token that tells neither could be a renewed one, and
-/// is from before every end; a job has no session, and each of its tokens stands for itself. An answer about a
-/// token proves it alive now and says nothing of a new sign-in.
+/// renewed token is younger than its sign-in. A person's token that tells neither could be a renewed one: it is of
+/// the newest sign-in that is on record, if it was made after it, and else from before every end. A job has no
+/// session, and each of its tokens stands for itself. An answer about a token proves it alive now and says nothing
+/// of a new sign-in.
 fn signed_in_at(facts: &Facts, principal: &Principal) -> u64 {
     if let Some(at) = principal.auth_time {
         return at;
     }
-    if is_untold(principal) {
-        return 0;
-    }
     let made = made_at(principal).unwrap_or(0);
+    if is_untold(principal) {
+        return facts.session_since.filter(|at| *at <= made).unwrap_or(0);
+    }
     facts.session_since.map_or(made, |since| since.min(made))
 }
 
@@ -148,7 +159,7 @@ fn untold(org: &str, end: &End) -> Refusal {
             end.reason
         ),
         format!(
-            "run `oam login {org}`; if that is refused too, the provider must send `auth_time` or `sid`"
+            "run `oam login {org}` with a browser; if that is refused too, the provider must send `auth_time` or `sid`"
         ),
     )
 }

@@ -11,7 +11,8 @@ mod times;
 mod token_type;
 
 use oam_model::issuer::IdentitySource;
-use oam_model::principal::{Principal, PrincipalKey};
+use oam_model::organization::Reauth;
+use oam_model::principal::{Principal, PrincipalKey, PrincipalKind};
 use oam_model::refusal::Refusal;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -44,7 +45,23 @@ pub fn principal(
     audience::of_identity(source, claims)?;
     let times = times::of_identity(source, claims, now_s)?;
     let groups_elsewhere = source.groups_from_userinfo;
-    built(source, Arc::clone(claims), times, groups_elsewhere)
+    let mut principal = built(source, Arc::clone(claims), times, groups_elsewhere)?;
+    if principal.auth_time.is_none() && principal.session.is_none() {
+        principal.session = code_exchange(source, claims);
+    }
+    Ok(principal)
+}
+
+/// A session that is named by the exchange of a code begins with this.
+pub const CODE_EXCHANGE: &str = "nonce:";
+
+/// Where a provider tells neither the time of a sign-in nor its session, the nonce of the exchange of a code names
+/// the sign-in: a renewed ID token has none, or the one of before (OIDC Core §12.2).
+fn code_exchange(source: &IdentitySource, claims: &Claims) -> Option<String> {
+    if source.kind != PrincipalKind::Person || source.reauth != Reauth::None {
+        return None;
+    }
+    shown(claims, "nonce").map(|nonce| format!("{CODE_EXCHANGE}{nonce}"))
 }
 
 /// The principal of an access token by the provider's answer to an introspection (RFC 7662 §2.2) made at

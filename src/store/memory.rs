@@ -166,6 +166,9 @@ impl People for MemoryStore {
     fn session_since(&self, key: PrincipalKey, session: String) -> BoxFuture<'_, Option<u64>> {
         self.read(|rows| rows.session_since(&key, &session))
     }
+    fn code_exchanged(&self, key: PrincipalKey) -> BoxFuture<'_, Option<u64>> {
+        self.read(|rows| rows.code_exchanged(&key))
+    }
     fn person(&self, key: PrincipalKey) -> BoxFuture<'_, Option<PersonRow>> {
         self.read(|rows| rows.person(&key))
     }

@@ -18,6 +18,8 @@ pub trait People: Send + Sync {
     /// The time of the first evidence of a session (`sid`) of a person, Unix seconds, in whatever order evidence
     /// arrived; 0: from before it was kept.
     fn session_since(&self, key: PrincipalKey, session: String) -> BoxFuture<'_, Option<u64>>;
+    /// The time of the newest exchange of a code, Unix seconds, where these name the sign-ins of a person.
+    fn code_exchanged(&self, key: PrincipalKey) -> BoxFuture<'_, Option<u64>>;
     fn person(&self, key: PrincipalKey) -> BoxFuture<'_, Option<PersonRow>>;
     /// People of a source whom a signal names: every member given must match.
     fn people(&self, source: SourceName, subject: SignalSubject) -> BoxFuture<'_, Vec<PersonRow>>;

@@ -5,6 +5,7 @@ use oam_model::name::RoleName;
 use oam_model::organization::GroupSource;
 use oam_model::principal::PrincipalKey;
 use oam_policy::account::{Account, AccountEvent};
+use oam_policy::claims::CODE_EXCHANGE;
 use oam_policy::evidence::{
     DirectoryEvidence, EvidenceKind, GroupOrigin, TEAM, TEAM_BECAUSE, ToldGroups, deciding,
 };
@@ -167,8 +168,11 @@ pub(super) struct SessionRow {
     pub(super) first_s: u64,
 }
 
+/// How long a session is remembered after its first evidence, seconds: twice the longest age that an organization
+/// can allow, for one that is forgotten would count as new.
+const REMEMBERED_S: u64 = 2 * 90 * 24 * 3600;
 /// How many sessions of a person are remembered.
-const SESSIONS: usize = 16;
+const SESSIONS: usize = 1000;
 
 impl PersonRow {
     /// A row of somebody who was not seen yet: they may be ended before they come, and must find that then.
@@ -278,7 +282,7 @@ impl PersonRow {
 }
 
 impl SessionRow {
-    /// The sessions after one was used, the one used last at the end. The oldest are forgotten.
+    /// The sessions after one was used, the one used last at the end. Those of long ago are forgotten.
     pub(super) fn used(mut all: Vec<Self>, sid: &str, proven_at: u64) -> Vec<Self> {
         let known = all.iter().position(|one| one.sid == sid);
         let first_s = known.map_or(proven_at, |at| all.remove(at).first_s.min(proven_at));
@@ -286,7 +290,14 @@ impl SessionRow {
             sid: sid.to_owned(),
             first_s,
         });
+        let oldest_s = proven_at.saturating_sub(REMEMBERED_S);
+        all.retain(|one| one.sid == sid || one.first_s >= oldest_s);
         all.drain(..all.len().saturating_sub(SESSIONS));
         all
+    }
+
+    /// Whether its name is the exchange of a code: a sign-in for certain.
+    pub(super) fn is_code_exchange(&self) -> bool {
+        self.sid.starts_with(CODE_EXCHANGE)
     }
 }

@@ -191,6 +191,12 @@ impl People for SqliteStore {
         })
     }
 
+    fn code_exchanged(&self, key: PrincipalKey) -> BoxFuture<'_, Option<u64>> {
+        self.read(Kind::Key, move |database, _| {
+            read::people::code_exchanged(database, &key)
+        })
+    }
+
     fn people(&self, source: SourceName, subject: SignalSubject) -> BoxFuture<'_, Vec<PersonRow>> {
         self.read(Kind::Search, move |database, _| {
             read::people::by_signal(database, &source, &subject)

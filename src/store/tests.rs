@@ -95,7 +95,8 @@ conformance! {
     people:
         a_signal_finds_whom_every_member_of_it_names
         a_mail_address_matches_letters_of_ascii_only
-        the_last_sixteen_sessions_of_a_person_are_known
+        a_session_is_known_whatever_number_follows_until_it_is_too_old
+        the_newest_exchange_of_a_code_is_told_from_sessions
         an_administrator_finds_people_by_any_of_their_names
         recent_people_come_page_by_page_in_order;
     strangers:

@@ -22,6 +22,7 @@ mod scim;
 mod scim_groups;
 mod scim_inputs;
 mod scim_recorded;
+mod sign_in;
 mod sign_out;
 mod tls;
 mod world;

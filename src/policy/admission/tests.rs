@@ -198,9 +198,35 @@ fn a_renewal_is_no_new_sign_in_where_the_provider_tells_no_time_of_one() {
         "{}",
         refusal.next
     );
+    // At a provider that tells neither, it is of the newest exchange of a code, if it was made after that.
+    assert_eq!(code(&ended(Some(NOW - 50)), &untold), None);
+    for of_before in [NOW - 100, NOW - 500] {
+        assert_eq!(code(&ended(Some(of_before)), &untold), refused);
+    }
+    assert_eq!(code(&ended(Some(NOW - 9)), &untold), refused);
     // Each token of a job stands for itself.
     untold.kind = PrincipalKind::Job;
     assert_eq!(code(&ended(None), &untold), None);
+}
+
+#[test]
+fn a_session_is_at_least_as_old_as_its_first_evidence() {
+    let since = |session_since| Facts {
+        session_since,
+        ..Facts::default()
+    };
+    let renewed = person(None, NOW - 10);
+    let longest_s = WEEK_MS / 1000;
+    let old = since(Some(NOW - longest_s - 1));
+    assert_eq!(code(&old, &renewed), Some(RefusalCode::Ended));
+    for young in [Some(NOW - longest_s), Some(0), None] {
+        assert_eq!(code(&since(young), &renewed), None, "{young:?}");
+    }
+    // Whoever tells the time of a sign-in knows better.
+    assert_eq!(code(&old, &person(Some(NOW - 20), NOW - 10)), None);
+    let mut job = renewed;
+    job.kind = PrincipalKind::Job;
+    assert_eq!(code(&old, &job), None);
 }
 
 #[test]

@@ -59,6 +59,12 @@ impl Rows {
         found.map(|one| one.first_s)
     }
 
+    pub(super) fn code_exchanged(&self, key: &PrincipalKey) -> Option<u64> {
+        let sessions = self.people.get(key)?.sessions.iter();
+        let named = sessions.filter(|one| one.is_code_exchange());
+        named.map(|one| one.first_s).max()
+    }
+
     pub(super) fn by_signal(&self, source: &SourceName, subject: &SignalSubject) -> Vec<PersonRow> {
         if subject.is_empty() {
             return Vec::new();

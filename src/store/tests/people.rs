@@ -79,37 +79,51 @@ pub async fn a_mail_address_matches_letters_of_ascii_only(store: &dyn Store) {
     assert_eq!(other.unwrap().len(), 0);
 }
 
-pub async fn the_last_sixteen_sessions_of_a_person_are_known(store: &dyn Store) {
-    for number in 0..20 {
+pub async fn a_session_is_known_whatever_number_follows_until_it_is_too_old(store: &dyn Store) {
+    const DAY_S: u64 = 24 * 3600;
+    let use_of = |sid: &str, at_s: u64| {
         let mut person = seen("ada");
-        person.session = Some(format!("s{number}"));
-        person.proven_at += number;
-        see(store, person).await;
+        (person.session, person.proven_at) = (Some(sid.to_owned()), at_s);
+        see(store, person)
+    };
+    use_of("s", NOW).await;
+    for number in 0..40 {
+        use_of(&format!("s{number}"), NOW + number).await;
     }
-    // An older one that is used again is young again.
-    let mut again = seen("ada");
-    (again.session, again.proven_at) = (Some("s4".into()), NOW + 50);
-    see(store, again).await;
-    let mut newest = seen("ada");
-    (newest.session, newest.proven_at) = (Some("s20".into()), NOW + 60);
-    see(store, newest).await;
-    for (sid, known) in [
-        ("s3", false),
-        ("s4", true),
-        ("s5", false),
-        ("s6", true),
-        ("s20", true),
-    ] {
+    let since = |sid: &str| store.session_since(person("ada"), sid.to_owned());
+    assert_eq!(since("s").await.unwrap(), Some(NOW));
+    // The longest age that an organization can allow, and as long again.
+    use_of("t", NOW + 179 * DAY_S).await;
+    assert_eq!(since("s").await.unwrap(), Some(NOW));
+    use_of("u", NOW + 181 * DAY_S).await;
+    for gone in ["s", "s39"] {
+        assert_eq!(since(gone).await.unwrap(), None, "{gone}");
         let subject = SignalSubject {
-            session: Some(sid.to_owned()),
+            session: Some(gone.to_owned()),
             ..SignalSubject::default()
         };
-        let rows = store
-            .people("okta".parse().unwrap(), subject)
-            .await
-            .unwrap();
-        assert_eq!(!rows.is_empty(), known, "{sid}");
+        let rows = store.people("okta".parse().unwrap(), subject).await;
+        assert!(rows.unwrap().is_empty(), "{gone}");
     }
+    assert_eq!(since("t").await.unwrap(), Some(NOW + 179 * DAY_S));
+}
+
+pub async fn the_newest_exchange_of_a_code_is_told_from_sessions(store: &dyn Store) {
+    let newest = || store.code_exchanged(person("ada"));
+    assert_eq!(newest().await.unwrap(), None);
+    for (sid, at_s) in [
+        ("sid", NOW + 50),
+        ("nonce:one", NOW + 10),
+        ("nonce:two", NOW + 20),
+        // A renewal that says the nonce of before is of the time of before.
+        ("nonce:one", NOW + 30),
+    ] {
+        let mut person = seen("ada");
+        (person.session, person.proven_at) = (Some(sid.to_owned()), at_s);
+        see(store, person).await;
+    }
+    assert_eq!(newest().await.unwrap(), Some(NOW + 20));
+    assert_eq!(store.code_exchanged(person("bob")).await.unwrap(), None);
 }
 
 pub async fn an_administrator_finds_people_by_any_of_their_names(store: &dyn Store) {

@@ -250,11 +250,15 @@ impl World {
 
     /// `oam-issuer revoke` and `restore`.
     pub async fn order(&self, who: &str, order: Order) {
+        self.order_at(who, order, clock::now_ms()).await;
+    }
+
+    /// At this moment, Unix milliseconds.
+    pub async fn order_at(&self, who: &str, order: Order, at_ms: u64) {
         let row = self.person(who).await;
         let org = "acme".parse().unwrap();
         let store = &*self.issuer.store;
-        let now = clock::now_ms();
-        signal_processor::order(store, &org, &key(who), row.as_ref(), &order, now)
+        signal_processor::order(store, &org, &key(who), row.as_ref(), &order, at_ms)
             .await
             .unwrap();
     }

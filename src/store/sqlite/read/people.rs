@@ -37,6 +37,25 @@ pub(in super::super) fn session_since(
     )
 }
 
+/// The newest exchange of a code.
+pub(in super::super) fn code_exchanged(
+    database: &Connection,
+    principal: &PrincipalKey,
+) -> Result<Option<u64>> {
+    one(
+        database,
+        "SELECT s.first_s FROM people p JOIN sessions s ON s.person = p.id
+         WHERE p.source = ?1 AND p.key = ?2 AND substr(s.sid, 1, length(?3)) = ?3
+         ORDER BY s.first_s DESC LIMIT 1",
+        (
+            principal.source.as_str(),
+            &principal.key,
+            oam_policy::claims::CODE_EXCHANGE,
+        ),
+        |row| number(row, 0),
+    )
+}
+
 /// People of a source whom a signal names. Every member given must match; an issuer alone names nobody.
 pub(in super::super) fn by_signal(
     database: &Connection,
