@@ -138,6 +138,10 @@ pub enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Read an LDAP server as stdin says, and answer on stdout: what the issuer starts for each reading, so that a
+    /// server that speaks no LDAP ends that process and not the issuer.
+    #[command(hide = true)]
+    ReadLdap,
     /// Print the version.
     #[command(hide = true)]
     Version,

@@ -13,6 +13,7 @@ pub mod init;
 pub mod keys;
 pub mod opening;
 pub mod policy;
+mod read_ldap;
 pub mod restore;
 pub mod revoke;
 pub mod scim;
@@ -78,6 +79,7 @@ fn dispatch(show: &Printer, command: &Command) -> u8 {
         Command::Github(args) => github::run(show, args),
         Command::Directory(args) => directory::run(show, args),
         Command::Audit(args) => audit::run(show, args),
+        Command::ReadLdap => read_ldap::run(show),
         Command::Version => {
             show.line(format!("oam-issuer {}", env!("CARGO_PKG_VERSION")));
             0

@@ -1,10 +1,13 @@
 //! Certificates of servers: judged by the system's roots and those of `ca_file`. One that is refused is named, because
 //! whose it is tells what to do: a company's proxy that opens TLS signs with an authority of the company's.
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
+    SignatureScheme,
 };
 use rustls_platform_verifier::Verifier;
 use std::error::Error as StdError;
@@ -28,13 +31,48 @@ pub(crate) fn config(roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig
     } else {
         Verifier::new_with_extra_roots(roots, Arc::clone(&provider))
     };
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Naming(verifier?)))
-        .with_no_client_auth();
+    let mut config = judged_by(provider, verifier?)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// TLS for a protocol that is not HTTP, with these roots and no others; none: the system's.
+///
+/// # Errors
+/// As for the roots of a client.
+pub fn tls_for_roots(only: Option<Vec<CertificateDer<'static>>>) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let Some(only) = only else {
+        return judged_by(Arc::clone(&provider), Verifier::new(provider)?);
+    };
+    let mut roots = RootCertStore::empty();
+    for root in only {
+        roots.add(root)?;
+    }
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+    let unfit = |why: &dyn fmt::Display| Error::General(why.to_string());
+    let verifier = Arc::into_inner(verifier.map_err(|why| unfit(&why))?);
+    judged_by(
+        provider,
+        verifier.ok_or_else(|| unfit(&"a verifier in use"))?,
+    )
+}
+
+fn judged_by(
+    provider: Arc<CryptoProvider>,
+    verifier: impl ServerCertVerifier + 'static,
+) -> Result<ClientConfig, Error> {
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Naming(verifier)))
+        .with_no_client_auth())
+}
+
+/// Whose certificate was refused and what to do, where that is what an error comes from.
+pub fn refused_certificate(error: &(dyn StdError + 'static)) -> Option<String> {
+    untrusted(error).map(RefusedCertificate::words)
 }
 
 /// Judges as the verifier in it does, and names what that refuses.

@@ -6,7 +6,7 @@ mod entra;
 mod fault;
 mod google;
 mod keycloak;
-mod ldap;
+pub mod ldap;
 mod okta;
 pub mod poll;
 mod rest;

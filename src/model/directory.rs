@@ -1,6 +1,7 @@
 //! A directory that the issuer reads itself, as it is configured (`[sources.NAME.directory]`).
 
 use super::issuer::SecretPlace;
+use serde::{Deserialize, Serialize};
 
 /// How a directory is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +105,7 @@ pub struct LdapDirectory {
 }
 
 /// What tells that an account is disabled.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LdapDisabled {
     /// Bit 2 of `userAccountControl` (Active Directory).
     UserAccountControl,

@@ -5,13 +5,14 @@
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Losses up to this many are no great part, however few there are.
 const FEW: u64 = 3;
 
 /// Somebody as the directory shows them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadUser {
     /// The directory's own name of the record, by which groups name their members.
     pub id: String,

@@ -2,6 +2,7 @@
 
 use oam_model::refusal::Refusal;
 use rustix::process::{Resource, Rlimit, setrlimit};
+use std::fs::File;
 use std::io::{self, Write};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -66,6 +67,34 @@ pub fn quiet_panics(program: &'static str) {
     }));
 }
 
+/// A panic is the end of this process at once and without a word, however the program was built: for one that reads
+/// what strangers wrote by a library that panics, and whose end is its answer.
+pub fn abort_at_panics() {
+    std::panic::set_hook(Box::new(|_| std::process::abort()));
+}
+
+/// This process gets no more memory than so many bytes; beyond it an allocation fails, which ends it.
+///
+/// # Errors
+/// The system refused it.
+pub fn limit_memory(bytes: u64) -> io::Result<()> {
+    // What is written to: threads' stacks and the allocator's arenas, and not the program's text.
+    let limit = Rlimit {
+        current: Some(bytes),
+        maximum: Some(bytes),
+    };
+    Ok(setrlimit(Resource::Data, limit)?)
+}
+
+/// The standard input without a buffer of its own: what is read of it is nowhere else.
+///
+/// # Errors
+/// It is closed.
+pub fn plain_input() -> io::Result<File> {
+    use std::os::fd::AsFd as _;
+    Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
+}
+
 /// The signals that a server heeds.
 pub struct ProcessSignals {
     term: Signal,
@@ -110,7 +139,7 @@ impl ProcessSignals {
 
 #[cfg(test)]
 mod tests {
-    use super::{harden, lock_memory};
+    use super::{abort_at_panics, harden, limit_memory, lock_memory};
 
     #[test]
     fn a_hardened_process_leaves_no_core_and_is_not_dumpable() {
@@ -122,6 +151,54 @@ mod tests {
         let said = String::from_utf8_lossy(&ran.stdout);
         assert!(ran.status.success(), "{said}");
         assert!(said.contains("1 passed"), "a test that has moved: {said}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_whose_memory_is_limited_ends_beyond_it_and_so_it_does_at_a_panic() {
+        use std::os::unix::process::ExitStatusExt as _;
+        for (name, aborts) in [
+            ("limited_beyond", true),
+            ("panicking", true),
+            ("limited_within", false),
+        ] {
+            let ran = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", &format!("process::tests::{name}"), "--ignored"])
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&ran.stdout);
+            // SIGABRT.
+            assert_eq!(ran.status.signal() == Some(6), aborts, "{name}: {said}");
+            assert_eq!(said.contains("1 passed"), !aborts, "{name}: {said}");
+        }
+    }
+
+    /// Memory that is written to, so that nobody leaves it out.
+    fn taken(mebibytes: usize) -> usize {
+        let all = vec![1u8; mebibytes << 20];
+        std::hint::black_box(&all).len()
+    }
+
+    #[test]
+    #[ignore = "run by the test above"]
+    fn limited_beyond() {
+        limit_memory(256 << 20).unwrap();
+        taken(300);
+    }
+
+    #[test]
+    #[ignore = "run by the test above"]
+    fn limited_within() {
+        limit_memory(256 << 20).unwrap();
+        taken(100);
+    }
+
+    #[test]
+    #[ignore = "run by the test above"]
+    fn panicking() {
+        abort_at_panics();
+        let none: Option<u8> = std::hint::black_box(None);
+        none.unwrap();
     }
 
     #[test]

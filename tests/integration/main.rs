@@ -40,6 +40,7 @@ mod issuer_directory;
 mod issuer_feed;
 mod issuer_hubs;
 mod issuer_jobs;
+mod issuer_ldap_lies;
 mod issuer_leaver;
 mod issuer_outage;
 mod issuer_people;

@@ -1,5 +1,6 @@
 //! Why a directory was not read to its end.
 
+use super::ldap::LdapFault;
 use oam_model::answer::EndpointFault;
 use oam_model::refusal::Refusal;
 use std::fmt;
@@ -26,15 +27,23 @@ pub enum ReadFault {
     Late,
     /// The provider wants to be left alone for longer than is left.
     Limited,
-    /// The LDAP server answered something else than success (RFC 4511 §A.1).
-    Ldap { what: &'static str, code: u32 },
-    /// The LDAP server could not be reached, or the connection broke.
-    Lost(&'static str),
+    /// What the process found that reads LDAP.
+    Ldap(LdapFault),
+    /// That process ended without an answer, as it does at bytes that are no LDAP.
+    ReaderEnded,
+    /// That process could not be started.
+    NoReader(&'static str),
 }
 
 impl From<Refusal> for ReadFault {
     fn from(refusal: Refusal) -> Self {
         Self::Secret(refusal.sentence)
+    }
+}
+
+impl From<LdapFault> for ReadFault {
+    fn from(fault: LdapFault) -> Self {
+        Self::Ldap(fault)
     }
 }
 
@@ -49,10 +58,11 @@ impl fmt::Display for ReadFault {
             Self::TooMany(most) => write!(f, "it has more than {most} people (`most_users`)"),
             Self::Late => f.write_str("it took longer than `within` allows"),
             Self::Limited => f.write_str("the provider's limit of requests leaves no time"),
-            Self::Ldap { what, code } => {
-                write!(f, "{what}: the server answered {code}{}", named(*code))
-            }
-            Self::Lost(why) => f.write_str(why),
+            Self::Ldap(fault) => fault.fmt(f),
+            Self::ReaderEnded => f.write_str(
+                "what the server sent is no LDAP, and ended the process that read it (look at `url`, and at who answers there)",
+            ),
+            Self::NoReader(why) => write!(f, "the process that reads LDAP can't be started: {why}"),
         }
     }
 }
@@ -68,21 +78,5 @@ fn answered(fault: &EndpointFault) -> String {
         EndpointFault::Unreadable { why } | EndpointFault::Unfit { why } => why.clone(),
         EndpointFault::Check { name, why } => format!("{name}: {why}"),
         EndpointFault::Denied { status, .. } => format!("it answered {status}"),
-    }
-}
-
-/// The usual codes in words.
-const fn named(code: u32) -> &'static str {
-    match code {
-        3 => " (time limit)",
-        4 => " (size limit: not all was sent)",
-        8 => " (stronger authentication needed)",
-        11 => " (administrative limit: not all was sent)",
-        13 => " (confidentiality needed: use ldaps)",
-        32 => " (no such entry: look at the bases)",
-        48 | 49 => " (the name or password is not taken)",
-        50 => " (it may not read this)",
-        51 | 52 => " (busy or unavailable)",
-        _ => "",
     }
 }

@@ -11,17 +11,34 @@ use std::process::{Child, Command, Stdio};
 const SUFFIX: &str = "dc=acme,dc=example";
 const SECRET: &str = "t1ger";
 
+/// How a directory is reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum LdapWay {
+    /// TLS from the start.
+    Tls,
+    /// TLS on the plain port.
+    StartTls,
+    /// Open, which only loopback may be.
+    Plain,
+}
+
 /// A directory that runs.
 pub struct LdapServer {
     child: Child,
+    way: LdapWay,
     port: Port,
     // Last, so that it goes after the process.
     folder: tempfile::TempDir,
 }
 
 impl LdapServer {
-    /// With these people, and groups with their members.
+    /// With these people, and groups with their members; by TLS.
     pub fn start(people: &[&str], groups: &[(&str, &[&str])]) -> Self {
+        Self::by(LdapWay::Tls, people, groups)
+    }
+
+    /// The same by another way.
+    pub fn by(way: LdapWay, people: &[&str], groups: &[(&str, &[&str])]) -> Self {
         let folder = tempfile::Builder::new().prefix("oam-l").tempdir().unwrap();
         let port = Port::take();
         certificates(folder.path());
@@ -40,22 +57,35 @@ impl LdapServer {
             .write_all(text.as_bytes())
             .unwrap();
         assert!(add.wait().unwrap().success());
-        let child = serve(&config, &port);
+        let child = serve(&config, &url(way, &port), &port);
         Self {
             child,
+            way,
             port,
             folder,
         }
+    }
+
+    /// Comes back after `stop`, with all that it had.
+    pub fn again(&mut self) {
+        let config = self.folder.path().join("slapd.conf");
+        self.child = serve(&config, &url(self.way, &self.port), &self.port);
+    }
+
+    /// Where it listens; free for another server after `stop`.
+    pub fn port(&self) -> u16 {
+        self.port.number
     }
 
     /// The table of a source's directory that is read there every second.
     pub fn settings(&self, source: &str) -> String {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
         format!(
-            "[sources.{source}.directory]\nkind = \"ldap\"\nurl = \"ldaps://127.0.0.1:{}\"\nca_file = \"{}\"\n\
+            "[sources.{source}.directory]\nkind = \"ldap\"\nurl = \"{}\"\nstart_tls = {}\nca_file = \"{}\"\n\
              bind_dn = \"cn=admin,{SUFFIX}\"\nsecret = {{ file = \"{}\" }}\nbase = \"{SUFFIX}\"\n\
              disabled = \"employeeType\"\ndisabled_values = [\"left\"]\nevery = \"1s\"\n",
-            self.port.number,
+            url(self.way, &self.port),
+            self.way == LdapWay::StartTls,
             at("ca.pem"),
             at("secret"),
         )
@@ -63,7 +93,7 @@ impl LdapServer {
 
     /// Changes somebody's entry as an administrator does.
     pub fn modify(&self, who: &str, change: &str) {
-        let url = format!("ldaps://127.0.0.1:{}", self.port.number);
+        let url = url(self.way, &self.port);
         let mut modify = Command::new("ldapmodify")
             .args([
                 "-x",
@@ -101,10 +131,17 @@ impl Drop for LdapServer {
     }
 }
 
-fn serve(config: &Path, port: &Port) -> Child {
-    let url = format!("ldaps://127.0.0.1:{}", port.number);
+fn url(way: LdapWay, port: &Port) -> String {
+    let scheme = match way {
+        LdapWay::Tls => "ldaps",
+        LdapWay::StartTls | LdapWay::Plain => "ldap",
+    };
+    format!("{scheme}://127.0.0.1:{}", port.number)
+}
+
+fn serve(config: &Path, url: &str, port: &Port) -> Child {
     let child = Command::new("/usr/sbin/slapd")
-        .args(["-h", &url, "-d", "0", "-f"])
+        .args(["-h", url, "-d", "0", "-f"])
         .arg(config)
         .spawn()
         .expect("slapd (package slapd)");

@@ -9,6 +9,7 @@ pub mod disk;
 pub mod feed;
 pub mod git_host;
 pub mod http;
+pub mod ldap_liar;
 pub mod ldap_server;
 pub mod nginx;
 pub mod parts;

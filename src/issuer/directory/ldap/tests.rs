@@ -1,16 +1,17 @@
 //! Answers that `slapd` does not give: the values of a large group in parts, as Active Directory sends them, and parts
 //! that are not to be read.
 
-use super::super::{ReadFault, ReadOrder};
+use super::super::ReadOrder;
+use super::reader::{is_disabled, read};
+use super::sent::{LdapFault, LdapOrder};
 use super::stand_in::{Answer, Asked, Entry, serve};
-use super::{is_disabled, read};
 use crate::outbound::OutboundClient;
 use oam_http::Via;
 use oam_model::directory::{DirectoryAdapter, DirectoryPoll, LdapDirectory, LdapDisabled};
 use oam_model::issuer::SecretPlace;
+use oam_model::secret::Secret;
 use oam_policy::directory::{DirectoryReading, Known};
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
 
 const BASE: &str = "dc=acme,dc=example";
 const GROUP: &str = "cn=ml,dc=acme,dc=example";
@@ -77,20 +78,13 @@ fn from(asked: &Asked) -> Option<usize> {
     range.strip_suffix("-*")?.parse().ok()
 }
 
-/// What is read of a server that answers so.
-async fn reading(
-    answer: impl Fn(&Asked) -> Answer + Send + 'static,
-) -> (Result<DirectoryReading, ReadFault>, Vec<Vec<String>>) {
-    let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("secret");
-    std::fs::write(&secret, "t1ger").unwrap();
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let (url, asked) = serve(answer);
+/// What is told to the process that reads.
+pub(super) fn order(url: String) -> LdapOrder {
     let ldap = LdapDirectory {
         url,
         start_tls: false,
         bind_dn: format!("cn=reader,{BASE}"),
-        secret: SecretPlace::File(secret.display().to_string()),
+        secret: SecretPlace::Variable("SECRET".to_owned()),
         base: BASE.to_owned(),
         filter: "(objectClass=user)".to_owned(),
         user_name: "sAMAccountName".to_owned(),
@@ -115,8 +109,19 @@ async fn reading(
     let wanted = BTreeSet::from(["ml".to_owned()]);
     let known = Known::default();
     let order = ReadOrder::new(&settings, &outside, &wanted, &known, None);
-    let read = read(&order, &ldap).await;
-    (read, asked.try_iter().collect())
+    LdapOrder::new(&order, &ldap, "t1ger".len())
+}
+
+/// What is read of a server that answers so.
+async fn reading(
+    answer: impl Fn(&Asked) -> Answer + Send + 'static,
+) -> (Result<DirectoryReading, LdapFault>, Vec<Vec<String>>) {
+    let (url, asked) = serve(answer);
+    let read = read(&order(url), &Secret::new("t1ger".to_owned())).await;
+    (
+        read.map(|read| read.whole().unwrap()),
+        asked.try_iter().collect(),
+    )
 }
 
 /// A group of `count` whose members come in parts of 1,500.
