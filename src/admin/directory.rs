@@ -122,7 +122,7 @@ pub fn run(show: &Printer, args: &DirectoryArgs) -> u8 {
         DirectoryWhat::Poll { source, dry_run } => poll(show, source, *dry_run),
         DirectoryWhat::List => list(show),
         DirectoryWhat::Confirm { source } => confirm(show, source),
-        DirectoryWhat::Forget { source } => scim::forget(show, source),
+        DirectoryWhat::Forget { source } => scim::forget(show, source, "oam-issuer directory list"),
     })
 }
 

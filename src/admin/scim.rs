@@ -109,7 +109,7 @@ pub fn run(show: &Printer, args: &ScimArgs) -> u8 {
             good_for,
         } => token(show, source, *overlap, *good_for),
         ScimWhat::List => list(show),
-        ScimWhat::Forget { source } => forget(show, source),
+        ScimWhat::Forget { source } => forget(show, source, "oam-issuer scim list"),
         ScimWhat::Drop { source } => remove(show, SecretOwner::Directory(source.clone())),
     })
 }
@@ -152,14 +152,15 @@ fn token(
     Ok(0)
 }
 
-pub(super) fn forget(show: &Printer, source: &SourceName) -> Result<u8, Refusal> {
+/// `list`: the command that shows which directories there are.
+pub(super) fn forget(show: &Printer, source: &SourceName, list: &str) -> Result<u8, Refusal> {
     let Database { org, store, .. } = database::open(show)?;
     let state = opening::wait(store.directory_state(source.clone()))?;
     let state = state.map_err(|fault| fault.refusal())?;
     if state == DirectoryState::default() {
         return Err(Refusal::bad_request(
             format!("a directory of {source} never said anything"),
-            "see which there are with `oam-issuer scim list`",
+            format!("see which there are with `{list}`"),
         ));
     }
     let words = format!("{} users and {} groups", state.users, state.groups);

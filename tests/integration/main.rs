@@ -45,6 +45,7 @@ mod issuer_leaver;
 mod issuer_outage;
 mod issuer_people;
 mod issuer_poll;
+mod issuer_poll_commands;
 mod issuer_signals;
 mod issuer_tokens;
 mod keyring;

@@ -60,7 +60,7 @@ impl fmt::Display for ReadFault {
             Self::Limited => f.write_str("the provider's limit of requests leaves no time"),
             Self::Ldap(fault) => fault.fmt(f),
             Self::ReaderEnded => f.write_str(
-                "what the server sent is no LDAP, and ended the process that read it (look at `url`, and at who answers there)",
+                "what the server sent is no LDAP, or far more than `most_users` allows, and ended the process that read it (look at `url`, and at who answers there)",
             ),
             Self::NoReader(why) => write!(f, "the process that reads LDAP can't be started: {why}"),
         }

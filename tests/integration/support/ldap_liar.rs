@@ -81,7 +81,7 @@ fn answer(mut stream: TcpStream, lie: &Lie) {
     if !matches!(stream.read(&mut asked), Ok(1..)) || stream.write_all(&lie.says).is_err() {
         return;
     }
-    let more = [b'x'; 65_536];
+    let more = vec![b'x'; 65_536];
     match lie.then {
         Then::Closes => {}
         Then::Waits => while matches!(stream.read(&mut asked), Ok(1..)) {},

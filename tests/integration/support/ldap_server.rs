@@ -5,7 +5,7 @@ use super::wait::until_true;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 const SUFFIX: &str = "dc=acme,dc=example";
@@ -47,16 +47,7 @@ impl LdapServer {
         super::world::set_mode(&folder.path().join("secret"), 0o600);
         let config = folder.path().join("slapd.conf");
         std::fs::write(&config, settings(folder.path())).unwrap();
-        let mut add = Command::new("/usr/sbin/slapadd");
-        add.arg("-f").arg(&config).stdin(Stdio::piped());
-        let mut add = add.spawn().expect("slapadd (package slapd)");
-        let text = entries(people, groups);
-        add.stdin
-            .take()
-            .unwrap()
-            .write_all(text.as_bytes())
-            .unwrap();
-        assert!(add.wait().unwrap().success());
+        fed("/usr/sbin/slapadd", &config, &entries(people, groups));
         let child = serve(&config, &url(way, &port), &port);
         Self {
             child,
@@ -64,6 +55,19 @@ impl LdapServer {
             port,
             folder,
         }
+    }
+
+    /// Makes these changes while nobody can read: what is read next has all of them.
+    pub fn modify_at_once(&mut self, changes: &str) {
+        self.stop();
+        let config = self.folder.path().join("slapd.conf");
+        fed("/usr/sbin/slapmodify", &config, changes);
+        self.again();
+    }
+
+    /// Another authority of the same name stands in `ca_file` from now on; the server keeps its certificate.
+    pub fn other_authority(&self) {
+        authority(self.folder.path());
     }
 
     /// Comes back after `stop`, with all that it had.
@@ -82,7 +86,7 @@ impl LdapServer {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
         format!(
             "[sources.{source}.directory]\nkind = \"ldap\"\nurl = \"{}\"\nstart_tls = {}\nca_file = \"{}\"\n\
-             bind_dn = \"cn=admin,{SUFFIX}\"\nsecret = {{ file = \"{}\" }}\nbase = \"{SUFFIX}\"\n\
+             bind_dn = \"cn=reader,{SUFFIX}\"\nsecret = {{ file = \"{}\" }}\nbase = \"{SUFFIX}\"\n\
              disabled = \"employeeType\"\ndisabled_values = [\"left\"]\nevery = \"1s\"\n",
             url(self.way, &self.port),
             self.way == LdapWay::StartTls,
@@ -131,6 +135,20 @@ impl Drop for LdapServer {
     }
 }
 
+/// Runs a program of `slapd` on its database while it is down.
+fn fed(program: &str, config: &Path, text: &str) {
+    let mut child = Command::new(program)
+        .arg("-f")
+        .arg(config)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|why| panic!("{program} (package slapd): {why}"));
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(text.as_bytes()).unwrap();
+    drop(input);
+    assert!(child.wait().unwrap().success(), "{program}");
+}
+
 fn url(way: LdapWay, port: &Port) -> String {
     let scheme = match way {
         LdapWay::Tls => "ldaps",
@@ -161,13 +179,16 @@ fn settings(folder: &Path) -> String {
         "{schema}modulepath /usr/lib/ldap\nmoduleload back_mdb\npidfile {folder}/pid\n\
          TLSCACertificateFile {folder}/ca.pem\nTLSCertificateFile {folder}/server.pem\n\
          TLSCertificateKeyFile {folder}/server.key\ndatabase mdb\nsuffix \"{SUFFIX}\"\n\
-         rootdn \"cn=admin,{SUFFIX}\"\nrootpw {SECRET}\ndirectory {folder}/db\n"
+         rootdn \"cn=admin,{SUFFIX}\"\nrootpw {SECRET}\ndirectory {folder}/db\n\
+         limits dn.exact=\"cn=reader,{SUFFIX}\" size=500 size.prtotal=unlimited\n"
     )
 }
 
 fn entries(people: &[&str], groups: &[(&str, &[&str])]) -> String {
     let mut text = format!(
-        "dn: {SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\no: Acme\ndc: acme\n\n"
+        "dn: {SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\no: Acme\ndc: acme\n\n\
+         dn: cn=reader,{SUFFIX}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: reader\n\
+         userPassword: {SECRET}\n\n"
     );
     for name in people {
         let _ = write!(
@@ -188,58 +209,40 @@ fn entries(people: &[&str], groups: &[(&str, &[&str])]) -> String {
     text
 }
 
+const NEW_KEY: [&str; 5] = [
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:P-256",
+    "-nodes",
+];
+
+fn openssl(folder: &Path, args: &[&str]) {
+    let mut run = Command::new("openssl");
+    let run = run
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .expect("openssl");
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+}
+
+/// A root.
+fn authority(folder: &Path) {
+    let args = "req -x509 -days 2 -subj /CN=Acme -keyout ca.key -out ca.pem";
+    let args: Vec<&str> = args.split(' ').chain(NEW_KEY).collect();
+    openssl(folder, &args);
+}
+
 /// A root, and a certificate of 127.0.0.1 by it.
 fn certificates(folder: &Path) {
-    let at = |name: &str| -> PathBuf { folder.join(name) };
-    let run = |args: &[&str]| {
-        let run = Command::new("openssl")
-            .args(args)
-            .current_dir(folder)
-            .output()
-            .expect("openssl");
-        assert!(
-            run.status.success(),
-            "{}",
-            String::from_utf8_lossy(&run.stderr)
-        );
-    };
-    let new = [
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-    ];
-    let ca = [
-        "req", "-x509", "-days", "2", "-subj", "/CN=Acme", "-keyout", "ca.key", "-out", "ca.pem",
-    ];
-    run(&[&ca[..], &new[..]].concat());
-    let request = [
-        "req",
-        "-subj",
-        "/CN=127.0.0.1",
-        "-keyout",
-        "server.key",
-        "-out",
-        "server.csr",
-    ];
-    run(&[&request[..], &new[..]].concat());
-    std::fs::write(at("server.ext"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-    run(&[
-        "x509",
-        "-req",
-        "-days",
-        "2",
-        "-in",
-        "server.csr",
-        "-CA",
-        "ca.pem",
-        "-CAkey",
-        "ca.key",
-        "-CAcreateserial",
-        "-extfile",
-        "server.ext",
-        "-out",
-        "server.pem",
-    ]);
+    authority(folder);
+    let request = "req -subj /CN=127.0.0.1 -keyout server.key -out server.csr";
+    let request: Vec<&str> = request.split(' ').chain(NEW_KEY).collect();
+    openssl(folder, &request);
+    std::fs::write(folder.join("server.ext"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+    let sign = "x509 -req -days 2 -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile server.ext -out server.pem";
+    let sign: Vec<&str> = sign.split(' ').collect();
+    openssl(folder, &sign);
 }

@@ -80,14 +80,14 @@ async fn an_answer_of_a_reader_that_ended_in_order_is_taken_and_nothing_else() {
     let groups = taken.groups.unwrap();
     assert_eq!(taken.users[0].user_name, "ada");
     assert!(groups[0].members.contains("uid=ada"));
-    let nowhere = Command::new("/nowhere/oam-issuer");
-    let taken = answer(nowhere, &order, &secret()).await;
-    assert!(matches!(taken, Err(ReadFault::NoReader(_))), "{taken:?}");
 }
 
 #[tokio::test]
-async fn an_order_that_is_cut_is_none() {
+async fn a_reader_that_is_not_there_is_told_and_an_order_that_is_cut_is_none() {
     let order = order("ldap://127.0.0.1:1".to_owned());
+    let nowhere = Command::new("/nowhere/oam-issuer");
+    let taken = answer(nowhere, &order, &secret()).await;
+    assert!(matches!(taken, Err(ReadFault::NoReader(_))), "{taken:?}");
     let mut bytes = Vec::new();
     told(&mut bytes, &order, &secret()).await.unwrap();
     assert!(LdapTask::from(&mut bytes.as_slice()).is_ok());
