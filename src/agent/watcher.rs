@@ -13,6 +13,8 @@ pub(super) struct Watcher {
     pub hub: HubName,
     /// What it told last; none before its first token, and once its sum is on record.
     pub served: Option<ServedTraffic>,
+    /// Its sum is on record: what was told before it and comes later adds nothing.
+    pub summed: bool,
     /// It was told of the session's end.
     pub withdrawn: bool,
 }

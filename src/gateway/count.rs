@@ -1,5 +1,6 @@
-//! What a child did, counted as it goes and told once at its end.
+//! What a child did, counted as it goes; the sum is told at its end, and by [`crate::report`] meanwhile.
 
+use crate::report::Change;
 use crate::source::{HubOperation, Target};
 use oam_model::name::Repository;
 use oam_model::served::{MOST_REFS, ServedRepository, ServedTraffic};
@@ -17,17 +18,18 @@ pub struct Tally {
     sent: AtomicU64,
     received: AtomicU64,
     refs: Mutex<BTreeSet<String>>,
+    change: Arc<Change>,
 }
 
 impl Tally {
     /// Bytes of a body that went to the hub.
     pub fn sent(&self, bytes: usize) {
-        add(&self.sent, bytes);
+        self.add(&self.sent, bytes);
     }
 
     /// Bytes of a body that came back.
     pub fn received(&self, bytes: usize) {
-        add(&self.received, bytes);
+        self.add(&self.received, bytes);
     }
 
     /// A ref that is to be changed.
@@ -36,11 +38,14 @@ impl Tally {
         if refs.len() < MOST_REFS {
             refs.insert(name);
         }
+        drop(refs);
+        self.change.note();
     }
-}
 
-fn add(counter: &AtomicU64, bytes: usize) {
-    counter.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+    fn add(&self, counter: &AtomicU64, bytes: usize) {
+        counter.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.change.note();
+    }
 }
 
 /// All counts of one child.
@@ -50,6 +55,7 @@ pub struct Counts {
     turned_away: AtomicU64,
     handed_out: AtomicU64,
     outstanding_until: AtomicU64,
+    change: Arc<Change>,
 }
 
 impl Counts {
@@ -62,14 +68,22 @@ impl Counts {
         } else {
             None
         };
-        let tally = Arc::clone(of.entry(key).or_default());
+        let counted = || {
+            Arc::new(Tally {
+                change: Arc::clone(&self.change),
+                ..Tally::default()
+            })
+        };
+        let tally = Arc::clone(of.entry(key).or_insert_with(counted));
         tally.requests.fetch_add(1, Ordering::Relaxed);
+        self.change.note();
         tally
     }
 
     /// A request that did not go to the hub.
     pub fn turned_away(&self) {
         self.turned_away.fetch_add(1, Ordering::Relaxed);
+        self.change.note();
     }
 
     /// The hub handed out a link or token for another host, good until then (Unix seconds) where it says so.
@@ -77,6 +91,16 @@ impl Counts {
         self.handed_out.fetch_add(1, Ordering::Relaxed);
         self.outstanding_until
             .fetch_max(until.unwrap_or(0), Ordering::Relaxed);
+        self.change.note();
+    }
+
+    pub(crate) fn change(&self) -> &Change {
+        &self.change
+    }
+
+    /// The sum by now, if it changed since it was taken here last.
+    pub fn untold(&self) -> Option<ServedTraffic> {
+        self.change.take().then(|| self.served())
     }
 
     /// The sum by now.

@@ -26,6 +26,7 @@ pub mod link;
 pub mod path;
 pub mod peer;
 pub mod push;
+pub mod report;
 pub mod route;
 pub mod serve;
 pub mod source;

@@ -238,44 +238,6 @@ fn a_process_that_its_parent_left_behind_is_still_one_of_the_command() {
     assert_eq!(run.stdout, "200\n", "{}", run.stderr);
 }
 
-/// Nobody is left to tell the sum. Each question for a token tells what passed before it.
-#[test]
-fn a_gateway_that_is_killed_is_on_record_with_what_it_told_last() {
-    let world = World::signed_in();
-    let script = "ask() { curl -s -o /dev/null -H \"Authorization: Bearer $HF_TOKEN\" $HF_ENDPOINT/api/$1; }; \
-         ask models/acme/model; ask whoami-v2; echo asked; read -r line || true";
-    let mut child = exec(&world, &[], script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    assert_eq!(read_line(&mut child), "asked");
-    let sums = || {
-        let records = world.records().into_iter();
-        let sums: Vec<Value> = records
-            .filter(|record| record["what"] == "served")
-            .collect();
-        sums
-    };
-    assert!(sums().is_empty(), "the command goes on");
-    // SIGKILL.
-    child.kill().unwrap();
-    child.wait().unwrap();
-    until_true("the record", || !sums().is_empty());
-    let sums = sums();
-    assert_eq!(sums.len(), 1, "{sums:?}");
-    let (served, caller) = (&sums[0]["served"], &sums[0]["caller"]);
-    assert_eq!(served["incomplete"], true, "{served}");
-    assert_eq!(caller["pid"], child.id(), "{caller}");
-    let repositories = served["repositories"].as_array().unwrap();
-    let model = repositories
-        .iter()
-        .find(|one| one["repository"] == "acme/model");
-    let model = model.unwrap();
-    assert_eq!(model["reads"], 1, "{served}");
-    assert!(model["received"].as_u64() > Some(0), "{served}");
-}
-
 /// A company's proxy in the environment is no way to the gateway, nor to a hub on loopback.
 #[test]
 fn a_proxy_in_the_environment_is_not_asked_for_the_gateway() {

@@ -26,6 +26,8 @@ mod disk;
 mod end;
 mod exec;
 mod gateway;
+mod gateway_killed;
+mod gateway_secrets;
 mod gateway_transfers;
 mod git;
 mod git_hosts;

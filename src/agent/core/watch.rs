@@ -63,6 +63,7 @@ impl AgentCore {
             caller,
             hub: watched.hub.clone(),
             served: None,
+            summed: false,
             withdrawn: false,
         });
         let (gone, org) = (answers.clone(), watched.org.clone());
@@ -81,7 +82,7 @@ impl AgentCore {
             return;
         };
         org_session.hands_out_elsewhere(&served);
-        if let Some(watcher) = org_session.watcher(caller) {
+        if let Some(watcher) = org_session.watcher(caller).filter(|one| !one.summed) {
             watcher.served = Some(served.bounded());
         }
     }
@@ -120,7 +121,7 @@ impl AgentCore {
         };
         org_session.hands_out_elsewhere(&served);
         if let Some(watcher) = org_session.watcher(&caller) {
-            watcher.served = None;
+            (watcher.served, watcher.summed) = (None, true);
         }
         let mut record = Record::new(EventKind::Served, now.wall_ms);
         record.epoch = Some(org_session.machine.epoch());

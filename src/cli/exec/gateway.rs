@@ -68,22 +68,23 @@ pub(super) fn run(
         ..ask
     };
     let counts = Arc::new(Counts::default());
-    let source = AgentTokens::new(
+    let tokens = AgentTokens::new(
         named.clone(),
         (watching.org.clone(), Arc::clone(&counts)),
         show.talk(),
     );
     // A command whose right is known to be missing is not started.
     let first = is_hf || named.path.is_some();
-    let granted = first.then(|| source.first()).transpose()?;
-    let source = Held::new(Arc::new(source), HELD);
+    let granted = first.then(|| tokens.first()).transpose()?;
+    let source = Held::new(Arc::new(tokens.clone()), HELD);
     let served = (source, counts);
     let door = Door::open(&watching.hub_url, &via(watching), served, limit(&named))?;
     tell(show, &door, granted.as_ref(), &watching.hub, named.intent);
     door.equip(&mut command, &watching.hub_kind, &watching.hub_url);
+    door.beside(tokens.report());
     let (end, talk) = (door.end(), show.talk());
     thread::spawn(move || {
-        let (refusal, link) = until_the_end(link, &named, talk);
+        let (refusal, link) = until_the_end(link, &named, talk, &tokens);
         // Cut before it is told.
         let _ = end.send(Some(Arc::new(refusal.clone())));
         talk.refusal(&refusal);
@@ -161,11 +162,12 @@ fn via(watching: &Watching) -> Via {
     }
 }
 
-/// Waits for the end of the session; with the connection that told it.
+/// Waits for the end of the session, also of another agent where the first one goes; with the connection that told it.
 fn until_the_end(
     mut link: AgentClient,
     ask: &TokenRequest,
     talk: Talk,
+    tokens: &AgentTokens,
 ) -> (Refusal, Option<AgentClient>) {
     loop {
         match link.next(None) {
@@ -179,7 +181,11 @@ fn until_the_end(
                 match reconnect(talk, out_of_reach(), |mut link, _| {
                     watch(&mut link, ask).map(|_| link)
                 }) {
-                    Ok(found) => link = found,
+                    // It is another agent, which was told nothing.
+                    Ok(found) => {
+                        link = found;
+                        tokens.tell_again();
+                    }
                     Err(refusal) => return (refusal, None),
                 }
             }

@@ -137,6 +137,8 @@ fn a_gateway_that_is_killed_is_on_record_with_what_it_told_last_and_every_other_
         // Nobody's, and nothing comes of it.
         serving(&mut agent, 70, 5);
         finish(&mut agent, 8, 4);
+        // Told before the sum, and overtaken by it.
+        serving(&mut agent, 8, 3);
         drop((killed, done, unused));
         agent.settle().await;
         assert_eq!(sums(&agent), [(8, 4, true), (7, 2, false)]);

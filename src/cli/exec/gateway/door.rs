@@ -12,11 +12,13 @@ use oam_helper::env::{self, Inherited};
 use oam_http::Via;
 use oam_model::refusal::Refusal;
 use oam_model::served::ServedTraffic;
+use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
+use tokio::runtime::Handle;
 use tokio::sync::watch::{self, Sender};
 
 /// Tells the gateway that the identity ended.
@@ -28,6 +30,7 @@ pub(super) struct Door {
     pub(super) own: SocketAddr,
     gateway: Arc<Gateway>,
     end: EndSender,
+    runtime: Handle,
 }
 
 impl Door {
@@ -49,9 +52,19 @@ impl Door {
         let (end, ended) = watch::channel(None);
         let gateway = Gateway::new(hub, own, Arc::new(source), ended);
         let gateway = Arc::new(gateway.limited_to(limit).counting_in(counts));
-        start(listener, Arc::clone(&gateway)).map_err(fault)?;
+        let runtime = start(listener, Arc::clone(&gateway)).map_err(fault)?;
         system::keep_descendants();
-        Ok(Self { own, gateway, end })
+        Ok(Self {
+            own,
+            gateway,
+            end,
+            runtime,
+        })
+    }
+
+    /// Has this done beside, until this program ends.
+    pub(super) fn beside(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(work);
     }
 
     /// By which open transfers are cut and later requests refused.
@@ -89,7 +102,7 @@ fn listen() -> io::Result<(TcpListener, SocketAddr)> {
 }
 
 /// Serves on a thread of its own.
-fn start(listener: TcpListener, gateway: Arc<Gateway>) -> io::Result<()> {
+fn start(listener: TcpListener, gateway: Arc<Gateway>) -> io::Result<Handle> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -97,6 +110,7 @@ fn start(listener: TcpListener, gateway: Arc<Gateway>) -> io::Result<()> {
         let _inside = runtime.enter();
         tokio::net::TcpListener::from_std(listener)?
     };
+    let handle = runtime.handle().clone();
     thread::Builder::new().spawn(move || runtime.block_on(serve(listener, gateway)))?;
-    Ok(())
+    Ok(handle)
 }

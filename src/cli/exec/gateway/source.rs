@@ -2,14 +2,17 @@
 
 use crate::agent_client::{ANSWER, AgentClient, astray};
 use oam_gateway::count::Counts;
+use oam_gateway::report;
 use oam_gateway::source::{HubCredential, HubOperation, Target, TokenFuture, TokenSource};
 use oam_model::granted::{Granted, TokenAnswer};
 use oam_model::name::OrgName;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::secret::Secret;
+use oam_model::served::ServedTraffic;
 use oam_model::token_request::{Intent, TokenRequest};
 use oam_terminal::Talk;
 use oam_wire::message::{Reply, Request};
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +22,7 @@ const FRONT: &str = "gateway";
 const KEPT: usize = 8;
 
 /// The agent as a source of tokens.
+#[derive(Clone)]
 pub(super) struct AgentTokens(Arc<Inner>);
 
 struct Inner {
@@ -51,6 +55,29 @@ impl AgentTokens {
     pub(super) fn first(&self) -> Result<Granted, Refusal> {
         Ok(self.0.get(&self.0.wanted)?.granted)
     }
+
+    /// Tells all that passed by now: to an agent that has not heard of it.
+    pub(super) fn tell_again(&self) {
+        let served = self.0.counts.served();
+        if !served.is_empty() {
+            self.0.tell_served(&served);
+        }
+    }
+
+    /// Tells what passes while it passes.
+    pub(super) fn report(&self) -> impl Future<Output = ()> + Send + use<> {
+        let inner = Arc::clone(&self.0);
+        report::while_it_passes(
+            Arc::clone(&self.0.counts),
+            || Box::pin(tokio::time::sleep(report::EVERY)),
+            move |served| {
+                let inner = Arc::clone(&inner);
+                Box::pin(async move {
+                    let _ = tokio::task::spawn_blocking(move || inner.tell_served(&served)).await;
+                })
+            },
+        )
+    }
 }
 
 impl Inner {
@@ -69,9 +96,9 @@ impl Inner {
         }
     }
 
-    /// An agent of a version that does not know this only lacks it where the gateway is killed.
-    fn tell_served(&self) {
-        let served = self.counts.served();
+    /// An agent of a version that does not know this only lacks it where the gateway is killed. One that can't be reached
+    /// is told all of it when it is found again.
+    fn tell_served(&self, served: &ServedTraffic) {
         let _ = self.tell(&|| Request::Serving {
             org: self.org.clone(),
             served: served.clone(),
@@ -129,7 +156,9 @@ impl TokenSource for AgentTokens {
     fn token(self: Arc<Self>, target: Target) -> TokenFuture<Result<HubCredential, Refusal>> {
         let inner = Arc::clone(&self.0);
         Box::pin(aside(move || {
-            inner.tell_served();
+            if let Some(served) = inner.counts.untold() {
+                inner.tell_served(&served);
+            }
             let answer = inner.get(&inner.ask(&target))?;
             Ok(HubCredential {
                 token: answer.token,
