@@ -314,6 +314,13 @@ impl AuditChain {
         open.filter(|_| told).map(LogBreak::sentence)
     }
 
+    /// The last break that people are warned of, where it was found since one was told last.
+    pub(super) fn untold(&self, told_at_ms: Option<u64>) -> Option<String> {
+        let open = self.breaks.iter().rev().find(|found| found.is_open())?;
+        let is_told = told_at_ms.is_some_and(|told_at_ms| told_at_ms >= open.at_ms);
+        (!is_told).then(|| open.sentence())
+    }
+
     /// Ends the warnings about what was found so far.
     pub(super) fn acknowledge(&mut self, now_ms: u64) {
         for found in self.breaks.iter_mut().filter(|found| found.is_open()) {

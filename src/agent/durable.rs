@@ -1,6 +1,7 @@
 //! What outlives the agent, as one: the sealed state, the ends beside it, and the audit log that both are written with.
 
 use super::audit_chain::AuditChain;
+use super::notice_memory::NoticeMemory;
 use super::org_session::OrgSession;
 use super::ports::{AuditFile, Vault};
 use super::state::{Sealed, SealedSession, Tombstone};
@@ -33,6 +34,8 @@ pub(super) struct Durable {
     pub vault: Rc<dyn Vault>,
     pub audit_chain: AuditChain,
     pub tombstones: BTreeMap<OrgName, Tombstone>,
+    /// What was told on the desktop, as it is written.
+    notices: NoticeMemory,
     /// Stored sessions of organizations that the configuration no longer names: kept, not served.
     pub orphaned: BTreeMap<OrgName, SealedSession>,
     /// Whether the sealed state was read; before that nothing is written over it.
@@ -61,6 +64,7 @@ impl Durable {
             }
         };
         Self {
+            notices: vault.notices(),
             vault,
             audit_chain: AuditChain::open(journal),
             tombstones,
@@ -133,6 +137,21 @@ impl Durable {
         self.orphaned.remove(org);
         if self.tombstones.remove(org).is_some() {
             self.persist_tombstones();
+        }
+    }
+
+    /// What was told on the desktop.
+    pub(super) const fn notices(&self) -> &NoticeMemory {
+        &self.notices
+    }
+
+    /// Keeps what was told on the desktop, where it is another than before.
+    pub(super) fn keep_notices(&mut self, change: impl FnOnce(&mut NoticeMemory)) {
+        let mut changed = self.notices.clone();
+        change(&mut changed);
+        if changed != self.notices {
+            self.vault.persist_notices(&changed);
+            self.notices = changed;
         }
     }
 

@@ -24,6 +24,7 @@ mod first;
 mod followers;
 mod issuer_client;
 mod minting;
+pub mod notice_memory;
 mod org_context;
 mod org_session;
 mod renewal;

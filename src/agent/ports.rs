@@ -7,6 +7,7 @@ mod set;
 
 pub use set::Ports;
 
+use super::notice_memory::NoticeMemory;
 use super::state::{Sealed, SessionTokens, Tombstone};
 use oam_config::agent::{Org, Settings};
 use oam_model::answer::EndpointFault;
@@ -292,6 +293,10 @@ pub trait Vault {
     fn tombstones(&self) -> Result<BTreeMap<OrgName, Tombstone>, String>;
     /// Writes the tombstones durably.
     fn persist_tombstone(&self, tombstones: &BTreeMap<OrgName, Tombstone>) -> Result<(), String>;
+    /// What agents told on the desktop; nothing where it can't be read: then something is told twice.
+    fn notices(&self) -> NoticeMemory;
+    /// Writes it. Nothing hangs on it but that a notice comes twice, or not.
+    fn persist_notices(&self, memory: &NoticeMemory);
 }
 
 /// The audit log's file.

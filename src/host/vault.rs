@@ -6,6 +6,7 @@
 mod kernel;
 mod keyring;
 mod memory;
+mod notices;
 mod refusals;
 mod sealed;
 mod tombstones;
@@ -14,6 +15,7 @@ use super::files::{durable_remove, durable_write, private, private_folder, sweep
 use super::reserve::with_room;
 use super::state_lock::StateLock;
 use memory::{OpenVault, SealingKey};
+use oam_agent::notice_memory::NoticeMemory;
 use oam_agent::ports::{LocalBoxFuture, Meanwhile, StoreWish, Vault};
 use oam_agent::state::{Sealed, Tombstone};
 use oam_model::name::OrgName;
@@ -155,6 +157,14 @@ impl Vault for FileVault {
         let written = with_room(&self.inner.folder, || tombstones::write(&path, tombstones));
         self.inner.tombs_seen.set(Some(tombstones::look(&path)));
         written
+    }
+
+    fn notices(&self) -> NoticeMemory {
+        notices::read(&self.inner.folder)
+    }
+
+    fn persist_notices(&self, memory: &NoticeMemory) {
+        notices::keep(&self.inner.folder, memory);
     }
 }
 

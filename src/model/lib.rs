@@ -17,6 +17,7 @@ pub mod job;
 pub mod line;
 pub mod log_break;
 pub mod name;
+pub mod notice;
 pub mod organization;
 pub mod policy;
 pub mod principal;

@@ -8,6 +8,7 @@ mod event;
 mod feed;
 mod follow;
 mod prove;
+mod recall;
 mod serve;
 mod wake;
 
@@ -85,7 +86,7 @@ pub enum Effect {
     },
 }
 
-/// Occasions for a notification. All but the first with what callers are told: why, and what to do.
+/// Why somebody is notified. All but the first with what callers are told: why, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotificationKind {
     /// The session reaches its age soon.
@@ -105,8 +106,8 @@ enum SignInNotice {
     Due,
     /// Then; once an hour is enough.
     At(Moment),
-    /// Before this agent started.
-    Before,
+    /// By an agent before this one, at that Unix time in milliseconds.
+    Before { at_ms: u64 },
 }
 
 impl SignInNotice {
@@ -116,7 +117,7 @@ impl SignInNotice {
         match self {
             Self::Due => true,
             Self::At(then) => now.since(then) >= Self::AGAIN_MS,
-            Self::Before => false,
+            Self::Before { at_ms } => now.wall_ms.saturating_sub(at_ms) >= Self::AGAIN_MS,
         }
     }
 }
@@ -179,16 +180,14 @@ impl SessionMachine {
         }
     }
 
-    /// A session machine whose session was over already at start: says so, without a second notification.
+    /// A session machine whose session was over already at start. Whether that is still to be told is known by
+    /// [`HostEvent::Recalled`].
     #[must_use]
     pub fn over(mut self, word: StandingWord, reason: Option<EndReason>) -> Self {
         self.standing = match word {
             StandingWord::Ended | StandingWord::Revoked => SessionState::Over { word, reason },
             _ => SessionState::SignedOut { reason },
         };
-        if matches!(word, StandingWord::Ended | StandingWord::Revoked) {
-            self.sign_in_noticed = SignInNotice::Before;
-        }
         self
     }
 
@@ -338,6 +337,8 @@ impl SessionMachine {
                 self.limits = limits;
                 self.end_when_too_old(now, effects);
             }
+            HostEvent::Shown(kind) => self.shown(&kind, now),
+            HostEvent::Recalled(told) => self.recall(told, now, effects),
             HostEvent::Tick => self.tick(now, effects),
         }
     }

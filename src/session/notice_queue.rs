@@ -86,6 +86,11 @@ pub struct NoticeQueue {
 }
 
 impl NoticeQueue {
+    /// What waits for somebody to see it.
+    pub fn held(&self) -> impl Iterator<Item = &DueNotice> {
+        self.held.iter()
+    }
+
     /// One event.
     pub fn step(&mut self, event: NoticeEvent) -> Vec<NoticeEffect> {
         match event {

@@ -9,7 +9,7 @@ pub struct ScreenHints {
     pub locked: Option<bool>,
     /// logind's `IdleHint`.
     pub idle: Option<bool>,
-    /// `GetActive` of `org.freedesktop.ScreenSaver`.
+    /// `GetActive` of the desktop's screen saver.
     pub saver: Option<bool>,
 }
 

@@ -1,7 +1,7 @@
 //! Whether somebody is at the screen: notices wait for a person, and nothing waits for one who is not there (promise 7).
 
 use crate::support::parts::package;
-use crate::support::screen::{Hint, ScreenServices};
+use crate::support::screen::{Hint, Saver, ScreenServices};
 use crate::support::wait::until_true;
 use crate::support::world::read_line;
 use crate::support::{Builder, Run, World};
@@ -80,6 +80,59 @@ fn an_end_is_told_when_the_screen_saver_goes_off_or_somebody_moves_the_mouse() {
         screen(&world).set(hint, false);
         is_shown(&world, "Your session at acme has ended");
     }
+}
+
+#[test]
+fn the_saver_of_each_desktop_is_asked() {
+    for saver in [Saver::Gnome, Saver::Cinnamon, Saver::Mate, Saver::Xfce] {
+        let world = with_screen();
+        screen(&world).runs(saver);
+        screen(&world).set(Hint::Saver, true);
+        let before = screen(&world).looks();
+        ask(&world);
+        is_held(&world, before);
+        screen(&world).set(Hint::Saver, false);
+        is_shown(&world, "A program needs you to sign in to acme");
+    }
+}
+
+/// Another agent in place of one that was killed.
+fn another_agent(world: &World) {
+    world.kill_agent("-9");
+    world.status();
+}
+
+/// The next ask brings this notice; nobody sees it before the agent was killed twice.
+fn outlives_its_agent(world: &World, title: &str) {
+    screen(world).set(Hint::Locked, true);
+    let before = screen(world).looks();
+    ask(world);
+    is_held(world, before);
+    for _ in 0..2 {
+        let before = screen(world).looks();
+        another_agent(world);
+        is_held(world, before);
+    }
+    screen(world).set(Hint::Locked, false);
+    is_shown(world, title);
+    let before = screen(world).looks();
+    another_agent(world);
+    ask(world);
+    assert_eq!(shown(world), [title], "once, whichever agent runs");
+    let looks = screen(world).looks();
+    assert_eq!(looks, before, "there is nothing to tell");
+}
+
+#[test]
+fn a_notice_that_waits_outlives_its_agent_and_is_shown_once() {
+    let world = with_screen();
+    outlives_its_agent(&world, "A program needs you to sign in to acme");
+    let world = with_screen();
+    world.login();
+    assert!(world.token().is_some());
+    world.revoke();
+    world.kill_agent("-TERM");
+    outlives_its_agent(&world, "Your session at acme has ended");
 }
 
 #[test]

@@ -23,9 +23,11 @@ impl AgentCore {
     pub(crate) fn configured(&mut self, settings: &Arc<Settings>) {
         self.settings = LiveSettings::new(Arc::clone(settings));
         let mut is_over = false;
+        let mut added = Vec::new();
         for org in &settings.orgs {
             if !self.org_sessions.contains_key(&org.name) {
                 self.add_org_session(org);
+                added.push(&org.name);
                 if let Some(stray) = self.durable.orphaned.remove(&org.name) {
                     is_over |= self.restore_session(org.name.clone(), stray);
                 }
@@ -44,6 +46,11 @@ impl AgentCore {
             self.queue.push(&name, Work::Resubscribe);
         }
         self.drain();
+        if self.durable.is_open() {
+            for org in added {
+                self.recall_notices(org);
+            }
+        }
         if is_over {
             self.save_quietly();
         }

@@ -338,6 +338,7 @@ impl AgentCore {
         }
         self.logins.refused.remove(name);
         self.durable.forget_end(name);
+        self.durable.keep_notices(|memory| memory.forget(name));
         self.write(&record);
     }
 

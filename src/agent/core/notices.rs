@@ -4,6 +4,8 @@ use super::AgentCore;
 use crate::answers::PortAnswer;
 use crate::ports::Notice;
 use oam_model::log_break::LogBreak;
+use oam_model::name::OrgName;
+use oam_session::machine::HostEvent;
 use oam_session::notice_queue::{DueNotice, NoticeEffect, NoticeEvent};
 
 impl AgentCore {
@@ -26,16 +28,30 @@ impl AgentCore {
                         .run(async move { PortAnswer::Screen(person.await) });
                 }
                 NoticeEffect::Show(notice) if self.still_stands(&notice) => {
+                    let at_ms = self.now().wall_ms;
+                    self.durable
+                        .keep_notices(|memory| memory.shown(&notice, at_ms));
                     let text = notice.text();
                     self.ports.notices.show(Notice {
                         title: text.title,
                         body: text.body,
                         urgent: text.urgent,
                     });
+                    if let DueNotice::Session(org, kind) = notice {
+                        self.step(&org, HostEvent::Shown(kind));
+                    }
                 }
                 NoticeEffect::Show(_) => {}
             }
         }
+        let held = self.notices.held();
+        self.durable.keep_notices(|memory| memory.waits(held));
+    }
+
+    /// What an agent before this one had to tell of this organization, and nobody saw, is told by this one.
+    pub(super) fn recall_notices(&mut self, org: &OrgName) {
+        let told = self.durable.notices().of(org);
+        self.step(org, HostEvent::Recalled(told));
     }
 
     fn still_stands(&self, notice: &DueNotice) -> bool {

@@ -89,6 +89,9 @@ impl AgentCore {
                 }
                 self.durable.opening = Opening::Open;
                 self.restore(sealed);
+                for org in &settings.orgs {
+                    self.recall_notices(&org.name);
+                }
             }
             Err(refusal) => {
                 self.durable.opening = Opening::Failed(refusal);
@@ -121,6 +124,8 @@ impl AgentCore {
         if is_over {
             self.save_quietly();
         }
+        let told_at_ms = self.durable.notices().log_changed_at_ms;
+        let told = told.or_else(|| self.durable.audit_chain.untold(told_at_ms));
         self.tell_break(told);
     }
 

@@ -17,7 +17,18 @@ use zbus::{Connection, MatchRule, Message, MessageStream};
 const DEADLINE: Duration = Duration::from_secs(2);
 
 const LOGIND: &str = "org.freedesktop.login1";
-const SAVER: &str = "org.freedesktop.ScreenSaver";
+/// Who says on the session bus whether the screen saver is on: its name, which is its interface's too, and its object.
+/// The first that answers counts: GNOME's settings own the first name and answer this question with an error.
+const SAVERS: [(&str, &str); 5] = [
+    (
+        "org.freedesktop.ScreenSaver",
+        "/org/freedesktop/ScreenSaver",
+    ),
+    ("org.gnome.ScreenSaver", "/org/gnome/ScreenSaver"),
+    ("org.cinnamon.ScreenSaver", "/org/cinnamon/ScreenSaver"),
+    ("org.mate.ScreenSaver", "/org/mate/ScreenSaver"),
+    ("org.xfce.ScreenSaver", "/org/xfce/ScreenSaver"),
+];
 const BUS: &str = "org.freedesktop.DBus";
 
 /// What may mean that somebody is back, on the system bus: the hints of a session, or another session.
@@ -26,11 +37,16 @@ const OF_LOGIND: [&str; 2] = [
     "type='signal',sender='org.freedesktop.login1',interface='org.freedesktop.login1.Manager',path='/org/freedesktop/login1'",
 ];
 
-/// The same on the session bus: the saver goes off, or goes.
-const OF_SAVER: [&str; 2] = [
-    "type='signal',interface='org.freedesktop.ScreenSaver',member='ActiveChanged'",
-    "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.freedesktop.ScreenSaver'",
-];
+/// The same on the session bus: a saver goes off, or goes.
+fn of_savers() -> Vec<String> {
+    let rules = SAVERS.iter().flat_map(|(name, _)| {
+        [
+            format!("type='signal',interface='{name}',member='ActiveChanged'"),
+            format!("type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{name}'"),
+        ]
+    });
+    rules.collect()
+}
 
 /// How the screen of a caller's login session is now; without one, of the user's desktop.
 pub(super) async fn state(caller: Option<u32>) -> ScreenState {
@@ -148,10 +164,11 @@ impl Buses {
 
     async fn signals(&self) -> Vec<MessageStream> {
         let mut signals = Vec::new();
-        for (bus, rules) in [(&self.system, OF_LOGIND), (&self.session, OF_SAVER)] {
+        let of_logind = OF_LOGIND.map(str::to_owned).to_vec();
+        for (bus, rules) in [(&self.system, of_logind), (&self.session, of_savers())] {
             let Some(bus) = bus else { continue };
-            for rule in rules {
-                let Ok(rule) = MatchRule::try_from(rule) else {
+            for rule in &rules {
+                let Ok(rule) = MatchRule::try_from(rule.as_str()) else {
                     continue;
                 };
                 signals.extend(MessageStream::for_match_rule(rule, bus, None).await);
@@ -199,9 +216,19 @@ async fn property(
     call.await.ok()?.body().deserialize().ok()
 }
 
-/// Whether the screen saver is on. One that does not run is not started for it.
+/// Whether the screen saver is on, by the first that says so.
 async fn saver(bus: &Connection) -> Option<bool> {
-    let asked = (SAVER,);
+    for (name, path) in SAVERS {
+        if let Some(active) = is_active(bus, name, path).await {
+            return Some(active);
+        }
+    }
+    None
+}
+
+/// One that does not run is not started for it.
+async fn is_active(bus: &Connection, name: &str, path: &str) -> Option<bool> {
+    let asked = (name,);
     let runs = bus.call_method(
         Some(BUS),
         "/org/freedesktop/DBus",
@@ -213,7 +240,6 @@ async fn saver(bus: &Connection) -> Option<bool> {
     if !runs.body().deserialize::<bool>().ok()? {
         return None;
     }
-    let path = "/org/freedesktop/ScreenSaver";
-    let active = bus.call_method(Some(SAVER), path, Some(SAVER), "GetActive", &());
+    let active = bus.call_method(Some(name), path, Some(name), "GetActive", &());
     active.await.ok()?.body().deserialize().ok()
 }

@@ -1,6 +1,6 @@
 //! Ends and beginnings of a session.
 
-use super::{Effect, NotificationKind, SessionMachine, SignInNotice, Who};
+use super::{Effect, SessionMachine, SignInNotice, Who};
 use crate::role::holds;
 use crate::state::{Live, SessionState};
 use oam_model::identity::Identity;
@@ -55,16 +55,12 @@ impl SessionMachine {
         effects.push(Effect::End { word, reason });
         let refusal = self.standing.refusal(&self.org, now, &self.limits);
         let asks = self.send_all_away(&refusal, effects);
-        let occasion = match word {
-            StandingWord::Ended => Some(NotificationKind::Ended(refusal)),
-            StandingWord::Revoked => Some(NotificationKind::Revoked(refusal)),
-            _ => None,
-        };
-        self.sign_in_noticed = match occasion {
+        let kind = self.end_to_tell(now);
+        self.sign_in_noticed = match kind {
             Some(_) => SignInNotice::At(now),
             None => SignInNotice::Due,
         };
-        effects.extend(occasion.map(Effect::Notify));
+        effects.extend(kind.map(Effect::Notify));
         effects.extend(asks);
     }
 

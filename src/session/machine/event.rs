@@ -1,11 +1,12 @@
 //! What happens to a session machine, by who brings it: each source has its own kind, and each is told apart in full.
 
-use super::Who;
+use super::{NotificationKind, Who};
 use crate::cache::TokenId;
 use crate::standing::{Meaning, MintMeaning};
 use crate::state::{Live, SessionLimits};
 use oam_model::identity::Identity;
 use oam_model::name::RoleName;
+use oam_model::notice::ToldNotices;
 use oam_model::refusal::Refusal;
 use oam_model::role::{OfflineRule, Role};
 use oam_model::standing::{EndReason, StandingWord};
@@ -138,6 +139,10 @@ pub enum HostEvent {
     Bound(bool),
     /// New limits.
     Limits(SessionLimits),
+    /// What agents before this one told the person; once, when the session of before is restored or is not there.
+    Recalled(ToldNotices),
+    /// Somebody could see this notification.
+    Shown(NotificationKind),
     /// Time passed.
     Tick,
 }

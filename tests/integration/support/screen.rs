@@ -10,13 +10,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use zbus::object_server::SignalEmitter;
 use zbus::zvariant::OwnedObjectPath;
 use zbus::{Connection, fdo, interface};
 
 const DESKTOP: &str = "/org/freedesktop/login1/session/desktop";
 const SSH: &str = "/org/freedesktop/login1/session/ssh";
-const SAVER: &str = "/org/freedesktop/ScreenSaver";
+/// Screen savers: the name, which is the interface's too, and the object.
+const SAVERS: [(&str, &str); 5] = [
+    (
+        "org.freedesktop.ScreenSaver",
+        "/org/freedesktop/ScreenSaver",
+    ),
+    ("org.gnome.ScreenSaver", "/org/gnome/ScreenSaver"),
+    ("org.cinnamon.ScreenSaver", "/org/cinnamon/ScreenSaver"),
+    ("org.mate.ScreenSaver", "/org/mate/ScreenSaver"),
+    ("org.xfce.ScreenSaver", "/org/xfce/ScreenSaver"),
+];
 
 /// One hint.
 #[derive(Debug, Clone, Copy)]
@@ -29,10 +38,33 @@ pub enum Hint {
     Saver,
 }
 
+/// Whose screen saver runs.
+#[derive(Debug, Clone, Copy)]
+pub enum Saver {
+    /// KDE and others.
+    Freedesktop,
+    /// Something else of GNOME has the name that others use, and answers no question.
+    Gnome,
+    /// Its own name alone.
+    Cinnamon,
+    /// Its own name alone.
+    Mate,
+    /// Its own name alone.
+    Xfce,
+}
+
+/// What a test changes.
+enum Change {
+    Hint(Hint, bool),
+    Saver(Saver),
+}
+
 /// What is answered, and how often it was asked.
 #[derive(Default)]
 struct Facts {
     hints: [AtomicBool; 3],
+    /// Number of the saver that answers.
+    saver: AtomicUsize,
     /// Callers are in the session over ssh.
     over_ssh: AtomicBool,
     looks: AtomicUsize,
@@ -43,12 +75,23 @@ impl Facts {
     fn hint(&self, hint: Hint) -> bool {
         self.hints[hint as usize].load(Ordering::SeqCst)
     }
+
+    fn saver(&self) -> usize {
+        self.saver.load(Ordering::SeqCst)
+    }
+
+    fn is_active(&self, saver: usize) -> fdo::Result<bool> {
+        if saver == self.saver() {
+            return Ok(self.hint(Hint::Saver));
+        }
+        Err(fdo::Error::NotSupported("no saver".into()))
+    }
 }
 
 /// The services, until this is dropped.
 pub struct ScreenServices {
     facts: Arc<Facts>,
-    set: Option<UnboundedSender<(Hint, bool)>>,
+    set: Option<UnboundedSender<Change>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -67,9 +110,14 @@ impl ScreenServices {
             runtime.block_on(async move {
                 let bus = serve(&address, &served).await.unwrap();
                 ready.send(()).unwrap();
-                while let Some((hint, on)) = sets.recv().await {
-                    served.hints[hint as usize].store(on, Ordering::SeqCst);
-                    tell(&bus, hint, on).await.unwrap();
+                while let Some(change) = sets.recv().await {
+                    match change {
+                        Change::Hint(hint, on) => {
+                            served.hints[hint as usize].store(on, Ordering::SeqCst);
+                            tell(&bus, hint, on, served.saver()).await.unwrap();
+                        }
+                        Change::Saver(saver) => exchange(&bus, saver, &served).await.unwrap(),
+                    }
                 }
             });
         });
@@ -83,8 +131,18 @@ impl ScreenServices {
 
     /// Sets a hint and tells it by its signal.
     pub fn set(&self, hint: Hint, on: bool) {
-        self.set.as_ref().unwrap().send((hint, on)).unwrap();
+        self.change(Change::Hint(hint, on));
         super::wait::until_true("the hint", || self.facts.hint(hint) == on);
+    }
+
+    /// Has this saver run in place of the one before.
+    pub fn runs(&self, saver: Saver) {
+        self.change(Change::Saver(saver));
+        super::wait::until_true("the saver", || self.facts.saver() == saver as usize);
+    }
+
+    fn change(&self, change: Change) {
+        self.set.as_ref().unwrap().send(change).ok().unwrap();
     }
 
     /// Whether callers are in a session over ssh from now on.
@@ -117,19 +175,36 @@ async fn serve(address: &str, facts: &Arc<Facts>) -> zbus::Result<Connection> {
         .serve_at("/org/freedesktop/login1/user/me", User)?
         .serve_at(DESKTOP, Session(of()))?
         .serve_at(SSH, Session(Arc::default()))?
-        .serve_at(SAVER, Saver(of()))?
+        .serve_at(SAVERS[0].1, Freedesktop(of()))?
+        .serve_at(SAVERS[1].1, Gnome(of()))?
+        .serve_at(SAVERS[2].1, Cinnamon(of()))?
+        .serve_at(SAVERS[3].1, Mate(of()))?
+        .serve_at(SAVERS[4].1, Xfce(of()))?
         .name("org.freedesktop.login1")?
-        .name("org.freedesktop.ScreenSaver")?
+        .name(SAVERS[0].0)?
         .build()
         .await
 }
 
-async fn tell(bus: &Connection, hint: Hint, on: bool) -> zbus::Result<()> {
+/// The first name stays taken on GNOME.
+async fn exchange(bus: &Connection, saver: Saver, facts: &Facts) -> zbus::Result<()> {
+    let number = saver as usize;
+    bus.request_name(SAVERS[number].0).await?;
+    if !matches!(saver, Saver::Freedesktop | Saver::Gnome) {
+        bus.release_name(SAVERS[0].0).await?;
+    }
+    facts.saver.store(number, Ordering::SeqCst);
+    Ok(())
+}
+
+async fn tell(bus: &Connection, hint: Hint, on: bool, saver: usize) -> zbus::Result<()> {
     let objects = bus.object_server();
     match hint {
         Hint::Saver => {
-            let saver = objects.interface::<_, Saver>(SAVER).await?;
-            Saver::active_changed(saver.signal_emitter(), on).await
+            let (name, path) = SAVERS[saver];
+            let nobody = None::<&str>;
+            bus.emit_signal(nobody, path, name, "ActiveChanged", &(on,))
+                .await
         }
         Hint::Locked | Hint::Idle => {
             let session = objects.interface::<_, Session>(DESKTOP).await?;
@@ -194,14 +269,21 @@ impl Session {
     }
 }
 
-struct Saver(Arc<Facts>);
+macro_rules! saver {
+    ($name:ident, $interface:tt) => {
+        struct $name(Arc<Facts>);
 
-#[interface(name = "org.freedesktop.ScreenSaver")]
-impl Saver {
-    fn get_active(&self) -> bool {
-        self.0.hint(Hint::Saver)
-    }
-
-    #[zbus(signal)]
-    async fn active_changed(emitter: &SignalEmitter<'_>, active: bool) -> zbus::Result<()>;
+        #[interface(name = $interface)]
+        impl $name {
+            fn get_active(&self) -> fdo::Result<bool> {
+                self.0.is_active(Saver::$name as usize)
+            }
+        }
+    };
 }
+
+saver!(Freedesktop, "org.freedesktop.ScreenSaver");
+saver!(Gnome, "org.gnome.ScreenSaver");
+saver!(Cinnamon, "org.cinnamon.ScreenSaver");
+saver!(Mate, "org.mate.ScreenSaver");
+saver!(Xfce, "org.xfce.ScreenSaver");

@@ -3,6 +3,7 @@
 use super::issuer::FakeIssuer;
 use super::screen::FakeScreen;
 use super::*;
+use crate::notice_memory::NoticeMemory;
 use crate::ports::{
     Authentication, Configuration, LocalBoxFuture, Meanwhile, PendingLogin, Published, Returned,
     StoreWish, Tell, TokenKey, UserInfo,
@@ -50,6 +51,7 @@ pub(super) struct Fake {
     /// The disk.
     pub(super) sealed: RefCell<Option<String>>,
     pub(super) tombstones: RefCell<BTreeMap<OrgName, Tombstone>>,
+    pub(super) told: RefCell<NoticeMemory>,
     pub(super) lines: RefCell<Vec<String>>,
     pub(super) files: RefCell<BTreeMap<String, String>>,
     pub(super) store: Cell<StoreChoice>,
@@ -80,6 +82,7 @@ impl Fake {
             published: RefCell::default(),
             sealed: RefCell::default(),
             tombstones: RefCell::default(),
+            told: RefCell::default(),
             lines: RefCell::default(),
             files: RefCell::default(),
             store: Cell::new(StoreChoice::Keyring),
@@ -301,6 +304,14 @@ impl Vault for Fake {
         self.call("persist_tombstone")?;
         self.tombstones.borrow_mut().clone_from(tombstones);
         Ok(())
+    }
+
+    fn notices(&self) -> NoticeMemory {
+        self.told.borrow().clone()
+    }
+
+    fn persist_notices(&self, memory: &NoticeMemory) {
+        self.told.borrow_mut().clone_from(memory);
     }
 }
 

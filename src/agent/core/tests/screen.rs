@@ -101,6 +101,31 @@ fn a_notice_is_held_until_somebody_is_at_the_screen_and_dropped_when_it_is_not_s
 }
 
 #[test]
+fn a_notice_that_nobody_saw_is_told_by_the_next_agent_and_one_that_was_seen_is_not() {
+    story(async {
+        let mut agent = TestAgent::signed_in(&settings()).await;
+        let fake = Rc::clone(&agent.fake);
+        fake.screen.state.set(ScreenState::Locked);
+        let over = IssuerEvent::Over(StandingWord::Revoked, None);
+        agent.core.step(&acme(), over);
+        agent.settle().await;
+        for _ in 0..2 {
+            agent = TestAgent::start(&fake, &settings()).await;
+            assert_eq!(fake.traced("notice"), 0, "it is locked still");
+        }
+        agent.is_back().await;
+        assert_eq!(fake.traced("notice"), 1);
+        for notices in [1, 2, 2] {
+            agent = TestAgent::start(&fake, &settings()).await;
+            drop(agent.get());
+            agent.settle().await;
+            assert_eq!(fake.traced("notice"), notices, "once, and once an hour");
+            fake.pass(if notices == 1 { 3_600_000 } else { 1_000 });
+        }
+    });
+}
+
+#[test]
 fn one_sign_in_serves_all_who_wait_for_it() {
     story(async {
         let mut agent = nobody_signed_in().await;
