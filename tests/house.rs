@@ -6,6 +6,8 @@
 
 #[path = "house/cited.rs"]
 mod cited;
+#[path = "house/decider.rs"]
+mod decider;
 #[path = "house/map.rs"]
 mod map;
 #[path = "house/names.rs"]

@@ -203,22 +203,22 @@ impl AgentCore {
         self.of_org(org, |own, cx| own.park_for_roles(cx, command));
     }
 
-    pub(super) fn execute(&mut self, command: AgentCommand, patience: WaitPolicy) {
+    pub(super) fn execute(&mut self, command: AgentCommand, wait_policy: WaitPolicy) {
         match command {
-            AgentCommand::Asked(asked) => self.asked(asked, patience),
+            AgentCommand::Asked(asked) => self.asked(asked, wait_policy),
             AgentCommand::Configured(Ok(settings)) => self.configured(&settings),
             AgentCommand::Configured(Err(why)) => self.settings.trouble = Some(why),
         }
     }
 
-    fn asked(&mut self, asked: ClientRequest, patience: WaitPolicy) {
+    fn asked(&mut self, asked: ClientRequest, wait_policy: WaitPolicy) {
         let ClientRequest {
             request,
             caller,
             answers,
         } = asked;
         match request {
-            Request::Get { ask, front } => self.get(ask, front, caller, answers, patience),
+            Request::Get { ask, front } => self.get(ask, front, caller, answers, wait_policy),
             Request::Erase { ask: _, token } => self.erase(&token, &caller, &answers),
             Request::Follow {
                 ask,
@@ -230,9 +230,9 @@ impl AgentCore {
                     again,
                     with_token,
                 };
-                self.follow(wanted, caller, answers, patience);
+                self.follow(wanted, caller, answers, wait_policy);
             }
-            Request::Watch { ask } => self.watch(ask, caller, answers, patience),
+            Request::Watch { ask } => self.watch(ask, caller, answers, wait_policy),
             Request::Serving { org, served } => {
                 self.keep_served(&org, served, &caller);
                 say(&answers, Reply::Done);

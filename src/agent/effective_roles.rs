@@ -55,10 +55,10 @@ impl Resolver<'_> {
     pub(super) fn may_read_roles_for(
         &self,
         denied: &Denied,
-        patience: WaitPolicy,
+        wait_policy: WaitPolicy,
     ) -> Option<OrgName> {
         let org = denied.org.as_ref()?;
-        let waits = patience == WaitPolicy::Waits && self.may_read(org);
+        let waits = wait_policy == WaitPolicy::Waits && self.may_read(org);
         waits.then(|| org.clone())
     }
 

@@ -28,8 +28,8 @@ impl OrgSession {
                 refusal,
                 last,
             } => return brought(cx.withdraw(follower, refusal, last)),
-            Effect::Notify(occasion) => {
-                return vec![Work::Tell(DueNotice::Session(self.name.clone(), occasion))];
+            Effect::Notify(kind) => {
+                return vec![Work::Tell(DueNotice::Session(self.name.clone(), kind))];
             }
             Effect::Grant { ticket, token } => self.grant(cx, ticket, token),
             Effect::Deliver { follower, token } => {

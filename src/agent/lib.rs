@@ -13,6 +13,7 @@ mod aside;
 mod audit_chain;
 mod audit_upload;
 mod bearer;
+mod beginning;
 mod delivery;
 mod durable;
 mod effective_roles;

@@ -20,7 +20,7 @@ use oam_model::secret::Secret;
 use oam_model::time::Moment;
 use oam_model::token_key::TokenKey;
 use oam_session::cache::TokenId;
-use oam_session::machine::SessionMachine;
+use oam_session::machine::{Effect, Event, SessionMachine};
 use oam_session::role::{Choice, Roles};
 use oam_session::state::{Live, SessionLimits};
 use std::collections::BTreeMap;
@@ -200,6 +200,11 @@ impl OrgSession {
             outstanding: tombstone.map(|t| t.outstanding.clone()).unwrap_or_default(),
             issuer_client: IssuerClientState::default(),
         }
+    }
+
+    /// Lets the session machine decide: nobody else asks it. What it decided is still to be carried out.
+    pub(super) fn decide(&mut self, event: impl Into<Event>, now: Moment) -> Vec<Effect> {
+        self.machine.step(event, now)
     }
 
     /// The token that is exchanged, and when it expires.

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 /// Why a request is turned away before its capability is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turned {
+pub enum RequestError {
     /// `Host` is not this listener's address: a name that was rebound to it, or a proxy's request.
     Host,
     /// `Origin` or a preflight: a web page.
@@ -20,7 +20,7 @@ pub enum Turned {
     Credential,
 }
 
-impl Turned {
+impl RequestError {
     /// One sentence.
     pub const fn sentence(self) -> &'static str {
         match self {
@@ -45,32 +45,32 @@ pub fn admit(
     uri: &Uri,
     headers: &HeaderMap,
     own: SocketAddr,
-) -> Result<(), Turned> {
+) -> Result<(), RequestError> {
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts
         .next()
         .is_some_and(|host| host.as_bytes() == own.to_string().as_bytes());
     if !host || hosts.next().is_some() || uri.authority().is_some() {
-        return Err(Turned::Host);
+        return Err(RequestError::Host);
     }
     if headers.contains_key(ORIGIN) || method == Method::OPTIONS {
-        return Err(Turned::WebPage);
+        return Err(RequestError::WebPage);
     }
     if method == Method::CONNECT || method == Method::TRACE {
-        return Err(Turned::Method);
+        return Err(RequestError::Method);
     }
     if !path::is_plain(uri.path()) {
-        return Err(Turned::Path);
+        return Err(RequestError::Path);
     }
     let names = uri.query().unwrap_or_default().split(['&', ';']);
     let names = names.map(|pair| pair.split('=').next().unwrap_or(pair));
     for name in names {
-        let name = path::unescaped(name).ok_or(Turned::Path)?;
+        let name = path::unescaped(name).ok_or(RequestError::Path)?;
         if CREDENTIALS
             .iter()
             .any(|known| name.eq_ignore_ascii_case(known))
         {
-            return Err(Turned::Credential);
+            return Err(RequestError::Credential);
         }
     }
     Ok(())
@@ -78,10 +78,10 @@ pub fn admit(
 
 #[cfg(test)]
 mod tests {
-    use super::{Turned, admit};
+    use super::{RequestError, admit};
     use http::{HeaderMap, HeaderName, Method, Uri};
 
-    fn of(method: &Method, uri: &str, headers: &[(&str, &str)]) -> Result<(), Turned> {
+    fn of(method: &Method, uri: &str, headers: &[(&str, &str)]) -> Result<(), RequestError> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
@@ -108,28 +108,31 @@ mod tests {
         ] {
             assert_eq!(
                 of(&Method::GET, "/", &[("host", host)]),
-                Err(Turned::Host),
+                Err(RequestError::Host),
                 "{host}"
             );
         }
-        assert_eq!(of(&Method::GET, "/", &[]), Err(Turned::Host));
-        assert_eq!(of(&Method::GET, "/", &[own, own]), Err(Turned::Host));
+        assert_eq!(of(&Method::GET, "/", &[]), Err(RequestError::Host));
+        assert_eq!(of(&Method::GET, "/", &[own, own]), Err(RequestError::Host));
         assert_eq!(
             of(&Method::GET, "http://127.0.0.1:4711/", &[own]),
-            Err(Turned::Host)
+            Err(RequestError::Host)
         );
     }
 
     #[test]
     fn web_pages_and_tricks_are_turned_away() {
         let own = ("host", "127.0.0.1:4711");
-        assert_eq!(of(&Method::OPTIONS, "/", &[own]), Err(Turned::WebPage));
+        assert_eq!(
+            of(&Method::OPTIONS, "/", &[own]),
+            Err(RequestError::WebPage)
+        );
         assert_eq!(
             of(&Method::GET, "/", &[own, ("origin", "null")]),
-            Err(Turned::WebPage)
+            Err(RequestError::WebPage)
         );
-        assert_eq!(of(&Method::TRACE, "/", &[own]), Err(Turned::Method));
-        assert_eq!(of(&Method::GET, "/a/../b", &[own]), Err(Turned::Path));
+        assert_eq!(of(&Method::TRACE, "/", &[own]), Err(RequestError::Method));
+        assert_eq!(of(&Method::GET, "/a/../b", &[own]), Err(RequestError::Path));
         for query in [
             "access_token=x",
             "a=b&Private_Token=x",
@@ -138,7 +141,7 @@ mod tests {
         ] {
             assert_eq!(
                 of(&Method::GET, &format!("/a?{query}"), &[own]),
-                Err(Turned::Credential),
+                Err(RequestError::Credential),
                 "{query}"
             );
         }

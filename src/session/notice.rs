@@ -14,9 +14,9 @@ pub struct NoticeText {
     pub urgent: bool,
 }
 
-/// The words for an occasion at an organization.
-pub fn text(org: &str, occasion: &NotificationKind) -> NoticeText {
-    let (title, body, urgent) = match occasion {
+/// The words for one kind of notification, of an organization.
+pub fn text(org: &str, kind: &NotificationKind) -> NoticeText {
+    let (title, body, urgent) = match kind {
         NotificationKind::EndsSoon => (
             format!("Your session at {org} ends soon"),
             format!("Run `oam login {org}` to go on without an interruption."),
@@ -69,18 +69,18 @@ mod tests {
     fn every_notice_says_why_and_what_to_do() {
         let reason = EndReason::Words("account-disabled".into());
         let over = |word| Refusal::over("acme", word, Some(&reason));
-        for occasion in [
+        for kind in [
             NotificationKind::EndsSoon,
             NotificationKind::Ended(over(StandingWord::Ended)),
             NotificationKind::Revoked(over(StandingWord::Revoked)),
             NotificationKind::SignInNeeded(over(StandingWord::SignedOut)),
         ] {
-            let notice = text("acme", &occasion);
+            let notice = text("acme", &kind);
             assert!(notice.title.contains("acme"));
             assert!(notice.body.contains("oam login acme"), "{}", notice.body);
             let reason = notice.body.contains("the account was disabled");
             assert!(
-                reason || occasion == NotificationKind::EndsSoon,
+                reason || kind == NotificationKind::EndsSoon,
                 "{}",
                 notice.body
             );

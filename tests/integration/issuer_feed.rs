@@ -318,8 +318,8 @@ async fn subscribe(
             }
         }
     };
-    let patience = Duration::from_mins(1);
-    let in_time = tokio::time::timeout(patience, all).await;
+    let deadline = Duration::from_mins(1);
+    let in_time = tokio::time::timeout(deadline, all).await;
     assert!(in_time.is_ok(), "not all have a heartbeat");
     (before, cursors)
 }

@@ -69,7 +69,7 @@ fn twenty_background_asks_bring_one_notification_and_no_window() {
     assert!(!windows(&world).exists(), "a window was opened");
     assert_eq!(world.idp.count("authorize"), 0);
 
-    // The next time that nobody is signed in is another occasion.
+    // The next time that nobody is signed in is another cause.
     world.login();
     assert!(world.token().is_some());
     world.oam(&["logout"]).expect(0);

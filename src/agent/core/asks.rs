@@ -19,14 +19,14 @@ impl AgentCore {
         front: String,
         caller: Caller,
         answers: ReplySender,
-        patience: WaitPolicy,
+        wait_policy: WaitPolicy,
     ) {
         match self.resolver().resolve(&ask, &front, &caller) {
             Resolved::NotOurs => {
                 say(&answers, Reply::NotOurs);
             }
             Resolved::Refused(denied) => {
-                if let Some(waits) = self.waits_for(&denied, patience) {
+                if let Some(waits) = self.waits_for(&denied, wait_policy) {
                     return self.park(
                         waits,
                         ClientRequest {
@@ -36,7 +36,7 @@ impl AgentCore {
                         },
                     );
                 }
-                let (refusal, epoch) = self.deny(*denied, &front, caller, patience);
+                let (refusal, epoch) = self.deny(*denied, &front, caller, wait_policy);
                 say(&answers, refused(refusal, epoch));
             }
             Resolved::Chosen(chosen) => {
@@ -67,9 +67,9 @@ impl AgentCore {
         mut denied: Denied,
         front: &str,
         caller: Caller,
-        patience: WaitPolicy,
+        wait_policy: WaitPolicy,
     ) -> (Refusal, u64) {
-        self.sign_in_not_awaited(&mut denied, patience);
+        self.sign_in_not_awaited(&mut denied, wait_policy);
         let attended = caller.attended;
         self.record_refusal(&denied, front, caller);
         let epoch = self.notice_by_standing(&denied, attended);

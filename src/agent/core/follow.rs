@@ -16,12 +16,12 @@ impl AgentCore {
         wanted: FollowRequest,
         caller: Caller,
         answers: ReplySender,
-        patience: WaitPolicy,
+        wait_policy: WaitPolicy,
     ) {
         match self.resolver().resolve(&wanted.ask, "exec", &caller) {
             Resolved::NotOurs => say(&answers, Reply::NotOurs),
             Resolved::Refused(denied) => {
-                if let Some(waits) = self.waits_for(&denied, patience) {
+                if let Some(waits) = self.waits_for(&denied, wait_policy) {
                     let FollowRequest {
                         ask,
                         again,
@@ -41,7 +41,7 @@ impl AgentCore {
                         },
                     );
                 }
-                let (refusal, _) = self.deny(*denied, "exec", caller, patience);
+                let (refusal, _) = self.deny(*denied, "exec", caller, wait_policy);
                 say(&answers, Reply::Withdrawn { refusal });
             }
             Resolved::Chosen(chosen) => self.start_following(*chosen, wanted, answers),

@@ -21,13 +21,10 @@ use oam_model::name::OrgName;
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::sign_in::{SignInBy, SignedInBy};
-use oam_session::machine::{Effect, PersonEvent};
-use oam_session::state::Live;
 use oam_session::subscription::SubscriptionInput;
 use oam_wire::message::Reply;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::Arc;
 use tokio::task::AbortHandle;
 use waiters::LoginWaiter;
 
@@ -260,7 +257,8 @@ impl AgentCore {
             groups_by_userinfo,
             ..Session::begun(tokens, at, login.digest.clone())
         };
-        let effects = self.keep(name, &org, session, live)?;
+        let begun = self.at(name, |own, cx| own.begin(cx, &org, session, live));
+        let effects = begun.ok_or_else(missing)??;
         // The session is another person's, or begins anew: nothing of the subscription before is true.
         self.subscription_step(name, SubscriptionInput::Bearer(None));
         if let Some(org_session) = self.org_sessions.get_mut(name) {
@@ -284,43 +282,6 @@ impl AgentCore {
             roles,
             roles_unread: unread,
         })
-    }
-
-    /// Makes the new session durable; what the session machine decided about it is still to be carried out.
-    fn keep(
-        &mut self,
-        name: &OrgName,
-        org: &Org,
-        session: Session,
-        live: Box<Live>,
-    ) -> Result<Vec<Effect>, Refusal> {
-        let now = self.now();
-        let org_session = self.org_sessions.get_mut(name).ok_or_else(missing)?;
-        let refresh = Arc::clone(&session.tokens.refresh);
-        // The epoch grows with the sign-in, so the tombstone of the one before does not end it.
-        let before = (
-            org_session.machine.clone(),
-            org_session.session.replace(session),
-        );
-        let hands_over = PersonEvent::HandsOver {
-            next: live.identity.clone(),
-            roles: org.roles.clone(),
-        };
-        let mut effects = org_session.machine.step(hands_over, now);
-        effects.extend(org_session.machine.step(PersonEvent::SignedIn(live), now));
-        self.durable.vault.adopt();
-        let Err(why) = self.save() else {
-            return Ok(effects);
-        };
-        self.durable.vault.abandon();
-        if let Some(org_session) = self.org_sessions.get_mut(name) {
-            (org_session.machine, org_session.session) = before;
-        }
-        self.of_org(name, |own, cx| own.revoke_session(cx, org, refresh));
-        Err(Refusal::unavailable(
-            format!("the session can't be stored: {why}"),
-            "make room or fix the folder's permissions, then sign in again",
-        ))
     }
 
     /// The session is durable: the gate opens for its epoch, the tombstone goes.

@@ -100,7 +100,7 @@ impl AgentCore {
             Work::ChooseAgain => self.of_org(org, |own, cx| own.choose_again(cx)),
             Work::RecordsNotTaken(why) => self.of_org(org, |own, cx| own.not_taken(cx, why)),
             Work::Tell(notice) => self.tell(notice),
-            Work::Command(command, patience) => self.execute(command, patience),
+            Work::Command(command, wait_policy) => self.execute(command, wait_policy),
         }
     }
 
@@ -109,7 +109,7 @@ impl AgentCore {
         let Some(org_session) = self.org_sessions.get_mut(org) else {
             return;
         };
-        let effects = org_session.machine.step(event, now);
+        let effects = org_session.decide(event, now);
         let decided = effects.into_iter().map(Work::Effect);
         self.queue.push_decided(org, decided);
     }

@@ -26,7 +26,7 @@ impl AgentCore {
         ask: TokenRequest,
         caller: Caller,
         answers: ReplySender,
-        patience: WaitPolicy,
+        wait_policy: WaitPolicy,
     ) {
         let reply = match self.resolver().watched(&ask, &caller) {
             Ok(watched) => {
@@ -34,7 +34,7 @@ impl AgentCore {
                 Reply::Watching(watched)
             }
             Err(denied) => {
-                if let Some(waits) = self.sign_in_to_await(&denied, patience) {
+                if let Some(waits) = self.sign_in_to_await(&denied, wait_policy) {
                     let request = Request::Watch { ask };
                     return self.park(
                         waits,
@@ -45,7 +45,7 @@ impl AgentCore {
                         },
                     );
                 }
-                let (refusal, _) = self.deny(*denied, FRONT, caller, patience);
+                let (refusal, _) = self.deny(*denied, FRONT, caller, wait_policy);
                 Reply::Withdrawn { refusal }
             }
         };

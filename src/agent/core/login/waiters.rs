@@ -44,19 +44,19 @@ impl Logins {
 
 impl AgentCore {
     /// What may change this refusal.
-    pub(crate) fn waits_for(&self, denied: &Denied, patience: WaitPolicy) -> Option<WaitsFor> {
-        let roles = self.resolver().may_read_roles_for(denied, patience);
+    pub(crate) fn waits_for(&self, denied: &Denied, wait_policy: WaitPolicy) -> Option<WaitsFor> {
+        let roles = self.resolver().may_read_roles_for(denied, wait_policy);
         let roles = roles.map(WaitsFor::Roles);
-        roles.or_else(|| self.sign_in_to_await(denied, patience))
+        roles.or_else(|| self.sign_in_to_await(denied, wait_policy))
     }
 
     /// The sign-in under way that may change this refusal.
     pub(crate) fn sign_in_to_await(
         &self,
         denied: &Denied,
-        patience: WaitPolicy,
+        wait_policy: WaitPolicy,
     ) -> Option<WaitsFor> {
-        let waits = patience == WaitPolicy::Waits;
+        let waits = wait_policy == WaitPolicy::Waits;
         let org = self.signing_in(denied).filter(|_| waits)?;
         Some(WaitsFor::SignIn(org.clone()))
     }
@@ -69,11 +69,11 @@ impl AgentCore {
     }
 
     /// What it is told where a sign-in is under way and it does not wait, or has waited long enough.
-    pub(crate) fn sign_in_not_awaited(&self, denied: &mut Denied, patience: WaitPolicy) {
+    pub(crate) fn sign_in_not_awaited(&self, denied: &mut Denied, wait_policy: WaitPolicy) {
         if self.signing_in(denied).is_none() {
             return;
         }
-        let absent = match patience {
+        let absent = match wait_policy {
             WaitPolicy::Nobody(state) => state.refusal(&denied.refusal),
             WaitPolicy::Waits | WaitPolicy::IsOver => None,
         };
@@ -114,8 +114,8 @@ impl AgentCore {
         let waiters = &mut self.logins.waiters;
         let at = waiters.iter().position(|waiter| waiter.number == number);
         if let Some(waiter) = at.map(|at| waiters.swap_remove(at)) {
-            let patience = WaitPolicy::Nobody(state);
-            self.execute(AgentCommand::Asked(waiter.request), patience);
+            let wait_policy = WaitPolicy::Nobody(state);
+            self.execute(AgentCommand::Asked(waiter.request), wait_policy);
         }
     }
 
@@ -133,12 +133,12 @@ impl AgentCore {
         self.logins.waiters = stay;
         for waiter in go {
             // After the sign-in the roles may have to be read; who has waited too long waits no more.
-            let patience = if now.reached(waiter.until) {
+            let wait_policy = if now.reached(waiter.until) {
                 WaitPolicy::IsOver
             } else {
                 WaitPolicy::Waits
             };
-            let command = Work::Command(AgentCommand::Asked(waiter.request), patience);
+            let command = Work::Command(AgentCommand::Asked(waiter.request), wait_policy);
             self.queue.push(&waiter.org, command);
         }
         self.drain();
