@@ -204,6 +204,7 @@ mod tests {
                     let mut memory = self.memory();
                     memory.forget(&"acme".parse().unwrap());
                     self.keep(&memory);
+                    self.tell(NoticeEvent::SignedIn("acme".parse().unwrap()));
                     self.disk.1 = None;
                     self.shown.clear();
                     self.due = Due::default();

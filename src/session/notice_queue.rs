@@ -51,6 +51,9 @@ impl DueNotice {
 pub enum NoticeEvent {
     /// There is something to tell.
     Due(DueNotice),
+    /// Somebody signed in there: what was to be told of the session before is told no more, and stands for nothing
+    /// that comes after it.
+    SignedIn(OrgName),
     /// The answer to [`NoticeEffect::AskScreen`] or [`NoticeEffect::AwaitPerson`].
     Screen(ScreenState),
 }
@@ -101,6 +104,11 @@ impl NoticeQueue {
                 }
                 self.watch = ScreenWatch::Asked;
                 vec![NoticeEffect::AskScreen]
+            }
+            NoticeEvent::SignedIn(org) => {
+                self.held
+                    .retain(|held| !matches!(held, DueNotice::Session(of, _) if *of == org));
+                Vec::new()
             }
             NoticeEvent::Screen(_) if self.watch == ScreenWatch::Off => Vec::new(),
             NoticeEvent::Screen(state) if state.is_in_use() => {
@@ -209,6 +217,19 @@ mod tests {
                 prop_assert_eq!(open == 0, due.is_empty(), "no question without need");
             }
         }
+    }
+
+    #[test]
+    fn an_end_that_nobody_saw_hides_nothing_of_a_later_session() {
+        let [ended, needed] = [2, 4].map(|at| notices()[at].clone());
+        let mut queue = NoticeQueue::default();
+        queue.step(NoticeEvent::Due(ended));
+        queue.step(NoticeEvent::Screen(ScreenState::Locked));
+        queue.step(NoticeEvent::SignedIn("acme".parse().unwrap()));
+        assert_eq!(queue.held().count(), 0);
+        assert_eq!(queue.step(NoticeEvent::Due(needed.clone())), []);
+        let back = NoticeEvent::Screen(ScreenState::InUse);
+        assert_eq!(queue.step(back), [NoticeEffect::Show(needed)]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use oam_model::name::OrgName;
 use oam_model::record::{EventKind, Record};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::sign_in::{SignInBy, SignedInBy};
+use oam_session::notice_queue::NoticeEvent;
 use oam_session::subscription::SubscriptionInput;
 use oam_wire::message::Reply;
 use std::collections::{BTreeMap, BTreeSet};
@@ -300,6 +301,7 @@ impl AgentCore {
         self.logins.refused.remove(name);
         self.durable.forget_end(name);
         self.durable.keep_notices(|memory| memory.forget(name));
+        self.notices_step(NoticeEvent::SignedIn(name.clone()));
         self.write(&record);
     }
 

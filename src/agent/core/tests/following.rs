@@ -2,6 +2,31 @@
 
 use super::*;
 
+impl ChildTokenFiles for Fake {
+    fn put(&self, name: &str, token: &Secret) -> Result<String, String> {
+        self.call("put")?;
+        let mut files = self.files.borrow_mut();
+        files.insert(name.to_owned(), token.expose().to_owned());
+        Ok(format!("exec/{name}/token"))
+    }
+
+    fn withdraw(&self, name: &str) -> Result<(), String> {
+        self.call("withdraw")?;
+        self.files.borrow_mut().remove(name);
+        Ok(())
+    }
+
+    fn sweep(&self) -> Result<(), String> {
+        self.call("sweep")?;
+        self.files.borrow_mut().clear();
+        Ok(())
+    }
+
+    fn in_memory(&self) -> bool {
+        true
+    }
+}
+
 async fn with_child() -> (TestAgent, Heard) {
     let mut agent = TestAgent::signed_in(&settings()).await;
     let mut heard = agent.follow();

@@ -357,31 +357,6 @@ impl AuditFile for Fake {
     }
 }
 
-impl ChildTokenFiles for Fake {
-    fn put(&self, name: &str, token: &Secret) -> Result<String, String> {
-        self.call("put")?;
-        let mut files = self.files.borrow_mut();
-        files.insert(name.to_owned(), token.expose().to_owned());
-        Ok(format!("exec/{name}/token"))
-    }
-
-    fn withdraw(&self, name: &str) -> Result<(), String> {
-        self.call("withdraw")?;
-        self.files.borrow_mut().remove(name);
-        Ok(())
-    }
-
-    fn sweep(&self) -> Result<(), String> {
-        self.call("sweep")?;
-        self.files.borrow_mut().clear();
-        Ok(())
-    }
-
-    fn in_memory(&self) -> bool {
-        true
-    }
-}
-
 impl Published for Fake {
     fn organization(
         &self,
