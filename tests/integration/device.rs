@@ -4,7 +4,7 @@ use crate::support::parts::package;
 use crate::support::{Builder, Run, World};
 use serde_json::json;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 const LINE: Duration = Duration::from_secs(30);
 
 /// `oam login` under way, with what it says read line by line.
-struct Login {
+pub struct Login {
     child: Child,
     lines: Receiver<String>,
     said: String,
@@ -31,7 +31,7 @@ fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 impl Login {
-    fn start(mut command: Command) -> Self {
+    pub fn start(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -45,9 +45,35 @@ impl Login {
         }
     }
 
+    /// Of a program that shows its terminal on stdout; what is typed there goes in.
+    pub fn on_a_terminal(mut command: Command) -> (Self, ChildStdin) {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let typed = child.stdin.take().unwrap();
+        let login = Self {
+            lines: lines(child.stdout.take().unwrap()),
+            child,
+            said: String::new(),
+        };
+        (login, typed)
+    }
+
+    /// The address to open, without the looks of a terminal.
+    pub fn address(&mut self) -> String {
+        self.until("/auth?");
+        let line = self.said.lines().last().unwrap();
+        let from = line.find("http").unwrap();
+        let end = |c: char| c.is_control() || c == 'm' || c == '[' || c == '0';
+        line[from..].trim_end_matches(end).to_owned()
+    }
+
     /// Reads on until a line holds `word`; what follows it on that line.
     #[track_caller]
-    fn until(&mut self, word: &str) -> String {
+    pub fn until(&mut self, word: &str) -> String {
         loop {
             let next = self.lines.recv_timeout(LINE);
             let Ok(line) = next else {
@@ -63,7 +89,7 @@ impl Login {
     }
 
     /// How it ended.
-    fn end(mut self) -> Run {
+    pub fn end(mut self) -> Run {
         drop(self.child.stdin.take());
         let mut run = Run::of(&self.child.wait_with_output().unwrap());
         for line in &self.lines {
@@ -76,7 +102,7 @@ impl Login {
 }
 
 /// The provider lets itself be asked once a second, so that a test need not wait for five.
-fn quick(world: &World) {
+pub fn quick(world: &World) {
     let answer = json!({"endpoint": "device", "values": {"interval": 1}, "count": -1});
     world.idp.control("answer", &answer);
 }
@@ -87,7 +113,7 @@ fn by_device(world: &World) -> Login {
 }
 
 /// A person at another device opens `page`.
-fn confirm(world: &World, page: &str, deny: bool) {
+pub fn confirm(world: &World, page: &str, deny: bool) {
     let mut browser = world.command(package().join("tests/parts/browser.mjs"));
     browser.arg(page);
     if deny {
@@ -254,21 +280,8 @@ fn over_ssh_the_address_of_the_other_browser_can_be_pasted() {
         .env_remove("BROWSER")
         .env_remove("DISPLAY")
         .env("SSH_CONNECTION", "192.0.2.7 51000 192.0.2.9 22");
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("script starts");
-    let mut typed = child.stdin.take().unwrap();
-    let mut login = Login {
-        lines: lines(child.stdout.take().unwrap()),
-        child,
-        said: String::new(),
-    };
-    let url = login.until("Open in a browser: ");
-    let url = url.trim_end_matches(|c: char| c.is_control() || c == 'm' || c == '[' || c == '0');
-    let url: String = url.replace("\u{1b}[1m", "");
+    let (mut login, mut typed) = Login::on_a_terminal(command);
+    let url = login.address();
     let tunnel = login.until("ssh -L ");
     assert!(tunnel.contains("ada@192.0.2.9"), "{tunnel}");
     login.until("paste it here");
@@ -283,7 +296,7 @@ fn over_ssh_the_address_of_the_other_browser_can_be_pasted() {
 }
 
 /// Where a browser that can't reach this machine's loopback ends.
-fn landing(world: &World, url: &str) -> String {
+pub fn landing(world: &World, url: &str) -> String {
     let mut browser = world.command(package().join("tests/parts/browser.mjs"));
     browser.arg(url).env("OAM_TEST_STOP_AT", "/callback");
     let output = browser.output().expect("a browser");

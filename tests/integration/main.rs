@@ -65,5 +65,6 @@ mod setup_git;
 mod sign_in;
 mod sign_in_again;
 mod socket;
+mod ssh;
 mod start;
 mod update;

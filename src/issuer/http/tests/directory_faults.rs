@@ -169,3 +169,25 @@ async fn names_that_two_people_exchange_are_taken_and_what_changed_is_enough_whe
     read.stand_in.company().trouble = None;
     assert_eq!(read.poll().await.ended.len(), 0);
 }
+
+#[tokio::test]
+async fn a_directory_that_does_not_answer_in_time_ends_nobody() {
+    for dialect in DIALECTS {
+        let read = Read::start(dialect, "within = \"1s\"").await;
+        read.stand_in.company().hire("gus");
+        read.asked("gus", "reader").await;
+        read.poll().await;
+        let as_of = state(&read).await.as_of_ms;
+        forget_cursor(&read).await;
+        read.stand_in.company().trouble = Some((0, Trouble::Late));
+        let outcome = read.poll_as(PollMode::Take).await;
+        let PollOutcome::Failed(why) = outcome else {
+            panic!("{dialect}: {outcome:?}");
+        };
+        assert!(why.contains("longer than `within`"), "{dialect}: {why}");
+        let state = state(&read).await;
+        assert_eq!(state.as_of_ms, as_of, "{dialect}");
+        assert!(state.fault.is_some(), "{dialect}");
+        assert_eq!(read.asked("gus", "reader").await, 200, "{dialect}");
+    }
+}

@@ -30,6 +30,8 @@ pub enum Trouble {
     Again,
     Page,
     Nobody,
+    /// No answer at all.
+    Late,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -170,6 +172,10 @@ async fn answer(
             .map_or("", |v| v.to_str().unwrap())
             .to_owned(),
     };
+    let late = matches!(own.company().trouble, Some((_, Trouble::Late)));
+    if late && method == Method::GET {
+        std::future::pending::<()>().await;
+    }
     let mut company = own.company();
     company.asked.push(uri.to_string());
     if method == Method::POST {
@@ -258,7 +264,7 @@ pub fn people(
                     (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response(),
                 ));
             }
-            Trouble::PutOff => {}
+            Trouble::PutOff | Trouble::Late => {}
             Trouble::Again => {
                 let before = first.saturating_sub(2);
                 let end = company.people.len().min(before + 2);
