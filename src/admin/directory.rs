@@ -10,6 +10,7 @@ use oam_issuer::overtaken::until_kept;
 use oam_issuer::when::when;
 use oam_issuer::{directory, files};
 use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::count::counted;
 use oam_model::directory::DirectoryPoll;
 use oam_model::issuer::IssuerSettings;
 use oam_model::name::SourceName;
@@ -136,7 +137,10 @@ fn poll(show: &Printer, source: &SourceName, dry_run: bool) -> Result<u8, Refusa
     } else {
         PollMode::Take
     };
-    let outcome = opening::wait(directory::once(files, source.clone(), mode))??;
+    let waiting = show.waiting("the directory, which is read");
+    let outcome = opening::wait(directory::once(files, source.clone(), mode));
+    drop(waiting);
+    let outcome = outcome??;
     let nothing = PollSummary::default();
     let (word, why, summary) = match &outcome {
         PollOutcome::Taken(summary) => ("taken", None, &**summary),
@@ -199,8 +203,9 @@ fn tell(show: &Printer, source: &SourceName, outcome: &PollOutcome, dry_run: boo
         PollOutcome::Taken(summary) => {
             let word = if dry_run { "would be taken " } else { "taken " };
             let words = format!(
-                "{source}: {} users, {} groups",
-                summary.users, summary.groups
+                "{source}: {}, {}",
+                counted(summary.users, "user", "users"),
+                counted(summary.groups, "group", "groups")
             );
             show.line(Line::new().look(Style::Good, word).text(words));
             for (what, names) in [("out", &summary.ended), ("new or back", &summary.new)] {

@@ -33,7 +33,7 @@ const CONFIG: &str = "/etc/oam/issuer.toml";
 /// The variable that names another one.
 const CONFIG_VARIABLE: &str = "OAM_ISSUER_CONFIG";
 
-/// Runs one command line and tells its exit code (design §3.3).
+/// Runs one command line and tells its exit code (`oam help` lists them).
 pub fn run(line: impl IntoIterator<Item = OsString>) -> u8 {
     if let Some(code) = command_line::completed::<Cli>() {
         return code;

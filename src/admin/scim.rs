@@ -9,6 +9,7 @@ use oam_config::duration;
 use oam_issuer::secrets::{self, NewSecret};
 use oam_issuer::when::when;
 use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::count::counted;
 use oam_model::issuer::IssuerSettings;
 use oam_model::name::SourceName;
 use oam_model::refusal::Refusal;
@@ -163,7 +164,11 @@ pub(super) fn forget(show: &Printer, source: &SourceName, list: &str) -> Result<
             format!("see which there are with `{list}`"),
         ));
     }
-    let words = format!("{} users and {} groups", state.users, state.groups);
+    let words = format!(
+        "{} and {}",
+        counted(state.users, "user", "users"),
+        counted(state.groups, "group", "groups")
+    );
     let entry = AuditRecord {
         source: Some(source.clone()),
         detail: Some(format!("forgotten by an administrator: {words}")),

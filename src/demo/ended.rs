@@ -11,7 +11,7 @@ use oam_model::report::TokenState;
 use oam_model::standing::StandingWord;
 use std::time::{Duration, Instant};
 
-/// Longest time from the signal to the first refusal with the feed (design §4). No renewal at the
+/// Longest time from the signal to the first refusal with the feed. No renewal at the
 /// provider could bring it: that one goes on honouring the session.
 const REFUSAL: Duration = Duration::from_secs(2);
 

@@ -35,7 +35,7 @@ impl Scenario<'_> {
 }
 
 /// What to try, and how.
-fn ideas(provider: &str, hub: &str, url: &str) -> [(&'static str, String); 9] {
+fn ideas(provider: &str, hub: &str, url: &str) -> [(&'static str, String); 10] {
     let again = "cd again && git commit --allow-empty -m try && git push && cd ..";
     let issuer = "oam-issuer --config ../company/issuer.toml";
     // By curl's standard input: arguments are public, and a token is a secret.
@@ -76,8 +76,12 @@ fn ideas(provider: &str, hub: &str, url: &str) -> [(&'static str, String); 9] {
             format!("{issuer} policy why --as ada --hub {HUB} --repo {REPOSITORY} --write"),
         ),
         (
-            "last, for there is no way back in a demo: somebody leaves, and a push is refused",
+            "somebody leaves, and a push is refused",
             format!("curl -X POST {provider}/disable; {again}"),
+        ),
+        (
+            "they come back; after a new sign-in (any browser, or `curl -L ADDRESS` in a third terminal) pushes work again",
+            format!("curl -X POST {provider}/enable; oam login --no-browser; {again}"),
         ),
     ]
 }

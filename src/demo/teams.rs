@@ -7,7 +7,7 @@ use super::scenario::Scenario;
 use super::seed::{ADA, HUB, PUBLISHER, READER, REPOSITORY, TEAM_LEFT};
 use std::time::{Duration, Instant};
 
-/// Longest time from a signal to what follows from it on the laptop (design: 2 s with the feed).
+/// Longest time from a signal to what follows from it on the laptop with the feed.
 const FELT: Duration = Duration::from_secs(2);
 
 impl Scenario<'_> {

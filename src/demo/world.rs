@@ -203,6 +203,7 @@ fn provider_routes(shared: Arc<Handlers>) -> Router {
         .route("/token", post(token))
         .route("/revoke", post(revoke))
         .route("/disable", post(disable))
+        .route("/enable", post(enable))
         .with_state(shared)
 }
 
@@ -288,10 +289,19 @@ async fn revoke(
 
 /// For `--keep`: disables Ada's account by hand. Anybody on this machine may: it is a demo's identity.
 async fn disable(State(shared): State<Arc<Handlers>>) -> Response {
+    by_hand(&shared, signal::ACCOUNT_DISABLED, "disabled").await
+}
+
+/// The way back: the next sign-in will do.
+async fn enable(State(shared): State<Arc<Handlers>>) -> Response {
+    by_hand(&shared, signal::ACCOUNT_ENABLED, "enabled").await
+}
+
+async fn by_hand(shared: &Handlers, event: &str, done: &str) -> Response {
     let signed = signal::event(
         &locked(&shared.idp),
         &shared.issuer,
-        signal::ACCOUNT_DISABLED,
+        event,
         &json!({}),
         now_s(),
     );
@@ -300,7 +310,7 @@ async fn disable(State(shared): State<Arc<Handlers>>) -> Response {
         Err(why) => Err(why),
     };
     match pushed {
-        Ok(()) => "account disabled; the issuer took the signal\n".into_response(),
+        Ok(()) => format!("account {done}; the issuer took the signal\n").into_response(),
         Err(why) => (StatusCode::BAD_GATEWAY, format!("{why}\n")).into_response(),
     }
 }

@@ -65,12 +65,30 @@ pub fn decide(
     principal: &Principal,
     wanted: &PolicyRequest,
 ) -> Result<Decision, Refusal> {
+    decide_for(Reader::Principal, index, principal, wanted)
+}
+
+/// Who reads what is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// Who asked: "yours". A job that holds nothing is told nothing of the roles.
+    Principal,
+    /// An administrator, who is told by name.
+    Administrator,
+}
+
+fn decide_for(
+    reader: Reader,
+    index: &Index,
+    principal: &Principal,
+    wanted: &PolicyRequest,
+) -> Result<Decision, Refusal> {
     let held = index.members.holdings(&index.policy, principal);
     let named = match &wanted.role {
         None => None,
         Some(name) => match index.by_name.get(name) {
             Some(at) => Some(*at),
-            None => return Err(refuse::unknown_role(principal, name, &held)),
+            None => return Err(refuse::unknown_role(reader, principal, name, &held)),
         },
     };
     let allowed = |role: usize| {
@@ -79,7 +97,7 @@ pub fn decide(
     };
     let best = index.grants.narrowest(wanted, allowed);
     match best.as_slice() {
-        [] => Err(refuse::nothing(index, principal, wanted, &held)),
+        [] => Err(refuse::nothing(reader, index, principal, wanted, &held)),
         [one] => Ok(decision(index, one, held.get(one.role), wanted)),
         rivals => match settled(index, rivals) {
             Some(one) => Ok(decision(index, one, held.get(one.role), wanted)),

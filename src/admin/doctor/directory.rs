@@ -2,11 +2,12 @@
 
 use super::{Finding, State};
 use oam_issuer::secrets::is_good;
-use oam_issuer::when::when;
+use oam_model::count::counted;
 use oam_model::directory::DirectoryPoll;
 use oam_model::issuer::{DirectorySettings, IssuerSettings};
 use oam_model::name::SourceName;
 use oam_store::{DirectoryState, PersonRow, PollState, SecretOwner, SecretRow, Store, StoreFault};
+use oam_terminal::moment::local;
 
 /// People who are looked at.
 const PEOPLE: usize = 5_000;
@@ -80,13 +81,7 @@ pub(super) fn taken(
     poll: &PollState,
     now_ms: u64,
 ) -> Finding {
-    let as_of = poll.as_of_ms.map(when);
-    let words = format!(
-        "{} users and {} groups, as of {}",
-        state.users,
-        state.groups,
-        as_of.as_deref().unwrap_or("never")
-    );
+    let words = format!("{}, as of {}", holds(state), at(poll.as_of_ms));
     if poll.held.is_some() {
         let why = poll.fault.as_deref().unwrap_or("what was read is held");
         return Finding::bad(
@@ -130,6 +125,19 @@ async fn asked(
     Ok((state, tokens, people))
 }
 
+fn holds(state: DirectoryState) -> String {
+    format!(
+        "{} and {}",
+        counted(state.users, "user", "users"),
+        counted(state.groups, "group", "groups")
+    )
+}
+
+/// A moment of Unix milliseconds as a person reads it.
+fn at(moment: Option<u64>) -> String {
+    moment.map_or_else(|| "never".to_owned(), |at_ms| local(at_ms / 1000))
+}
+
 /// Whether it is heard as often as is expected.
 pub(super) fn heard(
     part: &str,
@@ -151,13 +159,11 @@ pub(super) fn heard(
     let Some(at_ms) = state.heard_at_ms else {
         return Finding::bad(part, State::Warning, "it was never heard", next);
     };
-    let changed = state.changed_at_ms.map(when);
     let words = format!(
-        "{} users and {} groups; last heard {}, last change {}",
-        state.users,
-        state.groups,
-        when(at_ms),
-        changed.as_deref().unwrap_or("never")
+        "{}; last heard {}, last change {}",
+        holds(state),
+        at(Some(at_ms)),
+        at(state.changed_at_ms)
     );
     let silent_ms = now_ms.saturating_sub(at_ms);
     if settings.expect_every_ms > 0 && silent_ms > settings.expect_every_ms {
@@ -184,14 +190,14 @@ pub(super) fn unknown(
     if state.users == 0 {
         return None;
     }
-    let count = unknown.len();
+    let count = counted(unknown.len() as u64, "person", "people");
     let who = &first.seen.key;
     if known.is_empty() {
         return Some(Finding::bad(
             part,
             State::Fault,
             format!(
-                "it knows none of the {count} people who came lately, so none of them is ended by it; one is {who}"
+                "it knows none of the {count} who came lately, so none of them is ended by it; one is {who}"
             ),
             next,
         ));
@@ -200,7 +206,7 @@ pub(super) fn unknown(
         part,
         State::Warning,
         format!(
-            "it does not know {count} people who came lately, so nobody hears when they leave; one is {who}"
+            "it does not know {count} who came lately, so nobody hears when they leave; one is {who}"
         ),
         "let the directory tell of them too (the application whose provisioning it is, the filter), or revoke whoever \
          has left",
@@ -238,8 +244,8 @@ pub(super) fn contradicts(
         part,
         State::Warning,
         format!(
-            "tokens of {} people say groups that it does not, which do not count: {}",
-            found.len(),
+            "tokens of {} say groups that it does not, which do not count: {}",
+            counted(found.len() as u64, "person", "people"),
             named.join("; ")
         ),
         "push these groups from the directory too, or take them out of the tokens; `oam-issuer people NAME` shows both",

@@ -3,11 +3,12 @@
 use super::{Finding, State};
 use oam_issuer::github::{self, GitHubApp, GitHubFault};
 use oam_issuer::outbound::OutboundClient;
-use oam_issuer::when::when;
+use oam_model::count::counted;
 use oam_model::issuer::IssuerSettings;
 use oam_model::name::OrgName;
 use oam_store::sqlite::SqliteStore;
 use oam_store::{Teams, TeamsState};
+use oam_terminal::moment::local;
 use std::sync::Arc;
 
 /// A reading that is so many times older than it should be is late.
@@ -66,15 +67,17 @@ pub(super) fn read(part: &str, every_ms: u64, state: &TeamsState, now_ms: u64) -
         return Finding::bad(part, State::Warning, words, next);
     };
     let words = format!(
-        "{} teams with {} members, of whom {} are known here; last read {}, last event {}",
-        state.teams,
-        state.members,
+        "{} with {}, known here: {}; last read {}, last event {}",
+        counted(state.teams, "team", "teams"),
+        counted(state.members, "member", "members"),
         state.accounts,
-        when(at_ms),
-        state.heard_at_ms.map(when).as_deref().unwrap_or("never")
+        local(at_ms / 1000),
+        state
+            .heard_at_ms
+            .map_or_else(|| "never".to_owned(), |at_ms| local(at_ms / 1000))
     );
     if let Some((why, since_ms)) = &state.fault {
-        let since = when(*since_ms);
+        let since = local(*since_ms / 1000);
         let words = format!("it can't be read since {since} ({why}), and stays as it was: {words}");
         return Finding::bad(part, State::Fault, words, next);
     }

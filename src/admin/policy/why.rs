@@ -19,7 +19,7 @@ use oam_policy::policy::explain::{Considered, Explanation, explain};
 use oam_store::People;
 use oam_store::PersonRow;
 use oam_store::sqlite::SqliteStore;
-use oam_terminal::moment::of_rfc3339;
+use oam_terminal::moment::{local, of_rfc3339};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -124,6 +124,14 @@ pub(super) fn run(
         tell(show, &said);
         if let Some(groups) = groups {
             show.line(groups.line());
+            for other in groups.said.iter().filter(|one| !one.counts) {
+                show.line(format!(
+                    "{} by the {} does not count ({})",
+                    other.group,
+                    other.by,
+                    local(other.at_ms / 1000)
+                ));
+            }
         }
     }
     if let Some(ended) = ended {

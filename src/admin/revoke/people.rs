@@ -7,7 +7,7 @@ use oam_model::organization::GroupSource;
 use oam_model::refusal::Refusal;
 use oam_policy::evidence::GroupOrigin;
 use oam_store::{PersonRow, TokenRow};
-use oam_terminal::moment::of_rfc3339;
+use oam_terminal::moment::{local, of_rfc3339};
 use serde::Serialize;
 
 /// `people --json`.
@@ -133,7 +133,7 @@ impl PersonReport {
             self.roles.join(", ")
         };
         lines.push(format!("  roles when last compared: {roles}").into());
-        lines.extend(self.groups_line());
+        lines.extend(self.group_lines());
         lines.push(match &self.last_seen {
             Some(at) => format!("  last seen {}", of_rfc3339(at)).into(),
             None => "  never seen here".into(),
@@ -149,26 +149,39 @@ impl PersonReport {
 }
 
 impl PersonReport {
-    /// The groups with who says them, and of when.
-    fn groups_line(&self) -> Option<Line> {
-        let at = of_rfc3339(self.groups_at.as_deref()?);
-        let by = self.groups_by;
-        let groups = match self.groups.as_deref() {
-            None => "unknown".to_owned(),
-            Some([]) => "none".to_owned(),
-            Some(groups) => groups.join(", "),
-        };
-        let instead = match self.groups_of_token.as_deref() {
-            Some(other) if Some(other) != self.groups.as_deref() => {
-                format!(
-                    "; the last token says {}, which does not count",
-                    other.join(", ")
-                )
-            }
-            _ => String::new(),
-        };
-        Some(format!("  groups by the {by}, {at}: {groups}{instead}").into())
+    /// The groups, a line for each who says some, with of when that is and why it counts or not.
+    fn group_lines(&self) -> Vec<Line> {
+        let mut lines: Vec<Line> = self
+            .group_sources
+            .chunk_by(|one, next| (&one.by, one.counts) == (&next.by, next.counts))
+            .map(said)
+            .collect();
+        // Whose word it is that they are in none.
+        if !self.group_sources.iter().any(|one| one.counts)
+            && let Some(at) = self.groups_at.as_deref()
+        {
+            let groups = self.groups.as_ref().map_or("unknown", |_| "none");
+            let (by, at) = (self.groups_by, of_rfc3339(at));
+            lines.insert(0, format!("  groups by the {by}, {at}: {groups}").into());
+        }
+        lines
     }
+}
+
+/// The groups of one who says them.
+fn said(groups: &[GroupSource]) -> Line {
+    let names: Vec<&str> = groups.iter().map(|one| one.group.as_str()).collect();
+    let Some(first) = groups.first() else {
+        return Line::new();
+    };
+    let counts = if first.counts { "" } else { ", do not count" };
+    let at = local(first.at_ms / 1000);
+    let names = names.join(", ");
+    format!(
+        "  groups by the {}, {at}{counts}: {names}; {}",
+        first.by, first.because
+    )
+    .into()
 }
 
 impl Live {
@@ -205,5 +218,31 @@ impl Outstanding {
             None => format!("perhaps still good at {hub}: until when is not known"),
         };
         Line::new().look(Style::Warn, format!("  token {words}, {over}: {until}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GroupSource, said};
+    use oam_terminal::moment::local;
+
+    #[test]
+    fn a_line_of_groups_says_whose_they_are_of_when_and_why_they_count_or_do_not() {
+        let of = |group: &str, counts| GroupSource {
+            group: group.to_owned(),
+            by: "token".to_owned(),
+            at_ms: 1_800_000_000_000,
+            counts,
+            because: "why".to_owned(),
+        };
+        let at = local(1_800_000_000);
+        assert_eq!(
+            said(&[of("ml", true), of("staff", true)]).render(false),
+            format!("  groups by the token, {at}: ml, staff; why")
+        );
+        assert_eq!(
+            said(&[of("old", false)]).render(false),
+            format!("  groups by the token, {at}, do not count: old; why")
+        );
     }
 }

@@ -17,6 +17,7 @@ use axum::response::Response;
 use oam_audit::agent_log::{self, AcceptedBatch, AcceptedHead, BatchError};
 use oam_audit::record::KnownEntry;
 use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::count::counted;
 use oam_model::feed::{Upload, UploadAnswer};
 use oam_model::organization::VERSION;
 use oam_model::principal::{Principal, PrincipalKey, PrincipalKind};
@@ -326,8 +327,8 @@ fn batch(
         entries.push(entry(
             AuditEvent::AgentRecords,
             format!(
-                "{} records of log {} taken, held up to {}",
-                taken.lines.len(),
+                "{} of log {} taken, held up to {}",
+                counted(taken.lines.len() as u64, "record", "records"),
                 upload.log,
                 taken.held.last.seq
             ),

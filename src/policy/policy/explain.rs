@@ -1,7 +1,7 @@
 //! Why an ask is decided as it is: every role that was considered, for `oam-issuer policy why`.
 
 use super::words;
-use super::{Index, claims, decide};
+use super::{Index, Reader, claims, decide_for};
 use oam_model::name::{HubName, Repository, RoleName};
 use oam_model::policy::{Decision, Member, PolicyRequest, PolicyRole};
 use oam_model::principal::{Groups, Principal};
@@ -43,9 +43,9 @@ pub struct Considered {
     pub grant: String,
 }
 
-/// Explains the decision on `wanted`.
+/// Explains the decision on `wanted`, for an administrator: people and jobs by name.
 pub fn explain(index: &Index, principal: &Principal, wanted: &PolicyRequest) -> Explanation {
-    let decided = decide(index, principal, wanted);
+    let decided = decide_for(Reader::Administrator, index, principal, wanted);
     let held = index.members.holdings(&index.policy, principal);
     let roles = index.policy.roles.iter().enumerate();
     let roles = roles.map(|(at, role)| {
@@ -146,5 +146,32 @@ fn no_cover(role: &PolicyRole, wanted: &PolicyRequest) -> String {
             wanted.action.word(),
             words::resource(wanted)
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explain;
+    use crate::policy::fixture::{index, job, person, wanted};
+    use oam_model::principal::Principal;
+    use oam_model::role::Action;
+    use serde_json::json;
+
+    #[test]
+    fn an_administrator_is_told_by_name_and_what_a_job_lacks_that_holds_nothing() {
+        let wanted = wanted(Some("acme/model"), Action::Write);
+        let sentence = |who: &Principal| explain(&index(), who, &wanted).refusal.unwrap().sentence;
+        assert_eq!(
+            sentence(&person(&["interns"])),
+            "no role of okta:00u1 grants write on models for acme/model"
+        );
+        let stranger = job(json!({"repository_id": "666"}));
+        assert_eq!(
+            sentence(&stranger),
+            format!(
+                "no role of {} grants write on models for acme/model",
+                stranger.key
+            )
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! What is missing, in words: a role by its name, membership, groups that are unknown, or any grant at all.
 
-use super::Index;
 use super::grants::Cover;
 use super::members::HeldRoles;
 use super::words;
+use super::{Index, Reader};
 use oam_model::name::RoleName;
 use oam_model::policy::{Member, PolicyRequest, PolicyRole};
 use oam_model::principal::{Groups, Principal, PrincipalKind};
@@ -27,23 +27,29 @@ pub(super) fn tie(index: &Index, rivals: &[Cover], wanted: &PolicyRequest) -> Re
 }
 
 /// The role that was named is not in the policy.
-pub(super) fn unknown_role(principal: &Principal, name: &RoleName, held: &HeldRoles) -> Refusal {
-    if is_stranger(principal, held) {
+pub(super) fn unknown_role(
+    reader: Reader,
+    principal: &Principal,
+    name: &RoleName,
+    held: &HeldRoles,
+) -> Refusal {
+    if is_stranger(reader, principal, held) {
         return stranger();
     }
     Refusal::denied(
         format!("there is no role {name} here"),
-        match principal.kind {
-            PrincipalKind::Person => "`oam roles` lists yours",
-            PrincipalKind::Job => STRANGER,
+        match (reader, principal.kind) {
+            (Reader::Administrator, _) => "look at the names of the roles in the policy",
+            (Reader::Principal, PrincipalKind::Person) => "`oam roles` lists yours",
+            (Reader::Principal, PrincipalKind::Job) => STRANGER,
         },
     )
 }
 
 /// A job that holds nothing. Every refusal of its is the same: another one for a role that there is would tell
 /// it the names of roles one by one.
-fn is_stranger(principal: &Principal, held: &HeldRoles) -> bool {
-    principal.kind == PrincipalKind::Job && held.is_empty()
+fn is_stranger(reader: Reader, principal: &Principal, held: &HeldRoles) -> bool {
+    reader == Reader::Principal && principal.kind == PrincipalKind::Job && held.is_empty()
 }
 
 fn stranger() -> Refusal {
@@ -56,12 +62,13 @@ const STRANGER: &str = "ask the administrators to name this job's claims in a ro
 
 /// No role held covers it.
 pub(super) fn nothing(
+    reader: Reader,
     index: &Index,
     principal: &Principal,
     wanted: &PolicyRequest,
     held: &HeldRoles,
 ) -> Refusal {
-    if is_stranger(principal, held) {
+    if is_stranger(reader, principal, held) {
         return stranger();
     }
     // Groups that are not known are not "none": a role that they may give is not denied for want of them.
@@ -72,16 +79,21 @@ pub(super) fn nothing(
         }
     }
     if let Some(name) = &wanted.role {
-        return named(index, principal, wanted, held, name);
+        return named(reader, index, (principal, held), wanted, name);
     }
     if wanted.repository.is_none() {
         return Refusal::denied(
             format!(
                 "no repository was named, and no role of {} covers all of {}",
-                whose(principal),
+                whose(reader, principal),
                 wanted.hub
             ),
-            "name the repository with --repo; for git run `oam setup git`, so that it tells the path",
+            match principal.kind {
+                PrincipalKind::Person => {
+                    "name the repository with --repo; for git run `oam setup git`, so that it tells the path"
+                }
+                PrincipalKind::Job => "name the repository with --repo",
+            },
         );
     }
     let next = match would_cover(index, principal, wanted, |_| true) {
@@ -94,7 +106,7 @@ pub(super) fn nothing(
     Refusal::denied(
         format!(
             "no role of {} grants {} on {} for {}",
-            whose(principal),
+            whose(reader, principal),
             wanted.action.word(),
             wanted.hub,
             words::resource(wanted)
@@ -105,10 +117,10 @@ pub(super) fn nothing(
 
 /// What is wrong with the role that was named.
 fn named(
+    reader: Reader,
     index: &Index,
-    principal: &Principal,
+    (principal, held): (&Principal, &HeldRoles),
     wanted: &PolicyRequest,
-    held: &HeldRoles,
     name: &RoleName,
 ) -> Refusal {
     if held_by_name(index, held, name) {
@@ -123,10 +135,10 @@ fn named(
         );
     }
     let Some(role) = index.by_name.get(name).map(|at| index.role(*at)) else {
-        return unknown_role(principal, name, held);
+        return unknown_role(reader, principal, name, held);
     };
     Refusal::denied(
-        format!("{name} is not held by {}", whom(principal)),
+        format!("{name} is not held by {}", whom(reader, principal)),
         format!("it is for {}; ask for that", holders(role)),
     )
 }
@@ -164,16 +176,18 @@ fn holders(role: &PolicyRole) -> String {
     }
 }
 
-const fn whose(principal: &Principal) -> &'static str {
-    match principal.kind {
-        PrincipalKind::Person => "yours",
-        PrincipalKind::Job => "this job",
+fn whose(reader: Reader, principal: &Principal) -> String {
+    match (reader, principal.kind) {
+        (Reader::Administrator, _) => principal.key.to_string(),
+        (Reader::Principal, PrincipalKind::Person) => "yours".to_owned(),
+        (Reader::Principal, PrincipalKind::Job) => "this job".to_owned(),
     }
 }
 
-const fn whom(principal: &Principal) -> &'static str {
-    match principal.kind {
-        PrincipalKind::Person => "you",
-        PrincipalKind::Job => "this job",
+fn whom(reader: Reader, principal: &Principal) -> String {
+    match (reader, principal.kind) {
+        (Reader::Administrator, _) => principal.key.to_string(),
+        (Reader::Principal, PrincipalKind::Person) => "you".to_owned(),
+        (Reader::Principal, PrincipalKind::Job) => "this job".to_owned(),
     }
 }

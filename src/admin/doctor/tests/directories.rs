@@ -51,7 +51,7 @@ fn a_directory_that_has_gone_silent_or_has_no_token_is_told() {
     let good = [token(None)];
     let fine = of(7 * DAY, at(Some(NOW - DAY)), &good);
     assert_eq!(fine.state, State::Ok, "{fine:?}");
-    assert!(fine.sentence.contains("3 users and 1 groups"), "{fine:?}");
+    assert!(fine.sentence.contains("3 users and 1 group"), "{fine:?}");
     let silent = of(DAY, at(Some(NOW - 2 * DAY)), &good);
     assert_eq!(silent.state, State::Warning);
     assert!(silent.sentence.contains("gone silent"), "{silent:?}");
@@ -178,7 +178,7 @@ fn people_whom_the_directory_does_not_know_are_told() {
     let some = told(state, &[known, stranger.clone()]).unwrap();
     assert_eq!(some.state, State::Warning);
     assert!(
-        some.sentence.contains("1 people") && some.sentence.contains("okta:eve"),
+        some.sentence.contains("1 person") && some.sentence.contains("okta:eve"),
         "{some:?}"
     );
     let none = told(state, std::slice::from_ref(&stranger)).unwrap();
