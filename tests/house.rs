@@ -40,6 +40,17 @@ const PURE: &[&str] = &[
     "tokio",
 ];
 
+/// What is read of a file has addresses in it, and asks none.
+const PURE_BUT_ADDRESSES: &[&str] = &[
+    "std::fs",
+    "std::env",
+    "std::process",
+    "SystemTime",
+    "Instant",
+    "rand",
+    "tokio",
+];
+
 /// What is read of a provider is given the time as well. Only one task at a time fetches: it waits on tokio's lock.
 const PURE_BUT_LOCKS: &[&str] = PURE.split_at(PURE.len() - 1).0;
 
@@ -49,6 +60,7 @@ const BANNED: &[(&str, &[&str])] = &[
     ("session", PURE),
     ("policy", PURE),
     ("audit", PURE),
+    ("config", PURE_BUT_ADDRESSES),
     ("oidc", PURE_BUT_LOCKS),
     ("wire", &["tokio"]),
     ("helper", &["tokio"]),

@@ -215,8 +215,18 @@ impl AuditChain {
                         BreakKind::Unsealed
                     });
                 }
-                _ if kind.is_none() => kind = Some(BreakKind::Unsealed),
-                _ => {}
+                EventKind::Logout
+                | EventKind::End
+                | EventKind::Proof
+                | EventKind::Grant
+                | EventKind::Renewal
+                | EventKind::Withdrawal
+                | EventKind::Erase
+                | EventKind::Served
+                | EventKind::Doubt
+                | EventKind::RolesChanged => {
+                    kind = kind.or(Some(BreakKind::Unsealed));
+                }
             }
         })?;
         Ok(kind)

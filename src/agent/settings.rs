@@ -1,4 +1,4 @@
-//! An edited configuration takes effect without losing sessions (design §3.4).
+//! An edited configuration takes effect without losing sessions.
 
 use oam_config::agent::{Org, Settings};
 use oam_model::name::OrgName;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The sealed state: encrypted under a key from the keyring, written as a whole by
-/// temp + fsync + rename, so that a rotation of the refresh token is one write (design §3.4).
+/// temp + fsync + rename, so that a rotation of the refresh token is one write.
 #[derive(Serialize, Deserialize, Default)]
 pub struct Sealed {
     /// Sessions by organization.

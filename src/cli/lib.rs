@@ -34,7 +34,7 @@ use std::ffi::OsString;
 /// What a command comes to: its exit code, or a refusal that says it.
 type Done = Result<u8, Refusal>;
 
-/// Runs one command line and tells its exit code (design §3.3). `outside` is a CI job's HTTP.
+/// Runs one command line and tells its exit code (`oam help` lists them). `outside` is a CI job's HTTP.
 pub fn run(line: impl IntoIterator<Item = OsString>, outside: &'static dyn JobOutside) -> u8 {
     if let Some(code) = command_line::completed::<Cli>() {
         return code;

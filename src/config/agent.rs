@@ -1,4 +1,4 @@
-//! From the texts of the configuration files to the agent's settings (design §3.4).
+//! From the texts of the configuration files to the agent's settings.
 
 pub use oam_model::settings::{
     Body, Exchange, Hub, HubKind, IssuerExchange, Org, Provider, Rfc8693, Settings, SubjectToken,
@@ -13,7 +13,7 @@ pub struct SourceText<'a> {
     pub text: &'a str,
 }
 
-/// Merges the company's file and the user's (design §3.4) and checks the result.
+/// Merges the company's file and the user's and checks the result.
 ///
 /// # Errors
 /// All faults found, with line and column.

@@ -3,6 +3,7 @@
 use crate::path;
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, Method, Uri};
+use oam_model::name::percent_decoded;
 use std::net::SocketAddr;
 
 /// Why a request is turned away before its capability is looked at.
@@ -65,7 +66,7 @@ pub fn admit(
     let names = uri.query().unwrap_or_default().split(['&', ';']);
     let names = names.map(|pair| pair.split('=').next().unwrap_or(pair));
     for name in names {
-        let name = path::unescaped(name).ok_or(RequestError::Path)?;
+        let name = percent_decoded(name).ok_or(RequestError::Path)?;
         if CREDENTIALS
             .iter()
             .any(|known| name.eq_ignore_ascii_case(known))

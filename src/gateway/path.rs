@@ -1,23 +1,6 @@
 //! Paths that have one meaning.
 
-/// A text without its escapes (RFC 3986 §2.1); none where they are none, or it is no UTF-8.
-pub fn unescaped(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let pair = [rest.next()?, rest.next()?];
-        let pair = std::str::from_utf8(&pair).ok()?;
-        if pair.starts_with('+') {
-            return None;
-        }
-        bytes.push(u8::from_str_radix(pair, 16).ok()?);
-    }
-    String::from_utf8(bytes).ok()
-}
+use oam_model::name::percent_decoded;
 
 /// Whether every program reads it as the same file: no empty or dot segments, also not behind escapes, no backslash,
 /// nothing that can't be seen. A slash may be escaped: revisions such as `refs%2Fpr%2F1` are written so.
@@ -25,7 +8,7 @@ pub fn is_plain(path: &str) -> bool {
     let Some(rest) = path.strip_prefix('/') else {
         return false;
     };
-    let Some(text) = unescaped(rest) else {
+    let Some(text) = percent_decoded(rest) else {
         return false;
     };
     if text.chars().any(|c| c.is_control() || c == '\\') {

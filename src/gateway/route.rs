@@ -4,7 +4,7 @@
 use crate::source::HubOperation::{self, Read, Write};
 use crate::source::Target;
 use http::Method;
-use oam_model::name::Repository;
+use oam_model::name::{Repository, percent_decoded};
 use oam_model::token_request::repository_of_path;
 
 /// What a request is.
@@ -105,7 +105,7 @@ pub fn changes(method: &Method, path: &str) -> Changes {
     let revision = segments
         .find(|segment| *segment == "commit")
         .and_then(|_| segments.next());
-    match revision.and_then(crate::path::unescaped) {
+    match revision.and_then(percent_decoded) {
         Some(revision) if path.starts_with("/api/") => Changes::Ref(revision),
         _ => Changes::Untold,
     }

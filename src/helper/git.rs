@@ -1,4 +1,4 @@
-//! `git-credential-oam [--hub NAME] get|store|erase`: git's credential protocol (design §3.1).
+//! `git-credential-oam [--hub NAME] get|store|erase`: git's credential protocol.
 //!
 //! The exit code is 0 also for a refusal: git 2.47 reads `quit=1` whatever the code is and says
 //! nothing of the code, while other programs take a failing helper for a broken one.

@@ -1,4 +1,4 @@
-//! The ancestors of a process, as `/proc` shows them (design §1: caller).
+//! The ancestors of a process, as `/proc` shows them.
 //!
 //! Only names and git's sub-commands are taken: other arguments can hold secrets. It is for the
 //! record and for choosing among grants that the person holds, never for widening one (R39).

@@ -1,4 +1,4 @@
-//! The sealed state (design §3.4): one file, sealed under one key, which a keyring keeps.
+//! The sealed state: one file, sealed under one key, which a keyring keeps.
 //!
 //! The key is fetched at the start or at a sign-in and stays in memory, so that a rotation of the
 //! refresh token is one durable write and no keyring call, also while the keyring is away.

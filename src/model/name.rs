@@ -140,6 +140,12 @@ impl Repository {
 
 /// A URL's path without its escapes (RFC 3986 §2.1); none where they are none, or one is an encoded slash.
 pub fn unescaped(text: &str) -> Option<String> {
+    let slash = text.to_ascii_lowercase().contains("%2f");
+    percent_decoded(text).filter(|_| !slash)
+}
+
+/// A text without its escapes (RFC 3986 §2.1); none where they are none, or it is no UTF-8.
+pub fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -147,15 +153,11 @@ pub fn unescaped(text: &str) -> Option<String> {
             bytes.push(byte);
             continue;
         }
-        let pair = [rest.next(), rest.next()].map(|digit| digit.map(char::from));
-        let value = match pair.map(|digit| digit.and_then(|digit| digit.to_digit(16))) {
-            [Some(high), Some(low)] => u8::try_from(high * 16 + low).ok(),
-            _ => None,
+        let pair = [rest.next()?, rest.next()?].map(|digit| char::from(digit).to_digit(16));
+        let [Some(high), Some(low)] = pair else {
+            return None;
         };
-        match value {
-            Some(byte) if byte != b'/' => bytes.push(byte),
-            _ => return None,
-        }
+        bytes.push(u8::try_from(high * 16 + low).ok()?);
     }
     String::from_utf8(bytes).ok()
 }

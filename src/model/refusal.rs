@@ -54,7 +54,7 @@ impl RefusalCode {
         }
     }
 
-    /// The exit code of a command that ends with this refusal (design §3.3).
+    /// The exit code of a command that ends with this refusal (`oam help` lists them).
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Rejected | Self::Unavailable | Self::Busy => 1,

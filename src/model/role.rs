@@ -35,7 +35,7 @@ impl Action {
     }
 }
 
-/// What a role still does when the identity can't be proven (design: lease).
+/// What a role still does when the identity can't be proven (its lease).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum OfflineRule {

@@ -1,4 +1,4 @@
-//! The agent's settings (design §3.4) as nouns: what `config` reads and `session` decides by.
+//! The agent's settings as nouns: what `config` reads and `session` decides by.
 
 use super::granted::Scheme;
 use super::name::{HubName, OrgName};

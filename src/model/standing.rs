@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The standing of a session (design §1).
+/// The standing of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StandingWord {

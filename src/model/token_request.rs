@@ -110,7 +110,7 @@ fn below<'a>(own: &str, path: &'a str) -> Option<&'a str> {
 }
 
 /// Cuts a URL path to its repository: `.git`, `/info/lfs…`, `/info/refs`, and the service names
-/// belong to the repository (design §3.1). `None` for an empty path.
+/// belong to the repository. `None` for an empty path.
 ///
 /// # Errors
 /// A path that could be read in two ways is refused (R10).

@@ -102,7 +102,7 @@ fn not_ended(facts: &Facts, principal: &Principal, org: &OrgRules) -> Result<(),
     Ok(())
 }
 
-/// The organization's session age (design §1): whatever the provider says, a person must sign in again.
+/// The organization's session age: whatever the provider says, a person must sign in again.
 /// Where it tells no time of the sign-in, the first evidence of the session is the latest that it can be of.
 fn not_too_old(
     facts: Option<&Facts>,

@@ -6,10 +6,10 @@ use oam_model::time::Moment;
 use oam_model::token_key::TokenKey;
 use std::collections::BTreeMap;
 
-/// A token is never handed out with less life than this, ms (design §4).
+/// A token is never handed out with less life than this, ms.
 pub const MARGIN_MS: u64 = 60_000;
 
-/// A second rejection within this time stops the caller, ms (design §3.1).
+/// A second rejection within this time stops the caller, ms.
 pub const REJECTION_MEMORY_MS: u64 = 30_000;
 
 /// Number of a token held by the core.

@@ -186,7 +186,9 @@ impl SessionMachine {
     pub fn over(mut self, word: StandingWord, reason: Option<EndReason>) -> Self {
         self.standing = match word {
             StandingWord::Ended | StandingWord::Revoked => SessionState::Over { word, reason },
-            _ => SessionState::SignedOut { reason },
+            StandingWord::Active | StandingWord::Unproven | StandingWord::SignedOut => {
+                SessionState::SignedOut { reason }
+            }
         };
         self
     }

@@ -128,7 +128,7 @@ fn narrowest_grant<'a>(
         })
 }
 
-/// Without a repository only a pattern for everything covers the ask (design §3.1).
+/// Without a repository only a pattern for everything covers the ask.
 fn covers(pattern: &str, repository: Option<&Repository>) -> bool {
     repository.map_or(pattern == "**", |r| pattern::matches(pattern, r.as_str()))
 }

@@ -1,4 +1,4 @@
-//! An edited configuration takes effect without losing sessions (design §3.4), and what an organization publishes is
+//! An edited configuration takes effect without losing sessions, and what an organization publishes is
 //! read for whoever is about to write one.
 
 use super::AgentCore;

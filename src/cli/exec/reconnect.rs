@@ -6,7 +6,7 @@ use oam_terminal::Talk;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the agent may be out of reach (design §3.2): after it nobody would tell that the session ended.
+/// How long the agent may be out of reach: after it nobody would tell that the session ended.
 const LOST: Duration = Duration::from_secs(10);
 
 /// Between two attempts.

@@ -8,7 +8,7 @@ use super::{
 use crate::machine::IssuerEvent;
 use oam_model::time::Moment;
 
-/// Heartbeats come this often until the issuer shows its own pace, ms (design §3.6).
+/// Heartbeats come this often until the issuer shows its own pace, ms.
 const USUAL_PACE_MS: u64 = 15_000;
 /// First and longest wait before a connection is tried again, ms.
 const FIRST_WAIT_MS: u64 = 1_000;
