@@ -63,9 +63,13 @@ impl DevicePolling {
             } => match code.as_str() {
                 "authorization_pending" => {}
                 "slow_down" => self.slower(SLOWER_MS),
-                // A provider that has forgotten an expired code knows it no more (RFC 6749 §5.2).
-                "expired_token" | "invalid_grant" => return PollStep::Expired,
-                "access_denied" => return PollStep::Denied,
+                // A provider that has forgotten an expired code knows it no more (RFC 6749 §5.2; Entra ID has a word of
+                // its own for it).
+                "expired_token" | "invalid_grant" | "bad_verification_code" => {
+                    return PollStep::Expired;
+                }
+                // The second is Entra ID's word.
+                "access_denied" | "authorization_declined" => return PollStep::Denied,
                 "temporarily_unavailable" | "server_error" => self.slower(self.interval_ms),
                 _ => return PollStep::Failed,
             },
@@ -152,7 +156,9 @@ mod tests {
         for (answer, step) in [
             (oauth("expired_token"), PollStep::Expired),
             (oauth("access_denied"), PollStep::Denied),
+            (oauth("authorization_declined"), PollStep::Denied),
             (oauth("invalid_grant"), PollStep::Expired),
+            (oauth("bad_verification_code"), PollStep::Expired),
             (oauth("invalid_client"), PollStep::Failed),
         ] {
             let mut polling = DevicePolling::begin(Some(600), Some(5), START);
