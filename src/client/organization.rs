@@ -5,6 +5,7 @@ use super::words;
 use oam_agent::ports::{LocalBoxFuture, Published};
 use oam_config::agent::Org;
 use oam_config::organization::{document, issuer_url, understood};
+use oam_http::CA_REMEDY;
 use oam_model::answer::EndpointFault;
 use oam_model::organization::{Organization, Route};
 use oam_model::refusal::Refusal;
@@ -30,23 +31,29 @@ impl Published for Issuers {
         let via = known.map_or_else(Via::default, |org| way_of(&org.provider));
         let via = route.map_or(via.clone(), |route| via.with(route));
         let (http, url) = (Rc::clone(&self.0), url.to_owned());
-        Box::pin(async move { published(&http, &via, &url).await })
+        let first = known.is_none();
+        Box::pin(async move { asked(&http, &via, &url, first).await })
     }
 }
 
-/// The checked document of the issuer at `url`.
+/// The checked document of the issuer at `url`, for a job: its way there is told by its options.
 pub(super) async fn published(http: &Http, via: &Via, url: &str) -> Result<Organization, Refusal> {
+    asked(http, via, url, false).await
+}
+
+/// `first`: nothing is configured yet that could be put right.
+async fn asked(http: &Http, via: &Via, url: &str, first: bool) -> Result<Organization, Refusal> {
     // Whoever asks may have checked it, or not: this is where the request leaves.
     if issuer_url(url)? != url {
         return Err(Refusal::unavailable(
-            "the issuer's address ends in a slash",
-            "leave the slash out",
+            "the issuer's address is not written as it is compared",
+            "write scheme and host in small letters, and no slash at the end",
         ));
     }
     let answer = http.get(via, &document(url), TOTAL).await;
     let answer = answer
         .and_then(super::http::Answer::ok)
-        .map_err(|fault| unreached(url, &fault))?;
+        .map_err(|fault| unreached(url, &fault, first))?;
     understood(&answer.body, url).map_err(|why| {
         Refusal::unavailable(
             format!("what the issuer {url} publishes can't be used: {why}"),
@@ -55,15 +62,22 @@ pub(super) async fn published(http: &Http, via: &Via, url: &str) -> Result<Organ
     })
 }
 
-fn unreached(url: &str, fault: &EndpointFault) -> Refusal {
+fn unreached(url: &str, fault: &EndpointFault, first: bool) -> Refusal {
     if let EndpointFault::Status { status: 404, .. } = fault {
         return Refusal::unavailable(
             format!("{url} is not the address of an OAM issuer"),
             "ask the administrators of your organization for the issuer's address",
         );
     }
+    let why = words::of(fault);
+    if let Some((cause, _)) = why.split_once(CA_REMEDY).filter(|_| first) {
+        return Refusal::unavailable(
+            format!("the issuer {url} could not be asked: {cause}sign in with its certificate"),
+            format!("run `oam login {url} --ca FILE` with that certificate (PEM)"),
+        );
+    }
     Refusal::unavailable(
-        format!("the issuer {url} could not be asked: {}", words::of(fault)),
+        format!("the issuer {url} could not be asked: {why}"),
         "check the address, the network and the proxy where there is one (`oam help remote`), then try again",
     )
 }
@@ -74,6 +88,21 @@ mod tests {
     use oam_standin::clock::Still;
     use oam_standin::server::{Canned, StandIn};
     use serde_json::{Value, json};
+
+    #[test]
+    fn an_authority_that_is_not_known_is_given_with_the_first_sign_in() {
+        let why =
+            format!("its certificate is not trusted; if it is your company's own, {CA_REMEDY}");
+        let fault = EndpointFault::NotSent { why };
+        let first = unreached("https://issuer.acme.example", &fault, true);
+        assert!(!first.sentence.contains("ca_file"), "{}", first.sentence);
+        assert_eq!(
+            first.next,
+            "run `oam login https://issuer.acme.example --ca FILE` with that certificate (PEM)"
+        );
+        let later = unreached("https://issuer.acme.example", &fault, false);
+        assert!(later.sentence.contains("ca_file"), "{}", later.sentence);
+    }
 
     fn acme(base: &str) -> Value {
         json!({

@@ -17,16 +17,27 @@ use std::collections::BTreeMap;
 /// Longest document that is read, bytes: it has to fit one message to the command line.
 pub const LARGEST: usize = 32 * 1024;
 
-/// The address of an issuer as a person types it: a slash at its end is cut.
+/// The address of an issuer as a person types it: a slash at its end is cut, and scheme and host are written in small
+/// letters (RFC 3986 §6.2.2.1), because addresses of issuers are compared byte for byte.
 ///
 /// # Errors
 /// It is no address that an issuer can have.
 pub fn issuer_url(typed: &str) -> Result<String, Refusal> {
-    let url = typed.trim_end_matches('/');
-    address::issuer(url).map_err(|fault| {
+    let url = small(typed.trim_end_matches('/'));
+    address::issuer(&url).map_err(|fault| {
         Refusal::bad_request(format!("the issuer's address {}", fault.what), fault.next)
     })?;
-    Ok(url.to_owned())
+    Ok(url)
+}
+
+/// With scheme and host in small letters; the path is as it was.
+fn small(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (scheme, host) = (scheme.to_ascii_lowercase(), host.to_ascii_lowercase());
+    format!("{scheme}://{host}{path}")
 }
 
 /// Where the issuer publishes the set-up.

@@ -18,7 +18,7 @@ pub use auth::Auth;
 pub use body::Payload;
 pub use client::{ClientPolicy, HttpClient, Via};
 pub use roots::{ca_sha256, roots};
-pub use tls::{refused_certificate, tls_for_roots};
+pub use tls::{CA_REMEDY, refused_certificate, tls_for_roots};
 
 use std::time::Duration;
 use url::{Host, Url};

@@ -140,6 +140,9 @@ enum Fault {
     Unfit,
 }
 
+/// What is done about an authority that is not known; where nothing is configured yet, others words take its place.
+pub const CA_REMEDY: &str = "put its certificate (PEM) into `ca_file`";
+
 /// A certificate that was refused, with names as it gives them: they are the server's words.
 #[derive(Debug)]
 pub(crate) struct RefusedCertificate {
@@ -186,18 +189,19 @@ impl RefusedCertificate {
         let (what, then) = match self.fault {
             Fault::UnknownSigner => (
                 "is not trusted",
-                "; if that is your company's own authority, put its certificate (PEM) into `ca_file`",
+                "; if that is your company's own authority, ",
             ),
             Fault::OtherKey => (
                 "is not trusted: the authority of that name that is known here has another key",
-                "; if your company has a new authority, put its certificate (PEM) into `ca_file`",
+                "; if your company has a new authority, ",
             ),
             Fault::OtherName => ("is for another name", ""),
             Fault::Expired => ("has expired, or this machine's clock is ahead", ""),
             Fault::Early => ("is not valid yet, or this machine's clock is behind", ""),
             Fault::Unfit => ("can't be accepted", ""),
         };
-        format!("its TLS certificate {what}: it is of {subject}, signed by {signer}{then}")
+        let remedy = if then.is_empty() { "" } else { CA_REMEDY };
+        format!("its TLS certificate {what}: it is of {subject}, signed by {signer}{then}{remedy}")
     }
 }
 

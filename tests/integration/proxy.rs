@@ -164,7 +164,7 @@ fn a_proxy_that_wants_a_password_gets_it_from_a_private_file_and_is_named_when_i
     for said in [
         "certificate is not trusted",
         "signed by \"CN=acme\"",
-        "ca_file",
+        "--ca FILE",
     ] {
         assert!(stranger.stderr.contains(said), "{}", stranger.stderr);
     }

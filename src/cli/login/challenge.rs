@@ -15,6 +15,9 @@ use std::time::Duration;
 /// A sign-in that has not come back after this may be looking at an error of the provider.
 const UNREGISTERED: Duration = Duration::from_secs(5);
 
+/// Before the address, where no browser was opened.
+const OPEN: &str = "Open in a browser: ";
+
 /// Whether the person most likely sits at another machine.
 pub(super) fn is_remote() -> bool {
     std::env::var_os("SSH_CONNECTION").is_some()
@@ -33,11 +36,11 @@ pub(super) fn browser(
     let lead = if opened {
         "If no browser opens, open: "
     } else {
-        "Open in a browser: "
+        OPEN
     };
     // On stdout with --no-browser, so that a script can take it; it holds no secret.
     if no_browser {
-        show.say("open this address in a browser:");
+        show.say(OPEN.trim_end());
         show.whole(url);
     } else {
         show.say(Line::new().text(lead).look(Style::Strong, url));

@@ -144,6 +144,12 @@ fn a_document_without_end_or_of_another_kind_is_refused() {
 #[test]
 fn a_typed_address_loses_its_slash_and_must_be_an_issuers() {
     assert_eq!(issuer_url("https://issuer.acme.example/").unwrap(), ISSUER);
+    assert_eq!(issuer_url("HTTPS://Issuer.ACME.example/").unwrap(), ISSUER);
+    assert_eq!(
+        issuer_url("Https://HOST.example:8443/Acme").unwrap(),
+        "https://host.example:8443/Acme",
+        "a path is told apart by its letters' case"
+    );
     assert!(issuer_url("http://127.0.0.1:8443").is_ok());
     for bad in [
         "http://issuer.acme.example",
