@@ -17,6 +17,7 @@ use oam_session::machine::HostEvent;
 use oam_session::notice_queue::NoticeQueue;
 use oam_session::subscription::SubscriptionInput;
 use oam_wire::message::{Reply, Request};
+use proving::ProofWaiter;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
@@ -39,6 +40,7 @@ pub struct AgentCore {
     pub(super) notices: NoticeQueue,
     pub(super) numbers: u64,
     pub(super) parked: Vec<AgentCommand>,
+    proof_waiters: Vec<ProofWaiter>,
     pub(super) retired: bool,
     pub(super) queue: WorkQueue,
     ticked: Moment,
@@ -70,6 +72,7 @@ impl AgentCore {
             notices: NoticeQueue::default(),
             numbers: 0,
             parked: Vec::new(),
+            proof_waiters: Vec::new(),
             retired: false,
             queue: WorkQueue::default(),
             aside,
@@ -137,6 +140,7 @@ impl AgentCore {
         let sync = self.durable.sync_at.map(|at| now.until(at));
         let links = self.subscription_wake(now);
         let waiters = self.logins.waiters_wake(now);
+        let waiters = waiters.into_iter().chain(self.proofs_wake(now));
         let others = children.into_iter().chain(sync).chain(links);
         machines.chain(others).chain(waiters).min()
     }
@@ -171,7 +175,7 @@ impl AgentCore {
         for org in &orgs {
             self.of_org(org, OrgSession::send_records);
         }
-        self.release_waiters();
+        self.release();
     }
 
     fn command(&mut self, command: AgentCommand) {
@@ -186,11 +190,24 @@ impl AgentCore {
             self.admit(command);
         }
         self.drain();
-        self.release_waiters();
+        self.release();
     }
 
-    /// A command that need not wait for the sealed state; for roles it may have to.
+    /// Those whose sign-in or proof is over go on.
+    pub(super) fn release(&mut self) {
+        self.release_waiters();
+        self.release_proven();
+    }
+
+    /// A command that need not wait for the sealed state; for a proof and for roles it may have to.
     pub(super) fn admit(&mut self, command: AgentCommand) {
+        if let Some(command) = self.prove_for(command) {
+            self.admit_proven(command);
+        }
+    }
+
+    /// A command that need not wait for a proof, or has.
+    fn admit_proven(&mut self, command: AgentCommand) {
         if let Some(org) = self.resolver().must_wait_for_roles(&command) {
             self.park_for_roles(&org, command);
         } else {
@@ -254,7 +271,7 @@ impl AgentCore {
                 self.login(org, (store, by), caller, answers);
             }
             Request::Logout { org } => self.logout(org, caller, answers),
-            Request::Status => say(&answers, Reply::Status(self.reports().status())),
+            Request::Status { proof: _ } => say(&answers, Reply::Status(self.reports().status())),
             Request::Roles => say(&answers, Reply::Roles(self.reports().roles())),
             Request::Why { ask } => self.answer_why(ask, caller, answers),
             Request::Anchor => say(&answers, Reply::Anchor(self.anchor_report())),
@@ -284,6 +301,7 @@ mod login;
 mod meanwhile;
 mod notices;
 mod opening;
+mod proving;
 mod reports;
 mod retiring;
 mod turn;

@@ -21,7 +21,7 @@ const PATIENCE_MS: u64 = 4_000;
 
 impl OrgSession {
     /// Whether the issuer may be asked now for the roles of this session.
-    fn may_read_roles(&self, now: Moment) -> bool {
+    pub(super) fn may_read_roles(&self, now: Moment) -> bool {
         let standing = self.machine.standing();
         if self.bearer().is_none() || standing.need(now, self.machine.limits()) == Need::Login {
             return false;

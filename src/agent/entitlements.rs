@@ -142,6 +142,11 @@ impl Entitlements {
         self.parked_until
     }
 
+    /// Whether the issuer is being asked for them, or a younger bearer to ask it with.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading != Reading::Idle
+    }
+
     /// Whether somebody waits here for an answer that the roles decide.
     pub(super) fn are_awaited(&self) -> bool {
         !self.parked.is_empty()

@@ -8,7 +8,7 @@ use super::work::Work;
 use oam_model::answer::EndpointFault;
 use oam_model::refusal::RefusalCode;
 use oam_model::token_key::TokenKey;
-use oam_session::machine::{Event, IssuerEvent};
+use oam_session::machine::{Event, IssuerEvent, TokenServer};
 use oam_session::standing::{IT, MintMeaning, of_exchange, words};
 
 impl OrgSession {
@@ -20,6 +20,7 @@ impl OrgSession {
         let Some((subject, org)) = ready else {
             let event = IssuerEvent::MintFailed {
                 flight,
+                by: self.token_server(),
                 meaning: MintMeaning::Unavailable,
                 words: "what was signed in to is not known".into(),
             };
@@ -40,6 +41,16 @@ impl OrgSession {
             }
         });
         None
+    }
+
+    /// Who was asked: what was signed in to counts, and not an edit of the configuration.
+    fn token_server(&self) -> TokenServer {
+        let to = self.signed_in_to.as_ref();
+        if to.is_some_and(|org| org.exchange.issuer().is_some()) {
+            TokenServer::Issuer
+        } else {
+            TokenServer::Endpoint
+        }
     }
 
     pub(super) fn minted(
@@ -87,6 +98,7 @@ impl OrgSession {
             },
             None => IssuerEvent::MintFailed {
                 flight,
+                by: self.token_server(),
                 meaning,
                 words: words(IT, fault),
             },

@@ -205,6 +205,14 @@ impl Resolver<'_> {
         }
     }
 
+    /// Why the session would not serve what was chosen, in the words that the ask for it would get.
+    pub(super) fn refused_by_session(&self, chosen: &Chosen) -> Option<Refusal> {
+        let org_session = self.org_sessions.get(&chosen.org)?;
+        let (order, offline) = (chosen.order(), chosen.offline());
+        let served = org_session.machine.would_serve(&order, offline, self.now);
+        served.err()
+    }
+
     /// What `oam why` says of an ask without its issuer.
     pub(super) fn why(&self, ask: &TokenRequest, caller: &Caller) -> WhyReport {
         let empty = WhyReport {
@@ -234,15 +242,20 @@ impl Resolver<'_> {
                 refusal: Some(denied.refusal),
                 ..empty
             },
-            Resolved::Chosen(chosen) => WhyReport {
-                hub: Some(chosen.hub),
-                org: Some(chosen.org),
-                repository: chosen.repository,
-                action: Some(chosen.choice.action),
-                role: Some(chosen.choice.role),
-                rule: Some(chosen.choice.rule),
-                ..empty
-            },
+            Resolved::Chosen(chosen) => {
+                let refusal = self.refused_by_session(&chosen);
+                let granted = refusal.is_none();
+                WhyReport {
+                    hub: Some(chosen.hub),
+                    org: Some(chosen.org),
+                    repository: chosen.repository,
+                    action: Some(chosen.choice.action),
+                    role: Some(chosen.choice.role).filter(|_| granted),
+                    rule: Some(chosen.choice.rule).filter(|_| granted),
+                    refusal,
+                    ..empty
+                }
+            }
         }
     }
 
@@ -254,6 +267,7 @@ impl Resolver<'_> {
     ) -> Option<(OrgName, Question)> {
         match self.resolve(ask, "why", caller) {
             Resolved::NotOurs => None,
+            Resolved::Chosen(chosen) if self.refused_by_session(&chosen).is_some() => None,
             Resolved::Chosen(chosen) => Some((
                 chosen.org,
                 Question {

@@ -91,12 +91,14 @@ const fn awaited(request: &Request) -> &'static str {
         }
         Request::Roles | Request::Why { .. } => "the issuer, which the agent asks for your roles",
         Request::Organization { .. } => "the issuer",
-        Request::Login { .. } | Request::Provider { .. } => "the identity provider",
+        Request::Login { .. } | Request::Provider { .. } | Request::Status { proof: true } => {
+            "the identity provider"
+        }
         Request::Erase { .. }
         | Request::Watch { .. }
         | Request::Serving { .. }
         | Request::Served { .. }
-        | Request::Status
+        | Request::Status { proof: false }
         | Request::Anchor
         | Request::AcknowledgeLog
         | Request::Reload

@@ -55,7 +55,7 @@ pub enum Command {
     /// Show who is signed in, the roles held and the tokens that are out.
     #[command(
         visible_alias = "whoami",
-        after_help = "Examples:\n  oam status --check && git push\n  PS1='$(oam status --short)\\$ '\n\nExits 0 when it could report; with --check 3 or 4 by the worst standing."
+        after_help = "Examples:\n  oam status --check && git push\n  PS1='$(oam status --short)\\$ '\n\nTells what is known. With --check the identity provider is asked first, as for a token, where its last word is not fresh;\nwith --short nobody is. Exits 0 when it could report; with --check 3 or 4 by the worst standing."
     )]
     Status(StatusArgs),
     /// List the roles, who holds them and what they allow.

@@ -5,6 +5,7 @@ use super::agent_client::{AgentClient, OtherVersion, astray, settled};
 use super::args::StatusArgs;
 use super::when;
 use oam_model::name::{OrgName, RoleName};
+use oam_model::refusal::Refusal;
 use oam_model::report::{
     FeedStatus, OrgStatus, RecordsStatus, SetUpStatus, StatusReport, TokenOut, TokenState,
 };
@@ -21,7 +22,7 @@ pub fn run(show: &Show, args: &StatusArgs) -> Done {
         return Ok(short(show, args.check));
     }
     let mut link = AgentClient::open(show, OtherVersion::Replace)?;
-    let report = ask(&mut link)?;
+    let report = asked(&mut link, args.check)?;
     if show.json() {
         show.value(&report);
     } else {
@@ -30,9 +31,14 @@ pub fn run(show: &Show, args: &StatusArgs) -> Done {
     Ok(if args.check { worst(&report) } else { 0 })
 }
 
-/// The report.
-pub fn ask(link: &mut AgentClient) -> Result<StatusReport, oam_model::refusal::Refusal> {
-    match link.ask(Request::Status)? {
+/// The report of what is known.
+pub fn ask(link: &mut AgentClient) -> Result<StatusReport, Refusal> {
+    asked(link, false)
+}
+
+/// `proof`: the identity provider is asked first where its last word is not fresh.
+fn asked(link: &mut AgentClient, proof: bool) -> Result<StatusReport, Refusal> {
+    match link.ask(Request::Status { proof })? {
         Reply::Status(report) => Ok(report),
         _ => Err(astray()),
     }
@@ -44,7 +50,7 @@ const PROMPT: Duration = Duration::from_secs(1);
 /// One line for a prompt: nothing is started, said or waited for. Without an agent nobody is signed in.
 fn short(show: &Show, check: bool) -> u8 {
     let asked = SocketPath::find().and_then(|place| {
-        let frame = Client::connect(&place)?.ask(Request::Status, PROMPT)?;
+        let frame = Client::connect(&place)?.ask(Request::Status { proof: false }, PROMPT)?;
         settled(frame)
     });
     let Ok(Reply::Status(report)) = asked else {

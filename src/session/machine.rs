@@ -7,6 +7,7 @@ mod end;
 mod event;
 mod feed;
 mod follow;
+mod outcome;
 mod prove;
 mod recall;
 mod serve;
@@ -16,11 +17,13 @@ mod wake;
 #[allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 pub mod fixture;
 #[cfg(test)]
+mod outcome_tests;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod stories;
 
-pub use event::{Event, HostEvent, IssuerEvent, PersonEvent, ProviderEvent};
+pub use event::{Event, HostEvent, IssuerEvent, PersonEvent, ProviderEvent, TokenServer};
 
 use self::serve::Said;
 use super::cache::{TokenCache, TokenId};
@@ -264,6 +267,7 @@ impl SessionMachine {
                 order,
                 offline,
             } => self.ask(who, order, offline, now, effects),
+            PersonEvent::ProofWanted => self.renew(now, effects),
             PersonEvent::Unfollowed(id) => self.unfollow(id),
             PersonEvent::Rejected(token) => {
                 if self.cache.reject(token, now) {
@@ -311,10 +315,11 @@ impl SessionMachine {
             }
             IssuerEvent::MintFailed {
                 flight,
+                by,
                 meaning,
                 words,
             } => {
-                self.mint_failed(flight, meaning, Said::Words(&words), now, effects);
+                self.mint_failed(flight, meaning, Said::Words(by, &words), now, effects);
             }
             IssuerEvent::MintDenied {
                 flight,

@@ -4,7 +4,7 @@ use oam_model::identity::Identity;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::role::OfflineRule;
 use oam_model::standing::{EndReason, StandingWord};
-use oam_model::time::Moment;
+use oam_model::time::{Moment, span};
 
 /// A failed proof is remembered this long, ms: asks in between are not made to wait again.
 pub const FAILURE_MEMORY_MS: u64 = 30_000;
@@ -141,6 +141,31 @@ impl Live {
         now.wall_ms.saturating_sub(self.signed_in_at_ms) >= limits.session_age_ms
     }
 
+    /// Why this session is not proven: what came of the last proof, or that nobody made one.
+    fn unproven(&self, org: &str, now: Moment) -> Refusal {
+        let suspicion = self.suspicion.as_ref().map(|s| s.reason.as_str());
+        if let Some(why) = suspicion.or(self.trouble.as_deref()) {
+            return Refusal::standing(org, StandingWord::Unproven, Some(why));
+        }
+        let unproven = |sentence, next| Refusal::new(RefusalCode::Unproven, sentence, next);
+        if self.flight.is_some() {
+            return unproven(
+                format!(
+                    "the identity provider of {org} has not answered yet whether it honours this session"
+                ),
+                "check the network and try again; `oam status` shows the last proof",
+            );
+        }
+        let since = self.proof_age(now).map_or_else(
+            || "since the agent started".to_owned(),
+            |age| format!("for {}", span(age)),
+        );
+        unproven(
+            format!("the identity provider of {org} was not asked about this session {since}"),
+            "nothing: it is asked at the next use; `oam status --check` asks it now",
+        )
+    }
+
     /// Whether the token that is exchanged is still young enough.
     pub fn subject_is_usable(&self, now: Moment) -> bool {
         self.subject_expires
@@ -183,11 +208,7 @@ impl SessionState {
                 ),
                 format!("undo the edit, or run `oam login {org}`"),
             ),
-            Self::Live(live) => {
-                let suspicion = live.suspicion.as_ref().map(|s| s.reason.as_str());
-                let why = suspicion.or(live.trouble.as_deref());
-                Refusal::standing(org, StandingWord::Unproven, why)
-            }
+            Self::Live(live) => live.unproven(org, now),
             Self::SignedOut { reason } => {
                 Refusal::over(org, StandingWord::SignedOut, reason.as_ref())
             }

@@ -104,7 +104,12 @@ pub enum Request {
         org: Option<OrgName>,
     },
     /// [`Reply::Status`].
-    Status,
+    Status {
+        /// Whether sessions whose last proof is not fresh are proven first: the identity provider is asked, once and for
+        /// not longer than an ask for a token waits. Else it is told what is known.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        proof: bool,
+    },
     /// [`Reply::Roles`].
     Roles,
     /// [`Reply::Why`].

@@ -153,6 +153,38 @@ fn each_kind_of_refusal_has_its_exit_code_and_words() {
 }
 
 #[test]
+fn a_check_asks_the_provider_after_a_start_and_after_a_quiet_time_beyond_the_lease() {
+    let world = Builder::default()
+        .config(|text| text.replace("lease = \"10m\"", "lease = \"1s\""))
+        .start();
+    world.login();
+    until_true("the lease to be over", || {
+        world.status()["standing"] == "unproven"
+    });
+    world.oam(&["status", "--check"]).expect(0);
+    world.kill_agent("-9");
+    let seen = world.status();
+    assert_eq!(seen["standing"], "unproven");
+    let words = seen["detail"].as_str().unwrap();
+    assert!(words.contains("was not asked"), "{words}");
+    world.oam(&["status", "--check"]).expect(0);
+    world.kill_agent("-9");
+    let doctor = world.oam(&["doctor", "--json"]).json();
+    let checks = doctor["checks"].as_array().unwrap();
+    let session = checks.iter().find(|check| check["name"] == "session");
+    assert_eq!(session.unwrap()["verdict"], "good", "{doctor}");
+    world.kill_agent("-9");
+    let why = ["why", "acme/model", "--json"];
+    assert_eq!(world.oam(&why).expect(0).json()["role"], "model-reader");
+    world.kill_agent("-9");
+    world.idp.control("down", &serde_json::json!({}));
+    world.oam(&["status", "--check"]).expect(3);
+    let refused = world.oam(&why).expect(3).json();
+    assert_eq!(refused["refusal"]["code"], "unproven", "{refused}");
+    world.idp.control("up", &serde_json::json!({}));
+}
+
+#[test]
 fn a_configuration_that_cannot_be_read_is_named_by_whoever_needs_it() {
     let world = Builder::default()
         .config(|text| text.replace("client_id = \"oam\"\nscopes", "client = \"oam\"\nscopes"))

@@ -58,7 +58,7 @@ fn several_requests_follow_each_other_on_one_connection() {
     }
     // Sent at once, answered in turn.
     client.send(Request::Roles).unwrap();
-    client.send(Request::Status).unwrap();
+    client.send(Request::Status { proof: false }).unwrap();
     assert!(client.next(Some(LONG)).is_ok() && client.next(None).is_ok());
 }
 
@@ -89,10 +89,10 @@ fn no_token_leaves_after_its_epoch() {
 fn a_full_mailbox_is_a_refusal_and_not_a_wait() {
     let agent = Agent::with_mailbox(ConnectionLimits::default(), 0, drop);
     let mut first = agent.client();
-    first.send(Request::Status).unwrap();
+    first.send(Request::Status { proof: false }).unwrap();
     // Whichever of the two came second finds the mailbox full; the other one waits.
     let mut second = agent.client();
-    second.send(Request::Status).unwrap();
+    second.send(Request::Status { proof: false }).unwrap();
     let (tell, told) = mpsc::channel();
     for mut client in [first, second] {
         let tell = tell.clone();
@@ -178,7 +178,9 @@ fn a_follower_hears_of_renewal_and_withdrawal() {
             Ok(Reply::Withdrawn { .. })
         ));
         assert!(matches!(
-            client.ask(Request::Status, LONG).map(|f| f.reply),
+            client
+                .ask(Request::Status { proof: false }, LONG)
+                .map(|f| f.reply),
             Ok(Reply::Done)
         ));
     }
@@ -316,7 +318,7 @@ fn an_answer_in_the_works_leaves_before_the_server_stops() {
         tell.send(answers_of(command)).unwrap();
     });
     let mut client = agent.client();
-    client.send(Request::Status).unwrap();
+    client.send(Request::Status { proof: false }).unwrap();
     let answers = told.recv_timeout(LONG).unwrap();
     let stopping = std::thread::spawn(move || agent.stop());
     say(&answers, Reply::Done);

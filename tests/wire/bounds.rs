@@ -123,7 +123,7 @@ fn when_all_are_busy_a_newcomer_is_turned_away_with_a_word() {
     let mut replies = Vec::new();
     for _ in 0..4 {
         let mut client = agent.client();
-        client.send(Request::Status).unwrap();
+        client.send(Request::Status { proof: false }).unwrap();
         replies.push(told.recv_timeout(LONG).unwrap());
         waiting.push(client);
     }
@@ -137,7 +137,12 @@ fn when_all_are_busy_a_newcomer_is_turned_away_with_a_word() {
     for mut client in waiting {
         assert!(client.next(Some(LONG)).is_ok());
     }
-    assert!(agent.client().send(Request::Status).is_ok());
+    assert!(
+        agent
+            .client()
+            .send(Request::Status { proof: false })
+            .is_ok()
+    );
     drop(told);
 }
 

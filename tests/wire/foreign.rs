@@ -158,7 +158,7 @@ fn an_agent_of_another_protocol_is_named() {
 fn an_agent_of_another_version_and_the_same_protocol_is_known() {
     let (_home, place, thread) = saying("{\"v\":1,\"version\":\"0.0.9\",\"type\":\"done\"}\n");
     let mut client = Client::connect(&place).unwrap();
-    assert!(client.ask(Request::Status, LONG).is_ok());
+    assert!(client.ask(Request::Status { proof: false }, LONG).is_ok());
     assert_eq!(client.other_version(), Some("0.0.9"));
     thread.join().unwrap();
 }

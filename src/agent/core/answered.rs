@@ -59,7 +59,7 @@ impl AgentCore {
             PortAnswer::ScreenOfWaiter(number, state) => self.waiter_seen(number, state),
         }
         self.drain();
-        self.release_waiters();
+        self.release();
     }
 
     /// Sign-ins that waited for the sealed state to be read.

@@ -68,6 +68,8 @@ impl AgentCore {
             Opening::Failed(_) => matches!(
                 asked.request,
                 Request::Get { .. }
+                    | Request::Status { proof: true }
+                    | Request::Why { .. }
                     | Request::Follow { .. }
                     | Request::Login { .. }
                     | Request::Watch { .. }

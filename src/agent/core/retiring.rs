@@ -10,6 +10,7 @@ impl AgentCore {
         let idle = self.tickets.is_empty()
             && self.followers.is_empty()
             && self.logins.is_empty()
+            && self.proof_waiters.is_empty()
             && !self.would_be_lost()
             && !self
                 .org_sessions

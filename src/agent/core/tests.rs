@@ -8,6 +8,7 @@ mod issuer;
 mod log;
 mod meanwhile;
 mod outside;
+mod proving;
 mod renewals;
 mod screen;
 mod settings;

@@ -3,9 +3,11 @@
 use super::AgentCore;
 use crate::answers::{Explained, PortAnswer};
 use crate::command::{ReplySender, say};
+use crate::resolve::Resolved;
 use oam_model::answer::EndpointFault;
 use oam_model::caller::Caller;
 use oam_model::organization::WhyAnswer;
+use oam_model::refusal::Refusal;
 use oam_model::report::WhyReport;
 use oam_model::token_request::TokenRequest;
 use oam_session::standing::{IT, words};
@@ -62,11 +64,16 @@ impl AgentCore {
             self.of_org(&org, |own, cx| own.heed(cx, generation, fault));
             self.drain();
         }
-        let own = self.resolver().why(&ask, &caller);
+        let resolver = self.resolver();
+        let own = resolver.why(&ask, &caller);
+        let refused = match resolver.resolve(&ask, "why", &caller) {
+            Resolved::Chosen(chosen) => resolver.refused_by_session(&chosen),
+            Resolved::NotOurs | Resolved::Refused(_) => None,
+        };
         let org_session = self.org_sessions.get(&org);
         let report = if org_session.is_some_and(|org_session| org_session.machine.epoch() == epoch)
         {
-            told(own, result)
+            told(own, refused, result)
         } else {
             own
         };
@@ -74,16 +81,21 @@ impl AgentCore {
     }
 }
 
-fn told(own: WhyReport, answer: Result<WhyAnswer, EndpointFault>) -> WhyReport {
+/// The issuer grants or denies; what it grants the session may still not serve (`refused`).
+fn told(
+    own: WhyReport,
+    refused: Option<Refusal>,
+    answer: Result<WhyAnswer, EndpointFault>,
+) -> WhyReport {
     match answer {
         Ok(answer) => {
-            let decision = answer.decision;
+            let decision = answer.decision.filter(|_| refused.is_none());
             WhyReport {
                 repository: answer.repository,
                 action: Some(answer.action),
                 role: decision.as_ref().map(|d| d.role.clone()),
                 rule: decision.map(|d| format!("{}; {}", d.rule, d.because)),
-                refusal: answer.refusal,
+                refusal: answer.refusal.or(refused),
                 groups: answer.groups,
                 ..own
             }

@@ -189,7 +189,7 @@ fn agent(checks: &mut Vec<Check>) -> Option<StatusReport> {
         .and_then(|place| Client::connect_or_start(&place))
         .and_then(|mut client| {
             checks.extend(client.elsewhere().map(elsewhere));
-            client.ask(Request::Status, ANSWER)
+            client.ask(Request::Status { proof: true }, ANSWER)
         });
     let frame = match asked {
         Ok(frame) => frame,

@@ -39,6 +39,8 @@ pub enum PersonEvent {
         /// The role's offline rule.
         offline: OfflineRule,
     },
+    /// Somebody wants to know how the session stands, and no token.
+    ProofWanted,
     /// A follower hung up.
     Unfollowed(u64),
     /// The hub rejected a token.
@@ -83,6 +85,15 @@ pub enum ProviderEvent {
     RolesLost(Vec<RoleName>),
 }
 
+/// Who exchanges tokens for an organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenServer {
+    /// A token endpoint of somebody else's making.
+    Endpoint,
+    /// The organization's own issuer.
+    Issuer,
+}
+
 /// What the token endpoint answers, and what the issuer says.
 #[derive(Debug, Clone)]
 pub enum IssuerEvent {
@@ -99,6 +110,8 @@ pub enum IssuerEvent {
     MintFailed {
         /// Number of the exchange.
         flight: u64,
+        /// Who was asked.
+        by: TokenServer,
         /// What the answer means.
         meaning: MintMeaning,
         /// Our words for it.

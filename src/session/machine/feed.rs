@@ -9,7 +9,7 @@ use oam_model::time::Moment;
 use oam_model::token_key::TokenKey;
 
 impl SessionMachine {
-    /// A younger subject token is wanted, though nobody waits for a proof.
+    /// A younger subject token or a proof is wanted, though no ask waits for it.
     pub(super) fn renew(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         let wanted = self
             .standing

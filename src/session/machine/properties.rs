@@ -32,6 +32,7 @@ enum Move {
     /// Which meaning the issuer's refusal has.
     MintDenied(u8),
     Renew,
+    Prove,
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -54,6 +55,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => any::<bool>().prop_map(Move::RolesLost),
         2 => (0..4u8).prop_map(Move::MintDenied),
         1 => Just(Move::Renew),
+        1 => Just(Move::Prove),
     ];
     proptest::collection::vec(one, 1..80)
 }

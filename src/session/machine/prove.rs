@@ -132,16 +132,15 @@ impl SessionMachine {
             std::mem::take(&mut self.waiting).into_iter().partition(due);
         self.waiting = keep;
         for waiting in ready {
-            let served = self
-                .standing
-                .live()
-                .is_some_and(|live| live.within_lease(now, &self.limits, waiting.offline));
-            if served {
-                let (who, order, offline) = (waiting.who, waiting.order, waiting.offline);
-                self.serve_or_mint(who, &order, offline, now, effects, Proof::Missed);
-            } else {
-                self.refuse_standing(waiting.who, now, effects);
-            }
+            let (who, order, offline) = (waiting.who, waiting.order, waiting.offline);
+            let outcome = self.outcome_by_lease(&order, offline, now);
+            self.come_to(outcome, (who, &order, offline), now, effects);
         }
+    }
+
+    /// Whether a proof is on its way, or due in a moment: its outcome is worth a short wait.
+    pub fn is_proving(&self, now: Moment) -> bool {
+        let live = self.standing.live();
+        live.is_some_and(|live| live.flight.is_some()) || self.asks_about_doubt_in(now).is_some()
     }
 }

@@ -1,9 +1,12 @@
 //! From an ask to a token or a refusal.
 
-use super::{Effect, Follower, NotificationKind, SessionMachine, SignInNotice, Waiting, Who};
+use super::outcome::AskOutcome;
+use super::{
+    Effect, Follower, NotificationKind, SessionMachine, SignInNotice, TokenServer, Waiting, Who,
+};
 use crate::cache::{CachedToken, MARGIN_MS, TokenId};
 use crate::standing::MintMeaning;
-use crate::state::{Need, PROOF_DEADLINE_MS};
+use crate::state::PROOF_DEADLINE_MS;
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::role::OfflineRule;
 use oam_model::standing::{EndReason, StandingWord};
@@ -23,8 +26,8 @@ pub(super) enum Proof {
 
 /// Why an exchange brought no token.
 pub(super) enum Said<'a> {
-    /// Our words for the endpoint's answer.
-    Words(&'a str),
+    /// Our words for the answer, and whose it is.
+    Words(TokenServer, &'a str),
     /// The refusal of the organization's own issuer, which is shown as it is.
     Refusal(Refusal),
 }
@@ -48,18 +51,8 @@ impl SessionMachine {
             };
             self.followers.insert(id, follower);
         }
-        match self.standing.need(now, &self.limits) {
-            Need::Nothing => self.serve(who, &order, offline, now, effects),
-            Need::Proof => {
-                self.wait_for_proof(who, order, offline, now);
-                self.begin_refresh(now, effects);
-            }
-            Need::FailedRecently => {
-                self.wait_for_proof(who, order, offline, now);
-                self.decide_by_lease(now, effects, |waiting| waiting.who == who);
-            }
-            Need::Login => self.refuse_standing(who, now, effects),
-        }
+        let outcome = self.outcome(&order, offline, now);
+        self.come_to(outcome, (who, &order, offline), now, effects);
     }
 
     pub(super) fn wait_for_proof(
@@ -85,15 +78,7 @@ impl SessionMachine {
         now: Moment,
         effects: &mut Vec<Effect>,
     ) {
-        let missed = self
-            .standing
-            .live()
-            .is_some_and(|live| live.failed_recently(now));
-        let proof = if missed {
-            Proof::Missed
-        } else {
-            Proof::ToBeHad
-        };
+        let proof = self.proof_to_be_had(now);
         self.serve_or_mint(who, order, offline, now, effects, proof);
     }
 
@@ -106,53 +91,39 @@ impl SessionMachine {
         effects: &mut Vec<Effect>,
         proof: Proof,
     ) {
-        if self.cache.is_rejected(order, now) {
-            let refusal = Refusal::new(
-                RefusalCode::Rejected,
-                format!("{} rejected two fresh tokens in a row", order.hub_url),
-                "check that the hub trusts this issuer and that the role may do this there, and by `oam doctor` in the repository that git sends no header of its own; try again in 30 seconds",
-            );
-            return self.refuse(who, refusal, effects);
-        }
+        let outcome = self.outcome_when_proven(order, now, proof);
+        self.come_to(outcome, (who, order, offline), now, effects);
+    }
+
+    /// Carries out what an ask comes to.
+    pub(super) fn come_to(
+        &mut self,
+        outcome: AskOutcome,
+        (who, order, offline): (Who, &TokenKey, OfflineRule),
+        now: Moment,
+        effects: &mut Vec<Effect>,
+    ) {
         effects.extend(self.cache.sweep(now).into_iter().map(Effect::Drop));
-        let held = self
-            .cache
-            .held(order)
-            .map(|held| (held.token, held.is_due(now)));
-        if let Some((token, due)) = held {
-            self.hand_out(who, token, effects);
-            if due {
+        match outcome {
+            AskOutcome::Held { token, due } => {
+                self.hand_out(who, token, effects);
+                if due {
+                    self.mint(order, now, effects);
+                }
+            }
+            AskOutcome::Exchange => {
+                self.cache.slot(order).waiters.push((who, offline));
                 self.mint(order, now, effects);
             }
-            return;
-        }
-        let usable = self
-            .standing
-            .live()
-            .is_some_and(|live| live.subject_is_usable(now));
-        if usable {
-            self.cache.slot(order).waiters.push((who, offline));
-            self.mint(order, now, effects);
-            return;
-        }
-        match proof {
-            Proof::JustMade => self.refuse(who, self.no_young_subject(), effects),
-            Proof::Missed => self.refuse_standing(who, now, effects),
-            Proof::ToBeHad => {
+            AskOutcome::Proof => {
                 self.wait_for_proof(who, order.clone(), offline, now);
                 self.begin_refresh(now, effects);
             }
+            AskOutcome::Refused(refusal) => {
+                self.notify_of_sign_in(now, effects);
+                self.refuse(who, refusal, effects);
+            }
         }
-    }
-
-    fn no_young_subject(&self) -> Refusal {
-        Refusal::unavailable(
-            format!(
-                "the identity provider of {} sends no new ID token at a renewal, and the last one has expired",
-                self.org
-            ),
-            "set `subject = \"access-token\"` under its exchange if the token endpoint takes one, or sign in again",
-        )
     }
 
     /// Starts an exchange unless one is under way for this order.
@@ -196,10 +167,13 @@ impl SessionMachine {
             effects.push(Effect::Drop(token));
             let refusal = Refusal::unavailable(
                 format!(
-                    "the token endpoint of {} issues tokens of {expires_in_s} s, and none is handed out with less than 60 s of life",
+                    "the tokens of {} live {expires_in_s} s, and none is handed out with less than 60 s of life",
                     self.org
                 ),
-                "raise the life of its tokens",
+                format!(
+                    "ask the administrators of {} to raise the life of its tokens",
+                    self.org
+                ),
             );
             for (who, _) in waiters {
                 self.refuse(who, refusal.clone(), effects);
@@ -266,7 +240,7 @@ impl SessionMachine {
         slot.proven_again = false;
         let denied = meaning == MintMeaning::Denied && matches!(said, Said::Refusal(_));
         let refusal = match said {
-            Said::Words(words) => self.mint_refusal(meaning, &order, words),
+            Said::Words(by, words) => self.mint_refusal(meaning, &order, by, words),
             Said::Refusal(refusal) => refusal,
         };
         if denied {
@@ -278,13 +252,23 @@ impl SessionMachine {
         }
     }
 
-    fn mint_refusal(&self, meaning: MintMeaning, order: &TokenKey, words: &str) -> Refusal {
+    fn mint_refusal(
+        &self,
+        meaning: MintMeaning,
+        order: &TokenKey,
+        by: TokenServer,
+        words: &str,
+    ) -> Refusal {
         let what = order
             .repository
             .as_ref()
             .map_or_else(|| order.hub_url.clone(), ToString::to_string);
         let sentence = format!(
-            "the token endpoint of {} issued no {} token for {what} to {}: {words}",
+            "{} of {} issued no {} token for {what} to {}: {words}",
+            match by {
+                TokenServer::Endpoint => "the token endpoint",
+                TokenServer::Issuer => "the issuer",
+            },
             self.org,
             order.action.word(),
             order.role
@@ -314,7 +298,14 @@ impl SessionMachine {
             ),
             MintMeaning::OurMistake => Refusal::unavailable(
                 sentence,
-                "check `exchange` in config.toml against the endpoint's documentation",
+                match by {
+                    TokenServer::Endpoint => {
+                        "check `exchange` in config.toml against the endpoint's documentation"
+                    }
+                    TokenServer::Issuer => {
+                        "run `oam doctor`, and show the administrators what it says"
+                    }
+                },
             ),
         }
     }

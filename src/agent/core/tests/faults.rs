@@ -190,7 +190,7 @@ fn a_status_with_many_tokens_fits_a_message() {
             let _outcome = agent.get_of(&format!("acme/model{n}"));
             agent.mint(&format!("token {n}")).await;
         }
-        let Reply::Status(report) = agent.reported(Request::Status) else {
+        let Reply::Status(report) = agent.reported(Request::Status { proof: false }) else {
             panic!("no status");
         };
         assert!(serde_json::to_vec(&report).unwrap().len() < 48 * 1024);
@@ -238,7 +238,7 @@ fn no_secret_stands_in_a_record_or_report() {
             .answer(Ok(arrived("s3cret-refresh", identity())))
             .await;
         let reports = [
-            Request::Status,
+            Request::Status { proof: false },
             Request::Roles,
             Request::Why { ask: ask() },
             Request::Anchor,

@@ -69,7 +69,7 @@ fn finish(agent: &mut TestAgent, pid: u32, reads: u64) {
 }
 
 fn elsewhere(agent: &mut TestAgent) -> Option<u64> {
-    match agent.reported(Request::Status) {
+    match agent.reported(Request::Status { proof: false }) {
         Reply::Status(report) => report.orgs[0].elsewhere_until,
         _ => panic!("no status"),
     }

@@ -3,6 +3,7 @@
 mod answers;
 mod exchanges;
 mod feeds;
+mod proving;
 mod records;
 mod set_up;
 mod sign_in;
@@ -285,7 +286,7 @@ impl TestAgent {
     }
 
     fn status(&mut self) -> StatusReport {
-        match self.asks(Request::Status).try_recv() {
+        match self.asks(Request::Status { proof: false }).try_recv() {
             Ok(Reply::Status(report)) => report,
             _ => panic!("no status"),
         }

@@ -15,7 +15,7 @@ fn anchor_of(agent: &mut TestAgent) -> AnchorReport {
 }
 
 fn warnings_of(agent: &mut TestAgent) -> Vec<String> {
-    match agent.reported(Request::Status) {
+    match agent.reported(Request::Status { proof: false }) {
         Reply::Status(report) => report.warnings,
         _ => panic!("another outcome"),
     }

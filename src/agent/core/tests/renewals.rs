@@ -167,7 +167,7 @@ fn an_agent_that_keeps_the_session_in_memory_only_is_not_replaced() {
 }
 
 fn warnings(agent: &mut TestAgent) -> String {
-    match agent.asks(Request::Status).try_recv() {
+    match agent.asks(Request::Status { proof: false }).try_recv() {
         Ok(Reply::Status(report)) => report.warnings.join("\n"),
         _ => panic!("no status"),
     }

@@ -5,7 +5,7 @@ use oam_config::agent::{Exchange, SubjectToken};
 use oam_model::report::OrgWarning;
 
 fn warned(agent: &mut TestAgent) -> Vec<OrgWarning> {
-    match agent.reported(Request::Status) {
+    match agent.reported(Request::Status { proof: false }) {
         Reply::Status(mut report) => report.orgs.remove(0).warnings,
         _ => panic!("no status"),
     }

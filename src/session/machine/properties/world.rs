@@ -153,6 +153,7 @@ impl World {
             Move::RolesLost(said) => self.lose(said),
             Move::MintDenied(n) => self.mint_denied(n),
             Move::Renew => self.event(IssuerEvent::Renew),
+            Move::Prove => self.event(PersonEvent::ProofWanted),
             Move::Bind(bound) => {
                 self.bound = bound || self.machine.standing().live().is_none();
                 self.event(HostEvent::Bound(bound));
@@ -343,6 +344,7 @@ impl World {
             ][usize::from(n)];
             self.event(IssuerEvent::MintFailed {
                 flight,
+                by: TokenServer::Endpoint,
                 meaning,
                 words: "no".into(),
             });

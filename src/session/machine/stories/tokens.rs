@@ -10,6 +10,7 @@ fn a_refused_subject_token_proves_the_session_before_it_answers() {
     let words = String::new();
     let refused = IssuerEvent::MintFailed {
         flight: mint,
+        by: TokenServer::Endpoint,
         meaning: MintMeaning::SubjectRefused,
         words,
     };
@@ -24,6 +25,7 @@ fn a_subject_token_refused_again_after_a_proof_is_a_denial() {
     let mut machine = signed_in();
     let refused = |flight| IssuerEvent::MintFailed {
         flight,
+        by: TokenServer::Endpoint,
         meaning: MintMeaning::SubjectRefused,
         words: String::new(),
     };

@@ -122,3 +122,17 @@ fn an_exchange_that_says_ended_proves_the_session_before_anything_is_served() {
         assert!(!both.contains(&"t1".to_owned()), "{both:?}");
     });
 }
+
+#[test]
+fn an_issuer_that_is_not_reached_is_called_that() {
+    story(async {
+        let mut agent = TestAgent::at_issuer().await;
+        let mut outcome = agent.get();
+        agent.mint_as(Err(lost())).await;
+        let Ok(Reply::Refused { refusal, .. }) = outcome.try_recv() else {
+            panic!("no refusal");
+        };
+        let words = &refusal.sentence;
+        assert!(words.starts_with("the issuer of acme issued no"), "{words}");
+    });
+}
