@@ -98,7 +98,13 @@ impl Gateway {
         if parts.headers.contains_key(CONTENT_ENCODING) {
             return Err(unreadable());
         }
-        let bytes = body::read(body, most).await.ok_or_else(unreadable)?;
+        let bytes = tokio::select! {
+            biased;
+            refusal = body::ended(self.end.clone()) => {
+                return Err(Box::new(answer::refusal(&refusal, format)));
+            }
+            bytes = body::read(body, most) => bytes.ok_or_else(unreadable)?,
+        };
         let (target, batch) = match route {
             RequestRoute::LfsBatch(repository) => {
                 (target(repository, lfs::operation(&bytes)), true)

@@ -69,7 +69,9 @@ pub async fn ended(mut end: EndWatch) -> Arc<Refusal> {
 /// again from time to time. Dropping the last of it stops the looking.
 #[derive(Clone)]
 pub struct Watch {
-    over: EndWatch,
+    end: EndWatch,
+    /// The end of the right to this transfer.
+    right: EndWatch,
     _stops: Arc<Stops>,
 }
 
@@ -89,31 +91,36 @@ impl Watch {
         target: Target,
         every: Duration,
     ) -> Self {
-        let (cut, over) = watch::channel(None);
+        let (lost, right) = watch::channel(None);
         let looking = tokio::spawn(async move {
             let refusal = loop {
-                tokio::select! {
-                    biased;
-                    refusal = ended(end.clone()) => break refusal,
-                    () = tokio::time::sleep(every) => {}
-                }
+                tokio::time::sleep(every).await;
                 match Arc::clone(&source).token(target.clone()).await {
                     Err(refusal) if !refusal.code.passes() => break Arc::new(refusal),
                     // What says nothing about the right decides nothing: the hub has the request's token already.
                     Ok(_) | Err(_) => {}
                 }
             };
-            let _ = cut.send(Some(refusal));
+            let _ = lost.send(Some(refusal));
         });
         Self {
-            over,
+            end,
+            right,
             _stops: Arc::new(Stops(looking.abort_handle())),
         }
     }
 
-    /// Resolves when the transfer is to be cut.
+    /// Resolves when the transfer is to be cut: at its first poll where the identity has ended by then, so that nothing
+    /// that is polled behind it goes on.
     pub fn over(&self) -> impl Future<Output = Arc<Refusal>> + Send + Sync + use<> {
-        ended(self.over.clone())
+        let (end, right) = (ended(self.end.clone()), ended(self.right.clone()));
+        async move {
+            tokio::select! {
+                biased;
+                refusal = end => refusal,
+                refusal = right => refusal,
+            }
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, LINK, LOCATION,
 };
 use http::{HeaderName, Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use oam_model::answer::EndpointFault;
 use oam_model::refusal::Refusal;
@@ -162,30 +163,38 @@ impl Gateway {
         if let Changes::Ref(name) = &wanted.changes {
             transfer.tally.changes(name.clone());
         }
+        // All of it under the watch, also what is read of the hub's answer before the child's can begin.
+        let answered = tokio::select! {
+            biased;
+            refusal = transfer.watch.over() => Err(refusal),
+            answered = self.answered(&mut wanted, &transfer) => answered,
+        };
+        answered.unwrap_or_else(|refusal| answer::refusal(&refusal, wanted.format))
+    }
+
+    /// The hub's answer, or why there is none.
+    async fn answered(
+        &self,
+        wanted: &mut AdmittedRequest,
+        transfer: &Transfer,
+    ) -> Result<Response<AnswerBody>, Arc<Refusal>> {
         let mut again = true;
         loop {
-            let refusal = tokio::select! {
-                biased;
-                refusal = transfer.watch.over() => refusal,
-                answered = self.attempt(&mut wanted, &transfer) => match answered {
-                    Ok((answered, token)) if answered.status() == StatusCode::UNAUTHORIZED => {
-                        Arc::clone(&self.source).rejected(wanted.target.clone(), token.token).await;
-                        // What can be sent again is, once: a token may have been ended in favour of another.
-                        if std::mem::take(&mut again) && !wanted.streamed {
-                            continue;
-                        }
-                        return answer::error(
-                            StatusCode::FORBIDDEN,
-                            "the hub does not accept the token of your role",
-                            "look at `oam status` and `oam why`, then ask the hub's owner",
-                            wanted.format,
-                        );
-                    }
-                    Ok((answered, token)) => return self.back(answered, &token, &wanted, &transfer).await,
-                    Err(refusal) => refusal,
-                },
-            };
-            return answer::refusal(&refusal, wanted.format);
+            let (answered, token) = self.attempt(wanted, transfer).await?;
+            if answered.status() != StatusCode::UNAUTHORIZED {
+                return Ok(self.back(answered, &token, wanted, transfer).await);
+            }
+            let source = Arc::clone(&self.source);
+            source.rejected(wanted.target.clone(), token.token).await;
+            // What can be sent again is, once: a token may have been ended in favour of another.
+            if !std::mem::take(&mut again) || wanted.streamed {
+                return Ok(answer::error(
+                    StatusCode::FORBIDDEN,
+                    "the hub does not accept the token of your role",
+                    "look at `oam status` and `oam why`, then ask the hub's owner",
+                    wanted.format,
+                ));
+            }
         }
     }
 
@@ -289,16 +298,20 @@ impl Gateway {
                 );
             };
             response.headers_mut().remove(CONTENT_LENGTH);
-            *response.body_mut() = body::whole(bytes);
+            // Counted as it was read. Its links leave under the watch too.
+            let uncounted = Arc::default();
+            let passing = Passing::new(
+                body::whole(bytes),
+                &transfer.watch,
+                uncounted,
+                Direction::Back,
+            );
+            *response.body_mut() = passing.boxed_unsync();
             return response;
         }
-        let passing = Passing::new(
-            content,
-            &transfer.watch,
-            Arc::clone(&transfer.tally),
-            Direction::Back,
-        );
-        *response.body_mut() = http_body_util::BodyExt::boxed_unsync(passing);
+        let tally = Arc::clone(&transfer.tally);
+        let passing = Passing::new(content, &transfer.watch, tally, Direction::Back);
+        *response.body_mut() = passing.boxed_unsync();
         response
     }
 

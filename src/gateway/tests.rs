@@ -14,6 +14,7 @@ use crate::source::{HubCredential, Target, TokenFuture, TokenSource};
 use oam_model::granted::Scheme;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,6 +24,12 @@ use tokio::sync::watch;
 
 /// Longer than any test.
 pub(super) const LONG: Duration = Duration::from_hours(1);
+
+/// What the end of an identity brings about is there within a second.
+pub(super) async fn within_a_second<T>(what: &str, event: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(Duration::from_secs(1), event).await;
+    waited.unwrap_or_else(|_| panic!("not within a second: {what}"))
+}
 
 /// A source that counts: the tokens are `token-1`, `token-2`, …
 pub(super) struct Numbered {

@@ -1,7 +1,9 @@
 //! Streams, and their end.
 
 use super::hub::{Fed, telling, with};
-use super::{Stage, rest, up_to};
+use super::{LONG, Numbered, Stage, rest, up_to, within_a_second};
+use crate::body::Watch;
+use crate::source::{HubOperation, Target};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -9,10 +11,13 @@ use axum::routing::any;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use oam_model::refusal::{Refusal, RefusalCode};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 fn revoked() -> Arc<Refusal> {
     Arc::new(Refusal::new(
@@ -176,4 +181,74 @@ async fn a_right_that_ends_without_a_word_cuts_an_open_transfer_and_an_agent_tha
     *stage.source.refuses.lock().unwrap() = Some(Refusal::denied("no role reads there", "ask"));
     assert!(!rest(stream).await.contains("0\r\n\r\n"));
     feed.closed().await;
+}
+
+/// A batch whose answer has begun: the gateway reads it before the child hears a word.
+#[tokio::test]
+async fn an_answer_about_large_files_that_stalls_is_cut_and_its_links_stay_here() {
+    let (feed, pieces) = mpsc::channel(1);
+    let pieces = Arc::new(Mutex::new(Some(pieces)));
+    let (routes, _) = telling(move |_| {
+        let mut answer = with(200, Body::new(Fed(pieces.lock().unwrap().take().unwrap())));
+        // What the gateway counts as it begins with the answer.
+        let until = "1790000000".parse().unwrap();
+        answer.headers_mut().insert("x-xet-token-expiration", until);
+        answer
+    });
+    let stage = Stage::before(routes).await;
+    let body = r#"{"operation":"download"}"#;
+    let head = format!(
+        "POST /acme/model.git/info/lfs/objects/batch HTTP/1.1\r\n@HOST\r\n@AUTH\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let stream = stage.raw(&head).await;
+    let link = r#"{"objects":[{"actions":{"download":{"href":"https://store.example/x?sig=1"}}}"#;
+    feed.send(Bytes::from(link)).await.unwrap();
+    while stage.gateway.counts().served().handed_out == 0 {
+        tokio::task::yield_now().await;
+    }
+    stage.end.send(Some(revoked())).unwrap();
+    let answer = within_a_second("the refusal", rest(stream)).await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    assert!(answer.contains("the identity was revoked"), "{answer}");
+    assert!(!answer.contains("store.example"), "{answer}");
+    within_a_second("the hub's side to be closed", feed.closed()).await;
+}
+
+/// What the gateway has to read before it knows what a request is to do.
+#[tokio::test]
+async fn a_request_whose_body_stalls_is_refused_at_the_end_and_no_token_goes_out_for_it() {
+    for path in [
+        "/acme/model.git/info/lfs/objects/batch",
+        "/api/repos/create",
+    ] {
+        let (routes, seen) = telling(|_| with(200, "{}"));
+        let stage = Stage::before(routes).await;
+        let head = format!(
+            "POST {path} HTTP/1.1\r\n@HOST\r\n@AUTH\r\nExpect: 100-continue\r\nContent-Length: 24\r\n\r\n"
+        );
+        let mut stream = stage.raw(&head).await;
+        // The gateway has begun to read.
+        up_to(&mut stream, "100 Continue").await;
+        stream.write_all(br#"{"operation""#).await.unwrap();
+        stage.end.send(Some(revoked())).unwrap();
+        let answer = within_a_second("the refusal", rest(stream)).await;
+        assert!(answer.contains("HTTP/1.1 403"), "{path}: {answer}");
+        assert!(answer.contains("the identity was revoked"), "{answer}");
+        assert!(stage.source.asked.lock().unwrap().is_empty());
+        assert!(seen.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_transfer_that_begins_after_the_end_is_over_before_anything_else() {
+    let (_end, ended) = watch::channel(Some(revoked()));
+    let source = Arc::new(Numbered::default());
+    let target = Target {
+        repository: None,
+        operation: HubOperation::Read,
+    };
+    let begun = Watch::begin(ended, source, target, LONG);
+    let over = pin!(begun.over()).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(over.is_ready(), "at once, not when another task has run");
 }
