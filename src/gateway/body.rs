@@ -14,11 +14,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 /// How often the right to an open transfer is asked for again: where no feed tells, this is how the end is found.
 pub const CONFIRM: Duration = Duration::from_secs(30);
+
+/// So long a child may take to hear of a cut; then its connection is dropped, whether it reads or not. With this an end
+/// is one within a second.
+pub const GRACE: Duration = Duration::from_millis(500);
 
 /// The identity's end: none while it lives.
 pub type EndWatch = watch::Receiver<Option<Arc<Refusal>>>;
@@ -84,12 +88,13 @@ impl Drop for Stops {
 }
 
 impl Watch {
-    /// Begins to look after a transfer for `target`; asks for its token again `every` so long.
+    /// Begins to look after a transfer for `target`; asks for its token again `every` so long. When the right to it has
+    /// ended and the transfer is not over soon, `connection` is told to end.
     pub fn begin(
         end: EndWatch,
-        source: Arc<dyn TokenSource>,
-        target: Target,
+        (source, target): (Arc<dyn TokenSource>, Target),
         every: Duration,
+        connection: Arc<Notify>,
     ) -> Self {
         let (lost, right) = watch::channel(None);
         let looking = tokio::spawn(async move {
@@ -102,6 +107,9 @@ impl Watch {
                 }
             };
             let _ = lost.send(Some(refusal));
+            // A body is not asked for its next piece while the child takes none, so it would not see the cut.
+            tokio::time::sleep(GRACE).await;
+            connection.notify_one();
         });
         Self {
             end,

@@ -25,6 +25,7 @@ use oam_system::clock;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// A gateway: one child, one hub.
 pub struct Gateway {
@@ -123,8 +124,12 @@ impl Gateway {
         )
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<AnswerBody> {
+    /// Answers one request of a connection; `connection` is how it is told that it must end.
+    pub async fn answer(
+        &self,
+        request: Request<Incoming>,
+        connection: Arc<Notify>,
+    ) -> Response<AnswerBody> {
         let format = ErrorFormat::of(request.headers());
         let wanted = match self.admitted(request, format).await {
             Ok(wanted) => wanted,
@@ -147,17 +152,21 @@ impl Gateway {
                 format,
             );
         }
-        self.forward(wanted).await
+        self.forward(wanted, connection).await
     }
 
-    async fn forward(&self, mut wanted: AdmittedRequest) -> Response<AnswerBody> {
+    async fn forward(
+        &self,
+        mut wanted: AdmittedRequest,
+        connection: Arc<Notify>,
+    ) -> Response<AnswerBody> {
         let transfer = Transfer {
             tally: self.counts.request(&wanted.target),
             watch: Watch::begin(
                 self.end.clone(),
-                Arc::clone(&self.source),
-                wanted.target.clone(),
+                (Arc::clone(&self.source), wanted.target.clone()),
                 self.confirm,
+                connection,
             ),
         };
         if let Changes::Ref(name) = &wanted.changes {

@@ -1,5 +1,6 @@
 //! Connections of the child.
 
+use crate::body::{GRACE, ended};
 use crate::forward::Gateway;
 use crate::peer::{self, Stranger};
 use hyper::server::conn::http1;
@@ -7,10 +8,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// Connections at a time; more wait in the system's backlog.
 const MOST: usize = 256;
@@ -51,20 +53,40 @@ async fn connection(stream: TcpStream, peer: SocketAddr, gateway: Arc<Gateway>) 
         gateway.counts().turned_away();
         return;
     }
-    let service = service_fn(move |request| {
-        let gateway = Arc::clone(&gateway);
-        async move {
-            Ok::<_, Infallible>(match stranger {
-                None => gateway.answer(request).await,
-                Some(stranger) => gateway.refuse(stranger, &request),
-            })
-        }
-    });
-    // What goes wrong here the child sees as a broken connection, and there is nobody else to tell.
-    let _ = http1::Builder::new()
+    let cut = Arc::new(Notify::new());
+    let end = gateway.end.clone();
+    // What comes after the end is told so, and nothing of the hub's is in it.
+    let late = end.borrow().is_some();
+    let service = {
+        let cut = Arc::clone(&cut);
+        service_fn(move |request| {
+            let (gateway, cut) = (Arc::clone(&gateway), Arc::clone(&cut));
+            async move {
+                Ok::<_, Infallible>(match stranger {
+                    None => gateway.answer(request, cut).await,
+                    Some(stranger) => gateway.refuse(stranger, &request),
+                })
+            }
+        })
+    };
+    let mut serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(MOST_AT_ONCE)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+        .serve_connection(TokioIo::new(stream), service);
+    let over = tokio::select! {
+        // What goes wrong here the child sees as a broken connection, and there is nobody else to tell.
+        _ = &mut serving => return,
+        () = cut.notified() => false,
+        _ = ended(end), if !late => true,
+    };
+    if over {
+        // An idle one closes at once, another when the child has read what there is.
+        Pin::new(&mut serving).graceful_shutdown();
+        if tokio::time::timeout(GRACE, &mut serving).await.is_ok() {
+            return;
+        }
+    }
+    // What the child has not taken by now is not sent behind the end either: the connection is reset.
+    let _ = serving.into_parts().io.into_inner().set_zero_linger();
 }

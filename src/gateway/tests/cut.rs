@@ -17,7 +17,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 fn revoked() -> Arc<Refusal> {
     Arc::new(Refusal::new(
@@ -74,10 +75,10 @@ async fn a_download_passes_piece_by_piece_and_is_cut_at_the_end_of_the_identity(
         up_to(&mut stream, piece).await;
     }
     stage.end.send(Some(revoked())).unwrap();
-    let left = rest(stream).await;
+    let left = within_a_second("the cut", rest(stream)).await;
     assert!(!left.contains("0\r\n\r\n"), "not a whole answer: {left}");
     // The hub's side is closed too: nobody reads on behind the child's back.
-    feed.closed().await;
+    within_a_second("the hub's side to be closed", feed.closed()).await;
     let next = stage
         .request("GET", "/acme/model/resolve/main/x")
         .send()
@@ -103,12 +104,9 @@ async fn an_upload_passes_piece_by_piece_and_is_cut_at_the_end_of_the_identity()
         assert_eq!(taken.recv().await.unwrap().unwrap(), &piece[3..6]);
     }
     stage.end.send(Some(revoked())).unwrap();
-    assert_eq!(
-        taken.recv().await.unwrap(),
-        None,
-        "the hub sees a broken upload"
-    );
-    let answer = rest(stream).await;
+    let last = within_a_second("the broken upload at the hub", taken.recv()).await;
+    assert_eq!(last.unwrap(), None);
+    let answer = within_a_second("the refusal", rest(stream)).await;
     assert!(
         answer.starts_with("HTTP/1.1 403") && answer.contains("the identity was revoked"),
         "{answer}"
@@ -132,13 +130,12 @@ async fn a_hub_that_says_nothing_does_not_hold_the_end_up() {
         .await;
     at_the_hub.await.unwrap();
     stage.end.send(Some(revoked())).unwrap();
-    assert!(rest(stream).await.starts_with("HTTP/1.1 403"));
+    let answer = within_a_second("the refusal", rest(stream)).await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
 }
 
-#[tokio::test]
-async fn a_child_that_reads_nothing_holds_the_hub_back_and_one_that_goes_frees_it() {
-    let (routes, feed) = fed();
-    let stage = Stage::before(routes).await;
+/// A download whose child reads nothing behind the answer's head, until all buffers are full.
+async fn unread(stage: &Stage, feed: &mpsc::Sender<Bytes>) -> TcpStream {
     let mut stream = stage
         .raw("GET /acme/model/resolve/main/x HTTP/1.1\r\n@HOST\r\n@AUTH\r\n\r\n")
         .await;
@@ -153,8 +150,70 @@ async fn a_child_that_reads_nothing_holds_the_hub_back_and_one_that_goes_frees_i
         sent += 1;
         assert!(sent < 64, "nothing holds the hub back");
     }
-    drop(stream);
+    stream
+}
+
+#[tokio::test]
+async fn a_child_that_reads_nothing_holds_the_hub_back_and_one_that_goes_frees_it() {
+    let (routes, feed) = fed();
+    let stage = Stage::before(routes).await;
+    drop(unread(&stage, &feed).await);
     feed.closed().await;
+}
+
+#[tokio::test]
+async fn a_child_that_reads_nothing_is_cut_all_the_same() {
+    let (routes, feed) = fed();
+    let stage = Stage::before(routes).await;
+    let stream = unread(&stage, &feed).await;
+    stage.end.send(Some(revoked())).unwrap();
+    within_a_second("the hub's side to be closed", feed.closed()).await;
+    // Whatever its own socket holds by now: nothing follows.
+    within_a_second("the connection to end", rest(stream)).await;
+}
+
+#[tokio::test]
+async fn a_child_that_reads_nothing_is_cut_too_when_the_right_to_its_transfer_ends() {
+    let (routes, feed) = fed();
+    let stage = Stage::before_confirming(routes, Duration::from_millis(5)).await;
+    let stream = unread(&stage, &feed).await;
+    *stage.source.refuses.lock().unwrap() = Some(Refusal::denied("no role reads there", "ask"));
+    within_a_second("the hub's side to be closed", feed.closed()).await;
+    within_a_second("the connection to end", rest(stream)).await;
+}
+
+/// The upload fills all buffers on its way to a hub that reads nothing behind the head.
+#[tokio::test]
+async fn a_hub_that_does_not_read_an_upload_does_not_hold_the_end_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stage = Stage::before_address(listener.local_addr().unwrap(), LONG).await;
+    let head = "POST /acme/model.git/git-receive-pack HTTP/1.1\r\n@HOST\r\n@AUTH\r\nContent-Length: 1000000000\r\n\r\n";
+    let mut stream = stage.raw(head).await;
+    let (mut hub, _) = listener.accept().await.unwrap();
+    up_to(&mut hub, "\r\n\r\n").await;
+    let piece = vec![0; 1 << 20];
+    while tokio::time::timeout(Duration::from_secs(1), stream.write_all(&piece))
+        .await
+        .is_ok()
+    {}
+    stage.end.send(Some(revoked())).unwrap();
+    let answer = within_a_second("the refusal", rest(stream)).await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    assert!(answer.contains("the identity was revoked"), "{answer}");
+    within_a_second("the upload to end at the hub", rest(hub)).await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_ends_with_the_identity_and_the_next_one_hears_why() {
+    let (routes, _) = telling(|_| with(200, "here"));
+    let stage = Stage::before(routes).await;
+    let head = "GET /acme/model/resolve/main/x HTTP/1.1\r\n@HOST\r\n@AUTH\r\n\r\n";
+    let mut stream = stage.raw(head).await;
+    up_to(&mut stream, "here").await;
+    stage.end.send(Some(revoked())).unwrap();
+    assert_eq!(within_a_second("the end", rest(stream)).await, "");
+    let answer = within_a_second("the refusal", rest(stage.raw(head).await)).await;
+    assert!(answer.contains("the identity was revoked"), "{answer}");
 }
 
 #[tokio::test]
@@ -179,8 +238,9 @@ async fn a_right_that_ends_without_a_word_cuts_an_open_transfer_and_an_agent_tha
     feed.send(Bytes::from("still here")).await.unwrap();
     up_to(&mut stream, "still here").await;
     *stage.source.refuses.lock().unwrap() = Some(Refusal::denied("no role reads there", "ask"));
-    assert!(!rest(stream).await.contains("0\r\n\r\n"));
-    feed.closed().await;
+    let left = within_a_second("the cut", rest(stream)).await;
+    assert!(!left.contains("0\r\n\r\n"), "{left}");
+    within_a_second("the hub's side to be closed", feed.closed()).await;
 }
 
 /// A batch whose answer has begun: the gateway reads it before the child hears a word.
@@ -248,7 +308,7 @@ async fn a_transfer_that_begins_after_the_end_is_over_before_anything_else() {
         repository: None,
         operation: HubOperation::Read,
     };
-    let begun = Watch::begin(ended, source, target, LONG);
+    let begun = Watch::begin(ended, (source, target), LONG, Arc::new(Notify::new()));
     let over = pin!(begun.over()).poll(&mut Context::from_waker(Waker::noop()));
     assert!(over.is_ready(), "at once, not when another task has run");
 }
