@@ -1,5 +1,6 @@
 //! `oam exec` with a gateway: the command holds no token of the hub, and what goes on is cut at the end.
 
+use crate::support::connections::{cut_by, hub_port, port};
 use crate::support::parts::tool;
 use crate::support::wait::until_true;
 use crate::support::world::read_line;
@@ -30,18 +31,25 @@ fn run(mut command: Command) -> Run {
     Run::of(&command.output().expect("oam exec"))
 }
 
+/// The settings of a clone. git-lfs marks each repository that it works in, with or without a gateway: that mark is left
+/// aside.
+fn settings(world: &World, clone: &str) -> String {
+    let text = std::fs::read_to_string(world.home.join(clone).join(".git/config")).unwrap();
+    let lines = text.lines().filter(|line| {
+        !line.trim().eq_ignore_ascii_case("[lfs]") && !line.contains("repositoryformatversion")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn git_and_large_files_pass_and_nothing_of_it_stays_in_the_repository() {
     let world = World::signed_in();
     world.git(".", &["lfs", "install", "--skip-repo"]).expect(0);
     let url = world.url("acme/model");
-    // git-lfs marks each repository that it works in, with or without a gateway: that one line is left aside.
     let script = format!(
-        "settings() {{ grep -v -e '^.lfs.$' -e repositoryformatversion $1/.git/config; }}; git clone -q {url} model; \
-         settings model > before; cd model; git lfs track '*.bin'; \
+        "git clone -q {url} model; cd model; git lfs track '*.bin'; \
          head -c 200000 /dev/zero > w.bin; git add .; git commit -qm weights; git push -q; cd ..; \
-         settings model > after; diff before after; git clone -q {url} again; cmp model/w.bin again/w.bin; \
-         settings again > after; diff before after; env; git config --list"
+         git clone -q {url} again; cmp model/w.bin again/w.bin; env; git config --list"
     );
     let run = run(exec(&world, &[], &script)).expect(0);
     assert!(
@@ -59,6 +67,20 @@ fn git_and_large_files_pass_and_nothing_of_it_stays_in_the_repository() {
             .all(|record| record["front"] == "gateway")
     );
     assert!(world.token_files().is_empty());
+    // No gateway has to do with this one.
+    world.git(".", &["clone", "-q", &url, "plain"]).expect(0);
+    let plain = settings(&world, "plain");
+    assert!(plain.contains(&url), "{plain}");
+    let gateway = run
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("HF_ENDPOINT="));
+    for clone in ["model", "again"] {
+        assert_eq!(settings(&world, clone), plain, "{clone}");
+        let args = ["-rFl", gateway.unwrap(), clone];
+        let told = world.run("grep", &args).expect(1);
+        assert_eq!(told.stdout, "", "the gateway's address");
+    }
     let served = &world.last("served")["served"];
     assert_eq!(served["incomplete"], Value::Null, "{served}");
     let repository = &served["repositories"][0];
@@ -302,7 +324,7 @@ fn one_child_goes_on_over_three_tokens() {
 fn an_open_upload_is_cut_when_the_session_ends() {
     let world = World::signed_in();
     // The first line of a push that never comes to its end.
-    let script = "{ printf ff00; while sleep 0.1; do printf x; done; } | curl -s -o said -w '%{http_code}' -X POST -T - \
+    let script = "echo $HF_ENDPOINT; { printf ff00; while sleep 0.1; do printf x; done; } | curl -s -o said -w '%{http_code}' -X POST -T - \
          -H Expect: -H \"Authorization: Bearer $HF_TOKEN\" $HF_ENDPOINT/acme/model.git/git-receive-pack || true; \
          echo ' over'";
     let mut child = exec(&world, &[], script)
@@ -310,12 +332,15 @@ fn an_open_upload_is_cut_when_the_session_ends() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let gateway = port(&read_line(&mut child));
     until_true("the token for it", || {
         let grants = world.records();
         grants.iter().any(|record| record["front"] == "gateway")
     });
-    world.oam(&["logout"]).expect(0);
     // Only the cut ends the upload.
+    cut_by(&[gateway, hub_port(&world)], || {
+        world.oam(&["logout"]).expect(0);
+    });
     let mut said = String::new();
     child
         .stdout

@@ -4,6 +4,7 @@ pub mod agents;
 pub mod builder;
 pub mod company;
 pub mod company_files;
+pub mod connections;
 pub mod desktop;
 pub mod disk;
 pub mod feed;
