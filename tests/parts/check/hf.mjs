@@ -59,7 +59,33 @@ export async function checkHf(idp, hub) {
     expect(who.code === 1, 'exit 1');
     await must(hf, ['download', 'acme/open', 'README.md', '--local-dir', join(scratch, 'open')], { env: { ...env, HF_TOKEN_PATH: join(scratch, 'nothing') } });
   });
+  await checkXet(idp, hub);
   await checkTrust(idp, hub, env, files);
+}
+
+async function checkXet(idp, hub) {
+  await check('hub: a token of the store is for one repository and ref, and for who may do as much with them', async () => {
+    const reads = await roleToken(idp, hub, { account: 'brian', scope: 'role:model-reader read' });
+    const writes = await roleToken(idp, hub);
+    const ask = (route, token) => fetch(`${hub.url}/api/models/${route}`, { headers: token ? { authorization: `Bearer ${token}` } : {} });
+    for (const [route, token, scope, ref] of [
+      ['acme/model/xet-read-token/main', reads, 'read', 'main'],
+      ['acme/model/xet-write-token/main', writes, 'write', 'main'],
+      ['acme/model/xet-write-token/None?create_pr=1', writes, 'write', 'None'],
+    ]) {
+      const answer = await ask(route, token);
+      const { casUrl, accessToken, exp } = await answer.json();
+      equal(['cas-url', 'access-token', 'token-expiration'].map((name) => answer.headers.get(`x-xet-${name}`)), [casUrl, accessToken, String(exp)], 'headers');
+      equal(JSON.parse(Buffer.from(accessToken.slice(4), 'base64url')), { repository: 'acme/model', ref, scope, exp }, route);
+    }
+    for (const [route, token, status] of [
+      ['acme/model/xet-write-token/main', reads, 403],
+      ['acme/other/xet-write-token/main', writes, 403],
+      ['acme/model/xet-read-token/main', null, 401],
+      ['acme/model/xet-read-token/nothing', reads, 404],
+      ['acme/model/xet-write-token/None', writes, 404],
+    ]) equal((await ask(route, token)).status, status, route);
+  });
 }
 
 async function checkTrust(idp, hub, env, files) {

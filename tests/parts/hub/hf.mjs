@@ -7,7 +7,8 @@ const PREFIX = { model: '', dataset: 'datasets/', space: 'spaces/' };
 const REPO = '([\\w][\\w.-]*/[\\w][\\w.-]*)';
 const API = new RegExp(`^/api/(model|dataset|space)s/${REPO}(?:/([a-z-]+)(?:/([^/]+)(?:/(.*))?)?)?$`);
 const FILE = new RegExp(`^/((?:datasets/|spaces/)?[\\w][\\w.-]*/[\\w][\\w.-]*)/(?:resolve|raw)/([^/]+)/(.+)$`);
-const WRITES = new Set(['preupload', 'commit']);
+const WRITES = new Set(['preupload', 'commit', 'xet-write-token']);
+const XET_SECONDS = 900;
 
 const decode = (text) => (text === undefined ? undefined : decodeURIComponent(text));
 
@@ -153,12 +154,24 @@ async function file(world, request, response, ask) {
   return response.end(request.method === 'HEAD' ? undefined : await world.repositories.blob(ask.repository, oid));
 }
 
-const CALLS = { whoami, create, delete: remove, info, revision: info, tree, 'paths-info': pathsInfo, preupload, commit, refs, file };
+/** What the store of large files takes, for one repository and ref. There is no such store here: whoever has it can show it to nobody. */
+const xet = (scope) => (world, request, response, ask) => {
+  const exp = Math.floor(Date.now() / 1000) + XET_SECONDS;
+  const claims = { repository: ask.repository, ref: ask.revision, scope, exp };
+  const accessToken = `xet_${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
+  sendJson(response, 200, { casUrl: world.cdn, accessToken, exp }, { 'x-xet-cas-url': world.cdn, 'x-xet-access-token': accessToken, 'x-xet-token-expiration': String(exp) });
+};
+
+const CALLS = {
+  'xet-read-token': xet('read'), 'xet-write-token': xet('write'), whoami, create, delete: remove, info, revision: info, tree, 'paths-info': pathsInfo, preupload, commit, refs, file,
+};
 
 export async function serveHf(world, request, response, url, ask, claims) {
   const call = CALLS[ask.call];
   if (!call) return apiError(response, 404, `no such call: ${ask.call}`);
-  if (ask.repository !== null && !ask.makes) {
+  // A pull request that is not open yet has no ref: its writer says so.
+  const opens = ask.call === 'xet-write-token' && ask.revision === 'None' && url.searchParams.get('create_pr') === '1';
+  if (ask.repository !== null && !ask.makes && !opens) {
     ask.commit = await world.repositories.head(ask.repository, ask.revision);
     if (!ask.commit) return apiError(response, 404, 'Revision not found', 'RevisionNotFound');
   }
