@@ -187,6 +187,8 @@ pub fn gateway_changes(
     let hub = format!("{hub_url}/");
     let settings = vec![
         (format!("url.{gateway}/.insteadOf"), hub.as_str()),
+        // Against shorter ones of the person's, for which the line above does not count.
+        (format!("url.{gateway}/.pushInsteadOf"), hub.as_str()),
         (helper.clone(), ""),
         (helper, GATEWAY_HELPER),
         // Whatever a checkout or a person has set for all hosts is not for this one.
@@ -272,15 +274,16 @@ mod tests {
         let helper = format!("credential.{gateway}.helper");
         let keys = [
             ("GIT_CONFIG_KEY_1", format!("url.{gateway}/.insteadOf")),
-            ("GIT_CONFIG_KEY_2", helper.clone()),
-            ("GIT_CONFIG_KEY_3", helper),
+            ("GIT_CONFIG_KEY_2", format!("url.{gateway}/.pushInsteadOf")),
+            ("GIT_CONFIG_KEY_3", helper.clone()),
+            ("GIT_CONFIG_KEY_4", helper),
         ];
         for (name, key) in keys {
             assert!(list.contains(&set(name, &key)), "{key}");
         }
         assert!(list.contains(&set("GIT_CONFIG_VALUE_1", "https://hub.example/")));
         assert!(
-            list.contains(&set("GIT_CONFIG_VALUE_2", "")),
+            list.contains(&set("GIT_CONFIG_VALUE_3", "")),
             "inherited helpers are reset"
         );
         let shown = format!("{list:?}");

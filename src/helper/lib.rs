@@ -3,4 +3,5 @@
 pub mod env;
 pub mod git;
 pub mod hf;
+pub mod past;
 pub mod plain;

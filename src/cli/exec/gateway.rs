@@ -2,6 +2,7 @@
 
 mod door;
 mod job;
+mod past;
 mod source;
 mod sum;
 
@@ -80,6 +81,9 @@ pub(super) fn run(
     let served = (source, counts);
     let door = Door::open(&watching.hub_url, &via(watching), served, limit(&named))?;
     tell(show, &door, granted.as_ref(), &watching.hub, named.intent);
+    if !is_hf {
+        past::warn(show, &watching.hub_url);
+    }
     door.equip(&mut command, &watching.hub_kind, &watching.hub_url);
     door.beside(tokens.report());
     let (end, talk) = (door.end(), show.talk());

@@ -81,6 +81,9 @@ pub(in super::super) fn run(
     if let Some(why) = why {
         show.say(why);
     }
+    if !is_hf {
+        super::past::warn(show, &hub.url);
+    }
     door.equip(&mut command, &hub.kind, &hub.url);
     // The issuer has each exchange on record, and takes no records from jobs: the sum is the job's own word, for its log.
     Ok(child::run(show, command, || {
