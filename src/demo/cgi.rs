@@ -1,11 +1,14 @@
 //! `git http-backend` behind HTTP: one request, one process (RFC 3875).
 
+use super::pace::Push;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, Command};
 
@@ -16,6 +19,8 @@ pub struct GitBackend {
     pub root: PathBuf,
     /// The whole environment of the process; nothing is inherited.
     pub environment: Vec<(String, String)>,
+    /// Bytes of the pushes that are open.
+    pub pushes: Arc<AtomicUsize>,
 }
 
 /// A request to it, already allowed.
@@ -85,6 +90,8 @@ impl GitBackend {
             .spawn()
             .map_err(|error| format!("git http-backend did not start: {error}"))?;
         let (input, output) = (child.stdin.take(), child.stdout.take());
+        let pushes = call.method == "POST" && call.service == "git-receive-pack";
+        let push = pushes.then(|| Push::begin(&self.pushes));
         let mut answer = Vec::new();
         let gather = async {
             match output {
@@ -93,7 +100,7 @@ impl GitBackend {
             }
         };
         // Both at once: a process that answers before it has read everything would else block us.
-        let ((), gathered) = tokio::join!(feed(input, body), gather);
+        let ((), gathered) = tokio::join!(feed(input, body, push), gather);
         gathered.map_err(|error| format!("git http-backend broke off: {error}"))?;
         child
             .wait()
@@ -104,14 +111,18 @@ impl GitBackend {
 }
 
 /// Copies the request's body. A process that stops reading has its reasons: no fault of ours.
-async fn feed(input: Option<ChildStdin>, mut body: Body) {
+async fn feed(input: Option<ChildStdin>, mut body: Body, mut push: Option<Push<'_>>) {
     let Some(mut input) = input else { return };
     while let Some(Ok(frame)) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
     {
-        if let Ok(data) = frame.into_data()
-            && input.write_all(&data).await.is_err()
-        {
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if input.write_all(&data).await.is_err() {
             return;
+        }
+        if let Some(push) = &mut push {
+            push.took(data.len()).await;
         }
     }
 }

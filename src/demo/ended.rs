@@ -80,8 +80,9 @@ impl Scenario<'_> {
         if part.is_none() {
             return Err(uploaded.failure("the upload ended before it was cut"));
         }
+        self.is_not_whole().await?;
         self.reporter.done(&format!(
-            "the upload was cut {} after the signal",
+            "the open part of the upload was cut {} after the signal, and the hub does not have it",
             seconds(cut_after)
         ));
         self.old_token_is_dead(&out).await?;

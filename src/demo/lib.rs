@@ -23,6 +23,7 @@ pub mod job;
 pub mod keep;
 pub mod key;
 pub mod oauth;
+pub mod pace;
 pub mod programs;
 pub mod reporter;
 pub mod scenario;

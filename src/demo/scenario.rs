@@ -9,6 +9,7 @@ use super::seed;
 use super::world::{World, free_address};
 use oam_model::report::{OrgStatus, StatusReport};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything that is up while the demo runs.
@@ -89,6 +90,7 @@ async fn open(
     let backend = GitBackend {
         root: home.hub(),
         environment: home.hub_environment(),
+        pushes: Arc::default(),
     };
     fill_hub(home, programs).await?;
     let world = World::start(backend, &free_address().await?).await?;

@@ -16,6 +16,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::prelude::*;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
@@ -115,6 +116,11 @@ impl World {
     /// What the hub saw.
     pub fn ledger(&self) -> HubCounts {
         locked(&self.shared.hub).ledger.clone()
+    }
+
+    /// Bytes that the hub has of pushes that are open.
+    pub fn open_pushes(&self) -> usize {
+        self.shared.backend.pushes.load(Ordering::Relaxed)
     }
 
     /// The variables of the job at the CI host.

@@ -83,6 +83,7 @@ async fn world(home: &Path, key: &SigningKey) -> World {
     let backend = GitBackend {
         root,
         environment: environment(home),
+        pushes: std::sync::Arc::default(),
     };
     World::start(backend, &issuer(key).await).await.unwrap()
 }

@@ -113,6 +113,7 @@ async fn leavers(runs: usize) -> (Vec<Duration>, Vec<Duration>) {
     let backend = GitBackend {
         root: home.hub(),
         environment: home.hub_environment(),
+        pushes: std::sync::Arc::default(),
     };
     let world = World::start(backend, &free_address().await.unwrap())
         .await
