@@ -7,6 +7,7 @@
 //! way comes after the other.
 
 mod hub;
+mod memory;
 
 use hub::head;
 use oam_gateway::forward::Gateway;
@@ -53,13 +54,15 @@ fn main() -> Outcome {
     {
         [] => measure(2048),
         [megabytes] => measure(megabytes.parse()?),
-        ["gateway", hub, megabytes] => gateway(hub, megabytes, &["client"], &Via::default()),
-        ["tls-gateway", hub, megabytes, ca, network] => {
+        ["gateway", hub, megabytes, small] => {
+            gateway(hub, (megabytes, small), &["client"], &Via::default())
+        }
+        ["tls-gateway", hub, megabytes, small, ca, network] => {
             let via = Via {
                 ca_file: Some((*ca).into()),
                 ..Via::default()
             };
-            gateway(hub, megabytes, &["curl", ca, network], &via)
+            gateway(hub, (megabytes, small), &["curl", ca, network], &via)
         }
         ["client", hub, gateway, megabytes] => client(hub, gateway, megabytes.parse()?),
         ["curl", ca, network, hub, gateway, megabytes] => {
@@ -90,22 +93,27 @@ fn measure(megabytes: usize) -> Outcome {
         "| what | direct | by the gateway | budget | |\n|---|---:|---:|---:|---|"
     )?;
     let mut kept = true;
+    // What a gateway took for one megabyte: the first writes it, the others are judged by it.
+    let [small, small_tls] = ["small", "small-tls"].map(|name| folder.path().join(name));
     for size in [1, megabytes] {
         let status = Command::new(env::current_exe()?)
             .args(["gateway", &plain, &size.to_string()])
+            .arg(&small)
             .status()?;
         kept &= status.success();
     }
     let mut by_tls = |rate, size: usize, network: &str| -> Outcome {
         let status = Command::new(env::current_exe()?)
             .args(["tls-gateway", &tls(rate)?, &size.to_string()])
-            .arg(&ca)
+            .args([&small_tls, &ca])
             .arg(network)
             .status()?;
         kept &= status.success();
         Ok(())
     };
-    by_tls(None, megabytes, "")?;
+    for size in [1, megabytes] {
+        by_tls(None, size, "")?;
+    }
     for (rate, share) in NETWORKS {
         let network = format!(" at {} Gbit/s", rate / 1_000_000_000);
         by_tls(Some(rate), (megabytes / share).max(1), &network)?;
@@ -155,8 +163,9 @@ impl TokenSource for Fixed {
     }
 }
 
-/// A gateway and its client: this program with these arguments, both addresses and the size.
-fn gateway(hub: &str, megabytes: &str, with: &[&str], via: &Via) -> Outcome {
+/// A gateway and its client: this program with these arguments, both addresses and the size. `small` is the file with
+/// the memory of one megabyte.
+fn gateway(hub: &str, (megabytes, small): (&str, &str), with: &[&str], via: &Via) -> Outcome {
     let refused = |refusal: Refusal| refusal.sentence;
     let there = Upstream::new(hub, via).map_err(refused)?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -183,48 +192,18 @@ fn gateway(hub: &str, megabytes: &str, with: &[&str], via: &Via) -> Outcome {
         .args([hub, &format!("http://{own}"), megabytes])
         .env(CAPABILITY, capability)
         .status()?;
-    let memory = std::fs::read_to_string("/proc/self/status")?;
-    let peak = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap_or("?");
-    let cells = [
-        String::new(),
-        format!("{}, {}", peak.trim(), work(megabytes.parse()?)?),
-        "the same for every size".into(),
-    ];
     let how = hub.split_once(':').map_or("", |(scheme, _)| scheme);
     let network = if let ["curl", _, network] = with {
         network
     } else {
         ""
     };
-    row(
-        &format!("{megabytes} MB by {how}{network}: memory at most, and work"),
-        cells,
-        None,
-    )?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err("the client failed".into())
+    let what = format!("{megabytes} MB by {how}{network}: memory at most, and work");
+    let within = memory::judge(&what, megabytes.parse()?, small)?;
+    if !status.success() {
+        return Err("the client failed".into());
     }
-}
-
-/// Time of processors that this process took for each gigabyte, both ways together.
-#[expect(clippy::cast_precision_loss, reason = "a figure for people to read")]
-fn work(megabytes: usize) -> Result<String, Box<dyn Error>> {
-    /// proc(5): hundredths of a second, as every Linux tells them.
-    const TICKS: f64 = 100.0;
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let behind = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-    let fields = behind.split_whitespace().skip(11).take(2);
-    let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
-    let passed = (megabytes * ROUNDS * 2) as f64 / 1024.0;
-    Ok(format!(
-        "{:.2} s of processors a GB",
-        ticks as f64 / TICKS / passed
-    ))
+    told(within)
 }
 
 /// The same rates by curl, which opens the hub's TLS by itself where it goes there directly.
