@@ -7,11 +7,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Notify, Semaphore};
 
 /// Connections at a time; more wait in the system's backlog.
@@ -23,6 +26,64 @@ const HEAD: Duration = Duration::from_mins(1);
 const MOST_AT_ONCE: usize = 256 * 1024;
 /// After a failed accept (no descriptors), so that it does not spin.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// After the end of the identity all that was open is dropped this much later, also what a connection's own end waits for.
+const DROPPED: Duration = GRACE.saturating_add(Duration::from_millis(100));
+
+/// A gateway that is ready to serve: one runtime for what is open while the identity lives, and one that refuses
+/// what comes later. The first goes with all that is in it, because a connection to a hub that reads nothing does not close
+/// before its buffers are empty.
+pub struct GatewayServer {
+    gateway: Arc<Gateway>,
+    serving: (Runtime, TcpListener),
+    refusing: (Runtime, TcpListener),
+}
+
+impl GatewayServer {
+    /// Makes ready to serve connections to `listener`, which does not block.
+    ///
+    /// # Errors
+    /// The system has no descriptors for it.
+    pub fn new(listener: std::net::TcpListener, gateway: Arc<Gateway>) -> io::Result<Self> {
+        let ready = |listener| {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let inside = runtime.enter();
+            let listener = TcpListener::from_std(listener)?;
+            drop(inside);
+            Ok::<_, io::Error>((runtime, listener))
+        };
+        Ok(Self {
+            serving: ready(listener.try_clone()?)?,
+            refusing: ready(listener)?,
+            gateway,
+        })
+    }
+
+    /// Where other work for the gateway may run: until its end, and a moment longer.
+    pub fn handle(&self) -> Handle {
+        self.serving.0.handle().clone()
+    }
+
+    /// Serves on this thread, and does not come back.
+    pub fn run(self) {
+        let Self {
+            gateway,
+            serving: (serving, listener),
+            refusing: (refusing, later),
+        } = self;
+        serving.block_on(async {
+            tokio::select! {
+                () = serve(listener, Arc::clone(&gateway)) => {}
+                _ = ended(gateway.end.clone()) => {}
+            }
+        });
+        thread::spawn(move || {
+            serving.block_on(tokio::time::sleep(DROPPED));
+            serving.shutdown_background();
+        });
+        refusing.block_on(serve(later, gateway));
+    }
+}
 
 /// Answers connections until it is dropped. Runs on a current-thread or any other runtime with I/O and time.
 pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {

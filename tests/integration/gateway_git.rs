@@ -2,8 +2,17 @@
 
 use crate::support::{Run, World};
 
+/// The settings of a clone, but for the mark that git-lfs leaves in each repository, with or without a gateway.
+pub fn settings(world: &World, clone: &str) -> String {
+    let text = std::fs::read_to_string(world.home.join(clone).join(".git/config")).unwrap();
+    let lines = text.lines().filter(|line| {
+        !line.trim().eq_ignore_ascii_case("[lfs]") && !line.contains("repositoryformatversion")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// What of a remote passes the gateway, and whether somebody was warned.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Told {
     fetch: bool,
     push: bool,
@@ -57,16 +66,18 @@ fn what_of_a_persons_own_leads_git_past_the_gateway_is_told_and_all_else_passes_
     let named = model.replace("://", "://ada@");
     let ssh = "url.git@127.0.0.1:.insteadOf";
     let push = "url.git@127.0.0.1:.pushInsteadOf";
-    let pushed = Told {
+    let pushed_past = Told {
         fetch: true,
         ..PAST
     };
+    // The gateway's own pushInsteadOf goes before any insteadOf.
+    let fetched_past = Told { push: true, ..PAST };
     for (remote, setting, expected) in [
         (model.as_str(), None, THROUGH),
-        (&model, Some((ssh, root.as_str())), PAST),
-        (&model, Some((ssh, &ours)), PAST),
+        (&model, Some((ssh, root.as_str())), fetched_past),
+        (&model, Some((ssh, &ours)), fetched_past),
         (&model, Some((ssh, "http://")), THROUGH),
-        (&model, Some((push, &root)), pushed),
+        (&model, Some((push, &root)), pushed_past),
         (&model, Some((push, "http://")), THROUGH),
         ("work:model", Some((&short, "work:")), PAST),
         (&named, None, PAST),

@@ -6,7 +6,7 @@ use oam_gateway::count::Counts;
 use oam_gateway::forward::Gateway;
 use oam_gateway::held::Held;
 use oam_gateway::hub::Upstream;
-use oam_gateway::serve::serve;
+use oam_gateway::serve::GatewayServer;
 use oam_gateway::source::Target;
 use oam_helper::env::{self, Inherited};
 use oam_http::Via;
@@ -103,14 +103,8 @@ fn listen() -> io::Result<(TcpListener, SocketAddr)> {
 
 /// Serves on a thread of its own.
 fn start(listener: TcpListener, gateway: Arc<Gateway>) -> io::Result<Handle> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let listener = {
-        let _inside = runtime.enter();
-        tokio::net::TcpListener::from_std(listener)?
-    };
-    let handle = runtime.handle().clone();
-    thread::Builder::new().spawn(move || runtime.block_on(serve(listener, gateway)))?;
+    let server = GatewayServer::new(listener, gateway)?;
+    let handle = server.handle();
+    thread::Builder::new().spawn(move || server.run())?;
     Ok(handle)
 }
