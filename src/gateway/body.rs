@@ -22,7 +22,7 @@ pub const CONFIRM: Duration = Duration::from_secs(30);
 
 /// So long a child may take to hear of a cut; then its connection is dropped, whether it reads or not. With this an end
 /// is one within a second.
-pub const GRACE: Duration = Duration::from_millis(500);
+pub const GRACE: Duration = Duration::from_millis(250);
 
 /// The identity's end: none while it lives.
 pub type EndWatch = watch::Receiver<Option<Arc<Refusal>>>;

@@ -66,6 +66,9 @@ fn what_of_a_persons_own_leads_git_past_the_gateway_is_told_and_all_else_passes_
     let named = model.replace("://", "://ada@");
     let ssh = "url.git@127.0.0.1:.insteadOf";
     let push = "url.git@127.0.0.1:.pushInsteadOf";
+    // Of another host: the hub's own as the outcome of a rule is told in any case.
+    let elsewhere = "url.git@other.example:.insteadOf";
+    let push_elsewhere = "url.git@other.example:.pushInsteadOf";
     let pushed_past = Told {
         fetch: true,
         ..PAST
@@ -76,9 +79,9 @@ fn what_of_a_persons_own_leads_git_past_the_gateway_is_told_and_all_else_passes_
         (model.as_str(), None, THROUGH),
         (&model, Some((ssh, root.as_str())), fetched_past),
         (&model, Some((ssh, &ours)), fetched_past),
-        (&model, Some((ssh, "http://")), THROUGH),
+        (&model, Some((elsewhere, "http://")), THROUGH),
         (&model, Some((push, &root)), pushed_past),
-        (&model, Some((push, "http://")), THROUGH),
+        (&model, Some((push_elsewhere, "http://")), THROUGH),
         ("work:model", Some((&short, "work:")), PAST),
         (&named, None, PAST),
         ("git@127.0.0.1:acme/model", None, PAST),
