@@ -148,7 +148,8 @@ impl OrgSession {
         });
     }
 
-    /// The person signs out: here at once, then at the provider and at the organization's issuer.
+    /// The person signs out: here at once, then at the organization's issuer and at the provider. The issuer first: it
+    /// asks the provider about an access token, and one that is dead there would tell it nothing to remember.
     pub(super) fn sign_out(&self, cx: &mut OrgContext<'_>, caller: Caller, answers: ReplySender) {
         let name = self.name.clone();
         let Some(session) = &self.session else {
@@ -186,7 +187,8 @@ impl OrgSession {
                 let fault = told?.await.err()?;
                 Some(words(IT, &fault))
             };
-            let (warning, issuer_warning) = tokio::join!(at_provider, at_issuer);
+            let issuer_warning = at_issuer.await;
+            let warning = at_provider.await;
             let signed_out = Reply::SignedOut {
                 org: name,
                 was_signed_in: true,

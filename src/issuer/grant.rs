@@ -4,6 +4,7 @@
 mod on_record;
 
 use super::authorize::{self, AuthorizeError, AuthorizedPrincipal};
+use super::given_up;
 use super::http::connections::ConnectionGuard;
 use super::identity::SubjectTokenKind;
 use super::mint::{self, MintRequest, MintedToken};
@@ -164,6 +165,10 @@ async fn attempt(
     entry: &mut AuditRecord,
 ) -> Result<IssuedToken, Stop> {
     let admitted = admission(issuer, live_config, principal).await?;
+    let token = given_up::not_given_up(issuer, live_config, &admitted.principal, &ask.token);
+    token
+        .await
+        .map_err(|refusal| Refused::of_exchange(refusal, false))?;
     let wanted = &ask.wanted;
     let decision = decision(live_config, &admitted.principal, wanted)?;
     newest(&admitted, &decision)?;

@@ -11,7 +11,7 @@ mod metadata_cache;
 mod single_flight;
 mod verified_tokens;
 
-pub(crate) use jose::{Token, asymmetric};
+pub(crate) use jose::{Token, asymmetric, token_id};
 pub(crate) use jwks_cache::JwksCache;
 pub(crate) use metadata_cache::{Dialect, MetadataCache};
 

@@ -20,6 +20,7 @@ pub mod files;
 )]
 pub mod fixture;
 pub mod github;
+mod given_up;
 pub mod grant;
 pub mod history;
 pub mod http;

@@ -218,6 +218,9 @@ impl Revocations for MemoryStore {
     fn feed_of_all(&self, after: u64, limit: usize) -> BoxFuture<'_, FeedOfAll> {
         self.read(|rows| rows.feed_of_all(after, limit))
     }
+    fn is_taken(&self, transmitter: String, id: String) -> BoxFuture<'_, bool> {
+        self.read(|rows| rows.once.contains(&(transmitter, id)))
+    }
     fn stream_verified(&self, transmitter: String) -> BoxFuture<'_, Option<u64>> {
         self.read(|rows| rows.streams.get(&transmitter).copied())
     }

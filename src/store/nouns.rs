@@ -63,6 +63,8 @@ pub trait Revocations: Send + Sync {
     fn feed(&self, key: PrincipalKey, after: Option<Cursor>) -> BoxFuture<'_, FeedPage>;
     /// Events of all subjects after a number, for one task that wakes the streams.
     fn feed_of_all(&self, after: u64, limit: usize) -> BoxFuture<'_, FeedOfAll>;
+    /// Whether [`super::StoreChange::Once`] took this id of this transmitter, and it is not forgotten.
+    fn is_taken(&self, transmitter: String, id: String) -> BoxFuture<'_, bool>;
     /// The last verification of a transmitter's stream, Unix milliseconds.
     fn stream_verified(&self, transmitter: String) -> BoxFuture<'_, Option<u64>>;
 }

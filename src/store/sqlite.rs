@@ -269,6 +269,12 @@ impl Revocations for SqliteStore {
         })
     }
 
+    fn is_taken(&self, transmitter: String, id: String) -> BoxFuture<'_, bool> {
+        self.read(Kind::Key, move |database, _| {
+            read::is_taken(database, &transmitter, &id)
+        })
+    }
+
     fn stream_verified(&self, transmitter: String) -> BoxFuture<'_, Option<u64>> {
         self.read(Kind::Key, move |database, _| {
             read::stream_verified(database, &transmitter)

@@ -1,6 +1,7 @@
 //! Who asks with a bearer: the same token that is exchanged (RFC 6750).
 
 use crate::authorize::{self, AuthorizeError, AuthorizedPrincipal, DeniedPrincipal};
+use crate::given_up;
 use crate::grant::RequestOrigin;
 use crate::record;
 use crate::refused::{OAuthError, Refused};
@@ -27,7 +28,7 @@ pub async fn verified(
     headers: &HeaderMap,
     origin: &RequestOrigin,
 ) -> Result<Principal, Refused> {
-    let principal = match principal(live_config, headers, origin).await {
+    let principal = match principal(issuer, live_config, headers, origin).await {
         Ok(principal) => principal,
         Err(refused) => return Err(refuse(issuer, origin, None, refused).await),
     };
@@ -57,6 +58,7 @@ pub fn paced(issuer: &Issuer, live_config: &LiveConfig, principal: &Principal) -
 }
 
 async fn principal(
+    issuer: &Issuer,
     live_config: &LiveConfig,
     headers: &HeaderMap,
     origin: &RequestOrigin,
@@ -73,6 +75,9 @@ async fn principal(
             "renew the token and try again",
         )));
     }
+    given_up::not_given_up(issuer, live_config, &principal, &token)
+        .await
+        .map_err(Refused::of_bearer)?;
     Ok(principal)
 }
 

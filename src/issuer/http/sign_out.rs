@@ -2,10 +2,12 @@
 //!
 //! What a provider said up to now proves nothing from then on: an ID token outlives a sign-out by an hour, and
 //! whoever has a copy of it could go on. Other machines of the same person renew at the provider and go on; the
-//! one that signed out has nothing left to renew with.
+//! one that signed out has nothing left to renew with. An access token has no time of its own that counts: it is
+//! remembered until its end.
 
 use super::bearer;
 use crate::authorize;
+use crate::given_up;
 use crate::grant::RequestOrigin;
 use crate::record;
 use crate::refused::Refused;
@@ -15,7 +17,7 @@ use oam_model::audit::AuditEvent;
 use oam_model::principal::{Principal, PrincipalKind};
 use oam_model::refusal::RefusalCode;
 use oam_model::secret::Secret;
-use oam_store::Batch;
+use oam_store::{Batch, StoreFault};
 use oam_system::clock;
 
 /// `token_type_hint` of a token that speaks for a person. RFC 7009 §2.1 leaves further hints to its users.
@@ -53,14 +55,26 @@ pub async fn signed_out(
     record::origin(&mut entry, origin);
     authorize::name(&mut entry, &principal);
     entry.detail = Some(detail);
+    let mut changes = vec![change];
+    changes.extend(given_up::given_up(
+        &live_config,
+        &principal,
+        token,
+        now_ms / 1000,
+    ));
     let batch = Batch {
-        changes: vec![change],
+        changes,
         entries: vec![entry],
     };
-    let unavailable = |fault: oam_store::StoreFault| Refused::of_exchange(fault.refusal(), false);
-    let committed = issuer.commit(batch).await.map_err(unavailable)?;
-    record::settle(issuer, committed.revoked);
-    Ok(())
+    match issuer.commit(batch).await {
+        Ok(committed) => {
+            record::settle(issuer, committed.revoked);
+            Ok(())
+        }
+        // It is given up already.
+        Err(StoreFault::Replayed) => Ok(()),
+        Err(fault) => Err(Refused::of_exchange(fault.refusal(), false)),
+    }
 }
 
 /// Everything made before this is of before the sign-out: now, or the end of the second in which this token was

@@ -1,6 +1,7 @@
 //! A signed token as it is read before it is trusted, and the check of its signature (RFC 7515).
 
 use super::Unsigned;
+use crate::keys::sha256;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
@@ -36,6 +37,20 @@ pub(super) fn looks_signed(token: &Secret) -> bool {
     let decoded = URL_SAFE_NO_PAD.decode(header.trim_end_matches('='));
     let object = decoded.is_ok_and(|bytes| bytes.trim_ascii_start().first() == Some(&b'{'));
     parts.count() == 2 && (object || header.starts_with("ey"))
+}
+
+/// What a token is remembered by: the SHA-256 of what its provider signed, for a signature can be written in more than
+/// one way; of an opaque one, of all of it. Lower-case hex.
+pub(crate) fn token_id(token: &Secret) -> String {
+    sha256(signed_part(token).as_bytes())
+}
+
+fn signed_part(token: &Secret) -> &str {
+    let text = token.expose();
+    match text.rsplit_once('.') {
+        Some((signed, _)) if looks_signed(token) => signed,
+        _ => text,
+    }
 }
 
 /// A token that nobody has verified.
@@ -135,4 +150,21 @@ fn not_signed(sentence: &str) -> Refusal {
         sentence,
         "send the token as the identity provider issued it, and say its type in `subject_token_type`",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signed_part;
+    use oam_model::secret::Secret;
+
+    #[test]
+    fn a_token_is_known_by_what_was_signed_however_its_signature_is_written() {
+        let part = |text: &str| signed_part(&Secret::new(text.to_owned())).to_owned();
+        for written in ["eyJh.e30.AA", "eyJh.e30.AB", "eyJh.e30.AA=="] {
+            assert_eq!(part(written), "eyJh.e30");
+        }
+        for opaque in ["opaque", "ya29.a0", "with.two.dots", "eyJ.of.five.parts.x"] {
+            assert_eq!(part(opaque), opaque);
+        }
+    }
 }

@@ -57,9 +57,7 @@ pub(super) fn check(database: &Connection, change: &StoreChange) -> Done {
         StoreChange::Once {
             transmitter, id, ..
         } => {
-            let mut taken =
-                database.prepare_cached("SELECT 1 FROM once WHERE transmitter = ?1 AND id = ?2")?;
-            if taken.exists((transmitter, id))? {
+            if super::read::is_taken(database, transmitter, id)? {
                 return Err(ApplyError::Told(StoreFault::Replayed));
             }
             Ok(())

@@ -48,6 +48,13 @@ fn meta(database: &Connection, name: &str) -> Result<Option<String>> {
     )
 }
 
+/// Whether this id was taken once.
+pub(super) fn is_taken(database: &Connection, transmitter: &str, id: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM once WHERE transmitter = ?1 AND id = ?2";
+    let taken: Option<i64> = one(database, sql, (transmitter, id), |row| row.get(0))?;
+    Ok(taken.is_some())
+}
+
 pub(super) fn token(database: &Connection, sha256: &str) -> Result<Option<TokenRow>> {
     let sql = format!("SELECT {TOKEN} FROM tokens WHERE hash = ?1 AND sha256 = ?2");
     one(

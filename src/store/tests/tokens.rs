@@ -128,7 +128,12 @@ pub async fn a_signal_is_taken_once(store: &dyn Store) {
         ],
         entries: vec![noted(AuditEvent::Signal, NOW_MS)],
     };
+    let is_taken = |id: &str| store.is_taken("https://ssf.example".into(), id.into());
+    assert!(!is_taken("s1").await.unwrap());
     commit(store, signal("s1")).await;
+    assert!(is_taken("s1").await.unwrap());
+    let elsewhere = store.is_taken("https://other.example".into(), "s1".into());
+    assert!(!elsewhere.await.unwrap());
     assert_eq!(refused(store, signal("s1")).await, StoreFault::Replayed);
     assert_eq!(row(store, "ada").await.epoch, 1);
     assert_eq!(lines(store).await.len(), 1);

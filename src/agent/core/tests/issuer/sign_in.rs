@@ -122,6 +122,12 @@ fn a_sign_out_and_an_end_are_told_to_the_issuer() {
         let mut outcome = agent.logout();
         agent.settle().await;
         assert!(outcome.try_recv().is_err(), "the issuer is waited for");
+        let revoked = "revoke-session https://idp.acme.example rt1".to_owned();
+        let at_provider = |agent: &TestAgent| agent.fake.trace.borrow().contains(&revoked);
+        assert!(
+            !at_provider(&agent),
+            "the issuer asks the provider about the token"
+        );
         let (token, answer) = agent.issuer().sign_outs.borrow_mut().pop().unwrap();
         assert_eq!(token, "id1");
         answer.send(Err(lost())).ok().unwrap();
@@ -129,6 +135,7 @@ fn a_sign_out_and_an_end_are_told_to_the_issuer() {
             panic!("not signed out");
         };
         assert!(issuer_warning.unwrap().contains("its answer was lost"));
+        assert!(at_provider(&agent), "also when the issuer did not answer");
 
         let mut agent = TestAgent::at_issuer().await;
         agent.wait(61_000).await;
