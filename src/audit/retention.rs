@@ -3,18 +3,39 @@
 
 use super::record::KnownEntry;
 use aws_lc_rs::digest::{Context, SHA256};
+use oam_model::audit::{AuditEvent, AuditFact, AuditRecord};
+use oam_model::name::OrgName;
 use oam_model::principal::PrincipalKey;
 
 const BEGIN: &str = "entries up to ";
 const MIDDLE: &str = " were dropped by age; the chain goes on from their last hash ";
 
-/// The words of the entry that is written before entries up to `last` are dropped.
-pub fn words(last: &KnownEntry) -> String {
-    format!("{BEGIN}{}{MIDDLE}{}", last.seq, last.hash)
+/// The entry that is written before entries up to `last` are dropped; `at_ms` Unix ms.
+pub fn entries_dropped(org: OrgName, at_ms: u64, last: &KnownEntry) -> AuditRecord {
+    AuditRecord {
+        detail: Some(format!("{BEGIN}{}{MIDDLE}{}", last.seq, last.hash)),
+        fact: Some(AuditFact::EntriesDropped {
+            seq: last.seq,
+            hash: last.hash.clone(),
+        }),
+        ..AuditRecord::new(AuditEvent::Retention, org, at_ms)
+    }
 }
 
-/// Reads them back; none for other words.
-pub fn read(detail: &str) -> Option<KnownEntry> {
+/// The last entry that was dropped, by what an entry says; none where it says something else. Its words count only in
+/// an entry of before there were facts.
+pub fn last_dropped(fact: Option<&AuditFact>, detail: Option<&str>) -> Option<KnownEntry> {
+    match fact {
+        Some(AuditFact::EntriesDropped { seq, hash }) => Some(KnownEntry {
+            seq: *seq,
+            hash: hash.clone(),
+        }),
+        Some(_) => None,
+        None => in_words(detail?),
+    }
+}
+
+fn in_words(detail: &str) -> Option<KnownEntry> {
     let (seq, hash) = detail.strip_prefix(BEGIN)?.split_once(MIDDLE)?;
     let plain = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     let whole = hash.len() == 64 && hash.bytes().all(plain);
@@ -38,13 +59,31 @@ const OF: &str = "records of ";
 const GO_ON: &str =
     " agents' logs were dropped by age; the logs go on from last hashes with the digest ";
 
-/// The words of the entry that is written before records of agents are dropped.
-pub fn words_of_records(dropped: &DroppedRecords) -> String {
-    format!("{OF}{}{GO_ON}{}", dropped.logs, dropped.digest)
+/// The entry that is written before records of agents are dropped; `at_ms` Unix ms.
+pub fn records_dropped(org: OrgName, at_ms: u64, dropped: &DroppedRecords) -> AuditRecord {
+    AuditRecord {
+        detail: Some(format!("{OF}{}{GO_ON}{}", dropped.logs, dropped.digest)),
+        fact: Some(AuditFact::RecordsDropped {
+            logs: dropped.logs,
+            digest: dropped.digest.clone(),
+        }),
+        ..AuditRecord::new(AuditEvent::Retention, org, at_ms)
+    }
 }
 
-/// Reads them back; none for other words.
-pub fn read_of_records(detail: &str) -> Option<DroppedRecords> {
+/// What an entry says of the agents' records, as [`last_dropped`].
+pub fn dropped_records(fact: Option<&AuditFact>, detail: Option<&str>) -> Option<DroppedRecords> {
+    match fact {
+        Some(AuditFact::RecordsDropped { logs, digest }) => Some(DroppedRecords {
+            logs: *logs,
+            digest: digest.clone(),
+        }),
+        Some(_) => None,
+        None => records_in_words(detail?),
+    }
+}
+
+fn records_in_words(detail: &str) -> Option<DroppedRecords> {
     let (logs, digest) = detail.strip_prefix(OF)?.split_once(GO_ON)?;
     Some(DroppedRecords {
         logs: logs.parse().ok()?,
@@ -89,22 +128,56 @@ impl Marks {
 
 #[cfg(test)]
 mod tests {
-    use super::{KnownEntry, read, words};
+    use super::{
+        DroppedRecords, KnownEntry, dropped_records, entries_dropped, last_dropped, records_dropped,
+    };
+    use oam_model::name::OrgName;
+
+    fn org() -> OrgName {
+        "acme".parse().unwrap()
+    }
 
     #[test]
-    fn what_was_dropped_is_read_back_exactly() {
+    fn what_was_dropped_is_told_by_facts_whatever_the_words_and_by_words_where_there_are_none() {
         let last = KnownEntry {
             seq: 120,
             hash: "5f".repeat(32),
         };
-        assert_eq!(read(&words(&last)), Some(last));
-        for odd in ["", "entries up to 3", "entries up to x were dropped"] {
-            assert_eq!(read(odd), None, "{odd:?}");
+        let records = DroppedRecords {
+            logs: 3,
+            digest: "0a".repeat(32),
+        };
+        let of_entries = entries_dropped(org(), 1, &last);
+        let of_records = records_dropped(org(), 1, &records);
+        for words in [of_entries.detail.as_deref(), Some("reworded"), None] {
+            let fact = of_entries.fact.as_ref();
+            assert_eq!(last_dropped(fact, words), Some(last.clone()));
+            assert_eq!(dropped_records(fact, words), None);
+            let fact = of_records.fact.as_ref();
+            assert_eq!(dropped_records(fact, words), Some(records.clone()));
+            assert_eq!(last_dropped(fact, words), None);
         }
+        // An entry of before.
+        assert_eq!(last_dropped(None, of_entries.detail.as_deref()), Some(last));
+        let words = of_records.detail.as_deref();
+        assert_eq!(dropped_records(None, words), Some(records));
+    }
+
+    #[test]
+    fn odd_words_say_nothing() {
         let short = KnownEntry {
             seq: 1,
             hash: "5f".into(),
         };
-        assert_eq!(read(&words(&short)), None);
+        let short = entries_dropped(org(), 1, &short).detail.unwrap();
+        for odd in [
+            "",
+            "entries up to 3",
+            "entries up to x were dropped",
+            &short,
+        ] {
+            assert_eq!(last_dropped(None, Some(odd)), None, "{odd:?}");
+            assert_eq!(dropped_records(None, Some(odd)), None, "{odd:?}");
+        }
     }
 }

@@ -47,8 +47,30 @@ pub enum AuditEvent {
     Acknowledged,
     /// A backup was put in the database's place, or a copy that lay there was accepted: a new generation.
     DatabaseRestored,
-    /// Old entries were dropped; the chain goes on from the hash in `detail`.
+    /// Old entries were dropped; the chain goes on from the hash in `fact`.
     Retention,
+}
+
+/// What an entry says to whoever verifies the log. The sentence for people is in `detail`, and decides nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditFact {
+    /// Entries up to this one were dropped by age.
+    EntriesDropped {
+        /// Number of the last one.
+        seq: u64,
+        /// Its hash, from which the chain goes on.
+        hash: String,
+    },
+    /// Records of agents' logs were dropped by age.
+    RecordsDropped {
+        /// Number of logs of which something was dropped.
+        logs: u64,
+        /// SHA-256 over the last record dropped of each, lower-case hex.
+        digest: String,
+    },
+    /// SHA-256 of each fault of agents' logs that a person looked at, lower-case hex.
+    FaultsAcknowledged(Vec<String>),
 }
 
 /// One entry: who, acting role, resource, rule, from where, token, outcome. Never a token itself.
@@ -102,6 +124,9 @@ pub struct AuditRecord {
     /// More, in our own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// More, for programs. Entries of before there was this have it in the words of `detail`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fact: Option<AuditFact>,
 }
 
 impl AuditRecord {
@@ -125,6 +150,24 @@ impl AuditRecord {
             expires_at: None,
             refusal: None,
             detail: None,
+            fact: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AuditEvent, AuditRecord};
+
+    #[test]
+    fn an_entry_of_before_there_were_facts_keeps_its_bytes() {
+        let org = "acme".parse().unwrap();
+        let mut entry = AuditRecord::new(AuditEvent::Retention, org, 1);
+        entry.detail = Some("words".to_owned());
+        let bytes = serde_json::to_string(&entry).unwrap();
+        let of_before = r#"{"at_ms":1,"event":"retention","org":"acme","detail":"words"}"#;
+        assert_eq!(bytes, of_before);
+        let read: AuditRecord = serde_json::from_str(of_before).unwrap();
+        assert_eq!(read, entry);
     }
 }

@@ -8,7 +8,7 @@ use super::verify::{self, AGENTS_LOG};
 use crate::show::Printer;
 use oam_audit::record::KnownEntry;
 use oam_issuer::keys::sha256;
-use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::audit::{AuditEvent, AuditFact, AuditRecord};
 use oam_model::name::OrgName;
 use oam_model::refusal::Refusal;
 use oam_store::{Batch, Store};
@@ -23,10 +23,18 @@ struct Acknowledgement {
     entry: Option<u64>,
 }
 
-/// The digests in the detail of an entry: words of 64 hex digits.
-pub(super) fn digests(detail: &str) -> impl Iterator<Item = String> + '_ {
-    let is_digest = |word: &&str| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());
-    detail.split(' ').filter(is_digest).map(str::to_owned)
+/// The digests of an entry. In one of before there were facts they are words of 64 hex digits.
+pub(super) fn digests(fact: Option<&AuditFact>, detail: Option<&str>) -> Vec<String> {
+    match fact {
+        Some(AuditFact::FaultsAcknowledged(digests)) => digests.clone(),
+        Some(_) => Vec::new(),
+        None => {
+            let hex = |word: &str| word.bytes().all(|b| b.is_ascii_hexdigit());
+            let is_digest = |word: &&str| word.len() == 64 && hex(word);
+            let words = detail.unwrap_or_default().split(' ');
+            words.filter(is_digest).map(str::to_owned).collect()
+        }
+    }
 }
 
 /// Verifies, and puts the agents' faults on record.
@@ -58,6 +66,7 @@ pub(super) async fn run(
             .collect();
         let record = AuditRecord {
             detail: Some(format!("faults of agents' logs: {}", hashes.join(" "))),
+            fact: Some(AuditFact::FaultsAcknowledged(hashes)),
             ..AuditRecord::new(AuditEvent::Acknowledged, org.clone(), now_ms)
         };
         let batch = Batch {
@@ -94,11 +103,18 @@ pub(super) async fn run(
 #[cfg(test)]
 mod tests {
     use super::digests;
+    use oam_model::audit::AuditFact;
 
     #[test]
-    fn only_whole_digests_are_read() {
+    fn digests_are_read_of_the_fact_and_whole_ones_of_the_words_of_before() {
         let digest = "0a".repeat(32);
         let detail = format!("faults of agents' logs: {digest} {} zz", &digest[1..]);
-        assert_eq!(digests(&detail).collect::<Vec<_>>(), [digest]);
+        assert_eq!(digests(None, Some(&detail)), [digest.clone()]);
+        let fact = AuditFact::FaultsAcknowledged(vec!["1b".repeat(32)]);
+        for words in [Some(detail.as_str()), Some("reworded"), None] {
+            assert_eq!(digests(Some(&fact), words), ["1b".repeat(32)]);
+        }
+        let other = AuditFact::RecordsDropped { logs: 1, digest };
+        assert!(digests(Some(&other), Some(&detail)).is_empty());
     }
 }

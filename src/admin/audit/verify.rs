@@ -7,7 +7,7 @@ use crate::show::{Line, Printer, Style};
 use oam_audit::record::{Fault, FaultKind, KnownEntry, Summary, Verifier, placed};
 use oam_audit::retention::{self, DroppedRecords};
 use oam_issuer::when::when;
-use oam_model::audit::AuditEvent;
+use oam_model::audit::{AuditEvent, AuditFact};
 use oam_model::count::{counted, span};
 use oam_model::refusal::Refusal;
 use oam_store::{AuditFilter, AuditLine, Store};
@@ -36,6 +36,8 @@ struct Seen {
     event: AuditEvent,
     #[serde(default)]
     detail: Option<String>,
+    #[serde(default)]
+    fact: Option<AuditFact>,
 }
 
 /// `audit verify --json`.
@@ -136,17 +138,17 @@ impl Reading {
             AuditEvent::Refusal => self.refused += 1,
             AuditEvent::Alarm => self.alarms += 1,
             AuditEvent::Retention => {
-                let detail = seen.detail.as_deref();
-                let records = detail.and_then(retention::read_of_records);
+                let (fact, detail) = (seen.fact.as_ref(), seen.detail.as_deref());
+                let records = retention::dropped_records(fact, detail);
                 self.records = records.or_else(|| self.records.take());
-                let dropped = detail.and_then(retention::read);
+                let dropped = retention::last_dropped(fact, detail);
                 // A prune that is not finished yet left some of what it said it would drop.
                 self.explained |= matches!((&dropped, &self.before), (Some(dropped), Some(before))
                     if dropped == before || dropped.seq > before.seq);
             }
             AuditEvent::Acknowledged => {
-                let detail = seen.detail.as_deref().unwrap_or_default();
-                self.acknowledged.extend(acknowledge::digests(detail));
+                let (fact, detail) = (seen.fact.as_ref(), seen.detail.as_deref());
+                self.acknowledged.extend(acknowledge::digests(fact, detail));
             }
             _ => {}
         }

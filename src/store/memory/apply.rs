@@ -10,7 +10,7 @@ use crate::{
 };
 use oam_audit::record::{self, KnownEntry};
 use oam_audit::retention::{self, Marks};
-use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::audit::AuditRecord;
 use oam_model::name::SourceName;
 use oam_model::principal::PrincipalKey;
 use oam_model::signal::SignalSubject;
@@ -290,12 +290,7 @@ impl Rows {
 
     /// Drops what comes before the first entry, and the first arrival, that is not older than `before_ms`.
     pub(super) fn prune(&mut self, before_ms: u64, at_ms: u64) -> Result<Pruned, StoreFault> {
-        let say = |rows: &mut Self, words: String| {
-            let org = "acme".parse().unwrap();
-            let mut entry = AuditRecord::new(AuditEvent::Retention, org, at_ms);
-            entry.detail = Some(words);
-            rows.append(&entry)
-        };
+        let org = || "acme".parse().unwrap();
         let kept = self.audit.iter().position(|(at_ms, _)| *at_ms >= before_ms);
         let entries = kept.unwrap_or(self.audit.len());
         let kept = self.records.iter().position(|row| row.at_ms >= before_ms);
@@ -306,7 +301,7 @@ impl Rows {
                 seq: last.seq,
                 hash: last.hash,
             };
-            say(self, retention::words(&last))?;
+            self.append(&retention::entries_dropped(org(), at_ms, &last))?;
         }
         for row in self.records.drain(..records) {
             let (link, _) = record::placed(&row.line)
@@ -324,7 +319,7 @@ impl Rows {
                 marks.add(&log.key, &log.log, &log.dropped);
             }
             if let Some(dropped) = marks.finish() {
-                say(self, retention::words_of_records(&dropped))?;
+                self.append(&retention::records_dropped(org(), at_ms, &dropped))?;
             }
         }
         Ok(Pruned {

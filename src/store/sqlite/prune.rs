@@ -7,7 +7,7 @@ use super::rows::{int, key, number};
 use crate::{Pruned, StoreFault};
 use oam_audit::record::{self, KnownEntry};
 use oam_audit::retention::{self, DroppedRecords, Marks};
-use oam_model::audit::{AuditEvent, AuditRecord};
+use oam_model::audit::AuditRecord;
 use oam_model::name::OrgName;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
@@ -37,15 +37,11 @@ pub(super) fn begin(
     before_ms: u64,
     at_ms: u64,
 ) -> std::result::Result<Pruned, ApplyError> {
-    let say = |head: &mut ChainHead, words: String| {
-        let mut entry = AuditRecord::new(AuditEvent::Retention, org.clone(), at_ms);
-        entry.detail = Some(words);
-        head.append(database, &entry)
-    };
+    let say = |head: &mut ChainHead, entry: AuditRecord| head.append(database, &entry);
     let audit = audit(database, head, before_ms)?;
     let records = records(database, before_ms)?;
     if let Some((last, _)) = &audit {
-        say(head, retention::words(last))?;
+        say(head, retention::entries_dropped(org.clone(), at_ms, last))?;
         note(database, "audit_pruned", int(last.seq))?;
     }
     if let Some((arrival, _)) = records {
@@ -56,7 +52,10 @@ pub(super) fn begin(
     if (audit.is_some() || records.is_some())
         && let Some(dropped) = marks(database)?
     {
-        say(head, retention::words_of_records(&dropped))?;
+        say(
+            head,
+            retention::records_dropped(org.clone(), at_ms, &dropped),
+        )?;
     }
     Ok(Pruned {
         entries: audit.map_or(0, |(_, count)| count),

@@ -184,7 +184,7 @@ pub async fn a_prune_leaves_a_chain_that_says_where_it_goes_on(store: &dyn Store
         (last.event, last.at_ms),
         (AuditEvent::Retention, NOW_MS + 9_000)
     );
-    let told = retention::read(&last.detail.unwrap()).unwrap();
+    let told = retention::last_dropped(last.fact.as_ref(), None).unwrap();
     assert_eq!(
         told,
         KnownEntry {
