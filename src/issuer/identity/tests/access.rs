@@ -8,8 +8,11 @@ use oam_model::principal::{Groups, PrincipalKind};
 use oam_model::refusal::RefusalCode;
 use oam_model::secret::Secret;
 use oam_policy::claims::fixture::{NOW, name};
+use oam_system::clock;
 use serde_json::{Value, json};
 use std::io::Write;
+use std::pin::Pin;
+use std::task::Poll;
 
 /// A client secret in a file that only we can read.
 fn secret_file() -> (tempfile::NamedTempFile, SecretPlace) {
@@ -211,4 +214,86 @@ async fn a_source_without_a_check_takes_no_access_token() {
     let world = World::start().await;
     let refused = Err(RefusalCode::BadRequest);
     assert_eq!(shown(&world, "opaque", NOW_MS).await, refused);
+}
+
+/// All outcomes; each future is begun before any goes on.
+async fn at_once<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
+    let mut open: Vec<Pin<Box<_>>> = futures.into_iter().map(Box::pin).collect();
+    let mut outcomes = Vec::new();
+    std::future::poll_fn(|context| {
+        open.retain_mut(|one| match one.as_mut().poll(context) {
+            Poll::Ready(outcome) => {
+                outcomes.push(outcome);
+                false
+            }
+            Poll::Pending => true,
+        });
+        if open.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    outcomes
+}
+
+#[tokio::test]
+async fn a_strangers_garbage_is_asked_about_at_a_rate_and_known_people_go_on() {
+    let world = introspecting(|_| ()).await;
+    world.provider.answers().introspection.1 = active(&json!({}));
+    assert_eq!(shown(&world, "known", NOW_MS).await, Ok(NOW));
+    world.provider.answers().introspection.1 = json!({ "active": false });
+    let before = world.provider.hits("/introspect");
+    let began = clock::steady_us();
+    let mut busy = 0;
+    for number in 0..300 {
+        match shown(&world, &format!("garbage-{number}"), NOW_MS).await {
+            Err(RefusalCode::Busy) => busy += 1,
+            Err(RefusalCode::BadRequest) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    // Sixty at once, and two a second of the real clock.
+    let refilled = clock::steady_us().saturating_sub(began) / 500_000 + 1;
+    let asked = world.provider.hits("/introspect") - before;
+    assert_eq!(asked + busy, 300);
+    assert!(asked as u64 <= 60 + refilled, "{asked} questions");
+    assert!(busy > 0);
+    // From the same address: somebody who is known is asked about all the same.
+    world.provider.answers().introspection.1 = active(&json!({}));
+    let later = NOW_MS + 10_000;
+    assert_eq!(shown(&world, "known", later).await, Ok(NOW + 10));
+}
+
+#[tokio::test]
+async fn unknown_tokens_of_one_address_have_a_share_and_a_known_one_does_not_wait_for_them() {
+    let world = introspecting(|_| ()).await;
+    world.provider.answers().introspection.1 = active(&json!({}));
+    assert_eq!(shown(&world, "known", NOW_MS).await, Ok(NOW));
+    let before = world.provider.hits("/introspect");
+    let later = NOW_MS + 10_000;
+    let mut names: Vec<String> = (0..40).map(|number| format!("unknown-{number}")).collect();
+    names.push("known".to_owned());
+    let asked = &world;
+    let shows = names.iter().map(|token| async move {
+        let outcome = shown(asked, token, later).await;
+        (token == "known", outcome)
+    });
+    let outcomes = at_once(shows.collect()).await;
+    let known = outcomes.iter().find(|(known, _)| *known).unwrap();
+    assert_eq!(known.1, Ok(NOW + 10));
+    let count = |wanted: Result<u64, RefusalCode>| {
+        outcomes
+            .iter()
+            .filter(|(_, outcome)| *outcome == wanted)
+            .count()
+    };
+    assert_eq!(
+        count(Err(RefusalCode::Busy)),
+        32,
+        "eight of an address at once"
+    );
+    assert_eq!(count(Ok(NOW + 10)), 9);
+    assert_eq!(world.provider.hits("/introspect") - before, 9);
 }
