@@ -152,7 +152,7 @@ fn pace(issuer: &Issuer, live_config: &LiveConfig, principal: &Principal) -> Res
     let rate = Rate::new(limits.exchanges_per_minute, limits.burst);
     issuer
         .exchange_limiter
-        .ask(rate, &principal.key, clock::steady_us())
+        .ask(rate, &principal.key, clock::steady())
         .map_err(|wait_s| Refused::too_many("this identity", wait_s))
 }
 

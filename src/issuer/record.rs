@@ -6,6 +6,7 @@ use super::refused::Refused;
 use super::state::Issuer;
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_model::principal::{PrincipalKey, PrincipalKind};
+use oam_model::time::SteadyTime;
 use oam_policy::rate::Rate;
 use oam_store::{Batch, TokenRow};
 use oam_system::clock;
@@ -49,10 +50,10 @@ pub async fn refusal(
         }),
         _ => None,
     };
-    let now_us = clock::steady_us();
+    let now = clock::steady();
     let paced = match &who {
-        Some(key) => of_identity(issuer, key, now_us),
-        None => of_stranger(issuer, from, now_us),
+        Some(key) => of_identity(issuer, key, now),
+        None => of_stranger(issuer, from, now),
     };
     match paced {
         Paced::Written => written(issuer, entry, refused, from).await,
@@ -82,26 +83,26 @@ enum Paced {
     Slowed(u64),
 }
 
-fn of_identity(issuer: &Issuer, key: &PrincipalKey, now_us: u64) -> Paced {
+fn of_identity(issuer: &Issuer, key: &PrincipalKey, now: SteadyTime) -> Paced {
     let live_config = issuer.peek_live_config();
     let source = live_config.identities.source(&key.source);
     let job = source.is_some_and(|source| source.kind == PrincipalKind::Job);
-    let own = issuer.denials.ask(DENIALS, key, now_us);
+    let own = issuer.denials.ask(DENIALS, key, now);
     let paced = own.and_then(|()| {
-        let of_jobs = || issuer.job_denials.ask(DENIALS_OF_JOBS, &key.source, now_us);
+        let of_jobs = || issuer.job_denials.ask(DENIALS_OF_JOBS, &key.source, now);
         if job { of_jobs() } else { Ok(()) }
     });
     paced.map_or_else(Paced::Slowed, |()| Paced::Written)
 }
 
-fn of_stranger(issuer: &Issuer, from: IpAddr, now_us: u64) -> Paced {
-    if let Err(wait_s) = issuer.failure_limiter.ask(FAILURES, &from, now_us) {
+fn of_stranger(issuer: &Issuer, from: IpAddr, now: SteadyTime) -> Paced {
+    if let Err(wait_s) = issuer.failure_limiter.ask(FAILURES, &from, now) {
         return Paced::Slowed(wait_s);
     }
     let recorded = &issuer.recorded;
-    let all = || recorded.ask(RECORDED_OF_ALL, &None, now_us);
+    let all = || recorded.ask(RECORDED_OF_ALL, &None, now);
     match recorded
-        .ask(RECORDED, &Some(from), now_us)
+        .ask(RECORDED, &Some(from), now)
         .and_then(|()| all())
     {
         Ok(()) => Paced::Written,

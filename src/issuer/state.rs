@@ -285,13 +285,13 @@ impl Issuer {
     /// # Errors
     /// As [`Store::commit`].
     pub async fn commit(&self, batch: Batch) -> Result<Committed, StoreFault> {
-        let began = clock::steady_us();
+        let began = clock::steady();
         let outcome = self.store.commit(batch).await;
         #[expect(
             clippy::cast_precision_loss,
             reason = "a latency, not a count: microseconds of a commit fit"
         )]
-        let seconds = clock::steady_us().saturating_sub(began) as f64 / 1_000_000.0;
+        let seconds = clock::steady().since_us(began) as f64 / 1_000_000.0;
         self.metrics.commit_seconds.observe(seconds);
         match &outcome {
             Err(StoreFault::Unavailable(why)) => {

@@ -55,6 +55,33 @@ impl Moment {
     }
 }
 
+/// A reading of a clock that nobody can set: for what compares two moments of one process. The wall clock's readings are
+/// plain numbers, so that neither is taken for the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SteadyTime(u64);
+
+impl SteadyTime {
+    /// A reading in microseconds since the clock began.
+    pub const fn from_us(us: u64) -> Self {
+        Self(us)
+    }
+
+    /// Microseconds since the clock began; they mean nothing outside of this process.
+    pub const fn us(self) -> u64 {
+        self.0
+    }
+
+    /// Whole milliseconds since the clock began.
+    pub const fn ms(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// Microseconds since `earlier`; 0 when that is later.
+    pub const fn since_us(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
 /// A span of time for people: the two largest units, the rest left out (`6 days 23 hours`).
 pub fn span(ms: u64) -> String {
     const UNITS: [(&str, u64); 4] = [

@@ -5,7 +5,7 @@
 //! nobody can set it back.
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use oam_model::time::Moment;
+use oam_model::time::{Moment, SteadyTime};
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -23,15 +23,15 @@ pub fn now_us() -> u64 {
         .unwrap_or(0)
 }
 
-/// Microseconds on a clock that nobody can set; they mean nothing outside of this process.
-pub fn steady_us() -> u64 {
+/// The clock that nobody can set.
+pub fn steady() -> SteadyTime {
     static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    u64::try_from(BEGAN.elapsed().as_micros()).unwrap_or(u64::MAX)
+    SteadyTime::from_us(u64::try_from(BEGAN.elapsed().as_micros()).unwrap_or(u64::MAX))
 }
 
 /// Both clocks at once; the steady one's reading stands for the time since boot.
 pub fn now() -> Moment {
-    Moment::new(steady_us() / 1000, now_ms())
+    Moment::new(steady().ms(), now_ms())
 }
 
 /// Seconds since the Unix epoch.
@@ -63,7 +63,7 @@ fn boot_ms() -> u64 {
 
 #[cfg(not(unix))]
 fn boot_ms() -> u64 {
-    steady_us() / 1000
+    steady().ms()
 }
 
 /// Fills `bytes` with random ones, good for keys and nonces.
@@ -103,7 +103,7 @@ fn kernel(_bytes: &mut [u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{fill, now_ms, now_s, since_boot, steady_us};
+    use super::{fill, now_ms, now_s, since_boot, steady};
 
     #[test]
     fn the_clock_runs_and_two_fills_differ() {
@@ -120,8 +120,8 @@ mod tests {
                 .all(|part| part.iter().any(|byte| *byte != 0))
         );
         fill(&mut []);
-        let before = steady_us();
-        assert!(steady_us() >= before);
+        let before = steady();
+        assert!(steady() >= before);
         let first = since_boot();
         assert!(first.boot_ms > 0 && since_boot().boot_ms >= first.boot_ms);
     }

@@ -100,11 +100,7 @@ fn told(live_config: &LiveConfig, principal: &Principal) -> Option<u64> {
 
 /// Two people with one account: the first keeps it, and somebody looks at it.
 async fn conflict(issuer: &Issuer, key: &PrincipalKey, account: u64) {
-    if issuer
-        .alarms
-        .ask(CONFLICTS, key, clock::steady_us())
-        .is_err()
-    {
+    if issuer.alarms.ask(CONFLICTS, key, clock::steady()).is_err() {
         return;
     }
     issuer.metrics.alarm("github");

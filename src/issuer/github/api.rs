@@ -218,7 +218,7 @@ impl GitHubApp {
     }
 
     fn rested(&self) -> Result<(), GitHubFault> {
-        let rest_ms = held(&self.rests_until_ms).saturating_sub(clock::steady_us() / 1000);
+        let rest_ms = held(&self.rests_until_ms).saturating_sub(clock::steady().ms());
         if rest_ms > 0 {
             return Err(GitHubFault::Limited(rest_ms));
         }
@@ -238,7 +238,7 @@ impl GitHubApp {
         let Some(pause) = pause_ms(answer.status, rate, says_limit, clock::now_s()) else {
             return Ok(());
         };
-        let until = (clock::steady_us() / 1000).saturating_add(pause);
+        let until = clock::steady().ms().saturating_add(pause);
         *held(&self.rests_until_ms) = until;
         if matches!(answer.status, 403 | 429) {
             return Err(GitHubFault::Limited(pause));

@@ -60,7 +60,7 @@ pub async fn keep(issuer: Arc<Issuer>) {
 }
 
 fn now_ms() -> u64 {
-    clock::steady_us() / 1000
+    clock::steady().ms()
 }
 
 /// Reads what is owed; tells when there is something again, in ms.

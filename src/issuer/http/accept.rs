@@ -63,8 +63,8 @@ impl Gate {
         };
         if let Some(how) = shed {
             self.issuer.metrics.connection_shed(how);
-            let now_us = clock::steady_us();
-            if self.issuer.said.ask(SAID, &"connections", now_us).is_ok() {
+            let now = clock::steady();
+            if self.issuer.said.ask(SAID, &"connections", now).is_ok() {
                 tracing::warn!(
                     %peer,
                     open = self.issuer.connections.open(),

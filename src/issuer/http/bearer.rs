@@ -54,7 +54,7 @@ pub fn paced(issuer: &Issuer, live_config: &LiveConfig, principal: &Principal) -
     );
     issuer
         .bearer_limiter
-        .ask(rate, &principal.key, clock::steady_us())
+        .ask(rate, &principal.key, clock::steady())
 }
 
 async fn principal(

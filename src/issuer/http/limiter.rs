@@ -1,6 +1,7 @@
 //! Who asked how much lately. Bounded: a flood of callers costs no more memory than the bound, and makes
 //! forgotten who has not asked for longest.
 
+use oam_model::time::SteadyTime;
 use oam_policy::rate::{Pace, Rate};
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -58,14 +59,14 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         Self(Mutex::new(Recent::new(most)))
     }
 
-    /// Counts one ask of `caller` at `now_us`, microseconds of the steady clock.
+    /// Counts one ask of `caller` at `now`.
     ///
     /// # Errors
     /// Too soon: seconds to wait, at least 1.
-    pub fn ask(&self, rate: Rate, caller: &K, now_us: u64) -> Result<(), u64> {
+    pub fn ask(&self, rate: Rate, caller: &K, now: SteadyTime) -> Result<(), u64> {
         let mut callers = self.lock();
         let next = callers.get(caller);
-        match rate.ask(next.unwrap_or(0), now_us) {
+        match rate.ask(next.unwrap_or(0), now.us()) {
             Pace::Pass { next_us } => {
                 callers.put(caller, next_us);
                 Ok(())
@@ -82,8 +83,8 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     ///
     /// # Errors
     /// As [`Limiter::ask`].
-    pub fn look(&self, rate: Rate, caller: &K, now_us: u64) -> Result<(), u64> {
-        match rate.ask(self.lock().get(caller).unwrap_or(0), now_us) {
+    pub fn look(&self, rate: Rate, caller: &K, now: SteadyTime) -> Result<(), u64> {
+        match rate.ask(self.lock().get(caller).unwrap_or(0), now.us()) {
             Pace::Pass { .. } => Ok(()),
             Pace::Wait { wait_us } => Err(seconds(wait_us)),
         }
@@ -157,10 +158,11 @@ impl<K: Hash + Eq> Drop for Share<K> {
 #[cfg(test)]
 mod tests {
     use super::{Limiter, Shares};
+    use oam_model::time::SteadyTime;
     use oam_policy::rate::Rate;
     use std::sync::Arc;
 
-    const START: u64 = 1_000_000_000;
+    const START: SteadyTime = SteadyTime::from_us(1_000_000_000);
 
     #[test]
     fn one_caller_does_not_use_up_anothers_share() {
@@ -170,7 +172,10 @@ mod tests {
         assert_eq!(limiter.ask(rate, &"ada", START), Err(1));
         assert_eq!(limiter.look(rate, &"ada", START), Err(1));
         assert_eq!(limiter.ask(rate, &"bob", START), Ok(()));
-        assert_eq!(limiter.ask(rate, &"ada", START + 1_000_000), Ok(()));
+        assert_eq!(
+            limiter.ask(rate, &"ada", SteadyTime::from_us(START.us() + 1_000_000)),
+            Ok(())
+        );
     }
 
     #[test]

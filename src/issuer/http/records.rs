@@ -147,11 +147,8 @@ async fn not_held(
         return refused;
     }
     refused.retry_after_s = Some(3_600);
-    let now_us = clock::steady_us();
-    let first = issuer
-        .full_days
-        .ask(USED_UP, &principal.key, now_us)
-        .is_ok();
+    let now = clock::steady();
+    let first = issuer.full_days.ask(USED_UP, &principal.key, now).is_ok();
     if first {
         issuer.metrics.alarm("record-quota");
         tracing::error!(person = %principal.key, "a person's agents sent as many records as are taken in a day");
@@ -267,8 +264,8 @@ async fn hold(
         return Ok(answer);
     }
     if taken.alarm.is_some() {
-        let now_us = clock::steady_us();
-        let may = issuer.alarms.ask(ALARMS, &principal.key, now_us);
+        let now = clock::steady();
+        let may = issuer.alarms.ask(ALARMS, &principal.key, now);
         may.map_err(NotHeld::Slowed)?;
     }
     let count = taken.lines.len();

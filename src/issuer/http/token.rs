@@ -81,7 +81,7 @@ pub async fn exchange(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let began = clock::steady_us();
+    let began = clock::steady();
     let outcome = match ask(&issuer, &origin, &headers, body).await {
         Ok(ask) => ToItsEnd::new(grant::exchange(Arc::clone(&issuer), ask)).await,
         Err(refused) => {
@@ -93,7 +93,7 @@ pub async fn exchange(
         }
     };
     #[expect(clippy::cast_precision_loss, reason = "a latency in microseconds fits")]
-    let seconds = clock::steady_us().saturating_sub(began) as f64 / 1_000_000.0;
+    let seconds = clock::steady().since_us(began) as f64 / 1_000_000.0;
     issuer.metrics.exchange_seconds.observe(seconds);
     match outcome {
         Ok(grant) => answered(&grant),

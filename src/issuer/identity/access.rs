@@ -138,7 +138,7 @@ impl AccessTokenChecker {
         let share = if known {
             None
         } else {
-            let counted = self.questions.ask(UNKNOWN, &address, clock::steady_us());
+            let counted = self.questions.ask(UNKNOWN, &address, clock::steady());
             counted.map_err(|_| busy())?;
             Some(
                 self.of_address

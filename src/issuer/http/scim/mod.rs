@@ -127,8 +127,8 @@ impl Asked {
             settings.requests_per_minute,
             settings.requests_per_minute / 6,
         );
-        let now_us = clock::steady_us();
-        if let Err(wait_s) = issuer.directories.requests.ask(rate, &source, now_us) {
+        let now = clock::steady();
+        if let Err(wait_s) = issuer.directories.requests.ask(rate, &source, now) {
             return Err(slow_down(wait_s));
         }
         let expected = headers.get(IF_MATCH).and_then(|value| value.to_str().ok());
@@ -143,7 +143,7 @@ impl Asked {
             query,
         };
         let heard = &asked.issuer.directories.heard;
-        if heard.ask(HEARD, &asked.source, now_us).is_ok() {
+        if heard.ask(HEARD, &asked.source, now).is_ok() {
             asked.directory().heard().await;
         }
         Ok(asked)

@@ -245,7 +245,7 @@ async fn a_strangers_garbage_is_asked_about_at_a_rate_and_known_people_go_on() {
     assert_eq!(shown(&world, "known", NOW_MS).await, Ok(NOW));
     world.provider.answers().introspection.1 = json!({ "active": false });
     let before = world.provider.hits("/introspect");
-    let began = clock::steady_us();
+    let began = clock::steady();
     let mut busy = 0;
     for number in 0..300 {
         match shown(&world, &format!("garbage-{number}"), NOW_MS).await {
@@ -255,7 +255,7 @@ async fn a_strangers_garbage_is_asked_about_at_a_rate_and_known_people_go_on() {
         }
     }
     // Sixty at once, and two a second of the real clock.
-    let refilled = clock::steady_us().saturating_sub(began) / 500_000 + 1;
+    let refilled = clock::steady().since_us(began) / 500_000 + 1;
     let asked = world.provider.hits("/introspect") - before;
     assert_eq!(asked + busy, 300);
     assert!(asked as u64 <= 60 + refilled, "{asked} questions");
