@@ -137,6 +137,8 @@ pub struct IdentitySource {
     pub verified_emails: bool,
     /// Jobs: every job of the source may be meant, also where nothing pins whose it is.
     pub every_job: bool,
+    /// Each of its tokens is exchanged once only.
+    pub once: bool,
     /// Claims that every token must have, each with one of these whole-string patterns.
     pub required: BTreeMap<String, Vec<String>>,
     /// Oldest `iat` taken, ms.

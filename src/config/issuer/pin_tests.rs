@@ -102,7 +102,7 @@ const RULES: [(&str, &str, &str, &str); 15] = [
         "sub = \"1234\"",
     ),
     (
-        "preset = \"azure\"\nissuer = \"https://sts.windows.net/0b3f7c1e-52d4-4f0e-9f39-0a4d1c7e8a11/\"",
+        "preset = \"azure\"\nissuer = \"https://sts.windows.net/0b3f7c1e-52d4-4f0e-9f39-0a4d1c7e8a11/\"\naudiences = [\"api://oam\"]",
         "",
         "oid",
         "oid = \"1f2e\"",
@@ -120,7 +120,7 @@ const RULES: [(&str, &str, &str, &str); 15] = [
         "sub = \"spiffe://acme/release\"",
     ),
     (
-        "preset = \"vercel\"\nissuer = \"https://oidc.vercel.com/acme\"",
+        "preset = \"vercel\"\nissuer = \"https://oidc.vercel.com/acme\"\naudiences = [\"https://vercel.com/acme\"]",
         "environment = \"production\"",
         "project_id",
         "owner_id = \"team_1\"",
@@ -145,7 +145,8 @@ fn a_rule_without_its_kinds_pin_is_refused_and_the_claim_is_named() {
 
 #[test]
 fn an_issuer_that_is_known_is_held_to_its_pins_without_the_preset() {
-    let job = |issuer: &str| format!("kind = \"job\"\nissuer = \"{issuer}\"");
+    let job =
+        |issuer: &str| format!("kind = \"job\"\nissuer = \"{issuer}\"\naudiences = [\"oam\"]");
     for (issuer, claim) in [
         ("https://app.terraform.io", "terraform_workspace_id"),
         (
@@ -211,4 +212,60 @@ fn a_job_that_somebody_entered_by_ssh_is_refused_unless_it_is_meant() {
         "{circleci}\nrequired = {{ \"oidc.circleci.com/ssh-rerun\" = [\"true\", \"false\"] }}"
     );
     assert_eq!(required(&both), ["true", "false"]);
+}
+
+#[test]
+fn a_job_that_can_not_choose_its_audience_wants_it_named_in_its_form() {
+    let azure = format!("issuer = \"https://login.microsoftonline.com/{TENANT}/v2.0\"");
+    let vercel = "issuer = \"https://oidc.vercel.com/acme\"";
+    for (source, form) in [
+        (format!("preset = \"azure\"\n{azure}"), "APPLICATION-ID"),
+        (format!("kind = \"job\"\n{azure}"), "APPLICATION-ID"),
+        (
+            format!("preset = \"vercel\"\n{vercel}"),
+            "https://vercel.com/TEAM",
+        ),
+        (
+            format!("kind = \"job\"\n{vercel}"),
+            "https://vercel.com/TEAM",
+        ),
+    ] {
+        let said = with(&source).unwrap_err();
+        assert!(
+            said.contains("does not say for whom its tokens are"),
+            "{said}"
+        );
+        assert!(
+            said.contains(&format!("add audiences = [\"{form}\"]")),
+            "{said}"
+        );
+        let named = format!("{source}\naudiences = [\"own\"]");
+        assert!(with(&named).is_ok(), "{named}");
+    }
+    // Whoever can ask for one asks for the issuer's.
+    let settings = with("preset = \"gitlab\"").unwrap();
+    let gitlab = settings
+        .sources
+        .iter()
+        .find(|one| one.preset == Some("gitlab"));
+    assert_eq!(gitlab.unwrap().audiences, ["https://issuer.acme.example"]);
+}
+
+#[test]
+fn a_token_counts_as_often_as_it_is_shown_unless_the_source_says_once() {
+    let once = |source: &str| {
+        let settings = with(source).unwrap();
+        let mut sources = settings.sources.iter();
+        sources
+            .find(|one| one.name.as_str() == "jobs")
+            .unwrap()
+            .once
+    };
+    for (source, _, _, _) in RULES {
+        assert!(!once(source), "{source}");
+        assert!(once(&format!("{source}\nonce = true")), "{source}");
+    }
+    let said = with("issuer = \"https://people.example\"\naudiences = [\"oam\"]\nonce = true");
+    let said = said.unwrap_err();
+    assert!(said.contains("`sources.jobs.once` is for jobs"), "{said}");
 }

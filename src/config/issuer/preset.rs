@@ -1,6 +1,7 @@
 //! What is known of identity sources by name or by issuer: ready-made settings of workload identities, and what a
 //! rule has to pin so that nobody else's job claims a role.
 
+mod form;
 mod table;
 
 pub(super) use table::PRESETS;
@@ -17,6 +18,8 @@ pub(super) struct Preset {
     pub(super) name: &'static str,
     /// How its `iss` looks.
     pub(super) issuer: IssuerForm,
+    /// The form of `aud` where a job can't have the issuer's own address there; none: it asks for that.
+    pub(super) audience: Option<&'static str>,
     pub(super) algorithms: &'static [&'static str],
     /// Stable under renames; none: `sub`.
     pub(super) key_claim: Option<&'static str>,
@@ -30,6 +33,8 @@ pub(super) struct Preset {
     pub(super) callers_words: &'static [&'static str],
     /// Claims that every token must have, unless the source says otherwise.
     pub(super) required: &'static [(&'static str, &'static str)],
+    /// Each token is exchanged once only, unless the source says otherwise.
+    pub(super) once: bool,
     /// Oldest `iat`, ms.
     pub(super) longest_age_ms: u64,
 }
@@ -51,6 +56,19 @@ pub(super) struct IssuerForm {
 /// The preset with this name.
 pub(super) fn preset(word: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.word == word)
+}
+
+/// The kind of a source, by its preset or by its issuer.
+pub(super) fn kind_of(
+    preset: Option<&'static Preset>,
+    issuer: Option<&str>,
+) -> Option<&'static Preset> {
+    let bare = issuer.map(|issuer| issuer.trim_end_matches('/'));
+    preset.or_else(|| {
+        PRESETS
+            .iter()
+            .find(|one| bare.is_some_and(one.issuer.is_known))
+    })
 }
 
 /// What a rule has to pin about the tokens of a source.

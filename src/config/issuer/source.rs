@@ -4,10 +4,11 @@ mod access_tokens;
 mod directory;
 mod github;
 mod poll;
+mod tokens;
 
 use super::member::claims;
-use super::place::{keys, some_texts};
-use super::preset::{PRESETS, Preset, is_any_tenant, is_pinned, pins, preset};
+use super::place::keys;
+use super::preset::{PRESETS, Preset, is_any_tenant, is_pinned, kind_of, pins, preset};
 use crate::address::issuer as check_issuer;
 use crate::fields::{Fields, names};
 use crate::provider::{checked, reauth};
@@ -22,19 +23,11 @@ use oam_model::organization::SubjectKind;
 use oam_model::principal::PrincipalKind;
 use poll::read_poll;
 use std::collections::BTreeMap;
-
-/// What is taken: asymmetric algorithms only. With `none` anybody signs, and with HMAC everybody who knows
-/// the "public" key does (RFC 8725 §2.1).
-const ALGORITHMS: [&str; 9] = [
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
-];
-
-/// What providers sign with when they are not asked for something else.
-const USUAL_ALGORITHMS: [&str; 2] = ["RS256", "ES256"];
+use tokens::{algorithms, audiences, once};
 
 const DAY_MS: u64 = 86_400_000;
 
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "every_job",
     "kind",
     "preset",
@@ -53,6 +46,7 @@ const KEYS: [&str; 21] = [
     "reauth",
     "required",
     "longest_age",
+    "once",
     "scim",
     "github",
     "directory",
@@ -124,7 +118,8 @@ fn read_source(
     }
     let kind = kind(&table, preset, report);
     let issuer = issuer(&table, preset, report);
-    let audiences = audiences(&table, kind, url, report);
+    let jobs_of = (kind == PrincipalKind::Job).then(|| kind_of(preset, issuer.as_deref()));
+    let audiences = audiences(&table, jobs_of, url, report);
     let algorithms = algorithms(&table, preset, report);
     let keys = keys(&table, report);
     let subjects = [
@@ -161,6 +156,7 @@ fn read_source(
         required,
         verified_emails: table.yes("verified_emails", false, report),
         every_job: table.yes("every_job", false, report),
+        once: once(&table, kind, preset, report),
         longest_age_ms: table.duration("longest_age", 60_000..=30 * DAY_MS, usual_age, report),
         scim: read_directory(&table, kind, report),
         github: read_github(&table, kind, report),
@@ -310,55 +306,6 @@ fn check_form(
             preset.issuer.example
         ),
     );
-}
-
-fn audiences(
-    table: &Fields<'_>,
-    kind: PrincipalKind,
-    url: &str,
-    report: &mut FaultCollector<'_>,
-) -> Vec<String> {
-    if kind == PrincipalKind::Job && table.entry("audiences").is_none() {
-        return vec![url.to_owned()];
-    }
-    let why =
-        "name the client id that the tokens are made for: a token for another program is no proof";
-    let texts = some_texts(table, "audiences", why, report);
-    texts.iter().map(|text| text.value.to_owned()).collect()
-}
-
-fn algorithms(
-    table: &Fields<'_>,
-    preset: Option<&Preset>,
-    report: &mut FaultCollector<'_>,
-) -> Vec<String> {
-    if table.entry("algorithms").is_none() {
-        let usual = preset.map_or(&USUAL_ALGORITHMS[..], |preset| preset.algorithms);
-        return usual.iter().map(|word| (*word).to_owned()).collect();
-    }
-    let why = "name the algorithms that the source signs with, or leave the key out";
-    let texts = some_texts(table, "algorithms", why, report);
-    for text in texts.iter().filter(|t| !ALGORITHMS.contains(&t.value)) {
-        let path = shown(&table.path_of("algorithms"));
-        let name = text.value.to_ascii_uppercase();
-        if name == "NONE" || name.starts_with("HS") {
-            report.add(
-                text.place,
-                format!(
-                    "`{path}` can't hold `{}`: with it anybody can make tokens",
-                    shown(text.value)
-                ),
-                "use the asymmetric one that the source signs with, such as `RS256` or `ES256`",
-            );
-        } else {
-            report.add(
-                text.place,
-                format!("`{path}` can't hold `{}`", shown(text.value)),
-                suggest::advice(text.value, &ALGORITHMS),
-            );
-        }
-    }
-    texts.iter().map(|text| text.value.to_owned()).collect()
 }
 
 /// People of a shared issuer have to be pinned here, because each of them is somebody: a policy's rule "all

@@ -44,6 +44,7 @@ pub fn okta() -> IdentitySource {
         verified_emails: false,
         preset: None,
         every_job: false,
+        once: false,
         longest_age_ms: 24 * 3600 * 1000,
         scim: None,
         github: None,
@@ -59,6 +60,7 @@ pub fn jobs(source: &str, issuer: &str, audience: &str) -> IdentitySource {
         audiences: vec![audience.to_owned()],
         preset: None,
         every_job: false,
+        once: false,
         longest_age_ms: 3600 * 1000,
         ..okta()
     }

@@ -1,5 +1,10 @@
-//! The kinds of workload identities, as their makers document them (November 2026).
+//! The kinds of workload identities, as their makers document them (November 2026). None documents that a token is for
+//! one use: a job exchanges the one that it has for each hub and repository, and two processes can share it.
 
+use super::form::{
+    always, is_aws, is_azure, is_bitbucket, is_circleci, is_github, is_hcp_terraform, is_vercel,
+    never,
+};
 use super::{IssuerForm, Preset};
 
 const MINUTE_MS: u64 = 60_000;
@@ -36,6 +41,7 @@ const GITHUB: Preset = Preset {
         // Data residency and GitHub Enterprise Server are one company's, but its people choose names too.
         is_shared: always,
     },
+    audience: None,
     algorithms: &["RS256"],
     key_claim: Some("repository_id"),
     username_claim: "repository",
@@ -43,6 +49,7 @@ const GITHUB: Preset = Preset {
     because: "whoever registers a freed name gets its tokens, and the form of `sub` is the repository's to choose",
     callers_words: &[],
     required: &[],
+    once: false,
     longest_age_ms: HOUR_MS,
 };
 
@@ -56,6 +63,7 @@ const GITLAB: Preset = Preset {
         is_known: |issuer| issuer == "https://gitlab.com",
         is_shared: |issuer| issuer == "https://gitlab.com",
     },
+    audience: None,
     algorithms: &["RS256"],
     key_claim: Some("project_id"),
     username_claim: "project_path",
@@ -64,6 +72,7 @@ const GITLAB: Preset = Preset {
     callers_words: &[],
     required: &[],
     // A job's token is made when the job starts and used when it publishes.
+    once: false,
     longest_age_ms: 24 * HOUR_MS,
 };
 
@@ -78,6 +87,7 @@ const BITBUCKET: Preset = Preset {
         is_known: is_bitbucket,
         is_shared: never,
     },
+    audience: None,
     algorithms: &["RS256"],
     key_claim: Some("repositoryUuid"),
     username_claim: "repositoryUuid",
@@ -89,6 +99,7 @@ const BITBUCKET: Preset = Preset {
     because: "every repository of the workspace has the same issuer, and a workspace can be renamed",
     callers_words: &[],
     required: &[],
+    once: false,
     longest_age_ms: HOUR_MS,
 };
 
@@ -103,6 +114,7 @@ const CIRCLECI: Preset = Preset {
         is_known: is_circleci,
         is_shared: never,
     },
+    audience: None,
     algorithms: &["RS256"],
     key_claim: Some("oidc.circleci.com/project-id"),
     username_claim: "oidc.circleci.com/project-id",
@@ -110,6 +122,7 @@ const CIRCLECI: Preset = Preset {
     because: "every project of the organization has the same issuer",
     callers_words: &[],
     required: &[("oidc.circleci.com/ssh-rerun", "false")],
+    once: false,
     longest_age_ms: HOUR_MS,
 };
 
@@ -124,6 +137,7 @@ const BUILDKITE: Preset = Preset {
         is_known: |issuer| issuer == "https://agent.buildkite.com",
         is_shared: always,
     },
+    audience: None,
     algorithms: &["RS256"],
     key_claim: Some("pipeline_id"),
     username_claim: "pipeline_slug",
@@ -131,6 +145,7 @@ const BUILDKITE: Preset = Preset {
     because: "all its customers share the issuer",
     callers_words: &[],
     required: &[],
+    once: false,
     longest_age_ms: HOUR_MS,
 };
 
@@ -146,6 +161,7 @@ const JENKINS: Preset = Preset {
         is_known: never,
         is_shared: never,
     },
+    audience: None,
     algorithms: &["RS256"],
     key_claim: None,
     username_claim: "sub",
@@ -153,6 +169,7 @@ const JENKINS: Preset = Preset {
     because: "every job of the controller has the same issuer",
     callers_words: &[],
     required: &[],
+    once: false,
     longest_age_ms: HOUR_MS,
 };
 
@@ -167,6 +184,7 @@ const FORGEJO: Preset = Preset {
         is_known: |issuer| issuer.ends_with("/api/actions"),
         is_shared: |issuer| issuer == "https://codeberg.org/api/actions",
     },
+    audience: None,
     algorithms: &["RS256", "ES256", "EdDSA"],
     key_claim: Some("repository_id"),
     username_claim: "repository",
@@ -174,6 +192,7 @@ const FORGEJO: Preset = Preset {
     because: "whoever registers a freed name gets its tokens, and `sub` is made of names in repositories of before 2026",
     callers_words: &[],
     required: &[],
+    once: false,
     longest_age_ms: HOUR_MS,
 };
 
@@ -188,6 +207,7 @@ const HCP_TERRAFORM: Preset = Preset {
         is_known: is_hcp_terraform,
         is_shared: is_hcp_terraform,
     },
+    audience: None,
     algorithms: &["RS256"],
     key_claim: Some("terraform_workspace_id"),
     username_claim: "terraform_full_workspace",
@@ -199,6 +219,7 @@ const HCP_TERRAFORM: Preset = Preset {
     because: "all its customers share the issuer, and names of organizations and workspaces can be taken anew",
     callers_words: &[],
     required: &[],
+    once: false,
     longest_age_ms: 24 * HOUR_MS,
 };
 
@@ -213,6 +234,7 @@ const AWS: Preset = Preset {
         is_known: is_aws,
         is_shared: never,
     },
+    audience: None,
     algorithms: &["RS256", "ES384"],
     key_claim: None,
     username_claim: "sub",
@@ -221,6 +243,7 @@ const AWS: Preset = Preset {
     because: "every role of the account has the same issuer",
     callers_words: &["https://sts.amazonaws.com/.request_tags"],
     required: &[],
+    once: false,
     longest_age_ms: HOUR_MS,
 };
 
@@ -234,6 +257,7 @@ const GCP: Preset = Preset {
         is_known: |issuer| issuer == "https://accounts.google.com",
         is_shared: always,
     },
+    audience: None,
     algorithms: &["RS256"],
     key_claim: None,
     username_claim: "email",
@@ -241,10 +265,12 @@ const GCP: Preset = Preset {
     because: "everybody's service accounts and people share the issuer",
     callers_words: &[],
     required: &[],
+    once: false,
     longest_age_ms: HOUR_MS,
 };
 
-/// Applications and managed identities of one tenant, by either version of its tokens.
+/// Applications and managed identities of one tenant, by either version of its tokens. Those of version 2 are for the
+/// id of an application, those of version 1 and of managed identities for its id or its `api://` name.
 const AZURE: Preset = Preset {
     word: "azure",
     name: "Azure",
@@ -255,6 +281,7 @@ const AZURE: Preset = Preset {
         is_known: is_azure,
         is_shared: never,
     },
+    audience: Some("APPLICATION-ID"),
     algorithms: &["RS256"],
     key_claim: Some("oid"),
     username_claim: "oid",
@@ -262,6 +289,7 @@ const AZURE: Preset = Preset {
     because: "every application of the tenant can have a token of it",
     callers_words: &[],
     required: &[],
+    once: false,
     longest_age_ms: 24 * HOUR_MS,
 };
 
@@ -277,6 +305,7 @@ const KUBERNETES: Preset = Preset {
         is_known: never,
         is_shared: never,
     },
+    audience: None,
     algorithms: &["RS256", "ES256"],
     key_claim: None,
     username_claim: "sub",
@@ -288,6 +317,7 @@ const KUBERNETES: Preset = Preset {
     because: "every pod of the cluster can have a token with this audience",
     callers_words: &[],
     required: &[],
+    once: false,
     longest_age_ms: 24 * HOUR_MS,
 };
 
@@ -302,6 +332,7 @@ const SPIFFE: Preset = Preset {
         is_known: never,
         is_shared: never,
     },
+    audience: None,
     algorithms: &[
         "RS256", "RS384", "RS512", "ES256", "ES384", "PS256", "PS384", "PS512",
     ],
@@ -311,6 +342,7 @@ const SPIFFE: Preset = Preset {
     because: "every workload of the trust domain has the same issuer",
     callers_words: &[],
     required: &[],
+    once: false,
     longest_age_ms: HOUR_MS,
 };
 
@@ -326,6 +358,7 @@ const VERCEL: Preset = Preset {
         is_known: is_vercel,
         is_shared: |issuer| issuer == "https://oidc.vercel.com",
     },
+    audience: Some("https://vercel.com/TEAM"),
     algorithms: &["RS256"],
     key_claim: Some("project_id"),
     username_claim: "project",
@@ -333,53 +366,6 @@ const VERCEL: Preset = Preset {
     because: "a name of a team or project can be taken anew",
     callers_words: &[],
     required: &[],
+    once: false,
     longest_age_ms: 24 * HOUR_MS,
 };
-
-const fn always(_: &str) -> bool {
-    true
-}
-
-const fn never(_: &str) -> bool {
-    false
-}
-
-fn is_github(issuer: &str) -> bool {
-    let host = issuer.strip_prefix("https://").unwrap_or(issuer);
-    let host = host.split('/').next().unwrap_or(host);
-    host == "token.actions.githubusercontent.com"
-        || (host.starts_with("token.actions.") && host.ends_with(".ghe.com"))
-        || issuer.ends_with("/_services/token")
-}
-
-/// What stands between the two, when it is one segment.
-fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<&'t str> {
-    let inner = text.strip_prefix(before)?.strip_suffix(after)?;
-    (!inner.is_empty() && !inner.contains('/')).then_some(inner)
-}
-
-fn is_bitbucket(issuer: &str) -> bool {
-    let before = "https://api.bitbucket.org/2.0/workspaces/";
-    between(issuer, before, "/pipelines-config/identity/oidc").is_some()
-}
-
-fn is_circleci(issuer: &str) -> bool {
-    between(issuer, "https://oidc.circleci.com/org/", "").is_some()
-}
-
-fn is_hcp_terraform(issuer: &str) -> bool {
-    ["https://app.terraform.io", "https://app.eu.terraform.io"].contains(&issuer)
-}
-
-fn is_aws(issuer: &str) -> bool {
-    between(issuer, "https://", ".tokens.sts.global.api.aws").is_some()
-}
-
-fn is_azure(issuer: &str) -> bool {
-    between(issuer, "https://login.microsoftonline.com/", "/v2.0").is_some()
-        || between(issuer, "https://sts.windows.net/", "").is_some()
-}
-
-fn is_vercel(issuer: &str) -> bool {
-    issuer == "https://oidc.vercel.com" || between(issuer, "https://oidc.vercel.com/", "").is_some()
-}
