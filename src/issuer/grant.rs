@@ -8,6 +8,7 @@ use super::given_up;
 use super::http::connections::ConnectionGuard;
 use super::identity::SubjectTokenKind;
 use super::mint::{self, MintRequest, MintedToken};
+use super::once::OnceToken;
 use super::overtaken::{CanBeOvertaken, until_kept};
 use super::record;
 use super::refused::Refused;
@@ -25,6 +26,7 @@ use oam_store::StoreFault;
 use oam_system::clock;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 
 /// What every request brings along.
@@ -122,11 +124,14 @@ async fn granted(
     pace(issuer, live_config, &principal)?;
     // Once more, for an end or another policy that came in between: a second one is answered with a refusal.
     let entry = Mutex::new(entry);
+    // By an attempt whose token was taken back.
+    let used = AtomicBool::new(false);
     let granted = until_kept(2, || async {
         let live_config = issuer.live_config();
         // One attempt at a time has it.
         let mut entry = entry.lock().await;
-        attempt(issuer, &live_config, ask, principal.clone(), &mut entry).await
+        let principal = principal.clone();
+        attempt(issuer, &live_config, ask, principal, &mut entry, &used).await
     });
     granted.await.map_err(|stop| match stop {
         Stop::Overtaken => Refused::of_exchange(StoreFault::Overtaken.refusal(), false),
@@ -163,12 +168,18 @@ async fn attempt(
     ask: &ExchangeRequest,
     principal: Principal,
     entry: &mut AuditRecord,
+    used: &AtomicBool,
 ) -> Result<IssuedToken, Stop> {
     let admitted = admission(issuer, live_config, principal).await?;
     let token = given_up::not_given_up(issuer, live_config, &admitted.principal, &ask.token);
     token
         .await
         .map_err(|refusal| Refused::of_exchange(refusal, false))?;
+    let once = OnceToken::of(live_config, &admitted.principal, &ask.token)
+        .filter(|_| !used.load(Ordering::Relaxed));
+    if let Some(token) = &once {
+        token.is_new(issuer).await?;
+    }
     let wanted = &ask.wanted;
     let decision = decision(live_config, &admitted.principal, wanted)?;
     newest(&admitted, &decision)?;
@@ -189,9 +200,18 @@ async fn attempt(
         may_write: mint::asks_hub(hub) && may_write(live_config, &admitted.principal, wanted),
     };
     let minted = minted(live_config, &order).await?;
-    on_record::kept(issuer, live_config, &admitted, &order, minted, entry)
-        .await
-        .map(|minted| grant(ask, decision, minted))
+    let using = on_record::Using { once, used };
+    on_record::kept(
+        issuer,
+        live_config,
+        &admitted,
+        &order,
+        minted,
+        entry,
+        &using,
+    )
+    .await
+    .map(|minted| grant(ask, decision, minted))
 }
 
 /// Step 2: whether they are still admitted.

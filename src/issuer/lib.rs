@@ -29,6 +29,7 @@ pub mod keys;
 pub mod log;
 pub mod metrics;
 pub mod mint;
+mod once;
 mod one_server;
 pub mod organization;
 pub mod outbound;

@@ -118,8 +118,8 @@ fn read_source(
     }
     let kind = kind(&table, preset, report);
     let issuer = issuer(&table, preset, report);
-    let jobs_of = (kind == PrincipalKind::Job).then(|| kind_of(preset, issuer.as_deref()));
-    let audiences = audiences(&table, jobs_of, url, report);
+    let known = kind_of(preset, issuer.as_deref());
+    let audiences = audiences(&table, kind, known, url, report);
     let algorithms = algorithms(&table, preset, report);
     let keys = keys(&table, report);
     let subjects = [

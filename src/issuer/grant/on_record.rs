@@ -3,6 +3,7 @@
 
 use super::super::authorize::AuthorizedPrincipal;
 use super::super::mint::{MintRequest, MintedToken};
+use super::super::once::{self, OnceToken};
 use super::super::record;
 use super::super::refused::Refused;
 use super::super::state::{Issuer, LiveConfig};
@@ -10,6 +11,7 @@ use super::Stop;
 use oam_model::audit::{AuditEvent, AuditRecord};
 use oam_store::{Batch, StoreChange, StoreFault};
 use oam_system::clock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Before a hub is asked an entry says so: its answer can be lost, and then a token is out there.
 pub(super) async fn announced(issuer: &Issuer, entry: &AuditRecord) -> Result<(), Refused> {
@@ -25,6 +27,13 @@ pub(super) async fn announced(issuer: &Issuer, entry: &AuditRecord) -> Result<()
     announced.map(drop).map_err(|fault| not_recorded(&fault))
 }
 
+/// The subject token, where it is used up by this.
+pub(super) struct Using<'u> {
+    pub(super) once: Option<OnceToken>,
+    /// Set when it is.
+    pub(super) used: &'u AtomicBool,
+}
+
 /// Step 5: person, token and entry in one transaction. A token that a hub made and that can't be put on
 /// record is ended there.
 pub(super) async fn kept(
@@ -34,6 +43,7 @@ pub(super) async fn kept(
     order: &MintRequest<'_>,
     minted: MintedToken,
     entry: &mut AuditRecord,
+    using: &Using<'_>,
 ) -> Result<MintedToken, Stop> {
     let row = order.row(&minted);
     entry.token_sha256 = Some(row.sha256.clone());
@@ -46,6 +56,7 @@ pub(super) async fn kept(
         token: row,
         epoch: Some(admitted.epoch()),
     });
+    changes.extend(using.once.as_ref().map(OnceToken::change));
     let batch = Batch {
         changes,
         entries: vec![AuditRecord {
@@ -55,6 +66,7 @@ pub(super) async fn kept(
     };
     let fault = match issuer.commit(batch).await {
         Ok(committed) => {
+            using.used.store(true, Ordering::Relaxed);
             record::settle(issuer, committed.revoked);
             let Err(stop) = current(issuer, live_config, entry).await else {
                 return Ok(minted);
@@ -73,6 +85,7 @@ pub(super) async fn kept(
     Box::pin(live_config.mint.discard(order, minted)).await;
     match fault {
         StoreFault::Overtaken => Err(Stop::Overtaken),
+        StoreFault::Replayed => Err(Stop::Refused(once::used())),
         other => Err(Stop::Refused(not_recorded(&other))),
     }
 }

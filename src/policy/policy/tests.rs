@@ -3,14 +3,13 @@ use super::diff::{AccessEffect, diff};
 use super::explain::explain;
 use super::fixture::{grant, index, job, member, person, policy, role, wanted};
 use super::{Index, covers, decide, held_names, holdings};
-use oam_model::issuer::{IdentitySource, SourceKeys};
-use oam_model::organization::SubjectKind;
+use crate::claims::fixture::jobs;
+use oam_model::issuer::IdentitySource;
 use oam_model::policy::{Decision, PolicyRequest};
-use oam_model::principal::{Groups, Principal, PrincipalKind};
+use oam_model::principal::{Groups, Principal};
 use oam_model::refusal::{Refusal, RefusalCode};
 use oam_model::role::Action;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn ask(who: &Principal, repository: Option<&str>, action: Action) -> Result<Decision, Refusal> {
@@ -306,28 +305,11 @@ fn an_explanation_says_of_every_role_why_it_does_not_apply() {
 
 #[test]
 fn somebody_described_has_the_key_that_a_token_would_give() {
+    let address = "https://token.actions.githubusercontent.com";
     let source = IdentitySource {
-        name: "github".parse().unwrap(),
-        kind: PrincipalKind::Job,
-        issuer: "https://token.actions.githubusercontent.com".to_owned(),
-        audiences: vec!["https://issuer.acme.example".to_owned()],
-        algorithms: vec!["RS256".to_owned()],
-        keys: SourceKeys::Discovery,
-        subject: SubjectKind::IdToken,
-        access_tokens: None,
-        groups_claim: "groups".to_owned(),
-        groups_from_userinfo: false,
         key_claim: Some("repository_id".to_owned()),
         username_claim: "repository".to_owned(),
-        reauth: oam_model::organization::Reauth::MaxAge,
-        preset: None,
-        required: BTreeMap::new(),
-        verified_emails: false,
-        every_job: false,
-        longest_age_ms: 3_600_000,
-        scim: None,
-        github: None,
-        directory: None,
+        ..jobs("github", address, "https://issuer.acme.example")
     };
     let claims = |value| serde_json::from_value(value).unwrap();
     let job = principal(

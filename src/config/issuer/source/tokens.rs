@@ -16,16 +16,17 @@ const ALGORITHMS: [&str; 9] = [
 /// What providers sign with when they are not asked for something else.
 const USUAL_ALGORITHMS: [&str; 2] = ["RS256", "ES256"];
 
-/// What `aud` must be. `jobs_of`: a source of jobs, and their kind where it is known; `url`: the issuer's own address, for
-/// which a job asks unless its kind can't.
+/// What `aud` must be. `known`: what is known of the source; `url`: the issuer's own address, for which a job asks unless
+/// its kind can't.
 pub(super) fn audiences(
     table: &Fields<'_>,
-    jobs_of: Option<Option<&Preset>>,
+    kind: PrincipalKind,
+    known: Option<&Preset>,
     url: &str,
     report: &mut FaultCollector<'_>,
 ) -> Vec<String> {
-    if let (Some(kind), None) = (jobs_of, table.entry("audiences")) {
-        let fixed = kind.and_then(|kind| Some((kind.name, kind.audience?)));
+    if kind == PrincipalKind::Job && table.entry("audiences").is_none() {
+        let fixed = known.and_then(|known| Some((known.name, known.audience?)));
         let Some((name, form)) = fixed else {
             return vec![url.to_owned()];
         };
