@@ -38,13 +38,8 @@ impl Scenario<'_> {
             .done("Ada leaves: the provider disables her account and tells the issuer");
         // Both at once: nobody asks for the child.
         let gone = async {
-            let found = child
-                .until(
-                    REFUSAL,
-                    "the child's token file was not withdrawn",
-                    last_words,
-                )
-                .await?;
+            let late = "the child's token file was not withdrawn";
+            let found = child.until(REFUSAL, late, last_words).await?;
             Ok::<_, Failure>((found, left.elapsed()))
         };
         let cut = async {

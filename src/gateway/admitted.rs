@@ -59,11 +59,8 @@ impl Gateway {
             |sentence: &str| Box::new(answer::error(StatusCode::FORBIDDEN, sentence, "", format));
         let (parts, body) = request.into_parts();
         admit(&parts.method, &parts.uri, &parts.headers, self.own)
-            .map_err(|turned| forbidden(turned.sentence()))?;
-        let over = self.end.borrow().clone();
-        if let Some(refusal) = over {
-            return Err(Box::new(answer::refusal(&refusal, format)));
-        }
+            .map_err(|error| forbidden(error.sentence()))?;
+        self.still_serves(format)?;
         if Links::is_link(parts.uri.path()) {
             let (url, target) = self.linked(&parts).map_err(forbidden)?;
             return Ok(AdmittedRequest::stream(parts, body, url, target, format));
@@ -80,10 +77,8 @@ impl Gateway {
         let route = classify(&parts.method, parts.uri.path(), parts.uri.query());
         let route = route.map_err(|none: NoRoute| forbidden(none.sentence()))?;
         let address = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let url = self
-            .hub
-            .address(address)
-            .ok_or_else(|| forbidden("this address leads away from the hub"))?;
+        let away = || forbidden("this address leads away from the hub");
+        let url = self.hub.address(address).ok_or_else(away)?;
         let most = match &route {
             RequestRoute::Settled(target) => {
                 let changes = route::changes(&parts.method, parts.uri.path());
@@ -100,11 +95,11 @@ impl Gateway {
         }
         let bytes = tokio::select! {
             biased;
-            refusal = body::ended(self.end.clone()) => {
-                return Err(Box::new(answer::refusal(&refusal, format)));
-            }
-            bytes = body::read(body, most) => bytes.ok_or_else(unreadable)?,
+            _ = body::ended(self.end.clone()) => None,
+            bytes = body::read(body, most) => bytes,
         };
+        self.still_serves(format)?;
+        let bytes = bytes.ok_or_else(unreadable)?;
         let (target, batch) = match route {
             RequestRoute::LfsBatch(repository) => {
                 (target(repository, lfs::operation(&bytes)), true)
@@ -118,6 +113,14 @@ impl Gateway {
             headers::take_no_encoding(&mut wanted.headers);
         }
         Ok(wanted)
+    }
+
+    /// Whether the identity has not ended; the refusal otherwise.
+    fn still_serves(&self, format: ErrorFormat) -> Result<(), Box<Response<AnswerBody>>> {
+        match &*self.end.borrow() {
+            Some(refusal) => Err(Box::new(answer::refusal(refusal, format))),
+            None => Ok(()),
+        }
     }
 
     /// What one of this gateway's own links stands for; otherwise why it is none.

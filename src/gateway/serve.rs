@@ -29,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// After the end of the identity all that was open is dropped this much later, also what a connection's own end waits for.
 const DROPPED: Duration = GRACE.saturating_add(Duration::from_millis(100));
+// A cut is promised within a second.
+const _: () = assert!(DROPPED.as_millis() < 500);
 
 /// A gateway that is ready to serve: one runtime for what is open while the identity lives, and one that refuses
 /// what comes later. The first goes with all that is in it, because a connection to a hub that reads nothing does not close

@@ -62,8 +62,8 @@ pub(crate) async fn not_given_up(
     let Some(source) = asked_about(live_config, principal) else {
         return Ok(());
     };
-    let taken = issuer.store.is_taken(transmitter(source), token_id(token));
-    match taken.await {
+    let kept = issuer.store.is_taken(transmitter(source), token_id(token));
+    match kept.await {
         Ok(false) => Ok(()),
         Ok(true) => Err(Refusal::new(
             RefusalCode::Ended,

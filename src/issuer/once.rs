@@ -3,6 +3,7 @@
 use super::identity::token_id;
 use super::refused::Refused;
 use super::state::{Issuer, LiveConfig};
+use oam_model::issuer::TokenUse;
 use oam_model::principal::Principal;
 use oam_model::refusal::Refusal;
 use oam_model::secret::Secret;
@@ -26,7 +27,7 @@ impl OnceToken {
         let source = live_config.identities.source(&principal.key.source)?;
         // Until it is refused for its age by a clock that is behind.
         let until_s = principal.expires_at.saturating_add(2 * SKEW_S);
-        source.once.then(|| Self {
+        (source.token_use == TokenUse::Once).then(|| Self {
             transmitter: format!("used:{}", source.name),
             id: token_id(token),
             until_ms: until_s.saturating_mul(1000),

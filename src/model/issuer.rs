@@ -102,6 +102,15 @@ pub enum SigningAlgorithm {
     EdDsa,
 }
 
+/// How often a token of a source is exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenUse {
+    /// As often as it is shown while it is good.
+    Repeated,
+    /// Once: whoever shows it again is refused.
+    Once,
+}
+
 /// An identity source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentitySource {
@@ -137,8 +146,8 @@ pub struct IdentitySource {
     pub verified_emails: bool,
     /// Jobs: every job of the source may be meant, also where nothing pins whose it is.
     pub every_job: bool,
-    /// Each of its tokens is exchanged once only.
-    pub once: bool,
+    /// How often one of its tokens is exchanged.
+    pub token_use: TokenUse,
     /// Claims that every token must have, each with one of these whole-string patterns.
     pub required: BTreeMap<String, Vec<String>>,
     /// Oldest `iat` taken, ms.

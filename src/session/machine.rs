@@ -266,7 +266,7 @@ impl SessionMachine {
                 who,
                 order,
                 offline,
-            } => self.ask(who, order, offline, now, effects),
+            } => self.ask(who, &order, offline, now, effects),
             PersonEvent::ProofWanted => self.renew(now, effects),
             PersonEvent::Unfollowed(id) => self.unfollow(id),
             PersonEvent::Rejected(token) => {

@@ -54,10 +54,10 @@ fn what_the_hub_hands_out_for_its_store_is_asked_for_by_role_and_told_with_its_e
         .iter()
         .zip([("read", "model-reader"), ("write", "model-publisher")])
     {
-        let [word, store, token, end] = line[..] else {
+        let [said, store, token, end] = line[..] else {
             panic!("{line:?}")
         };
-        assert_eq!((word, store), (kind, world.hub.get("store")));
+        assert_eq!((said, store), (kind, world.hub.get("store")));
         assert!(token.starts_with("xet_"), "no token of the hub: {token}");
         ends.push(end.parse::<u64>().unwrap());
         let asked = log(&world, &format!("path=xet-{kind}-token/main"));

@@ -150,7 +150,7 @@ fn a_great_fall_is_held_and_listed_until_it_is_confirmed_and_what_was_said_is_fo
         .issuer(&["directory", "forget", "company"])
         .expect(0);
     let said = format!("{}{}", said.stdout, said.stderr);
-    assert!(said.contains("10 users and 1 groups"), "{said}");
+    assert!(said.contains("10 users and 1 group of"), "{said}");
     company.granted(&ada, "acme/model", push);
     let left = company.id_token("lea", &json!({}));
     let answer = company.exchange(&left, "acme/model", "role:model-reader read");

@@ -14,16 +14,12 @@ pub fn judge(what: &str, megabytes: usize, small: &str) -> Result<bool, Box<dyn 
         .find_map(|line| line.strip_prefix("VmHWM:"))
         .and_then(|peak| peak.trim().strip_suffix(" kB"));
     let peak: u64 = peak.ok_or("no VmHWM in /proc/self/status")?.parse()?;
-    let noted = std::fs::read_to_string(small);
-    let (budget, kept) = match noted {
-        Ok(noted) => {
-            let most = noted.parse::<u64>()? + MORE;
-            (format!("≤ {most} kB"), Some(peak <= most))
-        }
-        Err(_) => {
-            std::fs::write(small, peak.to_string())?;
-            (String::new(), None)
-        }
+    let (budget, kept) = if let Ok(noted) = std::fs::read_to_string(small) {
+        let most = noted.parse::<u64>()? + MORE;
+        (format!("≤ {most} kB"), Some(peak <= most))
+    } else {
+        std::fs::write(small, peak.to_string())?;
+        (String::new(), None)
     };
     let cells = [
         String::new(),

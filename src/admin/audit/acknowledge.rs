@@ -109,7 +109,7 @@ mod tests {
     fn digests_are_read_of_the_fact_and_whole_ones_of_the_words_of_before() {
         let digest = "0a".repeat(32);
         let detail = format!("faults of agents' logs: {digest} {} zz", &digest[1..]);
-        assert_eq!(digests(None, Some(&detail)), [digest.clone()]);
+        assert_eq!(digests(None, Some(&detail)), std::slice::from_ref(&digest));
         let fact = AuditFact::FaultsAcknowledged(vec!["1b".repeat(32)]);
         for words in [Some(detail.as_str()), Some("reworded"), None] {
             assert_eq!(digests(Some(&fact), words), ["1b".repeat(32)]);

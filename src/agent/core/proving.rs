@@ -65,8 +65,8 @@ impl AgentCore {
         }
         let resolver = self.resolver();
         if let Request::Why { ask } = &asked.request {
-            let resolved = resolver.resolve(ask, "why", &asked.caller);
-            return resolver.proof_for(&resolved).into_iter().collect();
+            let found = resolver.resolve(ask, "why", &asked.caller);
+            return resolver.proof_for(&found).into_iter().collect();
         }
         let unproven = |org: &OrgName| resolver.is_to_be_proven(org);
         all.into_iter().filter(unproven).collect()

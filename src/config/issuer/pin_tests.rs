@@ -1,6 +1,6 @@
 use super::fixture::{ISSUER, POLICY, issuer_of, told};
 use super::{SourceText, read_policy};
-use oam_model::issuer::IssuerSettings;
+use oam_model::issuer::{IssuerSettings, TokenUse};
 
 const TENANT: &str = "0b3f7c1e-52d4-4f0e-9f39-0a4d1c7e8a11";
 
@@ -259,7 +259,8 @@ fn a_token_counts_as_often_as_it_is_shown_unless_the_source_says_once() {
         sources
             .find(|one| one.name.as_str() == "jobs")
             .unwrap()
-            .once
+            .token_use
+            == TokenUse::Once
     };
     for (source, _, _, _) in RULES {
         assert!(!once(source), "{source}");

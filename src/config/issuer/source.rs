@@ -23,7 +23,7 @@ use oam_model::organization::SubjectKind;
 use oam_model::principal::PrincipalKind;
 use poll::read_poll;
 use std::collections::BTreeMap;
-use tokens::{algorithms, audiences, once};
+use tokens::{algorithms, audiences, token_use};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -156,7 +156,7 @@ fn read_source(
         required,
         verified_emails: table.yes("verified_emails", false, report),
         every_job: table.yes("every_job", false, report),
-        once: once(&table, kind, preset, report),
+        token_use: token_use(&table, kind, preset, report),
         longest_age_ms: table.duration("longest_age", 60_000..=30 * DAY_MS, usual_age, report),
         scim: read_directory(&table, kind, report),
         github: read_github(&table, kind, report),

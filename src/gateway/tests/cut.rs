@@ -1,7 +1,7 @@
 //! Streams, and their end.
 
 use super::hub::{Fed, telling, with};
-use super::{LONG, Numbered, Stage, rest, up_to, within_a_second};
+use super::{LONG, Numbered, Stage, in_time, rest, up_to};
 use crate::body::Watch;
 use crate::source::{HubOperation, Target};
 use axum::Router;
@@ -75,10 +75,10 @@ async fn a_download_passes_piece_by_piece_and_is_cut_at_the_end_of_the_identity(
         up_to(&mut stream, piece).await;
     }
     stage.end.send(Some(revoked())).unwrap();
-    let left = within_a_second("the cut", rest(stream)).await;
+    let left = in_time("the cut", rest(stream)).await;
     assert!(!left.contains("0\r\n\r\n"), "not a whole answer: {left}");
     // The hub's side is closed too: nobody reads on behind the child's back.
-    within_a_second("the hub's side to be closed", feed.closed()).await;
+    in_time("the hub's side to be closed", feed.closed()).await;
     let next = stage
         .request("GET", "/acme/model/resolve/main/x")
         .send()
@@ -104,9 +104,9 @@ async fn an_upload_passes_piece_by_piece_and_is_cut_at_the_end_of_the_identity()
         assert_eq!(taken.recv().await.unwrap().unwrap(), &piece[3..6]);
     }
     stage.end.send(Some(revoked())).unwrap();
-    let last = within_a_second("the broken upload at the hub", taken.recv()).await;
+    let last = in_time("the broken upload at the hub", taken.recv()).await;
     assert_eq!(last.unwrap(), None);
-    let answer = within_a_second("the refusal", rest(stream)).await;
+    let answer = in_time("the refusal", rest(stream)).await;
     assert!(
         answer.starts_with("HTTP/1.1 403") && answer.contains("the identity was revoked"),
         "{answer}"
@@ -130,7 +130,7 @@ async fn a_hub_that_says_nothing_does_not_hold_the_end_up() {
         .await;
     at_the_hub.await.unwrap();
     stage.end.send(Some(revoked())).unwrap();
-    let answer = within_a_second("the refusal", rest(stream)).await;
+    let answer = in_time("the refusal", rest(stream)).await;
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
 }
 
@@ -167,9 +167,9 @@ async fn a_child_that_reads_nothing_is_cut_all_the_same() {
     let stage = Stage::before(routes).await;
     let stream = unread(&stage, &feed).await;
     stage.end.send(Some(revoked())).unwrap();
-    within_a_second("the hub's side to be closed", feed.closed()).await;
+    in_time("the hub's side to be closed", feed.closed()).await;
     // Whatever its own socket holds by now: nothing follows.
-    within_a_second("the connection to end", rest(stream)).await;
+    in_time("the connection to end", rest(stream)).await;
 }
 
 #[tokio::test]
@@ -178,8 +178,8 @@ async fn a_child_that_reads_nothing_is_cut_too_when_the_right_to_its_transfer_en
     let stage = Stage::before_confirming(routes, Duration::from_millis(5)).await;
     let stream = unread(&stage, &feed).await;
     *stage.source.refuses.lock().unwrap() = Some(Refusal::denied("no role reads there", "ask"));
-    within_a_second("the hub's side to be closed", feed.closed()).await;
-    within_a_second("the connection to end", rest(stream)).await;
+    in_time("the hub's side to be closed", feed.closed()).await;
+    in_time("the connection to end", rest(stream)).await;
 }
 
 /// The upload fills all buffers on its way to a hub that reads nothing behind the head.
@@ -197,10 +197,10 @@ async fn a_hub_that_does_not_read_an_upload_does_not_hold_the_end_up() {
         .is_ok()
     {}
     stage.end.send(Some(revoked())).unwrap();
-    let answer = within_a_second("the refusal", rest(stream)).await;
+    let answer = in_time("the refusal", rest(stream)).await;
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
     assert!(answer.contains("the identity was revoked"), "{answer}");
-    within_a_second("the upload to end at the hub", rest(hub)).await;
+    in_time("the upload to end at the hub", rest(hub)).await;
 }
 
 #[tokio::test]
@@ -211,8 +211,8 @@ async fn an_idle_connection_ends_with_the_identity_and_the_next_one_hears_why() 
     let mut stream = stage.raw(head).await;
     up_to(&mut stream, "here").await;
     stage.end.send(Some(revoked())).unwrap();
-    assert_eq!(within_a_second("the end", rest(stream)).await, "");
-    let answer = within_a_second("the refusal", rest(stage.raw(head).await)).await;
+    assert_eq!(in_time("the end", rest(stream)).await, "");
+    let answer = in_time("the refusal", rest(stage.raw(head).await)).await;
     assert!(answer.contains("the identity was revoked"), "{answer}");
 }
 
@@ -238,9 +238,9 @@ async fn a_right_that_ends_without_a_word_cuts_an_open_transfer_and_an_agent_tha
     feed.send(Bytes::from("still here")).await.unwrap();
     up_to(&mut stream, "still here").await;
     *stage.source.refuses.lock().unwrap() = Some(Refusal::denied("no role reads there", "ask"));
-    let left = within_a_second("the cut", rest(stream)).await;
+    let left = in_time("the cut", rest(stream)).await;
     assert!(!left.contains("0\r\n\r\n"), "{left}");
-    within_a_second("the hub's side to be closed", feed.closed()).await;
+    in_time("the hub's side to be closed", feed.closed()).await;
 }
 
 /// A batch whose answer has begun: the gateway reads it before the child hears a word.
@@ -268,11 +268,11 @@ async fn an_answer_about_large_files_that_stalls_is_cut_and_its_links_stay_here(
         tokio::task::yield_now().await;
     }
     stage.end.send(Some(revoked())).unwrap();
-    let answer = within_a_second("the refusal", rest(stream)).await;
+    let answer = in_time("the refusal", rest(stream)).await;
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
     assert!(answer.contains("the identity was revoked"), "{answer}");
     assert!(!answer.contains("store.example"), "{answer}");
-    within_a_second("the hub's side to be closed", feed.closed()).await;
+    in_time("the hub's side to be closed", feed.closed()).await;
 }
 
 /// What the gateway has to read before it knows what a request is to do.
@@ -292,7 +292,7 @@ async fn a_request_whose_body_stalls_is_refused_at_the_end_and_no_token_goes_out
         up_to(&mut stream, "100 Continue").await;
         stream.write_all(br#"{"operation""#).await.unwrap();
         stage.end.send(Some(revoked())).unwrap();
-        let answer = within_a_second("the refusal", rest(stream)).await;
+        let answer = in_time("the refusal", rest(stream)).await;
         assert!(answer.contains("HTTP/1.1 403"), "{path}: {answer}");
         assert!(answer.contains("the identity was revoked"), "{answer}");
         assert!(stage.source.asked.lock().unwrap().is_empty());

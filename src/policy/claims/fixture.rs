@@ -1,7 +1,7 @@
 //! Sources and documented claim sets for tests.
 
 use crate::claims::Claims;
-use oam_model::issuer::{IdentitySource, SourceKeys};
+use oam_model::issuer::{IdentitySource, SourceKeys, TokenUse};
 use oam_model::name::SourceName;
 use oam_model::organization::SubjectKind;
 use oam_model::principal::{Principal, PrincipalKind};
@@ -44,7 +44,7 @@ pub fn okta() -> IdentitySource {
         verified_emails: false,
         preset: None,
         every_job: false,
-        once: false,
+        token_use: TokenUse::Repeated,
         longest_age_ms: 24 * 3600 * 1000,
         scim: None,
         github: None,
@@ -60,7 +60,7 @@ pub fn jobs(source: &str, issuer: &str, audience: &str) -> IdentitySource {
         audiences: vec![audience.to_owned()],
         preset: None,
         every_job: false,
-        once: false,
+        token_use: TokenUse::Repeated,
         longest_age_ms: 3600 * 1000,
         ..okta()
     }

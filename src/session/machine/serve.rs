@@ -36,7 +36,7 @@ impl SessionMachine {
     pub(super) fn ask(
         &mut self,
         who: Who,
-        order: TokenKey,
+        order: &TokenKey,
         offline: OfflineRule,
         now: Moment,
         effects: &mut Vec<Effect>,
@@ -51,8 +51,8 @@ impl SessionMachine {
             };
             self.followers.insert(id, follower);
         }
-        let outcome = self.outcome(&order, offline, now);
-        self.come_to(outcome, (who, &order, offline), now, effects);
+        let outcome = self.outcome(order, offline, now);
+        self.come_to(outcome, (who, order, offline), now, effects);
     }
 
     pub(super) fn wait_for_proof(

@@ -5,6 +5,7 @@ use super::super::preset::Preset;
 use crate::fields::Fields;
 use crate::suggest;
 use crate::tree::{FaultCollector, shown};
+use oam_model::issuer::TokenUse;
 use oam_model::principal::PrincipalKind;
 
 /// What is taken: asymmetric algorithms only. With `none` anybody signs, and with HMAC everybody who knows
@@ -46,13 +47,13 @@ pub(super) fn audiences(
     texts.iter().map(|text| text.value.to_owned()).collect()
 }
 
-/// Whether each token is exchanged once only.
-pub(super) fn once(
+/// How often a token is exchanged.
+pub(super) fn token_use(
     table: &Fields<'_>,
     kind: PrincipalKind,
     preset: Option<&Preset>,
     report: &mut FaultCollector<'_>,
-) -> bool {
+) -> TokenUse {
     let once = table.yes("once", preset.is_some_and(|preset| preset.once), report);
     if let (true, PrincipalKind::Person, Some(entry)) = (once, kind, table.entry("once")) {
         report.add(
@@ -63,9 +64,13 @@ pub(super) fn once(
             ),
             "remove the line",
         );
-        return false;
+        return TokenUse::Repeated;
     }
-    once
+    if once {
+        TokenUse::Once
+    } else {
+        TokenUse::Repeated
+    }
 }
 
 pub(super) fn algorithms(
