@@ -9,7 +9,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -80,7 +79,12 @@ impl GatewayServer {
             }
         });
         thread::spawn(move || {
-            serving.block_on(tokio::time::sleep(DROPPED));
+            // A timer is made within its runtime.
+            let dropped = {
+                let _inside = serving.enter();
+                tokio::time::sleep(DROPPED)
+            };
+            serving.block_on(dropped);
             serving.shutdown_background();
         });
         refusing.block_on(serve(later, gateway));
@@ -137,19 +141,19 @@ async fn connection(stream: TcpStream, peer: SocketAddr, gateway: Arc<Gateway>) 
         .header_read_timeout(HEAD)
         .max_buf_size(MOST_AT_ONCE)
         .serve_connection(TokioIo::new(stream), service);
-    let over = tokio::select! {
-        // What goes wrong here the child sees as a broken connection, and there is nobody else to tell.
-        _ = &mut serving => return,
-        () = cut.notified() => false,
-        _ = ended(end), if !late => true,
-    };
-    if over {
-        // An idle one closes at once, another when the child has read what there is.
-        Pin::new(&mut serving).graceful_shutdown();
-        if tokio::time::timeout(GRACE, &mut serving).await.is_ok() {
-            return;
+    let reset = tokio::select! {
+        // What goes wrong here the child sees as a broken connection, and there is nobody else to tell. A transfer that the
+        // end cut is one of these.
+        done = &mut serving => done.is_err() && !late && end.borrow().is_some(),
+        () = cut.notified() => true,
+        _ = ended(end.clone()), if !late => {
+            // An idle one closes at once, another when the child has read what there is.
+            std::pin::Pin::new(&mut serving).graceful_shutdown();
+            !matches!(tokio::time::timeout(GRACE, &mut serving).await, Ok(Ok(())))
         }
+    };
+    if reset {
+        // What the child has not taken by now, and what the system holds for it, is not sent behind the end either.
+        let _ = serving.into_parts().io.into_inner().set_zero_linger();
     }
-    // What the child has not taken by now is not sent behind the end either: the connection is reset.
-    let _ = serving.into_parts().io.into_inner().set_zero_linger();
 }
