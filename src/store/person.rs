@@ -5,7 +5,6 @@ use oam_model::name::RoleName;
 use oam_model::organization::GroupSource;
 use oam_model::principal::PrincipalKey;
 use oam_policy::account::{Account, AccountEvent};
-use oam_policy::claims::CODE_EXCHANGE;
 use oam_policy::evidence::{
     DirectoryEvidence, EvidenceKind, GroupOrigin, TEAM, TEAM_BECAUSE, ToldGroups, deciding,
 };
@@ -296,8 +295,9 @@ impl SessionRow {
         all
     }
 
-    /// Whether its name is the exchange of a code: a sign-in for certain.
+    /// Whether its name is the exchange of a code: a sign-in for certain. The database asks that by itself.
+    #[cfg(any(test, feature = "fixture"))]
     pub(super) fn is_code_exchange(&self) -> bool {
-        self.sid.starts_with(CODE_EXCHANGE)
+        self.sid.starts_with(oam_policy::claims::CODE_EXCHANGE)
     }
 }
